@@ -1,0 +1,50 @@
+"""sklearn_ser: a scikit-learn-compatible toolkit for speech emotion recognition.
+
+Its public names load on first use: importing the package imports neither torch nor opensmile.
+"""
+
+from sklearn_ser._lazy import lazy_attributes
+
+__version__ = "0.1.0"
+
+_LOCATIONS = {
+    name: f"sklearn_ser.{module}"
+    for module, names in {
+        "datasets": (
+            "Corpus",
+            "concat_corpora",
+            "load_corpus",
+            "load_functionals",
+            "make_speech_corpus",
+        ),
+        "evaluation": ("EvaluationResult", "cross_corpus_validate"),
+        "feature_extraction": ("OpenSmileExtractor", "SpeakerEmbedding"),
+        "metrics": ("make_uar_scorer", "uar_score", "uar_scorer"),
+        "model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
+        "neural_network": ("MTLNeuralClassifier",),
+        "persistence": ("load_model", "save_model"),
+        "preprocessing": ("GroupScaler",),
+        "recipes": ("make_multi_task_net", "make_single_task_net", "make_svm_baseline"),
+    }.items()
+    for name in names
+} | {
+    module: f"sklearn_ser.{module}"
+    for module in (
+        "audio",
+        "datasets",
+        "evaluation",
+        "exceptions",
+        "feature_extraction",
+        "inspection",
+        "metrics",
+        "model_selection",
+        "neural_network",
+        "persistence",
+        "preprocessing",
+        "recipes",
+        "utils",
+    )
+}
+
+__all__ = sorted(_LOCATIONS)
+__getattr__, __dir__ = lazy_attributes(__name__, _LOCATIONS)

@@ -1,0 +1,24 @@
+"""One progress bar for the whole package: silent with verbose=0 and where stderr is no terminal."""
+
+import sys
+
+
+def progress(iterable=None, *, total=None, desc="", unit="it", verbose=0, **kwargs):
+    """A tqdm bar over `iterable` (or a manual one), shown only when asked for and seen by a person.
+
+    Parameters
+    ----------
+    iterable : iterable, optional
+    total : int, optional
+    desc, unit : str
+    verbose : int, default=0
+        0 is silent.
+
+    Returns
+    -------
+    tqdm.tqdm
+    """
+    from tqdm.auto import tqdm
+
+    shown = bool(verbose) and sys.stderr.isatty()
+    return tqdm(iterable, total=total, desc=desc, unit=unit, disable=not shown, **kwargs)

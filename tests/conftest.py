@@ -1,0 +1,32 @@
+"""Set-up for every test: quiet thread pools, the corpora's folder, seeds."""
+
+import os
+
+# Before anything loads OpenMP: on a loaded machine, idle threads that spin stall small fits.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def find_shared():
+    """The folder that holds corpora/, noise/, rir/ and embeddings/, or None."""
+    named = os.environ.get("SKLEARN_SER_SHARED")
+    folder = Path(named) if named else PROJECT.parent / "shared"
+    return folder if (folder / "corpora").is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The shared folder; a test that asks for it is skipped without it, and fails in CI."""
+    folder = find_shared()
+    if folder is None:
+        message = "no real corpora: set SKLEARN_SER_SHARED to the folder that holds corpora/"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder
