@@ -1,0 +1,201 @@
+"""UAR against scikit-learn's own measures, and what its scorers do with rows without a label."""
+
+import copy
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import config_context
+from sklearn.base import BaseEstimator
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, recall_score
+from sklearn.model_selection import GridSearchCV, KFold, cross_validate
+
+from sklearn_ser.exceptions import EvaluationWarning, MetadataError
+from sklearn_ser.metrics import make_uar_scorer, uar_score, uar_scorer
+
+EMOTIONS = np.array(["anger", "happiness", "neutral", "sadness"])
+
+
+class Says(BaseEstimator):
+    """A fitted "classifier" that says what it was told."""
+
+    def __init__(self, predictions):
+        self.predictions = predictions
+
+    def predict(self, X):
+        return self.predictions
+
+
+FORMS = {
+    "str": lambda codes: EMOTIONS[codes],
+    "object": lambda codes: EMOTIONS[codes].astype(object),
+    "list": lambda codes: EMOTIONS[codes].tolist(),
+    "series": lambda codes: pd.Series(EMOTIONS[codes], index=np.arange(len(codes))[::-1]),
+    "category": lambda codes: pd.Series(EMOTIONS[codes]).astype("category"),
+    "int": lambda codes: codes - 1,
+    "float": lambda codes: codes.astype(float),
+}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("form", FORMS)
+def test_equals_scikit_learn(form, weighted):
+    rng = np.random.RandomState(0)
+    truth_codes, predicted_codes = rng.randint(3, size=60), rng.randint(4, size=60)
+    truth, predicted = FORMS[form](truth_codes), FORMS[form](predicted_codes)
+    weight = rng.rand(60) if weighted else None
+    score = uar_score(truth, predicted, sample_weight=weight)
+    expected = recall_score(
+        truth_codes,
+        predicted_codes,
+        average="macro",
+        labels=np.unique(truth_codes),
+        sample_weight=weight,
+    )
+    assert score == pytest.approx(expected)
+    with pytest.warns(UserWarning, match="y_pred contains classes not in y_true"):
+        balanced = balanced_accuracy_score(truth_codes, predicted_codes, sample_weight=weight)
+    assert score == pytest.approx(balanced)
+    assert isinstance(score, float)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abcd")), min_size=1))
+def test_equals_macro_recall_over_the_classes_present(pairs):
+    truth, predicted = map(list, zip(*pairs, strict=True))
+    expected = recall_score(truth, predicted, average="macro", labels=sorted(set(truth)))
+    assert uar_score(truth, predicted) == pytest.approx(expected)
+
+
+def test_a_prediction_outside_is_a_miss_and_not_a_class():
+    # scikit-learn's macro recall would count "fear" as a third class with recall 0.
+    assert uar_score(["anger", "sadness"], ["anger", "fear"]) == 0.5
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_a_missing_prediction_is_a_miss(missing):
+    truth = ["anger", "anger", "sadness"]
+    assert uar_score(truth, ["anger", missing, "sadness"]) == 0.75
+    assert uar_score(truth, [missing] * 3) == 0.0
+
+
+def test_numbers_compare_across_dtypes():
+    assert uar_score([0, 1, 1], [0.0, 1.0, np.nan]) == 0.75
+    assert uar_score([True, False], [1, 0]) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["anger", "sadness"], 0.75),
+        (["sadness", "anger"], 0.75),
+        (["anger", "fear", "sadness"], float("nan")),
+    ],
+)
+def test_a_fixed_label_set_is_nan_where_a_class_is_absent(labels, expected):
+    score = uar_score(["anger", "anger", "sadness"], ["anger", "fear", "sadness"], labels=labels)
+    assert score == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_class_without_weight_is_absent():
+    truth, predicted = ["anger", "sadness"], ["anger", "anger"]
+    assert uar_score(truth, predicted, sample_weight=[1, 0]) == 1.0
+    fixed = uar_score(truth, predicted, sample_weight=[1, 0], labels=["anger", "sadness"])
+    assert np.isnan(fixed)
+
+
+def test_undefined_is_nan():
+    assert np.isnan(uar_score([], []))
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted", "labels", "message"),
+    [
+        (["a", None, "b", np.nan], list("abab"), None, r"no label \(None or NaN\) in rows 1, 3"),
+        (["a", "c"], ["a", "c"], ["a", "b"], r"y_true holds label 'c' in row 1, not among labels"),
+        ([1, 2], ["1", "2"], None, "y_true holds numbers and y_pred strings"),
+        ([[1, 2]], [[1, 2]], None, r"y_true must have one label per row .* shape \(1, 2\)"),
+        (["a"], ["a"], ["a", "a"], "labels must be one or more different labels"),
+        (["a"], ["a"], [], "labels must be one or more different labels"),
+    ],
+)
+def test_errors(truth, predicted, labels, message):
+    with pytest.raises(MetadataError, match=message):
+        uar_score(truth, predicted, labels=labels)
+
+
+def test_lengths_must_agree():
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        uar_score(["a", "b"], ["a"])
+
+
+@pytest.mark.parametrize("scorer", [uar_scorer, make_uar_scorer(["anger", "sadness"])])
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_scorers_drop_rows_without_a_label(scorer, missing):
+    truth = np.array(["anger", missing, "sadness", "anger"], dtype=object)
+    model, X = Says(["anger", "sadness", "anger", "anger"]), np.zeros((4, 1))
+    assert scorer(model, X, truth) == 0.5
+    assert scorer(model, X, truth, sample_weight=[1, 9, 0, 1]) == 1.0
+
+
+def test_a_scorer_without_any_label_gives_nan():
+    assert np.isnan(uar_scorer(Says([1.0, 1.0]), np.zeros((2, 1)), [np.nan, np.nan]))
+
+
+def test_minus_one_is_an_ordinary_label():
+    assert uar_scorer(Says([1, 1]), np.zeros((2, 1)), [-1, 1]) == 0.5
+
+
+def test_make_uar_scorer_names_absent_classes():
+    scorer = make_uar_scorer(pd.Index(EMOTIONS))
+    with pytest.warns(EvaluationWarning, match=r"classes 'neutral', 'sadness' absent from the 2"):
+        score = scorer(Says(["anger", "anger"]), np.zeros((2, 1)), ["anger", "happiness"])
+    assert score == 0.5
+
+
+def test_make_uar_scorer_refuses_a_label_outside():
+    with pytest.raises(MetadataError, match="y_true holds label 'boredom', not among labels"):
+        make_uar_scorer(EMOTIONS)(Says(["anger"]), np.zeros((1, 1)), ["boredom"])
+
+
+@pytest.mark.parametrize("scorer", [uar_scorer, make_uar_scorer([0, 1])])
+def test_scorers_serve_searches_and_survive_pickle(scorer):
+    rng = np.random.RandomState(0)
+    X, y = rng.randn(60, 3), rng.randint(2, size=60)
+    cv = KFold(3)
+    search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, scoring=scorer, cv=cv)
+    again = pickle.loads(pickle.dumps(search)).fit(X, y)
+    expected = cross_validate(again.best_estimator_, X, y, cv=cv, scoring="balanced_accuracy")
+    assert again.best_score_ == pytest.approx(expected["test_score"].mean())
+
+
+def test_scorer_takes_routed_weights():
+    X, y = np.zeros((4, 1)), ["a", "a", "b", "b"]
+    weight = np.array([1.0, 1.0, 0.0, 0.0])
+    with config_context(enable_metadata_routing=True):
+        model = DummyClassifier(strategy="constant", constant="a")
+        scores = cross_validate(
+            model.set_fit_request(sample_weight=False),
+            X,
+            y,
+            cv=[([0, 1, 2, 3], [0, 1, 2, 3])],
+            scoring=copy.deepcopy(uar_scorer).set_score_request(sample_weight=True),
+            params={"sample_weight": weight},
+        )
+    assert scores["test_score"] == [1.0]
+
+
+def test_a_search_with_the_scorer_goes_through_skops():
+    io = pytest.importorskip("skops.io")
+    search = GridSearchCV(DummyClassifier(), {}, scoring=uar_scorer)
+    data = io.dumps(search)
+    foreign = io.get_untrusted_types(data=data)
+    assert foreign == [
+        "sklearn.metrics._scorer._Scorer",
+        "sklearn_ser.metrics._uar._uar_of_labelled_rows",
+    ]
+    assert io.loads(data, trusted=foreign).scoring(Says([1]), np.zeros((1, 1)), [1]) == 1.0
