@@ -1,0 +1,54 @@
+"""The command ``sklearn-ser``: demo, evaluate, train, predict."""
+
+import argparse
+import sys
+
+from sklearn_ser import __version__
+from sklearn_ser.exceptions import SerError
+
+_SUBCOMMANDS = {
+    "demo": "compare three models on packaged features, leaving one corpus out",
+    "evaluate": "find out which model generalises over folders of emotional speech",
+    "train": "fit a model on corpora and write it to a file",
+    "predict": "label recordings with a model file",
+}
+
+
+def build_parser():
+    """The argument parser, with one sub-parser a subcommand."""
+    parser = argparse.ArgumentParser(prog="sklearn-ser", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"sklearn-ser {__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, summary in _SUBCOMMANDS.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary)
+        _module(name).add_arguments(subparser)
+        subparser.add_argument("--quiet", action="store_true", help="no progress, no messages")
+    return parser
+
+
+def main(arguments=None):
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        By default those of the process.
+
+    Returns
+    -------
+    int
+        Exit status: 0 if all went well, 1 if some recordings could not be used, 2 for an error
+        (argparse's own errors leave with 2 as well).
+    """
+    options = build_parser().parse_args(arguments)
+    try:
+        return _module(options.command).run(options)
+    except (SerError, ValueError, OSError) as error:
+        print(f"sklearn-ser {options.command}: {error}", file=sys.stderr)
+        return 2
+
+
+def _module(name):
+    import importlib
+
+    return importlib.import_module(f"sklearn_ser.cli._{name}")

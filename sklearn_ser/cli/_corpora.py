@@ -1,0 +1,104 @@
+"""Options and steps that evaluate and train share: which corpora, which features, which models."""
+
+import argparse
+import sys
+
+AUX = ("gender", "naturalness")
+FEATURES = ("ge2e", "egemaps", "both")
+
+
+def add_corpus_arguments(parser):
+    """Options that say what is trained or tested on."""
+    parser.add_argument(
+        "--corpus",
+        action="append",
+        required=True,
+        type=_named_folder,
+        metavar="NAME=DIR",
+        help="a corpus: emodb, ravdess, nemo, urdu, or a name of your own for a folder with a "
+        "metadata.csv; give it once for each",
+    )
+    parser.add_argument(
+        "--features", choices=FEATURES, default="ge2e", help="utterance features (default: ge2e)"
+    )
+    parser.add_argument(
+        "--aux",
+        type=_words,
+        default=AUX,
+        metavar="A,B",
+        help="auxiliary targets, columns of metadata.csv (default: gender,naturalness; '' for none)",
+    )
+    parser.add_argument(
+        "--labels",
+        type=_words,
+        metavar="A,B",
+        help="the fixed set of emotions (default: those that every corpus has)",
+    )
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        type=_mapping,
+        metavar="FROM=TO",
+        help="count one emotion as another, such as calm=neutral; an empty TO drops it",
+    )
+    parser.add_argument(
+        "--on-error",
+        choices=("raise", "warn"),
+        default="warn",
+        help="recordings that cannot be used: stop, or leave them out and say so (default)",
+    )
+    parser.add_argument("--n-jobs", type=int, default=None, help="parallel jobs")
+
+
+def load_corpora(options):
+    """All corpora of the command line as one, mapped to one label set, with a word on each."""
+    from sklearn_ser.datasets import concat_corpora, load_corpus
+
+    corpora = [load_corpus(name, folder) for name, folder in options.corpus]
+    joined = concat_corpora(
+        corpora,
+        emotion_map=dict(options.map) or None,
+        emotions=list(options.labels) if options.labels else "shared",
+    )
+    say(options, joined.report())
+    return joined
+
+
+def usable_aux(frame, names):
+    """The auxiliary targets that vary in this data, and a sentence on each that does not."""
+    used, said = [], []
+    for name in names:
+        values = frame[name].dropna().unique() if name in frame else []
+        if len(values) > 1:
+            used.append(name)
+        else:
+            found = f"constant ({values[0]})" if len(values) else "unknown"
+            said.append(f"{name} is {found} in these corpora and is left out")
+    return used, said
+
+
+def say(options, text):
+    """A message to the person who waits; results go to standard output instead."""
+    if not options.quiet:
+        print(text, file=sys.stderr)
+
+
+def _named_folder(text):
+    name, equals, folder = text.partition("=")
+    if not (name and equals and folder):
+        raise argparse.ArgumentTypeError(
+            f"expected NAME=DIR, such as emodb=corpora/emodb: {text!r}"
+        )
+    return name, folder
+
+
+def _mapping(text):
+    label, equals, target = text.partition("=")
+    if not (label and equals):
+        raise argparse.ArgumentTypeError(f"expected FROM=TO, such as calm=neutral: {text!r}")
+    return label, target or None
+
+
+def _words(text):
+    return tuple(word.strip() for word in text.split(",") if word.strip())

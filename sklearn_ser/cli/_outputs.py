@@ -1,0 +1,70 @@
+"""Table and plots of an evaluation, onto the screen and into a folder."""
+
+from pathlib import Path
+
+
+def show_result(result, out):
+    """Print the table; write it, the plots and the predictions under `out`.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from sklearn_ser.inspection import ConfusionDisplay, UARDisplay
+
+    out = Path(out)
+    result.save(out)
+    print(_heading(result))
+    print(result.summary().round(3).to_string())
+    for note in _notes(result):
+        print(note)
+    table = out / "table.md"
+    table.write_text(
+        "\n\n".join([_heading(result), result.to_markdown(), *_notes(result)]) + "\n",
+        encoding="utf-8",
+    )
+    written = [table, out / "predictions.parquet"]
+
+    def draw(name, size, drawer):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        drawer(figure)
+        figure.savefig(out / name, dpi=120)
+        written.append(out / name)
+
+    names = list(result.predictions["estimator"].unique())
+    width = 1.2 * result.summary().shape[1] + 4
+    draw("uar.png", (width, 4), lambda fig: UARDisplay.from_result(result, ax=fig.subplots()))
+
+    def confusions(figure):
+        axes = figure.subplots(1, len(names), squeeze=False)[0]
+        for name, ax in zip(names, axes, strict=True):
+            ConfusionDisplay.from_result(result, name, ax=ax)
+            ax.tick_params(axis="x", rotation=45)
+
+    draw("confusion.png", (3.6 * len(names), 4), confusions)
+    return written
+
+
+def _heading(result):
+    seeds = result.predictions["seed"].nunique()
+    return (
+        f"Unweighted average recall, {result.protocol}, {len(result.labels)} emotions "
+        f"({', '.join(map(str, result.labels))}), mean over {seeds} seed(s) of the nets.\n"
+        f"'single': each utterance as if it came alone; 'transductive': scaled by the test "
+        f"corpus's own unlabelled statistics."
+    )
+
+
+def _notes(result):
+    failed = result.predictions.loc[result.predictions["failed"], "row"].nunique()
+    lines = [f"{failed} utterances had no usable audio: counted as misses"] if failed else []
+    lines += [
+        f"note ({row.estimator}, {row.folds} folds): {row.note}"
+        for row in result.notes.itertuples(index=False)
+    ]
+    return lines

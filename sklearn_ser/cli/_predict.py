@@ -1,0 +1,73 @@
+"""``sklearn-ser predict``: label recordings with a model file."""
+
+import json
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser):
+    parser.add_argument("--model", type=Path, required=True, help="a file that train wrote")
+    parser.add_argument(
+        "--group",
+        metavar="NAME",
+        help="the recordings form one corpus of this name, and are scaled by its statistics: "
+        "those of training if it was trained on, else their own (with 10 or more recordings). "
+        "Without it each recording is scaled by the training statistics",
+    )
+    parser.add_argument("--json", action="store_true", help="a JSON list instead of a table")
+    parser.add_argument("audio", nargs="+", help="wav, flac, ogg or mp3 files")
+
+
+def run(options):
+    import pandas as pd
+
+    from sklearn_ser.evaluation import predict_table
+    from sklearn_ser.persistence import load_model
+
+    model = load_model(options.model)
+    X = pd.DataFrame({"file": [str(path) for path in options.audio]}, dtype=object)
+    if options.group:
+        X["corpus"] = options.group
+    table = predict_table(model, X)
+    table.insert(0, "file", X["file"])
+    good, bad = table[table["error"].isna()], table[table["error"].notna()]
+    if options.json:
+        print(json.dumps(_records(table), indent=2, ensure_ascii=False))
+    elif len(good):
+        print(good.drop(columns="error").round(3).to_string(index=False))
+    for row in bad.itertuples():
+        print(f"{row.file}: {row.error}", file=sys.stderr)
+    return 1 if len(bad) else 0
+
+
+def _records(table):
+    """One JSON object a recording: file, label, probabilities, aux, error."""
+    return [
+        {
+            "file": row["file"],
+            "label": _plain(row["label"]),
+            "probabilities": _prefixed(row, "p_") or None,
+            "aux": _prefixed(row, "aux_"),
+            "error": row["error"],
+        }
+        for row in table.to_dict("records")
+    ]
+
+
+def _prefixed(row, prefix):
+    values = {key.removeprefix(prefix): value for key, value in row.items()}
+    return {
+        key: _plain(value)
+        for key, value in values.items()
+        if prefix + key in row and not _is_missing(value)
+    }
+
+
+def _plain(value):
+    if _is_missing(value):
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
+def _is_missing(value):
+    return value is None or value != value

@@ -1,0 +1,16 @@
+"""Honest answers to "which model generalises?": validation across corpora and its results."""
+
+from sklearn_ser._lazy import lazy_attributes
+
+__all__ = ["PROTOCOLS", "EvaluationResult", "cross_corpus_validate", "fit_model", "predict_table"]
+
+__getattr__, __dir__ = lazy_attributes(
+    __name__,
+    {
+        "PROTOCOLS": "sklearn_ser.evaluation._protocols",
+        "EvaluationResult": "sklearn_ser.evaluation._result",
+        "cross_corpus_validate": "sklearn_ser.evaluation._validate",
+        "fit_model": "sklearn_ser.evaluation._model",
+        "predict_table": "sklearn_ser.evaluation._model",
+    },
+)

@@ -1,0 +1,45 @@
+"""Finished folds and features on disk: a run that is started again goes on where it ended."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+
+class ResultFolder:
+    """Tables under their keys in one folder; with ``path=None`` it keeps nothing.
+
+    A table is written beside its place and then renamed, so that a reader, or a run after a
+    kill, sees a whole table or none.
+
+    Parameters
+    ----------
+    path : str, Path or None
+    """
+
+    def __init__(self, path):
+        self.path = None if path is None else Path(path)
+
+    def load(self, kind, key):
+        """The table of `kind` (a subfolder) under `key`, or None."""
+        if self.path is None or not self._file(kind, key).is_file():
+            return None
+        return pd.read_parquet(self._file(kind, key))
+
+    def save(self, kind, key, table):
+        """Keep `table` (its ``attrs`` too) under `key`."""
+        if self.path is None:
+            return
+        target = self._file(kind, key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, suffix=".part")
+        os.close(handle)
+        try:
+            table.to_parquet(name)
+            os.replace(name, target)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    def _file(self, kind, key):
+        return self.path / kind / f"{key}.parquet"

@@ -1,0 +1,128 @@
+"""The model that is handed over: fitted on everything, and asked about new recordings."""
+
+import pandas as pd
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from sklearn_ser.evaluation._data import select_data
+from sklearn_ser.evaluation._extraction import audio_steps, extract, split_extraction, with_ids
+from sklearn_ser.evaluation._fold import probability_columns
+from sklearn_ser.exceptions import AudioError
+from sklearn_ser.utils._failed import failed_rows
+from sklearn_ser.utils._routing import fit_routed
+
+
+def fit_model(
+    estimator,
+    frame,
+    *,
+    X=None,
+    y="emotion",
+    aux=("gender", "naturalness"),
+    corpus="corpus",
+    speaker="speaker",
+    labels=None,
+):
+    """Fit one estimator on every utterance of `frame`, with the metadata it asks for.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Not changed: a clone is fitted.
+    frame, X, y, aux, corpus, speaker, labels
+        As in :func:`cross_corpus_validate`; `labels` by default are those that every corpus has.
+
+    Returns
+    -------
+    model : estimator
+        Fitted. Utterances whose audio failed (``on_error="warn"`` or ``"ignore"`` in the
+        extractor) are left out of training; the extractor's `failures_` lists them.
+
+    Examples
+    --------
+    >>> from sklearn_ser import make_single_task_net, make_speech_corpus
+    >>> from sklearn_ser.evaluation import fit_model
+    >>> corpus = make_speech_corpus(n_speakers=4, random_state=0)
+    >>> net = make_single_task_net("egemaps", max_epochs=5, random_state=0)
+    >>> fit_model(net, corpus.frame, aux=()).classes_.tolist()
+    ['anger', 'happiness', 'neutral', 'sadness']
+    """
+    data = select_data(frame, X=X, y=y, aux=aux, corpus=corpus, speaker=speaker, labels=labels)
+    extraction, rest = split_extraction(estimator) if data.is_audio else ([], clone(estimator))
+    if extraction:
+        features, _ = extract(extraction, data.X)
+        features = with_ids(features, data.ids)
+    else:
+        features = data.X
+    usable = ~failed_rows(features)
+    metadata = {name: data.ids[name][usable] for name in data.ids}
+    if data.aux is not None:
+        metadata["aux"] = data.aux[usable]
+    fit_routed(rest, features[usable], data.y[usable], **metadata)
+    if not extraction:
+        return rest
+    return Pipeline([*extraction, *rest.steps])
+
+
+def predict_table(model, X):
+    """Label, probabilities and auxiliary predictions of each recording, as one table.
+
+    Recordings that cannot be used do not stop the others: they have no label, and the reason
+    stands in the column `error`.
+
+    Parameters
+    ----------
+    model : fitted Pipeline
+        From audio to emotion.
+    X : pandas.DataFrame
+        Audio column and, where known, id columns.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per recording: `label`, one ``p_<label>`` per class where the model gives
+        probabilities, one ``aux_<task>`` per auxiliary task, and `error` (None where all is well).
+    """
+    extraction, rest = _fitted_parts(model)
+    steps = audio_steps(extraction)
+    before = [step.on_error for step in steps]
+    try:
+        for step in steps:
+            step.on_error = "ignore"
+        features = extraction.transform(X)
+        records = {record["row"]: record for step in steps for record in step.failures_}
+    finally:
+        for step, on_error in zip(steps, before, strict=True):
+            step.on_error = on_error
+    usable = ~failed_rows(features)
+    table = pd.DataFrame(index=range(len(X)), columns=["label"], dtype=object)
+    if usable.any():
+        predicted = _predict_usable(rest, features[usable])
+        table = predicted.set_axis(table.index[usable], axis=0).reindex(table.index)
+    reasons = {row: record["reason"] for row, record in records.items()}
+    return table.assign(error=[reasons.get(row) for row in table.index])
+
+
+def _fitted_parts(model):
+    """The audio steps and the rest of a fitted Pipeline, both as they are."""
+    if not isinstance(model, Pipeline) or not audio_steps(model):
+        raise AudioError(
+            f"this model does not begin with an audio step, so it cannot read recordings: "
+            f"it is a {type(model).__name__}"
+        )
+    n_audio = len(split_extraction(model)[0])
+    extraction = Pipeline(model.steps[:n_audio]).set_output(transform="pandas")
+    return extraction, Pipeline(model.steps[n_audio:])
+
+
+def _predict_usable(rest, features):
+    table = pd.DataFrame({"label": rest.predict(features)}, dtype=object)
+    if hasattr(rest, "predict_proba"):
+        table[probability_columns(rest.classes_)] = rest.predict_proba(features)
+    last = rest.steps[-1][1]
+    if hasattr(last, "predict_aux"):
+        shared = rest[:-1].transform(features) if len(rest.steps) > 1 else features
+        predicted = last.predict_aux(shared)
+        for task in predicted.columns:
+            table[f"aux_{task}"] = predicted[task].to_numpy()
+    return table

@@ -1,0 +1,205 @@
+"""What an evaluation found: one tidy table of predictions, and everything derived from it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sklearn_ser.exceptions import SerError
+from sklearn_ser.metrics import uar_score
+
+_PREDICTIONS = "predictions.parquet"
+_DETAILS = "result.json"
+
+
+class EvaluationResult:
+    """Predictions of every estimator, seed and fold, and the scores that follow from them.
+
+    Made by :func:`cross_corpus_validate`.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        One row per utterance, estimator, seed and setting: `estimator`, `setting`, `seed`, `fold`,
+        `train` (training corpora), `row` (position in the evaluated frame), `corpus`, `speaker`,
+        `truth`, `prediction`, `failed` (its audio could not be used: counted as a miss) and one
+        probability column ``p_<label>`` per label (NaN where the estimator gives none).
+    labels : list
+        The fixed label set.
+    protocol : str
+    dropped : pandas.DataFrame
+        Rows left out before any split, by corpus, label and reason.
+    notes : pandas.DataFrame
+        What was warned about while the folds ran: estimator, note and number of folds.
+
+    Notes
+    -----
+    `setting` is ``"single"`` where each utterance was predicted as if it had come alone, and
+    ``"transductive"`` where the test corpus's own unlabelled statistics were used. An estimator
+    that scales by test groups has both.
+    """
+
+    def __init__(self, predictions, *, labels, protocol, dropped, notes):
+        self.predictions = predictions
+        self.labels = list(labels)
+        self.protocol = protocol
+        self.dropped = dropped
+        self.notes = notes
+
+    def scores(self):
+        """Unweighted average recall and accuracy per estimator, setting, seed and test corpus.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns estimator, setting, seed, train, corpus, uar, war, utterances, failed,
+            speakers; the predictions of all folds of a corpus are pooled. `train` is empty unless
+            the protocol is "pairwise".
+        """
+        keys = ["estimator", "setting", "seed", "train", "corpus"]
+        table = self._with_test_keys()
+        return pd.DataFrame(
+            [
+                {**dict(zip(keys, key, strict=True)), **self._score(part)}
+                for key, part in table.groupby(keys, sort=False)
+            ]
+        )
+
+    def summary(self, metric="uar"):
+        """One row per estimator and setting, one column per test corpus, mean and pooled last.
+
+        Parameters
+        ----------
+        metric : {"uar", "war"}, default="uar"
+            Unweighted average recall, or accuracy.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Means over seeds. `mean` is over the corpora (each counts the same), `pooled` is the
+            score of all test predictions together (each utterance counts the same).
+        """
+        if metric not in ("uar", "war"):
+            raise ValueError(f"metric must be 'uar' or 'war', got {metric!r}")
+        scores = self.scores()
+        tested = scores["corpus"].where(
+            scores["train"] == "", scores["train"] + " -> " + scores["corpus"]
+        )
+        index = ["estimator", "setting"]
+        table = scores.assign(tested=tested).pivot_table(
+            index=index, columns="tested", values=metric, aggfunc="mean", sort=False, dropna=False
+        )
+        table.columns.name = None
+        table["mean"] = table.mean(axis=1, skipna=False)
+        by_seed = self._with_test_keys().groupby([*index, "seed"], sort=False)
+        pooled = pd.Series({key: self._score(part)[metric] for key, part in by_seed})
+        table["pooled"] = pooled.groupby(level=[0, 1], sort=False).mean().reindex(table.index)
+        return table
+
+    def confusion(self, estimator, *, setting=None, normalise=True):
+        """Confusion matrix of one estimator, pooled over corpora, folds and seeds.
+
+        Parameters
+        ----------
+        estimator : str
+        setting : {"single", "transductive"}, optional
+            By default "transductive" where there is one.
+        normalise : bool, default=True
+            Shares of each true class instead of counts.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Truth in rows, prediction in columns; a last column ``none`` counts utterances without
+            a prediction, if there are any.
+        """
+        part = self._of(estimator, setting)
+        predicted = part["prediction"].where(part["prediction"].notna(), "none")
+        columns = self.labels + (["none"] if (predicted == "none").any() else [])
+        counts = pd.crosstab(part["truth"], predicted).reindex(
+            index=self.labels, columns=columns, fill_value=0
+        )
+        counts.index.name, counts.columns.name = "truth", "prediction"
+        return counts.div(counts.sum(axis=1), axis=0) if normalise else counts
+
+    def to_markdown(self, metric="uar", digits=3):
+        """The summary as a Markdown table."""
+        table = self.summary(metric).round(digits).reset_index().astype(object)
+        cells = [list(map(str, table.columns))]
+        cells += [
+            [f"{cell:.{digits}f}" if isinstance(cell, float) else str(cell) for cell in row]
+            for row in table.itertuples(index=False)
+        ]
+        lines = ["| " + " | ".join(row) + " |" for row in cells]
+        lines.insert(1, "|" + "---|" * len(cells[0]))
+        return "\n".join(lines)
+
+    def save(self, folder):
+        """Write predictions and details under `folder`; :meth:`load` reads them back."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.predictions.to_parquet(folder / _PREDICTIONS)
+        details = {
+            "labels": self.labels,
+            "protocol": self.protocol,
+            "dropped": self.dropped.to_dict("list"),
+            "notes": self.notes.to_dict("list"),
+        }
+        (folder / _DETAILS).write_text(json.dumps(details, indent=2), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder):
+        """Read what :meth:`save` wrote."""
+        folder = Path(folder)
+        if not (folder / _DETAILS).is_file():
+            raise SerError(f"{str(folder)!r} holds no evaluation: {_DETAILS} is not there")
+        details = json.loads((folder / _DETAILS).read_text(encoding="utf-8"))
+        return cls(
+            pd.read_parquet(folder / _PREDICTIONS),
+            labels=details["labels"],
+            protocol=details["protocol"],
+            dropped=pd.DataFrame(details["dropped"]),
+            notes=pd.DataFrame(details["notes"]),
+        )
+
+    def __repr__(self):
+        seeds = self.predictions["seed"].nunique()
+        head = (
+            f"EvaluationResult: {self.protocol}, unweighted average recall over "
+            f"{len(self.labels)} emotions ({', '.join(map(str, self.labels))}), {seeds} seed(s)"
+        )
+        return f"{head}\n{self.summary().round(3).to_string()}"
+
+    def _repr_html_(self):
+        return self.summary().style.format(precision=3).to_html()
+
+    def _of(self, estimator, setting):
+        part = self.predictions[self.predictions["estimator"] == estimator]
+        if part.empty:
+            raise ValueError(
+                f"no estimator {estimator!r} in this result: it has "
+                f"{list(self.predictions['estimator'].unique())}"
+            )
+        settings = list(part["setting"].unique())
+        setting = setting or ("transductive" if "transductive" in settings else settings[0])
+        if setting not in settings:
+            raise ValueError(f"{estimator!r} has the settings {settings}, not {setting!r}")
+        return part[part["setting"] == setting]
+
+    def _with_test_keys(self):
+        """Predictions with `train` kept only where it tells the rows of a corpus apart."""
+        if self.protocol == "pairwise":
+            return self.predictions
+        return self.predictions.assign(train="")
+
+    def _score(self, part):
+        truth = part["truth"].to_numpy(dtype=object)
+        predicted = part["prediction"].to_numpy(dtype=object)
+        return {
+            "uar": uar_score(truth, predicted, labels=self.labels),
+            "war": float(np.mean(truth == predicted)),
+            "utterances": len(part),
+            "failed": int(part["failed"].sum()),
+            "speakers": part["speaker"].nunique(),
+        }

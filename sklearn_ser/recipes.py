@@ -1,0 +1,174 @@
+"""Ready Pipelines: the baselines that a result must beat, and the multi-task net, one line each.
+
+Every recipe takes `features`: the name of an audio step, a transformer of your own, or None where
+X holds features already (such as ``load_functionals().X``). All of them scale per corpus, which
+matters more than the choice of model (see the benchmarks).
+"""
+
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.svm import LinearSVC
+
+from sklearn_ser.metrics import uar_scorer
+from sklearn_ser.model_selection import SpeakerKFold
+from sklearn_ser.preprocessing import GroupScaler
+
+__all__ = ["FEATURES", "make_multi_task_net", "make_single_task_net", "make_svm_baseline"]
+
+FEATURES = ("ge2e", "egemaps", "both")
+
+#: Strong regularisation suits few speakers and standardised features; the search may go weaker.
+SVM_C_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+
+
+def make_svm_baseline(
+    features="ge2e", *, scale_by="corpus", Cs=SVM_C_GRID, n_splits=5, n_jobs=None, on_error="raise"
+):
+    """Linear SVM on utterance features, its C searched on inner speaker-disjoint folds.
+
+    The baseline of the INTERSPEECH paralinguistics challenges. The scaler is fitted inside the
+    inner folds too; the score is unweighted average recall and classes are weighted alike.
+
+    Parameters
+    ----------
+    features : {"ge2e", "egemaps", "both"}, transformer or None, default="ge2e"
+        Speaker embedding (512 numbers, the recommended default), openSMILE's eGeMAPSv02
+        functionals (88; openSMILE is free for research and other non-commercial use only), both
+        side by side, an audio step of your own, or None where X holds features already.
+    scale_by : None, str or list of str, default="corpus"
+        As `by` of :class:`~sklearn_ser.preprocessing.GroupScaler`.
+    Cs : sequence of float
+        The C values searched.
+    n_splits : int, default=5
+        Inner speaker-disjoint folds. At least this many training speakers are needed; they are
+        found through the `speaker` metadata, or the column or index level of X.
+    n_jobs : int, optional
+        For the search and the extraction.
+    on_error : {"raise", "warn", "ignore"}, default="raise"
+        What the audio step does with audio that it cannot use.
+
+    Returns
+    -------
+    Pipeline or GridSearchCV
+        A GridSearchCV where `features` is None.
+
+    References
+    ----------
+    B. Schuller et al., "The INTERSPEECH 2013 Computational Paralinguistics Challenge", 2013.
+
+    Examples
+    --------
+    >>> from sklearn_ser import load_functionals, make_svm_baseline
+    >>> data = load_functionals("egemaps")
+    >>> emodb = (data.frame["corpus"] == "emodb").to_numpy()
+    >>> svm = make_svm_baseline(features=None, Cs=[1e-3])
+    >>> svm.fit(data.X[emodb], data.frame["emotion"][emodb]).best_params_
+    {'svm__C': 0.001}
+    """
+    svm = Pipeline(
+        [
+            ("scaler", GroupScaler(by=scale_by)),
+            ("svm", LinearSVC(class_weight="balanced", dual=False, random_state=0)),
+        ]
+    )
+    search = GridSearchCV(
+        svm,
+        {"svm__C": list(Cs)},
+        scoring=uar_scorer,
+        cv=SpeakerKFold(n_splits),
+        n_jobs=n_jobs,
+        error_score="raise",
+    )
+    step = _audio_step(features, n_jobs, on_error)
+    return search if step is None else Pipeline([("features", step), ("search", search)])
+
+
+def make_single_task_net(
+    features="ge2e", *, scale_by="corpus", n_jobs=None, on_error="raise", **net_params
+):
+    """The multi-task net without its auxiliary tasks: the baseline for what they bring.
+
+    Parameters
+    ----------
+    features, scale_by, n_jobs, on_error
+        As in :func:`make_svm_baseline`.
+    **net_params
+        Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`.
+
+    Returns
+    -------
+    Pipeline
+
+    Examples
+    --------
+    >>> from sklearn_ser import make_single_task_net
+    >>> list(make_single_task_net("ge2e").named_steps)
+    ['features', 'scaler', 'net']
+    """
+    return _make_net(features, scale_by, n_jobs, on_error, {"tasks": None, **net_params})
+
+
+def make_multi_task_net(
+    features="ge2e", *, scale_by="corpus", n_jobs=None, on_error="raise", **net_params
+):
+    """Multi-task net after Kim et al. (2017): emotion, with every auxiliary target given to fit.
+
+    Parameters
+    ----------
+    features, scale_by, n_jobs, on_error
+        As in :func:`make_svm_baseline`.
+    **net_params
+        Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`; with
+        ``tasks={"gender": "classification"}`` only that column of `aux` is used.
+
+    Returns
+    -------
+    Pipeline
+
+    References
+    ----------
+    J. Kim, G. Englebienne, K. P. Truong, V. Evers, "Towards Speech Emotion Recognition 'in the
+    Wild' using Aggregated Corpora and Deep Multi-Task Learning", INTERSPEECH 2017.
+
+    Examples
+    --------
+    >>> from sklearn_ser import make_multi_task_net
+    >>> make_multi_task_net(None).named_steps["net"].tasks
+    'auto'
+    """
+    return _make_net(features, scale_by, n_jobs, on_error, net_params)
+
+
+def _make_net(features, scale_by, n_jobs, on_error, net_params):
+    from sklearn_ser.neural_network import MTLNeuralClassifier
+
+    step = _audio_step(features, n_jobs, on_error)
+    steps = [] if step is None else [("features", step)]
+    return Pipeline(
+        [
+            *steps,
+            ("scaler", GroupScaler(by=scale_by)),
+            ("net", MTLNeuralClassifier(**net_params)),
+        ]
+    )
+
+
+def _audio_step(features, n_jobs, on_error):
+    from sklearn_ser.feature_extraction import OpenSmileExtractor, SpeakerEmbedding
+
+    if features is None or isinstance(features, BaseEstimator):
+        return features
+    if features not in FEATURES:
+        raise ValueError(
+            f"features must be one of {list(FEATURES)}, a transformer or None, got {features!r}"
+        )
+    ge2e = SpeakerEmbedding(n_jobs=n_jobs, on_error=on_error)
+    if features == "ge2e":
+        return ge2e
+    egemaps = OpenSmileExtractor("eGeMAPSv02", n_jobs=n_jobs, on_error=on_error)
+    if features == "egemaps":
+        return egemaps
+    # pandas output keeps the ids, which a plain FeatureUnion would turn into bare numbers.
+    union = FeatureUnion([("egemaps", egemaps), ("ge2e", ge2e)], verbose_feature_names_out=False)
+    return union.set_output(transform="pandas")
