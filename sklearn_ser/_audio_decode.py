@@ -1,0 +1,83 @@
+"""Audio files -> samples, reading only the part that is asked for (behind `sklearn_ser.audio`)."""
+
+import os
+import stat
+
+import soundfile
+
+from sklearn_ser._audio_signal import sample_span
+from sklearn_ser.exceptions import AudioError
+
+_LOSSY_SUBTYPES = {"VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
+
+# libsndfile's "unknown": a stream whose header does not tell its length.
+_UNKNOWN_LENGTH = 2**63 - 1
+
+
+def decode(path, start, end):
+    """Read the part of an audio file from `start` to `end` seconds (NaN: the file's own ends).
+
+    The file is closed again on return.
+
+    Returns
+    -------
+    array : float32 ndarray of shape (samples,) or (channels, samples)
+    rate : int
+    lossy : bool
+        Whether the format decodes to a little more than was encoded (mp3, ogg, opus).
+    """
+    _check_file(path)
+    try:
+        with soundfile.SoundFile(path) as opened:
+            return _read_part(opened, start, end)
+    except AudioError:
+        raise
+    except Exception as error:
+        if isinstance(error, TypeError):  # soundfile's answer to .raw: the rate must be given
+            detail = "a file without a header"
+        else:
+            detail = f"{getattr(error, 'error_string', error)}".strip().rstrip(".")
+        raise AudioError(
+            f"the file cannot be decoded ({detail}): expected wav, flac, ogg or mp3. It may be "
+            f"damaged, cut off or of another format; convert it, for example with ffmpeg"
+        ) from error
+
+
+def _check_file(path):
+    try:
+        status = os.stat(path)
+    except FileNotFoundError as error:
+        raise AudioError(
+            f"the file does not exist: relative paths start at the working directory "
+            f"({os.getcwd()!r})"
+        ) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(f"the file cannot be opened ({reason})") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise AudioError("this is a folder: expected an audio file")
+    if not stat.S_ISREG(status.st_mode):
+        raise AudioError("this is no regular file: expected an audio file")
+    if status.st_size == 0:
+        raise AudioError("the file is empty (0 bytes): copy or convert it again")
+
+
+def _read_part(opened, start, end):
+    rate, n_frames = opened.samplerate, opened.frames
+    if n_frames == _UNKNOWN_LENGTH:
+        raise AudioError(
+            "the file's header does not tell its length (it was written to a pipe): write it "
+            "again, for example with ffmpeg, straight to a file"
+        )
+    first, stop = sample_span(start, end, n_frames, rate)
+    if first:
+        opened.seek(first)
+    array = opened.read(stop - first, dtype="float32")
+    # An mp3 without a table of contents only estimates its length: what was decoded counts. A
+    # part that was asked for by its end must be there.
+    if len(array) < stop - first and (end == end or len(array) == 0):
+        raise AudioError(
+            f"the file breaks off at {(first + len(array)) / rate:.6g} s, before the end of the "
+            f"part that was asked for ({stop / rate:.6g} s)"
+        )
+    return array.T, rate, opened.subtype in _LOSSY_SUBTYPES

@@ -1,0 +1,168 @@
+"""What a user may give as X -> a list of cells, their starts and ends, and an index.
+
+Behind `sklearn_ser.audio`, which reads the cells.
+"""
+
+import numbers
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sklearn_ser._audio_signal import seconds
+from sklearn_ser.exceptions import AudioError
+from sklearn_ser.utils._ids import ID_COLUMNS, _shortened, find_id
+
+# More columns than this make a 2-D array a stack of utterances, not a channel-last signal.
+_MOST_CHANNELS = 8
+
+
+@dataclass
+class Cells:
+    """One audio cell per row; `starts` and `ends` are float seconds (NaN: open) or None."""
+
+    values: list
+    starts: np.ndarray | None
+    ends: np.ndarray | None
+    index: pd.Index
+
+
+def find_cells(X, audio):
+    """Find the audio in X.
+
+    Parameters
+    ----------
+    X : DataFrame, Series, Index, list, tuple or ndarray
+    audio : str
+        Name of the column, Series or index level that holds it.
+
+    Returns
+    -------
+    Cells
+    """
+    if isinstance(X, pd.DataFrame):
+        return _from_frame(X, audio)
+    if isinstance(X, pd.Series):
+        # An audformat table's column: the values are labels, the audio is in the index.
+        if audio in X.index.names and X.name != audio:
+            return _from_frame(pd.DataFrame(index=X.index), audio)
+        return Cells(X.tolist(), None, None, _output_index(X))
+    if isinstance(X, pd.Index):
+        if audio in X.names:
+            return _from_frame(pd.DataFrame(index=X), audio)
+        if X.nlevels > 1:
+            raise AudioError(
+                f"X is an index with the levels {list(X.names)}, none of which is {audio!r}: name "
+                f"the one that holds the audio with audio="
+            )
+    values = _from_sequence(X)
+    return Cells(values, None, None, pd.RangeIndex(len(values)))
+
+
+def _from_frame(X, audio):
+    if audio in X.columns:
+        # Only columns beside it: arrays may have been cut already by the segments in the index.
+        column = X[audio]
+        start, end = (X[name] if name in X.columns else None for name in ("start", "end"))
+        if any(isinstance(part, pd.DataFrame) for part in (column, start, end)):
+            raise AudioError(
+                f"X has several columns of one name ({_shortened(list(X.columns))}): {audio!r}, "
+                f"'start' and 'end' must each be there once"
+            )
+    elif audio in X.index.names:
+        column = X.index.get_level_values(audio)
+        start, end = (_level_or_column(X, name) for name in ("start", "end"))
+    else:
+        levels = [level for level in X.index.names if level is not None]
+        raise AudioError(
+            f"X has no column and no index level {audio!r} to take the audio from: it has the "
+            f"columns {_shortened(list(X.columns))} and the index levels {levels}. Name the one "
+            f"that holds the audio with audio="
+        )
+    return Cells(
+        column.tolist(), _all_seconds(start, "start"), _all_seconds(end, "end"), _output_index(X)
+    )
+
+
+def _level_or_column(X, name):
+    if name in X.index.names:
+        return X.index.get_level_values(name)
+    return find_id(X, name)
+
+
+def _all_seconds(values, name):
+    """A column of starts or ends as float seconds."""
+    if values is None:
+        return None
+    if pd.api.types.is_timedelta64_dtype(values.dtype):
+        return pd.TimedeltaIndex(values).total_seconds().to_numpy(dtype=float)
+    if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
+        return pd.Series(values).to_numpy(dtype=float, na_value=np.nan)
+    converted = np.empty(len(values))
+    for row, value in enumerate(values):
+        try:
+            converted[row] = seconds(value, name)
+        except AudioError as error:
+            raise AudioError(error.reason, row=row) from None
+    return converted
+
+
+def _output_index(X):
+    """The index of what is computed from X: its id columns and levels, else X's own index."""
+    ids = [found for name in ID_COLUMNS if (found := find_id(X, name)) is not None]
+    if not ids:
+        return X.index
+    # One id is a plain named Index: pandas shows a MultiIndex of one level as tuples.
+    return ids[0] if len(ids) == 1 else pd.MultiIndex.from_arrays(ids)
+
+
+def _from_sequence(X):
+    if isinstance(X, str | bytes) or hasattr(X, "__fspath__"):
+        raise AudioError(f"X is a single path ({X!r}): wrap it in a list, [path]")
+    if isinstance(X, tuple) and len(X) == 2 and _is_number(X[1]) and not _is_number(X[0]):
+        raise AudioError("X is a single (array, rate) pair: wrap it in a list, [(array, rate)]")
+    if isinstance(X, np.ndarray):
+        return _from_array(X)
+    if not isinstance(X, list | tuple | pd.Index | pd.api.extensions.ExtensionArray):
+        raise AudioError(
+            f"X is a {type(X).__module__}.{type(X).__qualname__}: expected a pandas DataFrame or "
+            f"Series, a list or an array of paths, 1-D arrays or (array, rate) pairs"
+        )
+    cells = list(X)
+    if cells and _is_number(cells[0]):
+        raise AudioError(
+            "X is a list of numbers, so a single signal: give it as an array in a list, "
+            "[np.array(signal)]"
+        )
+    return cells
+
+
+def _from_array(X):
+    """Cells of an ndarray: 1-D of paths or objects, or one utterance for each of its rows."""
+    if X.dtype.kind in "OUT":
+        if X.ndim == 2 and X.shape[1] == 1 and not (X.size and _is_number(X[0, 0])):
+            X = X[:, 0]  # frame[["file"]].to_numpy()
+        if X.ndim == 2 and X.shape[1] == 2 and X.size and not _is_number(X[0, 0]):
+            return [tuple(row) for row in X]  # np.array of (array, rate) pairs
+        if X.ndim == 1 and not (X.size and _is_number(X[0])):
+            return X.tolist()
+        if X.ndim == 2 and X.size and not _is_number(X[0, 0]):
+            raise AudioError(
+                f"X is an array of shape {X.shape} that holds no numbers: give one column of "
+                f"audio, or a DataFrame"
+            )
+    if X.ndim < 2:
+        raise AudioError(
+            f"X is a single array of shape {X.shape}: wrap it in a list, [array], or give an "
+            f"array of shape (n_utterances, n_samples)"
+        )
+    if X.ndim == 2 and X.shape[0] > X.shape[1] and 0 < X.shape[1] <= _MOST_CHANNELS:
+        raise AudioError(
+            f"X is an array of shape {X.shape}, which looks like a single channel-last signal: "
+            f"give [array.T], or equal-length utterances as (n_utterances, n_samples)"
+        )
+    return list(X)
+
+
+def _is_number(value):
+    return isinstance(value, numbers.Number | np.bool_) and value == value

@@ -1,0 +1,413 @@
+"""The one door by which audio enters: files or arrays -> mono float32 in range at one rate.
+
+Every step that touches audio takes it from here, so that all of them hear the same samples and
+refuse the same faults. openSMILE by itself wraps samples at full scale, accepts NaN, and gives
+other numbers at other rates.
+
+**What may come in.** A pandas DataFrame with an audio column (`audio=`, by default "file") and
+optionally ``start`` and ``end`` in seconds (numbers or timedeltas; missing: the audio's own
+start or end); a list, tuple, 1-D object array or Series of audio cells; a 2-D array of
+equal-length utterances, of shape (n_utterances, n_samples); an audformat filewise or segmented
+index, or a DataFrame or Series with one. A Series whose index has a level named `audio` is read
+by its index (its values are labels), unless the Series itself has that name.
+
+A cell is a path (str or Path; relative ones start at the working directory), an array, or a pair
+``(array, rate)``. A bare array counts as being at the asked `sampling_rate`; a pair is resampled.
+A plain list of floats is taken for an array. Arrays are (samples,) or (channels, samples).
+
+**What comes out**, one utterance at a time: mono float32 in [-1, 32767/32768] at the asked
+rate, in memory of its own. Files that libsndfile reads are decoded (wav, flac, ogg, mp3, ...),
+channels are averaged, int16 is divided by 32768 (int8, uint8, int32 likewise by their own full
+scale), other rates are resampled with soxr ("HQ": 20 bits; the length is the rounded one). A part
+of a file is cut first and resampled then; only that part is decoded. 16-bit files at the asked
+rate come out bit-equal to what soundfile reads.
+
+**Full scale.** Samples beyond [-1, 1] in arrays and in lossless files are refused (or clipped
+with a warning, ``beyond_full_scale="clip"``): such audio was scaled wrongly. Three overshoots are
+limited silently, since nobody can mend them: exactly +1.0, the ringing of our own resampler, and
+that of lossy decoders (mp3, ogg, opus; up to 2.0).
+
+**What is refused**, always as one :class:`~sklearn_ser.exceptions.AudioError` with its row and
+file: a missing, empty or undecodable file, NaN or Inf, empty or too short audio, a start or end
+outside the audio (an end may be 5 ms beyond it), samples of unknown scale (int64, bool, ...),
+channel-last arrays. Silence is let in. A wav, ogg or mp3 that was cut off is shorter, as
+libsndfile reads it; a flac that was cut off is refused.
+"""
+
+import math
+import numbers
+import os
+import warnings
+
+import numpy as np
+import pandas as pd
+
+from sklearn_ser._audio_decode import decode
+from sklearn_ser._audio_signal import (
+    as_array,
+    check_duration,
+    check_rate,
+    finish,
+    sample_span,
+    seconds,
+    shortened,
+    to_mono,
+)
+from sklearn_ser._audio_table import find_cells
+from sklearn_ser.exceptions import AudioError, AudioWarning
+
+__all__ = ["AudioTable", "failure_records", "handle_failures", "open_audio", "read_audio"]
+
+
+def read_audio(
+    source,
+    sampling_rate=16000,
+    *,
+    start=None,
+    end=None,
+    min_duration=0.0,
+    beyond_full_scale="raise",
+    remove_dc=False,
+    row=None,
+):
+    """Read one utterance as mono float32 at one rate.
+
+    Parameters
+    ----------
+    source : str, Path, array or (array, rate)
+        A file, or samples of shape (samples,) or (channels, samples). A bare array counts as
+        being at `sampling_rate`.
+    sampling_rate : int or float, default=16000
+        Rate of the result in Hz.
+    start, end : float or timedelta, optional
+        The part to read, in seconds; None or NaN: the audio's own start or end.
+    min_duration : float, default=0.0
+        Seconds below which the audio is refused.
+    beyond_full_scale : {"raise", "clip"}, default="raise"
+        What to do with samples beyond [-1, 1]: refuse, or clip with an AudioWarning.
+    remove_dc : bool, default=False
+        Subtract the mean of what is read.
+    row : int, optional
+        The row that an error names.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), float32
+        In [-1, 32767/32768].
+
+    Raises
+    ------
+    AudioError
+        If the audio cannot be used; it says what was found, what was expected and what to do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ser.audio import read_audio
+    >>> stereo = np.array([[16384, 0, -16384], [0, 0, -16384]], dtype="int16")
+    >>> read_audio(stereo)
+    array([ 0.25,  0.  , -0.5 ], dtype=float32)
+    >>> read_audio((np.zeros(44100), 44100), sampling_rate=16000).shape
+    (16000,)
+    >>> read_audio("missing.wav")
+    Traceback (most recent call last):
+        ...
+    sklearn_ser.exceptions.AudioError: file 'missing.wav': the file does not exist: relative ...
+    """
+    options = _Options(sampling_rate, min_duration, beyond_full_scale, remove_dc)
+    signal, clipped_peak = _read(source, start, end, options, row)
+    if clipped_peak is not None:
+        warnings.warn(_clipped(clipped_peak, row, _path(source)), AudioWarning, stacklevel=2)
+    return signal
+
+
+def open_audio(
+    X,
+    *,
+    audio="file",
+    sampling_rate=16000,
+    min_duration=0.0,
+    beyond_full_scale="raise",
+    remove_dc=False,
+):
+    """Open a table of utterances without reading any of them.
+
+    Parameters
+    ----------
+    X : DataFrame, Series, Index, list, tuple or ndarray
+        See the text at the top of this module.
+    audio : str, default="file"
+        Name of the column, Series or index level that holds the audio.
+    sampling_rate : int or float, default=16000
+    min_duration : float, default=0.0
+    beyond_full_scale : {"raise", "clip"}, default="raise"
+    remove_dc : bool, default=False
+        As in :func:`read_audio`.
+
+    Returns
+    -------
+    AudioTable
+
+    Raises
+    ------
+    AudioError
+        If X has no audio in a known form. Faults of single rows show when they are read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn_ser.audio import open_audio
+    >>> frame = pd.DataFrame({"file": [np.zeros(800), np.zeros(900)], "speaker": ["a", "b"]})
+    >>> table = open_audio(frame)
+    >>> [len(signal) for signal in table]
+    [800, 900]
+    >>> list(table.index)
+    ['a', 'b']
+    >>> open_audio(frame.rename(columns={"file": "wave"}))
+    Traceback (most recent call last):
+        ...
+    sklearn_ser.exceptions.AudioError: X has no column and no index level 'file' ...
+    >>> len(open_audio(frame.rename(columns={"file": "wave"}), audio="wave"))
+    2
+    """
+    options = _Options(sampling_rate, min_duration, beyond_full_scale, remove_dc)
+    return AudioTable(find_cells(X, audio), options)
+
+
+class AudioTable:
+    """Utterances that are read one at a time; made by :func:`open_audio`.
+
+    Nothing is cached and no file stays open; several threads may read at once.
+
+    Attributes
+    ----------
+    index : pandas.Index
+        For what is computed from the table: the id columns of X (corpus, speaker, language,
+        text, recording; columns or index levels, those present, in this order) as a MultiIndex,
+        or as a plain named Index where there is only one; without ids X's own index, or a
+        RangeIndex.
+    clipped : dict of int to float
+        Row -> peak of the rows read so far that were clipped. Only the first is warned about.
+    """
+
+    def __init__(self, cells, options):
+        self.index = cells.index
+        self.clipped = {}
+        self._cells = cells
+        self._options = options
+
+    def __len__(self):
+        return len(self._cells.values)
+
+    def __iter__(self):
+        return (self.read(i) for i in range(len(self)))
+
+    def __repr__(self):
+        return f"AudioTable({len(self)} utterances, {self._options.sampling_rate:g} Hz)"
+
+    def file(self, i):
+        """The path of row `i` as it was given, or None for an array.
+
+        Parameters
+        ----------
+        i : int
+
+        Returns
+        -------
+        str or None
+        """
+        return _path(self._cells.values[i])
+
+    def read(self, i):
+        """Read row `i`.
+
+        Parameters
+        ----------
+        i : int
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float32
+
+        Raises
+        ------
+        AudioError
+            With the row and its file.
+        """
+        cells = self._cells
+        start = math.nan if cells.starts is None else cells.starts[i]
+        end = math.nan if cells.ends is None else cells.ends[i]
+        signal, clipped_peak = _read(cells.values[i], start, end, self._options, i)
+        if clipped_peak is not None:
+            self.clipped[i] = clipped_peak
+            if len(self.clipped) == 1:
+                text = _clipped(clipped_peak, i, self.file(i))
+                warnings.warn(
+                    f"{text} (the first such row; further ones are clipped without a warning)",
+                    AudioWarning,
+                    stacklevel=2,
+                )
+        return signal
+
+
+def handle_failures(failures, on_error, n_rows, stacklevel=2):
+    """Report rows whose audio failed, as the step's `on_error` says.
+
+    Parameters
+    ----------
+    failures : list of AudioError
+        In any order.
+    on_error : {"raise", "warn", "ignore"}
+        "raise" raises the failure of the lowest row, "warn" gives one AudioWarning for all.
+    n_rows : int
+        Rows that were read in all.
+    stacklevel : int, default=2
+        Of the warning, as seen from here: 2 is the caller.
+
+    Raises
+    ------
+    AudioError
+        With ``on_error="raise"``.
+
+    Examples
+    --------
+    >>> from sklearn_ser.audio import handle_failures
+    >>> from sklearn_ser.exceptions import AudioError
+    >>> handle_failures([AudioError("the audio is empty", row=3)], "raise", n_rows=10)
+    Traceback (most recent call last):
+        ...
+    sklearn_ser.exceptions.AudioError: row 3: the audio is empty
+    """
+    if on_error not in ("raise", "warn", "ignore"):
+        raise ValueError(f"on_error must be 'raise', 'warn' or 'ignore', got {on_error!r}")
+    if not failures or on_error == "ignore":
+        return
+    ordered = sorted(failures, key=_row_order)
+    if on_error == "raise":
+        raise ordered[0]
+    most = 3
+    shown = "".join(f"\n  {failure}" for failure in ordered[:most])
+    more = f"\n  ... {len(ordered) - most} more" if len(ordered) > most else ""
+    warnings.warn(
+        f"{len(ordered)} of {n_rows} rows could not be used and became rows of NaN:{shown}{more}",
+        AudioWarning,
+        stacklevel=stacklevel + 1,
+    )
+
+
+def failure_records(failures):
+    """Failures as plain records, which pickle and skops can store.
+
+    Parameters
+    ----------
+    failures : list of AudioError
+
+    Returns
+    -------
+    list of dict
+        Of ``row`` (int or None), ``file`` (str or None) and ``reason`` (str), by row.
+
+    Examples
+    --------
+    >>> from sklearn_ser.audio import failure_records
+    >>> from sklearn_ser.exceptions import AudioError
+    >>> failure_records([AudioError("the audio is empty", row=3, file="a.wav")])
+    [{'row': 3, 'file': 'a.wav', 'reason': 'the audio is empty'}]
+    """
+    return [
+        {"row": failure.row, "file": failure.file, "reason": failure.reason}
+        for failure in sorted(failures, key=_row_order)
+    ]
+
+
+class _Options:
+    """How to read, checked once."""
+
+    def __init__(self, sampling_rate, min_duration, beyond_full_scale, remove_dc):
+        self.sampling_rate = check_rate(sampling_rate, "sampling_rate")
+        if not isinstance(min_duration, numbers.Real) or not 0 <= min_duration < math.inf:
+            raise AudioError(f"min_duration must be seconds, at least 0, got {min_duration!r}")
+        self.min_duration = float(min_duration)
+        if beyond_full_scale not in ("raise", "clip"):
+            raise AudioError(
+                f"beyond_full_scale must be 'raise' or 'clip', got {beyond_full_scale!r}"
+            )
+        self.beyond_full_scale = beyond_full_scale
+        self.remove_dc = bool(remove_dc)
+
+
+def _read(cell, start, end, options, row):
+    """The signal of one cell, and the peak if it was clipped."""
+    try:
+        start, end = seconds(start, "start"), seconds(end, "end")
+        array, rate, lossy = _samples(cell, start, end, options.sampling_rate)
+        signal, clipped_peak = to_mono(array, options.beyond_full_scale, lossy)
+        check_duration(len(signal), rate, options.min_duration)
+        return finish(signal, rate, options.sampling_rate, options.remove_dc), clipped_peak
+    except AudioError as error:
+        raise AudioError(error.reason, row=row, file=_path(cell)) from error.__cause__
+    except MemoryError as error:
+        raise AudioError(
+            "not enough memory to read this: give shorter parts with start and end",
+            row=row,
+            file=_path(cell),
+        ) from error
+
+
+def _samples(cell, start, end, sampling_rate):
+    """Samples of a cell from `start` to `end`, their rate, and whether the format is lossy."""
+    path = _path(cell)
+    if path:
+        return decode(path, start, end)
+    if _is_missing(cell) or path == "":
+        raise AudioError(f"no audio in this row ({cell!r}): give a path or an array")
+    rate = sampling_rate
+    if isinstance(cell, tuple):
+        cell, rate = _pair(cell)
+    if isinstance(cell, bytes | dict | set | numbers.Number | np.generic) or (
+        not isinstance(cell, list) and not hasattr(cell, "__array__")
+    ):
+        raise AudioError(
+            f"no audio but a {type(cell).__name__} ({shortened(cell)}): expected a path, a 1-D "
+            f"array or a pair (array, rate)"
+        )
+    array = as_array(cell)
+    first, stop = sample_span(start, end, array.shape[-1], rate)
+    return array[..., first:stop], rate, False
+
+
+def _pair(cell):
+    if len(cell) != 2 or np.ndim(cell[1]) != 0 or isinstance(cell[0], str | os.PathLike):
+        raise AudioError(
+            f"a tuple of {len(cell)}: expected a pair (array, rate) ({shortened(cell)})"
+        )
+    return cell[0], check_rate(cell[1], "the rate in (array, rate)")
+
+
+def _path(cell):
+    """The cell's path, or None where it is no path."""
+    if isinstance(cell, str):
+        return str(cell)
+    if isinstance(cell, os.PathLike):
+        path = os.fspath(cell)
+        return path if isinstance(path, str) else os.fsdecode(path)
+    return None
+
+
+def _is_missing(cell):
+    return (
+        cell is None
+        or cell is pd.NaT
+        or cell is pd.NA
+        or (isinstance(cell, numbers.Real) and cell != cell)
+    )
+
+
+def _clipped(peak, row, file):
+    reason = f"the peak is {peak:.6g}, beyond full scale: clipped to [-1, 1]"
+    return str(AudioError(reason, row=row, file=file))
+
+
+def _row_order(failure):
+    return -1 if failure.row is None else failure.row
