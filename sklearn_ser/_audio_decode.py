@@ -30,7 +30,7 @@ def decode(path, start, end):
     try:
         with soundfile.SoundFile(path) as opened:
             return _read_part(opened, start, end)
-    except AudioError:
+    except (AudioError, MemoryError):
         raise
     except Exception as error:
         if isinstance(error, TypeError):  # soundfile's answer to .raw: the rate must be given

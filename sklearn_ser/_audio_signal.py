@@ -100,7 +100,8 @@ def sample_span(start, end, n_samples, rate):
             )
         stop = min(round(end * rate), n_samples)
     if first >= stop:
-        raise AudioError(f"no sample lies between start ({start:g} s) and end ({end:g} s)")
+        until = f"end ({end:g} s)" if end == end else f"the audio's end ({duration:.6g} s)"
+        raise AudioError(f"no sample lies between start ({start:g} s) and {until}")
     return first, stop
 
 

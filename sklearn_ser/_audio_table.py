@@ -139,18 +139,19 @@ def _from_sequence(X):
 
 def _from_array(X):
     """Cells of an ndarray: 1-D of paths or objects, or one utterance for each of its rows."""
-    if X.dtype.kind in "OUT":
-        if X.ndim == 2 and X.shape[1] == 1 and not (X.size and _is_number(X[0, 0])):
+    holds_cells = X.dtype.kind in "OUST" and X.size > 0 and not _is_number(X.flat[0])
+    if holds_cells and X.ndim == 2:
+        if X.shape[1] == 1:
             X = X[:, 0]  # frame[["file"]].to_numpy()
-        if X.ndim == 2 and X.shape[1] == 2 and X.size and not _is_number(X[0, 0]):
-            return [tuple(row) for row in X]  # np.array of (array, rate) pairs
-        if X.ndim == 1 and not (X.size and _is_number(X[0])):
-            return X.tolist()
-        if X.ndim == 2 and X.size and not _is_number(X[0, 0]):
+        elif X.shape[1] == 2 and _is_number(X[0, 1]):
+            return [tuple(row) for row in X]  # np.array(pairs, dtype=object)
+        elif not isinstance(X[0, 0], numbers.Number):  # a NaN may well be a sample
             raise AudioError(
-                f"X is an array of shape {X.shape} that holds no numbers: give one column of "
-                f"audio, or a DataFrame"
+                f"X is an array of shape {X.shape} that holds {type(X[0, 0]).__name__}: give one "
+                f"column of audio, or a DataFrame"
             )
+    if X.ndim == 1 and (holds_cells or X.size == 0):
+        return X.tolist()
     if X.ndim < 2:
         raise AudioError(
             f"X is a single array of shape {X.shape}: wrap it in a list, [array], or give an "

@@ -35,24 +35,11 @@ libsndfile reads it; a flac that was cut off is refused.
 """
 
 import math
-import numbers
-import os
+import operator
 import warnings
 
-import numpy as np
-import pandas as pd
-
-from sklearn_ser._audio_decode import decode
-from sklearn_ser._audio_signal import (
-    as_array,
-    check_duration,
-    check_rate,
-    finish,
-    sample_span,
-    seconds,
-    shortened,
-    to_mono,
-)
+from sklearn_ser._audio_cell import ReadingOptions, path_of, read_cell
+from sklearn_ser._audio_failures import failure_records, handle_failures
 from sklearn_ser._audio_table import find_cells
 from sklearn_ser.exceptions import AudioError, AudioWarning
 
@@ -114,10 +101,10 @@ def read_audio(
         ...
     sklearn_ser.exceptions.AudioError: file 'missing.wav': the file does not exist: relative ...
     """
-    options = _Options(sampling_rate, min_duration, beyond_full_scale, remove_dc)
-    signal, clipped_peak = _read(source, start, end, options, row)
+    options = ReadingOptions(sampling_rate, min_duration, beyond_full_scale, remove_dc)
+    signal, clipped_peak = read_cell(source, start, end, options, row)
     if clipped_peak is not None:
-        warnings.warn(_clipped(clipped_peak, row, _path(source)), AudioWarning, stacklevel=2)
+        warnings.warn(_clipped(clipped_peak, row, path_of(source)), AudioWarning, stacklevel=2)
     return signal
 
 
@@ -171,7 +158,7 @@ def open_audio(
     >>> len(open_audio(frame.rename(columns={"file": "wave"}), audio="wave"))
     2
     """
-    options = _Options(sampling_rate, min_duration, beyond_full_scale, remove_dc)
+    options = ReadingOptions(sampling_rate, min_duration, beyond_full_scale, remove_dc)
     return AudioTable(find_cells(X, audio), options)
 
 
@@ -217,7 +204,7 @@ class AudioTable:
         -------
         str or None
         """
-        return _path(self._cells.values[i])
+        return path_of(self._cells.values[i])
 
     def read(self, i):
         """Read row `i`.
@@ -235,10 +222,10 @@ class AudioTable:
         AudioError
             With the row and its file.
         """
-        cells = self._cells
+        cells, i = self._cells, operator.index(i)
         start = math.nan if cells.starts is None else cells.starts[i]
         end = math.nan if cells.ends is None else cells.ends[i]
-        signal, clipped_peak = _read(cells.values[i], start, end, self._options, i)
+        signal, clipped_peak = read_cell(cells.values[i], start, end, self._options, i)
         if clipped_peak is not None:
             self.clipped[i] = clipped_peak
             if len(self.clipped) == 1:
@@ -251,163 +238,6 @@ class AudioTable:
         return signal
 
 
-def handle_failures(failures, on_error, n_rows, stacklevel=2):
-    """Report rows whose audio failed, as the step's `on_error` says.
-
-    Parameters
-    ----------
-    failures : list of AudioError
-        In any order.
-    on_error : {"raise", "warn", "ignore"}
-        "raise" raises the failure of the lowest row, "warn" gives one AudioWarning for all.
-    n_rows : int
-        Rows that were read in all.
-    stacklevel : int, default=2
-        Of the warning, as seen from here: 2 is the caller.
-
-    Raises
-    ------
-    AudioError
-        With ``on_error="raise"``.
-
-    Examples
-    --------
-    >>> from sklearn_ser.audio import handle_failures
-    >>> from sklearn_ser.exceptions import AudioError
-    >>> handle_failures([AudioError("the audio is empty", row=3)], "raise", n_rows=10)
-    Traceback (most recent call last):
-        ...
-    sklearn_ser.exceptions.AudioError: row 3: the audio is empty
-    """
-    if on_error not in ("raise", "warn", "ignore"):
-        raise ValueError(f"on_error must be 'raise', 'warn' or 'ignore', got {on_error!r}")
-    if not failures or on_error == "ignore":
-        return
-    ordered = sorted(failures, key=_row_order)
-    if on_error == "raise":
-        raise ordered[0]
-    most = 3
-    shown = "".join(f"\n  {failure}" for failure in ordered[:most])
-    more = f"\n  ... {len(ordered) - most} more" if len(ordered) > most else ""
-    warnings.warn(
-        f"{len(ordered)} of {n_rows} rows could not be used and became rows of NaN:{shown}{more}",
-        AudioWarning,
-        stacklevel=stacklevel + 1,
-    )
-
-
-def failure_records(failures):
-    """Failures as plain records, which pickle and skops can store.
-
-    Parameters
-    ----------
-    failures : list of AudioError
-
-    Returns
-    -------
-    list of dict
-        Of ``row`` (int or None), ``file`` (str or None) and ``reason`` (str), by row.
-
-    Examples
-    --------
-    >>> from sklearn_ser.audio import failure_records
-    >>> from sklearn_ser.exceptions import AudioError
-    >>> failure_records([AudioError("the audio is empty", row=3, file="a.wav")])
-    [{'row': 3, 'file': 'a.wav', 'reason': 'the audio is empty'}]
-    """
-    return [
-        {"row": failure.row, "file": failure.file, "reason": failure.reason}
-        for failure in sorted(failures, key=_row_order)
-    ]
-
-
-class _Options:
-    """How to read, checked once."""
-
-    def __init__(self, sampling_rate, min_duration, beyond_full_scale, remove_dc):
-        self.sampling_rate = check_rate(sampling_rate, "sampling_rate")
-        if not isinstance(min_duration, numbers.Real) or not 0 <= min_duration < math.inf:
-            raise AudioError(f"min_duration must be seconds, at least 0, got {min_duration!r}")
-        self.min_duration = float(min_duration)
-        if beyond_full_scale not in ("raise", "clip"):
-            raise AudioError(
-                f"beyond_full_scale must be 'raise' or 'clip', got {beyond_full_scale!r}"
-            )
-        self.beyond_full_scale = beyond_full_scale
-        self.remove_dc = bool(remove_dc)
-
-
-def _read(cell, start, end, options, row):
-    """The signal of one cell, and the peak if it was clipped."""
-    try:
-        start, end = seconds(start, "start"), seconds(end, "end")
-        array, rate, lossy = _samples(cell, start, end, options.sampling_rate)
-        signal, clipped_peak = to_mono(array, options.beyond_full_scale, lossy)
-        check_duration(len(signal), rate, options.min_duration)
-        return finish(signal, rate, options.sampling_rate, options.remove_dc), clipped_peak
-    except AudioError as error:
-        raise AudioError(error.reason, row=row, file=_path(cell)) from error.__cause__
-    except MemoryError as error:
-        raise AudioError(
-            "not enough memory to read this: give shorter parts with start and end",
-            row=row,
-            file=_path(cell),
-        ) from error
-
-
-def _samples(cell, start, end, sampling_rate):
-    """Samples of a cell from `start` to `end`, their rate, and whether the format is lossy."""
-    path = _path(cell)
-    if path:
-        return decode(path, start, end)
-    if _is_missing(cell) or path == "":
-        raise AudioError(f"no audio in this row ({cell!r}): give a path or an array")
-    rate = sampling_rate
-    if isinstance(cell, tuple):
-        cell, rate = _pair(cell)
-    if isinstance(cell, bytes | dict | set | numbers.Number | np.generic) or (
-        not isinstance(cell, list) and not hasattr(cell, "__array__")
-    ):
-        raise AudioError(
-            f"no audio but a {type(cell).__name__} ({shortened(cell)}): expected a path, a 1-D "
-            f"array or a pair (array, rate)"
-        )
-    array = as_array(cell)
-    first, stop = sample_span(start, end, array.shape[-1], rate)
-    return array[..., first:stop], rate, False
-
-
-def _pair(cell):
-    if len(cell) != 2 or np.ndim(cell[1]) != 0 or isinstance(cell[0], str | os.PathLike):
-        raise AudioError(
-            f"a tuple of {len(cell)}: expected a pair (array, rate) ({shortened(cell)})"
-        )
-    return cell[0], check_rate(cell[1], "the rate in (array, rate)")
-
-
-def _path(cell):
-    """The cell's path, or None where it is no path."""
-    if isinstance(cell, str):
-        return str(cell)
-    if isinstance(cell, os.PathLike):
-        path = os.fspath(cell)
-        return path if isinstance(path, str) else os.fsdecode(path)
-    return None
-
-
-def _is_missing(cell):
-    return (
-        cell is None
-        or cell is pd.NaT
-        or cell is pd.NA
-        or (isinstance(cell, numbers.Real) and cell != cell)
-    )
-
-
 def _clipped(peak, row, file):
     reason = f"the peak is {peak:.6g}, beyond full scale: clipped to [-1, 1]"
     return str(AudioError(reason, row=row, file=file))
-
-
-def _row_order(failure):
-    return -1 if failure.row is None else failure.row

@@ -1,0 +1,111 @@
+"""One audio cell (a path, an array, a pair) -> its signal (behind `sklearn_ser.audio`)."""
+
+import math
+import numbers
+import os
+
+import numpy as np
+import pandas as pd
+
+from sklearn_ser._audio_decode import decode
+from sklearn_ser._audio_signal import (
+    as_array,
+    check_duration,
+    check_rate,
+    finish,
+    sample_span,
+    seconds,
+    shortened,
+    to_mono,
+)
+from sklearn_ser.exceptions import AudioError
+
+
+class ReadingOptions:
+    """How to read, checked once."""
+
+    def __init__(self, sampling_rate, min_duration, beyond_full_scale, remove_dc):
+        self.sampling_rate = check_rate(sampling_rate, "sampling_rate")
+        if not isinstance(min_duration, numbers.Real) or not 0 <= min_duration < math.inf:
+            raise AudioError(f"min_duration must be seconds, at least 0, got {min_duration!r}")
+        self.min_duration = float(min_duration)
+        if beyond_full_scale not in ("raise", "clip"):
+            raise AudioError(
+                f"beyond_full_scale must be 'raise' or 'clip', got {beyond_full_scale!r}"
+            )
+        if not isinstance(remove_dc, bool | np.bool_):
+            raise AudioError(f"remove_dc must be True or False, got {remove_dc!r}")
+        self.beyond_full_scale = beyond_full_scale
+        self.remove_dc = remove_dc
+
+
+def read_cell(cell, start, end, options, row):
+    """The signal of one cell, and the peak if it was clipped."""
+    try:
+        start, end = seconds(start, "start"), seconds(end, "end")
+        array, rate, lossy = _samples(cell, start, end, options.sampling_rate)
+        signal, clipped_peak = to_mono(array, options.beyond_full_scale, lossy)
+        check_duration(len(signal), rate, options.min_duration)
+        return finish(signal, rate, options.sampling_rate, options.remove_dc), clipped_peak
+    except AudioError as error:
+        raise AudioError(error.reason, row=row, file=path_of(cell)) from error.__cause__
+    except MemoryError as error:
+        raise AudioError(
+            "not enough memory to read this: give shorter parts with start and end",
+            row=row,
+            file=path_of(cell),
+        ) from error
+
+
+def _samples(cell, start, end, sampling_rate):
+    """Samples of a cell from `start` to `end`, their rate, and whether the format is lossy."""
+    path = path_of(cell)
+    if path:
+        return decode(path, start, end)
+    if _is_missing(cell) or path == "":
+        raise AudioError(f"no audio in this row ({cell!r}): give a path or an array")
+    rate = sampling_rate
+    if isinstance(cell, tuple):
+        cell, rate = _pair(cell)
+    if isinstance(cell, bytes | dict | set | numbers.Number | np.generic) or (
+        not isinstance(cell, list) and not hasattr(cell, "__array__")
+    ):
+        raise AudioError(
+            f"no audio but a {type(cell).__name__} ({shortened(cell)}): expected a path, a 1-D "
+            f"array or a pair (array, rate)"
+        )
+    array = as_array(cell)
+    first, stop = sample_span(start, end, array.shape[-1], rate)
+    return array[..., first:stop], rate, False
+
+
+def _pair(cell):
+    if len(cell) != 2:
+        raise AudioError(f"a tuple of length {len(cell)}: expected a pair (array, rate)")
+    array, rate = cell
+    if path_of(array) is not None:
+        raise AudioError("a pair of path and rate: give the path alone, its file tells the rate")
+    if isinstance(array, numbers.Number) and not isinstance(rate, numbers.Number):
+        raise AudioError("a pair (rate, array), as scipy reads it: expected (array, rate)")
+    if isinstance(rate, np.ndarray) and rate.ndim == 0:
+        rate = rate.item()  # as it comes out of an .npz file
+    return array, check_rate(rate, "the rate in (array, rate)")
+
+
+def path_of(cell):
+    """The cell's path, or None where it is no path."""
+    if isinstance(cell, str):
+        return str(cell)
+    if isinstance(cell, os.PathLike):
+        path = os.fspath(cell)
+        return path if isinstance(path, str) else os.fsdecode(path)
+    return None
+
+
+def _is_missing(cell):
+    return (
+        cell is None
+        or cell is pd.NaT
+        or cell is pd.NA
+        or (isinstance(cell, numbers.Real) and cell != cell)
+    )
