@@ -26,7 +26,7 @@ def add_corpus_arguments(parser):
         type=_words,
         default=AUX,
         metavar="A,B",
-        help="auxiliary targets, columns of metadata.csv (default: gender,naturalness; '' for none)",
+        help="auxiliary targets, columns of metadata.csv (default: gender,naturalness; '' = none)",
     )
     parser.add_argument(
         "--labels",

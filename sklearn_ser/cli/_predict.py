@@ -55,11 +55,10 @@ def _records(table):
 
 
 def _prefixed(row, prefix):
-    values = {key.removeprefix(prefix): value for key, value in row.items()}
     return {
-        key: _plain(value)
-        for key, value in values.items()
-        if prefix + key in row and not _is_missing(value)
+        key.removeprefix(prefix): _plain(value)
+        for key, value in row.items()
+        if key.startswith(prefix) and not _is_missing(value)
     }
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from sklearn_ser.feature_extraction import AudioFeatures
+from sklearn_ser.feature_extraction._base import AudioExtractor
 
 
 def split_extraction(estimator):
@@ -46,12 +46,12 @@ def _is_extraction(step):
         return all(_is_extraction(part) for _, part in step.transformer_list)
     if isinstance(step, Pipeline):
         return all(_is_extraction(part) for _, part in step.steps)
-    return isinstance(step, AudioFeatures)
+    return isinstance(step, AudioExtractor)
 
 
 def audio_steps(estimator):
     """Every audio step inside an estimator: in Pipelines and FeatureUnions, and as it stands."""
-    if isinstance(estimator, AudioFeatures):
+    if isinstance(estimator, AudioExtractor):
         return [estimator]
     if isinstance(estimator, Pipeline):
         parts = estimator.steps

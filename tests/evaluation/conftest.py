@@ -1,0 +1,32 @@
+"""A small table of features from three corpora with recording offsets, made once."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+EMOTIONS = ["anger", "neutral", "sadness"]
+
+
+@pytest.fixture(scope="module")
+def feature_table():
+    """frame (ids, targets) and X (10 features): emotion, gender and a strong corpus offset."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "corpus": corpus,
+            "speaker": f"{corpus}/{speaker}",
+            "gender": ("female", "male")[speaker % 2],
+            "naturalness": "natural" if corpus == "c" else "acted",
+            "emotion": emotion,
+        }
+        for corpus in "abc"
+        for speaker in range(6)
+        for emotion in EMOTIONS
+        for _ in range(4)
+    ]
+    frame = pd.DataFrame(rows, dtype=object)
+    X = rng.normal(size=(len(frame), 10))
+    X[:, :3] += 2.0 * np.eye(3)[[EMOTIONS.index(emotion) for emotion in frame["emotion"]]]
+    X[:, 3] += 2.0 * (frame["gender"] == "female")
+    X += 3.0 * np.array([list("abc").index(corpus) for corpus in frame["corpus"]])[:, None]
+    return frame, pd.DataFrame(X.astype(np.float32)).add_prefix("f")
