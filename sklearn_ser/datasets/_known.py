@@ -1,0 +1,94 @@
+"""What is known about the corpora that can be loaded by name: one table.
+
+A reader for another layout of a corpus (labels in file names, say) is one more entry here: a
+function that takes the root folder and returns a table with the columns of the generic layout.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sklearn_ser.datasets._tables import read_metadata_folder
+
+
+@dataclass(frozen=True)
+class CorpusFacts:
+    """Facts about one corpus.
+
+    Attributes
+    ----------
+    description, license, citation : str
+    numbers_may_be_packaged : bool
+        Whether features computed from the audio may be passed on (under `license`).
+    flaws : tuple of str
+        What an evaluation on this corpus must know.
+    reader : callable
+        root -> DataFrame in the columns of the generic layout.
+    """
+
+    description: str
+    license: str
+    citation: str
+    numbers_may_be_packaged: bool = False
+    flaws: tuple[str, ...] = ()
+    reader: Callable = read_metadata_folder
+
+
+KNOWN_CORPORA = {
+    "emodb": CorpusFacts(
+        description=(
+            "Berlin Database of Emotional Speech (EmoDB): 10 German actors read 10 sentences in "
+            "acted emotions."
+        ),
+        license="CC0 1.0",
+        citation=(
+            "F. Burkhardt, A. Paeschke, M. Rolfes, W. Sendlmeier, B. Weiss: A Database of German "
+            "Emotional Speech. Interspeech 2005, 1517-1520."
+        ),
+        numbers_may_be_packaged=True,
+        flaws=(
+            "The original keeps only utterances that listeners recognised well (80 % or more in "
+            "the 339 of anger, happiness, neutral and sadness), so scores on it flatter.",
+        ),
+    ),
+    "ravdess": CorpusFacts(
+        description=(
+            "Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS), audio-only "
+            "speech: 24 actors speak 2 English sentences in 8 acted emotions."
+        ),
+        license="CC BY-NC-SA 4.0",
+        citation=(
+            "S. R. Livingstone, F. A. Russo: The Ryerson Audio-Visual Database of Emotional "
+            "Speech and Song (RAVDESS). PLoS ONE 13(5): e0196391, 2018."
+        ),
+        numbers_may_be_packaged=True,
+        flaws=(
+            "One utterance is a copy of another (column duplicate_of; dropped by default).",
+            "Half as many neutral utterances as of every other emotion.",
+            "Recording level follows the emotion (calm about -49 dBFS, anger about -30).",
+        ),
+    ),
+    "nemo": CorpusFacts(
+        description="nEMO: 9 Polish actors read sentences in 6 acted emotions.",
+        license="CC BY-NC-SA 4.0",
+        citation=(
+            "I. Christop: nEMO: Dataset of Emotional Speech in Polish. LREC-COLING 2024, "
+            "12111-12116."
+        ),
+        numbers_may_be_packaged=True,
+    ),
+    "urdu": CorpusFacts(
+        description="URDU dataset: 400 clips of speech from Urdu television talk shows, natural.",
+        license='No standard licence: "Anyone can use this data only for research purposes."',
+        citation=(
+            "S. Latif, A. Qayyum, M. Usman, J. Qadir: Cross Lingual Speech Emotion Recognition: "
+            "Urdu vs. Western Languages. FIT 2018 (arXiv:1812.10411)."
+        ),
+        flaws=(
+            "The 400 clips are 200 segments of five seconds cut in two (column recording: keep a "
+            "pair on one side of a split).",
+            "26 of the 29 speakers have one emotion only, so speaker and emotion are nearly the "
+            "same thing: only speaker-disjoint splits mean anything, and scaling by speaker "
+            "removes the emotion.",
+        ),
+    ),
+}

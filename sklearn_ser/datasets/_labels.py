@@ -1,0 +1,129 @@
+"""One spelling for every label: what corpora call an emotion, a gender, a kind of speech."""
+
+import difflib
+
+from sklearn_ser.exceptions import CorpusError
+
+#: The noun that DESIGN's contract uses -> other spellings seen in corpora and papers.
+EMOTION_SPELLINGS = {
+    "anger": ("angry", "ang"),
+    "happiness": ("happy", "hap", "joy", "joyful"),
+    "sadness": ("sad",),
+    "neutral": ("neu", "neutrality"),
+    "fear": ("fearful", "afraid", "fea", "anxiety"),
+    "disgust": ("disgusted", "dis"),
+    "surprise": ("surprised", "sur"),
+    "boredom": ("bored", "bor"),
+    "calm": ("calmness",),
+    "contempt": ("contemptuous",),
+}
+GENDER_SPELLINGS = {
+    "female": ("f", "w", "woman", "fem"),
+    "male": ("m", "man"),
+}
+NATURALNESS_SPELLINGS = {
+    "acted": ("posed", "simulated"),
+    "elicited": ("induced",),
+    "natural": ("spontaneous",),
+}
+
+
+def nouns_of(emotions, emotion_map, corpus):
+    """The contract's noun for each distinct label, None for a label that is to be left out.
+
+    Parameters
+    ----------
+    emotions : Series
+        Labels as the corpus has them, None where there is none.
+    emotion_map : mapping or None
+        Label (as the corpus has it, or the noun it stands for; "" for none) -> noun, or None to
+        leave these utterances out.
+    corpus : str
+        For the message.
+
+    Returns
+    -------
+    dict
+        Label -> noun or None.
+    """
+    emotion_map = checked_emotion_map(emotion_map)
+    known = _by_spelling(EMOTION_SPELLINGS)
+    nouns, unknown, used = {}, [], set()
+    for label in emotions.unique():
+        raw = "" if label is None else str(label)
+        noun = known.get(raw.strip().lower())
+        key = next((key for key in (raw, noun) if key in emotion_map), None)
+        if key is not None:
+            used.add(key)
+            noun = emotion_map[key]
+        elif noun is None:
+            unknown.append(label)
+        nouns[label] = noun
+    if unknown:
+        found = ", ".join(
+            f"{label or ''!r} ({rows_text((emotions == label) if label else emotions.isna())})"
+            for label in unknown
+        )
+        example = unknown[0] or ""
+        raise CorpusError(
+            f"corpus {corpus!r}: column 'emotion' has unknown label(s): {found}. Known labels and "
+            f"their other spellings: {_listed(EMOTION_SPELLINGS)}. Say what the others stand for "
+            f"with emotion_map={{{example!r}: 'anger'}}, or leave these utterances out with "
+            f"emotion_map={{{example!r}: None}}."
+        )
+    refuse_unused(set(emotion_map) - used, f"corpus {corpus!r}", [x or "" for x in nouns])
+    return nouns
+
+
+def one_spelling(values, spellings, column, corpus):
+    """`values` in the contract's words, None staying None; an unknown one raises."""
+    known = _by_spelling(spellings)
+    words = {v: known.get(str(v).strip().lower()) for v in values.dropna().unique()}
+    unknown = [value for value, word in words.items() if word is None]
+    if unknown:
+        found = ", ".join(f"{value!r} ({rows_text(values == value)})" for value in unknown)
+        raise CorpusError(
+            f"corpus {corpus!r}: column {column!r} has {found}; expected {_listed(spellings)}, or "
+            f"an empty cell where it is not known."
+        )
+    return values.map(words, na_action="ignore").astype(object).where(values.notna(), None)
+
+
+def checked_emotion_map(emotion_map):
+    """`emotion_map` as a dict, its values lower-case nouns or None."""
+    emotion_map = {} if emotion_map is None else dict(emotion_map)
+    for label, noun in emotion_map.items():
+        if noun is not None and not (isinstance(noun, str) and noun and noun == noun.lower()):
+            raise CorpusError(
+                f"emotion_map: {label!r} is mapped to {noun!r}; expected a lower-case noun, or "
+                f"None to leave these utterances out."
+            )
+    return emotion_map
+
+
+def refuse_unused(keys, where, labels):
+    """Raise if an emotion_map names labels that do not occur: a misspelt key would do nothing."""
+    if keys:
+        key = sorted(keys)[0]
+        near = difflib.get_close_matches(key, labels, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise CorpusError(
+            f"emotion_map names {key!r}, which no utterance of {where} has; its labels are "
+            f"{sorted(labels)}.{hint}"
+        )
+
+
+def rows_text(mask, most=5):
+    """The positions where `mask` is true, in words: "rows 0, 3 and 12 more"."""
+    rows = [position for position, value in enumerate(mask) if value]
+    shown = ", ".join(map(str, rows[:most]))
+    more = f" and {len(rows) - most} more" if len(rows) > most else ""
+    return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
+
+
+def _by_spelling(spellings):
+    return {word: noun for noun, others in spellings.items() for word in (noun, *others)}
+
+
+def _listed(spellings):
+    return ", ".join(f"{noun} ({', '.join(others)})" for noun, others in spellings.items())
