@@ -1,0 +1,315 @@
+"""Standardise features within each corpus or speaker."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_ser.exceptions import AudioError, MetadataError
+from sklearn_ser.preprocessing._group_statistics import (
+    Statistics,
+    shrunk,
+    statistics_of,
+    subgroups,
+)
+from sklearn_ser.preprocessing._transduction import may_use_batch, note_use_of_batch
+from sklearn_ser.utils._failed import failed_rows
+from sklearn_ser.utils._ids import ID_COLUMNS, find_id, require_id
+
+
+class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Standardise features within each group: corpus, speaker, or speaker within corpus.
+
+    Corpora differ in microphone, room and level, speakers in voice; both move the features more
+    than emotion does. Within a group, z = (x - mean) / standard deviation takes that out.
+
+    The groups are found in X's columns or index levels, where the extractors leave them.
+
+    Parameters
+    ----------
+    by : str, list of str or None, default=None
+        Id or ids that make a group, the larger first: ``"corpus"``, ``"speaker"``,
+        ``["corpus", "speaker"]``. With several, a group is identified by all ids down to its
+        level, and leans on the group around it (see `shrinkage`). None scales like
+        :class:`~sklearn.preprocessing.StandardScaler`.
+    shrinkage : float, default=20.0
+        How much a nested group (a speaker in its corpus) leans on the group around it. With n
+        rows, its mean is ``w * own + (1 - w) * parent``, w = n / (n + shrinkage), and so is its
+        variance. 0 takes its own alone. The first level is never shrunk.
+    min_samples : int, default=10
+        Least number of rows, at least 2, from which a group's statistics are computed.
+
+    Attributes
+    ----------
+    mean_, var_, scale_ : ndarray of shape (n_features_in_,)
+        Mean, variance and divisor over the whole training set, in float64; the divisor of a
+        constant feature is 1.
+    n_samples_seen_ : int
+        Number of training rows behind them; rows of failed audio are left out.
+    group_keys_ : list of list
+        The groups known from training, each as the values of its ids down to its level.
+    group_sizes_ : ndarray of shape (n_groups,)
+        Their number of training rows.
+    group_means_, group_vars_ : ndarray of shape (n_groups, n_features_in_)
+        Their statistics, after shrinkage.
+    n_features_in_ : int
+        Number of features, ids not counted.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has some.
+
+    See Also
+    --------
+    one_utterance_at_a_time : Never use the batch.
+    watch_transduction : Notice whether the batch was used.
+
+    Notes
+    -----
+    In `transform`, a row is scaled by the statistics of the smallest group it is in that has any:
+
+    - a group known from training: those from training;
+    - a group known from training (at least `min_samples` rows there): those from training;
+    - another group with at least `min_samples` rows in this batch: those of its rows in this
+      batch, shrunk like those from training. **This is transductive**: it uses other utterances to
+      be predicted (never their labels), so an evaluation should report it apart;
+    - a row without the id (the column absent, or None or NaN), or in an unknown group too small in
+      this batch: those of the group around it, and in the end of the whole training set.
+
+    So one utterance alone, and a table without ids, never depend on the batch.
+
+    Rows that are NaN throughout (audio that failed) are left out of all statistics and stay NaN.
+
+    A DataFrame gives a DataFrame with the same row order. Columns with an id (those of `by`, and
+    corpus, speaker, language, text, recording) become index levels, so that a later step still
+    finds them and none meets them as a feature. float32 stays float32.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_ser.preprocessing import GroupScaler
+    >>> X = pd.DataFrame({"loudness": [1.0, 3.0, 10.0, 14.0], "corpus": list("aabb")})
+    >>> scaler = GroupScaler(by="corpus", min_samples=2).fit(X)
+    >>> scaler.transform(X)
+              loudness
+      corpus
+    0 a           -1.0
+    1 a            1.0
+    2 b           -1.0
+    3 b            1.0
+
+    A single new utterance of corpus b is scaled by what training knows of b; of a corpus that
+    training does not know, by the whole training set, whose mean is 7:
+
+    >>> scaler.transform(pd.DataFrame({"loudness": [12.0], "corpus": ["b"]})).to_numpy()
+    array([[0.]])
+    >>> scaler.transform(pd.DataFrame({"loudness": [7.0], "corpus": ["c"]})).to_numpy()
+    array([[0.]])
+
+    At fit the ids must be there:
+
+    >>> scaler.fit(X[["loudness"]])
+    Traceback (most recent call last):
+        ...
+    sklearn_ser.exceptions.MetadataError: GroupScaler(by='corpus') needs 'corpus' for each row: ...
+    """
+
+    _parameter_constraints = {
+        "by": [None, str, list, tuple],
+        "shrinkage": [Interval(Real, 0, None, closed="left")],
+        "min_samples": [Interval(Integral, 2, None, closed="left")],
+    }
+
+    def __init__(self, by=None, *, shrinkage=20.0, min_samples=10):
+        self.by = by
+        self.shrinkage = shrinkage
+        self.min_samples = min_samples
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn the statistics of the training set and of the groups in it.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Features; with the ids of `by` as columns or index levels.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        MetadataError
+            If an id of `by` is neither a column nor an index level of X.
+        ValueError
+            If X has Inf, or a row with only some NaN.
+        """
+        wanted_by = f"GroupScaler(by={self.by!r})"
+        ids = [require_id(X, name, wanted_by).to_numpy(dtype=object) for name in self._names()]
+        values, failed = self._read(X, reset=True)
+        if failed.all():
+            raise AudioError("every row of X is NaN: there is no utterance to learn a scale from.")
+        rows = np.flatnonzero(~failed)
+        whole = statistics_of(values[rows])
+        self.mean_, self.var_, self.scale_ = whole.mean, whole.var, whole.scale
+        self.n_samples_seen_ = len(rows)
+
+        groups = list(self._training_groups(values, ids, rows, (), whole))
+        self.group_keys_ = [list(map(_plain, key)) for key, _, _ in groups]
+        self.group_sizes_ = np.array([size for _, size, _ in groups], dtype=np.intp)
+        shape = (len(groups), self.n_features_in_)
+        self.group_means_ = np.array([own.mean for _, _, own in groups]).reshape(shape)
+        self.group_vars_ = np.array([own.var for _, _, own in groups]).reshape(shape)
+        return self
+
+    def transform(self, X):
+        """Scale each row by the statistics of its group; see Notes for which these are.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Features; with the ids of `by`, where known, as columns or index levels.
+
+        Returns
+        -------
+        DataFrame or ndarray of shape (n_samples, n_features)
+            A DataFrame for a DataFrame, with ids as index levels.
+        """
+        check_is_fitted(self)
+        values, failed = self._read(X, reset=False)
+        found = [find_id(X, name) for name in self._names()]
+        nobody = np.full(len(values), None, dtype=object)
+        ids = [nobody if level is None else level.to_numpy(dtype=object) for level in found]
+        known = {
+            tuple(key): Statistics(mean, var)
+            for key, mean, var in zip(
+                self.group_keys_, self.group_means_, self.group_vars_, strict=True
+            )
+        }
+        scaled = np.full_like(values, np.nan)
+        whole = Statistics(self.mean_, self.var_)
+        rows = np.flatnonzero(~failed)
+        for members, nearest in self._assigned(values, ids, rows, (), whole, known):
+            scaled[members] = (values[members] - nearest.mean) / nearest.scale
+        if not isinstance(X, pd.DataFrame):
+            return scaled
+        columns = [name for name in X.columns if name not in self._id_columns(X)]
+        return pd.DataFrame(scaled, index=_index_with_ids(X, self._id_columns(X)), columns=columns)
+
+    def _training_groups(self, values, ids, rows, path, parent):
+        """Yield (path, size, statistics) of each group that is large enough, parents first."""
+        if len(path) == len(ids):
+            return
+        _, groups = subgroups(ids[len(path)], rows)
+        for name, members in groups:
+            if len(members) >= self.min_samples:
+                own = self._statistics(values[members], path, parent)
+                yield (*path, name), len(members), own
+                yield from self._training_groups(values, ids, members, (*path, name), own)
+
+    def _assigned(self, values, ids, rows, path, nearest, known):
+        """Yield (rows, statistics), every one of `rows` once; `nearest` are those of `path`."""
+        rest = [rows]
+        if len(path) < len(ids):
+            without_id, groups = subgroups(ids[len(path)], rows)
+            rest = [without_id]
+            for name, members in groups:
+                key = (*path, name)
+                own = known.get(key)
+                if own is None and len(members) >= self.min_samples and may_use_batch():
+                    own = self._statistics(values[members], path, nearest)
+                    note_use_of_batch(key)
+                if own is None:
+                    rest.append(members)
+                else:
+                    yield from self._assigned(values, ids, members, key, own, known)
+        yield np.concatenate(rest), nearest
+
+    def _statistics(self, members, path, parent):
+        """Statistics of the group `members` within the group of `path`."""
+        own = statistics_of(members)
+        return shrunk(own, parent, len(members), self.shrinkage) if path else own
+
+    def _names(self):
+        """The ids of `by` as a list."""
+        names = [] if self.by is None else [self.by] if isinstance(self.by, str) else list(self.by)
+        if self.by is not None and not names:
+            raise ValueError("by=[] names no id: use by=None to scale by the whole training set.")
+        if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+            raise ValueError(f"by must be one or more different names of ids, got {self.by!r}.")
+        return names
+
+    def _id_columns(self, X):
+        """The columns of a DataFrame that hold ids, not features."""
+        return [name for name in X.columns if name in (*self._names(), *ID_COLUMNS)]
+
+    def _read(self, X, *, reset):
+        """The features of X as an array of floats, and which of its rows failed."""
+        if isinstance(X, pd.DataFrame):
+            X = X.drop(columns=self._id_columns(X))
+            _refuse_text(X)
+        values = validate_data(
+            self, X, dtype=[np.float64, np.float32], ensure_all_finite=False, reset=reset
+        )
+        failed = failed_rows(values)
+        _refuse_partly_missing(values, failed)
+        return values, failed
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _index_with_ids(X, id_columns):
+    """X's index, with the columns named appended as levels (in place of a level of that name)."""
+    if not id_columns:
+        return X.index
+    kept = [level for level, name in enumerate(X.index.names) if name not in id_columns]
+    levels = [X.index.get_level_values(level) for level in kept]
+    return pd.MultiIndex.from_arrays(
+        [*levels, *(X[name] for name in id_columns)],
+        names=[*(X.index.names[level] for level in kept), *id_columns],
+    )
+
+
+def _plain(value):
+    """A group's id as a plain Python value, which every model file can hold."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _refuse_text(X):
+    text = [
+        name
+        for name, dtype in X.dtypes.items()
+        if not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_object_dtype(dtype))
+    ]
+    if text:
+        raise MetadataError(
+            f"GroupScaler scales numbers, but these columns of X are none: "
+            f"{', '.join(map(repr, text[:5]))}{', ...' if len(text) > 5 else ''}. Give it the "
+            f"output of a feature extractor, or drop them; ids may stay ({', '.join(ID_COLUMNS)})."
+        )
+
+
+def _refuse_partly_missing(values, failed):
+    """Let rows of failed audio pass; refuse other NaN and Inf, in scikit-learn's words."""
+    bad = ~np.isfinite(values)
+    bad[failed] = False
+    if not bad.any():
+        return
+    row, feature = np.argwhere(bad)[0]
+    if np.isnan(values[row, feature]):
+        raise ValueError(
+            f"Input X contains NaN: row {row}, feature {feature}. GroupScaler accepts rows that "
+            f"are NaN throughout (failed audio) and leaves them so, but not single missing values: "
+            f"impute them, or drop the row."
+        )
+    raise ValueError(
+        f"Input X contains infinity or a value too large for {values.dtype!r}: row {row}, feature "
+        f"{feature}. Look for a logarithm of zero or a division by zero in the feature."
+    )
