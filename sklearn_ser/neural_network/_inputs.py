@@ -1,0 +1,175 @@
+"""What ``fit`` and the predictions are given: checked, aligned, rows of failed audio set apart."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, assert_all_finite, validate_data
+
+from sklearn_ser.exceptions import MetadataError, TrainingWarning
+from sklearn_ser.neural_network._aux import check_aux
+from sklearn_ser.utils._failed import failed_rows
+from sklearn_ser.utils._ids import ID_COLUMNS, find_id
+
+
+def check_features(estimator, X, dtype, *, reset):
+    """X as a 2-D float array, and which of its rows are failed audio (all NaN).
+
+    Raises where a row has only some NaN, or an infinite value.
+    """
+    if isinstance(X, pd.DataFrame):
+        ids = [name for name in ID_COLUMNS if name in X.columns and X[name].dtype.kind not in "fiu"]
+        if ids:
+            raise MetadataError(
+                f"X has the id columns {ids} among its features. Ids travel to a network as index "
+                f"levels: X.set_index({ids}, append=True), as the extractors of "
+                "sklearn_ser.feature_extraction give them."
+            )
+    values = validate_data(
+        estimator, X, dtype=np.dtype(dtype), ensure_all_finite="allow-nan", reset=reset
+    )
+    failed = failed_rows(values)
+    assert_all_finite(values[~failed], input_name="X", estimator_name=type(estimator).__name__)
+    return values, failed
+
+
+@dataclass
+class TrainingData:
+    """The rows of a fit that can be trained on, and what is known of each of them.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+    y : ndarray of shape (n_rows,)
+        Values in rows that are not `labelled` mean nothing.
+    labelled : ndarray of bool of shape (n_rows,)
+    aux : DataFrame of n_rows rows, or None
+    groups : ndarray of shape (n_rows,) or None
+    weights : ndarray of shape (n_rows,)
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    labelled: np.ndarray
+    aux: pd.DataFrame | None
+    groups: np.ndarray | None
+    weights: np.ndarray
+
+    def take(self, rows):
+        """The same data with only the rows of this mask."""
+        return TrainingData(
+            X=self.X[rows],
+            y=self.y[rows],
+            labelled=self.labelled[rows],
+            aux=None if self.aux is None else self.aux[rows].reset_index(drop=True),
+            groups=None if self.groups is None else self.groups[rows],
+            weights=self.weights[rows],
+        )
+
+
+def check_training_data(estimator, X, y, aux, groups, sample_weight, *, dtype, unlabelled):
+    """Check everything that ``fit`` got, and drop the rows of failed audio with a warning.
+
+    Returns
+    -------
+    TrainingData
+    """
+    if groups is None:
+        groups = find_id(X, "speaker")
+    values, failed = check_features(estimator, X, dtype, reset=True)
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None"
+        )
+    y = column_or_1d(y, warn=True)
+    check_consistent_length(values, y)
+    y, labelled = _check_labels(y, unlabelled)
+    data = TrainingData(
+        X=values,
+        y=y,
+        labelled=labelled,
+        aux=check_aux(aux, len(values)),
+        groups=_check_groups(groups, len(values)),
+        weights=_check_sample_weight(
+            sample_weight, values, dtype=values.dtype, ensure_non_negative=True
+        ),
+    )
+    if failed.all():
+        raise ValueError(
+            f"all {len(failed)} rows of X are entirely NaN (failed audio): nothing to train on."
+        )
+    if failed.any():
+        warnings.warn(
+            f"{failed.sum()} of {len(failed)} rows of X are entirely NaN (failed audio) and are "
+            "left out of training",
+            TrainingWarning,
+            stacklevel=4,
+        )
+        data = data.take(~failed)
+    _check_classes(estimator, data)
+    return data
+
+
+def _check_labels(y, unlabelled):
+    """y, and which of its rows have a label; missing labels are refused unless asked for."""
+    missing = np.asarray(pd.isna(y))
+    if unlabelled == "nan":
+        labelled = ~missing
+    elif missing.any():
+        raise ValueError(
+            f"Input y contains NaN (or None) in {missing.sum()} rows, the first is row "
+            f"{np.flatnonzero(missing)[0]}. Leave these rows out, or set unlabelled='nan' to "
+            "train only the auxiliary tasks on them."
+        )
+    elif unlabelled == -1:
+        labelled = np.asarray(pd.Series(y, dtype=object) != -1)
+    else:
+        return y, np.ones(len(y), dtype=bool)
+    if not labelled.any():
+        raise ValueError(f"no row of y has a label (unlabelled={unlabelled!r}).")
+    if y.dtype == object:
+        # Without the markers the rest may be plain numbers or plain strings.
+        y = np.where(labelled, y, y[labelled][0])
+        y = np.array(y.tolist())
+    return y, labelled
+
+
+def _check_classes(estimator, data):
+    check_classification_targets(data.y[data.labelled])
+    classes = np.unique(data.y[data.labelled & (data.weights > 0)])
+    if len(classes) < 2:
+        found = f"only 1 class, {classes[0]!r}" if len(classes) else "no class"
+        raise ValueError(
+            f"{type(estimator).__name__} needs rows of at least 2 classes in y; among the rows "
+            f"with a label, a weight above 0 and usable features there is {found}."
+        )
+
+
+def _check_groups(groups, n_rows):
+    if groups is None:
+        return None
+    groups = np.asarray(groups, dtype=object)
+    if groups.shape != (n_rows,):
+        raise MetadataError(
+            f"groups must have one value per row of X, shape ({n_rows},), got {groups.shape}."
+        )
+    return groups
+
+
+def with_missing(values, failed):
+    """Spread `values` (of the rows that are not failed) over all rows, with missing ones between.
+
+    Missing is NaN in numbers, and None in anything else (in an object array).
+    """
+    if not failed.any():
+        return values
+    if values.dtype.kind in "iuf":
+        dtype = values.dtype if values.dtype.kind == "f" else np.float64
+        full = np.full((len(failed), *values.shape[1:]), np.nan, dtype=dtype)
+    else:
+        full = np.full((len(failed), *values.shape[1:]), None, dtype=object)
+    full[~failed] = values
+    return full

@@ -1,0 +1,128 @@
+"""The torch module (an encoder and one head per task), and its form at rest.
+
+At rest a network is a dict of plain values (its architecture) and safetensors bytes (its
+weights): both survive pickle and skops, and neither can hold code.
+"""
+
+import threading
+
+import torch
+from safetensors.torch import load, save
+from torch import nn
+
+from sklearn_ser.exceptions import SerError
+from sklearn_ser.neural_network._encoders import ENCODERS
+from sklearn_ser.neural_network._random import linear, torch_stream
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+class MultiTaskModule(nn.Module):
+    """An encoder shared by all tasks, and one linear head per task.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+    heads : sequence of torch.nn.Module
+        In the order of the tasks.
+    """
+
+    def __init__(self, encoder, heads):
+        super().__init__()
+        self.encoder = encoder
+        self.heads = nn.ModuleList(heads)
+
+    def forward(self, x):
+        """The outputs of all heads, in the order of the tasks (a tuple of tensors)."""
+        shared = self.encoder(x)
+        return tuple(head(shared) for head in self.heads)
+
+
+def build_module(architecture, *, device, seed=None):
+    """Make the module that `architecture` describes.
+
+    Parameters
+    ----------
+    architecture : dict
+        ``encoder``, ``n_features``, ``hidden_units``, ``activation``, ``dropout``, ``dtype``, and
+        ``heads``, a dict of task name to number of outputs.
+    device : str
+    seed : int, optional
+        For the first weights and dropout. None: the weights stay unset and are to be loaded.
+
+    Returns
+    -------
+    MultiTaskModule
+    """
+
+    def stream(name, where="cpu"):
+        return None if seed is None else torch_stream(seed, name, where)
+
+    hidden_units = architecture["hidden_units"]
+    encoder = ENCODERS[architecture["encoder"]](
+        n_features=architecture["n_features"],
+        hidden_units=hidden_units,
+        activation=architecture["activation"],
+        dropout=architecture["dropout"],
+        # First weights are always drawn on the CPU: the same on every device.
+        init_generator=stream("encoder"),
+        dropout_generator=stream("dropout", device),
+    )
+    heads = [
+        linear(hidden_units[-1], n_outputs, stream(f"head {name}"))
+        for name, n_outputs in architecture["heads"].items()
+    ]
+    module = MultiTaskModule(encoder, heads)
+    return module.to(device=device, dtype=DTYPES[architecture["dtype"]])
+
+
+def weights_to_bytes(module):
+    """The module's weights as safetensors bytes."""
+    return save({name: value.cpu().contiguous() for name, value in module.state_dict().items()})
+
+
+def module_from_bytes(architecture, weights, device):
+    """A module ready to predict, from :func:`weights_to_bytes`."""
+    module = build_module(architecture, device=device)
+    module.load_state_dict(load(weights))
+    return module.eval()
+
+
+def resolve_device(device):
+    """The device to run on: the one asked for if it is there, or the best there is for "auto"."""
+    available = ["cpu"]
+    if torch.cuda.is_available():
+        available.insert(0, "cuda")
+    elif torch.backends.mps.is_available():
+        available.insert(0, "mps")
+    if device == "auto":
+        return available[0]
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        kind = None
+    if kind not in available:
+        raise SerError(
+            f"device={device!r} is not available: this machine has {available}. "
+            'Use device="auto" to take the first of them.'
+        )
+    return device
+
+
+class NetCache:
+    """Keeps the net that was built from an estimator's weights, outside its pickled state.
+
+    An estimator keeps one and the same cache object for the life of a fit, so that building the
+    net at the first prediction after loading changes nothing in the estimator's ``__dict__``.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._net = None
+
+    def get(self, build):
+        """The net; `build()` makes it at the first call."""
+        with self._lock:
+            if self._net is None:
+                self._net = build()
+            return self._net

@@ -1,0 +1,104 @@
+"""Which training rows decide when to stop: rows of speakers that are not trained on."""
+
+import numpy as np
+import pandas as pd
+
+from sklearn_ser.model_selection import SpeakerKFold
+
+#: With fewer rows to validate on than this, their loss is mostly chance: no early stopping.
+FEWEST_VALIDATION_ROWS = 10
+
+
+def split_validation(codes, groups, fraction, generator):
+    """Choose the validation rows.
+
+    With groups: whole groups of about `fraction` of the labelled rows, chosen so that every class
+    stays in training and is about as frequent in both parts. Without, or where that cannot be:
+    rows at random, class by class.
+
+    Parameters
+    ----------
+    codes : ndarray of int of shape (n_rows,)
+        Class of each row, -1 for a row that cannot be validated on (no label, weight 0).
+    groups : ndarray of shape (n_rows,) or None
+        Rows without a group (None, NaN) count together as one group.
+    fraction : float
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    valid, train : ndarray of bool of shape (n_rows,)
+        Unlabelled rows of held-out groups are in neither part.
+    record : dict
+        ``kind`` ("groups", "stratified" or "none"), ``n_train`` and ``n_valid`` (labelled rows),
+        ``groups`` (those held out, as strings), ``reason`` (why not by groups, or why not at all).
+    weaker : bool
+        Whether groups were given but could not be used.
+    """
+    labelled = codes >= 0
+    at_random = _random_rows(codes, fraction, generator)
+    if at_random.sum() < FEWEST_VALIDATION_ROWS:
+        return no_validation(
+            codes,
+            f"{fraction} of the {labelled.sum()} labelled rows, class by class, is "
+            f"{at_random.sum()}, and at least {FEWEST_VALIDATION_ROWS} are needed",
+        )
+    reason = "no groups were given"
+    if groups is not None:
+        ids, names = pd.factorize(groups, use_na_sentinel=False)
+        held_out, reason = _choose_groups(codes[labelled], ids[labelled], fraction)
+        if held_out is not None:
+            held = np.isin(ids, held_out)
+            valid = held & labelled
+            names = sorted(str(names[i]) for i in held_out)
+            return valid, ~held, _record("groups", codes, valid, groups=names), False
+    record = _record("stratified", codes, at_random, reason=reason)
+    return at_random, ~at_random, record, groups is not None
+
+
+def no_validation(codes, reason):
+    """As :func:`split_validation`, with every row in training."""
+    nowhere = np.zeros(len(codes), dtype=bool)
+    return nowhere, ~nowhere, _record("none", codes, nowhere, reason=reason), False
+
+
+def _choose_groups(codes, ids, fraction):
+    """The groups to hold out, or None and the reason."""
+    n_groups = len(np.unique(ids))
+    if n_groups < 2:
+        return None, f"there are fewer than two groups ({n_groups})"
+    overall = np.bincount(codes) / len(codes)
+    n_splits = min(n_groups, max(2, round(1 / fraction)))
+    best, lowest = None, np.inf
+    for train, valid in SpeakerKFold(n_splits).split(codes[:, None], codes, groups=ids):
+        counts = np.bincount(codes[train], minlength=len(overall))
+        if (counts[overall > 0] == 0).any():
+            continue
+        shares = np.bincount(codes[valid], minlength=len(overall)) / len(valid)
+        mismatch = abs(len(valid) / len(codes) - fraction) + abs(shares - overall).sum() / 2
+        if mismatch < lowest:
+            best, lowest = np.unique(ids[valid]), mismatch
+    if best is None:
+        return None, "every split by groups takes a whole class out of training"
+    return best, None
+
+
+def _random_rows(codes, fraction, generator):
+    """About `fraction` of each class's rows, never all of them."""
+    valid = np.zeros(len(codes), dtype=bool)
+    for code in np.unique(codes[codes >= 0]):
+        rows = np.flatnonzero(codes == code)
+        n_valid = min(round(len(rows) * fraction), len(rows) - 1)
+        valid[generator.permutation(rows)[:n_valid]] = True
+    return valid
+
+
+def _record(kind, codes, valid, groups=(), reason=""):
+    groups = list(groups)
+    return {
+        "kind": kind,
+        "n_train": int((codes >= 0).sum() - valid.sum()),
+        "n_valid": int(valid.sum()),
+        "groups": groups,
+        "reason": reason,
+    }
