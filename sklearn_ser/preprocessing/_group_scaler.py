@@ -197,8 +197,9 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             scaled[members] = (values[members] - nearest.mean) / nearest.scale
         if not isinstance(X, pd.DataFrame):
             return scaled
-        columns = [name for name in X.columns if name not in self._id_columns(X)]
-        return pd.DataFrame(scaled, index=_index_with_ids(X, self._id_columns(X)), columns=columns)
+        id_columns = self._id_columns(X)
+        columns = X.columns.drop(id_columns)
+        return pd.DataFrame(scaled, index=_index_with_ids(X, id_columns), columns=columns)
 
     def _training_groups(self, values, ids, rows, path, parent):
         """Yield (path, size, statistics) of each group that is large enough, parents first."""
@@ -245,7 +246,7 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _id_columns(self, X):
         """The columns of a DataFrame that hold ids, not features."""
-        return [name for name in X.columns if name in (*self._names(), *ID_COLUMNS)]
+        return list(X.columns[X.columns.isin([*self._names(), *ID_COLUMNS])])
 
     def _read(self, X, *, reset):
         """The features of X as an array of floats, and which of its rows failed."""

@@ -1,0 +1,139 @@
+"""The two switches: never use the batch, and notice when it is used."""
+
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_ser.preprocessing import GroupScaler, one_utterance_at_a_time, watch_transduction
+
+NESTED = ["corpus", "speaker"]
+
+
+def make_features(groups, seed=0):
+    rng = np.random.default_rng(seed)
+    pairs = [pair for *pair, size in groups for _ in range(size)]
+    index = pd.MultiIndex.from_tuples(list(map(tuple, pairs)), names=NESTED)
+    return pd.DataFrame(rng.normal(size=(len(pairs), 3)), index=index, columns=list("xyz"))
+
+
+TRAIN = make_features([("a", "a1", 12), ("a", "a2", 12), ("b", "b1", 20)])
+TEST = make_features([("a", "a1", 11), ("a", "a9", 13), ("c", "c1", 15), ("c", "c2", 3)], seed=1)
+
+
+def one_by_one(method, X):
+    return np.concatenate([method(X.iloc[[row]]) for row in range(len(X))])
+
+
+@pytest.mark.parametrize("by", [None, "corpus", "speaker", NESTED])
+def test_one_at_a_time_equals_row_by_row(by):
+    scaler = GroupScaler(by=by).fit(TRAIN)
+    with one_utterance_at_a_time():
+        together = scaler.transform(TEST)
+    np.testing.assert_array_equal(together, one_by_one(scaler.transform, TEST))
+    assert (by is None) == np.array_equal(together, scaler.transform(TEST))
+
+
+pairs = st.lists(
+    st.tuples(st.sampled_from(["a", "b", "c", None]), st.sampled_from(["a1", "b1", "c1", None])),
+    min_size=1,
+    max_size=30,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(pairs, st.sampled_from(["corpus", "speaker", NESTED]))
+def test_one_at_a_time_equals_row_by_row_whatever_the_ids(found, by):
+    scaler = GroupScaler(by=by, min_samples=2).fit(TRAIN)
+    X = make_features([(*pair, 1) for pair in found])
+    with one_utterance_at_a_time(), watch_transduction() as watch:
+        together = scaler.transform(X)
+        alone = one_by_one(scaler.transform, X)
+    np.testing.assert_array_equal(together, alone)
+    np.testing.assert_array_equal(together, one_by_one(scaler.transform, X))
+    assert not watch.used
+
+
+def test_the_watch_names_the_groups():
+    scaler = GroupScaler(by=NESTED).fit(TRAIN)
+    with watch_transduction() as watch:
+        scaler.transform(TRAIN)
+        one_by_one(scaler.transform, TEST)
+        scaler.transform(TEST.reset_index(drop=True))
+    assert not watch.used
+    with watch_transduction() as watch:
+        scaler.transform(TEST)
+        scaler.transform(TEST)
+    assert watch.used
+    assert watch.groups == [("a", "a9"), ("c",), ("c", "c1")]
+    assert repr(watch) == f"TransductionRecord(used=True, groups={watch.groups})"
+    scaler.transform(TEST[24:].set_axis(TEST.index[24:].set_levels(["d", "e"], level="corpus")))
+    assert len(watch.groups) == 3  # closed
+
+
+def test_watches_nest():
+    scaler = GroupScaler(by="corpus").fit(TRAIN)
+    with watch_transduction() as outer:
+        with watch_transduction() as inner:
+            scaler.transform(TEST)
+        with watch_transduction() as later, one_utterance_at_a_time():
+            scaler.transform(TEST)
+    assert inner.groups == outer.groups == [("c",)]
+    assert not later.used
+
+
+def test_both_end_with_an_error():
+    scaler = GroupScaler(by="corpus").fit(TRAIN)
+    with pytest.raises(ZeroDivisionError), one_utterance_at_a_time(), watch_transduction() as watch:
+        1 / 0  # noqa: B018
+    with watch_transduction() as later:
+        scaler.transform(TEST)
+    assert later.used
+    assert not watch.used
+
+
+def _search():
+    scaling = FeatureUnion([("corpus", GroupScaler(by="corpus")), ("both", GroupScaler(by=NESTED))])
+    model = make_pipeline(scaling.set_output(transform="pandas"), LogisticRegression())
+    return GridSearchCV(model, {"logisticregression__C": [0.1, 1.0]}, cv=3)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        make_pipeline(GroupScaler(by="corpus"), LogisticRegression()),
+        make_pipeline(
+            StandardScaler().set_output(transform="pandas"),
+            GroupScaler(by=NESTED),
+            LogisticRegression(),
+        ),
+        _search(),
+    ],
+    ids=["pipeline", "later step", "search over a union"],
+)
+def test_through_pipelines_and_searches(model):
+    model.fit(TRAIN, np.tile(["anger", "sadness"], len(TRAIN) // 2))
+    with watch_transduction() as watch:
+        batch = model.predict_proba(TEST)
+    assert watch.used
+    with one_utterance_at_a_time(), watch_transduction() as watch:
+        alone = model.predict_proba(TEST)
+    assert not watch.used
+    np.testing.assert_allclose(alone, one_by_one(model.predict_proba, TEST))
+    assert not np.allclose(alone, batch)
+
+
+def test_other_threads_are_left_alone():
+    scaler, results = GroupScaler(by="corpus").fit(TRAIN), []
+    with one_utterance_at_a_time():
+        thread = threading.Thread(target=lambda: results.append(scaler.transform(TEST)))
+        thread.start()
+        thread.join()
+    pd.testing.assert_frame_equal(results[0], scaler.transform(TEST))
