@@ -156,7 +156,9 @@ class Corpus:
         counts = self.dropped_rows.groupby(
             ["corpus", "emotion", "reason"], dropna=False, sort=True
         ).size()
-        return counts.rename("utterances").reset_index()
+        counts = counts.rename("utterances").reset_index()
+        emotion = counts["emotion"].astype(object)
+        return counts.assign(emotion=emotion.where(emotion.notna(), None))
 
     def report(self):
         """What is in the corpus and what was left out and why, as text.
@@ -176,6 +178,12 @@ class Corpus:
                 for row in dropped.itertuples()
             ]
         return "\n".join(lines)
+
+
+def check_corpus_name(name):
+    """Refuse a name that cannot stand before the "/" of a speaker's id."""
+    if not isinstance(name, str) or not name or "/" in name:
+        raise CorpusError(f"name={name!r}: expected a string that is not empty and has no '/'.")
 
 
 def no_dropped_rows():

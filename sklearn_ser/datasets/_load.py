@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn_ser.datasets._corpus import (
     OPTIONAL_COLUMNS,
     Corpus,
+    check_corpus_name,
     in_contract_order,
     rows_left_out,
 )
@@ -151,11 +152,9 @@ def _read(source, root, name):
         table = _read_named(source, root, facts)
         name = name or source
     name = name or _own_name(table)
-    if not isinstance(name, str) or not name or "/" in name:
-        raise CorpusError(
-            f"name={name!r}: expected the corpus's name, a string without '/' (none was found in "
-            f"a column 'corpus' of the table)."
-        )
+    if name is None:
+        raise CorpusError("the table has no column 'corpus' with the corpus's name: give name=.")
+    check_corpus_name(name)
     return table, name, root, facts
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.signal import butter, sosfilt
 from sklearn.utils import check_random_state
 
-from sklearn_ser.datasets._corpus import Corpus
+from sklearn_ser.datasets._corpus import Corpus, check_corpus_name
 from sklearn_ser.datasets._voice import (
     EXPRESSIONS,
     Speaker,
@@ -92,6 +92,7 @@ def make_speech_corpus(
     0  synthetic/s1  female      anger  synthetic/t1
     1  synthetic/s1  female  happiness  synthetic/t1
     """
+    check_corpus_name(name)
     _check(n_speakers, n_utterances, emotions, naturalness, channel, duration, sampling_rate)
     seed = _seed(random_state)
     corpus_key = zlib.crc32(name.encode())
@@ -145,14 +146,15 @@ def _check(n_speakers, n_utterances, emotions, naturalness, channel, duration, s
             f"emotions={emotions!r}: expected a sequence of one or more of {sorted(EXPRESSIONS)}"
             + (f"; unknown: {unknown}" if unknown and not isinstance(emotions, str) else "")
         )
-    for label, value, least in (
-        ("n_speakers", n_speakers, 1),
-        ("n_utterances", n_utterances, 1),
-        ("duration", duration, 0.4),
-        ("sampling_rate", sampling_rate, 8000),
+    for label, value, least, kind in (
+        ("n_speakers", n_speakers, 1, numbers.Integral),
+        ("n_utterances", n_utterances, 1, numbers.Integral),
+        ("duration", duration, 0.4, numbers.Real),
+        ("sampling_rate", sampling_rate, 8000, numbers.Integral),
     ):
-        if not isinstance(value, numbers.Real) or value < least:
-            raise CorpusError(f"{label}={value!r}: expected a number of at least {least}")
+        if not isinstance(value, kind) or value < least:
+            noun = "a whole number" if kind is numbers.Integral else "a number"
+            raise CorpusError(f"{label}={value!r}: expected {noun} of at least {least}")
     if channel not in ("auto", None):
         raise CorpusError(f"channel={channel!r}: expected 'auto' or None")
     if naturalness not in ("acted", "elicited", "natural", None):

@@ -32,7 +32,7 @@ _OTHER_NAMES = {
 }
 _PERCENT_OF_NATURALNESS = "natural_pct"
 _WITHOUT_THEM_NO_CORPUS = ("file", "speaker", "emotion")
-_MISSING_NUMBERS = ("nan", "na", "none")
+_MISSING_NUMBERS = ("", "nan", "na", "none")
 _A_NUMBER = r"-?(?:0|[1-9]\d*)(?:\.\d*)?(?:[eE][-+]?\d+)?"
 
 
@@ -84,7 +84,7 @@ def tidy_frame(table, name, root):
     -------
     DataFrame
     """
-    frame = _with_contract_names(table.reset_index(drop=True))
+    frame = _with_contract_names(table.reset_index(drop=True), name)
     absent = [column for column in _WITHOUT_THEM_NO_CORPUS if column not in frame.columns]
     if absent:
         raise CorpusError(
@@ -145,7 +145,7 @@ def refuse_missing_files(frame, name, root):
         )
 
 
-def _with_contract_names(table):
+def _with_contract_names(table, name):
     """Rename columns to the contract's names and bring percentages to 0..1."""
     names = {}
     for other, column in _OTHER_NAMES.items():
@@ -153,8 +153,8 @@ def _with_contract_names(table):
             names[other] = column
     table = table.rename(columns=names)
     if _PERCENT_OF_NATURALNESS in table.columns and "naturalness_rating" not in table.columns:
-        percent = pd.to_numeric(table.pop(_PERCENT_OF_NATURALNESS))
-        table["naturalness_rating"] = percent / 100
+        percent = table.pop(_PERCENT_OF_NATURALNESS)
+        table["naturalness_rating"] = _as_numbers(percent, _PERCENT_OF_NATURALNESS, name) / 100
     return table
 
 
@@ -196,7 +196,9 @@ def _with_prefix(values, prefix):
 
 def _as_numbers(values, column, name):
     text = values.map(
-        lambda cell: None if isinstance(cell, str) and cell.lower() in _MISSING_NUMBERS else cell
+        lambda cell: (
+            None if isinstance(cell, str) and cell.strip().lower() in _MISSING_NUMBERS else cell
+        )
     )
     numbers = pd.to_numeric(text, errors="coerce").astype(float)
     wrong = numbers.isna() & text.notna()

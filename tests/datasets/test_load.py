@@ -1,0 +1,345 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_ser.datasets import Corpus, load_corpus
+from sklearn_ser.datasets._corpus import REQUIRED_COLUMNS
+from sklearn_ser.exceptions import CorpusError
+
+KNOWN = ("emodb", "ravdess", "nemo", "urdu")
+
+
+def table(**columns):
+    """A small table in the generic layout, with arrays for audio; None leaves a column out."""
+    columns = {
+        "file": [np.zeros(8000, dtype="float32") for _ in range(4)],
+        "speaker": ["01", "01", "02", "02"],
+        "emotion": ["anger", "Sad", "joy", "neutral"],
+        "gender": ["f", "f", "M", "male"],
+    } | columns
+    return pd.DataFrame({name: values for name, values in columns.items() if values is not None})
+
+
+def load(**columns):
+    return load_corpus(table(**columns), name="mine")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder in the generic layout, with files that are there but hold no audio."""
+    (tmp_path / "audio").mkdir()
+    for name in "abcd":
+        (tmp_path / "audio" / f"{name}.wav").touch()
+    (tmp_path / "metadata.csv").write_text(
+        "file,speaker,emotion,sex,text_id,age,note,arousal\n"
+        "audio/a.wav,03,angry,w,007,31,fine,0.5\n"
+        "audio/b.wav,03,neutral,w,007,31,,\n"
+        "audio/c.wav,NA,sad,m,008,,012,0.25\n"
+        "audio/d.wav,NA,neutral,m,,,x,NaN\n"
+    )
+    (tmp_path / "LICENSE.txt").write_text("mine alone")
+    return tmp_path
+
+
+# ---------------------------------------------------------------------------------- real corpora
+
+
+@pytest.fixture(scope="module")
+def real(shared):
+    return {name: load_corpus(name, shared / "corpora" / name, verbose=0) for name in KNOWN}
+
+
+@pytest.mark.corpora
+@pytest.mark.parametrize(
+    ("name", "utterances", "female", "male", "emotions", "language", "naturalness"),
+    [
+        ("emodb", 339, 5, 5, 4, "de", "acted"),
+        ("ravdess", 1439, 12, 12, 8, "en", "acted"),
+        ("nemo", 816, 4, 5, 6, "pl", "acted"),
+        ("urdu", 400, 11, 18, 4, "ur", "natural"),
+    ],
+)
+def test_contract_on_real_corpora(
+    real, name, utterances, female, male, emotions, language, naturalness
+):
+    corpus = real[name]
+    frame = corpus.frame
+    counts = corpus.summary().loc[name]
+    assert counts[["utterances", "female", "male"]].tolist() == [utterances, female, male]
+    assert tuple(frame.columns[: len(REQUIRED_COLUMNS)]) == REQUIRED_COLUMNS
+    assert frame["emotion"].nunique() == emotions
+    assert set(frame["language"]) == {language}
+    assert set(frame["naturalness"]) == {naturalness}
+    assert all(isinstance(s, str) and s.startswith(f"{name}/") for s in frame["speaker"])
+    assert frame["file"].is_unique
+    assert frame.index.equals(pd.RangeIndex(utterances))
+    assert corpus.description
+    assert corpus.license
+    assert corpus.citation
+
+
+@pytest.mark.corpora
+def test_details_of_real_corpora(real):
+    emodb, ravdess, urdu = (real[name].frame for name in ("emodb", "ravdess", "urdu"))
+    assert {"emodb/03", "emodb/08"} < set(emodb["speaker"])
+    assert emodb["naturalness_rating"].between(0.45, 1).all()
+    assert [n for n in KNOWN if "naturalness_rating" in real[n].frame] == ["emodb"]
+    assert set(ravdess["text"]) == {"ravdess/01", "ravdess/02"}
+    assert set(ravdess["intensity"]) == {"normal", "strong"}
+    assert urdu["recording"].value_counts().unique().tolist() == [2]
+    assert urdu["text"].isna().all()
+    assert [n for n in KNOWN if "recording" in real[n].frame] == ["urdu"]
+
+
+@pytest.mark.corpora
+def test_duplicates_are_dropped_with_a_message(shared, capsys):
+    root = shared / "corpora" / "ravdess"
+    corpus = load_corpus("ravdess", root)
+    assert capsys.readouterr().err == (
+        "ravdess: left out 1 utterance(s), marked as a duplicate "
+        "(audio/03-01-03-01-02-02-07.flac); drop_duplicates=False keeps them\n"
+    )
+    assert corpus.dropped.to_dict("records") == [
+        {
+            "corpus": "ravdess",
+            "emotion": "happiness",
+            "reason": "marked as a duplicate",
+            "utterances": 1,
+        }
+    ]
+    assert "ravdess: 1 happiness: marked as a duplicate" in corpus.report()
+    everything = load_corpus("ravdess", root, drop_duplicates=False)
+    assert len(everything) == 1440
+    assert everything.dropped.empty
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.corpora
+def test_a_known_name_on_another_corpus_s_folder(shared):
+    with pytest.raises(CorpusError, match="says that it is corpus 'emodb', not 'ravdess'"):
+        load_corpus("ravdess", shared / "corpora" / "emodb")
+
+
+# --------------------------------------------------------------------------------- generic layout
+
+
+def test_generic_folder(folder):
+    corpus = load_corpus("mine", folder)
+    frame = corpus.frame
+    assert frame["file"].tolist() == [str(folder / "audio" / f"{name}.wav") for name in "abcd"]
+    assert frame["speaker"].tolist() == ["mine/03", "mine/03", "mine/NA", "mine/NA"]
+    assert frame["text"].tolist() == ["mine/007", "mine/007", "mine/008", None]
+    assert frame["emotion"].tolist() == ["anger", "neutral", "sadness", "neutral"]
+    assert frame["gender"].tolist() == ["female", "female", "male", "male"]
+    assert frame["language"].tolist() == [None] * 4
+    assert frame["arousal"].fillna(-1).tolist() == [0.5, -1, 0.25, -1]
+    assert frame["age"].fillna(-1).tolist() == [31, 31, -1, -1]
+    assert frame["note"].tolist() == ["fine", None, "012", "x"]
+    assert corpus.license == "mine alone"
+    assert corpus.name == "mine"
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_other_separators(folder, separator):
+    path = folder / "metadata.csv"
+    path.write_text(path.read_text().replace(",", separator), encoding="utf-8-sig")
+    assert len(load_corpus("mine", folder)) == 4
+
+
+def test_all_ways_in_give_the_same_frame(folder):
+    expected = load_corpus("mine", folder).frame
+    path = folder / "metadata.csv"
+    data = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+    ways = {
+        "path object": load_corpus(path, name="mine"),
+        "string": load_corpus(str(path), name="mine"),
+        "folder": load_corpus(folder, name="mine"),
+        "reader": load_corpus(lambda root: data.astype({"age": float}), folder, name="mine"),
+        "frame": load_corpus(data.astype({"age": float}), folder, name="mine"),
+    }
+    for way, corpus in ways.items():
+        pd.testing.assert_frame_equal(corpus.frame, expected, obj=way)
+    assert load_corpus(path).name == folder.name
+
+
+def test_a_saved_frame_loads_again_unchanged(folder):
+    frame = load_corpus("mine", folder).frame
+    frame.to_csv(folder / "saved.csv", index=False)
+    pd.testing.assert_frame_equal(load_corpus(folder / "saved.csv").frame, frame)
+    pd.testing.assert_frame_equal(load_corpus(frame).frame, frame)
+
+
+def test_relative_root_gives_absolute_paths(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    assert load_corpus("mine", folder.name).frame["file"][0] == str(folder / "audio" / "a.wav")
+
+
+def test_numbers_as_ids_become_strings():
+    frame = load(speaker=[1, 1, 2, 2], text=[3.0, 4.0, None, 3.0]).frame
+    assert frame["speaker"].tolist() == ["mine/1", "mine/1", "mine/2", "mine/2"]
+    assert frame["text"].tolist() == ["mine/3", "mine/4", None, "mine/3"]
+
+
+@pytest.mark.parametrize("dtype", ["str", "string", "category", object])
+def test_any_text_dtype_becomes_object(dtype):
+    frame = load(emotion=pd.Series(["anger", "sad", "joy", "neutral"], dtype=dtype)).frame
+    assert frame["emotion"].dtype == object
+    assert frame["emotion"].tolist() == ["anger", "sadness", "happiness", "neutral"]
+
+
+def test_unknown_gender_and_naturalness_stay_empty():
+    frame = load(
+        gender=["f", None, "", float("nan")], naturalness=["Posed", None, "", "natural"]
+    ).frame
+    assert frame["gender"].tolist() == ["female", None, None, None]
+    assert frame["naturalness"].tolist() == ["acted", None, None, "natural"]
+
+
+def test_the_table_given_is_not_changed():
+    data = table()
+    before = data.copy()
+    load_corpus(data, name="mine")
+    pd.testing.assert_frame_equal(data, before)
+
+
+def test_duplicates_by_relative_name(folder, capsys):
+    path = folder / "metadata.csv"
+    data = pd.read_csv(path, dtype=str, keep_default_na=False).assign(
+        duplicate_of=[None, "audio/a.wav", None, "audio/elsewhere.wav"]
+    )
+    corpus = load_corpus(data, folder, name="mine")
+    # The last one's original is not in the table, so it is nobody's copy here.
+    assert corpus.frame["file"].map(lambda file: file[-5]).tolist() == ["a", "c", "d"]
+    assert "left out 1 utterance(s), marked as a duplicate (audio/b.wav)" in capsys.readouterr().err
+
+
+def test_emotion_map_by_own_label_by_noun_and_to_nothing(capsys):
+    labels = ["furious", "Sad", "joy", None]
+    corpus = load_corpus(
+        table(emotion=labels),
+        name="mine",
+        emotion_map={"furious": "anger", "sadness": "low", "joy": None, "": None},
+        verbose=0,
+    )
+    assert corpus.frame["emotion"].tolist() == ["anger", "low"]
+    assert corpus.dropped["utterances"].tolist() == [1, 1]
+    assert corpus.dropped["reason"].unique().tolist() == ["mapped to nothing by emotion_map"]
+    assert "mine: 1 unlabelled: mapped to nothing" in corpus.report()
+    assert capsys.readouterr().err == ""
+
+
+# ----------------------------------------------------------------------------------------- errors
+
+
+def test_name_without_a_table(tmp_path):
+    message = r"corpus 'mine': no metadata.csv in .* Known by name are \['emodb', .*generic layout"
+    with pytest.raises(CorpusError, match=message):
+        load_corpus("mine", tmp_path)
+    with pytest.raises(CorpusError, match=r"corpus 'emodb': no metadata.csv in"):
+        load_corpus("emodb", tmp_path)
+    with pytest.raises(CorpusError, match=r"corpus 'emodb': there is no folder '.*nowhere'"):
+        load_corpus("emodb", tmp_path / "nowhere")
+    with pytest.raises(CorpusError, match="corpus 'emodb' needs root, the folder it lies in"):
+        load_corpus("emodb")
+    with pytest.raises(CorpusError, match="load_corpus got a int; expected a name, a path"):
+        load_corpus(3)
+
+
+def test_csv_that_is_none(tmp_path):
+    with pytest.raises(CorpusError, match=r"missing.csv' cannot be read as a table"):
+        load_corpus(tmp_path / "missing.csv")
+    (tmp_path / "empty.csv").touch()
+    with pytest.raises(CorpusError, match="expected a CSV file in UTF-8, one line per utterance"):
+        load_corpus(tmp_path / "empty.csv")
+    (tmp_path / "bytes.csv").write_bytes(b"file,speaker\n\xff\xfe\x00")
+    with pytest.raises(CorpusError, match=r"bytes.csv' cannot be read as a table"):
+        load_corpus(tmp_path / "bytes.csv")
+
+
+def test_reader_that_returns_something_else():
+    def my_reader(root):
+        return []
+
+    with pytest.raises(CorpusError, match="the reader 'my_reader' returned a list; expected a Da"):
+        load_corpus(my_reader, name="mine")
+
+
+def test_missing_columns():
+    with pytest.raises(CorpusError, match=r"lacks the column\(s\) \['speaker'\]; it has \['file'"):
+        load(speaker=None)
+    with pytest.raises(CorpusError, match="the table of corpus 'mine' has no rows"):
+        load_corpus(table().iloc[:0], name="mine")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"speaker": ["1", "", None, "2"]}, "column 'speaker' is empty in rows 1, 2; every"),
+        ({"file": [None, "a.wav", "b.wav", "c.wav"]}, "column 'file' is empty in row 0; every"),
+        ({"gender": ["f", "f", "x", "m"]}, "column 'gender' has 'x' (row 2); expected female (f,"),
+        ({"naturalness": ["real"] * 4}, "has 'real' (rows 0, 1, 2, 3); expected acted (posed"),
+        ({"arousal": ["1", "high", "", "2"]}, "column 'arousal' has 'high' in row 1; expected a n"),
+        ({"naturalness_rating": [0, 0.5, 80, 1]}, "has 80.0 in row 2; expected a number from 0 to"),
+        ({"natural_pct": [0, 50, 101, 100]}, "has 1.01 in row 2; expected a number from 0 to 1"),
+        ({"natural_pct": [0, 50, "many", 100]}, "'natural_pct' has 'many' in row 2; expected a n"),
+        ({"start": [0, 1, 2, -1]}, "row 3: 'start' and 'end' are seconds in the file"),
+        ({"start": [0, 1, 2, 3], "end": [1, 2, 2, 4]}, "row 2: 'start' and 'end' are seconds"),
+        ({"file": ["a", "b", "a", "c"]}, "rows 0, 2 are the same utterance ('"),
+        ({"emotion": ["anger", "love", "odd", "love"]}, "'love' (rows 1, 3), 'odd' (row 2). Known"),
+        ({"emotion": ["anger", None, "sad", "calm"]}, "unknown label(s): '' (row 1). Known labels"),
+        ({"corpus": ["a", "a", "b", "b"]}, "holds several corpora ('a', 'b'); load them one by"),
+    ],
+)
+def test_cells_that_cannot_be_used(columns, message):
+    with pytest.raises(CorpusError) as raised:
+        load_corpus(table(**columns), name=None if "corpus" in columns else "mine")
+    assert message in str(raised.value)
+
+
+def test_segments_of_one_file_are_different_utterances(folder):
+    rows = {"speaker": ["1", "1"], "emotion": ["anger", "sad"], "file": ["audio/a.wav"] * 2}
+    corpus = load_corpus(pd.DataFrame(rows | {"start": [0, 1], "end": [1, 2]}), folder, name="mine")
+    assert corpus.frame["end"].tolist() == [1.0, 2.0]
+
+
+def test_unknown_label_says_what_to_do():
+    with pytest.raises(CorpusError) as raised:
+        load(emotion=["anger", "love", "sad", "calm"])
+    assert "anger (angry, ang)" in str(raised.value)
+    assert "emotion_map={'love': 'anger'}" in str(raised.value)
+    assert "emotion_map={'love': None}" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("emotion_map", "message"),
+    [
+        ({"angr": "sadness"}, r"names 'angr', which no utterance.*Did you mean 'anger'\?"),
+        ({"anger": "Angry"}, "'anger' is mapped to 'Angry'; expected a lower-case noun, or None"),
+        ({"anger": 3}, "'anger' is mapped to 3; expected a lower-case noun, or None"),
+        (
+            {"anger": None, "sadness": None, "happiness": None, "neutral": None},
+            "corpus 'mine': no utterance is left after emotion_map=",
+        ),
+    ],
+)
+def test_emotion_maps_that_cannot_be_meant(emotion_map, message):
+    with pytest.raises(CorpusError, match=message):
+        load_corpus(table(), name="mine", emotion_map=emotion_map)
+
+
+def test_missing_files_are_counted_once(folder):
+    for name in "bd":
+        (folder / "audio" / f"{name}.wav").unlink()
+    message = r"2 of the 4 audio files of corpus 'mine' do not exist: '.*b.wav', '.*d.wav'. Paths"
+    with pytest.raises(CorpusError, match=message):
+        load_corpus("mine", folder)
+
+
+@pytest.mark.parametrize("name", [None, "", "a/b", 3])
+def test_a_table_without_a_usable_name(name):
+    with pytest.raises(CorpusError, match=r"give name=|expected a string that is not empty"):
+        load_corpus(table(), name=name)
+
+
+def test_corpus_object_is_returned():
+    assert isinstance(load(), Corpus)
