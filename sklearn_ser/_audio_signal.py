@@ -53,10 +53,15 @@ def seconds(value, name):
     """A start or end as float seconds; NaN where it is missing."""
     if value is None or value is pd.NaT or value is pd.NA:
         return math.nan
-    if isinstance(value, np.timedelta64 | datetime.timedelta):
-        return pd.Timedelta(value).total_seconds()
-    if isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_):
-        return float(value)
+    try:
+        if isinstance(value, datetime.timedelta):  # pandas.Timedelta is one
+            return value.total_seconds()
+        if isinstance(value, np.timedelta64):
+            return float(value / np.timedelta64(1, "s"))
+        if isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_):
+            return float(value)
+    except (TypeError, OverflowError):
+        pass  # a timedelta64 in months, an integer beyond the largest float
     raise AudioError(
         f"{name} must be a number of seconds or a timedelta, got {shortened(value)}: convert the "
         f"column with pandas.to_numeric or pandas.to_timedelta"
@@ -93,7 +98,7 @@ def sample_span(start, end, n_samples, rate):
             raise AudioError(f"start ({start:g} s) must be before end ({end:g} s)")
         if end <= 0:
             raise AudioError(f"end is {end:g} s: an end must be greater than 0")
-        if end > duration + max(_END_TOLERANCE, 1 / rate):
+        if end > duration + _END_TOLERANCE:
             raise AudioError(
                 f"end is {end:g} s, but the audio ends at {duration:.6g} s: correct the end, or "
                 f"leave it empty to read up to the audio's own end"
