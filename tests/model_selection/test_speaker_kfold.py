@@ -110,6 +110,17 @@ def test_sizes_are_balanced_without_classes(y):
     assert sizes == [20, 20, 20]
 
 
+def test_continuous_targets_are_no_classes():
+    rng = np.random.RandomState(0)
+    speakers, ratings = np.sort(rng.randint(9, size=60)), rng.choice([1.0, 2.5, 3.0], size=60)
+
+    def folds(y):
+        return [test.tolist() for _, test in SpeakerKFold(3).split(speakers, y, speaker=speakers)]
+
+    assert folds(ratings) == folds(None)
+    assert folds(2 * ratings) != folds(None)
+
+
 def test_unlabelled_rows_count_by_their_number():
     speakers = np.repeat(list("abcd"), 10)
     y = np.full(40, None, dtype=object)
