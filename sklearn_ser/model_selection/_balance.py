@@ -21,8 +21,8 @@ def assign_folds(counts, n_folds, order):
     Parameters
     ----------
     counts : ndarray of shape (n_groups, n_classes)
-        Rows of each group in each class; a column may be the number of all its rows. Every group
-        has at least one row in some column that it shares with all others (such a column).
+        Rows of each group in each class. One column must count all its rows, so that no group
+        is for free and no fold stays empty.
     n_folds : int
         At most n_groups.
     order : ndarray of shape (n_groups,)
