@@ -20,18 +20,22 @@ __all__ = ["load_model", "load_model_info", "save_model", "trusted_types"]
 FORMAT = 1
 _MODEL, _INFO = "model.skops", "info.json"
 
-#: Our own types that a model file may hold, by the public place where each can be imported.
+#: Our own types and functions that a model file may hold, by the module that defines each.
 _OWN_TYPES = {
     "sklearn_ser.feature_extraction": ("OpenSmileExtractor", "SpeakerEmbedding"),
-    "sklearn_ser.metrics": ("uar_score", "uar_scorer"),
+    "sklearn_ser.metrics._uar": ("uar_score", "_uar_of_labelled_rows", "_uar_with_warning"),
     "sklearn_ser.model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
     "sklearn_ser.neural_network": ("MTLNeuralClassifier",),
     "sklearn_ser.preprocessing": ("GroupScaler",),
 }
 
+#: A type of scikit-learn that skops leaves out: what make_scorer gives, which every search holds.
+#: It only keeps a function, and that function must be trusted itself.
+_SKLEARN_TYPES = ("sklearn.metrics._scorer._Scorer",)
+
 
 def trusted_types():
-    """Names of our own types that :func:`load_model` accepts, as skops names them.
+    """Names of the types that :func:`load_model` accepts beyond those that skops itself does.
 
     Returns
     -------
@@ -43,12 +47,11 @@ def trusted_types():
     >>> any(name.endswith("GroupScaler") for name in trusted_types())
     True
     """
-    names = []
+    names = list(_SKLEARN_TYPES)
     for module, attributes in _OWN_TYPES.items():
         for attribute in attributes:
             found = getattr(importlib.import_module(module), attribute)
-            kind = found if hasattr(found, "__qualname__") else type(found)
-            names.append(f"{kind.__module__}.{kind.__qualname__}")
+            names.append(f"{found.__module__}.{found.__qualname__}")
     return names
 
 

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import skops.io
 from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from sklearn_ser import GroupScaler, MTLNeuralClassifier, SpeakerKFold, uar_scorer
+from sklearn_ser import GroupScaler, MTLNeuralClassifier, make_uar_scorer, uar_scorer
 from sklearn_ser.exceptions import ModelFileError
 from sklearn_ser.persistence import load_model, load_model_info, save_model, trusted_types
 from sklearn_ser.recipes import make_svm_baseline
@@ -39,11 +40,18 @@ def test_search_round_trip(tmp_path):
     np.testing.assert_array_equal(load_model(tmp_path / "m.ser").predict(X), search.predict(X))
 
 
-def test_own_types_are_the_public_ones():
-    for thing in (GroupScaler, MTLNeuralClassifier, SpeakerKFold, type(uar_scorer)):
-        kind = thing if isinstance(thing, type) else type(thing)
-        name = f"{kind.__module__}.{kind.__qualname__}"
-        assert name in trusted_types() or name.startswith("builtins")
+def test_own_types_are_estimators_splitters_and_metrics():
+    names = {name.rsplit(".", 1)[-1] for name in trusted_types()}
+    assert {"GroupScaler", "MTLNeuralClassifier", "SpeakerKFold", "OpenSmileExtractor"} <= names
+    others = {name for name in trusted_types() if not name.startswith("sklearn_ser.")}
+    assert others == {"sklearn.metrics._scorer._Scorer"}
+
+
+def test_scorers_round_trip(tmp_path):
+    for scorer in (uar_scorer, make_uar_scorer(["anger", "sadness"])):
+        search = GridSearchCV(LinearSVC(), {"C": [0.01, 0.1]}, scoring=scorer, cv=3)
+        save_model(search, tmp_path / "m.ser")
+        assert load_model(tmp_path / "m.ser").scoring is not None
 
 
 class Stranger(LinearSVC):

@@ -102,7 +102,7 @@ def _refuse_speakers_in_two_corpora(corpus, speaker):
         home = first_corpus.setdefault(one_speaker, one_corpus)
         if home != one_corpus:
             raise MetadataError(
-                f"speaker {one_speaker!r} stands in two corpora ({home!r} and {one_corpus!r}): "
+                f"speaker '{one_speaker}' stands in two corpora ('{home}' and '{one_corpus}'): "
                 f"speaker ids must be unique over all corpora, such as {home}/{one_speaker}; "
                 f"load_corpus makes them so"
             )

@@ -238,11 +238,11 @@ def _collect_notes(jobs, tables):
 
 
 def _report_failed(result):
-    failed = result.predictions.loc[result.predictions["failed"], "row"].unique()
-    if len(failed):
+    failed = sorted(set(result.predictions.loc[result.predictions["failed"], "row"].tolist()))
+    if failed:
         warnings.warn(
             f"{len(failed)} utterances had no usable audio and count as misses "
-            f"(rows {sorted(failed)[:5]}{' ...' if len(failed) > 5 else ''} of frame)",
+            f"(rows {failed[:5]}{' ...' if len(failed) > 5 else ''} of frame)",
             EvaluationWarning,
             stacklevel=3,
         )

@@ -180,7 +180,7 @@ def test_changed_input_does_not_reuse_a_fold(feature_table, tmp_path, monkeypatc
     elif change == "feature":
         X.iloc[7, 0] += 1e-3
     elif change == "label":
-        frame.loc[7, "emotion"] = "neutral"
+        frame.loc[0, "emotion"] = "neutral"
     else:
         order = np.random.default_rng(0).permutation(len(X))
         frame, X = frame.iloc[order].reset_index(drop=True), X.iloc[order].reset_index(drop=True)
@@ -206,7 +206,7 @@ def test_probabilities(feature_table):
     frame, X = feature_table
     result = cross_corpus_validate(LogisticRegression(), frame, X=X, aux=())
     columns = ["p_anger", "p_neutral", "p_sadness"]
-    np.testing.assert_allclose(result.predictions[columns].sum(axis=1), 1)
+    np.testing.assert_allclose(result.predictions[columns].sum(axis=1), 1, rtol=1e-6)
     best = result.predictions[columns].idxmax(axis=1).str.removeprefix("p_")
     assert (best == result.predictions["prediction"]).all()
 
