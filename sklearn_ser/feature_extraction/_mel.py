@@ -56,8 +56,10 @@ def mel_filterbank(sampling_rate, n_fft, n_mels):
 def _constants(sampling_rate, n_fft, n_mels):
     import torch
 
-    window = torch.hann_window(n_fft, periodic=True, dtype=torch.float64).to(torch.float32)
-    return window, torch.from_numpy(mel_filterbank(sampling_rate, n_fft, n_mels))
+    # Kept for later callers, so they must not be "inference tensors" of the first one's block.
+    with torch.inference_mode(False):
+        window = torch.hann_window(n_fft, periodic=True, dtype=torch.float64).to(torch.float32)
+        return window, torch.from_numpy(mel_filterbank(sampling_rate, n_fft, n_mels))
 
 
 def mel_power_spectrogram(signal, *, sampling_rate, n_fft, hop_length, n_mels):

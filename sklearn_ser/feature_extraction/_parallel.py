@@ -7,7 +7,7 @@ from sklearn_ser.exceptions import AudioError
 from sklearn_ser.utils._progress import progress
 
 #: Most utterances in one task: enough to hide a task's cost, few enough for a smooth bar.
-LARGEST_CHUNK = 32
+LARGEST_CHUNK = 16
 #: Tasks per job, where there are enough utterances: evens out long and short ones.
 CHUNKS_PER_JOB = 4
 
@@ -27,35 +27,32 @@ def extract_rows(extractor, table, n_features):
     features : ndarray of float32 of shape (len(table), n_features)
         Rows of utterances that failed are NaN.
     failures : list of AudioError
-        In the order of rows. With ``on_error="raise"`` the first one only, and the rows after it
-        were not computed.
+        In the order of rows. With ``on_error="raise"`` the work ends soon after the first.
     """
     n_rows = len(table)
     features = np.full((n_rows, n_features), np.nan, dtype=np.float32)
     failures = []
-    chunks = split_rows(n_rows, effective_n_jobs(extractor.n_jobs))
+    stopped = False
+
+    def tasks():
+        # joblib takes from here as jobs come free, so that a failure ends the work soon.
+        for rows in split_rows(n_rows, effective_n_jobs(extractor.n_jobs)):
+            if stopped:
+                return
+            yield delayed(extract_chunk)(extractor, table, rows, n_features)
+
     # Threads by default: openSMILE and torch release the interpreter lock. Results come in the
     # order of the rows, so the failure that is raised does not depend on n_jobs.
     parallel = Parallel(n_jobs=extractor.n_jobs, prefer="threads", return_as="generator")
-    with (
-        extractor._computing(),
-        progress(
-            total=n_rows,
-            desc=type(extractor).__name__,
-            unit="utterance",
-            verbose=extractor.verbose,
-        ) as bar,
-    ):
-        results = parallel(
-            delayed(extract_chunk)(extractor, table, rows, n_features) for rows in chunks
-        )
-        for rows, (values, failed) in zip(chunks, results, strict=True):
+    bar = progress(
+        total=n_rows, desc=type(extractor).__name__, unit="utterance", verbose=extractor.verbose
+    )
+    with extractor._computing(), bar:
+        for rows, values, failed in parallel(tasks()):
             features[rows.start : rows.stop] = values
             failures += failed
+            stopped = bool(failures) and extractor.on_error == "raise"
             bar.update(len(rows))
-            if failed and extractor.on_error == "raise":
-                results.close()
-                break
     return features, failures
 
 
@@ -66,7 +63,7 @@ def split_rows(n_rows, n_jobs):
 
 
 def extract_chunk(extractor, table, rows, n_features):
-    """One task: features of the given rows of the table (NaN where it failed) and the failures."""
+    """One task: the rows, their features (NaN where they failed) and the failures."""
     features = np.full((len(rows), n_features), np.nan, dtype=np.float32)
     failures = []
     with extractor._computing():
@@ -77,4 +74,4 @@ def extract_chunk(extractor, table, rows, n_features):
                 failures.append(AudioError(error.reason, row=row, file=table.file(row)))
                 if extractor.on_error == "raise":
                     break
-    return features, failures
+    return rows, features, failures

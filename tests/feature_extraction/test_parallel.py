@@ -1,0 +1,103 @@
+"""Chunks, progress and the early end of a run."""
+
+import time
+
+import numpy as np
+import pytest
+
+from sklearn_ser.audio import open_audio
+from sklearn_ser.exceptions import AudioError
+from sklearn_ser.feature_extraction import _parallel
+from sklearn_ser.feature_extraction._base import AudioExtractor
+from sklearn_ser.feature_extraction._parallel import extract_rows, split_rows
+
+
+class LengthExtractor(AudioExtractor):
+    """The number of samples of an utterance; remembers how many it has seen."""
+
+    def __init__(
+        self,
+        audio="file",
+        on_error="raise",
+        beyond_full_scale="raise",
+        remove_dc=False,
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.audio = audio
+        self.on_error = on_error
+        self.beyond_full_scale = beyond_full_scale
+        self.remove_dc = remove_dc
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.seen_ = []
+
+    def _feature_names(self):
+        return ["length"]
+
+    def _extract(self, signal):
+        self.seen_.append(len(signal))
+        time.sleep(0.001)  # so that a task takes longer than handing it out
+        return np.array([len(signal)])
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 5, 1000])
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_chunks_cover_every_row_once_and_in_order(n_rows, n_jobs):
+    chunks = split_rows(n_rows, n_jobs)
+    assert [row for chunk in chunks for row in chunk] == list(range(n_rows))
+    assert all(1 <= len(chunk) <= _parallel.LARGEST_CHUNK for chunk in chunks)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 4])
+def test_every_result_lands_in_its_row(n_jobs):
+    lengths = np.random.default_rng(0).permutation(np.arange(1, 101))
+    X = [np.full(length, 0.1) for length in lengths]
+    found = LengthExtractor(n_jobs=n_jobs).fit_transform(X)
+    assert list(found["length"]) == list(lengths)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_failure_that_is_raised_ends_the_work_soon(n_jobs):
+    extractor = LengthExtractor(n_jobs=n_jobs)
+    X = [np.zeros(0), *[np.ones(10) * 0.1] * 1000]
+    with pytest.raises(AudioError, match=r"^row 0: the audio is empty"):
+        extractor.fit_transform(X)
+    assert len(extractor.seen_) < 500
+
+
+def test_a_failure_that_is_not_raised_ends_nothing():
+    extractor = LengthExtractor(on_error="ignore")
+    found = extractor.fit_transform([np.zeros(0), *[np.ones(10) * 0.1] * 50])
+    assert len(extractor.seen_) == 50
+    assert found["length"].isna().sum() == 1
+
+
+def test_progress_knows_the_total_and_counts_utterances(monkeypatch):
+    bars = []
+
+    class Bar:
+        def __init__(self, **options):
+            self.options, self.count = options, 0
+            bars.append(self)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+        def update(self, n):
+            self.count += n
+
+    monkeypatch.setattr(_parallel, "progress", Bar)
+    extractor = LengthExtractor(verbose=1)
+    extract_rows(extractor, open_audio([np.ones(10) * 0.1] * 40), n_features=1)
+    (bar,) = bars
+    assert bar.count == 40
+    assert bar.options == {
+        "total": 40,
+        "desc": "LengthExtractor",
+        "unit": "utterance",
+        "verbose": 1,
+    }
