@@ -102,4 +102,4 @@ def load_functionals(features="egemaps"):
 
 def _about(name):
     facts = KNOWN_CORPORA[name]
-    return f"{name}: {facts.description} Licence: {facts.license}. {facts.citation}"
+    return f"{name}: {facts.full_description}\nLicence: {facts.license}. Cite: {facts.citation}\n"

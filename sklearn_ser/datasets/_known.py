@@ -32,6 +32,11 @@ class CorpusFacts:
     flaws: tuple[str, ...] = ()
     reader: Callable = read_metadata_folder
 
+    @property
+    def full_description(self):
+        """The description and every known flaw, a line each."""
+        return "\n".join([self.description, *(f"Known flaw: {flaw}" for flaw in self.flaws)])
+
 
 KNOWN_CORPORA = {
     "emodb": CorpusFacts(

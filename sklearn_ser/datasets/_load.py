@@ -121,7 +121,7 @@ def load_corpus(
     return Corpus(
         in_contract_order(_without_empty_columns(frame.reset_index(drop=True))),
         name,
-        description=facts.description,
+        description=facts.full_description,
         license=facts.license,
         citation=facts.citation,
         dropped_rows=dropped_rows,

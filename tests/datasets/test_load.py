@@ -88,6 +88,8 @@ def test_details_of_real_corpora(real):
     assert set(ravdess["intensity"]) == {"normal", "strong"}
     assert urdu["recording"].value_counts().unique().tolist() == [2]
     assert urdu["text"].isna().all()
+    assert "Known flaw: 26 of the 29 speakers" in real["urdu"].description
+    assert "Known flaw: Half as many neutral" in real["ravdess"].description
     assert [n for n in KNOWN if "recording" in real[n].frame] == ["urdu"]
 
 
