@@ -31,7 +31,9 @@ that of lossy decoders (mp3, ogg, opus; up to 2.0).
 file: a missing, empty or undecodable file, NaN or Inf, empty or too short audio, a start or end
 outside the audio (an end may be 5 ms beyond it), samples of unknown scale (int64, bool, ...),
 channel-last arrays. Silence is let in. A wav, ogg or mp3 that was cut off is shorter, as
-libsndfile reads it; a flac that was cut off is refused.
+libsndfile reads it; a flac that was cut off is refused. An mp3 of variable bit rate without a
+table of contents (a Xing header) tells its length by a guess, and libsndfile reads no further:
+convert such files first.
 """
 
 import math
