@@ -62,7 +62,7 @@ def pack_rows(data, tasks, class_weight):
     ResidentRows
     """
     main, *aux_tasks = tasks
-    codes = np.full(len(data.y), -1)
+    codes = np.full(len(data.y), -1, dtype=np.int64)
     codes[data.labelled] = np.searchsorted(main.classes, data.y[data.labelled])
     weights = data.weights * data.labelled
     by_class = compute_class_weight(
@@ -76,8 +76,10 @@ def pack_rows(data, tasks, class_weight):
         values, known = task.encode(data.aux[task.name])
         targets.append(values if task.kind == "classification" else values.astype(data.X.dtype))
         columns.append(data.weights * known)
+    # torch shares memory with numpy, and warns where that is read-only (a memmap of joblib's).
+    x = data.X if data.X.flags.writeable else data.X.copy()
     return ResidentRows(
-        torch.from_numpy(data.X),
+        torch.from_numpy(x),
         [torch.from_numpy(target) for target in targets],
         torch.from_numpy(np.column_stack(columns).astype(data.X.dtype)),
     )

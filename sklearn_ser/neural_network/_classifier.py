@@ -4,42 +4,173 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-import pandas as pd
-import torch
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    _fit_context,
-)
-from sklearn.utils import check_random_state
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network._aux import MAIN_TASK, make_tasks
+from sklearn_ser.neural_network._base import MultiTaskNetwork
 from sklearn_ser.neural_network._batches import pack_rows
 from sklearn_ser.neural_network._encoders import ACTIVATIONS, ENCODERS
-from sklearn_ser.neural_network._inputs import check_features, check_training_data, with_missing
+from sklearn_ser.neural_network._inputs import check_training_data, with_missing
 from sklearn_ser.neural_network._module import (
     DTYPES,
-    NetCache,
     build_module,
-    module_from_bytes,
     resolve_device,
     weights_to_bytes,
 )
 from sklearn_ser.neural_network._random import numpy_stream, torch_stream
-from sklearn_ser.neural_network._tasks import ClassificationTask, task_from_state
-from sklearn_ser.neural_network._training import EVALUATION_BATCH, make_net, train
+from sklearn_ser.neural_network._tasks import ClassificationTask
+from sklearn_ser.neural_network._training import train
 from sklearn_ser.neural_network._validation_split import no_validation, split_validation
 from sklearn_ser.utils._threads import torch_threads
 
 
-class MTLNeuralClassifier(
-    ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin, BaseEstimator
-):
+class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
+    """A neural network that learns emotion together with auxiliary targets.
+
+    An encoder, shared by all tasks, turns each row of features into a representation; on it stand
+    one linear head for `y` and one for each auxiliary target (gender, naturalness, arousal, ...).
+    Training minimises the sum of the tasks' losses, so that what helps to tell gender can help to
+    tell emotion [1]_. Auxiliary targets are needed in training only, and may be missing in any
+    row; prediction needs X alone. Without auxiliary targets this is a plain network with
+    speaker-disjoint early stopping.
+
+    The features must be standardised before (:class:`~sklearn_ser.preprocessing.GroupScaler`,
+    ``StandardScaler``).
+
+    Parameters
+    ----------
+    encoder : {"mlp"}, default="mlp"
+        Fully connected layers over one row of features.
+    hidden_units : sequence of int, default=(128,)
+        Width of each layer. The last is the width of the shared representation.
+    activation : {"relu", "gelu", "tanh"}, default="relu"
+    dropout : float, default=0.5
+        Fraction of each layer's outputs that is zeroed in training, in [0, 1).
+    tasks : "auto", None or dict, default="auto"
+        The auxiliary tasks. "auto" makes one of every column of `aux`: strings, categories and
+        booleans are classes; floats are regression; whole numbers are classes if there are at
+        most 20 different ones, else regression (class codes with gaps are floats in pandas unless
+        their dtype is "Int64"). None is the single-task network, whatever `aux` is given. A dict
+        of column name to "classification", "regression" or "auto" takes these columns only.
+    task_weights : dict of str to float, default=None
+        Weight of a task's loss, by name; 0.3 where not named. `y` has weight 1.
+    class_weight : "balanced", dict or None, default=None
+        Weights of the classes of `y` in its loss, as everywhere in scikit-learn.
+    max_epochs : int, default=100
+        Most passes over the training rows.
+    batch_size : int or None, default=64
+        Rows per step; None takes all rows at once.
+    learning_rate : float, default=0.001
+        Of AdamW.
+    weight_decay : float, default=0.01
+        Of AdamW (decoupled from the gradient).
+    early_stopping : bool, default=True
+        Hold out some rows, stop when the loss of `y` on them has not improved for `patience`
+        epochs, and keep the weights of the best epoch. The rows are of whole groups (see
+        `groups` of :meth:`fit`); where that cannot be, see `validation_split_`.
+    validation_fraction : float, default=0.2
+        About this part of the labelled rows is held out. With fewer than five groups it is more,
+        since whole groups are held out.
+    patience : int, default=10
+        Epochs without improvement after which training stops.
+    unlabelled : -1, "nan" or None, default=None
+        What marks a row without a label in `y`. Such rows train the auxiliary tasks only. None:
+        every row has a label.
+    device : str, default="auto"
+        "cpu", "cuda", "mps", or the best of these that is there. Results are repeatable on one
+        kind of device, and differ a little from one kind to another.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the network and of the representation.
+    n_threads : int or None, default=1
+        Torch threads within :meth:`fit` and the predictions (one is fastest for small networks).
+        None leaves torch's setting as it is.
+    random_state : int, RandomState instance or None, default=None
+        One seed is drawn from it for the whole fit. No global generator of torch is used, and
+        of numpy only with None. First weights, dropout and order of rows have streams of their
+        own: a further task leaves them unchanged.
+    verbose : int, default=0
+        1 shows a progress bar over the epochs.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels of `y`.
+    aux_classes_ : dict of str to ndarray
+        Labels of each auxiliary classification task.
+    dropped_tasks_ : dict of str to str
+        Auxiliary tasks left out because they are constant in the training rows, and their value.
+    validation_split_ : dict
+        How rows were held out for early stopping: ``kind`` ("groups"; "stratified": at random,
+        class by class; "none": not at all, too few rows), ``n_train`` and ``n_valid`` (labelled
+        rows), ``groups`` (those held out), ``reason`` (why not by groups, or not at all).
+    n_iter_ : int
+        Epochs run.
+    best_epoch_ : int
+        The epoch whose weights were kept, counted from 1.
+    history_ : DataFrame
+        One row per epoch: ``train_loss``, ``valid_loss`` (the weighted sums that training
+        minimises), and ``train_loss_<task>``, ``valid_loss_<task>`` of each task; the main task is
+        called ``y``. NaN where no row has the task's target.
+    net_ : skorch.NeuralNet
+        The trained net, to look at: its ``module_`` has ``encoder`` and ``heads``.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+
+    See Also
+    --------
+    sklearn.neural_network.MLPClassifier : One task; early stopping on rows of any speaker.
+
+    Notes
+    -----
+    Rows of X that are entirely NaN (audio that could not be used) are left out of training with a
+    TrainingWarning; the predictions for them are missing (None for labels that are not numbers,
+    NaN else). Any other NaN is refused.
+
+    A task's loss is its mean over the labelled rows of a batch, weighted by `sample_weight` (and
+    `class_weight` for `y`): cross-entropy for classes, squared error of the standardised value
+    for numbers. Early stopping looks at `y` alone.
+
+    Ctrl-C ends :meth:`fit` with KeyboardInterrupt, as it ends anything else; if at least one epoch
+    is complete, the estimator is fitted all the same, with the best weights so far, and a
+    TrainingWarning says how far training got.
+
+    With metadata routing on, ``fit`` asks for ``aux``, ``sample_weight``, and takes ``speaker`` as
+    its `groups`. A ``StandardScaler`` before it then has to be told whether it wants weights too:
+    ``StandardScaler().set_fit_request(sample_weight=False)``.
+
+    References
+    ----------
+    .. [1] Kim, J., Englebienne, G., Truong, K. P., Evers, V. (2017). Towards Speech Emotion
+       Recognition "in the wild" using Aggregated Corpora and Deep Multi-Task Learning.
+       Interspeech 2017. https://arxiv.org/abs/1708.03920
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn_ser.neural_network import MTLNeuralClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> emotion = np.tile(["anger", "neutral", "sadness"], 40)
+    >>> gender = np.repeat(["female", "male"], 60)
+    >>> speaker = np.repeat(["f1", "f2", "f3", "m1", "m2", "m3"], 20)
+    >>> X = rng.normal(size=(120, 6))
+    >>> X[:, 0] += 3 * (emotion == "anger") - 3 * (emotion == "sadness")
+    >>> X[:, 1] += 3 * (gender == "male")
+    >>> aux = pd.DataFrame({"gender": gender})
+    >>> aux.loc[:9, "gender"] = None  # not known: these rows train emotion only
+    >>> net = MTLNeuralClassifier(max_epochs=20, random_state=0)
+    >>> net = net.fit(X, emotion, aux=aux, groups=speaker)
+    >>> net.validation_split_["kind"], net.validation_split_["n_valid"]
+    ('groups', 20)
+    >>> bool(net.score(X, emotion) > 0.8)
+    True
+    >>> net.predict_aux(X[:1]).columns.to_list(), net.transform(X).shape
+    (['gender'], (120, 128))
+    """
+
     __metadata_request__fit = {"aux": True, "groups": "speaker", "sample_weight": True}
 
     _parameter_constraints = {
@@ -112,6 +243,45 @@ class MTLNeuralClassifier(
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, aux=None, groups=None, sample_weight=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Standardised features.
+        y : array-like of shape (n_samples,)
+            Labels.
+        aux : DataFrame of shape (n_samples, n_aux), Series or array-like, default=None
+            Auxiliary targets, row by row in the order of X; None, NaN or NA where one is not
+            known. Columns of an array are called aux0, aux1, and so on.
+        groups : array-like of shape (n_samples,), default=None
+            The speaker of each row, whom early stopping keeps apart from the training rows. If
+            not given, a column or index level ``speaker`` of X is used, if there is one; if there
+            is none, rows are held out at random. Rows without a group count as one group.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, in the losses of all tasks.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        MetadataError
+            If `aux`, `tasks`, `task_weights` or `groups` do not fit together or with X.
+        ValueError
+            If X or y cannot be used, or fewer than two classes are left.
+        SerError
+            If the device is not there, or training diverges.
+        KeyboardInterrupt
+            If interrupted; see the notes on the class.
+
+        Warns
+        -----
+        TrainingWarning
+            If rows of failed audio or constant auxiliary targets are left out, or groups were
+            given and could not be kept apart.
+        """
         device = resolve_device(self.device)
         data = check_training_data(
             self,
@@ -158,11 +328,7 @@ class MTLNeuralClassifier(
         self.validation_split_ = split
         self.n_iter_ = len(record.epochs)
         self.best_epoch_ = record.best_epoch
-        self._tasks = [task.state() for task in tasks]
-        self._history = record.columns()
-        self._architecture = architecture
-        self._weights = weights
-        self._net_cache = NetCache()
+        self._store_network(architecture, weights, tasks, record.columns())
         if record.interrupted:
             warnings.warn(
                 f"training was interrupted after {self.n_iter_} of at most {self.max_epochs} "
@@ -174,52 +340,52 @@ class MTLNeuralClassifier(
         return self
 
     def predict(self, X):
+        """Most probable label of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Missing (None, or NaN for numeric labels) in rows of failed audio.
+        """
         outputs, failed = self._outputs(X)
         return with_missing(self._fitted_tasks()[0].decode(outputs[0]), failed)
 
     def predict_proba(self, X):
+        """Probability of each class of `classes_`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            NaN in rows of failed audio.
+        """
         outputs, failed = self._outputs(X)
         return with_missing(self._fitted_tasks()[0].probabilities(outputs[0]), failed)
 
-    def predict_aux(self, X):
-        outputs, failed = self._outputs(X)
-        columns = {
-            task.name: with_missing(task.decode(output), failed)
-            for task, output in zip(self._fitted_tasks()[1:], outputs[1:], strict=True)
-        }
-        return pd.DataFrame(columns, index=_index_of(X, len(failed)))
+    def score(self, X, y, sample_weight=None):
+        """Accuracy; a row of failed audio counts as a miss.
 
-    def predict_aux_proba(self, X):
-        outputs, failed = self._outputs(X)
-        columns = {
-            (task.name, label): probability
-            for task, output in zip(self._fitted_tasks()[1:], outputs[1:], strict=True)
-            if task.kind == "classification"
-            for label, probability in zip(
-                task.classes.tolist(),
-                with_missing(task.probabilities(output), failed).T,
-                strict=True,
-            )
-        }
-        names = pd.MultiIndex.from_tuples(list(columns), names=["task", "class"])
-        index = _index_of(X, len(failed))
-        if not columns:
-            return pd.DataFrame(index=index)
-        return pd.DataFrame(np.column_stack(list(columns.values())), columns=names, index=index)
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
 
-    def transform(self, X):
-        shared, failed = self._run(X, lambda module, x: (module.encoder(x),))
-        return with_missing(shared[0], failed)
-
-    @property
-    def history_(self):
-        check_is_fitted(self)
-        return pd.DataFrame(self._history).set_index("epoch")
-
-    @property
-    def net_(self):
-        check_is_fitted(self)
-        return self._net_cache.get(self._build_net)
+        Returns
+        -------
+        float
+        """
+        predicted = self.predict(X).astype(object)
+        truth = column_or_1d(y).astype(object)
+        check_consistent_length(predicted, truth, sample_weight)
+        return float(np.average(predicted == truth, weights=sample_weight))
 
     def _split(self, rows, groups, seed):
         """Positions of the training and the validation rows, and the record of the split."""
@@ -258,53 +424,3 @@ class MTLNeuralClassifier(
             "dtype": self.dtype,
             "heads": {task.name: task.n_outputs for task in tasks},
         }
-
-    def _outputs(self, X):
-        """Outputs of all heads for the rows with usable features, and which rows failed."""
-        return self._run(X, lambda module, x: module(x))
-
-    def _run(self, X, function):
-        check_is_fitted(self)
-        values, failed = check_features(self, X, self._architecture["dtype"], reset=False)
-        module = self.net_.module_
-        device = next(module.parameters()).device
-        with torch_threads(self.n_threads), torch.inference_mode():
-            usable = torch.from_numpy(values[~failed])
-            parts = [
-                [part.cpu().numpy() for part in function(module, batch.to(device))]
-                for batch in usable.split(EVALUATION_BATCH)
-            ]
-        return [np.concatenate(output) for output in zip(*parts, strict=True)], failed
-
-    def _fitted_tasks(self):
-        return [task_from_state(state) for state in self._tasks]
-
-    def _build_net(self):
-        device = resolve_device(self.device)
-        module = module_from_bytes(self._architecture, self._weights, device)
-        return make_net(module, self._fitted_tasks(), device=device).initialize()
-
-    @property
-    def _n_features_out(self):
-        return self._architecture["hidden_units"][-1]
-
-    def __getstate__(self):
-        # The net is torch, which neither skops nor another device can take: it is built anew.
-        state = dict(super().__getstate__())
-        state.pop("_net_cache", None)
-        return state
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        if "_weights" in state:
-            self._net_cache = NetCache()
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        # The representation has the dtype that `dtype` names, whatever that of X.
-        tags.transformer_tags.preserves_dtype = []
-        return tags
-
-
-def _index_of(X, n_rows):
-    return X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(n_rows)

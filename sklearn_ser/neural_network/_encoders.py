@@ -1,5 +1,7 @@
 """Encoders: from input rows to the representation that all tasks share."""
 
+from itertools import pairwise
+
 from torch import nn
 
 from sklearn_ser.neural_network._random import Dropout, linear
@@ -27,7 +29,7 @@ class MLPEncoder(nn.Module):
         super().__init__()
         widths = [n_features, *hidden_units]
         layers, dropouts = [], []
-        for n_inputs, n_outputs in zip(widths, widths[1:], strict=False):
+        for n_inputs, n_outputs in pairwise(widths):
             layers.append(linear(n_inputs, n_outputs, init_generator))
             dropouts.append(Dropout(dropout, dropout_generator))
         self.layers = nn.ModuleList(layers)

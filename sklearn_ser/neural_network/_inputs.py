@@ -115,6 +115,8 @@ def check_training_data(estimator, X, y, aux, groups, sample_weight, *, dtype, u
 
 def _check_labels(y, unlabelled):
     """y, and which of its rows have a label; missing labels are refused unless asked for."""
+    if y.dtype.kind == "f":
+        assert_all_finite(y, allow_nan=True, input_name="y")
     missing = np.asarray(pd.isna(y))
     if unlabelled == "nan":
         labelled = ~missing
@@ -141,7 +143,7 @@ def _check_classes(estimator, data):
     check_classification_targets(data.y[data.labelled])
     classes = np.unique(data.y[data.labelled & (data.weights > 0)])
     if len(classes) < 2:
-        found = f"only 1 class, {classes[0]!r}" if len(classes) else "no class"
+        found = f"only 1 class, {classes.tolist()[0]!r}" if len(classes) else "no class"
         raise ValueError(
             f"{type(estimator).__name__} needs rows of at least 2 classes in y; among the rows "
             f"with a label, a weight above 0 and usable features there is {found}."

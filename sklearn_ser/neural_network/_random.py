@@ -45,8 +45,9 @@ class Dropout(nn.Module):
     def forward(self, x):
         if not self.training or self.p == 0.0:
             return x
-        keep = torch.empty_like(x).bernoulli_(1.0 - self.p, generator=self.generator)
-        return x * keep.div_(1.0 - self.p)
+        # Not bernoulli_, which takes more than twice as long on the CPU.
+        keep = torch.empty_like(x).uniform_(generator=self.generator) >= self.p
+        return x * (keep.to(x.dtype) / (1.0 - self.p))
 
 
 def linear(n_inputs, n_outputs, generator):

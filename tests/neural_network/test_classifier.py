@@ -1,0 +1,258 @@
+"""MTLNeuralClassifier as its users meet it: labels, missing rows, masks, errors."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from sklearn_ser.exceptions import MetadataError, SerError, TrainingWarning
+from sklearn_ser.neural_network import MTLNeuralClassifier
+
+
+def net(**parameters):
+    return MTLNeuralClassifier(**({"max_epochs": 20, "random_state": 0} | parameters))
+
+
+@pytest.fixture(scope="module")
+def fitted(speech):
+    """Do not fit again."""
+    return net().fit(speech.X, speech.y, aux=speech.aux, groups=speech.speaker)
+
+
+def test_learns_all_tasks(speech, fitted):
+    assert fitted.score(speech.X, speech.y) > 0.8
+    predicted = fitted.predict_aux(speech.X)
+    assert (predicted["gender"] == speech.aux["gender"]).mean() > 0.85
+    assert np.corrcoef(predicted["arousal"], speech.aux["arousal"])[0, 1] > 0.6
+    assert predicted["arousal"].std() > 0.2
+    assert fitted.aux_classes_["gender"].tolist() == ["female", "male"]
+    assert list(fitted.aux_classes_) == ["gender"]
+
+
+def test_probabilities_belong_to_the_labels(speech, fitted):
+    probabilities = fitted.predict_proba(speech.X)
+    assert np.array_equal(fitted.classes_[probabilities.argmax(axis=1)], fitted.predict(speech.X))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+    by_task = fitted.predict_aux_proba(speech.X)
+    assert list(by_task) == ["gender"]
+    assert by_task["gender"].columns.tolist() == ["female", "male"]
+    assert (by_task["gender"].idxmax(axis=1) == fitted.predict_aux(speech.X)["gender"]).all()
+
+
+def test_representation_feeds_the_head(speech, fitted):
+    shared = fitted.transform(speech.X)
+    assert (shared.shape, shared.dtype) == ((240, 128), np.float32)
+    head = fitted.net_.module_.heads[0]
+    outputs = shared @ head.weight.detach().numpy().T + head.bias.detach().numpy()
+    assert np.array_equal(fitted.classes_[outputs.argmax(axis=1)], fitted.predict(speech.X))
+    assert fitted.get_feature_names_out()[-1] == "mtlneuralclassifier127"
+    assert net(dtype="float64", max_epochs=1).fit_transform(speech.X, speech.y).dtype == np.float64
+
+
+def test_tables_keep_their_index(speech):
+    X = pd.DataFrame(speech.X, index=pd.Index(speech.speaker, name="speaker")).add_prefix("f")
+    model = net(max_epochs=1).set_output(transform="pandas").fit(X, speech.y, aux=speech.aux)
+    assert model.predict_aux(X).index.equals(X.index)
+    assert model.predict_aux_proba(X)["gender"].index.equals(X.index)
+    assert model.transform(X).index.equals(X.index)
+
+
+def test_a_row_masked_for_a_task_changes_nothing_for_it(speech):
+    aux = speech.aux[["gender"]].copy()
+    masked = np.zeros(240, dtype=bool)
+    masked[::3] = True
+    aux.loc[masked, "gender"] = None
+    X = speech.X.copy()
+    parameters = {"early_stopping": False, "class_weight": {"anger": 1, "neutral": 0, "sadness": 1}}
+    # With no row labelled for y in these rows either, their features cannot matter at all.
+    y = speech.y.astype(object)
+    y[masked] = None
+    one = net(unlabelled="nan", **parameters).fit(X, y, aux=aux)
+    X[masked] = 0.5
+    other = net(unlabelled="nan", **parameters).fit(X, y, aux=aux)
+    assert one._weights == other._weights
+    aux.loc[masked, "gender"] = "male"
+    assert net(unlabelled="nan", **parameters).fit(X, y, aux=aux)._weights != one._weights
+
+
+@pytest.mark.parametrize("marker", [-1, "nan"])
+def test_unlabelled_rows_train_the_auxiliary_tasks(speech, marker):
+    codes = np.unique(speech.y, return_inverse=True)[1]
+    y = codes.astype(float if marker == "nan" else int)
+    unlabelled = np.arange(240) % 4 != 0
+    y[unlabelled] = np.nan if marker == "nan" else -1
+    aux = speech.aux[["gender"]].copy()
+    aux.loc[~unlabelled, "gender"] = None  # gender is known only where emotion is not
+    model = net(unlabelled=marker).fit(speech.X, y, aux=aux, groups=speech.speaker)
+    assert model.classes_.tolist() == [0, 1, 2]
+    assert model.score(speech.X, codes) > 0.6
+    assert (model.predict_aux(speech.X)["gender"] == speech.aux["gender"]).mean() > 0.8
+    assert model.validation_split_["n_train"] + model.validation_split_["n_valid"] == 60
+
+
+def test_unlabelled_strings(speech):
+    y = speech.y.astype(object)
+    y[:100] = None
+    y[3] = np.nan
+    assert net(unlabelled="nan", max_epochs=1).fit(speech.X, y).classes_.tolist() == [
+        "anger",
+        "neutral",
+        "sadness",
+    ]
+    y[:100] = -1
+    assert len(net(unlabelled=-1, max_epochs=1).fit(speech.X, y).classes_) == 3
+    with pytest.raises(ValueError, match="no row of y has a label"):
+        net(unlabelled=-1).fit(speech.X, np.full(240, -1))
+
+
+def test_minus_one_is_an_ordinary_label(speech):
+    y = np.where(speech.y == "anger", -1, 1)
+    assert net(max_epochs=1).fit(speech.X, y).classes_.tolist() == [-1, 1]
+
+
+def test_failed_audio_is_left_out_and_predicted_as_missing(speech, fitted):
+    failed = np.array([0, 7, 200])
+    X = speech.X.copy()
+    X[failed] = np.nan
+    rest = np.setdiff1d(np.arange(240), failed)
+    weights = np.linspace(0.5, 2, 240)
+    with pytest.warns(
+        TrainingWarning, match=r"3 of 240 rows of X are entirely NaN \(failed audio\)"
+    ):
+        model = net().fit(X, speech.y, aux=speech.aux, groups=speech.speaker, sample_weight=weights)
+    without = net().fit(
+        X[rest],
+        speech.y[rest],
+        aux=speech.aux.iloc[rest],
+        groups=speech.speaker[rest],
+        sample_weight=weights[rest],
+    )
+    assert model._weights == without._weights
+
+    labels = fitted.predict(X)
+    assert labels.dtype == object
+    assert [labels[row] for row in failed] == [None, None, None]
+    assert np.array_equal(labels[rest], fitted.predict(speech.X)[rest])
+    for table in (
+        fitted.predict_proba(X),
+        fitted.transform(X),
+        fitted.predict_aux(X),
+        fitted.predict_aux_proba(X)["gender"],
+    ):
+        missing = pd.DataFrame(table).isna()
+        assert missing.all(axis=1).to_numpy().nonzero()[0].tolist() == failed.tolist()
+        assert missing.to_numpy().sum() == 3 * missing.shape[1]
+    hits = np.isin(np.arange(240), rest) & (labels == speech.y)
+    assert fitted.score(X, speech.y) == hits.mean()
+    assert fitted.score(X, speech.y, sample_weight=weights) == pytest.approx(
+        np.average(hits, weights=weights)
+    )
+
+
+def test_missing_labels_of_numeric_classes_are_nan(speech):
+    y = np.unique(speech.y, return_inverse=True)[1]
+    model = net(max_epochs=1).fit(speech.X, y)
+    assert model.predict(speech.X).dtype.kind == "i"
+    X = speech.X.copy()
+    X[5] = np.nan
+    predicted = model.predict(X)
+    assert np.flatnonzero(np.isnan(predicted)).tolist() == [5]
+    X[:] = np.nan
+    assert np.isnan(model.predict(X)).all()
+    with pytest.raises(ValueError, match=r"all 240 rows of X are entirely NaN"):
+        model.fit(X, y)
+
+
+def test_weights_of_rows_and_classes_matter(speech):
+    plain = net().fit(speech.X, speech.y).predict_proba(speech.X)[:, 0]
+    weights = np.where(speech.y == "anger", 5.0, 1.0)
+    by_row = net().fit(speech.X, speech.y, sample_weight=weights).predict_proba(speech.X)[:, 0]
+    by_class = net(class_weight={"anger": 5.0}).fit(speech.X, speech.y).predict_proba(speech.X)
+    assert by_row.mean() > plain.mean() + 0.05
+    np.testing.assert_array_equal(by_row, by_class[:, 0])
+    uneven = np.r_[0:80, 80:240:4]
+    balanced = net(class_weight="balanced").fit(speech.X[uneven], speech.y[uneven])
+    counts = pd.Series(speech.y[uneven]).value_counts()
+    by_hand = {label: len(uneven) / (3 * count) for label, count in counts.items()}
+    same = net(class_weight=by_hand).fit(speech.X[uneven], speech.y[uneven])
+    assert balanced._weights == same._weights
+
+
+def test_constant_auxiliary_targets_are_recorded(speech):
+    aux = speech.aux.assign(naturalness="acted")
+    with pytest.warns(TrainingWarning, match=r"left out: 'naturalness' \(only 'acted'\)"):
+        model = net(max_epochs=1).fit(speech.X, speech.y, aux=aux)
+    assert model.dropped_tasks_ == {"naturalness": "'acted'"}
+    assert model.predict_aux(speech.X).columns.tolist() == ["gender", "arousal"]
+
+
+def test_a_mapping_of_tasks_ignores_other_columns(speech):
+    aux = speech.aux.assign(note=pd.to_datetime("2020-01-01"))
+    model = net(max_epochs=1, tasks={"arousal": "auto"}).fit(speech.X, speech.y, aux=aux)
+    assert model.predict_aux(speech.X).columns.tolist() == ["arousal"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "arguments", "error", "message"),
+    [
+        ({}, {"aux": {"gender": []}}, MetadataError, "aux is a dict"),
+        ({"tasks": {"g": "auto"}}, {}, MetadataError, "tasks names ['g'] but fit got no aux"),
+        ({"hidden_units": ()}, {}, ValueError, "hidden_units must be one or more positive whole"),
+        ({"hidden_units": (8, 0)}, {}, ValueError, "got (8, 0)"),
+        ({"device": "tpu"}, {}, SerError, "device='tpu' is not available: this machine has ["),
+        ({"dropout": 1.0}, {}, ValueError, "'dropout' parameter of MTLNeuralClassifier must be"),
+        (
+            {"unlabelled": 0},
+            {},
+            ValueError,
+            "'unlabelled' parameter of MTLNeuralClassifier must be",
+        ),
+        (
+            {},
+            {"sample_weight": np.r_[np.ones(239), -1]},
+            ValueError,
+            "Negative values in data passed to `sample_weight`",
+        ),
+        (
+            {},
+            {"y": ["same"] * 240},
+            ValueError,
+            "needs rows of at least 2 classes in y; among the rows with a label, a weight above "
+            "0 and usable features there is only 1 class, 'same'",
+        ),
+        (
+            {},
+            {"y": ["a", "b", None] * 80},
+            ValueError,
+            "Input y contains NaN (or None) in 80 rows, the first is row 2. Leave these rows "
+            "out, or set unlabelled='nan'",
+        ),
+    ],
+)
+def test_errors_say_what_is_wrong(speech, parameters, arguments, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        net(**parameters).fit(speech.X, **({"y": speech.y} | arguments))
+
+
+def test_ids_among_the_features_are_refused(speech):
+    X = pd.DataFrame(speech.X).add_prefix("f").assign(speaker=speech.speaker)
+    with pytest.raises(MetadataError, match=r"X has the id columns \['speaker'\] among its feat"):
+        net().fit(X, speech.y)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_row_with_some_bad_values_is_refused(speech, fitted, value):
+    X = speech.X.copy()
+    X[4, 2] = value
+    with pytest.raises(ValueError, match="Input X contains"):
+        fitted.predict(X)
+    with pytest.raises(ValueError, match="Input X contains"):
+        net().fit(X, speech.y)
+
+
+def test_what_a_fit_leaves_is_not_there_before():
+    for name in ("history_", "net_"):
+        with pytest.raises(NotFittedError):
+            getattr(net(), name)

@@ -1,0 +1,63 @@
+"""A network at rest: plain values, the same predictions after loading."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import skops.io
+from sklearn.base import clone
+
+from sklearn_ser.neural_network import MTLNeuralClassifier
+
+TRUSTED = ["sklearn_ser.neural_network._classifier.MTLNeuralClassifier"]
+
+
+@pytest.fixture(scope="module")
+def fitted(speech):
+    """Do not fit again."""
+    model = MTLNeuralClassifier(
+        max_epochs=3, task_weights={"gender": 0.5}, tasks={"gender": "auto", "arousal": "auto"}
+    )
+    return model.fit(speech.X, speech.y, aux=speech.aux, groups=speech.speaker)
+
+
+def through_skops(model):
+    data = skops.io.dumps(model)
+    assert skops.io.get_untrusted_types(data=data) == TRUSTED
+    return skops.io.loads(data, trusted=TRUSTED)
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [lambda model: pickle.loads(pickle.dumps(model)), copy.deepcopy, through_skops],
+    ids=["pickle", "deepcopy", "skops"],
+)
+def test_a_copy_predicts_the_same_and_keeps_its_state_as_it_is(speech, fitted, copied):
+    loaded = copied(fitted)
+    before = dict(loaded.__dict__)
+    assert np.array_equal(loaded.predict_proba(speech.X), fitted.predict_proba(speech.X))
+    assert loaded.predict_aux(speech.X).equals(fitted.predict_aux(speech.X))
+    assert np.array_equal(loaded.transform(speech.X), fitted.transform(speech.X))
+    assert loaded.history_.equals(fitted.history_)
+    assert loaded.validation_split_ == fitted.validation_split_
+    assert loaded.__dict__.keys() == before.keys()
+    assert all(loaded.__dict__[name] is value for name, value in before.items())
+    assert loaded.net_ is loaded.net_
+
+
+def test_an_unfitted_one_goes_through_too(speech, fitted):
+    for unfitted in (MTLNeuralClassifier(hidden_units=(8,)), clone(fitted)):
+        loaded = through_skops(pickle.loads(pickle.dumps(unfitted)))
+        assert loaded.get_params() == unfitted.get_params()
+        assert not hasattr(loaded, "classes_")
+
+
+def test_the_network_is_that_of_the_fit_even_if_parameters_change(speech, fitted):
+    changed = pickle.loads(pickle.dumps(fitted))
+    changed.set_params(hidden_units=(3,), activation="tanh", dtype="float64")
+    assert np.array_equal(changed.predict_proba(speech.X), fitted.predict_proba(speech.X))
+
+
+def test_state_holds_no_torch(fitted):
+    assert b"torch" not in pickle.dumps(fitted)

@@ -1,0 +1,103 @@
+"""Equal seeds give equal numbers, whatever else runs, and no global generator is touched."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_ser.neural_network import MTLNeuralClassifier
+from sklearn_ser.neural_network._module import build_module
+from sklearn_ser.neural_network._random import Dropout, torch_stream
+
+
+def fit(speech, seed=0, aux=True, **parameters):
+    model = MTLNeuralClassifier(max_epochs=4, random_state=seed, device="cpu", **parameters)
+    return model.fit(speech.X, speech.y, aux=speech.aux if aux else None, groups=speech.speaker)
+
+
+def test_one_seed_one_network(speech):
+    assert fit(speech)._weights == fit(speech)._weights
+    assert fit(speech)._weights != fit(speech, seed=1)._weights
+
+
+def test_fits_in_threads_equal_fits_in_a_row(speech):
+    in_a_row = [fit(speech, seed)._weights for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        in_threads = list(pool.map(lambda seed: fit(speech, seed)._weights, range(4)))
+    assert in_threads == in_a_row
+
+
+def test_global_generators_are_neither_read_nor_seeded(speech):
+    def states():
+        # The legacy generator is the global one, which is what is watched here.
+        return torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()  # noqa: NPY002
+
+    before = states()
+    fit(speech).predict(speech.X)
+    assert states() == before
+
+
+def test_single_task_is_the_same_with_and_without_aux(speech):
+    with_aux = fit(speech, tasks=None)
+    without = fit(speech, tasks=None, aux=False)
+    inferred = fit(speech, aux=False)
+    assert with_aux._weights == without._weights == inferred._weights
+    assert with_aux.predict_aux(speech.X).shape == (240, 0)
+    assert with_aux.predict_aux_proba(speech.X) == {}
+
+
+def test_a_task_of_weight_zero_changes_nothing_for_the_others(speech):
+    without = fit(speech, aux=False)
+    ignored = fit(speech, task_weights={"gender": 0.0, "arousal": 0.0})
+    assert np.array_equal(without.predict_proba(speech.X), ignored.predict_proba(speech.X))
+    assert not np.array_equal(without.transform(speech.X), fit(speech).transform(speech.X))
+
+
+def test_a_further_head_leaves_all_first_weights_alone():
+    def first_weights(heads):
+        architecture = {
+            "encoder": "mlp",
+            "n_features": 4,
+            "hidden_units": [5, 3],
+            "activation": "relu",
+            "dropout": 0.5,
+            "dtype": "float32",
+            "heads": heads,
+        }
+        return build_module(architecture, device="cpu", seed=3).state_dict()
+
+    alone, both = first_weights({"y": 3}), first_weights({"gender": 2, "y": 3})
+    for name in ("encoder.layers.0.weight", "encoder.layers.1.bias"):
+        assert torch.equal(alone[name], both[name])
+    assert torch.equal(alone["heads.0.weight"], both["heads.1.weight"])
+
+
+def test_dropout_keeps_the_mean_and_is_off_in_prediction():
+    dropout = Dropout(0.3, torch_stream(0, "dropout"))
+    x = torch.ones(100, 1000)
+    dropped = dropout(x)
+    assert (dropped == 0).float().mean().item() == pytest.approx(0.3, abs=0.005)
+    assert dropped.max().item() == pytest.approx(1 / 0.7)
+    assert torch.equal(dropout.eval()(x), x)
+
+
+def test_streams_differ_by_name_and_seed():
+    draws = {
+        torch.rand(1, generator=torch_stream(seed, name)).item()
+        for seed in (0, 1)
+        for name in ("encoder", "dropout", "head y", "head gender")
+    }
+    assert len(draws) == 8
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch can use")
+def test_on_a_gpu_fits_repeat_and_come_close_to_the_cpu(speech):
+    def on(device):
+        model = MTLNeuralClassifier(
+            max_epochs=4, dropout=0.0, dtype="float64", device=device, random_state=0
+        )
+        return model.fit(speech.X, speech.y, aux=speech.aux).predict_proba(speech.X)
+
+    assert np.array_equal(on("cuda"), on("cuda"))
+    np.testing.assert_allclose(on("cuda"), on("cpu"), atol=1e-6)

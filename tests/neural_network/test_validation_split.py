@@ -1,0 +1,144 @@
+"""Rows held out for early stopping: whole speakers, every class still trained on."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_ser.exceptions import MetadataError, TrainingWarning
+from sklearn_ser.neural_network import MTLNeuralClassifier
+from sklearn_ser.neural_network._validation_split import split_validation
+
+
+def split(codes, groups=None, fraction=0.2, seed=0):
+    groups = None if groups is None else np.asarray(groups, dtype=object)
+    return split_validation(np.asarray(codes), groups, fraction, np.random.default_rng(seed))
+
+
+def test_whole_groups_of_about_the_fraction_with_balanced_classes():
+    generator = np.random.default_rng(0)
+    groups = np.array([f"s{i}" for i in generator.integers(0, 20, 600)])
+    codes = generator.choice(4, size=600, p=[0.4, 0.3, 0.2, 0.1])
+    valid, train, record, weaker = split(codes, groups)
+    assert not set(groups[valid]) & set(groups[train])
+    assert (valid | train).all()
+    assert not weaker
+    assert record == {
+        "kind": "groups",
+        "n_train": train.sum(),
+        "n_valid": valid.sum(),
+        "groups": sorted(set(groups[valid])),
+        "reason": "",
+    }
+    assert valid.mean() == pytest.approx(0.2, abs=0.02)
+    shares = np.bincount(codes[valid]) / valid.sum()
+    np.testing.assert_allclose(shares, np.bincount(codes) / 600, atol=0.04)
+
+
+def test_a_class_of_one_speaker_stays_in_training():
+    groups = np.repeat(list("abcde"), 20)
+    codes = np.tile([0, 1], 50)
+    codes[80:] = 2  # the class 2 is all of speaker e, who says nothing else
+    valid, train, record, _ = split(codes, groups)
+    assert record["kind"] == "groups"
+    assert "e" not in record["groups"]
+    assert set(codes[train]) == {0, 1, 2}
+    assert valid.sum() == 20
+
+
+@pytest.mark.parametrize(
+    ("codes", "groups", "reason"),
+    [
+        (np.tile([0, 1], 50), ["only"] * 100, "there are fewer than two groups (1)"),
+        (np.tile([0, 1], 50), [None] * 100, "there are fewer than two groups (1)"),
+        (
+            np.repeat([0, 1], 50),
+            np.repeat(["a", "b"], 50),
+            "every split by groups takes a whole class out of training",
+        ),
+    ],
+)
+def test_falls_back_to_random_rows_class_by_class(codes, groups, reason):
+    valid, train, record, weaker = split(codes, groups)
+    assert weaker
+    assert record["kind"] == "stratified"
+    assert record["reason"] == reason
+    assert np.bincount(codes[valid]).tolist() == [10, 10]
+    assert np.array_equal(train, ~valid)
+
+
+def test_without_groups_rows_are_random_and_follow_the_seed():
+    codes = np.tile([0, 1], 50)
+    first, _, record, weaker = split(codes)
+    assert (record["kind"], record["reason"]) == ("stratified", "no groups were given")
+    assert not weaker
+    assert np.array_equal(first, split(codes)[0])
+    assert not np.array_equal(first, split(codes, seed=1)[0])
+
+
+def test_too_few_rows_are_all_trained_on():
+    valid, train, record, weaker = split(np.tile([0, 1], 20), list(range(40)))
+    assert not valid.any()
+    assert train.all()
+    assert not weaker
+    assert record["kind"] == "none"
+    assert "of the 40 labelled rows, class by class, is 8, and at least 10" in record["reason"]
+
+
+def test_unlabelled_rows_of_held_out_groups_are_in_neither_part():
+    groups = np.repeat([f"s{i}" for i in range(10)], 20)
+    codes = np.tile([0, 1], 100)
+    codes[::4] = -1
+    valid, train, record, _ = split(codes, groups)
+    held = np.isin(groups, record["groups"])
+    assert np.array_equal(train, ~held)
+    assert np.array_equal(valid, held & (codes >= 0))
+    assert record["n_train"] + record["n_valid"] == 150
+
+
+def test_a_few_unknown_speakers_count_as_one():
+    groups = np.repeat([f"s{i}" for i in range(10)], 20).astype(object)
+    groups[:3] = None
+    groups[5] = np.nan
+    unknown = np.array([not isinstance(group, str) for group in groups])
+    valid, train, _, _ = split(np.tile([0, 1], 100), groups)
+    assert unknown[train].any() != unknown[valid].any()
+
+
+def net(**parameters):
+    return MTLNeuralClassifier(max_epochs=1, random_state=0, **parameters)
+
+
+def test_fit_keeps_groups_apart_and_finds_them_in_x(speech):
+    given = net().fit(speech.X, speech.y, groups=speech.speaker).validation_split_
+    assert given["kind"] == "groups"
+    assert len(given["groups"]) in (2, 3)
+    assert given["n_train"] + given["n_valid"] == len(speech.X)
+    X = pd.DataFrame(speech.X, index=pd.Index(speech.speaker, name="speaker"))
+    X.columns = X.columns.astype(str)
+    assert net().fit(X, speech.y).validation_split_ == given
+
+
+def test_fit_warns_once_where_groups_cannot_be_kept_apart(speech):
+    with pytest.warns(
+        TrainingWarning,
+        match=r"rows of speakers that are also trained on, because there are fewer than two",
+    ) as caught:
+        model = net().fit(speech.X, speech.y, groups=["one"] * len(speech.y))
+    assert len(caught) == 1
+    assert model.validation_split_["kind"] == "stratified"
+
+
+def test_early_stopping_off_trains_on_everything(speech):
+    record = net(early_stopping=False).fit(speech.X, speech.y).validation_split_
+    assert record == {
+        "kind": "none",
+        "n_train": 240,
+        "n_valid": 0,
+        "groups": [],
+        "reason": "early_stopping=False",
+    }
+
+
+def test_groups_of_another_length_are_refused(speech):
+    with pytest.raises(MetadataError, match=r"groups must have one value per row of X"):
+        net().fit(speech.X, speech.y, groups=["a"])
