@@ -43,12 +43,30 @@ def add_corpus_arguments(parser):
         help="count one emotion as another, such as calm=neutral; an empty TO drops it",
     )
     parser.add_argument(
+        "--scale-by",
+        type=_words,
+        default=("corpus",),
+        metavar="A,B",
+        help="standardise within corpus (default), within 'speaker', within 'corpus,speaker' "
+        "(speakers lean on their corpus), or over all training data ('')",
+    )
+    parser.add_argument(
         "--on-error",
         choices=("raise", "warn"),
         default="warn",
         help="recordings that cannot be used: stop, or leave them out and say so (default)",
     )
     parser.add_argument("--n-jobs", type=int, default=None, help="parallel jobs")
+
+
+def recipe_settings(options):
+    """What the recipes take from the command line."""
+    return {
+        "features": options.features,
+        "scale_by": list(options.scale_by) or None,
+        "n_jobs": options.n_jobs,
+        "on_error": options.on_error,
+    }
 
 
 def load_corpora(options):

@@ -32,7 +32,7 @@ def run(options):
     for sentence in said:
         say(options, sentence)
     result = cross_corpus_validate(
-        make_ablation(aux, None),
+        make_ablation(aux, features=None),
         data.frame,
         X=data.X,
         aux=aux,

@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from sklearn_ser.cli._corpora import add_corpus_arguments, load_corpora, say, usable_aux
+from sklearn_ser.cli._corpora import (
+    add_corpus_arguments,
+    load_corpora,
+    recipe_settings,
+    say,
+    usable_aux,
+)
 
 
 def add_arguments(parser):
@@ -24,7 +30,7 @@ def run(options):
     for sentence in said:
         say(options, sentence)
     result = cross_corpus_validate(
-        make_ablation(aux, options.features, n_jobs=options.n_jobs, on_error=options.on_error),
+        make_ablation(aux, **recipe_settings(options)),
         corpus.frame,
         aux=aux,
         labels=sorted(corpus.frame["emotion"].unique()),

@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from sklearn_ser.cli._corpora import add_corpus_arguments, load_corpora, say, usable_aux
+from sklearn_ser.cli._corpora import (
+    add_corpus_arguments,
+    load_corpora,
+    recipe_settings,
+    say,
+    usable_aux,
+)
 
 
 def add_arguments(parser):
@@ -18,7 +24,7 @@ def add_arguments(parser):
 
 
 def run(options):
-    from sklearn_ser.cli._models import make_model
+    from sklearn_ser.cli._models import MODELS
     from sklearn_ser.evaluation import fit_model
     from sklearn_ser.evaluation._extraction import audio_steps
     from sklearn_ser.evaluation._fold import with_seed
@@ -28,9 +34,7 @@ def run(options):
     aux, said = usable_aux(corpus.frame, options.aux)
     for sentence in said:
         say(options, sentence)
-    estimator = make_model(
-        options.estimator, options.features, n_jobs=options.n_jobs, on_error=options.on_error
-    )
+    estimator = MODELS[options.estimator](**recipe_settings(options))
     for step in audio_steps(estimator):
         step.set_params(verbose=int(not options.quiet))
     labels = sorted(corpus.frame["emotion"].unique())

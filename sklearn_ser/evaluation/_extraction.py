@@ -62,7 +62,7 @@ def audio_steps(estimator):
     return [found for _, part in parts for found in audio_steps(part)]
 
 
-def extract(extraction, X):
+def extract(extraction, X, *, verbose=0):
     """Run the audio steps over X.
 
     Parameters
@@ -71,6 +71,8 @@ def extract(extraction, X):
         Not empty; as given by :func:`split_extraction`.
     X : pandas.DataFrame
         Audio and id columns.
+    verbose : int, default=0
+        1 shows progress on a terminal, whatever the steps' own setting.
 
     Returns
     -------
@@ -81,6 +83,9 @@ def extract(extraction, X):
         raise instead: on_error="raise").
     """
     pipeline = Pipeline(extraction).set_output(transform="pandas")
+    if verbose:
+        for step in audio_steps(pipeline):
+            step.set_params(verbose=int(verbose))
     features = pipeline.fit_transform(X)
     failures = {
         record["row"]: record for step in audio_steps(pipeline) for record in step.failures_

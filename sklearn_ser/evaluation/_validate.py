@@ -7,7 +7,7 @@ import joblib
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from sklearn_ser.evaluation._data import audio_fingerprint, select_data
 from sklearn_ser.evaluation._disk import ResultFolder
@@ -109,7 +109,7 @@ def cross_corpus_validate(
         protocol, y=data.y, corpus=data.corpus, speaker=data.speaker, n_splits=n_splits
     )
     folder = ResultFolder(out)
-    prepared = _prepare(estimators, data, folder)
+    prepared = _prepare(estimators, data, folder, verbose)
     metadata = {name: data.ids[name] for name in data.ids}
     if data.aux is not None:
         metadata["aux"] = data.aux
@@ -160,19 +160,19 @@ def _named(estimators):
     return dict(pairs)
 
 
-def _prepare(estimators, data, folder):
+def _prepare(estimators, data, folder, verbose):
     """Run each distinct extraction once; what is left of the estimator is fitted per fold."""
     done, prepared = {}, {}
     for name, estimator in estimators.items():
         extraction, rest = split_extraction(estimator) if data.is_audio else ([], estimator)
-        key = joblib.hash(extraction)
+        key = joblib.hash([_without_effort(step) for _, step in extraction])
         if key not in done:
-            done[key] = _features(extraction, key, data, folder)
+            done[key] = _features(extraction, key, data, folder, verbose)
         prepared[name] = (rest, *done[key])
     return prepared
 
 
-def _features(extraction, key, data, folder):
+def _features(extraction, key, data, folder, verbose):
     """Features, rows that failed, and a key of their content."""
     if not extraction:
         key = audio_fingerprint(data.X) if data.is_audio else joblib.hash(data.X)
@@ -180,7 +180,7 @@ def _features(extraction, key, data, folder):
     key = joblib.hash((key, audio_fingerprint(data.X)))
     features = folder.load("features", key)
     if features is None:
-        features, failures = extract(extraction, data.X)
+        features, failures = extract(extraction, data.X, verbose=verbose)
         features = features.reset_index(drop=True)
         features.attrs["failures"] = failures
         folder.save("features", key, features)
@@ -192,7 +192,7 @@ def _features(extraction, key, data, folder):
 def _run_or_resume(
     name, seed, fold, estimator, X, failed, data_key, *, y, metadata, labels, folder
 ):
-    key = joblib.hash((estimator, data_key, fold.train, fold.test))
+    key = joblib.hash((_without_effort(estimator), data_key, fold.train, fold.test))
     table = folder.load("folds", key)
     if table is None:
         try:
@@ -202,6 +202,14 @@ def _run_or_resume(
             raise
         folder.save("folds", key, table)
     return table
+
+
+def _without_effort(estimator):
+    """A clone without the parameters that change how hard it works, but no number it gives."""
+    plain = clone(estimator)
+    effort = {"n_jobs": None, "verbose": 0}
+    names = [name for name in plain.get_params() if name.split("__")[-1] in effort]
+    return plain.set_params(**{name: effort[name.split("__")[-1]] for name in names})
 
 
 def _tidy(jobs, tables, data):
