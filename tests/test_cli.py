@@ -122,6 +122,22 @@ def test_errors_are_one_line(arguments, message, capsys):
     assert "Traceback" not in err
 
 
+def test_map_takes_labels_of_ones_own(folders, tmp_path, capsys):
+    table = pd.read_csv(folders / "phone" / "metadata.csv")
+    table["emotion"] = table["emotion"].replace("anger", "grumpy")
+    table.to_csv(tmp_path / "metadata.csv", index=False)
+    arguments = [
+        "train", "--corpus", f"studio={folders / 'studio'}", "--corpus", f"own={tmp_path}",
+        "--model", str(tmp_path / "m.ser"), "--features", "egemaps", "--estimator", "svm",
+    ]  # fmt: skip
+    assert main(arguments) == 2
+    assert "unknown label(s): 'grumpy'" in capsys.readouterr().err
+    assert main([*arguments, "--map", "grumpy=anger", "--map", "sadness="]) == 0
+    assert "emotions anger, happiness, neutral" in capsys.readouterr().err
+    assert main([*arguments, "--map", "grumpy=anger", "--map", "sulky=anger"]) == 2
+    assert "--map names ['sulky'], which no corpus has" in capsys.readouterr().err
+
+
 def test_corpus_without_a_folder(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--corpus", "emodb", "--model", "x"])

@@ -3,6 +3,8 @@
 import argparse
 import sys
 
+from sklearn_ser.exceptions import CorpusError
+
 AUX = ("gender", "naturalness")
 FEATURES = ("ge2e", "egemaps", "both")
 
@@ -72,13 +74,19 @@ def recipe_settings(options):
 def load_corpora(options):
     """All corpora of the command line as one, mapped to one label set, with a word on each."""
     from sklearn_ser.datasets import concat_corpora, load_corpus
+    from sklearn_ser.datasets._load import labels_before_mapping
 
-    corpora = [load_corpus(name, folder) for name, folder in options.corpus]
-    joined = concat_corpora(
-        corpora,
-        emotion_map=dict(options.map) or None,
-        emotions=list(options.labels) if options.labels else "shared",
-    )
+    corpora, unused = [], dict(options.map)
+    for name, folder in options.corpus:
+        labels = labels_before_mapping(name, folder)
+        own = {label: noun for label, noun in options.map if label in labels}
+        corpora.append(
+            load_corpus(name, folder, emotion_map=own or None, verbose=int(not options.quiet))
+        )
+        unused = {label: noun for label, noun in unused.items() if label not in own}
+    if unused:
+        raise CorpusError(f"--map names {sorted(unused)}, which no corpus has")
+    joined = concat_corpora(corpora, emotions=list(options.labels) if options.labels else "shared")
     say(options, joined.report())
     return joined
 

@@ -75,6 +75,11 @@ def nouns_of(emotions, emotion_map, corpus):
     return nouns
 
 
+def noun_or_none(label):
+    """The contract's noun for a label in any of its known spellings, else None."""
+    return _by_spelling(EMOTION_SPELLINGS).get(label.strip().lower())
+
+
 def one_spelling(values, spellings, column, corpus):
     """`values` in the contract's words, None staying None; an unknown one raises."""
     known = _by_spelling(spellings)

@@ -15,7 +15,7 @@ from sklearn_ser.datasets._corpus import (
     rows_left_out,
 )
 from sklearn_ser.datasets._known import KNOWN_CORPORA, CorpusFacts
-from sklearn_ser.datasets._labels import nouns_of
+from sklearn_ser.datasets._labels import noun_or_none, nouns_of
 from sklearn_ser.datasets._tables import (
     METADATA_FILE,
     read_csv_as_text,
@@ -126,6 +126,18 @@ def load_corpus(
         citation=facts.citation,
         dropped_rows=dropped_rows,
     )
+
+
+def labels_before_mapping(name_or_reader, root=None):
+    """Every label that an `emotion_map` for this corpus may name: as written, and as a noun.
+
+    Returns
+    -------
+    set of str
+    """
+    table, name, root, _ = _read(name_or_reader, root, None)
+    written = {"" if label is None else label for label in tidy_frame(table, name, root)["emotion"]}
+    return written | {noun_or_none(label) for label in written} - {None}
 
 
 def _read(source, root, name):
