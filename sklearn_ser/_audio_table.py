@@ -26,6 +26,11 @@ class Cells:
     ends: np.ndarray | None
     index: pd.Index
 
+    def part(self, rows):
+        """The cells of a slice of rows."""
+        starts, ends = (None if at is None else at[rows] for at in (self.starts, self.ends))
+        return Cells(self.values[rows], starts, ends, self.index[rows])
+
 
 def find_cells(X, audio):
     """Find the audio in X.

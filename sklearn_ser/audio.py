@@ -185,6 +185,7 @@ class AudioTable:
         self.clipped = {}
         self._cells = cells
         self._options = options
+        self._first_row = 0
 
     def __len__(self):
         return len(self._cells.values)
@@ -194,6 +195,23 @@ class AudioTable:
 
     def __repr__(self):
         return f"AudioTable({len(self)} utterances, {self._options.sampling_rate:g} Hz)"
+
+    def part(self, rows):
+        """Consecutive rows as a table of their own, which is all that a worker process needs.
+
+        Parameters
+        ----------
+        rows : range
+            Of step 1. Row `i` of the part is row ``rows[i]`` here, and errors call it that.
+
+        Returns
+        -------
+        AudioTable
+        """
+        part = AudioTable(self._cells.part(slice(rows.start, rows.stop)), self._options)
+        part.clipped = self.clipped
+        part._first_row = self._first_row + rows.start
+        return part
 
     def file(self, i):
         """The path of row `i` as it was given, or None for an array.
@@ -227,11 +245,12 @@ class AudioTable:
         cells, i = self._cells, operator.index(i)
         start = math.nan if cells.starts is None else cells.starts[i]
         end = math.nan if cells.ends is None else cells.ends[i]
-        signal, clipped_peak = read_cell(cells.values[i], start, end, self._options, i)
+        row = self._first_row + i
+        signal, clipped_peak = read_cell(cells.values[i], start, end, self._options, row)
         if clipped_peak is not None:
-            self.clipped[i] = clipped_peak
+            self.clipped[row] = clipped_peak
             if len(self.clipped) == 1:
-                text = _clipped(clipped_peak, i, self.file(i))
+                text = _clipped(clipped_peak, row, self.file(i))
                 warnings.warn(
                     f"{text} (the first such row; further ones are clipped without a warning)",
                     AudioWarning,

@@ -39,7 +39,7 @@ def extract_rows(extractor, table, n_features):
         for rows in split_rows(n_rows, effective_n_jobs(extractor.n_jobs)):
             if stopped:
                 return
-            yield delayed(extract_chunk)(extractor, table, rows, n_features)
+            yield delayed(extract_chunk)(extractor, table.part(rows), rows, n_features)
 
     # Threads by default: openSMILE and torch release the interpreter lock. Results come in the
     # order of the rows, so the failure that is raised does not depend on n_jobs.
@@ -62,16 +62,16 @@ def split_rows(n_rows, n_jobs):
     return [range(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
 
 
-def extract_chunk(extractor, table, rows, n_features):
-    """One task: the rows, their features (NaN where they failed) and the failures."""
+def extract_chunk(extractor, part, rows, n_features):
+    """One task: the rows of this part of the table, their features (NaN where they failed) and the failures."""
     features = np.full((len(rows), n_features), np.nan, dtype=np.float32)
     failures = []
     with extractor._computing():
         for position, row in enumerate(rows):
             try:
-                features[position] = extractor._features_of(table.read(row))
+                features[position] = extractor._features_of(part.read(position))
             except AudioError as error:
-                failures.append(AudioError(error.reason, row=row, file=table.file(row)))
+                failures.append(AudioError(error.reason, row=row, file=part.file(position)))
                 if extractor.on_error == "raise":
                     break
     return rows, features, failures
