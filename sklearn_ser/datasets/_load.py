@@ -53,9 +53,10 @@ def load_corpus(
           path object);
         - a DataFrame in that layout;
         - a callable that takes `root` and returns such a DataFrame.
-    root : path-like, optional
+    root : path-like or DataFrame, optional
         Folder of the corpus, what relative paths are relative to. By default the CSV file's
-        folder, otherwise the working folder.
+        folder, otherwise the working folder. After a name it may be the corpus's table itself:
+        ``load_corpus("mine", table)`` is ``load_corpus(table, name="mine")``.
     name : str, optional
         Name of the corpus, where `name_or_reader` is none. By default the value of the table's
         column ``corpus``, or the name of the folder a CSV file lies in.
@@ -142,6 +143,8 @@ def labels_before_mapping(name_or_reader, root=None):
 
 def _read(source, root, name):
     """The source's table as it is, the corpus's name, the root of its paths, its facts."""
+    if isinstance(root, pd.DataFrame):
+        source, root, name = root, None, name or source
     facts = CorpusFacts(description="", license=_license_in(root), citation="")
     if isinstance(source, pd.DataFrame):
         table = source

@@ -63,7 +63,7 @@ def split_rows(n_rows, n_jobs):
 
 
 def extract_chunk(extractor, part, rows, n_features):
-    """One task: the rows of this part of the table, their features (NaN where they failed) and the failures."""
+    """One task: the rows of this part of the table, their features (NaN: failed), the failures."""
     features = np.full((len(rows), n_features), np.nan, dtype=np.float32)
     failures = []
     with extractor._computing():

@@ -345,3 +345,9 @@ def test_a_table_without_a_usable_name(name):
 
 def test_corpus_object_is_returned():
     assert isinstance(load(), Corpus)
+
+
+def test_a_table_after_its_name():
+    by_name = load_corpus("mine", table())
+    pd.testing.assert_frame_equal(by_name.frame, load().frame)
+    assert by_name.name == "mine"
