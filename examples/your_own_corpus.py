@@ -35,7 +35,7 @@ print(corpus.report())
 # the unlabelled statistics of the whole test corpus.
 result = cross_corpus_validate(
     {
-        "SVM": make_svm_baseline("egemaps", n_splits=3),
+        "SVM": make_svm_baseline("egemaps", cv=3),
         "net": make_single_task_net("egemaps", max_epochs=20),
     },
     corpus.frame,
@@ -45,7 +45,7 @@ print(result)
 
 # %%
 # Fit on everything, keep it in one file that is safe to load, label a new recording.
-model = fit_model(make_svm_baseline("egemaps", n_splits=3), corpus.frame, aux=())
+model = fit_model(make_svm_baseline("egemaps", cv=3), corpus.frame, aux=())
 path = Path(tempfile.mkdtemp()) / "model.ser"
 save_model(model, path, info={"corpora": ["studio", "phone"]})
 new = make_speech_corpus(n_speakers=2, name="new", random_state=9).frame

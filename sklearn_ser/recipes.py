@@ -5,6 +5,8 @@ X holds features already (such as ``load_functionals().X``). All of them scale p
 matters more than the choice of model (see the benchmarks).
 """
 
+from numbers import Integral
+
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -23,7 +25,7 @@ SVM_C_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 
 
 def make_svm_baseline(
-    features="ge2e", *, scale_by="corpus", Cs=SVM_C_GRID, n_splits=5, n_jobs=None, on_error="raise"
+    features="ge2e", *, scale_by="corpus", Cs=SVM_C_GRID, cv=5, n_jobs=None, on_error="raise"
 ):
     """Linear SVM on utterance features, its C searched on inner speaker-disjoint folds.
 
@@ -40,9 +42,11 @@ def make_svm_baseline(
         As `by` of :class:`~sklearn_ser.preprocessing.GroupScaler`.
     Cs : sequence of float
         The C values searched.
-    n_splits : int, default=5
-        Inner speaker-disjoint folds. At least this many training speakers are needed; they are
-        found through the `speaker` metadata, or the column or index level of X.
+    cv : int or splitter, default=5
+        Inner folds of the search: a number of speaker-disjoint folds (at least this many training
+        speakers are needed; they are found through the `speaker` metadata, or the column or index
+        level of X), or a splitter such as ``LeaveOneCorpusOut()``, which chooses a C that
+        carries over to other corpora better.
     n_jobs : int, optional
         For the search and the extraction.
     on_error : {"raise", "warn", "ignore"}, default="raise"
@@ -76,7 +80,7 @@ def make_svm_baseline(
         svm,
         {"svm__C": list(Cs)},
         scoring=uar_scorer,
-        cv=SpeakerKFold(n_splits),
+        cv=SpeakerKFold(cv) if isinstance(cv, Integral) else cv,
         n_jobs=n_jobs,
         error_score="raise",
     )

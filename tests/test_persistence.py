@@ -34,7 +34,7 @@ def test_net_round_trip(net, tmp_path):
 
 
 def test_search_round_trip(tmp_path):
-    search = make_svm_baseline(features=None, scale_by=None, Cs=[0.01, 0.1], n_splits=3)
+    search = make_svm_baseline(features=None, scale_by=None, Cs=[0.01, 0.1], cv=3)
     search.fit(X, NAMES, groups=np.arange(len(X)) % 10)
     save_model(search, tmp_path / "m.ser")
     np.testing.assert_array_equal(load_model(tmp_path / "m.ser").predict(X), search.predict(X))

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.pipeline import FeatureUnion
+from sklearn.svm import SVC
+
+from sklearn_ser import (
+    LeaveOneCorpusOut,
+    OpenSmileExtractor,
+    SpeakerEmbedding,
+    load_functionals,
+    make_multi_task_net,
+    make_single_task_net,
+    make_speech_corpus,
+    make_svm_baseline,
+)
+from sklearn_ser.recipes import FEATURES
+from sklearn_ser.utils._routing import fit_routed
+
+MAKERS = [make_svm_baseline, make_single_task_net, make_multi_task_net]
+
+
+@pytest.fixture(scope="module")
+def speech():
+    return make_speech_corpus(n_speakers=6, n_utterances=1, random_state=0).frame
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("features", FEATURES)
+def test_from_audio_to_emotion(make, features, speech):
+    params = {} if make is make_svm_baseline else {"max_epochs": 3, "random_state": 0}
+    model = clone(make(features, **params))
+    fit_routed(model, speech[["file", "corpus", "speaker"]], speech["emotion"],
+               aux=speech[["gender"]], speaker=speech["speaker"])  # fmt: skip
+    predicted = model.predict(speech[["file", "corpus", "speaker"]])
+    assert set(predicted) <= set(speech["emotion"])
+    names = model[:-1].get_feature_names_out() if make is not make_svm_baseline else ()
+    assert len(set(names)) == len(names)
+
+
+def test_both_features_stand_side_by_side_with_their_ids(speech):
+    union = make_svm_baseline("both").named_steps["features"]
+    assert isinstance(union, FeatureUnion)
+    table = union.fit_transform(speech[["file", "corpus", "speaker"]])
+    assert table.shape == (len(speech), 88 + 512)
+    assert list(table.index.names) == ["corpus", "speaker"]
+
+
+def test_svm_search_finds_its_speakers_in_X_or_in_metadata():
+    data = load_functionals("egemaps")
+    rows = (data.frame["corpus"] == "emodb").to_numpy()
+    X, y = data.X[rows], data.frame["emotion"][rows]
+    by_level = make_svm_baseline(None, Cs=[1e-3, 1e-2], cv=3).fit(X, y)
+    by_metadata = fit_routed(
+        make_svm_baseline(None, Cs=[1e-3, 1e-2], cv=3, scale_by=None),
+        X.reset_index(drop=True), y, speaker=data.frame["speaker"][rows],
+    )  # fmt: skip
+    for name in ("mean_test_score", "split0_test_score"):
+        np.testing.assert_allclose(
+            by_level.cv_results_[name], by_metadata.cv_results_[name], atol=0.05
+        )
+
+
+def test_inner_folds_may_be_any_splitter():
+    assert isinstance(make_svm_baseline(None, cv=LeaveOneCorpusOut()).cv, LeaveOneCorpusOut)
+    assert make_svm_baseline(None, cv=4).cv.n_splits == 4
+
+
+def test_single_task_net_ignores_auxiliary_targets():
+    assert make_single_task_net(None).named_steps["net"].tasks is None
+
+
+def test_features_may_be_ones_own_step():
+    step = OpenSmileExtractor("GeMAPSv01b")
+    assert make_single_task_net(step).named_steps["features"] is step
+    assert isinstance(make_svm_baseline().named_steps["features"], SpeakerEmbedding)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_unknown_features(make):
+    message = r"features must be one of \['ge2e', 'egemaps', 'both'\], a transformer or None, got"
+    with pytest.raises(ValueError, match=message):
+        make("mfcc")
+    with pytest.raises(ValueError, match=message):
+        make(SVC)
