@@ -83,36 +83,25 @@ def predict_table(model, X):
         One row per recording: `label`, one ``p_<label>`` per class where the model gives
         probabilities, one ``aux_<task>`` per auxiliary task, and `error` (None where all is well).
     """
-    extraction, rest = _fitted_parts(model)
-    steps = audio_steps(extraction)
-    before = [step.on_error for step in steps]
-    try:
-        for step in steps:
-            step.on_error = "ignore"
-        features = extraction.transform(X)
-        records = {record["row"]: record for step in steps for record in step.failures_}
-    finally:
-        for step, on_error in zip(steps, before, strict=True):
-            step.on_error = on_error
-    usable = ~failed_rows(features)
-    table = pd.DataFrame(index=range(len(X)), columns=["label"], dtype=object)
-    if usable.any():
-        predicted = _predict_usable(rest, features[usable])
-        table = predicted.set_axis(table.index[usable], axis=0).reindex(table.index)
-    reasons = {row: record["reason"] for row, record in records.items()}
-    return table.assign(error=[reasons.get(row) for row in table.index])
-
-
-def _fitted_parts(model):
-    """The audio steps and the rest of a fitted Pipeline, both as they are."""
-    if not isinstance(model, Pipeline) or not audio_steps(model):
+    extraction, _ = split_extraction(model)
+    if not extraction:
         raise AudioError(
             f"this model does not begin with an audio step, so it cannot read recordings: "
             f"it is a {type(model).__name__}"
         )
-    n_audio = len(split_extraction(model)[0])
-    extraction = Pipeline(model.steps[:n_audio]).set_output(transform="pandas")
-    return extraction, Pipeline(model.steps[n_audio:])
+    for _, step in extraction:
+        for audio_step in audio_steps(step):
+            audio_step.set_params(on_error="ignore")
+    features, failures = extract(extraction, X)
+    usable = ~failed_rows(features)
+    rows = range(len(X))
+    table = pd.DataFrame(index=rows, columns=["label"], dtype=object)
+    if usable.any():
+        predicted = _predict_usable(Pipeline(model.steps[len(extraction) :]), features[usable])
+        table = predicted.set_axis(table.index[usable], axis=0).reindex(rows)
+    reasons = {record["row"]: record["reason"] for record in failures}
+    table["label"] = table["label"].where(usable, None)
+    return table.assign(error=[reasons.get(row) for row in rows])
 
 
 def _predict_usable(rest, features):

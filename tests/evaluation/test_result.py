@@ -3,7 +3,6 @@ import pytest
 
 from sklearn_ser.evaluation import EvaluationResult
 from sklearn_ser.exceptions import SerError
-from sklearn_ser.inspection import ConfusionDisplay, UARDisplay
 
 TRUTH = ["anger", "anger", "sadness", "sadness", "anger", "sadness"]
 CORPUS = ["a", "a", "a", "a", "b", "b"]
@@ -95,12 +94,3 @@ def test_text_forms():
         "| svm | single | 0.500 | 0.500 | 0.500 | 0.500 |"
     )
     assert repr(result()).startswith("EvaluationResult: leave-one-corpus-out, unweighted average")
-
-
-def test_displays():
-    display = UARDisplay.from_result(result())
-    dots = display.dots_["svm", "single"]
-    assert dots.get_ydata().tolist() == pytest.approx([0.5, 0.5, 0.5])
-    assert display.ax_.get_ylabel() == "unweighted average recall"
-    confusion = ConfusionDisplay.from_result(result(), "svm", normalise=False)
-    assert confusion.confusion_matrix.tolist() == [[2, 1, 0], [1, 1, 1], [0, 0, 0]]

@@ -1,0 +1,98 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import LinearSVC
+
+from sklearn_ser import OpenSmileExtractor, cross_corpus_validate, make_speech_corpus
+from sklearn_ser.evaluation._extraction import audio_steps, extract, split_extraction
+from sklearn_ser.exceptions import AudioError, EvaluationWarning
+
+
+@pytest.fixture(scope="module")
+def speech():
+    parts = [
+        make_speech_corpus(n_speakers=4, n_utterances=1, name=name, random_state=seed).frame
+        for seed, name in enumerate("ab")
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def svm():
+    return make_pipeline(OpenSmileExtractor(), StandardScaler(), LinearSVC(C=0.01))
+
+
+def test_leading_audio_steps_are_lifted_out():
+    extraction, rest = split_extraction(svm())
+    assert [name for name, _ in extraction] == ["opensmileextractor"]
+    assert [name for name, _ in rest.steps] == ["standardscaler", "linearsvc"]
+
+
+def test_a_union_of_audio_steps_is_one():
+    union = FeatureUnion([("a", OpenSmileExtractor()), ("b", OpenSmileExtractor("IS09"))])
+    extraction, rest = split_extraction(Pipeline([("features", union), ("svm", LinearSVC())]))
+    assert len(extraction) == 1
+    assert len(audio_steps(extraction[0][1])) == 2
+    assert len(rest.steps) == 1
+
+
+def test_other_stateless_steps_stay_inside_the_folds():
+    """They may look at the whole batch: lifted out, they would show training the test rows."""
+    centre = FunctionTransformer(lambda X: X - X.mean())
+    pipeline = make_pipeline(OpenSmileExtractor(), centre, LinearSVC())
+    extraction, rest = split_extraction(pipeline)
+    assert len(extraction) == 1
+    assert len(rest.steps) == 2
+    assert split_extraction(make_pipeline(centre, LinearSVC()))[0] == []
+    assert split_extraction(LinearSVC())[0] == []
+
+
+def test_lifting_changes_no_number(speech):
+    result = cross_corpus_validate({"svm": svm()}, speech, aux=())
+    for name in "ab":
+        test = (speech["corpus"] == name).to_numpy()
+        X = speech[["file", "corpus", "speaker", "text"]]
+        model = svm().set_params(linearsvc__random_state=0)
+        model.fit(X[~test], speech["emotion"][~test])
+        part = result.predictions[result.predictions["corpus"] == name]
+        assert part["prediction"].tolist() == model.predict(X[test]).tolist()
+
+
+def test_distinct_extractions_run_once_each(speech, monkeypatch):
+    import sklearn_ser.evaluation._validate as module
+
+    ran = []
+    monkeypatch.setattr(
+        module, "extract", lambda *args, **kwargs: ran.append(args) or extract(*args, **kwargs)
+    )
+    other = make_pipeline(OpenSmileExtractor("IS09"), StandardScaler(), LinearSVC())
+    parallel = make_pipeline(OpenSmileExtractor(n_jobs=2), StandardScaler(), LinearSVC())
+    cross_corpus_validate({"a": svm(), "b": parallel, "c": other}, speech, aux=())
+    assert len(ran) == 2
+
+
+def spoiled(speech):
+    frame = speech.copy()
+    frame.at[3, "file"] = "nowhere.wav"
+    frame.at[20, "file"] = (np.zeros(16000, dtype=np.float32), 16000)
+    return frame
+
+
+def test_bad_audio_stops_by_default(speech):
+    with pytest.raises(AudioError, match=r"row 3, file 'nowhere\.wav'"):
+        cross_corpus_validate({"svm": svm()}, spoiled(speech), aux=())
+
+
+def test_bad_audio_may_count_as_a_miss(speech, tmp_path):
+    lenient = svm().set_params(opensmileextractor__on_error="ignore")
+    arguments = ({"svm": lenient}, spoiled(speech))
+    with pytest.warns(
+        EvaluationWarning, match=r"2 utterances had no usable audio .*rows \[3, 20\]"
+    ):
+        result = cross_corpus_validate(*arguments, aux=(), out=tmp_path)
+    failed = result.predictions[result.predictions["failed"]]
+    assert sorted(failed["row"]) == [3, 20]
+    with pytest.warns(EvaluationWarning, match="2 utterances"):
+        again = cross_corpus_validate(*arguments, aux=(), out=tmp_path)
+    assert again.summary().equals(result.summary())

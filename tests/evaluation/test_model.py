@@ -1,0 +1,84 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
+
+from sklearn_ser import GroupScaler, make_multi_task_net, make_speech_corpus, make_svm_baseline
+from sklearn_ser.evaluation import fit_model, predict_table
+from sklearn_ser.exceptions import AudioError
+
+
+@pytest.fixture(scope="module")
+def speech():
+    return make_speech_corpus(n_speakers=6, n_utterances=1, random_state=0).frame
+
+
+@pytest.fixture(scope="module")
+def net(speech):
+    model = make_multi_task_net("egemaps", max_epochs=20, random_state=0)
+    return fit_model(model, speech, aux=("gender",))
+
+
+def test_model_is_a_whole_pipeline_from_audio(net, speech):
+    assert list(net.named_steps) == ["features", "scaler", "net"]
+    X = speech[["file", "corpus"]]
+    assert (net.predict(X) == speech["emotion"]).mean() > 0.5
+
+
+def test_table_equals_the_pipeline(net, speech):
+    X = speech[["file", "corpus"]]
+    table = predict_table(net, X)
+    assert table["label"].tolist() == net.predict(X).tolist()
+    columns = [f"p_{label}" for label in net.classes_]
+    np.testing.assert_array_equal(table[columns], net.predict_proba(X))
+    features = net[:-1].transform(X)
+    assert table["aux_gender"].tolist() == net[-1].predict_aux(features)["gender"].tolist()
+    assert table["error"].isna().all()
+
+
+def test_bad_audio_keeps_its_place_and_stops_nothing(net, speech):
+    X = speech[["file"]].head(3).copy()
+    X.at[1, "file"] = "nowhere.wav"
+    table = predict_table(net, X)
+    good = predict_table(net, X.iloc[[0, 2]])
+    assert table["label"].tolist() == [good["label"][0], None, good["label"][1]]
+    assert table["error"].isna().tolist() == [True, False, True]
+    assert "no such file" in table["error"][1].lower() or "does not exist" in table["error"][1]
+
+
+def test_nothing_but_bad_audio(net):
+    table = predict_table(net, pd.DataFrame({"file": ["a.wav", "b.wav"]}))
+    assert table["label"].isna().all()
+    assert table["error"].notna().all()
+
+
+def test_a_model_without_probabilities(speech):
+    model = fit_model(make_svm_baseline("egemaps", cv=3, Cs=[0.001]), speech, aux=())
+    table = predict_table(model, speech[["file"]].head(2))
+    assert list(table.columns) == ["label", "error"]
+
+
+def test_failed_audio_is_not_trained_on(speech):
+    spoiled = speech.copy()
+    spoiled.at[0, "file"] = "nowhere.wav"
+    settings = {"max_epochs": 3, "random_state": 0}
+    model = make_multi_task_net("egemaps", on_error="ignore", **settings)
+    fitted = fit_model(model, spoiled, aux=("gender",))
+    assert [record["row"] for record in fitted.named_steps["features"].failures_] == [0]
+    without = fit_model(model, speech.drop(index=0).reset_index(drop=True), aux=("gender",))
+    X = speech[["file"]]
+    np.testing.assert_array_equal(fitted.predict_proba(X), without.predict_proba(X))
+
+
+def test_the_given_estimator_is_not_changed(speech):
+    model = make_multi_task_net("egemaps", max_epochs=2)
+    fit_model(model, speech, aux=())
+    assert not hasattr(model.named_steps["net"], "classes_")
+
+
+def test_a_model_from_features_cannot_read_recordings(speech):
+    features = np.random.default_rng(0).normal(size=(len(speech), 4))
+    model = fit_model(make_pipeline(GroupScaler(), LinearSVC()), speech, X=features, aux=())
+    with pytest.raises(AudioError, match="does not begin with an audio step"):
+        predict_table(model, speech[["file"]])
