@@ -138,6 +138,15 @@ def test_map_takes_labels_of_ones_own(folders, tmp_path, capsys):
     assert "--map names ['sulky'], which no corpus has" in capsys.readouterr().err
 
 
+def test_interrupt_says_what_is_kept(monkeypatch, tmp_path, capsys):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sklearn_ser.evaluation.cross_corpus_validate", interrupted)
+    assert main(["demo", "--out", str(tmp_path), "--quiet"]) == 130
+    assert f"interrupted; what is finished is kept in {tmp_path}" in capsys.readouterr().err
+
+
 def test_corpus_without_a_folder(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--corpus", "emodb", "--model", "x"])

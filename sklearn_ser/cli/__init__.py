@@ -38,7 +38,7 @@ def main(arguments=None):
     -------
     int
         Exit status: 0 if all went well, 1 if some recordings could not be used, 2 for an error
-        (argparse's own errors leave with 2 as well).
+        (argparse's own errors leave with 2 as well), 130 when interrupted.
     """
     options = build_parser().parse_args(arguments)
     try:
@@ -46,6 +46,11 @@ def main(arguments=None):
     except (SerError, ValueError, OSError) as error:
         print(f"sklearn-ser {options.command}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        kept = getattr(options, "out", None)
+        hint = f"; what is finished is kept in {kept}, run it again to go on" if kept else ""
+        print(f"sklearn-ser {options.command}: interrupted{hint}", file=sys.stderr)
+        return 130
 
 
 def _module(name):
