@@ -20,11 +20,11 @@ def show_result(result, out):
     result.save(out)
     print(_heading(result))
     print(result.summary().round(3).to_string())
-    for note in _notes(result):
-        print(note)
+    for remark in result.remarks():
+        print(remark)
     table = out / "table.md"
     table.write_text(
-        "\n\n".join([_heading(result), result.to_markdown(), *_notes(result)]) + "\n",
+        "\n\n".join([_heading(result), result.to_markdown(), *result.remarks()]) + "\n",
         encoding="utf-8",
     )
     written = [table, out / "predictions.parquet"]
@@ -41,6 +41,7 @@ def show_result(result, out):
     draw("uar.png", (width, 4), lambda fig: UARDisplay.from_result(result, ax=fig.subplots()))
 
     def confusions(figure):
+        figure.suptitle(f"{result.protocol}, transductive where there is such a figure")
         axes = figure.subplots(1, len(names), squeeze=False)[0]
         for name, ax in zip(names, axes, strict=True):
             ConfusionDisplay.from_result(result, name, ax=ax)
@@ -58,13 +59,3 @@ def _heading(result):
         f"'single': each utterance as if it came alone; 'transductive': scaled by the test "
         f"corpus's own unlabelled statistics."
     )
-
-
-def _notes(result):
-    failed = result.predictions.loc[result.predictions["failed"], "row"].nunique()
-    lines = [f"{failed} utterances had no usable audio: counted as misses"] if failed else []
-    lines += [
-        f"note ({row.estimator}, {row.folds} folds): {row.note}"
-        for row in result.notes.itertuples(index=False)
-    ]
-    return lines

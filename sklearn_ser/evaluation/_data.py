@@ -1,14 +1,18 @@
 """What is evaluated: rows with a label of the fixed set, their X, targets and ids, aligned."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from sklearn_ser.evaluation._extraction import with_ids
-from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.exceptions import EvaluationWarning, MetadataError
+from sklearn_ser.utils._alignment import refuse_other_order
 from sklearn_ser.utils._ids import ID_COLUMNS
 
 AUDIO_COLUMNS = ("file", "start", "end")
@@ -23,7 +27,9 @@ class EvaluationData:
     X : pandas.DataFrame
         Audio and id columns (`is_audio`), or features with the ids as index levels.
     is_audio : bool
-    y : ndarray of object
+    y : ndarray of object, int or bool
+    kept_together : ndarray of object
+        The speaker, or one name for speakers who share a recording: never on both sides.
     aux : pandas.DataFrame or None
     ids : pandas.DataFrame
         The id columns known of each row; `corpus` and `speaker` always.
@@ -38,6 +44,7 @@ class EvaluationData:
     X: pd.DataFrame
     is_audio: bool
     y: np.ndarray
+    kept_together: np.ndarray
     aux: pd.DataFrame | None
     ids: pd.DataFrame
     row: np.ndarray
@@ -52,6 +59,12 @@ class EvaluationData:
     def speaker(self):
         return self.ids["speaker"].to_numpy(dtype=object)
 
+    def metadata(self):
+        """What `fit` may ask for, by name; `speaker` names those who must stay together."""
+        given = {name: self.ids[name] for name in self.ids}
+        given["speaker"] = pd.Series(self.kept_together, index=self.ids.index, name="speaker")
+        return given if self.aux is None else given | {"aux": self.aux}
+
 
 def select_data(frame, *, X, y, aux, corpus, speaker, labels):
     """Check the tables against each other and keep the rows of the fixed label set."""
@@ -60,6 +73,8 @@ def select_data(frame, *, X, y, aux, corpus, speaker, labels):
             f"frame must be a pandas DataFrame with one row per utterance, such as Corpus.frame; "
             f"got {type(frame).__name__}"
         )
+    refuse_other_order(X, frame, "X", "frame")
+    frame = frame.reset_index(drop=True)
     aux = [aux] if isinstance(aux, str) else list(aux or ())
     _require_columns(frame, {"y": [y], "corpus": [corpus], "speaker": [speaker], "aux": aux})
     for name in (corpus, speaker):
@@ -80,11 +95,17 @@ def select_data(frame, *, X, y, aux, corpus, speaker, labels):
     ids = pd.DataFrame({name: frame[name] for name in ID_COLUMNS if name in frame})
     ids = ids.assign(corpus=frame[corpus], speaker=frame[speaker])
     ids = ids.astype(object).iloc[kept].reset_index(drop=True)
-    X = X.iloc[kept]
+    X = X.iloc[kept].reset_index(drop=True)
+    if is_audio:
+        X = X.assign(**{name: ids[name] for name in ("corpus", "speaker")})
+        _refuse_same_audio(X, ids, kept)
+    else:
+        _warn_of_same_features(X, ids)
     return EvaluationData(
-        X=X.reset_index(drop=True) if is_audio else with_ids(X, ids),
+        X=X if is_audio else with_ids(X, ids),
         is_audio=is_audio,
-        y=truth.to_numpy(dtype=object)[kept],
+        y=_as_targets(truth.iloc[kept].tolist()),
+        kept_together=_joined_by_recording(ids),
         aux=frame[aux].iloc[kept].reset_index(drop=True) if aux else None,
         ids=ids,
         row=kept,
@@ -119,10 +140,11 @@ def _choose_X(frame, X):
         return frame[columns], True
     if isinstance(X, list | tuple) and all(isinstance(name, str) for name in X):
         _require_columns(frame, {"X": list(X)})
-        chosen = frame[list(X)]
-        return chosen, any(chosen[name].dtype.kind not in "fiub" for name in chosen)
+        X = frame[list(X)]
     if isinstance(X, pd.DataFrame):
-        return X, any(X[name].dtype.kind not in "fiub" for name in X)
+        features = X.drop(columns=[name for name in ID_COLUMNS if name in X])
+        is_audio = any(features[name].dtype.kind not in "fiub" for name in features)
+        return (X, True) if is_audio else (features, False)
     X = np.asarray(X)
     if X.ndim != 2 or X.dtype.kind not in "fiub":
         raise MetadataError(
@@ -153,6 +175,64 @@ def _fixed_labels(truth, corpus, labels):
     return sorted(labels, key=str)
 
 
+def _as_targets(values):
+    """Whole numbers and booleans as such (scikit-learn refuses them as objects), else objects."""
+    array = np.asarray(values)
+    return array if array.dtype.kind in "iub" else np.asarray(values, dtype=object)
+
+
+def _joined_by_recording(ids):
+    """Each row's speaker, or the first of the speakers who are linked by shared recordings."""
+    speaker = ids["speaker"].to_numpy(dtype=object)
+    if "recording" not in ids or ids["recording"].isna().all():
+        return speaker
+    known = ids["recording"].notna().to_numpy()
+    speakers, names = pd.factorize(speaker)
+    recordings, recording_names = pd.factorize(ids["recording"][known])
+    n_nodes = len(names) + len(recording_names)
+    links = coo_array(
+        (np.ones(known.sum()), (speakers[known], len(names) + recordings)), (n_nodes, n_nodes)
+    )
+    component = connected_components(links, directed=False)[1][: len(names)]
+    first = {}
+    joined = [first.setdefault(part, name) for part, name in zip(component, names, strict=True)]
+    return np.asarray(joined, dtype=object)[speakers]
+
+
+def _refuse_same_audio(X, ids, row):
+    """One file in two rows would be tested on what it was trained on."""
+    columns = [name for name in AUDIO_COLUMNS if name in X]
+    if "file" not in columns:
+        return
+    paths = X[columns][[isinstance(cell, str | Path) for cell in X["file"]]].astype(str)
+    again = paths.duplicated(keep=False)
+    if again.any():
+        first = paths[again].iloc[0]
+        rows = paths.index[(paths == first).all(axis=1)][:2]
+        corpora = " and ".join(repr(ids["corpus"][i]) for i in rows)
+        raise MetadataError(
+            f"{again.sum()} rows share their audio with another row: rows {row[rows[0]]} and "
+            f"{row[rows[1]]} (corpora {corpora}) are both {first['file']!r}. Training and test "
+            f"could hold the same speech; drop one of each"
+        )
+
+
+def _warn_of_same_features(X, ids):
+    """Equal features of different speakers are most likely one recording under two names."""
+    hashes = pd.util.hash_pandas_object(X, index=False)
+    hashes = hashes[X.notna().any(axis=1)]
+    speakers = ids["speaker"][hashes.index].groupby(hashes).nunique()
+    if (speakers > 1).any():
+        rows = hashes.index[hashes == speakers.index[speakers > 1][0]][:2]
+        warnings.warn(
+            f"{(speakers > 1).sum()} rows of features stand under several speakers (rows "
+            f"{rows[0]} and {rows[1]} of those evaluated, speakers {ids['speaker'][rows[0]]!r} "
+            f"and {ids['speaker'][rows[1]]!r}): training may hold the very speech that is tested",
+            EvaluationWarning,
+            stacklevel=4,
+        )
+
+
 def _count_dropped(truth, corpus, labels):
     dropped = pd.DataFrame({"corpus": corpus.astype(object), "label": truth})
     dropped = dropped[~truth.isin(labels)]
@@ -163,7 +243,9 @@ def _count_dropped(truth, corpus, labels):
 
 def audio_fingerprint(X):
     """A hash of what the audio cells are: path, size and time of files; content of arrays."""
-    return joblib.hash([[_cell_fingerprint(cell) for cell in X[name]] for name in X.columns])
+    return joblib.hash(
+        [(name, [_cell_fingerprint(cell) for cell in X[name]]) for name in X.columns]
+    )
 
 
 def _cell_fingerprint(cell):

@@ -21,6 +21,9 @@ class ResultFolder:
     def __init__(self, path):
         self.path = None if path is None else Path(path)
 
+    def __bool__(self):
+        return self.path is not None
+
     def load(self, kind, key):
         """The table of `kind` (a subfolder) under `key`, or None."""
         if self.path is None or not self._file(kind, key).is_file():

@@ -13,7 +13,7 @@ from sklearn_ser.feature_extraction._base import AudioExtractor
 
 
 def split_extraction(estimator):
-    """Take the audio steps at the head of a Pipeline apart from the rest.
+    """Take the audio steps at the head of a Pipeline, or of a search over one, from the rest.
 
     Parameters
     ----------
@@ -26,6 +26,8 @@ def split_extraction(estimator):
     rest : estimator
         A clone of what is left: a Pipeline of the other steps, or `estimator` itself.
     """
+    if _is_search(estimator):
+        return _split_search(estimator)
     if not isinstance(estimator, Pipeline):
         return [], clone(estimator)
     n_leading = 0
@@ -39,6 +41,25 @@ def split_extraction(estimator):
     rest = clone(estimator)
     rest.steps = rest.steps[n_leading:]
     return extraction, rest
+
+
+def _is_search(estimator):
+    return hasattr(estimator, "estimator") and hasattr(estimator, "cv")
+
+
+def _split_search(search):
+    """Take them out of the Pipeline that a search is over, unless it searches over them."""
+    extraction, rest = split_extraction(search.estimator)
+    names = {name for name, _ in extraction}
+    grids = getattr(search, "param_grid", getattr(search, "param_distributions", {}))
+    searched = {key.split("__")[0] for grid in _as_list(grids) for key in grid}
+    if not extraction or searched & {*names, "steps"}:
+        return [], clone(search)
+    return extraction, clone(search).set_params(estimator=rest)
+
+
+def _as_list(grids):
+    return [grids] if hasattr(grids, "keys") else list(grids)
 
 
 def _is_extraction(step):

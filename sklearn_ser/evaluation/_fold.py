@@ -1,29 +1,49 @@
 """One fold: fit on its training rows, predict its test rows, say how it was done."""
 
-import warnings
+import copy
 
 import numpy as np
 import pandas as pd
+from joblib import parallel_config
 from sklearn.base import clone
 
 from sklearn_ser.preprocessing import one_utterance_at_a_time, watch_transduction
 from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._routing import fit_routed
+from sklearn_ser.utils._warnings import collect_warnings
 
 SINGLE = "single"
 TRANSDUCTIVE = "transductive"
 
 
 def with_seed(estimator, seed):
-    """A clone whose every `random_state` (its own and its parts') is `seed`."""
+    """A clone whose every `random_state` is `seed`: its own, its parts', and its splitters'."""
     seeded = clone(estimator)
-    names = [name for name in seeded.get_params() if name.split("__")[-1] == "random_state"]
-    return seeded.set_params(**dict.fromkeys(names, seed))
+    for name, value in seeded.get_params().items():
+        if name.split("__")[-1] == "random_state":
+            seeded.set_params(**{name: seed})
+        elif _is_random_splitter(value):
+            value = copy.copy(value)
+            value.random_state = seed
+            seeded.set_params(**{name: value})
+    return seeded
 
 
 def is_random(estimator):
     """Whether any part of the estimator takes a `random_state`."""
-    return any(name.split("__")[-1] == "random_state" for name in estimator.get_params())
+    return any(
+        name.split("__")[-1] == "random_state" or _is_random_splitter(value)
+        for name, value in estimator.get_params().items()
+    )
+
+
+def _is_random_splitter(value):
+    """A splitter that shuffles has a `random_state` that get_params of a search does not show."""
+    return (
+        hasattr(value, "split")
+        and hasattr(value, "random_state")
+        and bool(getattr(value, "shuffle", True))
+    )
 
 
 def run_fold(estimator, X, y, metadata, fold, labels, failed=None):
@@ -53,8 +73,7 @@ def run_fold(estimator, X, y, metadata, fold, labels, failed=None):
     """
     failed = failed_rows(X) if failed is None else failed
     train, test = fold.train[~failed[fold.train]], fold.test[~failed[fold.test]]
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with collect_warnings() as notes:
         fit_routed(
             estimator,
             X.iloc[train],
@@ -62,15 +81,16 @@ def run_fold(estimator, X, y, metadata, fold, labels, failed=None):
             **{name: _take(values, train) for name, values in metadata.items()},
         )
         tables = _predict_settings(estimator, X.iloc[test], test, labels)
-    missed = _table(fold.test[failed[fold.test]], None, labels).assign(failed=True)
+    missed = _table(fold.test[failed[fold.test]], None, labels)
     tables = [
         pd.concat([table, missed] if len(missed) else [table]).assign(setting=setting)
         for setting, table in tables.items()
     ]
     result = pd.concat(tables, ignore_index=True)
+    result["failed"] = result["prediction"].isna()
     absent = sorted(set(labels) - set(y[train]), key=str)
-    notes = [f"no training row of {absent}"] if absent else []
-    notes += [f"{warning.category.__name__}: {warning.message}" for warning in caught]
+    if absent:
+        notes.append(f"no training row of {absent}")
     result.attrs["notes"] = sorted(set(notes))
     return result
 
@@ -79,11 +99,12 @@ def _predict_settings(estimator, X, positions, labels):
     """Predict the batch; if it leaned on its own statistics, predict one at a time as well."""
     if not len(X):
         return {SINGLE: _table(positions, None, labels)}
-    with watch_transduction() as watched:
+    # Watching and forbidding hold for one thread: whatever is parallel inside must not leave it.
+    with parallel_config(backend="sequential"), watch_transduction() as watched:
         table = _predict(estimator, X, positions, labels)
     if not watched.used:
         return {SINGLE: table}
-    with one_utterance_at_a_time():
+    with parallel_config(backend="sequential"), one_utterance_at_a_time():
         return {TRANSDUCTIVE: table, SINGLE: _predict(estimator, X, positions, labels)}
 
 
@@ -102,7 +123,6 @@ def _table(positions, predictions, labels):
     table["prediction"] = np.asarray(
         [None] * len(table) if predictions is None else predictions, dtype=object
     )
-    table["failed"] = False
     return table.assign(**dict.fromkeys(probability_columns(labels), np.nan))
 
 

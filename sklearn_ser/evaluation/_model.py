@@ -55,13 +55,12 @@ def fit_model(
     else:
         features = data.X
     usable = ~failed_rows(features)
-    metadata = {name: data.ids[name][usable] for name in data.ids}
-    if data.aux is not None:
-        metadata["aux"] = data.aux[usable]
+    metadata = {name: values[usable] for name, values in data.metadata().items()}
     fit_routed(rest, features[usable], data.y[usable], **metadata)
     if not extraction:
         return rest
-    return Pipeline([*extraction, *rest.steps])
+    steps = rest.steps if isinstance(rest, Pipeline) else [("search", rest)]
+    return Pipeline([*extraction, *steps])
 
 
 def predict_table(model, X):
@@ -101,7 +100,7 @@ def predict_table(model, X):
         table = predicted.set_axis(table.index[usable], axis=0).reindex(rows)
     reasons = {record["row"]: record["reason"] for record in failures}
     table["label"] = table["label"].where(usable, None)
-    return table.assign(error=[reasons.get(row) for row in rows])
+    return table.assign(error=pd.Series([reasons.get(row) for row in rows], dtype=object))
 
 
 def _predict_usable(rest, features):

@@ -28,10 +28,12 @@ class EvaluationResult:
     labels : list
         The fixed label set.
     protocol : str
-    dropped : pandas.DataFrame
+    dropped : pandas.DataFrame, optional
         Rows left out before any split, by corpus, label and reason.
-    notes : pandas.DataFrame
-        What was warned about while the folds ran: estimator, note and number of folds.
+    notes : pandas.DataFrame, optional
+        What was warned about while the folds ran: estimator, note and number of fits.
+    failures : pandas.DataFrame, optional
+        Utterances whose audio could not be used: row, file and reason.
 
     Notes
     -----
@@ -40,12 +42,13 @@ class EvaluationResult:
     that scales by test groups has both.
     """
 
-    def __init__(self, predictions, *, labels, protocol, dropped, notes):
+    def __init__(self, predictions, *, labels, protocol, dropped=None, notes=None, failures=None):
         self.predictions = predictions
         self.labels = list(labels)
         self.protocol = protocol
-        self.dropped = dropped
-        self.notes = notes
+        self.dropped = _table_of(dropped, ["corpus", "label", "reason", "rows"])
+        self.notes = _table_of(notes, ["estimator", "note", "fits"])
+        self.failures = _table_of(failures, ["row", "file", "reason"])
 
     def scores(self):
         """Unweighted average recall and accuracy per estimator, setting, seed and test corpus.
@@ -78,7 +81,8 @@ class EvaluationResult:
         -------
         pandas.DataFrame
             Means over seeds. `mean` is over the corpora (each counts the same), `pooled` is the
-            score of all test predictions together (each utterance counts the same).
+            score of all test predictions together (each utterance counts the same; where the
+            emotions' shares differ by corpus, guessing can score above 1 / number of emotions).
         """
         if metric not in ("uar", "war"):
             raise ValueError(f"metric must be 'uar' or 'war', got {metric!r}")
@@ -90,12 +94,40 @@ class EvaluationResult:
         table = scores.assign(tested=tested).pivot_table(
             index=index, columns="tested", values=metric, aggfunc="mean", sort=False, dropna=False
         )
+        # pivot_table makes every pair of estimator and setting, also those that do not exist.
+        table = table.loc[list(dict.fromkeys(scores[index].itertuples(index=False, name=None)))]
+        table = table[sorted(table.columns)]
         table.columns.name = None
         table["mean"] = table.mean(axis=1, skipna=False)
         by_seed = self._with_test_keys().groupby([*index, "seed"], sort=False)
         pooled = pd.Series({key: self._score(part)[metric] for key, part in by_seed})
         table["pooled"] = pooled.groupby(level=[0, 1], sort=False).mean().reindex(table.index)
         return table
+
+    def remarks(self):
+        """What a reader of the scores must know: rows left out, failed audio, warnings.
+
+        Returns
+        -------
+        list of str
+        """
+        lines = []
+        if len(self.dropped):
+            parts = [
+                f"{r.rows} {r.label or r.reason} of {r.corpus}" for r in self.dropped.itertuples()
+            ]
+            lines.append(
+                f"left out, {self.dropped['rows'].sum()} rows outside the label set: "
+                f"{', '.join(parts)}"
+            )
+        failed = self.predictions.loc[self.predictions["failed"], "row"].nunique()
+        if failed:
+            lines.append(f"{failed} utterances without usable audio, counted as misses")
+            lines += [
+                f"  {r.file or f'row {r.row}'}: {r.reason}" for r in self.failures.itertuples()
+            ]
+        lines += [f"note ({r.estimator}, {r.fits} fits): {r.note}" for r in self.notes.itertuples()]
+        return lines
 
     def confusion(self, estimator, *, setting=None, normalise=True):
         """Confusion matrix of one estimator, pooled over corpora, folds and seeds.
@@ -145,6 +177,7 @@ class EvaluationResult:
             "protocol": self.protocol,
             "dropped": self.dropped.to_dict("list"),
             "notes": self.notes.to_dict("list"),
+            "failures": self.failures.to_dict("list"),
         }
         (folder / _DETAILS).write_text(json.dumps(details, indent=2), encoding="utf-8")
 
@@ -159,8 +192,7 @@ class EvaluationResult:
             pd.read_parquet(folder / _PREDICTIONS),
             labels=details["labels"],
             protocol=details["protocol"],
-            dropped=pd.DataFrame(details["dropped"]),
-            notes=pd.DataFrame(details["notes"]),
+            **{name: pd.DataFrame(details[name]) for name in ("dropped", "notes", "failures")},
         )
 
     def __repr__(self):
@@ -169,7 +201,7 @@ class EvaluationResult:
             f"EvaluationResult: {self.protocol}, unweighted average recall over "
             f"{len(self.labels)} emotions ({', '.join(map(str, self.labels))}), {seeds} seed(s)"
         )
-        return f"{head}\n{self.summary().round(3).to_string()}"
+        return "\n".join([head, self.summary().round(3).to_string(), *self.remarks()])
 
     def _repr_html_(self):
         return self.summary().style.format(precision=3).to_html()
@@ -203,3 +235,7 @@ class EvaluationResult:
             "failed": int(part["failed"].sum()),
             "speakers": part["speaker"].nunique(),
         }
+
+
+def _table_of(table, columns):
+    return pd.DataFrame(columns=columns) if table is None else table

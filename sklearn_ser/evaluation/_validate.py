@@ -1,20 +1,22 @@
 """cross_corpus_validate: several estimators, several corpora, one honest table."""
 
+import operator
 import warnings
-from collections import Counter
+from dataclasses import dataclass
 
 import joblib
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, clone
 
 from sklearn_ser.evaluation._data import audio_fingerprint, select_data
 from sklearn_ser.evaluation._disk import ResultFolder
 from sklearn_ser.evaluation._extraction import extract, split_extraction, with_ids
 from sklearn_ser.evaluation._fold import is_random, run_fold, with_seed
-from sklearn_ser.evaluation._protocols import make_folds
+from sklearn_ser.evaluation._keys import estimator_key, work_key
+from sklearn_ser.evaluation._protocols import Fold, make_folds
 from sklearn_ser.evaluation._result import EvaluationResult
+from sklearn_ser.evaluation._tables import collect_failures, collect_notes, tidy_predictions
 from sklearn_ser.exceptions import EvaluationWarning
 from sklearn_ser.utils._progress import progress
 
@@ -83,6 +85,15 @@ def cross_corpus_validate(
     -------
     EvaluationResult
 
+    Notes
+    -----
+    Utterances of one `recording`, where the frame has that column, stay on one side too: speakers
+    who share a recording are kept together, also inside `fit`.
+
+    The statistics behind a "transductive" figure are those of the test corpus's rows in the label
+    set. A fold is taken from `out` if its estimator, data, rows, seed and library versions are the
+    same; the code of an estimator class of your own is not looked at.
+
     Warns
     -----
     EvaluationWarning
@@ -104,44 +115,34 @@ def cross_corpus_validate(
     ['emodb', 'nemo', 'ravdess', 'mean', 'pooled']
     """
     estimators = _named(estimators)
+    seeds = _checked_seeds(seeds)
     data = select_data(frame, X=X, y=y, aux=aux, corpus=corpus, speaker=speaker, labels=labels)
     folds = make_folds(
-        protocol, y=data.y, corpus=data.corpus, speaker=data.speaker, n_splits=n_splits
+        protocol, y=data.y, corpus=data.corpus, speaker=data.kept_together, n_splits=n_splits
     )
     folder = ResultFolder(out)
     prepared = _prepare(estimators, data, folder, verbose)
-    metadata = {name: data.ids[name] for name in data.ids}
-    if data.aux is not None:
-        metadata["aux"] = data.aux
+    metadata = data.metadata()
     target_key = joblib.hash((list(data.y), data.aux, data.ids, data.labels))
     jobs = [
-        (
-            name,
-            int(seed),
-            fold,
-            with_seed(rest, int(seed)),
-            features,
-            failed,
-            joblib.hash((target_key, features_key)),
-        )
-        for name, (rest, features, failed, features_key) in prepared.items()
-        for seed in (seeds if is_random(rest) else seeds[:1])
+        Job(name, seed, fold, with_seed(part.rest, seed), part)
+        for name, part in prepared.items()
+        for seed in (seeds if is_random(part.rest) else seeds[:1])
         for fold in folds
     ]
     finished = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_run_or_resume)(
-            *job, y=data.y, metadata=metadata, labels=data.labels, folder=folder
-        )
+        delayed(_run_or_resume)(job, data.y, metadata, data.labels, folder, target_key)
         for job in jobs
     )
     bar = progress(finished, total=len(jobs), desc=protocol, unit="fold", verbose=verbose)
     tables = list(bar)
     result = EvaluationResult(
-        _tidy(jobs, tables, data),
+        tidy_predictions(jobs, tables, data),
         labels=data.labels,
         protocol=protocol,
         dropped=data.dropped,
-        notes=_collect_notes(jobs, tables),
+        notes=collect_notes(jobs, tables),
+        failures=collect_failures([part.failures for part in prepared.values()], data),
     )
     _report_failed(result)
     if out is not None:
@@ -149,15 +150,70 @@ def cross_corpus_validate(
     return result
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """An estimator with its audio steps taken out and run.
+
+    Attributes
+    ----------
+    rest : estimator
+    X : pandas.DataFrame
+    failed : ndarray of bool or None
+        Rows without usable audio; None where only X itself can tell.
+    failures : list of dict
+        Row, file and reason of each of them.
+    key : str
+        Of the content of X.
+    """
+
+    rest: object
+    X: pd.DataFrame
+    failed: np.ndarray | None
+    failures: list
+    key: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fit: an estimator's name, seed, fold, seeded clone and what it is fitted on."""
+
+    name: str
+    seed: int
+    fold: Fold
+    estimator: object
+    prepared: Prepared
+
+
 def _named(estimators):
     """A dict of name to estimator, whatever form was given."""
-    if isinstance(estimators, BaseEstimator) or hasattr(estimators, "fit"):
+    if hasattr(estimators, "fit"):
         return {type(estimators).__name__: estimators}
     pairs = list(estimators.items() if hasattr(estimators, "items") else estimators)
+    for pair in pairs:
+        if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)):
+            raise ValueError(
+                f"estimators must be an estimator, a dict of name to estimator or a list of "
+                f"(name, estimator); found {pair!r} in the list"
+            )
+        if not hasattr(pair[1], "fit"):
+            raise ValueError(f"estimator {pair[0]!r} has no fit: {pair[1]!r}")
     names = [name for name, _ in pairs]
     if not pairs or len(set(names)) < len(names):
         raise ValueError(f"estimators need names, each once; got {names}")
     return dict(pairs)
+
+
+def _checked_seeds(seeds):
+    """A list of distinct integers, in their order."""
+    try:
+        found = list(dict.fromkeys(int(operator.index(seed)) for seed in seeds))
+    except TypeError:
+        found = []
+    if not found:
+        raise ValueError(
+            f"seeds must be one or more whole numbers, such as range(3); got {seeds!r}"
+        )
+    return found
 
 
 def _prepare(estimators, data, folder, verbose):
@@ -165,92 +221,59 @@ def _prepare(estimators, data, folder, verbose):
     done, prepared = {}, {}
     for name, estimator in estimators.items():
         extraction, rest = split_extraction(estimator) if data.is_audio else ([], estimator)
-        key = joblib.hash([_without_effort(step) for _, step in extraction])
+        key = work_key([estimator_key(step) for _, step in extraction])
         if key not in done:
             done[key] = _features(extraction, key, data, folder, verbose)
-        prepared[name] = (rest, *done[key])
+        prepared[name] = Prepared(rest, *done[key])
     return prepared
 
 
 def _features(extraction, key, data, folder, verbose):
-    """Features, rows that failed, and a key of their content."""
+    """Features, which rows failed and why, and a key of their content."""
     if not extraction:
         key = audio_fingerprint(data.X) if data.is_audio else joblib.hash(data.X)
-        return data.X, None, key
-    key = joblib.hash((key, audio_fingerprint(data.X)))
+        return data.X, None, [], key
+    key = work_key(key, audio_fingerprint(data.X))
     features = folder.load("features", key)
     if features is None:
         features, failures = extract(extraction, data.X, verbose=verbose)
         features = features.reset_index(drop=True)
         features.attrs["failures"] = failures
         folder.save("features", key, features)
+    failures = features.attrs["failures"]
     failed = np.zeros(len(features), dtype=bool)
-    failed[[record["row"] for record in features.attrs["failures"]]] = True
-    return with_ids(features, data.ids), failed, key
+    failed[[record["row"] for record in failures]] = True
+    return with_ids(features, data.ids), failed, failures, key
 
 
-def _run_or_resume(
-    name, seed, fold, estimator, X, failed, data_key, *, y, metadata, labels, folder
-):
-    key = joblib.hash((_without_effort(estimator), data_key, fold.train, fold.test))
+def _run_or_resume(job, y, metadata, labels, folder, target_key):
+    part = job.prepared
+    key = folder and work_key(
+        estimator_key(job.estimator), part.key, target_key, job.fold.train, job.fold.test
+    )
     table = folder.load("folds", key)
     if table is None:
         try:
-            table = run_fold(estimator, X, y, metadata, fold, labels, failed)
+            table = run_fold(job.estimator, part.X, y, metadata, job.fold, labels, part.failed)
         except Exception as error:
-            error.add_note(f"(while evaluating {name!r}, fold {fold.name!r}, seed {seed})")
+            error.add_note(
+                f"(while evaluating {job.name!r}, fold {job.fold.name!r}, seed {job.seed})"
+            )
             raise
         folder.save("folds", key, table)
     return table
 
 
-def _without_effort(estimator):
-    """A clone without the parameters that change how hard it works, but no number it gives."""
-    plain = clone(estimator)
-    effort = {"n_jobs": None, "verbose": 0}
-    names = [name for name in plain.get_params() if name.split("__")[-1] in effort]
-    return plain.set_params(**{name: effort[name.split("__")[-1]] for name in names})
-
-
-def _tidy(jobs, tables, data):
-    """All folds' predictions as one table, in the order of the jobs."""
-    parts = []
-    for (name, seed, fold, *_), table in zip(jobs, tables, strict=True):
-        position = table["position"].to_numpy()
-        parts.append(
-            pd.DataFrame(
-                {
-                    "estimator": name,
-                    "setting": table["setting"],
-                    "seed": seed,
-                    "fold": fold.name,
-                    "train": fold.train_corpora,
-                    "row": data.row[position],
-                    "corpus": data.corpus[position],
-                    "speaker": data.speaker[position],
-                    "truth": data.y[position],
-                }
-            ).join(table.drop(columns=["position", "setting"]))
-        )
-    return pd.concat(parts, ignore_index=True)
-
-
-def _collect_notes(jobs, tables):
-    counts = Counter(
-        (name, note)
-        for (name, *_), table in zip(jobs, tables, strict=True)
-        for note in table.attrs.get("notes", [])
-    )
-    rows = [(name, note, folds) for (name, note), folds in counts.items()]
-    return pd.DataFrame(rows, columns=["estimator", "note", "folds"])
-
-
 def _report_failed(result):
-    failed = sorted(set(result.predictions.loc[result.predictions["failed"], "row"].tolist()))
-    if failed:
-        warnings.warn(
-            f"{len(failed)} utterances had no usable audio and count as misses "
-            f"(rows {failed[:5]}{' ...' if len(failed) > 5 else ''} of frame)",
-            EvaluationWarning,
-            stacklevel=3,
-        )
+    rows = sorted(set(result.predictions.loc[result.predictions["failed"], "row"].tolist()))
+    if not rows:
+        return
+    known = result.failures.drop_duplicates("row")
+    shown = [f"row {r.row} ({r.file}): {r.reason}" for r in known.head(3).itertuples()]
+    shown = shown or [f"rows {rows[:5]}"]
+    warnings.warn(
+        f"{len(rows)} utterances had no usable audio or no prediction, and count as misses: "
+        f"{'; '.join(shown)}{' ...' if len(rows) > len(shown) else ''}",
+        EvaluationWarning,
+        stacklevel=3,
+    )

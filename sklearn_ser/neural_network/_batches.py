@@ -71,6 +71,8 @@ def pack_rows(data, tasks, class_weight):
         y=data.y[data.labelled],
         sample_weight=data.weights[data.labelled],
     )
+    # A class whose rows all have weight 0 gets an infinite balanced weight, and 0 x inf is NaN.
+    by_class = np.where(np.isfinite(by_class), by_class, 0.0)
     targets, columns = [codes], [weights * by_class[codes]]
     for task in aux_tasks:
         values, known = task.encode(data.aux[task.name])

@@ -139,6 +139,12 @@ class BestWeights(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         row = self.record.epochs[-1]
+        if not np.isfinite(row[self.monitored]):
+            raise SerError(
+                f"early stopping has nothing to go by: the loss of the held-out rows is not finite "
+                f"in epoch {row['epoch']}. Their features are extreme, or their weights are all 0: "
+                "standardise the features, or set early_stopping=False."
+            )
         if row[self.monitored] < self.lowest_:
             self.lowest_ = row[self.monitored]
             self.best_epoch_ = row["epoch"]

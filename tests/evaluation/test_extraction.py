@@ -1,11 +1,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
 from sklearn_ser import OpenSmileExtractor, cross_corpus_validate, make_speech_corpus
+from sklearn_ser.evaluation import fit_model
+from sklearn_ser.evaluation._disk import ResultFolder
 from sklearn_ser.evaluation._extraction import audio_steps, extract, split_extraction
 from sklearn_ser.exceptions import AudioError, EvaluationWarning
 
@@ -88,7 +92,7 @@ def test_bad_audio_may_count_as_a_miss(speech, tmp_path):
     lenient = svm().set_params(opensmileextractor__on_error="ignore")
     arguments = ({"svm": lenient}, spoiled(speech))
     with pytest.warns(
-        EvaluationWarning, match=r"2 utterances had no usable audio .*rows \[3, 20\]"
+        EvaluationWarning, match=r"2 utterances had no usable audio .*row 3 \(nowhere"
     ):
         result = cross_corpus_validate(*arguments, aux=(), out=tmp_path)
     failed = result.predictions[result.predictions["failed"]]
@@ -96,3 +100,42 @@ def test_bad_audio_may_count_as_a_miss(speech, tmp_path):
     with pytest.warns(EvaluationWarning, match="2 utterances"):
         again = cross_corpus_validate(*arguments, aux=(), out=tmp_path)
     assert again.summary().equals(result.summary())
+
+
+def test_a_search_over_a_pipeline_from_audio_is_lifted_too(speech):
+    search = GridSearchCV(svm(), {"linearsvc__C": [0.01, 0.1]}, cv=3)
+    extraction, rest = split_extraction(search)
+    assert [name for name, _ in extraction] == ["opensmileextractor"]
+    assert [name for name, _ in rest.estimator.steps] == ["standardscaler", "linearsvc"]
+    assert len(search.estimator.steps) == 3
+    over_features = GridSearchCV(svm(), {"opensmileextractor__feature_set": ["IS09"]})
+    assert split_extraction(over_features)[0] == []
+    model = fit_model(search, speech, aux=())
+    assert len(model.predict(speech[["file"]].head(3))) == 3
+
+
+def test_a_changed_file_is_extracted_anew(speech, tmp_path):
+    frame = speech.copy()
+    for row, (signal, rate) in enumerate(speech["file"]):
+        soundfile.write(tmp_path / f"{row}.wav", signal, rate)
+        frame.at[row, "file"] = str(tmp_path / f"{row}.wav")
+    cross_corpus_validate({"svm": svm()}, frame, aux=(), out=tmp_path / "out")
+    signal, rate = speech["file"][0]
+    soundfile.write(tmp_path / "0.wav", signal[: len(signal) // 2], rate)
+    cross_corpus_validate({"svm": svm()}, frame, aux=(), out=tmp_path / "out")
+    assert len(list((tmp_path / "out" / "features").iterdir())) == 2
+
+
+def test_a_table_is_whole_or_not_there(tmp_path, monkeypatch):
+    folder = ResultFolder(tmp_path)
+    folder.save("folds", "good", pd.DataFrame({"a": [1]}))
+
+    def breaks(table, path):
+        with open(path, "wb") as file:
+            file.write(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", breaks)
+    with pytest.raises(OSError, match="no space left"):
+        folder.save("folds", "bad", pd.DataFrame({"a": [1]}))
+    assert [path.name for path in (tmp_path / "folds").iterdir()] == ["good.parquet"]

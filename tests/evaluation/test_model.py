@@ -43,7 +43,8 @@ def test_bad_audio_keeps_its_place_and_stops_nothing(net, speech):
     table = predict_table(net, X)
     good = predict_table(net, X.iloc[[0, 2]])
     assert table["label"].tolist() == [good["label"][0], None, good["label"][1]]
-    assert table["error"].isna().tolist() == [True, False, True]
+    assert [error is None for error in table["error"]] == [True, False, True]
+    assert net.named_steps["features"].on_error == "raise"
     assert "no such file" in table["error"][1].lower() or "does not exist" in table["error"][1]
 
 

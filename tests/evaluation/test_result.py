@@ -29,8 +29,6 @@ def result(predictions=("anger", "sadness", "sadness", None, "anger", "anger"), 
         table,
         labels=["anger", "sadness"],
         protocol="leave-one-corpus-out",
-        dropped=pd.DataFrame(columns=["corpus", "label", "reason", "rows"]),
-        notes=pd.DataFrame(columns=["estimator", "note", "folds"]),
     )
 
 
@@ -94,3 +92,36 @@ def test_text_forms():
         "| svm | single | 0.500 | 0.500 | 0.500 | 0.500 |"
     )
     assert repr(result()).startswith("EvaluationResult: leave-one-corpus-out, unweighted average")
+
+
+def test_no_row_for_a_setting_that_does_not_exist():
+    both = result()
+    parts = [both.predictions]
+    parts += [
+        both.predictions.assign(estimator="net", setting=s) for s in ("transductive", "single")
+    ]
+    both.predictions = pd.concat(parts, ignore_index=True)
+    pairs = [("svm", "single"), ("net", "transductive"), ("net", "single")]
+    assert both.summary().index.tolist() == pairs
+    assert "nan" not in both.to_markdown()
+
+
+def test_remarks_say_what_a_reader_must_know():
+    found = EvaluationResult(
+        result().predictions,
+        labels=["anger", "sadness"],
+        protocol="leave-one-corpus-out",
+        dropped=pd.DataFrame(
+            {"corpus": ["a"], "label": ["calm"], "reason": ["not in the label set"], "rows": [7]}
+        ),
+        notes=pd.DataFrame({"estimator": ["svm"], "note": ["look here"], "fits": [2]}),
+        failures=pd.DataFrame({"row": [3], "file": ["x.wav"], "reason": ["it is empty"]}),
+    )
+    assert found.remarks() == [
+        "left out, 7 rows outside the label set: 7 calm of a",
+        "1 utterances without usable audio, counted as misses",
+        "  x.wav: it is empty",
+        "note (svm, 2 fits): look here",
+    ]
+    assert all(remark in repr(found) for remark in found.remarks())
+    assert result(predictions=TRUTH).remarks() == []

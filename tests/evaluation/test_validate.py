@@ -1,17 +1,21 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import recall_score
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
 import sklearn_ser.evaluation._validate as validate_module
 from sklearn_ser import GroupScaler, MTLNeuralClassifier, SpeakerKFold, cross_corpus_validate
+from sklearn_ser.evaluation._fold import with_seed
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 
 SVM = make_pipeline(GroupScaler(by="corpus"), LinearSVC(C=0.01))
@@ -111,7 +115,9 @@ def test_no_target_and_no_test_row_reaches_fit_or_predict(feature_table):
 def test_audio_and_id_columns_are_the_default_X(feature_table):
     frame, _ = feature_table
     Sees.seen.clear()
-    cross_corpus_validate(Sees(), frame.assign(file="x.wav"), aux=("gender",))
+    cross_corpus_validate(
+        Sees(), frame.assign(file=[f"{row}.wav" for row in range(216)]), aux=("gender",)
+    )
     assert list(Sees.seen[0][0].columns) == ["file", "corpus", "speaker"]
 
 
@@ -141,7 +147,9 @@ def test_failed_rows_are_misses(feature_table):
     frame, X = feature_table
     X = X.copy()
     X.iloc[[0, 5, 100]] = np.nan
-    with pytest.warns(EvaluationWarning, match=r"3 utterances had no usable audio .*rows \[0, 5,"):
+    with pytest.warns(
+        EvaluationWarning, match=r"3 utterances had no usable audio .* misses: rows \[0, 5, 100\]"
+    ):
         result = cross_corpus_validate(GLOBAL_SVM, frame, X=X, aux=())
     failed = result.predictions[result.predictions["failed"]]
     assert sorted(failed["row"]) == [0, 5, 100]
@@ -259,3 +267,184 @@ def test_two_estimators_of_one_name(feature_table):
     frame, X = feature_table
     with pytest.raises(ValueError, match="estimators need names, each once"):
         cross_corpus_validate([("a", SVM), ("a", SVM)], frame, X=X)
+
+
+def test_parallel_scaling_inside_does_not_hide_transduction(feature_table):
+    frame, X = feature_table
+    tables = []
+    for n_jobs in (None, 2):
+        union = FeatureUnion([("a", GroupScaler(by="corpus")), ("b", GroupScaler())], n_jobs=n_jobs)
+        model = make_pipeline(union.set_output(transform="pandas"), LinearSVC(C=0.01, dual=False))
+        tables.append(cross_corpus_validate({"union": model}, frame, X=X, aux=()).summary())
+    assert len(tables[0]) == 2
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_both_settings_cover_every_utterance(feature_table):
+    """A corpus too small for statistics of its own is predicted alike in either setting."""
+    frame, X = feature_table
+    small = frame.groupby(["corpus", "emotion"]).head(2).query("corpus == 'c'").index
+    kept = frame.index[frame["corpus"] != "c"].union(small)
+    result = cross_corpus_validate(SVM, frame.loc[kept], X=X.loc[kept], aux=())
+    counts = result.predictions.groupby("setting")["row"].nunique()
+    assert counts.to_dict() == {"single": len(kept), "transductive": len(kept)}
+    alike = result.predictions.query("corpus == 'c'").groupby("row")["prediction"].nunique()
+    assert (alike == 1).all()
+    assert result.summary().notna().all(axis=None)
+
+
+@pytest.mark.parametrize("kind", ["int", "bool"])
+def test_labels_may_be_numbers(feature_table, kind):
+    frame, X = feature_table
+    label = (frame["emotion"] == "anger").astype(kind)
+    result = cross_corpus_validate(
+        {"svm": SVM, "net": net()}, frame.assign(emotion=label), X=X, aux=()
+    )
+    assert (result.summary()["mean"] > 0.5).all()
+    assert result.labels == [0, 1]
+
+
+def test_seeds_differ_and_reach_every_part():
+    search = GridSearchCV(
+        net(), {"mtlneuralclassifier__dropout": [0.1]}, cv=SpeakerKFold(2, shuffle=True)
+    )
+    seeded = with_seed(search, 7)
+    assert seeded.estimator.named_steps["mtlneuralclassifier"].random_state == 7
+    assert seeded.cv.random_state == 7
+    assert search.cv.random_state is None
+
+
+def test_every_seed_is_its_own_run(feature_table):
+    frame, X = feature_table
+    result = cross_corpus_validate({"net": net()}, frame, X=X, aux=(), seeds=[3, 4])
+    probabilities = result.predictions.pivot_table(
+        index=["row", "setting"], columns="seed", values="p_anger"
+    )
+    assert not np.allclose(probabilities[3], probabilities[4])
+    alone = cross_corpus_validate({"net": net()}, frame, X=X, aux=(), seeds=[4])
+    expected = alone.predictions.set_index(["row", "setting"])["p_anger"].sort_index()
+    np.testing.assert_allclose(probabilities[4], expected)
+
+
+@pytest.mark.parametrize("seeds", [3, [], [0.5], "ab"])
+def test_bad_seeds(feature_table, seeds):
+    frame, X = feature_table
+    with pytest.raises(ValueError, match="seeds must be one or more whole numbers"):
+        cross_corpus_validate({"net": net()}, frame, X=X, aux=(), seeds=seeds)
+
+
+def test_seeds_may_be_a_generator(feature_table):
+    frame, X = feature_table
+    estimators = {"a": net(max_epochs=1), "b": net(max_epochs=1)}
+    seeds = (seed for seed in (0, 0, 1))
+    result = cross_corpus_validate(estimators, frame, X=X, aux=(), seeds=seeds)
+    assert result.predictions.groupby("estimator")["seed"].nunique().to_dict() == {"a": 2, "b": 2}
+
+
+def test_a_list_of_estimators_needs_names(feature_table):
+    frame, X = feature_table
+    with pytest.raises(ValueError, match=r"a list of \(name, estimator\); found Pipeline"):
+        cross_corpus_validate([SVM], frame, X=X)
+
+
+def test_rows_in_another_order_are_refused(feature_table):
+    frame, X = feature_table
+    with pytest.raises(MetadataError, match="X has the index labels of frame in another order"):
+        cross_corpus_validate(SVM, frame, X=X.sample(frac=1, random_state=0), aux=())
+
+
+def test_repeated_index_labels_do_not_matter(feature_table):
+    frame, X = feature_table
+    expected = cross_corpus_validate(SVM, frame, X=X, aux=()).summary()
+    doubled = frame.set_axis(np.arange(len(frame)) // 2, axis=0)
+    assert cross_corpus_validate(SVM, doubled, X=X.to_numpy(), aux=()).summary().equals(expected)
+
+
+def test_one_file_in_two_rows_is_refused(feature_table):
+    frame, _ = feature_table
+    files = [f"{row % 108}.wav" for row in range(216)]
+    message = r"216 rows share .* rows 0 and 108 \(corpora 'a' and 'b'\) are both '0.wav'"
+    with pytest.raises(MetadataError, match=message):
+        cross_corpus_validate(SVM, frame.assign(file=files), aux=())
+    parts = frame.assign(file=files, start=[row // 108 for row in range(216)])
+    Sees.seen.clear()
+    cross_corpus_validate(Sees(), parts, aux=("gender",))
+    assert len(Sees.seen) == 6
+
+
+def test_equal_features_under_two_speakers_are_told(feature_table):
+    frame, X = feature_table
+    X = X.copy()
+    X.iloc[215] = X.iloc[0]
+    message = "1 rows of features stand under several speakers .*'a/0' and 'c/5'"
+    with pytest.warns(EvaluationWarning, match=message):
+        cross_corpus_validate(SVM, frame, X=X, aux=())
+
+
+def test_recordings_stay_together(feature_table):
+    """Speakers 0 and 1 of each corpus talk to each other, and so do 2 and 3."""
+    frame, X = feature_table
+    pair = [f"{name[0]}/{int(name[-1]) // 2}" for name in frame["speaker"]]
+    result = cross_corpus_validate(
+        SVM, frame.assign(recording=pair), X=X, aux=(), protocol="within-corpus"
+    )
+    folds = result.predictions.assign(recording=np.take(pair, result.predictions["row"]))
+    assert (folds.groupby("recording")["fold"].nunique() == 1).all()
+
+
+def test_functions_are_told_apart_by_their_code(feature_table, tmp_path):
+    frame, X = feature_table
+    means = []
+    for function in (lambda X: X, lambda X: 0 * X):
+        model = make_pipeline(FunctionTransformer(function), LinearSVC(C=0.01))
+        result = cross_corpus_validate({"svm": model}, frame, X=X, aux=(), out=tmp_path)
+        means.append(result.summary()["mean"].iloc[0])
+    assert means[1] == pytest.approx(1 / 3)
+    assert means[0] > means[1]
+
+
+def test_other_versions_of_the_libraries_do_not_reuse_a_fold(feature_table, tmp_path, monkeypatch):
+    frame, X = feature_table
+    cross_corpus_validate({"svm": SVM}, frame, X=X, aux=(), out=tmp_path)
+    before = len(list((tmp_path / "folds").iterdir()))
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "99")
+    cross_corpus_validate({"svm": SVM}, frame, X=X, aux=(), out=tmp_path)
+    assert len(list((tmp_path / "folds").iterdir())) == 2 * before
+
+
+def test_effort_is_not_part_of_the_key(feature_table, tmp_path):
+    frame, X = feature_table
+    for n_jobs in (None, 1):
+        search = GridSearchCV(SVM, {"linearsvc__C": [0.01]}, cv=SpeakerKFold(2), n_jobs=n_jobs)
+        cross_corpus_validate({"svm": search}, frame, X=X, aux=(), out=tmp_path)
+    assert len(list((tmp_path / "folds").iterdir())) == 3
+
+
+def test_threads_keep_their_notes_and_leave_warnings_alone(feature_table):
+    frame, X = feature_table
+    frame = frame.assign(naturalness="acted")
+    settings = {"X": X, "seeds": [0, 1], "aux": ("naturalness",)}
+    before = warnings.showwarning, list(warnings.filters)
+    with parallel_config(backend="threading"):
+        result = cross_corpus_validate({"net": net()}, frame, n_jobs=4, **settings)
+    assert (warnings.showwarning, list(warnings.filters)) == before
+    assert result.notes["fits"].tolist() == [6]
+
+
+def test_own_names_for_corpus_and_speaker(feature_table):
+    frame, X = feature_table
+    renamed = frame.rename(columns={"corpus": "dataset", "speaker": "actor"})
+    result = cross_corpus_validate(SVM, renamed, X=X, aux=(), corpus="dataset", speaker="actor")
+    assert result.summary().equals(cross_corpus_validate(SVM, frame, X=X, aux=()).summary())
+
+
+def test_permuted_labels_score_at_chance(feature_table):
+    frame, X = feature_table
+    means = []
+    for seed in range(10):
+        shuffled = np.random.default_rng(seed).permutation(frame["emotion"])
+        result = cross_corpus_validate(
+            SVM, frame.assign(emotion=shuffled), X=X, aux=(), protocol="aggregated"
+        )
+        means.append(result.summary()["mean"].mean())
+    assert np.mean(means) == pytest.approx(1 / 3, abs=0.03)

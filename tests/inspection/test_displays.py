@@ -32,13 +32,10 @@ def result():
         )
         for setting, predictions in settings.items()
     ]
-    empty = pd.DataFrame()
     return EvaluationResult(
         pd.concat(tables, ignore_index=True),
         labels=["anger", "sadness"],
         protocol="leave-one-corpus-out",
-        dropped=empty,
-        notes=empty,
     )
 
 

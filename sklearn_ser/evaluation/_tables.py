@@ -1,0 +1,64 @@
+"""From what the folds gave to the tables of an EvaluationResult."""
+
+from collections import Counter
+
+import pandas as pd
+
+from sklearn_ser.evaluation._fold import SINGLE, TRANSDUCTIVE, probability_columns
+
+
+def tidy_predictions(jobs, tables, data):
+    """All folds' predictions as one table, in the order of the jobs.
+
+    An estimator that used its batch in some folds has both settings in all of them: where it did
+    not, the two are the same, and a score pools every utterance in either.
+    """
+    transductive = {
+        job.name
+        for job, table in zip(jobs, tables, strict=True)
+        if (table["setting"] == TRANSDUCTIVE).any()
+    }
+    parts = []
+    for job, table in zip(jobs, tables, strict=True):
+        if job.name in transductive and (table["setting"] == SINGLE).all():
+            table = pd.concat([table.assign(setting=TRANSDUCTIVE), table], ignore_index=True)
+        position = table["position"].to_numpy()
+        parts.append(
+            pd.DataFrame(
+                {
+                    "estimator": job.name,
+                    "setting": table["setting"],
+                    "seed": job.seed,
+                    "fold": job.fold.name,
+                    "train": job.fold.train_corpora,
+                    "row": data.row[position],
+                    "corpus": data.corpus[position],
+                    "speaker": data.speaker[position],
+                    "truth": data.y[position],
+                    "prediction": table["prediction"],
+                    "failed": table["failed"],
+                }
+            ).join(table[probability_columns(data.labels)])
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def collect_notes(jobs, tables):
+    """What was warned about, once per estimator, and in how many fits."""
+    counts = Counter(
+        (job.name, note)
+        for job, table in zip(jobs, tables, strict=True)
+        for note in table.attrs.get("notes", [])
+    )
+    rows = [(name, note, fits) for (name, note), fits in counts.items()]
+    return pd.DataFrame(rows, columns=["estimator", "note", "fits"])
+
+
+def collect_failures(records_of_all, data):
+    """Utterances whose audio could not be used: row of the evaluated frame, file, reason."""
+    seen = {}
+    for records in records_of_all:
+        for record in records:
+            row = int(data.row[record["row"]])
+            seen.setdefault((row, record["reason"]), (row, record["file"], record["reason"]))
+    return pd.DataFrame(sorted(seen.values()), columns=["row", "file", "reason"])
