@@ -23,7 +23,7 @@ _LOCATIONS = {
         "model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
         "neural_network": ("MTLNeuralClassifier",),
         "persistence": ("load_model", "save_model"),
-        "preprocessing": ("GroupScaler",),
+        "preprocessing": ("GroupScaler", "SkipFailedRows"),
         "recipes": ("make_multi_task_net", "make_single_task_net", "make_svm_baseline"),
     }.items()
     for name in names

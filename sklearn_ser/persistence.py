@@ -26,7 +26,7 @@ _OWN_TYPES = {
     "sklearn_ser.metrics._uar": ("uar_score", "_uar_of_labelled_rows", "_uar_with_warning"),
     "sklearn_ser.model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
     "sklearn_ser.neural_network": ("MTLNeuralClassifier",),
-    "sklearn_ser.preprocessing": ("GroupScaler",),
+    "sklearn_ser.preprocessing": ("GroupScaler", "SkipFailedRows"),
 }
 
 #: A type of scikit-learn that skops leaves out: what make_scorer gives, which every search holds.

@@ -14,7 +14,7 @@ from sklearn.svm import LinearSVC
 
 from sklearn_ser.metrics import uar_scorer
 from sklearn_ser.model_selection import SpeakerKFold
-from sklearn_ser.preprocessing import GroupScaler
+from sklearn_ser.preprocessing import GroupScaler, SkipFailedRows
 
 __all__ = ["FEATURES", "make_multi_task_net", "make_single_task_net", "make_svm_baseline"]
 
@@ -50,12 +50,15 @@ def make_svm_baseline(
     n_jobs : int, optional
         For the search and the extraction.
     on_error : {"raise", "warn", "ignore"}, default="raise"
-        What the audio step does with audio that it cannot use.
+        What the audio step does with audio that it cannot use. Where it does not raise, such an
+        utterance is left out of training and predicted as missing:
+        :class:`~sklearn_ser.preprocessing.SkipFailedRows` stands around the search.
 
     Returns
     -------
     Pipeline or GridSearchCV
-        A GridSearchCV where `features` is None.
+        A GridSearchCV where `features` is None. In the Pipeline the fitted search is
+        ``model.named_steps["search"].estimator_``.
 
     References
     ----------
@@ -85,7 +88,9 @@ def make_svm_baseline(
         error_score="raise",
     )
     step = _audio_step(features, n_jobs, on_error)
-    return search if step is None else Pipeline([("features", step), ("search", search)])
+    if step is None:
+        return search
+    return Pipeline([("features", step), ("search", SkipFailedRows(search))])
 
 
 def make_single_task_net(

@@ -6,10 +6,11 @@ import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ser.neural_network._inputs import check_features, with_missing
+from sklearn_ser.neural_network._inputs import check_features
 from sklearn_ser.neural_network._module import NetCache, module_from_bytes, resolve_device
 from sklearn_ser.neural_network._tasks import task_from_state
 from sklearn_ser.neural_network._training import EVALUATION_BATCH, make_net
+from sklearn_ser.utils._failed import with_missing
 from sklearn_ser.utils._threads import torch_threads
 
 

@@ -13,7 +13,7 @@ from sklearn_ser.neural_network._aux import MAIN_TASK, make_tasks
 from sklearn_ser.neural_network._base import MultiTaskNetwork
 from sklearn_ser.neural_network._batches import pack_rows
 from sklearn_ser.neural_network._encoders import ACTIVATIONS, ENCODERS
-from sklearn_ser.neural_network._inputs import check_training_data, with_missing
+from sklearn_ser.neural_network._inputs import check_training_data
 from sklearn_ser.neural_network._module import (
     DTYPES,
     build_module,
@@ -24,6 +24,7 @@ from sklearn_ser.neural_network._random import numpy_stream, torch_stream
 from sklearn_ser.neural_network._tasks import ClassificationTask
 from sklearn_ser.neural_network._training import train
 from sklearn_ser.neural_network._validation_split import no_validation, split_validation
+from sklearn_ser.utils._failed import with_missing
 from sklearn_ser.utils._threads import torch_threads
 
 

@@ -1,6 +1,5 @@
 """What ``fit`` and the predictions are given: checked, aligned, rows of failed audio set apart."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +8,10 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite, validate_data
 
-from sklearn_ser.exceptions import MetadataError, TrainingWarning
+from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.neural_network._aux import check_aux
-from sklearn_ser.utils._failed import failed_rows
+from sklearn_ser.utils._alignment import refuse_other_order
+from sklearn_ser.utils._failed import failed_rows, report_left_out
 from sklearn_ser.utils._ids import ID_COLUMNS, find_id
 
 
@@ -84,6 +84,7 @@ def check_training_data(estimator, X, y, aux, groups, sample_weight, *, dtype, u
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None"
         )
+    _check_order(X, y, {"aux": aux, "groups": groups, "sample_weight": sample_weight})
     y = column_or_1d(y, warn=True)
     check_consistent_length(values, y)
     y, labelled = _check_labels(y, unlabelled)
@@ -97,20 +98,36 @@ def check_training_data(estimator, X, y, aux, groups, sample_weight, *, dtype, u
             sample_weight, values, dtype=values.dtype, ensure_non_negative=True
         ),
     )
-    if failed.all():
-        raise ValueError(
-            f"all {len(failed)} rows of X are entirely NaN (failed audio): nothing to train on."
-        )
+    report_left_out(failed, stacklevel=5)
     if failed.any():
-        warnings.warn(
-            f"{failed.sum()} of {len(failed)} rows of X are entirely NaN (failed audio) and are "
-            "left out of training",
-            TrainingWarning,
-            stacklevel=4,
-        )
         data = data.take(~failed)
     _check_classes(estimator, data)
     return data
+
+
+def _check_order(X, y, given):
+    """Refuse tables whose index says that their rows are in another order than those of X or y."""
+    for name, table in {"y": y, **given}.items():
+        _check_order_against(table, X, name, "X")
+    for name, table in given.items():
+        _check_order_against(table, y, name, "y")
+
+
+def _check_order_against(table, reference, name, reference_name):
+    levels, known = _index_levels(table), _index_levels(reference)
+    # Extractors give X ids as further index levels, without which it is like the table they read.
+    ids = [level for level in known if level in ID_COLUMNS and level not in levels]
+    if 0 < len(ids) < len(known):
+        reference = reference.index.droplevel(ids).to_frame()
+        reference_name = f"{reference_name}.droplevel({ids})"
+        known = [level for level in known if level not in ids]
+    if len(levels) == len(known):
+        refuse_other_order(table, reference, name, reference_name)
+
+
+def _index_levels(table):
+    """Names of the levels of a pandas object's index; none for anything else."""
+    return list(table.index.names) if isinstance(table, pd.DataFrame | pd.Series) else []
 
 
 def _check_labels(y, unlabelled):
@@ -159,19 +176,3 @@ def _check_groups(groups, n_rows):
             f"groups must have one value per row of X, shape ({n_rows},), got {groups.shape}."
         )
     return groups
-
-
-def with_missing(values, failed):
-    """Spread `values` (of the rows that are not failed) over all rows, with missing ones between.
-
-    Missing is NaN in numbers, and None in anything else (in an object array).
-    """
-    if not failed.any():
-        return values
-    if values.dtype.kind in "iuf":
-        dtype = values.dtype if values.dtype.kind == "f" else np.float64
-        full = np.full((len(failed), *values.shape[1:]), np.nan, dtype=dtype)
-    else:
-        full = np.full((len(failed), *values.shape[1:]), None, dtype=object)
-    full[~failed] = values
-    return full

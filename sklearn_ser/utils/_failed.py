@@ -5,8 +5,12 @@ trainers drop and report it, evaluators count it as a miss and report it. A row 
 NaN is not a failed one: estimators refuse it as scikit-learn's own do.
 """
 
+import warnings
+
 import numpy as np
 import pandas as pd
+
+from sklearn_ser.exceptions import TrainingWarning
 
 
 def failed_rows(X):
@@ -27,3 +31,46 @@ def failed_rows(X):
     failed = np.isnan(values[:, 0])
     failed[failed] = np.isnan(values[failed]).all(axis=1)
     return failed
+
+
+def report_left_out(failed, *, stacklevel):
+    """Warn that a fit goes on without the failed rows; raise where nothing would be left.
+
+    Parameters
+    ----------
+    failed : ndarray of bool of shape (n_samples,)
+    stacklevel : int
+        As for ``warnings.warn``, seen from here.
+    """
+    positions = np.flatnonzero(failed)
+    if not len(positions):
+        return
+    if failed.all():
+        raise ValueError(
+            f"all {len(failed)} rows of X are entirely NaN (failed audio): nothing to train on."
+        )
+    most = 5
+    shown = ", ".join(map(str, positions[:most]))
+    more = f" and {len(positions) - most} more" if len(positions) > most else ""
+    warnings.warn(
+        f"{len(positions)} of {len(failed)} rows of X are entirely NaN (failed audio) and are "
+        f"left out of training: row{'s' if len(positions) > 1 else ''} {shown}{more}",
+        TrainingWarning,
+        stacklevel=stacklevel,
+    )
+
+
+def with_missing(values, failed):
+    """Spread `values` (of the rows that are not failed) over all rows, with missing ones between.
+
+    Missing is NaN in numbers, and None in anything else (in an object array).
+    """
+    if not failed.any():
+        return values
+    if values.dtype.kind in "iuf":
+        dtype = values.dtype if values.dtype.kind == "f" else np.float64
+        full = np.full((len(failed), *values.shape[1:]), np.nan, dtype=dtype)
+    else:
+        full = np.full((len(failed), *values.shape[1:]), None, dtype=object)
+    full[~failed] = values
+    return full

@@ -1,0 +1,404 @@
+"""A meta-estimator that keeps rows of failed audio away from an estimator that refuses NaN."""
+
+from copy import deepcopy
+from inspect import signature
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+from sklearn import config_context, get_config
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d, get_tags
+from sklearn.utils._set_output import _safe_set_output
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
+
+from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.utils._failed import failed_rows, report_left_out, with_missing
+from sklearn_ser.utils._ids import ID_COLUMNS
+from sklearn_ser.utils._routing import arguments_for
+
+
+def _inner_has(name):
+    """For available_if: whether the inner estimator (the fitted one, if any) has `name`."""
+
+    def check(self):
+        getattr(getattr(self, "estimator_", self.estimator), name)
+        return True
+
+    return check
+
+
+class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
+    """Train without the rows of failed audio, and predict a missing label for them.
+
+    An audio step with ``on_error="warn"`` or ``"ignore"`` gives a row of NaN where it could not
+    use the audio, which most of scikit-learn refuses. Around such an estimator, this one leaves
+    rows that are NaN throughout out of `fit` (with one warning that says how many and which) and
+    gives them a missing output afterwards. A row with only some NaN still reaches the inner
+    estimator, which refuses it as always. Without failed rows nothing differs from the inner
+    estimator.
+
+    Which of `predict`, `predict_proba`, `decision_function`, `transform`, `predict_aux`, `score`
+    and `get_feature_names_out` there are depends on the inner estimator.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Such as ``LinearSVC()``, a Pipeline of scaler and SVM, or a GridSearchCV over one.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted clone.
+    classes_ : ndarray of shape (n_classes,)
+        Of the inner estimator, if it is a classifier.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only where X had column names.
+
+    See Also
+    --------
+    MTLNeuralClassifier : Does the same on its own account.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.svm import LinearSVC
+    >>> from sklearn_ser import SkipFailedRows
+    >>> X, y = np.array([[-1.0], [-2.0], [1.0], [2.0]]), ["calm", "calm", "anger", "anger"]
+    >>> svm = SkipFailedRows(LinearSVC()).fit(X, y)
+    >>> svm.predict([[3.0], [np.nan]])
+    array(['anger', None], dtype=object)
+    """
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def fit(self, X, y=None, **metadata):
+        """Fit a clone of the estimator on the rows that are not failed.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Ids in the columns or the index of a DataFrame stay with their rows.
+        y : array-like of shape (n_samples,)
+        **metadata : array-likes of n_samples rows
+            For the inner estimator (`sample_weight`, `aux`, `speaker`, ...); the same rows are
+            left out of them. With metadata routing on, it must have requested them; with routing
+            off, it gets those it requested and those its `fit` names, and the rest is dropped.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If every row of X is NaN throughout.
+        MetadataError
+            If an array of metadata has a value for each usable row, instead of for every row.
+
+        Warns
+        -----
+        TrainingWarning
+            If rows are left out.
+        """
+        failed = _failed_rows(X)
+        report_left_out(failed, stacklevel=3)
+        metadata = {name: value for name, value in metadata.items() if value is not None}
+        if failed.any():
+            check_consistent_length(X, y)
+            usable = np.flatnonzero(~failed)
+            _refuse_shortened(metadata, len(failed), len(usable))
+            metadata = _check_method_params(X, metadata, usable)
+            X = _safe_indexing(X, usable)
+            y = None if y is None else _safe_indexing(y, usable)
+        given = self._arguments("fit", metadata)
+        # What the inner estimator's parts consume reaches them only with routing on.
+        with config_context(enable_metadata_routing=bool(given) or _routing_is_on()):
+            self.estimator_ = clone(self.estimator).fit(X, y, **given)
+        return self
+
+    @available_if(_inner_has("predict"))
+    def predict(self, X):
+        """Predict each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Missing (None, or NaN where the predictions are numbers) in rows of failed audio.
+        """
+        return self._spread("predict", X)
+
+    @available_if(_inner_has("predict_proba"))
+    def predict_proba(self, X):
+        """Probability of each class of `classes_`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            NaN in rows of failed audio.
+        """
+        return self._spread("predict_proba", X)
+
+    @available_if(_inner_has("decision_function"))
+    def decision_function(self, X):
+        """Decision values of the inner estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            NaN in rows of failed audio.
+        """
+        return self._spread("decision_function", X)
+
+    @available_if(_inner_has("predict_aux"))
+    def predict_aux(self, X):
+        """Auxiliary predictions of the inner estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        DataFrame of n_samples rows
+            Missing in rows of failed audio.
+        """
+        return self._spread("predict_aux", X)
+
+    @available_if(_inner_has("transform"))
+    def transform(self, X):
+        """Transform each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_samples, n_outputs)
+            NaN in rows of failed audio.
+        """
+        return self._spread("transform", X)
+
+    @available_if(_inner_has("transform"))
+    def fit_transform(self, X, y=None, **metadata):
+        """Fit, then transform the same rows.
+
+        Parameters
+        ----------
+        X, y, **metadata
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_samples, n_outputs)
+            NaN in rows of failed audio.
+        """
+        return self.fit(X, y, **metadata).transform(X)
+
+    @available_if(_inner_has("score"))
+    def score(self, X, y=None, **metadata):
+        """Score of the inner estimator; a row of failed audio counts as a miss.
+
+        Where there are failed rows: a search scores the predictions, missing ones among them, by
+        its own scorer, which must count a missing prediction as a miss as
+        :data:`~sklearn_ser.metrics.uar_scorer` does. Any other classifier gives its accuracy.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        **metadata : array-likes of n_samples rows
+            As in `fit`.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            If there are failed rows and the inner estimator is no classifier: it has no misses.
+        """
+        check_is_fitted(self)
+        present = {name: value for name, value in metadata.items() if value is not None}
+        given = self._arguments("score", present)
+        with config_context(enable_metadata_routing=bool(given) or _routing_is_on()):
+            if not _failed_rows(X).any():
+                return self.estimator_.score(X, y, **given)
+            if not is_classifier(self):
+                raise ValueError(
+                    f"X has rows that are entirely NaN (failed audio), and the score of "
+                    f"{type(self.estimator).__name__} cannot count them as misses: it is no "
+                    "classifier. Leave these rows out of X and y."
+                )
+            return self._score_with_misses(X, y, given)
+
+    @available_if(_inner_has("get_feature_names_out"))
+    def get_feature_names_out(self, input_features=None):
+        """Names of the outputs of `transform`.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self)
+        return self.estimator_.get_feature_names_out(input_features)
+
+    @available_if(_inner_has("transform"))
+    def set_output(self, *, transform=None):
+        """Choose the container that `transform` gives, as for any transformer.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"} or None
+
+        Returns
+        -------
+        self
+        """
+        for estimator in (self.estimator, getattr(self, "estimator_", None)):
+            if estimator is not None:
+                _safe_set_output(estimator, transform=transform)
+        return self
+
+    @property
+    def classes_(self):
+        return self.estimator_.classes_
+
+    @property
+    def n_features_in_(self):
+        return self.estimator_.n_features_in_
+
+    @property
+    def feature_names_in_(self):
+        return self.estimator_.feature_names_in_
+
+    def get_metadata_routing(self):
+        """Everything goes to the inner estimator.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        return MetadataRouter(owner=self).add(
+            estimator=self.estimator,
+            method_mapping=MethodMapping()
+            .add(caller="fit", callee="fit")
+            .add(caller="fit_transform", callee="fit")
+            .add(caller="score", callee="score"),
+        )
+
+    def __sklearn_tags__(self):
+        tags = deepcopy(get_tags(self.estimator))
+        tags.array_api_support = False
+        return tags
+
+    def _arguments(self, method, metadata):
+        """The metadata for a direct call of the inner estimator's method."""
+        if not metadata:
+            return {}
+        if _routing_is_on():
+            return process_routing(self, method, **metadata)["estimator"][method]
+        # With routing off, scikit-learn's own meta-estimators pass what `fit` names, such as
+        # sample_weight, whether it was requested or not.
+        named = {
+            name: value
+            for name, value in metadata.items()
+            if name in signature(getattr(self.estimator, method)).parameters
+        }
+        return {**arguments_for(self.estimator, method, metadata), **named}
+
+    def _spread(self, method, X):
+        """Output of an inner method for the usable rows, spread over all rows."""
+        check_is_fitted(self)
+        failed = _failed_rows(X)
+        call = getattr(self.estimator_, method)
+        if not failed.any():
+            return call(X)
+        if failed.all():
+            # Shape and type of the output are only known from some row; its values are not used.
+            values = call(_zero_row(X))[:0]
+        else:
+            values = call(_safe_indexing(X, np.flatnonzero(~failed)))
+        if not isinstance(values, pd.DataFrame):
+            return with_missing(np.asarray(values), failed)
+        columns = {name: with_missing(values[name].to_numpy(), failed) for name in values.columns}
+        return pd.DataFrame(columns, index=X.index if isinstance(X, pd.DataFrame) else None)
+
+    def _score_with_misses(self, X, y, given):
+        search = _search_that_scores(self.estimator_)
+        if search is not None:
+            routed = process_routing(search, "score", **given)["scorer"]["score"] if given else {}
+            scores = search.scorer_(self, X, y, **routed)
+            return scores[search.refit] if search.multimetric_ else scores
+        predicted, truth = self.predict(X).astype(object), column_or_1d(y).astype(object)
+        check_consistent_length(predicted, truth)
+        return float(np.average(predicted == truth, weights=given.get("sample_weight")))
+
+
+def _routing_is_on():
+    return get_config()["enable_metadata_routing"]
+
+
+def _failed_rows(X):
+    """As failed_rows, for whatever `fit` may be given; id columns do not count as features."""
+    if issparse(X):
+        return np.zeros(X.shape[0], dtype=bool)
+    return failed_rows(X[_feature_names(X)] if isinstance(X, pd.DataFrame) else X)
+
+
+def _feature_names(X):
+    return [name for name in X.columns if name not in ID_COLUMNS]
+
+
+def _refuse_shortened(metadata, n_rows, n_usable):
+    for name, value in metadata.items():
+        if hasattr(value, "__len__") and _num_samples(value) == n_usable:
+            raise MetadataError(
+                f"{name} has {n_usable} values, as many as X has rows that are not NaN throughout "
+                f"(failed audio). Give one for each of the {n_rows} rows of X: they are left out "
+                "together."
+            )
+
+
+def _zero_row(X):
+    if not isinstance(X, pd.DataFrame):
+        return np.zeros_like(_safe_indexing(X, [0]))
+    row = X.iloc[[0]].copy()
+    row[_feature_names(row)] = 0.0
+    return row
+
+
+def _search_that_scores(estimator):
+    """The fitted search whose scorer gives the estimator's `score`, or None."""
+    while True:
+        if isinstance(estimator, Pipeline):
+            estimator = estimator.steps[-1][1]
+        elif not hasattr(estimator, "best_estimator_"):
+            return None
+        elif estimator.scoring is None:
+            estimator = estimator.best_estimator_
+        else:
+            return estimator
