@@ -1,10 +1,14 @@
 """The command ``sklearn-ser``: demo, evaluate, train, predict."""
 
 import argparse
+import importlib
+import os
 import sys
+import warnings
+from contextlib import contextmanager
 
 from sklearn_ser import __version__
-from sklearn_ser.exceptions import SerError
+from sklearn_ser.exceptions import SerError, SerWarning
 
 _SUBCOMMANDS = {
     "demo": "compare three models on packaged features, leaving one corpus out",
@@ -42,7 +46,14 @@ def main(arguments=None):
     """
     options = build_parser().parse_args(arguments)
     try:
-        return _module(options.command).run(options)
+        with _warnings_in_one_line(options.quiet):
+            status = _module(options.command).run(options)
+            sys.stdout.flush()
+            return status
+    except BrokenPipeError:
+        # The reader has had enough (| head): what it took was right, and there is no one to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (SerError, ValueError, OSError) as error:
         print(f"sklearn-ser {options.command}: {error}", file=sys.stderr)
         return 2
@@ -53,7 +64,22 @@ def main(arguments=None):
         return 130
 
 
-def _module(name):
-    import importlib
+@contextmanager
+def _warnings_in_one_line(quiet):
+    """Show our own warnings as sentences, not as Python with file and line; none when quiet."""
 
+    def show(message, category, filename, lineno, file=None, line=None):
+        if not issubclass(category, SerWarning):
+            shown(message, category, filename, lineno, file, line)
+        elif not quiet:
+            print(f"warning: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+        warnings.simplefilter("always", SerWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _module(name):
     return importlib.import_module(f"sklearn_ser.cli._{name}")

@@ -5,6 +5,9 @@ import sys
 
 from sklearn_ser.exceptions import CorpusError
 
+#: As in utils._ids, which would import pandas before the options are read.
+ID_COLUMNS = ("corpus", "speaker", "language", "text", "recording")
+
 AUX = ("gender", "naturalness")
 FEATURES = ("ge2e", "egemaps", "both")
 
@@ -26,9 +29,9 @@ def add_corpus_arguments(parser):
     parser.add_argument(
         "--aux",
         type=_words,
-        default=AUX,
         metavar="A,B",
-        help="auxiliary targets, columns of metadata.csv (default: gender,naturalness; '' = none)",
+        help="auxiliary targets, columns of metadata.csv (default: gender and naturalness, where "
+        "known; '' for none)",
     )
     parser.add_argument(
         "--labels",
@@ -42,11 +45,12 @@ def add_corpus_arguments(parser):
         default=[],
         type=_mapping,
         metavar="FROM=TO",
-        help="count one emotion as another, such as calm=neutral; an empty TO drops it",
+        help="count one emotion as another, such as calm=neutral; an empty TO leaves such "
+        "utterances out, an empty FROM is an empty cell",
     )
     parser.add_argument(
         "--scale-by",
-        type=_words,
+        type=_ids,
         default=("corpus",),
         metavar="A,B",
         help="standardise within corpus (default), within 'speaker', within 'corpus,speaker' "
@@ -71,18 +75,29 @@ def recipe_settings(options):
     }
 
 
+def search_folds(n_speakers):
+    """Inner folds of the SVM's search: five, or as many as there are training speakers."""
+    return min(5, n_speakers)
+
+
+def writable_folder(path):
+    """Make the folder now: an hour of work must not end at a path that cannot be written."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"cannot write to {str(path)!r}: {error.strerror}") from error
+
+
 def load_corpora(options):
     """All corpora of the command line as one, mapped to one label set, with a word on each."""
-    from sklearn_ser.datasets import concat_corpora, load_corpus
+    from sklearn_ser.datasets import concat_corpora
     from sklearn_ser.datasets._load import labels_before_mapping
 
     corpora, unused = [], dict(options.map)
     for name, folder in options.corpus:
         labels = labels_before_mapping(name, folder)
         own = {label: noun for label, noun in options.map if label in labels}
-        corpora.append(
-            load_corpus(name, folder, emotion_map=own or None, verbose=int(not options.quiet))
-        )
+        corpora.append(_load(name, folder, own, options))
         unused = {label: noun for label, noun in unused.items() if label not in own}
     if unused:
         raise CorpusError(f"--map names {sorted(unused)}, which no corpus has")
@@ -91,23 +106,54 @@ def load_corpora(options):
     return joined
 
 
-def usable_aux(frame, names):
-    """The auxiliary targets that vary in this data, and a sentence on each that does not."""
-    used, said = [], []
+def _load(name, folder, emotion_map, options):
+    from sklearn_ser.datasets import load_corpus
+
+    try:
+        return load_corpus(
+            name, folder, emotion_map=emotion_map or None, verbose=int(not options.quiet)
+        )
+    except CorpusError as error:
+        if "emotion_map" not in str(error):
+            raise
+        raise CorpusError(
+            f"{error} On the command line that is --map FROM=TO, or --map FROM= to leave out."
+        ) from error
+
+
+def choose_aux(options, frame):
+    """The auxiliary targets that vary in this data; says which do not.
+
+    A target asked for by name must be a column; the default ones are used where they are known.
+    """
+    names = AUX if options.aux is None else options.aux
+    unknown = [name for name in names if name not in frame.columns]
+    if unknown and options.aux is not None:
+        raise CorpusError(
+            f"--aux: no column {unknown[0]!r} in these corpora; they have {list(frame.columns)}"
+        )
+    used = []
     for name in names:
         values = frame[name].dropna().unique() if name in frame else []
         if len(values) > 1:
             used.append(name)
         else:
             found = f"constant ({values[0]})" if len(values) else "unknown"
-            said.append(f"{name} is {found} in these corpora and is left out")
-    return used, said
+            say(options, f"{name} is {found} in these corpora and is left out")
+    return used
 
 
 def say(options, text):
     """A message to the person who waits; results go to standard output instead."""
     if not options.quiet:
         print(text, file=sys.stderr)
+
+
+def positive(text):
+    """A whole number of at least 1, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1: {text!r}")
+    return int(text)
 
 
 def _named_folder(text):
@@ -121,9 +167,17 @@ def _named_folder(text):
 
 def _mapping(text):
     label, equals, target = text.partition("=")
-    if not (label and equals):
+    if not equals:
         raise argparse.ArgumentTypeError(f"expected FROM=TO, such as calm=neutral: {text!r}")
     return label, target or None
+
+
+def _ids(text):
+    names = _words(text)
+    unknown = sorted(set(names) - set(ID_COLUMNS))
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{unknown} not among {', '.join(ID_COLUMNS)}")
+    return names
 
 
 def _words(text):

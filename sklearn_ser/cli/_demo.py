@@ -3,14 +3,15 @@
 import time
 from pathlib import Path
 
-from sklearn_ser.cli._corpora import AUX, say, usable_aux
+from sklearn_ser.cli._corpora import choose_aux, positive, say, writable_folder
 
 
 def add_arguments(parser):
     parser.add_argument(
         "--out", type=Path, default=Path("sklearn-ser-demo"), help="folder for table and plots"
     )
-    parser.add_argument("--seeds", type=int, default=3, help="seeds of the nets (default: 3)")
+    parser.add_argument("--seeds", type=positive, default=3, help="seeds of the nets (default: 3)")
+    parser.set_defaults(aux=None)
     parser.add_argument("--n-jobs", type=int, default=2, help="folds at once (default: 2)")
 
 
@@ -21,6 +22,7 @@ def run(options):
     from sklearn_ser.evaluation import cross_corpus_validate
 
     started = time.monotonic()
+    writable_folder(options.out)
     data = load_functionals("ge2e")
     corpora = sorted(data.frame["corpus"].unique())
     say(
@@ -28,9 +30,7 @@ def run(options):
         f"Which model works on a corpus that it has never heard? {len(data.frame)} utterances of "
         f"{', '.join(corpora)}; features: GE2E speaker embedding, {data.X.shape[1]} numbers each.",
     )
-    aux, said = usable_aux(data.frame, AUX)
-    for sentence in said:
-        say(options, sentence)
+    aux = choose_aux(options, data.frame)
     result = cross_corpus_validate(
         make_ablation(aux, features=None),
         data.frame,

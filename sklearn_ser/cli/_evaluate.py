@@ -4,10 +4,13 @@ from pathlib import Path
 
 from sklearn_ser.cli._corpora import (
     add_corpus_arguments,
+    choose_aux,
     load_corpora,
+    positive,
     recipe_settings,
     say,
-    usable_aux,
+    search_folds,
+    writable_folder,
 )
 
 
@@ -17,23 +20,27 @@ def add_arguments(parser):
     add_corpus_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for table, plots, folds")
     parser.add_argument("--protocol", choices=PROTOCOLS, default=PROTOCOLS[0])
-    parser.add_argument("--seeds", type=int, default=3, help="seeds of the nets (default: 3)")
+    parser.add_argument("--seeds", type=positive, default=3, help="seeds of the nets (default: 3)")
 
 
 def run(options):
     from sklearn_ser.cli._models import make_ablation
     from sklearn_ser.cli._outputs import show_result
     from sklearn_ser.evaluation import cross_corpus_validate
+    from sklearn_ser.evaluation._protocols import make_folds
 
+    writable_folder(options.out)
     corpus = load_corpora(options)
-    aux, said = usable_aux(corpus.frame, options.aux)
-    for sentence in said:
-        say(options, sentence)
+    frame = corpus.frame
+    aux = choose_aux(options, frame)
+    ids = {name: frame[name].to_numpy() for name in ("corpus", "speaker")}
+    folds = make_folds(options.protocol, y=frame["emotion"].to_numpy(), **ids)
+    fewest = min(len(set(ids["speaker"][fold.train])) for fold in folds)
     result = cross_corpus_validate(
-        make_ablation(aux, **recipe_settings(options)),
-        corpus.frame,
+        make_ablation(aux, cv=search_folds(fewest), **recipe_settings(options)),
+        frame,
         aux=aux,
-        labels=sorted(corpus.frame["emotion"].unique()),
+        labels=sorted(frame["emotion"].unique()),
         protocol=options.protocol,
         seeds=range(options.seeds),
         n_jobs=options.n_jobs,

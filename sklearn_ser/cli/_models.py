@@ -9,12 +9,14 @@ MODELS = {
 }
 
 
-def make_ablation(aux, **settings):
+def make_ablation(aux, *, cv=5, **settings):
     """SVM, single-task net, and the net with each auxiliary target alone and with all of them.
 
     Parameters
     ----------
     aux : sequence of str
+    cv : int, default=5
+        Inner folds of the SVM's search.
     **settings
         `features` and others that every recipe takes.
 
@@ -23,7 +25,7 @@ def make_ablation(aux, **settings):
     dict of str to estimator
     """
     models = {
-        "SVM": make_svm_baseline(**settings),
+        "SVM": make_svm_baseline(cv=cv, **settings),
         "single-task": make_single_task_net(**settings),
     }
     subsets = [(name,) for name in aux] + ([tuple(aux)] if len(aux) > 1 else [])

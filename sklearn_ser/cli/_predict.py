@@ -21,14 +21,19 @@ def add_arguments(parser):
 def run(options):
     import pandas as pd
 
+    from sklearn_ser.cli._corpora import say
     from sklearn_ser.evaluation import predict_table
     from sklearn_ser.persistence import load_model
+    from sklearn_ser.preprocessing import watch_transduction
 
     model = load_model(options.model)
     X = pd.DataFrame({"file": [str(path) for path in options.audio]}, dtype=object)
     if options.group:
         X["corpus"] = options.group
-    table = predict_table(model, X)
+    with watch_transduction() as watched:
+        table = predict_table(model, X)
+    if options.group:
+        say(options, _how_scaled(model, options.group, watched.used))
     table.insert(0, "file", X["file"])
     good, bad = table[table["error"].isna()], table[table["error"].notna()]
     if options.json:
@@ -38,6 +43,30 @@ def run(options):
     for row in bad.itertuples():
         print(f"{row.file}: {row.error}", file=sys.stderr)
     return 1 if len(bad) else 0
+
+
+def _how_scaled(model, group, by_own_statistics):
+    """A sentence on what --group came to."""
+    if by_own_statistics:
+        return f"group {group!r}: scaled by these recordings' own statistics"
+    known = sorted({name for path in _training_groups(model) for name in path[:1]})
+    if group in known:
+        return f"group {group!r} is known from training: scaled by its statistics from there"
+    return (
+        f"group {group!r} is new and has too few usable recordings here for statistics of its own "
+        f"(10 are needed): scaled by the training statistics. Known groups: {', '.join(map(str, known))}"
+    )
+
+
+def _training_groups(model):
+    """Keys of the groups that a scaler somewhere in the fitted model knows."""
+    if hasattr(model, "group_keys_"):
+        return model.group_keys_
+    parts = [step for _, step in getattr(model, "steps", [])]
+    parts += [
+        getattr(model, name) for name in ("estimator_", "best_estimator_") if hasattr(model, name)
+    ]
+    return [key for part in parts for key in _training_groups(part)]
 
 
 def _records(table):

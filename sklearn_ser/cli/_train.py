@@ -4,10 +4,12 @@ from pathlib import Path
 
 from sklearn_ser.cli._corpora import (
     add_corpus_arguments,
+    choose_aux,
     load_corpora,
     recipe_settings,
     say,
-    usable_aux,
+    search_folds,
+    writable_folder,
 )
 
 
@@ -18,7 +20,7 @@ def add_arguments(parser):
         "--estimator",
         choices=("svm", "single-task", "multi-task"),
         default="multi-task",
-        help="which recipe to fit (default: multi-task)",
+        help="which recipe to fit (default: multi-task); svm gives labels without probabilities",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the fit (default: 0)")
 
@@ -30,23 +32,27 @@ def run(options):
     from sklearn_ser.evaluation._fold import with_seed
     from sklearn_ser.persistence import save_model
 
+    if options.model.is_dir():
+        raise OSError(f"--model {str(options.model)!r} is a folder; give the name of a file")
+    writable_folder(options.model.parent)
     corpus = load_corpora(options)
-    aux, said = usable_aux(corpus.frame, options.aux)
-    for sentence in said:
-        say(options, sentence)
-    estimator = MODELS[options.estimator](**recipe_settings(options))
-    for step in audio_steps(estimator):
-        step.set_params(verbose=int(not options.quiet))
-    labels = sorted(corpus.frame["emotion"].unique())
-    model = fit_model(with_seed(estimator, options.seed), corpus.frame, aux=aux, labels=labels)
+    frame = corpus.frame
+    aux = choose_aux(options, frame)
+    settings = recipe_settings(options)
+    if options.estimator == "svm":
+        settings["cv"] = search_folds(frame["speaker"].nunique())
+        say(options, "an SVM gives labels without probabilities")
+    estimator = with_seed(MODELS[options.estimator](**settings), options.seed)
+    labels = sorted(frame["emotion"].unique())
+    model = fit_model(estimator, frame, aux=aux, labels=labels, verbose=not options.quiet)
     failed = {record["row"] for step in audio_steps(model) for record in step.failures_}
     info = {
         "estimator": options.estimator,
         "features": options.features,
-        "corpora": sorted(corpus.frame["corpus"].unique()),
+        "corpora": sorted(frame["corpus"].unique()),
         "labels": labels,
-        "aux": list(aux),
-        "utterances": len(corpus.frame) - len(failed),
+        "aux": [] if options.estimator != "multi-task" else list(aux),
+        "utterances": len(frame) - len(failed),
         "licence": corpus.license,
         "seed": options.seed,
     }

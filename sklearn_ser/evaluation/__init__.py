@@ -7,7 +7,7 @@ __all__ = ["PROTOCOLS", "EvaluationResult", "cross_corpus_validate", "fit_model"
 __getattr__, __dir__ = lazy_attributes(
     __name__,
     {
-        "PROTOCOLS": "sklearn_ser.evaluation._protocols",
+        "PROTOCOLS": "sklearn_ser.evaluation._names",
         "EvaluationResult": "sklearn_ser.evaluation._result",
         "cross_corpus_validate": "sklearn_ser.evaluation._validate",
         "fit_model": "sklearn_ser.evaluation._model",

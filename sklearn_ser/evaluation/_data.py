@@ -77,6 +77,8 @@ def select_data(frame, *, X, y, aux, corpus, speaker, labels):
     frame = frame.reset_index(drop=True)
     aux = [aux] if isinstance(aux, str) else list(aux or ())
     _require_columns(frame, {"y": [y], "corpus": [corpus], "speaker": [speaker], "aux": aux})
+    if y in aux:
+        raise MetadataError(f"aux={aux} holds {y!r}, which is the label itself: leave it out")
     for name in (corpus, speaker):
         missing = np.flatnonzero(frame[name].isna())
         if len(missing):

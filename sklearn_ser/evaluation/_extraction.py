@@ -104,13 +104,16 @@ def extract(extraction, X, *, verbose=0):
         raise instead: on_error="raise").
     """
     pipeline = Pipeline(extraction).set_output(transform="pandas")
-    if verbose:
-        for step in audio_steps(pipeline):
-            step.set_params(verbose=int(verbose))
-    features = pipeline.fit_transform(X)
-    failures = {
-        record["row"]: record for step in audio_steps(pipeline) for record in step.failures_
-    }
+    steps = audio_steps(pipeline)
+    own = [step.verbose for step in steps]
+    try:
+        for step in steps:
+            step.verbose = max(step.verbose, int(verbose))
+        features = pipeline.fit_transform(X)
+    finally:
+        for step, its_own in zip(steps, own, strict=True):
+            step.verbose = its_own
+    failures = {record["row"]: record for step in steps for record in step.failures_}
     return features, [failures[row] for row in sorted(failures)]
 
 

@@ -22,6 +22,7 @@ def fit_model(
     corpus="corpus",
     speaker="speaker",
     labels=None,
+    verbose=0,
 ):
     """Fit one estimator on every utterance of `frame`, with the metadata it asks for.
 
@@ -31,6 +32,8 @@ def fit_model(
         Not changed: a clone is fitted.
     frame, X, y, aux, corpus, speaker, labels
         As in :func:`cross_corpus_validate`; `labels` by default are those that every corpus has.
+    verbose : int, default=0
+        1 shows the progress of the extraction on a terminal.
 
     Returns
     -------
@@ -50,7 +53,7 @@ def fit_model(
     data = select_data(frame, X=X, y=y, aux=aux, corpus=corpus, speaker=speaker, labels=labels)
     extraction, rest = split_extraction(estimator) if data.is_audio else ([], clone(estimator))
     if extraction:
-        features, _ = extract(extraction, data.X)
+        features, _ = extract(extraction, data.X, verbose=verbose)
         features = with_ids(features, data.ids)
     else:
         features = data.X

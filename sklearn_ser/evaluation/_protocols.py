@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sklearn_ser.evaluation._names import PROTOCOLS
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.model_selection import LeaveOneCorpusOut, SpeakerKFold
-
-PROTOCOLS = ("leave-one-corpus-out", "within-corpus", "pairwise", "aggregated")
 
 
 @dataclass(frozen=True)

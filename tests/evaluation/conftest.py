@@ -28,5 +28,6 @@ def feature_table():
     X = rng.normal(size=(len(frame), 10))
     X[:, :3] += 2.0 * np.eye(3)[[EMOTIONS.index(emotion) for emotion in frame["emotion"]]]
     X[:, 3] += 2.0 * (frame["gender"] == "female")
-    X += 3.0 * np.array([list("abc").index(corpus) for corpus in frame["corpus"]])[:, None]
+    offsets = rng.normal(scale=4.0, size=(3, 10))
+    X += offsets[[list("abc").index(corpus) for corpus in frame["corpus"]]]
     return frame, pd.DataFrame(X.astype(np.float32)).add_prefix("f")
