@@ -77,6 +77,20 @@ def test_a_row_masked_for_a_task_changes_nothing_for_it(speech):
     assert net(unlabelled="nan", **parameters).fit(X, y, aux=aux)._weights != one._weights
 
 
+def test_rows_masked_for_all_tasks_equal_absent_rows(speech):
+    """A masked target is neither learnt (as the mean, say) nor counted in the mean loss."""
+    masked = np.arange(240) % 3 == 0
+    y = np.roll(speech.y, 1).astype(object)  # all classes are left in the other rows
+    y[masked] = None
+    aux = speech.aux.copy()
+    aux.loc[masked, "gender"] = None
+    aux.loc[masked, "arousal"] = np.nan
+    parameters = {"batch_size": None, "dropout": 0.0, "early_stopping": False, "dtype": "float64"}
+    model = net(unlabelled="nan", **parameters).fit(speech.X, y, aux=aux)
+    absent = net(**parameters).fit(speech.X[~masked], y[~masked].astype(str), aux=aux[~masked])
+    pd.testing.assert_frame_equal(model.history_, absent.history_, rtol=1e-9)
+
+
 @pytest.mark.parametrize("marker", [-1, "nan"])
 def test_unlabelled_rows_train_the_auxiliary_tasks(speech, marker):
     codes = np.unique(speech.y, return_inverse=True)[1]
@@ -178,6 +192,15 @@ def test_weights_of_rows_and_classes_matter(speech):
     by_hand = {label: len(uneven) / (3 * count) for label, count in counts.items()}
     same = net(class_weight=by_hand).fit(speech.X[uneven], speech.y[uneven])
     assert balanced._weights == same._weights
+
+
+# scikit-learn's balanced weights divide by the class's total weight, which is 0 here.
+@pytest.mark.filterwarnings("ignore:divide by zero encountered in divide:RuntimeWarning")
+def test_a_balanced_class_without_any_weight_is_never_learnt(speech):
+    weights = (speech.y != "anger").astype(float)
+    model = net(class_weight="balanced").fit(speech.X, speech.y, sample_weight=weights)
+    assert np.isfinite(model.history_["train_loss"]).all()
+    assert sorted(set(model.predict(speech.X))) == ["neutral", "sadness"]
 
 
 def test_constant_auxiliary_targets_are_recorded(speech):

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 from sklearn_ser.exceptions import SerError, TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier, _training
@@ -51,9 +52,109 @@ def test_without_held_out_rows_every_epoch_is_run(speech):
     assert model.history_.columns.tolist() == ["train_loss", "train_loss_y"]
 
 
+@pytest.fixture
+def steps(monkeypatch):
+    """Of each training step: its epoch, the batch's features, torch's number of threads."""
+    noted = []
+    step = _training.MultiTaskNet.train_step
+
+    def train_step(self, batch, **fit_params):
+        noted.append((len(self.history), batch[0].numpy().copy(), torch.get_num_threads()))
+        return step(self, batch, **fit_params)
+
+    monkeypatch.setattr(_training.MultiTaskNet, "train_step", train_step)
+    return noted
+
+
+def test_each_epoch_takes_every_row_once_in_a_new_order(speech, steps):
+    model = MTLNeuralClassifier(early_stopping=False, max_epochs=2, batch_size=50, random_state=0)
+    model.fit(speech.X, speech.y)
+    assert [len(batch) for _, batch, _ in steps] == 2 * [50, 50, 50, 50, 40]
+    place = {row.tobytes(): position for position, row in enumerate(speech.X)}
+    first, second = (
+        [place[row.tobytes()] for at, batch, _ in steps if at == epoch for row in batch]
+        for epoch in (1, 2)
+    )
+    in_order = list(range(240))
+    assert sorted(first) == sorted(second) == in_order
+    assert in_order not in (first, second)
+    assert first != second
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(1, 1), (3, 3), (None, 2)])
+def test_threads_are_those_asked_for_and_given_back(speech, steps, asked, expected):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        MTLNeuralClassifier(max_epochs=1, n_threads=asked).fit(speech.X, speech.y)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert {threads for _, _, threads in steps} == {expected}
+
+
+def test_weight_decay_shrinks_the_weights(speech):
+    def weights(weight_decay):
+        model = MTLNeuralClassifier(
+            weight_decay=weight_decay,
+            max_epochs=1,
+            batch_size=None,
+            early_stopping=False,
+            dtype="float64",
+            random_state=0,
+        )
+        module = model.fit(speech.X, speech.y).net_.module_
+        return torch.cat([part.detach().flatten() for part in module.parameters()])
+
+    # One step of AdamW, whose decay is apart from the gradient: the first weights times
+    # 1 - learning_rate x weight_decay, less the step.
+    free, half, little = weights(0.0), weights(500.0), weights(100.0)
+    torch.testing.assert_close(free - half, 5.0 * (free - little))
+    assert (free - half).norm() > 0.3 * free.norm()
+
+
 def test_divergence_is_an_error_that_says_what_to_do(speech):
     model = MTLNeuralClassifier(learning_rate=1e30, random_state=0)
-    with pytest.raises(SerError, match=r"training diverged: .* in epoch \d+\. Standardise"):
+    message = (
+        r"^training diverged: the loss was not finite in epoch [12]\. Standardise the features "
+        r"before the network \(GroupScaler, StandardScaler\), or lower learning_rate\.$"
+    )
+    with pytest.raises(SerError, match=message):
+        model.fit(speech.X, speech.y)
+
+
+def test_held_out_rows_whose_loss_is_not_finite_are_an_error(speech):
+    model = MTLNeuralClassifier(max_epochs=3, random_state=0)
+    model.fit(speech.X, speech.y, groups=speech.speaker)
+    X = speech.X.copy()
+    X[np.isin(speech.speaker, model.validation_split_["groups"])] = 3e38
+    message = (
+        "early stopping has nothing to go by: the loss of the held-out rows is not finite in "
+        "epoch 1. Their features are extreme, or their weights are all 0: standardise the "
+        "features, or set early_stopping=False."
+    )
+    with pytest.raises(SerError, match=f"^{re.escape(message)}$"):
+        model.fit(X, speech.y, groups=speech.speaker)
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_errors_name_the_epoch(speech, monkeypatch, epoch):
+    validation_step = _training.MultiTaskNet.validation_step
+    train_step = _training.MultiTaskNet.train_step
+
+    def broken(step):
+        def wrapped(self, batch, **fit_params):
+            loss = step(self, batch, **fit_params)
+            return loss * torch.nan if len(self.history) == epoch else loss
+
+        return wrapped
+
+    model = MTLNeuralClassifier(max_epochs=4, random_state=0)
+    monkeypatch.setattr(_training.MultiTaskNet, "validation_step", broken(validation_step))
+    with pytest.raises(SerError, match=f"held-out rows is not finite in epoch {epoch}\\. Their"):
+        model.fit(speech.X, speech.y)
+    monkeypatch.setattr(_training.MultiTaskNet, "train_step", broken(train_step))
+    with pytest.raises(SerError, match=f"training diverged: .* in epoch {epoch}\\. Standardise"):
         model.fit(speech.X, speech.y)
 
 

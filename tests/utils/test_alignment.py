@@ -1,0 +1,92 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.utils._alignment import refuse_other_order
+
+TABLE = pd.DataFrame({"value": [1.0, 2.0, 3.0]}, index=["a", "b", "c"])
+
+
+def test_the_message_names_both_tables_the_first_row_and_the_way_out():
+    message = (
+        "aux has the index labels of X in another order (row 1 is 'c' here and 'b' there), and "
+        "rows are paired by position: give aux.loc[X.index], or reset both indexes"
+    )
+    with pytest.raises(MetadataError, match=re.escape(message)):
+        refuse_other_order(TABLE.loc[["a", "c", "b"]], TABLE, "aux", "X")
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.RangeIndex(3),
+        pd.RangeIndex(30, 0, -10),
+        pd.Index([0.5, np.nan, 2.0]),
+        pd.Index(["a", None, "c"]),
+        pd.Index([1, "a", (2, 3)], dtype=object),
+        pd.CategoricalIndex(["b", "a", "c"]),
+        pd.date_range("2026-01-01", periods=3, tz="UTC"),
+        pd.MultiIndex.from_arrays([[0, 0, 1], ["p", "q", "p"]], names=[None, "speaker"]),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("as_series", [True, False])
+def test_any_kind_of_labels(index, as_series):
+    table = TABLE.set_axis(index, axis=0)
+    table = table["value"] if as_series else table
+    refuse_other_order(table, TABLE.set_axis(index, axis=0), "aux", "X")
+    for order in ([1, 0, 2], [2, 1, 0], [1, 2, 0]):
+        with pytest.raises(MetadataError, match=r"index labels of X in another order \(row 0 is"):
+            refuse_other_order(table.iloc[order], TABLE.set_axis(index, axis=0), "aux", "X")
+
+
+def test_equal_numbers_of_another_dtype_are_the_same_labels():
+    reference = TABLE.reset_index(drop=True)
+    floats = reference.set_axis([0.0, 1.0, 2.0], axis=0)
+    refuse_other_order(floats, reference, "aux", "X")
+    with pytest.raises(MetadataError, match="another order"):
+        refuse_other_order(floats.iloc[::-1], reference, "aux", "X")
+
+
+@pytest.mark.parametrize(
+    ("table", "reference"),
+    [
+        (TABLE.to_numpy()[::-1], TABLE),
+        (TABLE.iloc[::-1], TABLE.to_numpy()),
+        (["c", "b", "a"], TABLE),  # a list has a method called index
+        (TABLE.iloc[::-1], ["a", "b", "c"]),
+        (None, TABLE),
+        (TABLE.index[::-1], TABLE),
+        (TABLE.iloc[::-1].reset_index(drop=True), TABLE),
+        (TABLE.iloc[::-1], TABLE.reset_index(drop=True)),
+        (TABLE.rename(index={"c": "d"}).iloc[::-1], TABLE),
+        (TABLE.iloc[1::-1], TABLE),
+        (TABLE.set_axis(["a", "a", "b"], axis=0), TABLE.set_axis(["a", "b", "a"], axis=0)),
+        (TABLE.loc[["b", "a", "a"]], TABLE),
+        (TABLE.iloc[::-1], TABLE.set_axis(["a", "a", "b"], axis=0)),
+        (TABLE.iloc[::-1].set_axis(["2", "1", "0"], axis=0), TABLE.reset_index(drop=True)),
+        (TABLE.iloc[:0], TABLE.iloc[:0]),
+    ],
+    ids=[
+        "array",
+        "against an array",
+        "list",
+        "against a list",
+        "nothing",
+        "an index itself",
+        "reset",
+        "against reset",
+        "other labels",
+        "another length",
+        "repeated",
+        "drawn twice",
+        "against repeated",
+        "strings against numbers",
+        "no rows",
+    ],
+)
+def test_what_says_nothing_about_the_order_passes(table, reference):
+    assert refuse_other_order(table, reference, "aux", "X") is None
