@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -7,6 +9,7 @@ import soundfile
 
 from sklearn_ser import make_speech_corpus
 from sklearn_ser.cli import main
+from sklearn_ser.persistence import load_model_info
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +123,100 @@ def test_errors_are_one_line(arguments, message, capsys):
     err = capsys.readouterr().err
     assert message in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("group", "count", "message"),
+    [
+        ("new", 24, "group 'new': scaled by these recordings' own statistics"),
+        ("new", 3, "group 'new' is new, and statistics of its own need 10 usable recordings"),
+        ("studio", 3, "group 'studio' is known from training"),
+    ],
+)
+def test_predict_says_how_a_group_was_scaled(model, folders, capsys, group, count, message):
+    files = some_files(folders, "phone", count)
+    assert main(["predict", "--model", str(model), "--group", group, *files]) == 0
+    assert message in capsys.readouterr().err
+    assert main(["predict", "--model", str(model), "--group", group, "--quiet", *files]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def train(folders, *extra):
+    return ["train", "--corpus", f"studio={folders / 'studio'}", "--features", "egemaps", *extra]
+
+
+def test_nothing_is_computed_for_a_path_that_cannot_be_written(folders, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(train(folders, "--model", str(tmp_path / "file" / "m.ser"))) == 2
+    assert "cannot write to" in capsys.readouterr().err
+    assert main(train(folders, "--model", str(tmp_path))) == 2
+    assert "is a folder; give the name of a file" in capsys.readouterr().err
+    corpus = f"studio={folders / 'studio'}"
+    assert main(["evaluate", "--corpus", corpus, "--out", str(tmp_path / "file")]) == 2
+    assert "cannot write to" in capsys.readouterr().err
+
+
+def test_a_mistyped_target_is_refused(folders, tmp_path, capsys):
+    assert main(train(folders, "--model", str(tmp_path / "m.ser"), "--aux", "gendr")) == 2
+    assert "--aux: no column 'gendr' in these corpora; they have" in capsys.readouterr().err
+    assert main(train(folders, "--model", str(tmp_path / "m.ser"), "--aux", "emotion")) == 2
+    assert "which is the label itself" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--scale-by", "typo"], "not among corpus, speaker, language"),
+        (["--map", "calm"], "expected FROM=TO, such as calm=neutral: 'calm'"),
+    ],
+)
+def test_bad_options(folders, extra, message, capsys):
+    with pytest.raises(SystemExit):
+        main(train(folders, "--model", "x.ser", *extra))
+    assert message in capsys.readouterr().err
+
+
+def test_seeds_are_at_least_one(capsys):
+    with pytest.raises(SystemExit):
+        main(["demo", "--seeds", "0"])
+    assert "expected a whole number of at least 1: '0'" in capsys.readouterr().err
+
+
+def test_svm_with_few_speakers_and_a_bad_file(folders, tmp_path, capsys):
+    table = pd.read_csv(folders / "studio" / "metadata.csv")
+    table["file"] = [str(folders / "studio" / name) for name in table["file"]]
+    few = table[table["speaker"].isin(sorted(table["speaker"].unique())[:3])]
+    few.loc[few.index[0], "emotion"] = None
+    soundfile.write(tmp_path / "silent.wav", np.zeros(16000), 16000)
+    few.loc[few.index[1], "file"] = str(tmp_path / "silent.wav")
+    few.to_csv(tmp_path / "metadata.csv", index=False)
+    path = tmp_path / "svm.ser"
+    arguments = ["train", "--corpus", f"few={tmp_path}", "--features", "egemaps",
+                 "--estimator", "svm", "--model", str(path)]  # fmt: skip
+    assert main(arguments) == 2
+    assert "--map FROM= to leave out" in capsys.readouterr().err
+    assert main([*arguments, "--map", "=", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main([*arguments, "--map", "="]) == 0
+    err = capsys.readouterr().err
+    assert "warning: " in err
+    assert "site-packages" not in err
+    assert load_model_info(path)["info"]["utterances"] == len(few) - 2
+    predict = ["predict", "--model", str(path), "--json"]
+    assert main([*predict, few["file"].iloc[1], few["file"].iloc[2]]) == 1
+    bad, good = json.loads(capsys.readouterr().out)
+    assert bad["label"] is None
+    assert good["label"] in set(table["emotion"])
+    assert good["probabilities"] is None
+
+
+def test_a_reader_may_stop_early(model, folders):
+    files = " ".join(some_files(folders, "studio", 20))
+    command = f"{sys.executable} -m sklearn_ser.cli predict --model {model} {files} | head -1"
+    run = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert run.returncode == 0
+    assert run.stderr == ""
+    assert "label" in run.stdout
 
 
 def test_map_takes_labels_of_ones_own(folders, tmp_path, capsys):

@@ -49,12 +49,12 @@ def _how_scaled(model, group, by_own_statistics):
     """A sentence on what --group came to."""
     if by_own_statistics:
         return f"group {group!r}: scaled by these recordings' own statistics"
-    known = sorted({name for path in _training_groups(model) for name in path[:1]})
+    known = sorted({str(name) for path in _training_groups(model) for name in path[:1]})
     if group in known:
         return f"group {group!r} is known from training: scaled by its statistics from there"
     return (
-        f"group {group!r} is new and has too few usable recordings here for statistics of its own "
-        f"(10 are needed): scaled by the training statistics. Known groups: {', '.join(map(str, known))}"
+        f"group {group!r} is new, and statistics of its own need 10 usable recordings: scaled by "
+        f"the training statistics. Known groups: {', '.join(known)}"
     )
 
 

@@ -69,7 +69,6 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     -----
     In `transform`, a row is scaled by the statistics of the smallest group it is in that has any:
 
-    - a group known from training: those from training;
     - a group known from training (at least `min_samples` rows there): those from training;
     - another group with at least `min_samples` rows in this batch: those of its rows in this
       batch, shrunk like those from training. **This is transductive**: it uses other utterances to
