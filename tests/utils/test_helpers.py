@@ -16,7 +16,7 @@ from sklearn_ser.exceptions import AudioError, MetadataError
 from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._ids import find_id, require_id
 from sklearn_ser.utils._progress import progress
-from sklearn_ser.utils._routing import consumed, fit_routed
+from sklearn_ser.utils._routing import arguments_for, consumed, fit_routed
 
 TABLE = pd.DataFrame({"a": [1.0, 2.0], "corpus": ["x", "y"]})
 
@@ -70,6 +70,14 @@ def test_routing_leaves_no_trace():
     fitted = fit_routed(search, X, y, speaker=np.arange(20) % 4 // 2, aux=None)
     assert fitted is search
     assert get_config()["enable_metadata_routing"] is before
+
+
+def test_a_bare_net_gets_its_speakers_by_the_name_that_its_fit_has():
+    X, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    speaker = np.repeat([0, 1], 10)
+    assert set(arguments_for(MTLNeuralClassifier(), "fit", {"speaker": speaker})) == {"groups"}
+    fitted = fit_routed(MTLNeuralClassifier(max_epochs=1), X, y, speaker=speaker)
+    assert fitted.classes_.tolist() == [0, 1]
 
 
 class Terminal(io.StringIO):
