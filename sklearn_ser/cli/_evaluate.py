@@ -47,6 +47,6 @@ def run(options):
         out=options.out,
         verbose=not options.quiet,
     )
-    written = show_result(result, options.out)
+    written = show_result(result, options.out, data=corpus.report())
     say(options, f"written: {', '.join(map(str, written))}")
     return 0

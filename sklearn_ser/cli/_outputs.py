@@ -3,8 +3,15 @@
 from pathlib import Path
 
 
-def show_result(result, out):
+def show_result(result, out, *, data=""):
     """Print the table; write it, the plots and the predictions under `out`.
+
+    Parameters
+    ----------
+    result : EvaluationResult
+    out : Path
+    data : str, default=""
+        What was evaluated, in words, to stand below the table in the file.
 
     Returns
     -------
@@ -22,9 +29,10 @@ def show_result(result, out):
     print(result.summary().round(3).to_string())
     for remark in result.remarks():
         print(remark)
+    below = [f"```text\n{data}\n```"] if data else []
     table = out / "table.md"
     table.write_text(
-        "\n\n".join([_heading(result), result.to_markdown(), *result.remarks()]) + "\n",
+        "\n\n".join([_heading(result), result.to_markdown(), *result.remarks(), *below]) + "\n",
         encoding="utf-8",
     )
     written = [table, out / "predictions.parquet"]
