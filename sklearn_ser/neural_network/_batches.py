@@ -65,13 +65,14 @@ def pack_rows(data, tasks, class_weight):
     codes = np.full(len(data.y), -1, dtype=np.int64)
     codes[data.labelled] = np.searchsorted(main.classes, data.y[data.labelled])
     weights = data.weights * data.labelled
-    by_class = compute_class_weight(
-        class_weight,
-        classes=main.classes,
-        y=data.y[data.labelled],
-        sample_weight=data.weights[data.labelled],
-    )
     # A class whose rows all have weight 0 gets an infinite balanced weight, and 0 x inf is NaN.
+    with np.errstate(divide="ignore"):
+        by_class = compute_class_weight(
+            class_weight,
+            classes=main.classes,
+            y=data.y[data.labelled],
+            sample_weight=data.weights[data.labelled],
+        )
     by_class = np.where(np.isfinite(by_class), by_class, 0.0)
     targets, columns = [codes], [weights * by_class[codes]]
     for task in aux_tasks:

@@ -17,13 +17,20 @@ def refuse_other_order(table, reference, table_name, reference_name):
     if not (hasattr(reference, "index") and isinstance(reference.index, pd.Index)):
         return
     ours, theirs = table.index, reference.index
-    if len(ours) != len(theirs) or ours.equals(theirs) or not ours.is_unique:
+    if len(ours) != len(theirs) or ours.nlevels != theirs.nlevels or ours.equals(theirs):
         return
-    places = theirs.get_indexer(ours) if theirs.is_unique else np.array([-1])
-    if (places >= 0).all():
-        first = int(np.flatnonzero(places != np.arange(len(places)))[0])
+    if not (ours.is_unique and theirs.is_unique):
+        return
+    try:
+        places = theirs.get_indexer(ours)
+    except (TypeError, ValueError, pd.errors.InvalidIndexError):
+        return  # labels that cannot be compared say nothing about the order
+    moved = np.flatnonzero(places != np.arange(len(places)))
+    if len(moved) and (places >= 0).all():
+        row = int(moved[0])
         raise MetadataError(
-            f"{table_name} has the index labels of {reference_name} in another order (row {first} "
-            f"is {ours[first]!r} here and {theirs[first]!r} there), and rows are paired by "
-            f"position: give {table_name}.loc[{reference_name}.index], or reset both indexes"
+            f"{table_name} has the index labels of {reference_name} in another order (row {row} is "
+            f"{ours[row]} here and {theirs[row]} there), and rows are paired by position: give "
+            f"{table_name}.loc[{reference_name}.index]; or, if the rows do belong together as they "
+            f"are, reset both indexes"
         )

@@ -12,8 +12,9 @@ TABLE = pd.DataFrame({"value": [1.0, 2.0, 3.0]}, index=["a", "b", "c"])
 
 def test_the_message_names_both_tables_the_first_row_and_the_way_out():
     message = (
-        "aux has the index labels of X in another order (row 1 is 'c' here and 'b' there), and "
-        "rows are paired by position: give aux.loc[X.index], or reset both indexes"
+        "aux has the index labels of X in another order (row 1 is c here and b there), and "
+        "rows are paired by position: give aux.loc[X.index]; or, if the rows do belong together "
+        "as they are, reset both indexes"
     )
     with pytest.raises(MetadataError, match=re.escape(message)):
         refuse_other_order(TABLE.loc[["a", "c", "b"]], TABLE, "aux", "X")
@@ -90,3 +91,20 @@ def test_equal_numbers_of_another_dtype_are_the_same_labels():
 )
 def test_what_says_nothing_about_the_order_passes(table, reference):
     assert refuse_other_order(table, reference, "aux", "X") is None
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (pd.MultiIndex.from_arrays([[2, 1, 0], [0, 0, 0]]), pd.RangeIndex(3)),
+        (pd.Index([0, 1, 2], dtype="Int64"), pd.RangeIndex(3)),
+        (pd.date_range("2026-01-01", periods=3), pd.Index(["2026-01-01", "2026-01-02", "x"])),
+        (
+            pd.IntervalIndex.from_tuples([(0, 2), (1, 3), (2, 4)]),
+            pd.IntervalIndex.from_tuples([(1, 3), (0, 2), (2, 4)]),
+        ),
+    ],
+    ids=repr,
+)
+def test_indexes_that_cannot_be_compared_pass(ours, theirs):
+    refuse_other_order(TABLE.set_axis(ours, axis=0), TABLE.set_axis(theirs, axis=0), "aux", "X")
