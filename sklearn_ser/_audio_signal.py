@@ -61,7 +61,8 @@ def seconds(value, name):
         if isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_):
             return float(value)
     except (TypeError, OverflowError):
-        pass  # a timedelta64 in months, an integer beyond the largest float
+        # A timedelta64 in months, or an integer beyond the largest float: said below.
+        pass
     raise AudioError(
         f"{name} must be a number of seconds or a timedelta, got {shortened(value)}: convert the "
         f"column with pandas.to_numeric or pandas.to_timedelta"

@@ -11,7 +11,7 @@ import pandas as pd
 
 from sklearn_ser._audio_signal import seconds
 from sklearn_ser.exceptions import AudioError
-from sklearn_ser.utils._ids import ID_COLUMNS, _shortened, find_id
+from sklearn_ser.utils._ids import ID_COLUMNS, find_id, short_list
 
 # More columns than this make a 2-D array a stack of utterances, not a channel-last signal.
 _MOST_CHANNELS = 8
@@ -71,7 +71,7 @@ def _from_frame(X, audio):
         start, end = (X[name] if name in X.columns else None for name in ("start", "end"))
         if any(isinstance(part, pd.DataFrame) for part in (column, start, end)):
             raise AudioError(
-                f"X has several columns of one name ({_shortened(list(X.columns))}): {audio!r}, "
+                f"X has several columns of one name ({short_list(list(X.columns))}): {audio!r}, "
                 f"'start' and 'end' must each be there once"
             )
     elif audio in X.index.names:
@@ -81,7 +81,7 @@ def _from_frame(X, audio):
         levels = [level for level in X.index.names if level is not None]
         raise AudioError(
             f"X has no column and no index level {audio!r} to take the audio from: it has the "
-            f"columns {_shortened(list(X.columns))} and the index levels {levels}. Name the one "
+            f"columns {short_list(list(X.columns))} and the index levels {levels}. Name the one "
             f"that holds the audio with audio="
         )
     return Cells(

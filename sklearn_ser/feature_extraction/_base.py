@@ -1,5 +1,6 @@
 """What every step from audio to one row of numbers has in common."""
 
+from abc import ABCMeta, abstractmethod
 from contextlib import nullcontext
 from numbers import Integral
 
@@ -13,7 +14,7 @@ from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._parallel import extract_rows
 
 
-class AudioExtractor(TransformerMixin, BaseEstimator):
+class AudioExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of the stateless steps that turn each utterance into one row of numbers.
 
     A subclass stores the parameters common to all (see `_parameter_constraints`) and its own, and
@@ -34,13 +35,13 @@ class AudioExtractor(TransformerMixin, BaseEstimator):
     _sampling_rate = 16000
     _min_duration = 0.0
 
+    @abstractmethod
     def _feature_names(self):
         """Names of the features, in order, as a list of str."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _extract(self, signal):
         """Features of one utterance (1-D float32 array) as a 1-D array."""
-        raise NotImplementedError
 
     def _computing(self):
         """A context manager held while a job extracts features: the place to limit threads."""

@@ -38,7 +38,7 @@ def require_id(X, name, wanted_by):
         return values
     if isinstance(X, pd.DataFrame):
         levels = [level for level in X.index.names if level is not None]
-        seen = f"X has the columns {_shortened(list(X.columns))} and the index levels {levels}"
+        seen = f"X has the columns {short_list(list(X.columns))} and the index levels {levels}"
     else:
         seen = f"X is a {type(X).__name__}, which carries no ids"
     raise MetadataError(
@@ -48,6 +48,7 @@ def require_id(X, name, wanted_by):
     )
 
 
-def _shortened(names, most=6):
+def short_list(names, most=6):
+    """The first few of many names, for a message."""
     shown = ", ".join(map(repr, names[:most]))
     return f"[{shown}{f', ... {len(names) - most} more' if len(names) > most else ''}]"
