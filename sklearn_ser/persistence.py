@@ -2,26 +2,44 @@
 
 A file is a skops archive (a zip of JSON and arrays) of the fitted estimator and of facts about
 it. Network weights are safetensors bytes inside. skops builds only objects of types that are
-trusted by name: scikit-learn's, numpy's, and our own, which are listed here. Anything else in a
-file is refused before it is touched.
+trusted by name: scikit-learn's, numpy's, and those listed here. Anything else in a file is
+refused before it is touched.
 """
 
+import contextlib
 import importlib
 import json
 import platform
-import zipfile
 from pathlib import Path
 
 from sklearn_ser import __version__
-from sklearn_ser.exceptions import ModelFileError
+from sklearn_ser._model_archive import (
+    archive_of,
+    check_skops,
+    read_members,
+    replace_file,
+    size_limit,
+)
+from sklearn_ser.exceptions import ModelFileError, SerError
 
 __all__ = ["load_model", "load_model_info", "save_model", "trusted_types"]
 
 FORMAT = 1
 _MODEL, _INFO = "model.skops", "info.json"
 
-#: Our own types and functions that a model file may hold, by the module that defines each.
-_OWN_TYPES = {
+#: What a model file may hold beyond what skops trusts, by the module that has it. Those of
+#: scikit-learn are what every fitted search holds: a scorer and its function, and the splitter.
+#: The types only keep what they are given; the functions may stand in a scorer only.
+_TRUSTED = {
+    "sklearn.metrics": ("accuracy_score", "balanced_accuracy_score", "f1_score", "recall_score"),
+    "sklearn.metrics._scorer": ("_PassthroughScorer", "_Scorer"),
+    "sklearn.model_selection": (
+        "GroupKFold",
+        "KFold",
+        "LeaveOneGroupOut",
+        "StratifiedGroupKFold",
+        "StratifiedKFold",
+    ),
     "sklearn_ser.feature_extraction": ("OpenSmileExtractor", "SpeakerEmbedding"),
     "sklearn_ser.metrics._uar": ("uar_score", "_uar_of_labelled_rows", "_uar_with_warning"),
     "sklearn_ser.model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
@@ -29,13 +47,12 @@ _OWN_TYPES = {
     "sklearn_ser.preprocessing": ("GroupScaler", "SkipFailedRows"),
 }
 
-#: A type of scikit-learn that skops leaves out: what make_scorer gives, which every search holds.
-#: It only keeps a function, and that function must be trusted itself.
-_SKLEARN_TYPES = ("sklearn.metrics._scorer._Scorer",)
-
 
 def trusted_types():
     """Names of the types that :func:`load_model` accepts beyond those that skops itself does.
+
+    The few functions among them are accepted inside a scorer only, and are never called by
+    loading.
 
     Returns
     -------
@@ -47,12 +64,7 @@ def trusted_types():
     >>> any(name.endswith("GroupScaler") for name in trusted_types())
     True
     """
-    names = list(_SKLEARN_TYPES)
-    for module, attributes in _OWN_TYPES.items():
-        for attribute in attributes:
-            found = getattr(importlib.import_module(module), attribute)
-            names.append(f"{found.__module__}.{found.__qualname__}")
-    return names
+    return [_full_name(found) for found in _trusted_objects()]
 
 
 def save_model(model, path, *, info=None):
@@ -63,14 +75,16 @@ def save_model(model, path, *, info=None):
     model : estimator
         Such as a fitted Pipeline.
     path : str or Path
-        Conventionally ending in ``.ser``.
+        Conventionally ending in ``.ser``. A file that is there already is replaced when the new
+        one is complete, and stays as it was if anything fails.
     info : dict, optional
         Facts to keep with it (training corpora, labels, ...); anything that JSON can hold.
 
     Raises
     ------
     ModelFileError
-        If the model holds a type that loading would refuse; nothing is written then.
+        If the model is not a fitted estimator or holds a type that loading would refuse, if
+        `info` cannot be JSON, or if the file cannot be written.
 
     Examples
     --------
@@ -84,25 +98,21 @@ def save_model(model, path, *, info=None):
     GroupScaler()
     """
     import sklearn
-    import skops.io
 
-    data = skops.io.dumps(model)
-    unknown = _untrusted(data, ())
-    if unknown:
-        raise ModelFileError(
-            f"the model holds types that a model file may not: {unknown}. Keep to estimators of "
-            f"scikit-learn and sklearn_ser, or save it with skops and a trusted list of your own"
-        )
+    target = _checked_target(path)
     facts = {
         "format": FORMAT,
         "sklearn_ser": __version__,
         "scikit_learn": sklearn.__version__,
         "python": platform.python_version(),
-        "info": info or {},
+        "info": _checked_info(info),
     }
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(_INFO, json.dumps(facts, indent=2))
-        archive.writestr(_MODEL, data)
+    _check_estimator(model, "the model")
+    content = archive_of({_INFO: json.dumps(facts, indent=2).encode(), _MODEL: _dumps(model)})
+    try:
+        replace_file(target, content)
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"cannot write the model file {str(path)!r}: {error}") from error
 
 
 def load_model(path, *, trusted=()):
@@ -113,7 +123,7 @@ def load_model(path, *, trusted=()):
     path : str or Path
     trusted : sequence of str, default=()
         Further types that you trust, by full name. A type is trusted to be built from whatever
-        the file says: add only what you know.
+        the file says, and a function to be handed to any estimator in it: add only what you know.
 
     Returns
     -------
@@ -123,22 +133,26 @@ def load_model(path, *, trusted=()):
     Raises
     ------
     ModelFileError
-        If the file is missing, damaged, of a newer format, or holds a type that is not trusted.
+        If the file is missing, damaged, of a newer format, holds a type that is not trusted, or
+        something else than a fitted estimator.
     """
     import skops.io
 
-    data = _read(path, _MODEL)
-    load_model_info(path)
-    unknown = _untrusted(data, trusted, path)
+    trusted = _checked_names(trusted)
+    data, _ = _read(path, _MODEL)
+    with _refusing(f"model file {str(path)!r} cannot be read"):
+        _check(data, size_limit(Path(path).stat().st_size), trusted)
+        unknown = _untrusted(data, trusted)
     if unknown:
         raise ModelFileError(
             f"model file {str(path)!r} holds types that are not trusted and was not loaded: "
             f"{unknown}. If you know that they are harmless, name them in trusted="
         )
-    try:
-        return skops.io.loads(data, trusted=[*trusted_types(), *trusted])
-    except Exception as error:
-        raise ModelFileError(f"model file {str(path)!r} cannot be read: {error}") from error
+    with _refusing(f"model file {str(path)!r} cannot be read"):
+        model = skops.io.loads(data, trusted=[*trusted_types(), *trusted])
+        _check_estimator(model, "what it holds")
+        repr(model)  # a parameter may be missing, or be what no estimator has
+    return model
 
 
 def load_model_info(path):
@@ -153,39 +167,150 @@ def load_model_info(path):
     dict
         `format`, versions of `sklearn_ser`, `scikit_learn` and `python`, and `info` as given to
         :func:`save_model`.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, damaged or of a newer format.
     """
+    return _read(path)[-1]
+
+
+def _trusted_objects():
+    return [
+        getattr(importlib.import_module(module), attribute)
+        for module, attributes in _TRUSTED.items()
+        for attribute in attributes
+    ]
+
+
+def _full_name(found):
+    return f"{found.__module__}.{found.__qualname__}"
+
+
+def _checked_target(path):
+    """Where to write, links resolved."""
+    target = Path(path)
+    with contextlib.suppress(ValueError):  # of a path that cannot be; writing will tell
+        target = target.resolve()
+    if target.is_dir():
+        raise ModelFileError(f"cannot write the model file {str(path)!r}: this is a folder")
+    if not target.parent.is_dir():
+        raise ModelFileError(
+            f"cannot write the model file {str(path)!r}: there is no folder {str(target.parent)!r}"
+        )
+    return target
+
+
+def _checked_info(info):
+    if info is None:
+        return {}
+    if not isinstance(info, dict):
+        raise ModelFileError(f"info must be a dict, got {type(info).__name__}")
+    for key, value in info.items():
+        try:
+            json.dumps({key: value})
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ModelFileError(
+                f"info[{key!r}] cannot be written as JSON ({error}): keep to str, int, float, "
+                f"bool, None, and lists and dicts of these"
+            ) from error
+    return info
+
+
+def _checked_names(trusted):
+    is_names = not isinstance(trusted, str) and hasattr(trusted, "__iter__")
+    names = list(trusted) if is_names else []
+    if not is_names or not all(isinstance(name, str) for name in names):
+        raise ModelFileError(
+            f"trusted must be a list of full names of types, such as "
+            f'["package.module.Type"], got {trusted!r}'
+        )
+    return names
+
+
+def _check_estimator(model, what):
+    """Refuse anything but a fitted estimator."""
+    from sklearn.base import BaseEstimator
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    if not isinstance(model, BaseEstimator):
+        kind = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+        raise ModelFileError(f"{what} must be a fitted estimator of scikit-learn, got {kind}")
+    if not hasattr(model, "fit"):  # such as a splitter
+        raise ModelFileError(f"{what} has no fit: {type(model).__name__} is not an estimator")
     try:
-        facts = json.loads(_read(path, _INFO))
-        file_format = int(facts["format"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise ModelFileError(f"model file {str(path)!r} is damaged: {_INFO}: {error}") from error
+        check_is_fitted(model)
+    except NotFittedError as error:
+        raise ModelFileError(f"{what} is not fitted: {error}") from error
+
+
+def _dumps(model):
+    """The skops archive of a model that load_model is going to accept."""
+    import skops.io
+
+    try:
+        data = skops.io.dumps(model)
+        _check(data, size_limit(len(data)), ())
+        unknown = _untrusted(data, ())
+    except Exception as error:
+        raise ModelFileError(f"the model cannot be kept in a file: {_text(error)}") from error
+    if unknown:
+        raise ModelFileError(
+            f"the model holds types that a model file may not: {unknown}. They are neither among "
+            f"sklearn_ser.persistence.trusted_types() nor among those that skops trusts (most of "
+            f"scikit-learn, not its decision trees). skops.io.dump writes them too; whoever loads "
+            f"that file must trust them by name"
+        )
+    return data
+
+
+def _read(path, *names):
+    """The members of these names as bytes, then the checked facts."""
+    path = Path(path)
+    if not path.is_file():
+        raise ModelFileError(f"no model file {str(path)!r}")
+    with _refusing(f"{str(path)!r} is not a model file of sklearn_ser, or is damaged"):
+        members = read_members(path, (*names, _INFO))
+        facts = json.loads(members[_INFO])
+        if not isinstance(facts, dict) or not isinstance(facts.get("info", {}), dict):
+            raise ModelFileError(f"{_INFO} does not hold what save_model writes")
+        file_format = facts.get("format")
+        if type(file_format) is not int or file_format < 1:
+            raise ModelFileError(
+                f"{_INFO} must have a format of 1 or higher, it has {str(file_format)[:40]}"
+            )
     if file_format > FORMAT:
         raise ModelFileError(
             f"model file {str(path)!r} has format {file_format}, this version of sklearn_ser "
             f"({__version__}) reads up to {FORMAT}: upgrade sklearn_ser"
         )
-    return facts
+    return *(members[name] for name in names), facts
 
 
-def _read(path, name):
-    path = Path(path)
-    if not path.is_file():
-        raise ModelFileError(f"no model file {str(path)!r}")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.read(name)
-    except (zipfile.BadZipFile, KeyError, EOFError, OSError, zipfile.zlib.error) as error:
-        raise ModelFileError(
-            f"{str(path)!r} is not a model file of sklearn_ser, or is damaged: {error}"
-        ) from error
+def _check(data, limit, trusted):
+    functions = {_full_name(each) for each in _trusted_objects() if not isinstance(each, type)}
+    check_skops(data, limit, {*trusted_types(), *trusted}, functions)
 
 
-def _untrusted(data, trusted, path=None):
+def _untrusted(data, trusted):
     """Types in a skops archive that neither skops, nor we, nor the caller trust."""
     import skops.io
 
-    try:
-        found = skops.io.get_untrusted_types(data=data)
-    except Exception as error:
-        raise ModelFileError(f"model file {str(path)!r} cannot be read: {error}") from error
+    found = skops.io.get_untrusted_types(data=data)
     return sorted(set(found) - {*trusted_types(), *trusted})
+
+
+@contextlib.contextmanager
+def _refusing(opening):
+    """Whatever goes wrong with a file is an error of that file."""
+    try:
+        yield
+    except Exception as error:
+        raise ModelFileError(f"{opening}: {_text(error)}") from error
+
+
+def _text(error):
+    """An error's text, with its type if it is not ours."""
+    return str(error) if isinstance(error, SerError) else f"{type(error).__name__}: {error}"

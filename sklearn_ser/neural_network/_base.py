@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.neural_network._inputs import check_features
 from sklearn_ser.neural_network._module import NetCache, module_from_bytes, resolve_device
+from sklearn_ser.neural_network._state import check_state
 from sklearn_ser.neural_network._tasks import task_from_state
 from sklearn_ser.neural_network._training import EVALUATION_BATCH, make_net
 from sklearn_ser.utils._failed import with_missing
@@ -136,6 +137,7 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         return state
 
     def __setstate__(self, state):
+        check_state(state)  # it may come from a file
         super().__setstate__(state)
         if "_weights" in state:
             self._net_cache = NetCache()

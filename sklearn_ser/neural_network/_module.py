@@ -48,7 +48,8 @@ def build_module(architecture, *, device, seed=None):
         ``heads``, a dict of task name to number of outputs.
     device : str
     seed : int, optional
-        For the first weights and dropout. None: the weights stay unset and are to be loaded.
+        For the first weights and dropout. None, with ``device="meta"``: shapes only, without
+        memory for weights, which are to be loaded.
 
     Returns
     -------
@@ -83,7 +84,7 @@ def weights_to_bytes(module):
 
 def module_from_bytes(architecture, weights, device):
     """A module ready to predict, from :func:`weights_to_bytes`."""
-    module = build_module(architecture, device=device)
+    module = build_module(architecture, device="meta").to_empty(device=device)
     module.load_state_dict(load(weights))
     return module.eval()
 

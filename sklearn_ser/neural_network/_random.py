@@ -53,10 +53,12 @@ class Dropout(nn.Module):
 def linear(n_inputs, n_outputs, generator):
     """A linear layer with torch's usual first weights, drawn from `generator`.
 
-    With ``generator=None`` the weights are left unset, for a network whose weights are loaded.
+    With ``generator=None`` the layer is on torch's "meta" device, shapes without memory, for a
+    network whose weights are loaded.
     """
-    layer = nn.utils.skip_init(nn.Linear, n_inputs, n_outputs)
+    layer = nn.Linear(n_inputs, n_outputs, device="meta")
     if generator is not None:
+        layer = layer.to_empty(device="cpu")
         bound = n_inputs**-0.5
         with torch.no_grad():
             layer.weight.uniform_(-bound, bound, generator=generator)

@@ -1,0 +1,190 @@
+"""The archives of a model file, looked at before anything is built from them.
+
+A model file is a zip; the skops archive in it is one too. Nothing here imports or builds what a
+file names, unless the caller trusts it: sizes and the schema are plain data. Errors tell the
+reason alone; `persistence` puts the file's name before it.
+"""
+
+import contextlib
+import importlib
+import io
+import json
+import os
+import uuid
+import zipfile
+
+from sklearn_ser.exceptions import ModelFileError
+
+# What a file may unpack to, all in all. Network weights hardly compress and support vectors by
+# less than 10; a zip bomb reaches 1000.
+SMALLEST_LIMIT = 64 * 2**20
+MOST_EXPANSION = 200
+
+# Protocol 0 of skops named functions in another place of the schema. No model file has it.
+FIRST_PROTOCOL = 1
+
+#: The attribute of a scorer that holds its function.
+FUNCTION_PLACE = "_score_func"
+
+#: What skops calls while it builds, or hands over to be called: only types belong there.
+CALLED_PLACES = {
+    "key_types": ("ListNode", "TypeNode"),
+    "default_factory": ("TypeNode", "JsonNode"),
+}
+
+
+def size_limit(n_bytes):
+    """The most that a file of `n_bytes` may unpack to, in bytes."""
+    return max(SMALLEST_LIMIT, MOST_EXPANSION * n_bytes)
+
+
+def read_members(path, names):
+    """Some members of the outer archive: a dict of name to bytes."""
+    with zipfile.ZipFile(path) as archive:
+        _check_sizes(archive, size_limit(path.stat().st_size), zipfile.ZIP_DEFLATED)
+        return {name: _read(archive, name) for name in names}
+
+
+def archive_of(members):
+    """A zip of the members; not compressed where reading would take it for a zip bomb.
+
+    Parameters
+    ----------
+    members : dict of str to bytes
+
+    Returns
+    -------
+    bytes
+    """
+    n_bytes = sum(map(len, members.values()))
+    for compression in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", compression) as archive:
+            for name, member in members.items():
+                archive.writestr(name, member)
+        if n_bytes <= size_limit(buffer.tell()):
+            break
+    return buffer.getvalue()
+
+
+def replace_file(path, content):
+    """Write a file such that at any moment there is the whole old one or the whole new one."""
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        # Not a file of tempfile, which only its owner may read.
+        with part.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            part.unlink()
+
+
+def check_skops(data, limit, trusted, scorer_functions):
+    """Refuse a skops archive that unpacks to too much, or that could call a function.
+
+    skops trusts a name wherever it stands, and so calls a trusted function that stands where a
+    type belongs. Here a function may only be handed over, never be called.
+
+    Parameters
+    ----------
+    data : bytes
+    limit : int
+        Bytes that it may unpack to.
+    trusted : set of str
+        Full names of types and functions that skops is going to be told to trust.
+    scorer_functions : set of str
+        Those of them that may stand in a scorer, and nowhere else.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        # skops reads members whole: a compressed one might hold more than it declares.
+        _check_sizes(archive, limit, zipfile.ZIP_STORED)
+        schema = json.loads(_read(archive, "schema.json"))
+        protocol = schema["protocol"]
+        if type(protocol) is not int or protocol < FIRST_PROTOCOL:
+            raise ModelFileError(f"its skops protocol is {protocol!r}")
+        _SchemaCheck(archive, limit, trusted, scorer_functions).outline(schema)
+
+
+class _SchemaCheck:
+    def __init__(self, archive, limit, trusted, scorer_functions):
+        self.archive = archive
+        self.limit = limit
+        self.trusted = trusted
+        self.scorer_functions = scorer_functions
+        self.n_bytes = 0
+        self.outlines = {}
+
+    def outline(self, value, key=None, loaders=None):
+        """Check a part of the schema; return what must be the same wherever its id stands.
+
+        skops builds an id once and takes that object wherever the id stands again, whatever is
+        written there. So what is written must be the same each time, or the check would look at
+        something else than skops builds.
+        """
+        if isinstance(value, list):
+            return tuple(self.outline(item, key, loaders) for item in value)
+        if not isinstance(value, dict):
+            return value
+        identity = value.get("__id__")
+        identity = None if isinstance(identity, dict) else identity
+        if isinstance(value.get("__loader__"), str):
+            self._check_node(value, key, loaders)
+            if identity is None or identity not in self.outlines:
+                self._count_bytes(value)
+        parts = tuple(
+            (name, self.outline(part, name, CALLED_PLACES.get(name, loaders)))
+            for name, part in value.items()
+            if name not in ("__id__", "file") or isinstance(part, dict | list)
+        )
+        if identity is not None and self.outlines.setdefault(identity, parts) != parts:
+            raise ModelFileError(f"two different things in it have the same id {identity!r}")
+        return parts
+
+    def _check_node(self, node, key, loaders):
+        module, attribute = node["__module__"], node["__class__"]
+        name, loader = f"{module}.{attribute}", node["__loader__"]
+        if loaders is not None and loader not in loaders:
+            raise ModelFileError(f"{name} stands where only a type may")
+        if loader == "FunctionNode":
+            if name in self.scorer_functions and key != FUNCTION_PLACE:
+                raise ModelFileError(f"the function {name} stands outside a scorer")
+        elif name in self.trusted:
+            found = getattr(importlib.import_module(module), attribute)
+            if not isinstance(found, type):
+                raise ModelFileError(f"the function {name} stands where it would be called")
+
+    def _count_bytes(self, node):
+        if not isinstance(node.get("file"), str):
+            return
+        self.n_bytes += self.archive.getinfo(node["file"]).file_size
+        if node["__loader__"] == "SparseMatrixNode":  # its file is a zip again
+            with zipfile.ZipFile(io.BytesIO(_read(self.archive, node["file"]))) as inner:
+                self.n_bytes += sum(info.file_size for info in inner.infolist())
+        _check_total(self.n_bytes, self.limit)
+
+
+def _check_sizes(archive, limit, compression):
+    for info in archive.infolist():
+        if info.compress_type not in (zipfile.ZIP_STORED, compression):
+            raise ModelFileError(
+                f"{info.filename!r} in it is compressed in a way that save_model does not use"
+            )
+    _check_total(sum(info.file_size for info in archive.infolist()), limit)
+
+
+def _check_total(n_bytes, limit):
+    if n_bytes > limit:
+        raise ModelFileError(
+            f"it would unpack to {n_bytes / 2**20:.0f} MiB, and a file of its size may to "
+            f"{limit / 2**20:.0f} MiB"
+        )
+
+
+def _read(archive, name):
+    info = archive.getinfo(name)
+    with archive.open(info) as member:
+        # Never more than declared, which was checked; read() would unpack whatever there is.
+        return member.read(info.file_size)

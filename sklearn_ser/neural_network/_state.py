@@ -1,0 +1,129 @@
+"""Is the state of a fitted estimator one that fit could have left? It may come from a file."""
+
+import numpy as np
+from safetensors import SafetensorError, deserialize
+
+from sklearn_ser.exceptions import SerError
+from sklearn_ser.neural_network._aux import MAIN_TASK
+from sklearn_ser.neural_network._encoders import ACTIVATIONS, ENCODERS
+from sklearn_ser.neural_network._module import DTYPES, build_module
+from sklearn_ser.neural_network._tasks import ClassificationTask, task_from_state
+
+_FITTED = ("_architecture", "_weights", "_tasks", "_history", "classes_", "n_features_in_")
+_CHOICES = {"encoder": ENCODERS, "activation": ACTIVATIONS, "dtype": DTYPES}
+_ARCHITECTURE = {*_CHOICES, "n_features", "hidden_units", "dropout", "heads"}
+
+# By the names that safetensors has for them.
+_DTYPE_NAMES = {"float32": "F32", "float64": "F64"}
+
+
+def check_state(state):
+    """Refuse a damaged state of a multi-task estimator; an unfitted one passes.
+
+    Nothing larger than the stored weights is allocated, whatever the state says.
+
+    Parameters
+    ----------
+    state : dict
+        The estimator's ``__dict__``.
+
+    Raises
+    ------
+    SerError
+        Naming the first thing that does not fit.
+    """
+    if not isinstance(state, dict):
+        raise _damage(f"it is a {type(state).__name__}")
+    if not any(name in state for name in _FITTED[:4]):
+        return
+    missing = [name for name in _FITTED if name not in state]
+    if missing:
+        raise _damage(f"it lacks {missing}")
+    shapes = _stored_shapes(state["_weights"])
+    architecture = state["_architecture"]
+    _check_architecture(architecture, largest=len(state["_weights"]), n_arrays=len(shapes))
+    _check_shapes(architecture, shapes)
+    _check_tasks(state["_tasks"], architecture["heads"], state["classes_"])
+    if state["n_features_in_"] != architecture["n_features"]:
+        raise _damage(
+            f"n_features_in_ is {state['n_features_in_']!r}, and the network takes "
+            f"{architecture['n_features']}"
+        )
+    history = state["_history"]
+    if not isinstance(history, dict) or "epoch" not in history:
+        raise _damage("its history has no epochs")
+
+
+def _damage(what):
+    return SerError(f"the state of the neural network is damaged: {what}")
+
+
+def _stored_shapes(weights):
+    """Name of each stored array to its dtype and shape."""
+    if not isinstance(weights, bytes):
+        raise _damage(f"its weights are a {type(weights).__name__}, not bytes")
+    try:
+        arrays = deserialize(weights)
+    except SafetensorError as error:
+        raise _damage(f"its weights cannot be read ({error})") from error
+    return {name: (array["dtype"], tuple(array["shape"])) for name, array in arrays}
+
+
+def _check_architecture(architecture, largest, n_arrays):
+    """`largest` and `n_arrays` bound widths and depth by the weights that are really there."""
+    if not isinstance(architecture, dict) or set(architecture) != _ARCHITECTURE:
+        raise _damage(f"its architecture must have {sorted(_ARCHITECTURE)}")
+    for name, choices in _CHOICES.items():
+        value = architecture[name]
+        if not isinstance(value, str) or value not in choices:
+            raise _damage(f"{name} is {value!r}, not one of {sorted(choices)}")
+    dropout, heads = architecture["dropout"], architecture["heads"]
+    if not isinstance(dropout, float) or not 0.0 <= dropout < 1.0:
+        raise _damage(f"dropout is {dropout!r}")
+    if not isinstance(heads, dict) or not isinstance(architecture["hidden_units"], list):
+        raise _damage("hidden_units must be a list, and heads a dict")
+    widths = {
+        "n_features": [architecture["n_features"]],
+        "hidden_units": architecture["hidden_units"],
+        "heads": [*heads.values()],
+    }
+    for name, values in widths.items():
+        if not values or not all(type(value) is int and value > 0 for value in values):
+            raise _damage(f"{name} is {architecture[name]!r}, not positive whole numbers")
+        if max(values) > largest or len(values) > n_arrays:
+            raise _damage(
+                f"{name} is {architecture[name]!r}, more than {largest} bytes of weights can hold"
+            )
+
+
+def _check_shapes(architecture, stored):
+    dtype = _DTYPE_NAMES[architecture["dtype"]]
+    module = build_module(architecture, device="meta")
+    needed = {name: (dtype, tuple(value.shape)) for name, value in module.state_dict().items()}
+    for name in sorted({*needed, *stored}):
+        if needed.get(name) != stored.get(name):
+            raise _damage(
+                f"{name!r} is {stored.get(name, 'absent')} in its weights and "
+                f"{needed.get(name, 'absent')} in its architecture"
+            )
+
+
+def _check_tasks(states, heads, classes):
+    try:
+        tasks = [task_from_state(state) for state in states]
+        outputs = {task.name: task.n_outputs for task in tasks}
+    except (TypeError, ValueError, KeyError) as error:
+        raise _damage(f"its tasks cannot be read ({error!r})") from error
+    if list(outputs.items()) != list(heads.items()) or len(tasks) != len(heads):
+        raise _damage(f"its tasks have {outputs} outputs, and its heads {heads}")
+    main = tasks[0]
+    if main.name != MAIN_TASK or not isinstance(main, ClassificationTask):
+        raise _damage(f"its first task is {main.name!r}, not the classes of {MAIN_TASK!r}")
+    for task in tasks:
+        if isinstance(task, ClassificationTask):
+            if not isinstance(task.classes, np.ndarray) or task.classes.ndim != 1:
+                raise _damage(f"the classes of task {task.name!r} are not a list of labels")
+        elif not all(isinstance(value, float) for value in (task.mean, task.scale)):
+            raise _damage(f"task {task.name!r} has no mean and scale")
+    if not np.array_equal(main.classes, classes):
+        raise _damage("classes_ are not those of its first task")
