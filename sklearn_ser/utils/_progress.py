@@ -1,5 +1,6 @@
 """One progress bar for the whole package: silent with verbose=0 and where stderr is no terminal."""
 
+import shutil
 import sys
 
 
@@ -21,4 +22,7 @@ def progress(iterable=None, *, total=None, desc="", unit="it", verbose=0, **kwar
     from tqdm.auto import tqdm
 
     shown = bool(verbose) and sys.stderr.isatty()
+    if shown and shutil.get_terminal_size((0, 0)).columns == 0:
+        # A terminal that does not say its size (docker exec, some CI): tqdm would draw nothing.
+        kwargs = {"ncols": 80, "nrows": 24} | kwargs
     return tqdm(iterable, total=total, desc=desc, unit=unit, disable=not shown, **kwargs)
