@@ -32,7 +32,7 @@ def run(options):
         X["corpus"] = options.group
     with watch_transduction() as watched:
         table = predict_table(model, X)
-    if options.group:
+    if options.group and table["error"].isna().any():
         say(options, _how_scaled(model, options.group, watched.used))
     table.insert(0, "file", X["file"])
     good, bad = table[table["error"].isna()], table[table["error"].notna()]
@@ -50,6 +50,8 @@ def _how_scaled(model, group, by_own_statistics):
     if by_own_statistics:
         return f"group {group!r}: scaled by these recordings' own statistics"
     known = sorted({str(name) for path in _training_groups(model) for name in path[:1]})
+    if not known:
+        return f"group {group!r}: this model knows no groups, it scales by its training statistics"
     if group in known:
         return f"group {group!r} is known from training: scaled by its statistics from there"
     return (

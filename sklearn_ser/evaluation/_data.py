@@ -73,7 +73,7 @@ def select_data(frame, *, X, y, aux, corpus, speaker, labels):
             f"frame must be a pandas DataFrame with one row per utterance, such as Corpus.frame; "
             f"got {type(frame).__name__}"
         )
-    refuse_other_order(X, frame, "X", "frame")
+    refuse_other_order(X, frame, "X", "frame", default_counts=True)
     frame = frame.reset_index(drop=True)
     aux = [aux] if isinstance(aux, str) else list(aux or ())
     _require_columns(frame, {"y": [y], "corpus": [corpus], "speaker": [speaker], "aux": aux})
@@ -91,7 +91,7 @@ def select_data(frame, *, X, y, aux, corpus, speaker, labels):
         raise MetadataError(
             f"X has {len(X)} rows and frame has {len(frame)}: they must be aligned, row by row"
         )
-    truth = frame[y].astype(object).where(frame[y].notna(), None)
+    truth = _as_plain_labels(frame[y])
     labels = _fixed_labels(truth, frame[corpus], labels)
     kept = np.flatnonzero(truth.isin(labels))
     ids = pd.DataFrame({name: frame[name] for name in ID_COLUMNS if name in frame})
@@ -177,6 +177,21 @@ def _fixed_labels(truth, corpus, labels):
     return sorted(labels, key=str)
 
 
+def _as_plain_labels(column):
+    """The labels as Python objects, None where missing; whole numbers as such.
+
+    pandas turns a column of whole numbers into floats as soon as one is missing.
+    """
+    if pd.api.types.is_float_dtype(column.dtype):
+        if (column.dropna() % 1 != 0).any():
+            raise MetadataError(
+                f"column {column.name!r} holds numbers that are not whole, such as "
+                f"{column.dropna().iloc[0]}: it needs a class for each utterance"
+            )
+        column = column.astype("Int64")
+    return column.astype(object).where(column.notna(), None)
+
+
 def _as_targets(values):
     """Whole numbers and booleans as such (scikit-learn refuses them as objects), else objects."""
     array = np.asarray(values)
@@ -190,7 +205,9 @@ def _joined_by_recording(ids):
         return speaker
     known = ids["recording"].notna().to_numpy()
     speakers, names = pd.factorize(speaker)
-    recordings, recording_names = pd.factorize(ids["recording"][known])
+    # Like recordings of two corpora are two recordings.
+    pairs = pd.MultiIndex.from_frame(ids.loc[known, ["corpus", "recording"]])
+    recordings, recording_names = pd.factorize(pairs)
     n_nodes = len(names) + len(recording_names)
     links = coo_array(
         (np.ones(known.sum()), (speakers[known], len(names) + recordings)), (n_nodes, n_nodes)

@@ -20,6 +20,8 @@ class ResultFolder:
 
     def __init__(self, path):
         self.path = None if path is None else Path(path)
+        if self.path is not None:
+            self.path.mkdir(parents=True, exist_ok=True)
 
     def __bool__(self):
         return self.path is not None

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from sklearn_ser.evaluation._tables import as_labels
 from sklearn_ser.exceptions import SerError
 from sklearn_ser.metrics import uar_score
 
@@ -188,8 +189,11 @@ class EvaluationResult:
         if not (folder / _DETAILS).is_file():
             raise SerError(f"{str(folder)!r} holds no evaluation: {_DETAILS} is not there")
         details = json.loads((folder / _DETAILS).read_text(encoding="utf-8"))
+        predictions = pd.read_parquet(folder / _PREDICTIONS)
+        for name in ("truth", "prediction"):
+            predictions[name] = as_labels(predictions[name], details["labels"])
         return cls(
-            pd.read_parquet(folder / _PREDICTIONS),
+            predictions,
             labels=details["labels"],
             protocol=details["protocol"],
             **{name: pd.DataFrame(details[name]) for name in ("dropped", "notes", "failures")},
@@ -238,4 +242,6 @@ class EvaluationResult:
 
 
 def _table_of(table, columns):
-    return pd.DataFrame(columns=columns) if table is None else table
+    """The table with None where something is missing, which JSON can hold, unlike NaN."""
+    table = pd.DataFrame(columns=columns) if table is None else table.astype(object)
+    return table.where(table.notna(), None)

@@ -35,7 +35,7 @@ def tidy_predictions(jobs, tables, data):
                     "corpus": data.corpus[position],
                     "speaker": data.speaker[position],
                     "truth": data.y[position],
-                    "prediction": table["prediction"],
+                    "prediction": as_labels(table["prediction"], data.labels),
                     "failed": table["failed"],
                 }
             ).join(table[probability_columns(data.labels)])
@@ -61,4 +61,18 @@ def collect_failures(records_of_all, data):
         for record in records:
             row = int(data.row[record["row"]])
             seen.setdefault((row, record["reason"]), (row, record["file"], record["reason"]))
-    return pd.DataFrame(sorted(seen.values()), columns=["row", "file", "reason"])
+    return pd.DataFrame(
+        sorted(seen.values(), key=lambda found: found[0]), columns=["row", "file", "reason"]
+    )
+
+
+def as_labels(values, labels):
+    """`values` as the very objects in `labels`, None where missing, whatever a file made of them.
+
+    Returns
+    -------
+    pandas.Series of object
+    """
+    same = {label: label for label in labels}
+    found = [None if pd.isna(value) else same.get(value, value) for value in values]
+    return pd.Series(found, index=getattr(values, "index", None), dtype=object)

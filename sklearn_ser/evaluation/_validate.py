@@ -269,7 +269,10 @@ def _report_failed(result):
     if not rows:
         return
     known = result.failures.drop_duplicates("row")
-    shown = [f"row {r.row} ({r.file}): {r.reason}" for r in known.head(3).itertuples()]
+    shown = [
+        f"row {r.row}{f' ({r.file})' if r.file else ''}: {r.reason}"
+        for r in known.head(3).itertuples()
+    ]
     shown = shown or [f"rows {rows[:5]}"]
     warnings.warn(
         f"{len(rows)} utterances had no usable audio or no prediction, and count as misses: "

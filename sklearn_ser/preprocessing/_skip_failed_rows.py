@@ -63,6 +63,12 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
     --------
     MTLNeuralClassifier : Does the same on its own account.
 
+    Notes
+    -----
+    Put it around ensembles, not into them: voting, bagging and calibration take a missing
+    prediction for the first class. To score predictions with missing labels use
+    ``scoring=uar_scorer`` or None; scikit-learn's own scorers refuse them.
+
     Examples
     --------
     >>> import numpy as np
@@ -328,7 +334,12 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
             for name, value in metadata.items()
             if name in signature(getattr(self.estimator, method)).parameters
         }
-        return {**arguments_for(self.estimator, method, metadata), **named}
+        given = {**arguments_for(self.estimator, method, metadata), **named}
+        # With routing off, `groups` serves a splitter that asks for speakers or corpora.
+        for name in ("speaker", "corpus"):
+            if "groups" in metadata and "groups" not in given and name not in metadata:
+                given |= arguments_for(self.estimator, method, {name: metadata["groups"]})
+        return given
 
     def _spread(self, method, X):
         """Output of an inner method for the usable rows, spread over all rows."""

@@ -6,11 +6,12 @@ import pandas as pd
 from sklearn_ser.exceptions import MetadataError
 
 
-def refuse_other_order(table, reference, table_name, reference_name):
+def refuse_other_order(table, reference, table_name, reference_name, *, default_counts=False):
     """Raise where two tables have the same index labels in another order.
 
     Such tables would be paired wrongly, row by row. Anything else passes: arrays, tables with
-    another kind of index, repeated labels.
+    other labels, repeated labels. So does a default index (0, 1, 2, ...), which a step that was
+    given an array makes up, unless `default_counts`: it then says where its rows belong, too.
     """
     if not (hasattr(table, "index") and isinstance(table.index, pd.Index)):
         return
@@ -18,6 +19,8 @@ def refuse_other_order(table, reference, table_name, reference_name):
         return
     ours, theirs = table.index, reference.index
     if len(ours) != len(theirs) or ours.nlevels != theirs.nlevels or ours.equals(theirs):
+        return
+    if not default_counts and (_is_default(ours) or _is_default(theirs)):
         return
     if not (ours.is_unique and theirs.is_unique):
         return
@@ -34,3 +37,7 @@ def refuse_other_order(table, reference, table_name, reference_name):
             f"{table_name}.loc[{reference_name}.index]; or, if the rows do belong together as they "
             f"are, reset both indexes"
         )
+
+
+def _is_default(index):
+    return isinstance(index, pd.RangeIndex) and index.equals(pd.RangeIndex(len(index)))

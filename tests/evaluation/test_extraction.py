@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -97,6 +99,11 @@ def test_bad_audio_may_count_as_a_miss(speech, tmp_path):
         result = cross_corpus_validate(*arguments, aux=(), out=tmp_path)
     failed = result.predictions[result.predictions["failed"]]
     assert sorted(failed["row"]) == [3, 20]
+    assert [remark.split(":")[0] for remark in result.remarks()[1:3]] == [
+        "  nowhere.wav", "  row 20"
+    ]  # fmt: skip
+    details = json.loads((tmp_path / "result.json").read_text(), parse_constant=pytest.fail)
+    assert details["failures"]["file"] == ["nowhere.wav", None]
     with pytest.warns(EvaluationWarning, match="2 utterances"):
         again = cross_corpus_validate(*arguments, aux=(), out=tmp_path)
     assert again.summary().equals(result.summary())

@@ -15,6 +15,7 @@ from sklearn.svm import LinearSVC
 
 import sklearn_ser.evaluation._validate as validate_module
 from sklearn_ser import GroupScaler, MTLNeuralClassifier, SpeakerKFold, cross_corpus_validate
+from sklearn_ser.evaluation import EvaluationResult
 from sklearn_ser.evaluation._fold import with_seed
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 
@@ -449,3 +450,34 @@ def test_permuted_labels_score_at_chance(feature_table):
         )
         means.append(result.summary()["mean"].mean())
     assert np.mean(means) == pytest.approx(1 / 3, abs=0.03)
+
+
+def test_number_labels_with_gaps(feature_table, tmp_path):
+    """pandas makes floats of them; a resumed table holds the same objects as the first."""
+    frame, X = feature_table
+    label = (frame["emotion"] == "anger").astype(float)
+    label.iloc[[3, 50]] = np.nan
+    X = X.copy()
+    X.iloc[7] = np.nan
+    tables = []
+    for _ in range(2):
+        with pytest.warns(EvaluationWarning, match="1 utterances"):
+            result = cross_corpus_validate(
+                {"svm": SVM}, frame.assign(emotion=label), X=X, aux=(), out=tmp_path
+            )
+        tables.append(result.predictions)
+    tables.append(EvaluationResult.load(tmp_path).predictions)
+    assert result.labels == [0, 1]
+    assert len(set(tables[0]["row"])) == 214
+    for table in tables[1:]:
+        assert table["prediction"].tolist() == tables[0]["prediction"].tolist()
+        assert table["prediction"].map(type).tolist() == tables[0]["prediction"].map(type).tolist()
+    with pytest.raises(MetadataError, match=r"'emotion' holds numbers that are not whole, such as"):
+        cross_corpus_validate(SVM, frame.assign(emotion=label + 0.5), X=X, aux=())
+
+
+def test_like_recordings_of_two_corpora_are_two(feature_table):
+    frame, X = feature_table
+    numbers = [name[-1] for name in frame["speaker"]]
+    result = cross_corpus_validate(SVM, frame.assign(recording=numbers), X=X, aux=())
+    assert result.summary().equals(cross_corpus_validate(SVM, frame, X=X, aux=()).summary())

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from sklearn import config_context
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.model_selection import SpeakerKFold
@@ -15,12 +17,15 @@ from sklearn_ser.neural_network import MTLNeuralClassifier
 SHUFFLED = np.random.default_rng(1).permutation(240)
 SHUFFLED = SHUFFLED[np.argsort(SHUFFLED != 7, kind="stable")]  # row 7 comes first
 
+#: Not the default index, which says nothing: a step that was given an array makes one up.
+LABELS = pd.Index([f"utterance {i:03d}" for i in range(240)])
+
 KINDS = {
-    "aux": lambda speech: speech.aux,
-    "aux of one column": lambda speech: speech.aux["gender"],
-    "y": lambda speech: pd.Series(speech.y),
-    "groups": lambda speech: pd.Series(speech.speaker),
-    "sample_weight": lambda speech: pd.Series(np.linspace(0.5, 1.5, 240)),
+    "aux": lambda speech: speech.aux.set_axis(LABELS, axis=0),
+    "aux of one column": lambda speech: speech.aux["gender"].set_axis(LABELS),
+    "y": lambda speech: pd.Series(speech.y, index=LABELS),
+    "groups": lambda speech: pd.Series(speech.speaker, index=LABELS),
+    "sample_weight": lambda speech: pd.Series(np.linspace(0.5, 1.5, 240), index=LABELS),
 }
 
 
@@ -30,7 +35,7 @@ def net(**parameters):
 
 @pytest.fixture
 def X(speech):
-    return pd.DataFrame(speech.X).add_prefix("f")
+    return pd.DataFrame(speech.X, index=LABELS).add_prefix("f")
 
 
 @pytest.fixture(params=KINDS)
@@ -58,7 +63,7 @@ def test_another_order_than_x_is_refused(speech, X, given):
 def test_another_order_than_y_is_refused_where_x_is_an_array(speech, name):
     table = KINDS[name](speech).iloc[SHUFFLED]
     with refused(name.split()[0], "y"):
-        net().fit(speech.X, pd.Series(speech.y), **{name.split()[0]: table})
+        net().fit(speech.X, pd.Series(speech.y, index=LABELS), **{name.split()[0]: table})
 
 
 def test_ids_among_the_levels_of_x_do_not_hide_another_order(speech, X, given):
@@ -76,7 +81,7 @@ def test_ids_among_the_levels_of_x_do_not_hide_another_order(speech, X, given):
 
 def test_the_advice_in_the_message_puts_it_right(speech, X):
     X = X.set_index(pd.Index(speech.speaker, name="speaker"), append=True)
-    shuffled = speech.aux.iloc[SHUFFLED]
+    shuffled = KINDS["aux"](speech).iloc[SHUFFLED]
     advice = re.escape("give aux.loc[X.droplevel(['speaker']).index]; or, if the rows do")
     with pytest.raises(MetadataError, match=advice):
         net().fit(X, speech.y, aux=shuffled)
@@ -139,8 +144,8 @@ def test_rows_drawn_twice_pass(speech, X):
 @pytest.mark.parametrize("order", [np.arange(240), SHUFFLED], ids=["in order", "shuffled"])
 def test_searches_and_folds_slice_tables_together(speech, X, order):
     X = X.set_index(pd.Index(speech.speaker, name="speaker"), append=True).iloc[order]
-    y = pd.Series(speech.y).iloc[order]
-    aux = speech.aux.iloc[order]
+    y = KINDS["y"](speech).iloc[order]
+    aux = KINDS["aux"](speech).iloc[order]
     parameters = {"dropout": [0.0, 0.5]}
     with config_context(enable_metadata_routing=True):
         search = GridSearchCV(net(), parameters, cv=SpeakerKFold(2), error_score="raise")
@@ -159,7 +164,16 @@ def test_folds_of_tables_in_another_order_are_refused(speech, X):
             net(),
             X,
             speech.y,
-            params={"aux": speech.aux.iloc[::-1]},
+            params={"aux": KINDS["aux"](speech).iloc[::-1]},
             cv=[(np.arange(240), np.arange(60))],
             error_score="raise",
         )
+
+
+def test_an_index_that_a_step_made_up_is_no_order(speech):
+    """X is an array; the scaler's output is numbered, y keeps the labels of a shuffled frame."""
+    y = pd.Series(speech.y).iloc[SHUFFLED]
+    scaler = StandardScaler().set_output(transform="pandas")
+    model = make_pipeline(scaler, net()).fit(speech.X[SHUFFLED], y)
+    same = make_pipeline(scaler, net()).fit(speech.X[SHUFFLED], y.to_numpy())
+    assert model[-1]._weights == same[-1]._weights

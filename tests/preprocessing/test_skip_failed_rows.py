@@ -381,3 +381,13 @@ def test_svm_baseline_in_our_own_evaluation(spoiled):
     with pytest.warns(EvaluationWarning, match="1 utterances had no usable audio"):
         result = cross_corpus_validate({"SVM": svm("ignore")}, two, aux=(), verbose=0)
     assert result.predictions["failed"].sum() >= 1
+
+
+def test_groups_serve_an_inner_splitter_by_speaker():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(24, 3)), np.tile(["anger", "calm"], 12)
+    search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=SpeakerKFold(3))
+    by_groups = SkipFailedRows(search).fit(X, y, groups=np.arange(24) // 4)
+    by_speaker = SkipFailedRows(search).fit(X, y, speaker=np.arange(24) // 4)
+    scores = [model.estimator_.cv_results_["mean_test_score"] for model in (by_groups, by_speaker)]
+    np.testing.assert_array_equal(*scores)
