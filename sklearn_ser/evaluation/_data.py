@@ -79,6 +79,8 @@ def select_data(frame, *, X, y, aux, corpus, speaker, labels):
     _require_columns(frame, {"y": [y], "corpus": [corpus], "speaker": [speaker], "aux": aux})
     if y in aux:
         raise MetadataError(f"aux={aux} holds {y!r}, which is the label itself: leave it out")
+    if isinstance(X, list | tuple) and any(isinstance(name, str) and name == y for name in X):
+        raise MetadataError(f"X holds the column {y!r}, which is the label itself: leave it out")
     for name in (corpus, speaker):
         missing = np.flatnonzero(frame[name].isna())
         if len(missing):

@@ -244,6 +244,8 @@ def test_an_error_says_where_it_happened(feature_table):
     [
         ({"y": "emo"}, r"frame lacks columns that were asked for: y=\['emo'\]"),
         ({"aux": ("age",)}, r"aux=\['age'\].*leave auxiliary targets out with aux=\(\)"),
+        ({"aux": ("emotion",)}, "holds 'emotion', which is the label itself"),
+        ({"X": ["gender", "emotion"]}, "X holds the column 'emotion', which is the label itself"),
         ({"X": None}, "frame has no audio column 'file'"),
         ({"X": np.zeros((3, 2))}, "X has 3 rows and frame has 216"),
         ({"X": np.zeros((216, 2, 2))}, r"array of shape \(216, 2, 2\)"),
