@@ -27,9 +27,10 @@ class Cells:
     index: pd.Index
 
     def part(self, rows):
-        """The cells of a slice of rows."""
+        """The cells of some rows (a range or a sequence of positions)."""
+        rows = list(rows)
         starts, ends = (None if at is None else at[rows] for at in (self.starts, self.ends))
-        return Cells(self.values[rows], starts, ends, self.index[rows])
+        return Cells([self.values[row] for row in rows], starts, ends, self.index[rows])
 
 
 def find_cells(X, audio):

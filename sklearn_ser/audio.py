@@ -185,7 +185,8 @@ class AudioTable:
         self.clipped = {}
         self._cells = cells
         self._options = options
-        self._first_row = 0
+        self._rows = None  # of the table that this one is a part of
+        self._warns = True
 
     def __len__(self):
         return len(self._cells.values)
@@ -197,21 +198,37 @@ class AudioTable:
         return f"AudioTable({len(self)} utterances, {self._options.sampling_rate:g} Hz)"
 
     def part(self, rows):
-        """Consecutive rows as a table of their own, which is all that a worker process needs.
+        """Some rows as a table of their own, which is all that a worker process needs.
+
+        A part gives no warnings: it only notes what it clips, for :meth:`note_clipped`.
 
         Parameters
         ----------
-        rows : range
-            Of step 1. Row `i` of the part is row ``rows[i]`` here, and errors call it that.
+        rows : range or sequence of int
+            Row `i` of the part is row ``rows[i]`` here, and errors call it that.
 
         Returns
         -------
         AudioTable
         """
-        part = AudioTable(self._cells.part(slice(rows.start, rows.stop)), self._options)
-        part.clipped = self.clipped
-        part._first_row = self._first_row + rows.start
+        part = AudioTable(self._cells.part(rows), self._options)
+        part._rows = [self._row(i) for i in rows]
+        part._warns = False
         return part
+
+    def note_clipped(self, clipped):
+        """Take over what a part clipped, and warn if these are the first such rows.
+
+        Parameters
+        ----------
+        clipped : dict of int to float
+            Row -> peak, as `clipped` of a part has them.
+        """
+        first_ever = bool(clipped) and not self.clipped
+        self.clipped.update(clipped)
+        if first_ever:
+            row = min(clipped)
+            self._warn_of_clipping(clipped[row], row, self.file(row), stacklevel=3)
 
     def file(self, i):
         """The path of row `i` as it was given, or None for an array.
@@ -245,18 +262,25 @@ class AudioTable:
         cells, i = self._cells, operator.index(i)
         start = math.nan if cells.starts is None else cells.starts[i]
         end = math.nan if cells.ends is None else cells.ends[i]
-        row = self._first_row + i
+        row = self._row(i)
         signal, clipped_peak = read_cell(cells.values[i], start, end, self._options, row)
         if clipped_peak is not None:
             self.clipped[row] = clipped_peak
-            if len(self.clipped) == 1:
-                text = _clipped(clipped_peak, row, self.file(i))
-                warnings.warn(
-                    f"{text} (the first such row; further ones are clipped without a warning)",
-                    AudioWarning,
-                    stacklevel=2,
-                )
+            if self._warns and len(self.clipped) == 1:
+                self._warn_of_clipping(clipped_peak, row, self.file(i), stacklevel=3)
         return signal
+
+    def _row(self, i):
+        return i if self._rows is None else self._rows[i]
+
+    @staticmethod
+    def _warn_of_clipping(peak, row, file, stacklevel):
+        warnings.warn(
+            f"{_clipped(peak, row, file)} (the first such row; further ones are clipped without a "
+            f"warning)",
+            AudioWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def _clipped(peak, row, file):

@@ -11,7 +11,7 @@ import types
 import joblib
 from sklearn.base import BaseEstimator
 
-_EFFORT = ("n_jobs", "verbose")
+_EFFORT = ("n_jobs", "store", "verbose")
 _LIBRARIES = ("sklearn-ser", "scikit-learn", "numpy", "torch", "opensmile", "soxr")
 
 

@@ -1,5 +1,6 @@
 """openSMILE features through the audio door."""
 
+import importlib.metadata
 import threading
 import warnings
 from functools import cache
@@ -48,6 +49,9 @@ class OpenSmileExtractor(AudioExtractor):
         What to do with samples outside [-1, 1]; "clip" cuts them off with a warning.
     remove_dc : bool, default=False
         Subtract the mean of each utterance first: an offset of 0.2 silences most features.
+    store : str or Path, default=None
+        Folder of a :class:`FeatureStore`: what is there is not computed again, what is new is
+        added. It changes no number.
     n_jobs : int, default=None
         Utterances at a time; threads (openSMILE releases the interpreter lock), unless
         `joblib.parallel_config` names another backend.
@@ -99,6 +103,7 @@ class OpenSmileExtractor(AudioExtractor):
         on_error="raise",
         beyond_full_scale="raise",
         remove_dc=False,
+        store=None,
         n_jobs=None,
         verbose=0,
     ):
@@ -108,6 +113,7 @@ class OpenSmileExtractor(AudioExtractor):
         self.on_error = on_error
         self.beyond_full_scale = beyond_full_scale
         self.remove_dc = remove_dc
+        self.store = store
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -126,6 +132,9 @@ class OpenSmileExtractor(AudioExtractor):
 
     def _feature_names(self):
         return load_smile(self.feature_set, self.feature_level).feature_names
+
+    def _versions(self):
+        return {"opensmile": importlib.metadata.version("opensmile")}
 
     def _extract(self, signal):
         return load_smile(self.feature_set, self.feature_level)(signal, SAMPLING_RATE).ravel()

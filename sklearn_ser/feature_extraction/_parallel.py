@@ -4,74 +4,182 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
 from sklearn_ser.exceptions import AudioError
+from sklearn_ser.feature_extraction._extracted import Extracted
+from sklearn_ser.feature_extraction._stored import StoredRows
 from sklearn_ser.utils._progress import progress
 
 #: Most utterances in one task: enough to hide a task's cost, few enough for a smooth bar.
 LARGEST_CHUNK = 16
 #: Tasks per job, where there are enough utterances: evens out long and short ones.
 CHUNKS_PER_JOB = 4
+#: Rows of one look into the store.
+ROWS_PER_LOOK = 512
+#: Most samples that a task holds at a time (10 minutes at 16 kHz), unless one utterance has more.
+MOST_SAMPLES = 9_600_000
 
 
-def extract_rows(extractor, table, n_features):
-    """Features of every utterance; at any time only those of a few chunks are in transit.
+def extract_rows(extractor, table, keep):
+    """Extract every utterance; at any time only those of a few chunks are in transit.
 
     Parameters
     ----------
     extractor : AudioExtractor
     table : AudioTable
         As `open_audio` returns it.
-    n_features : int
+    keep : callable
+        Called as ``keep(row, values)`` for every utterance that has values, once each.
 
     Returns
     -------
-    features : ndarray of float32 of shape (len(table), n_features)
-        Rows of utterances that failed are NaN.
-    failures : list of AudioError
-        In the order of rows. With ``on_error="raise"`` the work ends soon after the first.
+    list of AudioError
+        By row. With ``on_error="raise"`` the work ends soon after the first.
     """
-    n_rows = len(table)
-    features = np.full((n_rows, n_features), np.nan, dtype=np.float32)
-    failures = []
-    stopped = False
+    failures, clipped = [], {}
+    stored = None if extractor.store is None else StoredRows(extractor, table)
+    name = type(extractor).__name__
+    with (
+        extractor._computing(),
+        progress(total=len(table), desc=name, unit="utterance", verbose=extractor.verbose) as bar,
+    ):
+        # What the store has comes first, in large strides: it costs next to nothing.
+        missing = range(len(table)) if stored is None else []
+        for rows in _strides(len(table), ROWS_PER_LOOK) if stored is not None else ():
+            found = stored.look_up(rows)
+            missing += [row for row in rows if row not in found]
+            for row, extracted in found.items():
+                keep(row, extracted.values)
+                if extracted.clipped is not None:
+                    clipped[row] = extracted.clipped
+            bar.update(len(found))
+        for rows, chunk in _extract_missing(extractor, table, missing, failures):
+            for row, extracted in zip(rows, chunk, strict=True):
+                if extracted.values is not None:
+                    keep(row, extracted.values)
+                if extracted.error is not None:
+                    failures.append(extracted.error)
+                if extracted.clipped is not None:
+                    clipped[row] = extracted.clipped
+            if stored is not None:
+                stored.add(dict(zip(rows, chunk, strict=True)))
+            bar.update(len(rows))
+            if failures:
+                bar.set_postfix_str(f"errors: {len(failures)}", refresh=False)
+    table.note_clipped(clipped)
+    return failures
+
+
+def _extract_missing(extractor, table, missing, failures):
+    """Yield the rows of each chunk, in their order, and what became of them."""
 
     def tasks():
         # joblib takes from here as jobs come free, so that a failure ends the work soon.
-        for rows in split_rows(n_rows, effective_n_jobs(extractor.n_jobs)):
-            if stopped:
+        for rows in split_rows(missing, effective_n_jobs(extractor.n_jobs), extractor._batch_size):
+            if failures and extractor.on_error == "raise":
                 return
-            yield delayed(extract_chunk)(extractor, table.part(rows), rows, n_features)
+            yield delayed(extract_chunk)(extractor, table.part(rows), rows)
 
     # Threads by default: openSMILE and torch release the interpreter lock. Results come in the
     # order of the rows, so the failure that is raised does not depend on n_jobs.
     parallel = Parallel(n_jobs=extractor.n_jobs, prefer="threads", return_as="generator")
-    bar = progress(
-        total=n_rows, desc=type(extractor).__name__, unit="utterance", verbose=extractor.verbose
-    )
-    with extractor._computing(), bar:
-        for rows, values, failed in parallel(tasks()):
-            features[rows.start : rows.stop] = values
-            failures += failed
-            stopped = bool(failures) and extractor.on_error == "raise"
-            bar.update(len(rows))
-    return features, failures
+    yield from parallel(tasks())
 
 
-def split_rows(n_rows, n_jobs):
-    """Consecutive ranges of rows, one per task."""
-    size = min(LARGEST_CHUNK, max(1, -(-n_rows // (CHUNKS_PER_JOB * n_jobs))))
-    return [range(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+def split_rows(rows, n_jobs, batch_size=1):
+    """Consecutive parts of `rows`, one per task.
+
+    For a step that works in batches the parts do not depend on `n_jobs`: the same utterances
+    share a batch whatever it is.
+    """
+    size = min(LARGEST_CHUNK, max(1, -(-len(rows) // (CHUNKS_PER_JOB * n_jobs))))
+    if batch_size > 1:
+        size = max(LARGEST_CHUNK, 2 * batch_size)
+    return [rows[part.start : part.stop] for part in _strides(len(rows), size)]
 
 
-def extract_chunk(extractor, part, rows, n_features):
-    """One task: the rows of this part of the table, their features (NaN: failed), the failures."""
-    features = np.full((len(rows), n_features), np.nan, dtype=np.float32)
-    failures = []
+def extract_chunk(extractor, part, rows):
+    """One task: the rows of this part of the table, and an `Extracted` for each.
+
+    With ``on_error="raise"`` those after the first failure may be left empty.
+    """
+    results = [Extracted() for _ in rows]
     with extractor._computing():
-        for position, row in enumerate(rows):
-            try:
-                features[position] = extractor._features_of(part.read(position))
-            except AudioError as error:
-                failures.append(AudioError(error.reason, row=row, file=part.file(position)))
-                if extractor.on_error == "raise":
-                    break
-    return rows, features, failures
+        for positions, signals in _read(extractor, part, rows, results):
+            for position, values in zip(positions, _features(extractor, signals), strict=True):
+                if isinstance(values, AudioError):
+                    values = AudioError(values.reason, row=rows[position], file=part.file(position))
+                    results[position].error = values
+                else:
+                    results[position].values = values
+            if extractor.on_error == "raise" and any(result.error for result in results):
+                break
+    for row, peak in part.clipped.items():
+        results[rows.index(row)].clipped = peak
+    return rows, results
+
+
+def _read(extractor, part, rows, results):
+    """Read the part's signals; yield batches of them, those of like length together."""
+    pending, n_samples = [], 0
+    for position, row in enumerate(rows):
+        try:
+            signal = part.read(position)
+        except AudioError as error:
+            results[position].error = AudioError(error.reason, row=row, file=part.file(position))
+            if extractor.on_error == "raise":
+                break
+            continue
+        pending.append((position, signal))
+        n_samples += len(signal)
+        if extractor._batch_size == 1 or n_samples >= MOST_SAMPLES:
+            yield from _batches(pending, extractor._batch_size)
+            pending, n_samples = [], 0
+    yield from _batches(pending, extractor._batch_size)
+
+
+def _batches(pending, batch_size):
+    ordered = sorted(pending, key=lambda found: (len(found[1]), found[0]))
+    for batch in _strides(len(ordered), batch_size):
+        positions, signals = zip(*ordered[batch.start : batch.stop], strict=True)
+        yield positions, list(signals)
+
+
+def _features(extractor, signals):
+    """Checked features, or an AudioError, for each signal of a batch."""
+    results = [None if signal.any() else _silence() for signal in signals]
+    sounding = [position for position, result in enumerate(results) if result is None]
+    if sounding:
+        found = extractor._extract_batch([signals[position] for position in sounding])
+        for position, values in zip(sounding, found, strict=True):
+            results[position] = _checked(extractor, values, signals[position])
+    return results
+
+
+def _silence():
+    return AudioError(
+        "digital silence: every sample is 0, so there is no voice to describe; leave the "
+        "utterance out, or pass on_error='warn' for a row of NaN"
+    )
+
+
+def _checked(extractor, values, signal):
+    if isinstance(values, AudioError):
+        return values
+    values = np.ascontiguousarray(values, dtype=np.float32)
+    seconds = len(signal) / extractor._sampling_rate
+    if values.size == 0:
+        return AudioError(
+            f"{type(extractor).__name__} finds no frame in this utterance of {seconds:.3f} s; "
+            f"leave it out, or pass on_error='warn' for a row of NaN"
+        )
+    n_bad = np.count_nonzero(~np.isfinite(values))
+    if n_bad:
+        return AudioError(
+            f"{n_bad} of the {values.size} features of {type(extractor).__name__} are NaN or "
+            f"infinite for this utterance of {seconds:.3f} s; leave it out, or pass "
+            f"on_error='warn' for a row of NaN"
+        )
+    return values
+
+
+def _strides(n, size):
+    return [range(start, min(start + size, n)) for start in range(0, n, size)]

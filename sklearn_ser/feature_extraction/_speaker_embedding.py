@@ -1,5 +1,6 @@
 """GE2E speaker-encoder features: a small LSTM that ships with the package."""
 
+import importlib.metadata
 import threading
 from functools import lru_cache
 from numbers import Real
@@ -53,6 +54,9 @@ class SpeakerEmbedding(AudioExtractor):
         What to do with samples outside [-1, 1]; "clip" cuts them off with a warning.
     remove_dc : bool, default=False
         Subtract the mean of each utterance first.
+    store : str or Path, default=None
+        Folder of a :class:`FeatureStore`: what is there is not computed again, what is new is
+        added. It changes no number.
     n_jobs : int, default=None
         Utterances at a time; threads, unless `joblib.parallel_config` names another backend. Each
         job uses one torch thread, so that n_jobs changes no number.
@@ -100,7 +104,6 @@ class SpeakerEmbedding(AudioExtractor):
         "target_dbfs": [Interval(Real, None, 0, closed="right"), None],
         **AudioExtractor._parameter_constraints,
     }
-    _min_duration = 0.06  # as OpenSmileExtractor: in a FeatureUnion the same rows fail
 
     def __init__(
         self,
@@ -111,6 +114,7 @@ class SpeakerEmbedding(AudioExtractor):
         on_error="raise",
         beyond_full_scale="raise",
         remove_dc=False,
+        store=None,
         n_jobs=None,
         verbose=0,
     ):
@@ -120,6 +124,7 @@ class SpeakerEmbedding(AudioExtractor):
         self.on_error = on_error
         self.beyond_full_scale = beyond_full_scale
         self.remove_dc = remove_dc
+        self.store = store
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -148,6 +153,9 @@ class SpeakerEmbedding(AudioExtractor):
                 pooled = torch.relu(network["linear"](outputs[-1]))
                 pooled = pooled / pooled.norm().clamp_min(torch.finfo(pooled.dtype).tiny)
             return pooled.numpy()
+
+    def _versions(self):
+        return {name: importlib.metadata.version(name) for name in ("torch", "numpy")}
 
     def _computing(self):
         # More threads only slow an LSTM this small; several utterances at a time are worth it.

@@ -11,19 +11,22 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.exceptions import TrainingWarning
+from sklearn_ser.utils._frames import as_sequences, is_frames
 
 
 def failed_rows(X):
-    """Which rows of a 2-D table are entirely NaN.
+    """Which rows of a table are entirely NaN, or have no frame sequence.
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
+    X : array-like of shape (n_samples, n_features), or frame sequences (see `utils._frames`)
 
     Returns
     -------
     ndarray of bool of shape (n_samples,)
     """
+    if is_frames(X):
+        return np.array([sequence is None for sequence in as_sequences(X)], dtype=bool)
     values = X.to_numpy() if isinstance(X, pd.DataFrame) else np.asarray(X)
     if values.ndim != 2 or values.dtype.kind != "f" or values.shape[1] == 0:
         return np.zeros(len(values), dtype=bool)

@@ -21,6 +21,7 @@ class LengthExtractor(AudioExtractor):
         on_error="raise",
         beyond_full_scale="raise",
         remove_dc=False,
+        store=None,
         n_jobs=None,
         verbose=0,
     ):
@@ -28,9 +29,12 @@ class LengthExtractor(AudioExtractor):
         self.on_error = on_error
         self.beyond_full_scale = beyond_full_scale
         self.remove_dc = remove_dc
+        self.store = store
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.seen_ = []
+
+    _min_duration = 0.0
 
     def _feature_names(self):
         return ["length"]
@@ -44,7 +48,7 @@ class LengthExtractor(AudioExtractor):
 @pytest.mark.parametrize("n_rows", [0, 1, 5, 1000])
 @pytest.mark.parametrize("n_jobs", [1, 3])
 def test_chunks_cover_every_row_once_and_in_order(n_rows, n_jobs):
-    chunks = split_rows(n_rows, n_jobs)
+    chunks = split_rows(range(n_rows), n_jobs)
     assert [row for chunk in chunks for row in chunk] == list(range(n_rows))
     assert all(1 <= len(chunk) <= _parallel.LARGEST_CHUNK for chunk in chunks)
 
@@ -90,11 +94,18 @@ def test_progress_knows_the_total_and_counts_utterances(monkeypatch):
         def update(self, n):
             self.count += n
 
+        def set_postfix_str(self, text, refresh):
+            self.text = text
+
     monkeypatch.setattr(_parallel, "progress", Bar)
     extractor = LengthExtractor(verbose=1)
-    extract_rows(extractor, open_audio([np.ones(10) * 0.1] * 40), n_features=1)
+    table = open_audio([np.zeros(0), *[np.ones(10) * 0.1] * 39])
+    values = {}
+    extract_rows(extractor.set_params(on_error="ignore"), table, values.__setitem__)
+    assert list(values) == list(range(1, 40))
     (bar,) = bars
     assert bar.count == 40
+    assert bar.text == "errors: 1"
     assert bar.options == {
         "total": 40,
         "desc": "LengthExtractor",

@@ -1,0 +1,110 @@
+"""Frame sequences: one (n_frames, n_features) array an utterance, of any length.
+
+A frame-level audio step gives a DataFrame with one object column, ``frames``, whose cells are
+float32 arrays of shape (n_frames, n_features); NaN stands for failed audio. Such a table is cut
+and indexed by scikit-learn like any other, and its index levels are the ids. The names of the
+features are in ``attrs["frame_features"]``.
+"""
+
+import numpy as np
+import pandas as pd
+
+#: The column of a table of frame sequences.
+FRAMES = "frames"
+#: Key of the features' names in the table's ``attrs``.
+FEATURES_ATTR = "frame_features"
+
+
+def frames_table(sequences, index, names):
+    """Make a table of frame sequences.
+
+    Parameters
+    ----------
+    sequences : list of ndarray of shape (n_frames, n_features), or None where there is none
+    index : pandas.Index
+    names : sequence of str
+        Of the features.
+
+    Returns
+    -------
+    DataFrame of shape (n_sequences, 1)
+    """
+    cells = np.empty(len(sequences), dtype=object)
+    for row, sequence in enumerate(sequences):
+        cells[row] = np.nan if sequence is None else sequence
+    table = pd.DataFrame({FRAMES: pd.Series(cells, index=index, dtype=object)})
+    table.attrs[FEATURES_ATTR] = [str(name) for name in names]
+    return table
+
+
+def is_frames(X):
+    """Whether X holds frame sequences: one object column, 3 dimensions, or a list of 2-D arrays."""
+    if isinstance(X, pd.DataFrame):
+        return X.shape[1] == 1 and X.iloc[:, 0].dtype.kind == "O" and _holds_sequences(X.iloc[:, 0])
+    if isinstance(X, np.ndarray) and X.dtype != object:
+        return X.ndim == 3
+    if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 1:
+        return _holds_sequences(X[:, 0])
+    return isinstance(X, list | tuple | pd.Series | np.ndarray) and _holds_sequences(X)
+
+
+def as_sequences(X):
+    """The cells of whatever `is_frames` accepts.
+
+    Parameters
+    ----------
+    X : DataFrame, Series, list, object array, or array of shape (n_sequences, n_frames, n_features)
+
+    Returns
+    -------
+    list of ndarray of shape (n_frames, n_features), or None where the audio failed
+        Not copied; of any numeric dtype.
+
+    Raises
+    ------
+    ValueError
+        If a cell is something else; it names the row.
+    """
+    cells = X.iloc[:, 0] if isinstance(X, pd.DataFrame) else X
+    if isinstance(cells, np.ndarray) and cells.dtype == object and cells.ndim == 2:
+        cells = cells[:, 0]
+    sequences = [None if _is_missing(cell) else cell for cell in cells]
+    width = None
+    for row, sequence in enumerate(sequences):
+        if sequence is None:
+            continue
+        if not isinstance(sequence, np.ndarray) or sequence.ndim != 2:
+            raise ValueError(
+                f"row {row}: expected an array (n_frames, n_features), {_kind(cell=sequence)}"
+            )
+        if 0 in sequence.shape:
+            raise ValueError(f"row {row}: the sequence is empty, of shape {sequence.shape}")
+        width = sequence.shape[1] if width is None else width
+        if sequence.shape[1] != width:
+            raise ValueError(
+                f"row {row}: {sequence.shape[1]} features a frame, in the rows before {width}"
+            )
+    return sequences
+
+
+def frame_features(X, width):
+    """Names of the features of the frames: those X brings, else frame_000, frame_001, ..."""
+    names = list(getattr(X, "attrs", {}).get(FEATURES_ATTR, []))
+    return names if len(names) == width else [f"frame_{i:03d}" for i in range(width)]
+
+
+def _holds_sequences(cells):
+    """Whether the first cell that is not missing is a 2-D array."""
+    for cell in cells:
+        if not _is_missing(cell):
+            return isinstance(cell, np.ndarray) and cell.ndim == 2
+    return False
+
+
+def _is_missing(cell):
+    return cell is None or cell is pd.NA or (isinstance(cell, float) and cell != cell)
+
+
+def _kind(cell):
+    shape = getattr(cell, "shape", None)
+    return type(cell).__name__ + ("" if shape is None else f" of shape {shape}")

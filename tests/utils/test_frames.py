@@ -1,0 +1,65 @@
+"""Frame sequences in every form that a step may get them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_ser.utils._failed import failed_rows
+from sklearn_ser.utils._frames import as_sequences, frame_features, frames_table, is_frames
+
+SEQUENCES = [np.ones((3, 2), dtype=np.float32), np.ones((5, 2), dtype=np.float32)]
+
+
+def as_objects(cells):
+    array = np.empty(len(cells), dtype=object)
+    array[:] = cells
+    return array
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        frames_table(SEQUENCES, pd.RangeIndex(2), ["a", "b"]),
+        SEQUENCES,
+        as_objects(SEQUENCES),
+        as_objects(SEQUENCES)[:, np.newaxis],
+        pd.Series(SEQUENCES),
+        np.ones((2, 3, 2)),
+    ],
+)
+def test_every_form_is_recognised(X):
+    assert is_frames(X)
+    assert [sequence.shape[1] for sequence in as_sequences(X)] == [2, 2]
+    assert list(failed_rows(X)) == [False, False]
+
+
+@pytest.mark.parametrize(
+    "X", [np.ones((2, 3)), [[1.0, 2.0]], pd.DataFrame({"a": ["x"]}), ["a.wav"], [np.ones(3)]]
+)
+def test_features_and_audio_are_no_frames(X):
+    assert not is_frames(X)
+
+
+def test_equal_lengths_failed_rows_names_and_slices():
+    index = pd.Index(["s1", "s2", "s3"], name="speaker")
+    table = frames_table([None, *SEQUENCES[:1] * 2], index, ["a", "b"])
+    assert list(failed_rows(table)) == [True, False, False]
+    part = table.iloc[[2, 0]]
+    assert list(part.index) == ["s3", "s1"]
+    assert frame_features(part, 2) == ["a", "b"]
+    assert frame_features(part, 3) == ["frame_000", "frame_001", "frame_002"]
+    assert as_sequences(part)[1] is None
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (np.ones(3), r"^row 1: expected an array \(n_frames, n_features\), found ndarray of shape"),
+        ("a.wav", r"^row 1: expected an array \(n_frames, n_features\), found str"),
+        (np.ones((0, 2)), r"^row 1: the sequence is empty, of shape \(0, 2\)"),
+        (np.ones((4, 3)), r"^row 1: 3 features a frame, in the rows before 2"),
+    ],
+)
+def test_other_cells_are_refused_with_their_row(second, message):
+    with pytest.raises(ValueError, match=message):
+        as_sequences([SEQUENCES[0], second])
