@@ -75,7 +75,7 @@ def as_sequences(X):
             continue
         if not isinstance(sequence, np.ndarray) or sequence.ndim != 2:
             raise ValueError(
-                f"row {row}: expected an array (n_frames, n_features), {_kind(cell=sequence)}"
+                f"row {row}: expected an array (n_frames, n_features), found {_kind(sequence)}"
             )
         if 0 in sequence.shape:
             raise ValueError(f"row {row}: the sequence is empty, of shape {sequence.shape}")
