@@ -1,7 +1,7 @@
 """Every error and warning that sklearn_ser raises on its own account.
 
 One root, few children: catch :class:`SerError` for all of them. Each child is also the
-built-in exception that a scikit-learn user would expect (ValueError).
+built-in exception that a scikit-learn user would expect (ValueError, ImportError).
 """
 
 
@@ -44,6 +44,10 @@ class CorpusError(SerError, ValueError):
 
 class ModelFileError(SerError, ValueError):
     """A model file that is damaged, of another format, or holds a type that is not trusted."""
+
+
+class MissingDependencyError(SerError, ImportError):
+    """A package of an optional extra is not installed; the message names the extra."""
 
 
 class SerWarning(UserWarning):
