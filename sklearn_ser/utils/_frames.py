@@ -40,7 +40,10 @@ def frames_table(sequences, index, names):
 def is_frames(X):
     """Whether X holds frame sequences: one object column, 3 dimensions, or a list of 2-D arrays."""
     if isinstance(X, pd.DataFrame):
-        return X.shape[1] == 1 and X.iloc[:, 0].dtype.kind == "O" and _holds_sequences(X.iloc[:, 0])
+        if X.shape[1] != 1 or X.iloc[:, 0].dtype.kind != "O":
+            return False
+        # A table of frames stays one where all of its audio failed.
+        return X.columns[0] == FRAMES or _holds_sequences(X.iloc[:, 0])
     if isinstance(X, np.ndarray) and X.dtype != object:
         return X.ndim == 3
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 1:
@@ -58,7 +61,8 @@ def as_sequences(X):
     Returns
     -------
     list of ndarray of shape (n_frames, n_features), or None where the audio failed
-        Not copied; of any numeric dtype.
+        Not copied; of any numeric dtype. In an array of three dimensions, audio that failed is
+        NaN throughout.
 
     Raises
     ------
@@ -68,7 +72,9 @@ def as_sequences(X):
     cells = X.iloc[:, 0] if isinstance(X, pd.DataFrame) else X
     if isinstance(cells, np.ndarray) and cells.dtype == object and cells.ndim == 2:
         cells = cells[:, 0]
-    sequences = [None if _is_missing(cell) else cell for cell in cells]
+    stacked = isinstance(cells, np.ndarray) and cells.ndim == 3
+    is_failed = _is_nan_throughout if stacked else _is_missing
+    sequences = [None if is_failed(cell) else cell for cell in cells]
     width = None
     for row, sequence in enumerate(sequences):
         if sequence is None:
@@ -103,6 +109,12 @@ def _holds_sequences(cells):
 
 def _is_missing(cell):
     return cell is None or cell is pd.NA or (isinstance(cell, float) and cell != cell)
+
+
+def _is_nan_throughout(sequence):
+    if sequence.size == 0 or sequence.dtype.kind != "f":
+        return False
+    return bool(np.isnan(sequence[0, 0]) and np.isnan(sequence).all())
 
 
 def _kind(cell):

@@ -63,3 +63,18 @@ def test_equal_lengths_failed_rows_names_and_slices():
 def test_other_cells_are_refused_with_their_row(second, message):
     with pytest.raises(ValueError, match=message):
         as_sequences([SEQUENCES[0], second])
+
+
+def test_a_table_whose_audio_failed_throughout_is_still_one_of_frames():
+    table = frames_table([None, None], pd.RangeIndex(2), ["a", "b"])
+    assert is_frames(table)
+    assert list(failed_rows(table)) == [True, True]
+    assert not is_frames(table.astype(float))
+
+
+def test_in_stacked_sequences_nan_throughout_stands_for_failed_audio():
+    stacked = np.ones((3, 4, 2))
+    stacked[1] = np.nan
+    stacked[2, 0, 0] = np.nan
+    assert list(failed_rows(stacked)) == [False, True, False]
+    assert list(failed_rows(list(stacked))) == [False, False, False]
