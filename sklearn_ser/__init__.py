@@ -18,7 +18,12 @@ _LOCATIONS = {
             "make_speech_corpus",
         ),
         "evaluation": ("EvaluationResult", "cross_corpus_validate"),
-        "feature_extraction": ("OpenSmileExtractor", "SpeakerEmbedding"),
+        "feature_extraction": (
+            "LogMelSpectrogram",
+            "MFCC",
+            "OpenSmileExtractor",
+            "SpeakerEmbedding",
+        ),
         "metrics": ("make_uar_scorer", "uar_score", "uar_scorer"),
         "model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
         "neural_network": ("MTLNeuralClassifier",),

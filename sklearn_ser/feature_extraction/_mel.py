@@ -26,8 +26,8 @@ def mel_to_hz(mel):
     return np.where(mel < _BREAK_MEL, mel * _HZ_PER_MEL, above)
 
 
-def mel_filterbank(sampling_rate, n_fft, n_mels):
-    """Triangular filters of equal area, evenly spaced on Slaney's mel scale from 0 Hz to Nyquist.
+def mel_filterbank(sampling_rate, n_fft, n_mels, fmin=0.0, fmax=None):
+    """Triangular filters of equal area, evenly spaced on Slaney's mel scale.
 
     Parameters
     ----------
@@ -37,13 +37,16 @@ def mel_filterbank(sampling_rate, n_fft, n_mels):
         Samples of one Fourier transform.
     n_mels : int
         Number of filters.
+    fmin, fmax : float
+        Where the lowest filter begins and the highest ends, in Hz; None: half the sampling rate.
 
     Returns
     -------
     ndarray of float32 of shape (n_mels, n_fft // 2 + 1)
     """
+    fmax = sampling_rate / 2.0 if fmax is None else fmax
     bins = np.fft.rfftfreq(n_fft, 1.0 / sampling_rate)
-    edges = mel_to_hz(np.linspace(0.0, hz_to_mel(sampling_rate / 2.0), n_mels + 2))
+    edges = mel_to_hz(np.linspace(hz_to_mel(fmin), hz_to_mel(fmax), n_mels + 2))
     widths = np.diff(edges)
     distance = edges[:, np.newaxis] - bins[np.newaxis, :]
     rising = -distance[:-2] / widths[:-1, np.newaxis]
