@@ -19,6 +19,7 @@ _LOCATIONS = {
         ),
         "evaluation": ("EvaluationResult", "cross_corpus_validate"),
         "feature_extraction": (
+            "FeatureStore",
             "LogMelSpectrogram",
             "MFCC",
             "OpenSmileExtractor",

@@ -62,7 +62,14 @@ def _samples(cell, start, end, sampling_rate):
     path = path_of(cell)
     if path:
         return decode(path, start, end)
-    if _is_missing(cell) or path == "":
+    array, rate = array_and_rate(cell, sampling_rate)
+    first, stop = sample_span(start, end, array.shape[-1], rate)
+    return array[..., first:stop], rate, False
+
+
+def array_and_rate(cell, sampling_rate):
+    """The samples of a cell that is no path, 1-D or (channels, samples), and their rate."""
+    if _is_missing(cell) or path_of(cell) == "":
         raise AudioError(f"no audio in this row ({cell!r}): give a path or an array")
     rate = sampling_rate
     if isinstance(cell, tuple):
@@ -74,9 +81,7 @@ def _samples(cell, start, end, sampling_rate):
             f"no audio but a {type(cell).__name__} ({shortened(cell)}): expected a path, a 1-D "
             f"array or a pair (array, rate)"
         )
-    array = as_array(cell)
-    first, stop = sample_span(start, end, array.shape[-1], rate)
-    return array[..., first:stop], rate, False
+    return as_array(cell), rate
 
 
 def _pair(cell):

@@ -45,6 +45,10 @@ from sklearn_ser._audio_failures import failure_records, handle_failures
 from sklearn_ser._audio_table import find_cells
 from sklearn_ser.exceptions import AudioError, AudioWarning
 
+#: Raised by one whenever the same audio would leave this door as other samples: feature stores
+#: keep the old apart.
+REVISION = 1
+
 __all__ = ["AudioTable", "failure_records", "handle_failures", "open_audio", "read_audio"]
 
 

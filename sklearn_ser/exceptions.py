@@ -50,6 +50,10 @@ class MissingDependencyError(SerError, ImportError):
     """A package of an optional extra is not installed; the message names the extra."""
 
 
+class StoreError(SerError, OSError):
+    """A feature store that cannot be read or written; it says what and where."""
+
+
 class SerWarning(UserWarning):
     """Root of every warning that sklearn_ser gives on its own account."""
 
@@ -64,3 +68,7 @@ class TrainingWarning(SerWarning):
 
 class EvaluationWarning(SerWarning):
     """A score is not what it seems (an absent class, rows without features)."""
+
+
+class StoreWarning(SerWarning):
+    """A feature store cannot be used, or features cannot be kept: extraction goes on without it."""

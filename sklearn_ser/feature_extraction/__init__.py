@@ -3,5 +3,6 @@
 from sklearn_ser.feature_extraction._opensmile import OpenSmileExtractor
 from sklearn_ser.feature_extraction._speaker_embedding import SpeakerEmbedding
 from sklearn_ser.feature_extraction._spectral import MFCC, LogMelSpectrogram
+from sklearn_ser.feature_extraction._store import FeatureStore
 
-__all__ = ["MFCC", "LogMelSpectrogram", "OpenSmileExtractor", "SpeakerEmbedding"]
+__all__ = ["MFCC", "FeatureStore", "LogMelSpectrogram", "OpenSmileExtractor", "SpeakerEmbedding"]
