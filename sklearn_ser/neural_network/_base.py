@@ -6,11 +6,17 @@ import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ser.neural_network._inputs import check_features
-from sklearn_ser.neural_network._module import NetCache, module_from_bytes, resolve_device
+from sklearn_ser.neural_network._batches import evaluation_batches
+from sklearn_ser.neural_network._inputs import check_inputs
+from sklearn_ser.neural_network._module import (
+    NetCache,
+    build_module,
+    module_from_bytes,
+    resolve_device,
+)
 from sklearn_ser.neural_network._state import check_state
 from sklearn_ser.neural_network._tasks import task_from_state
-from sklearn_ser.neural_network._training import EVALUATION_BATCH, make_net
+from sklearn_ser.neural_network._training import make_net
 from sklearn_ser.utils._failed import with_missing
 from sklearn_ser.utils._threads import torch_threads
 
@@ -27,7 +33,7 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or frame sequences
 
         Returns
         -------
@@ -47,7 +53,7 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or frame sequences
 
         Returns
         -------
@@ -71,11 +77,11 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or frame sequences
 
         Returns
         -------
-        ndarray of shape (n_samples, n_hidden)
+        ndarray of shape (n_samples, n_outputs)
             Of the dtype that the parameter `dtype` names; NaN in rows of failed audio.
         """
         shared, failed = self._run(X, lambda module, x: (module.encoder(x),))
@@ -86,6 +92,14 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """Losses by epoch; see the class."""
         check_is_fitted(self)
         return pd.DataFrame(self._history).set_index("epoch")
+
+    @property
+    def layer_weights_(self):
+        """Weight of each layer of a pretrained model; see the class."""
+        check_is_fitted(self)
+        if self._architecture["encoder"] != "layers":
+            raise AttributeError('layer_weights_ is there only with encoder="layers"')
+        return self.net_.module_.encoder.layer_weights.detach().cpu().numpy()
 
     @property
     def net_(self):
@@ -107,16 +121,19 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def _run(self, X, function):
         check_is_fitted(self)
-        values, failed = check_features(self, X, self._architecture["dtype"], reset=False)
+        architecture = self._architecture
+        x, failed = check_inputs(
+            self, X, architecture["dtype"], architecture["encoder"], reset=False
+        )
         module = self.net_.module_
         device = next(module.parameters()).device
+        order, parts = [], []
         with torch_threads(self.n_threads), torch.inference_mode():
-            usable = torch.from_numpy(values[~failed])
-            parts = [
-                [part.cpu().numpy() for part in function(module, batch.to(device))]
-                for batch in usable.split(EVALUATION_BATCH)
-            ]
-        return [np.concatenate(output) for output in zip(*parts, strict=True)], failed
+            for rows, batch in evaluation_batches(x[~failed]):
+                order.append(rows)
+                parts.append([part.cpu().numpy() for part in function(module, batch.to(device))])
+        place = np.argsort(np.concatenate(order))
+        return [np.concatenate(output)[place] for output in zip(*parts, strict=True)], failed
 
     def _fitted_tasks(self):
         return [task_from_state(state) for state in self._tasks]
@@ -128,7 +145,7 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     @property
     def _n_features_out(self):
-        return self._architecture["hidden_units"][-1]
+        return build_module(self._architecture, device="meta").encoder.n_outputs
 
     def __getstate__(self):
         # The net is torch, which neither skops nor another device can take: it is built anew.
@@ -150,4 +167,4 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
 
 def _index_of(X, n_rows):
-    return X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(n_rows)
+    return X.index if isinstance(X, pd.DataFrame | pd.Series) else pd.RangeIndex(n_rows)

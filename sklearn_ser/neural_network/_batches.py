@@ -10,13 +10,18 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 from torch.utils.data import Dataset
 
+from sklearn_ser.neural_network._sequences import FrameSequences, batches_by_length
+
+#: Rows that are only evaluated go through the network in batches of at most this size.
+EVALUATION_BATCH = 4096
+
 
 class ResidentRows(Dataset):
     """Rows of X with the targets of every task and each row's weight in each task.
 
     Parameters
     ----------
-    x : Tensor of shape (n_rows, ...)
+    x : Tensor of shape (n_rows, n_features), or FrameSequences
     targets : list of Tensor of shape (n_rows,)
         One per task: class codes (-1 without a label) or values (0 without one).
     weights : Tensor of shape (n_rows, n_tasks)
@@ -74,17 +79,16 @@ def pack_rows(data, tasks, class_weight):
             sample_weight=data.weights[data.labelled],
         )
     by_class = np.where(np.isfinite(by_class), by_class, 0.0)
+    dtype = data.weights.dtype
     targets, columns = [codes], [weights * by_class[codes]]
     for task in aux_tasks:
         values, known = task.encode(data.aux[task.name])
-        targets.append(values if task.kind == "classification" else values.astype(data.X.dtype))
+        targets.append(values if task.kind == "classification" else values.astype(dtype))
         columns.append(data.weights * known)
-    # torch shares memory with numpy, and warns where that is read-only (a memmap of joblib's).
-    x = data.X if data.X.flags.writeable else data.X.copy()
     return ResidentRows(
-        torch.from_numpy(x),
+        data.X,
         [torch.from_numpy(target) for target in targets],
-        torch.from_numpy(np.column_stack(columns).astype(data.X.dtype)),
+        torch.from_numpy(np.column_stack(columns).astype(dtype)),
     )
 
 
@@ -94,6 +98,7 @@ class SliceBatches:
     Parameters
     ----------
     dataset : ResidentRows
+        Its `x` is a tensor.
     batch_size : int
     generator : torch.Generator, optional
         Orders the rows anew in each epoch. None: the rows come in their own order.
@@ -114,3 +119,21 @@ class SliceBatches:
             rows = rows.take(order.to(rows.x.device))
         for start in range(0, len(rows), self.batch_size):
             yield rows[start : start + self.batch_size]
+
+
+def evaluation_batches(x):
+    """Batches of a Tensor or of FrameSequences, of bounded size, to run through a network.
+
+    Yields
+    ------
+    rows : ndarray of int
+        Positions in `x` of the batch's rows; every row is in one batch.
+    batch : Tensor or FrameBatch
+        At least one is given, if only an empty one.
+    """
+    if isinstance(x, FrameSequences):
+        for rows in batches_by_length(x.lengths, EVALUATION_BATCH):
+            yield rows.numpy(), x[rows].batch()
+    else:
+        for rows in torch.arange(len(x)).split(EVALUATION_BATCH):
+            yield rows.numpy(), x[rows]

@@ -12,18 +12,20 @@ from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network._aux import MAIN_TASK, make_tasks
 from sklearn_ser.neural_network._base import MultiTaskNetwork
 from sklearn_ser.neural_network._batches import pack_rows
-from sklearn_ser.neural_network._encoders import ACTIVATIONS, ENCODERS
+from sklearn_ser.neural_network._encoders import ENCODERS, choose_encoder
 from sklearn_ser.neural_network._inputs import check_training_data
+from sklearn_ser.neural_network._mlp import ACTIVATIONS
 from sklearn_ser.neural_network._module import (
     DTYPES,
     build_module,
+    describe_network,
     resolve_device,
     weights_to_bytes,
 )
-from sklearn_ser.neural_network._random import numpy_stream, torch_stream
+from sklearn_ser.neural_network._random import torch_stream
 from sklearn_ser.neural_network._tasks import ClassificationTask
 from sklearn_ser.neural_network._training import train
-from sklearn_ser.neural_network._validation_split import no_validation, split_validation
+from sklearn_ser.neural_network._validation_split import hold_out
 from sklearn_ser.utils._failed import with_missing
 from sklearn_ser.utils._threads import torch_threads
 
@@ -31,22 +33,26 @@ from sklearn_ser.utils._threads import torch_threads
 class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
     """A neural network that learns emotion together with auxiliary targets.
 
-    An encoder, shared by all tasks, turns each row of features into a representation; on it stand
-    one linear head for `y` and one for each auxiliary target (gender, naturalness, arousal, ...).
-    Training minimises the sum of the tasks' losses, so that what helps to tell gender can help to
-    tell emotion [1]_. Auxiliary targets are needed in training only, and may be missing in any
-    row; prediction needs X alone. Without auxiliary targets this is a plain network with
-    speaker-disjoint early stopping.
+    An encoder, shared by all tasks, turns each utterance (a row of features, or a sequence of
+    frames) into a representation; on it stand one linear head for `y` and one for each auxiliary
+    target (gender, naturalness, arousal, ...). Training minimises the sum of the tasks' losses, so
+    that what helps to tell gender can help to tell emotion [1]_. Auxiliary targets are needed in
+    training only, and may be missing in any row; prediction needs X alone. Without auxiliary
+    targets this is a plain network with speaker-disjoint early stopping.
 
-    The features must be standardised before (:class:`~sklearn_ser.preprocessing.GroupScaler`,
-    ``StandardScaler``).
+    The features must be standardised before (:class:`~sklearn_ser.preprocessing.GroupScaler` or
+    ``StandardScaler`` for rows, ``FrameScaler`` for frames).
 
     Parameters
     ----------
-    encoder : {"mlp"}, default="mlp"
-        Fully connected layers over one row of features.
+    encoder : {"auto", "mlp", "attention", "layers"}, default="auto"
+        "mlp": fully connected layers over one row of features. "attention": such layers over
+        each frame of a sequence, then attentive statistics pooling over time [2]_. "layers": for
+        sequences that are the layers of a pretrained model, all of one length: a learned weighting
+        of the layers [3]_, then the mlp. "auto" is "mlp" for rows and "attention" for sequences.
     hidden_units : sequence of int, default=(128,)
-        Width of each layer. The last is the width of the shared representation.
+        Width of each layer. The last is the width of the shared representation; "attention" gives
+        twice that, means and deviations.
     activation : {"relu", "gelu", "tanh"}, default="relu"
     dropout : float, default=0.5
         Fraction of each layer's outputs that is zeroed in training, in [0, 1).
@@ -63,7 +69,8 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
     max_epochs : int, default=100
         Most passes over the training rows.
     batch_size : int or None, default=64
-        Rows per step; None takes all rows at once.
+        Rows per step; None takes all rows at once. Sequences are batched by like length, and a
+        step has at most 65,536 frames: fewer rows, where they are long.
     learning_rate : float, default=0.001
         Of AdamW.
     weight_decay : float, default=0.01
@@ -115,10 +122,14 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
         One row per epoch: ``train_loss``, ``valid_loss`` (the weighted sums that training
         minimises), and ``train_loss_<task>``, ``valid_loss_<task>`` of each task; the main task is
         called ``y``. NaN where no row has the task's target.
+    layer_weights_ : ndarray of shape (n_layers,)
+        Only with ``encoder="layers"``: the weight of each layer; they sum to 1.
     net_ : skorch.NeuralNet
         The trained net, to look at: its ``module_`` has ``encoder`` and ``heads``.
     n_features_in_ : int
+        Of a row, or of a frame.
     feature_names_in_ : ndarray of shape (n_features_in_,)
+        Of a row, or of a frame; only where X brings them.
 
     See Also
     --------
@@ -126,9 +137,12 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
 
     Notes
     -----
-    Rows of X that are entirely NaN (audio that could not be used) are left out of training with a
-    TrainingWarning; the predictions for them are missing (None for labels that are not numbers,
-    NaN else). Any other NaN is refused.
+    Rows of X that are entirely NaN (audio that could not be used; of sequences: None or NaN in the
+    place of the sequence) are left out of training with a TrainingWarning; the predictions for
+    them are missing (None for labels that are not numbers, NaN else). Any other NaN is refused.
+
+    What a sequence gives does not depend on the sequences it is batched with, nor on padding.
+    Batches of like length are dealt anew in each epoch, from rows drawn at random.
 
     A task's loss is its mean over the labelled rows of a batch, weighted by `sample_weight` (and
     `class_weight` for `y`): cross-entropy for classes, squared error of the standardised value
@@ -147,6 +161,10 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
     .. [1] Kim, J., Englebienne, G., Truong, K. P., Evers, V. (2017). Towards Speech Emotion
        Recognition "in the wild" using Aggregated Corpora and Deep Multi-Task Learning.
        Interspeech 2017. https://arxiv.org/abs/1708.03920
+    .. [2] Okabe, K., Koshinaka, T., Shinoda, K. (2018). Attentive Statistics Pooling for Deep
+       Speaker Embedding. Interspeech 2018. https://arxiv.org/abs/1803.10963
+    .. [3] Yang, S. et al. (2021). SUPERB: Speech processing Universal PERformance Benchmark.
+       Interspeech 2021. https://arxiv.org/abs/2105.01051
 
     Examples
     --------
@@ -170,12 +188,23 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
     True
     >>> net.predict_aux(X[:1]).columns.to_list(), net.transform(X).shape
     (['gender'], (120, 128))
+
+    Frame sequences of any length:
+
+    >>> frames = [rng.normal(size=(5 + row % 7, 6)) + X[row] for row in range(120)]
+    >>> net = MTLNeuralClassifier(max_epochs=5, random_state=0).fit(frames, emotion)
+    >>> net.transform(frames).shape
+    (120, 256)
+    >>> net.predict(X)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    ValueError: encoder="attention" takes frame sequences ...
     """
 
     __metadata_request__fit = {"aux": True, "groups": "speaker", "sample_weight": True}
 
     _parameter_constraints = {
-        "encoder": [StrOptions(set(ENCODERS))],
+        "encoder": [StrOptions({"auto", *ENCODERS})],
         "hidden_units": ["array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
@@ -200,7 +229,7 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
     def __init__(
         self,
         *,
-        encoder="mlp",
+        encoder="auto",
         hidden_units=(128,),
         activation="relu",
         dropout=0.5,
@@ -248,8 +277,10 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Standardised features.
+        X : array-like of shape (n_samples, n_features), or frame sequences
+            Standardised features. Frame sequences are arrays (n_frames, n_features), one for each
+            sample: in the column ``frames`` that an audio step with frames gives, in a list, a
+            Series or an object array, or all in one array (n_samples, n_frames, n_features).
         y : array-like of shape (n_samples,)
             Labels.
         aux : DataFrame of shape (n_samples, n_aux), Series or array-like, default=None
@@ -271,7 +302,8 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
         MetadataError
             If `aux`, `tasks`, `task_weights` or `groups` do not fit together or with X.
         ValueError
-            If X or y cannot be used, or fewer than two classes are left.
+            If X or y cannot be used, or are not what `encoder` takes, or fewer than two classes
+            are left. It names the row.
         SerError
             If the device is not there, or training diverges.
         KeyboardInterrupt
@@ -284,6 +316,7 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
             given and could not be kept apart.
         """
         device = resolve_device(self.device)
+        encoder = choose_encoder(self.encoder, X)
         data = check_training_data(
             self,
             X,
@@ -292,6 +325,7 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
             groups,
             sample_weight,
             dtype=self.dtype,
+            encoder=encoder,
             unlabelled=self.unlabelled,
         )
         main = ClassificationTask(MAIN_TASK, 1.0, np.unique(data.y[data.labelled]))
@@ -299,15 +333,27 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
         tasks = [main, *aux_tasks]
         rows = pack_rows(data, tasks, self.class_weight)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        train_part, valid_part, split = self._split(rows, data.groups, seed)
-        architecture = self._describe_network(tasks)
+        train_part, valid_part, split = hold_out(
+            rows, data.groups, self.validation_fraction if self.early_stopping else None, seed
+        )
+        architecture = describe_network(
+            encoder,
+            data.X,
+            tasks,
+            n_features=self.n_features_in_,
+            hidden_units=self.hidden_units,
+            activation=self.activation,
+            dropout=self.dropout,
+            dtype=self.dtype,
+        )
+        rows = rows.to(device)
         with torch_threads(self.n_threads):
             module = build_module(architecture, device=device, seed=seed)
             record = train(
                 module,
                 tasks,
-                rows.take(train_part).to(device),
-                rows.take(valid_part).to(device) if len(valid_part) else None,
+                rows.take(train_part),
+                rows.take(valid_part) if len(valid_part) else None,
                 max_epochs=self.max_epochs,
                 batch_size=self.batch_size,
                 learning_rate=self.learning_rate,
@@ -345,7 +391,7 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or frame sequences
 
         Returns
         -------
@@ -360,7 +406,7 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or frame sequences
 
         Returns
         -------
@@ -375,7 +421,7 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or frame sequences
         y : array-like of shape (n_samples,)
         sample_weight : array-like of shape (n_samples,), default=None
 
@@ -387,41 +433,3 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
         truth = column_or_1d(y).astype(object)
         check_consistent_length(predicted, truth, sample_weight)
         return float(np.average(predicted == truth, weights=sample_weight))
-
-    def _split(self, rows, groups, seed):
-        """Positions of the training and the validation rows, and the record of the split."""
-        codes = np.where(rows.weights[:, 0] > 0, rows.targets[0], -1)
-        if not self.early_stopping:
-            valid, train_, split, weaker = no_validation(codes, "early_stopping=False")
-        else:
-            valid, train_, split, weaker = split_validation(
-                codes, groups, self.validation_fraction, numpy_stream(seed, "validation")
-            )
-        if weaker:
-            warnings.warn(
-                "early stopping watches rows of speakers that are also trained on, because "
-                f"{split['reason']}",
-                TrainingWarning,
-                stacklevel=4,
-            )
-        return np.flatnonzero(train_), np.flatnonzero(valid), split
-
-    def _describe_network(self, tasks):
-        """The network as plain values, from which it can be built again."""
-        hidden_units = [*self.hidden_units]
-        if not hidden_units or not all(
-            isinstance(width, Integral) and width > 0 for width in hidden_units
-        ):
-            raise ValueError(
-                "hidden_units must be one or more positive whole numbers, the widths of the "
-                f"layers, e.g. (128,); got {self.hidden_units!r}."
-            )
-        return {
-            "encoder": self.encoder,
-            "n_features": self.n_features_in_,
-            "hidden_units": [int(width) for width in hidden_units],
-            "activation": self.activation,
-            "dropout": float(self.dropout),
-            "dtype": self.dtype,
-            "heads": {task.name: task.n_outputs for task in tasks},
-        }

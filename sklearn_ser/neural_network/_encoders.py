@@ -1,45 +1,67 @@
-"""Encoders: from input rows to the representation that all tasks share."""
+"""Which encoders there are, and which one X is for.
 
-from itertools import pairwise
+An encoder is a module that turns a batch into the representation that all tasks share. It is made
+of parts of a network's architecture (a dict of plain values, see `_module`): what every
+architecture has, and the names in its `own_parameters`. `on_frames` says whether it takes a
+FrameBatch or a tensor of rows, `n_outputs` how wide its representation is.
+"""
 
-from torch import nn
+from sklearn_ser.neural_network._attention import AttentionEncoder
+from sklearn_ser.neural_network._layers import LayersEncoder
+from sklearn_ser.neural_network._mlp import MLPEncoder
+from sklearn_ser.utils._frames import as_sequences, is_frames
 
-from sklearn_ser.neural_network._random import Dropout, linear
+ENCODERS = {"mlp": MLPEncoder, "attention": AttentionEncoder, "layers": LayersEncoder}
 
-ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
+#: What encoder="auto" stands for.
+_DEFAULT = {False: "mlp", True: "attention"}
 
 
-class MLPEncoder(nn.Module):
-    """Fully connected layers over one row of features, each with dropout behind it.
+def choose_encoder(encoder, X):
+    """The name in `ENCODERS` of the encoder for X.
 
-    Parameters
-    ----------
-    n_features : int
-    hidden_units : sequence of int
-        Width of each layer; the last one is the width of the shared representation.
-    activation : {"relu", "gelu", "tanh"}
-    dropout : float
-    init_generator, dropout_generator : torch.Generator or None
-        None in a network whose weights are loaded and which only predicts.
+    Raises
+    ------
+    ValueError
+        If the one that was asked for takes the other kind of X.
     """
-
-    def __init__(
-        self, n_features, hidden_units, activation, dropout, init_generator, dropout_generator
-    ):
-        super().__init__()
-        widths = [n_features, *hidden_units]
-        layers, dropouts = [], []
-        for n_inputs, n_outputs in pairwise(widths):
-            layers.append(linear(n_inputs, n_outputs, init_generator))
-            dropouts.append(Dropout(dropout, dropout_generator))
-        self.layers = nn.ModuleList(layers)
-        self.dropouts = nn.ModuleList(dropouts)
-        self.activation = ACTIVATIONS[activation]()
-
-    def forward(self, x):
-        for layer, dropout in zip(self.layers, self.dropouts, strict=True):
-            x = dropout(self.activation(layer(x)))
-        return x
+    on_frames = is_frames(X)
+    if encoder == "auto":
+        return _DEFAULT[on_frames]
+    check_kind(encoder, X)
+    return encoder
 
 
-ENCODERS = {"mlp": MLPEncoder}
+def check_kind(encoder, X):
+    """Refuse frame sequences where the encoder takes rows, and the other way round."""
+    wants_frames = ENCODERS[encoder].on_frames
+    if wants_frames == (is_frames(X) or (wants_frames and _is_missing_throughout(X))):
+        return
+    others = [name for name, other in ENCODERS.items() if other.on_frames != wants_frames]
+    advice = " or ".join(f'encoder="{name}"' for name in others)
+    if wants_frames:
+        raise ValueError(
+            f'encoder="{encoder}" takes frame sequences (arrays (n_frames, n_features), one for '
+            f"each row), and X is {_describe(X)}: use {advice} for rows of features. One "
+            "sequence alone is [sequence]."
+        )
+    raise ValueError(
+        f'encoder="{encoder}" takes one row of features for each utterance, and X holds frame '
+        f"sequences: use {advice}, or pool the frames to one row before."
+    )
+
+
+def _is_missing_throughout(X):
+    """Whether every row is failed audio, of which nothing says what it was a sequence of."""
+    if len(getattr(X, "shape", (0,))) > 1 and X.shape[1] != 1:
+        return False
+    try:
+        sequences = as_sequences(X)
+    except (TypeError, ValueError):
+        return False
+    return len(sequences) > 0 and all(sequence is None for sequence in sequences)
+
+
+def _describe(X):
+    shape = getattr(X, "shape", None)
+    return f"a {type(X).__name__}" + ("" if shape is None else f" of shape {shape}")

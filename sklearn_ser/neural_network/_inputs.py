@@ -4,22 +4,62 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import torch
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite, validate_data
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.neural_network._aux import check_aux
+from sklearn_ser.neural_network._encoders import ENCODERS, check_kind
+from sklearn_ser.neural_network._frame_inputs import check_equal_lengths, check_sequences
+from sklearn_ser.neural_network._sequences import FrameSequences
 from sklearn_ser.utils._alignment import refuse_other_order
 from sklearn_ser.utils._failed import failed_rows, report_left_out
 from sklearn_ser.utils._ids import ID_COLUMNS, find_id
 
 
-def check_features(estimator, X, dtype, *, reset):
-    """X as a 2-D float array, and which of its rows are failed audio (all NaN).
+def check_inputs(estimator, X, dtype, encoder, *, reset):
+    """X as the network takes it, and which of its rows are failed audio.
 
-    Raises where a row has only some NaN, or an infinite value.
+    Parameters
+    ----------
+    estimator : estimator
+        Its number (and names) of features are set or compared.
+    X : array-like of shape (n_rows, n_features), or frame sequences
+    dtype : {"float32", "float64"}
+    encoder : str
+        Name of the encoder that X is for.
+    reset : bool
+        Whether this is `fit`.
+
+    Returns
+    -------
+    x : Tensor of shape (n_rows, n_features), or FrameSequences
+        What it holds of failed rows means nothing.
+    failed : ndarray of bool of shape (n_rows,)
+
+    Raises
+    ------
+    ValueError
+        Where a row has only some NaN, or an infinite value, or is of the wrong kind.
+    MetadataError
+        If ids stand among the features.
     """
+    check_kind(encoder, X)
+    if ENCODERS[encoder].on_frames:
+        x, failed = check_sequences(estimator, X, np.dtype(dtype), reset=reset)
+        if "n_layers" in ENCODERS[encoder].own_parameters:
+            check_equal_lengths(x, failed, None if reset else estimator._architecture["n_layers"])
+        return x, failed
+    values, failed = _check_features(estimator, X, dtype, reset=reset)
+    # torch shares memory with numpy, warns where that is read-only (a memmap of joblib's), and
+    # cannot share it backwards (X[::-1]).
+    return torch.from_numpy(np.require(values, requirements=["C", "W"])), failed
+
+
+def _check_features(estimator, X, dtype, *, reset):
+    """X as a 2-D float array, and which of its rows are all NaN."""
     if isinstance(X, pd.DataFrame):
         ids = [name for name in ID_COLUMNS if name in X.columns and X[name].dtype.kind not in "fiu"]
         if ids:
@@ -42,7 +82,7 @@ class TrainingData:
 
     Parameters
     ----------
-    X : ndarray of shape (n_rows, n_features)
+    X : Tensor of shape (n_rows, n_features), or FrameSequences
     y : ndarray of shape (n_rows,)
         Values in rows that are not `labelled` mean nothing.
     labelled : ndarray of bool of shape (n_rows,)
@@ -51,7 +91,7 @@ class TrainingData:
     weights : ndarray of shape (n_rows,)
     """
 
-    X: np.ndarray
+    X: torch.Tensor | FrameSequences
     y: np.ndarray
     labelled: np.ndarray
     aux: pd.DataFrame | None
@@ -70,7 +110,7 @@ class TrainingData:
         )
 
 
-def check_training_data(estimator, X, y, aux, groups, sample_weight, *, dtype, unlabelled):
+def check_training_data(estimator, X, y, aux, groups, sample_weight, *, dtype, encoder, unlabelled):
     """Check everything that ``fit`` got, and drop the rows of failed audio with a warning.
 
     Returns
@@ -79,23 +119,23 @@ def check_training_data(estimator, X, y, aux, groups, sample_weight, *, dtype, u
     """
     if groups is None:
         groups = find_id(X, "speaker")
-    values, failed = check_features(estimator, X, dtype, reset=True)
+    x, failed = check_inputs(estimator, X, dtype, encoder, reset=True)
     if y is None:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None"
         )
     _check_order(X, y, {"aux": aux, "groups": groups, "sample_weight": sample_weight})
     y = column_or_1d(y, warn=True)
-    check_consistent_length(values, y)
+    check_consistent_length(failed, y)
     y, labelled = _check_labels(y, unlabelled)
     data = TrainingData(
-        X=values,
+        X=x,
         y=y,
         labelled=labelled,
-        aux=check_aux(aux, len(values)),
-        groups=_check_groups(groups, len(values)),
+        aux=check_aux(aux, len(failed)),
+        groups=_check_groups(groups, len(failed)),
         weights=_check_sample_weight(
-            sample_weight, values, dtype=values.dtype, ensure_non_negative=True
+            sample_weight, failed, dtype=np.dtype(dtype), ensure_non_negative=True
         ),
     )
     report_left_out(failed, stacklevel=5)

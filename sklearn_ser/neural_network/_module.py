@@ -5,6 +5,7 @@ weights): both survive pickle and skops, and neither can hold code.
 """
 
 import threading
+from numbers import Integral
 
 import torch
 from safetensors.torch import load, save
@@ -15,6 +16,8 @@ from sklearn_ser.neural_network._encoders import ENCODERS
 from sklearn_ser.neural_network._random import linear, torch_stream
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+#: The parts of an architecture that every encoder is made of.
+ENCODER_PARAMETERS = ("n_features", "hidden_units", "activation", "dropout")
 
 
 class MultiTaskModule(nn.Module):
@@ -44,8 +47,8 @@ def build_module(architecture, *, device, seed=None):
     Parameters
     ----------
     architecture : dict
-        ``encoder``, ``n_features``, ``hidden_units``, ``activation``, ``dropout``, ``dtype``, and
-        ``heads``, a dict of task name to number of outputs.
+        ``encoder``, ``n_features``, ``hidden_units``, ``activation``, ``dropout``, ``dtype``,
+        ``heads``, a dict of task name to number of outputs, and the encoder's `own_parameters`.
     device : str
     seed : int, optional
         For the first weights and dropout. None, with ``device="meta"``: shapes only, without
@@ -59,22 +62,56 @@ def build_module(architecture, *, device, seed=None):
     def stream(name, where="cpu"):
         return None if seed is None else torch_stream(seed, name, where)
 
-    hidden_units = architecture["hidden_units"]
-    encoder = ENCODERS[architecture["encoder"]](
-        n_features=architecture["n_features"],
-        hidden_units=hidden_units,
-        activation=architecture["activation"],
-        dropout=architecture["dropout"],
+    kind = ENCODERS[architecture["encoder"]]
+    encoder = kind(
+        **{name: architecture[name] for name in (*ENCODER_PARAMETERS, *kind.own_parameters)},
         # First weights are always drawn on the CPU: the same on every device.
         init_generator=stream("encoder"),
         dropout_generator=stream("dropout", device),
     )
     heads = [
-        linear(hidden_units[-1], n_outputs, stream(f"head {name}"))
+        linear(encoder.n_outputs, n_outputs, stream(f"head {name}"))
         for name, n_outputs in architecture["heads"].items()
     ]
     module = MultiTaskModule(encoder, heads)
     return module.to(device=device, dtype=DTYPES[architecture["dtype"]])
+
+
+def describe_network(encoder, x, tasks, *, hidden_units, dropout, **settings):
+    """The network as plain values, from which `build_module` makes it.
+
+    Parameters
+    ----------
+    encoder : str
+        Name of the encoder.
+    x : Tensor or FrameSequences
+        The training rows.
+    tasks : sequence of task objects
+    hidden_units : sequence of int
+    dropout : float
+    **settings
+        ``n_features``, ``activation`` and ``dtype``.
+
+    Returns
+    -------
+    dict
+    """
+    widths = [*hidden_units]
+    if not widths or not all(isinstance(width, Integral) and width > 0 for width in widths):
+        raise ValueError(
+            "hidden_units must be one or more positive whole numbers, the widths of the "
+            f"layers, e.g. (128,); got {hidden_units!r}."
+        )
+    architecture = {
+        "encoder": encoder,
+        "hidden_units": [int(width) for width in widths],
+        "dropout": float(dropout),
+        "heads": {task.name: task.n_outputs for task in tasks},
+        **settings,
+    }
+    if "n_layers" in ENCODERS[encoder].own_parameters:
+        architecture["n_layers"] = int(x.lengths.max())
+    return architecture
 
 
 def weights_to_bytes(module):

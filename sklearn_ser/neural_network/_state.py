@@ -5,13 +5,14 @@ from safetensors import SafetensorError, deserialize
 
 from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network._aux import MAIN_TASK
-from sklearn_ser.neural_network._encoders import ACTIVATIONS, ENCODERS
-from sklearn_ser.neural_network._module import DTYPES, build_module
+from sklearn_ser.neural_network._encoders import ENCODERS
+from sklearn_ser.neural_network._mlp import ACTIVATIONS
+from sklearn_ser.neural_network._module import DTYPES, ENCODER_PARAMETERS, build_module
 from sklearn_ser.neural_network._tasks import ClassificationTask, task_from_state
 
 _FITTED = ("_architecture", "_weights", "_tasks", "_history", "classes_", "n_features_in_")
 _CHOICES = {"encoder": ENCODERS, "activation": ACTIVATIONS, "dtype": DTYPES}
-_ARCHITECTURE = {*_CHOICES, "n_features", "hidden_units", "dropout", "heads"}
+_ARCHITECTURE = {*_CHOICES, *ENCODER_PARAMETERS, "heads"}
 
 # By the names that safetensors has for them.
 _DTYPE_NAMES = {"float32": "F32", "float64": "F64"}
@@ -71,12 +72,18 @@ def _stored_shapes(weights):
 
 def _check_architecture(architecture, largest, n_arrays):
     """`largest` and `n_arrays` bound widths and depth by the weights that are really there."""
-    if not isinstance(architecture, dict) or set(architecture) != _ARCHITECTURE:
+    if not isinstance(architecture, dict) or _ARCHITECTURE - set(architecture):
         raise _damage(f"its architecture must have {sorted(_ARCHITECTURE)}")
     for name, choices in _CHOICES.items():
         value = architecture[name]
         if not isinstance(value, str) or value not in choices:
             raise _damage(f"{name} is {value!r}, not one of {sorted(choices)}")
+    own = ENCODERS[architecture["encoder"]].own_parameters
+    if set(architecture) != {*_ARCHITECTURE, *own}:
+        raise _damage(
+            f"its architecture must have {sorted({*_ARCHITECTURE, *own})}, it has "
+            f"{sorted(map(str, architecture))}"
+        )
     dropout, heads = architecture["dropout"], architecture["heads"]
     if not isinstance(dropout, float) or not 0.0 <= dropout < 1.0:
         raise _damage(f"dropout is {dropout!r}")
@@ -86,6 +93,7 @@ def _check_architecture(architecture, largest, n_arrays):
         "n_features": [architecture["n_features"]],
         "hidden_units": architecture["hidden_units"],
         "heads": [*heads.values()],
+        **{name: [architecture[name]] for name in own},
     }
     for name, values in widths.items():
         if not values or not all(type(value) is int and value > 0 for value in values):

@@ -10,12 +10,10 @@ from skorch.callbacks import Callback
 from skorch.helper import predefined_split
 
 from sklearn_ser.exceptions import SerError
-from sklearn_ser.neural_network._batches import SliceBatches
+from sklearn_ser.neural_network._batches import EVALUATION_BATCH, SliceBatches
 from sklearn_ser.neural_network._losses import MultiTaskLoss
+from sklearn_ser.neural_network._sequences import LengthBatches
 from sklearn_ser.utils._progress import progress
-
-#: Rows that are only evaluated go through the network in batches of this size.
-EVALUATION_BATCH = 4096
 
 
 @dataclass
@@ -160,13 +158,14 @@ class BestWeights(Callback):
 
 def make_net(module, tasks, *, device, **settings):
     """The skorch net of a module and its tasks, not yet initialised."""
+    batches = LengthBatches if module.encoder.on_frames else SliceBatches
     return MultiTaskNet(
         module,
         criterion=MultiTaskLoss(tasks),
         optimizer=torch.optim.AdamW,
         optimizer__fused=torch.device(device).type in ("cpu", "cuda"),
-        iterator_train=SliceBatches,
-        iterator_valid=SliceBatches,
+        iterator_train=batches,
+        iterator_valid=batches,
         iterator_valid__batch_size=EVALUATION_BATCH,
         device=device,
         verbose=0,
@@ -216,6 +215,9 @@ def train(
         callbacks = [EpochRecorder(record, tasks, bar)]
         if valid_rows is not None:
             callbacks.append(BestWeights(record, f"valid_loss_{tasks[0].name}", patience))
+        settings = {}
+        if module.encoder.on_frames and batch_size is None:
+            settings["iterator_train__most_frames"] = None
         net = make_net(
             module,
             tasks,
@@ -227,6 +229,7 @@ def train(
             iterator_train__generator=generator,
             train_split=None if valid_rows is None else predefined_split(valid_rows),
             callbacks=callbacks,
+            **settings,
         )
         net.fit(train_rows)
     record.interrupted = net.interrupted_

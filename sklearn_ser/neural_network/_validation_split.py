@@ -1,12 +1,52 @@
 """Which training rows decide when to stop: rows of speakers that are not trained on."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 
+from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.model_selection import SpeakerKFold
+from sklearn_ser.neural_network._random import numpy_stream
 
 #: With fewer rows to validate on than this, their loss is mostly chance: no early stopping.
 FEWEST_VALIDATION_ROWS = 10
+
+
+def hold_out(rows, groups, fraction, seed):
+    """Choose the rows that decide when to stop, and warn where groups could not be kept apart.
+
+    Parameters
+    ----------
+    rows : ResidentRows
+        The main task is the first.
+    groups : ndarray of shape (n_rows,) or None
+    fraction : float or None
+        None holds nothing out.
+    seed : int
+
+    Returns
+    -------
+    train, valid : ndarray of int
+        Positions.
+    record : dict
+        See :func:`split_validation`.
+    """
+    codes = np.where(rows.weights[:, 0] > 0, rows.targets[0], -1)
+    if fraction is None:
+        valid, train, record, weaker = no_validation(codes, "early_stopping=False")
+    else:
+        valid, train, record, weaker = split_validation(
+            codes, groups, fraction, numpy_stream(seed, "validation")
+        )
+    if weaker:
+        warnings.warn(
+            "early stopping watches rows of speakers that are also trained on, because "
+            f"{record['reason']}",
+            TrainingWarning,
+            stacklevel=4,
+        )
+    return np.flatnonzero(train), np.flatnonzero(valid), record
 
 
 def split_validation(codes, groups, fraction, generator):

@@ -80,7 +80,7 @@ def without(name, *tasks):
     ("change", "text"),
     [
         (architecture(activation="os.system"), r"activation is 'os\.system', not one of \['gelu',"),
-        (architecture(encoder=[]), r"encoder is \[\], not one of \['mlp'\]"),
+        (architecture(encoder=[]), r"encoder is \[\], not one of \['attention',"),
         (architecture(dtype="int8"), "dtype is 'int8', not one of"),
         (architecture(dropout=1.0), r"dropout is 1\.0"),
         (architecture(more=1), r"its architecture must have \['activation', 'dropout', "),

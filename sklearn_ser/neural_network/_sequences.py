@@ -1,0 +1,180 @@
+"""Frame sequences on the device: packed, never padded at rest, and batched by like length.
+
+All frames lie one after the other in one tensor; a sequence is where it starts and how many
+frames it has. Choosing sequences (a split, a batch) chooses these two numbers and copies nothing.
+"""
+
+import torch
+
+#: A batch has at most this many frames, padding counted, unless one sequence alone has more.
+MOST_FRAMES = 65536
+#: In training, this many batches' worth of rows, drawn at random, are cut into batches by length.
+#: More would leave less padding, and fewer chances for a short and a long one to meet.
+BATCHES_PER_POOL = 8
+
+
+class FrameSequences:
+    """Sequences of any length that share one tensor of frames.
+
+    Parameters
+    ----------
+    frames : Tensor of shape (n_frames, n_features)
+    starts, lengths : Tensor of int64 of shape (n_sequences,)
+        On the CPU, wherever `frames` is.
+    """
+
+    def __init__(self, frames, starts, lengths):
+        self.frames = frames
+        self.starts = starts
+        self.lengths = lengths
+
+    @classmethod
+    def packed(cls, frames, lengths):
+        """Sequences that lie in `frames` one after the other."""
+        lengths = torch.as_tensor(lengths, dtype=torch.int64)
+        return cls(frames, lengths.cumsum(0) - lengths, lengths)
+
+    def __len__(self):
+        return len(self.lengths)
+
+    def __getitem__(self, rows):
+        """The sequences of these rows (an index, a mask or a slice); frames are not copied."""
+        rows = rows if isinstance(rows, slice) else torch.as_tensor(rows)
+        return FrameSequences(self.frames, self.starts[rows], self.lengths[rows])
+
+    def to(self, device):
+        """The same sequences on another device."""
+        return FrameSequences(self.frames.to(device), self.starts, self.lengths)
+
+    def batch(self):
+        """What an encoder gets: the frames of these sequences alone."""
+        parts = [
+            self.frames[start : start + length]
+            for start, length in zip(self.starts.tolist(), self.lengths.tolist(), strict=True)
+        ]
+        return FrameBatch(torch.cat(parts) if parts else self.frames[:0], self.lengths)
+
+
+class FrameBatch:
+    """Some sequences as an encoder gets them.
+
+    What works frame by frame (a layer, dropout) should run on `frames`: it then costs nothing for
+    padding, and its random numbers do not depend on it. What works along time takes `padded`.
+
+    Parameters
+    ----------
+    frames : Tensor of shape (n_frames, n_features)
+        The sequences one after the other.
+    lengths : Tensor of int64 of shape (n_sequences,)
+        On the CPU.
+    """
+
+    def __init__(self, frames, lengths):
+        self.frames = frames
+        self.lengths = lengths
+        self.longest = max(lengths.tolist(), default=0)
+        # Place of each frame where every sequence has room for `longest` frames.
+        gaps = torch.arange(len(lengths)) * self.longest - (lengths.cumsum(0) - lengths)
+        places = torch.arange(len(frames)) + gaps.repeat_interleave(lengths)
+        self._places = places.to(frames.device)
+
+    def __len__(self):
+        return len(self.lengths)
+
+    def to(self, device):
+        """The same batch on another device."""
+        return FrameBatch(self.frames.to(device), self.lengths)
+
+    def padded(self, values, fill=0.0):
+        """One row per sequence, filled up at the end.
+
+        Parameters
+        ----------
+        values : Tensor of shape (n_frames, ...)
+            Something of every frame, in the order of `frames`.
+        fill : float
+            Stands in places without a frame.
+
+        Returns
+        -------
+        Tensor of shape (n_sequences, longest, ...)
+        """
+        room = values.new_full((len(self) * self.longest, *values.shape[1:]), fill)
+        filled = room.index_copy(0, self._places, values)
+        return filled.view(len(self), self.longest, *values.shape[1:])
+
+
+def batches_by_length(lengths, batch_size, *, most_frames=MOST_FRAMES, generator=None):
+    """Deal rows to batches such that the sequences of a batch are of like length.
+
+    Parameters
+    ----------
+    lengths : Tensor of int64 of shape (n_rows,)
+    batch_size : int
+        Most rows of a batch.
+    most_frames : int or None
+        Most frames of a batch, padding counted; None for no limit. A longer sequence is a batch
+        of its own.
+    generator : torch.Generator, optional
+        Draws the rows that are batched together, and the order of the batches. None: from the
+        shortest to the longest of all rows.
+
+    Returns
+    -------
+    list of Tensor of int64
+        Every row is in one of them.
+    """
+    n_rows = len(lengths)
+    if generator is None:
+        order, pool = torch.arange(n_rows), n_rows
+    else:
+        order, pool = torch.randperm(n_rows, generator=generator), BATCHES_PER_POOL * batch_size
+    batches = []
+    for rows in order.split(max(pool, 1)):
+        sorted_lengths, by_length = lengths[rows].sort(stable=True)
+        sizes = _cut(sorted_lengths.tolist(), batch_size, most_frames)
+        batches.extend(rows[by_length].split(sizes))
+    if generator is None:
+        return batches
+    return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+
+
+def _cut(lengths, batch_size, most_frames):
+    """Sizes of the batches that follow each other in ascending `lengths`."""
+    sizes = []
+    size = 0
+    for length in lengths:
+        too_many = most_frames is not None and (size + 1) * length > most_frames
+        if size and (size == batch_size or too_many):
+            sizes.append(size)
+            size = 0
+        size += 1
+    return [*sizes, size]
+
+
+class LengthBatches:
+    """Iterates over a dataset of frame sequences in batches of like length.
+
+    Parameters
+    ----------
+    dataset : ResidentRows
+        Its `x` are :class:`FrameSequences`.
+    batch_size, most_frames, generator
+        As in :func:`batches_by_length`; with a generator, batches are dealt anew each time.
+    """
+
+    def __init__(self, dataset, batch_size, most_frames=MOST_FRAMES, generator=None):
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.most_frames = most_frames
+        self.generator = generator
+
+    def __iter__(self):
+        for rows in batches_by_length(
+            self.dataset.x.lengths,
+            self.batch_size,
+            most_frames=self.most_frames,
+            generator=self.generator,
+        ):
+            sequences, targets = self.dataset[rows]
+            yield sequences.batch(), targets
