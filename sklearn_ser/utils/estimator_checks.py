@@ -223,13 +223,13 @@ def check_audio_step(
         except SkipTest as error:
             result |= {"exception": error, "status": "skipped"}
             if on_skip == "warn":
-                warnings.warn(f"Skipping {name}: {error}", SkipTestWarning, stacklevel=2)
+                warnings.warn(f"Skipping {name}: {error}", SkipTestWarning, stacklevel=3)
         except Exception as error:
             if on_fail == "raise" and reason is None:
                 raise
             result |= {"exception": error, "status": "failed" if reason is None else "xfail"}
             if on_fail == "warn":
-                warnings.warn(EstimatorCheckFailedWarning(**result), stacklevel=2)
+                warnings.warn(EstimatorCheckFailedWarning(**result), stacklevel=3)
         results.append(result)
         if callback is not None:
             callback(**result)
