@@ -1,9 +1,14 @@
 """Run an extractor over all utterances of a table, in order, several at a time."""
 
-import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+import pickle
 
+import numpy as np
+from joblib import Parallel, delayed
+from joblib.parallel import get_active_backend
+
+from sklearn_ser._audio_cell import path_of
 from sklearn_ser.exceptions import AudioError
+from sklearn_ser.feature_extraction._dask_backend import lasting_backend
 from sklearn_ser.feature_extraction._extracted import Extracted
 from sklearn_ser.feature_extraction._stored import StoredRows
 from sklearn_ser.utils._progress import progress
@@ -70,18 +75,39 @@ def extract_rows(extractor, table, keep):
 
 def _extract_missing(extractor, table, missing, failures):
     """Yield the rows of each chunk, in their order, and what became of them."""
+    if not len(missing):
+        return
+    # Threads by default: openSMILE and torch release the interpreter lock. Results come in the
+    # order of the rows, so the failure that is raised does not depend on n_jobs.
+    backend = lasting_backend(get_active_backend(prefer="threads")[0])
+    parallel = Parallel(n_jobs=extractor.n_jobs, backend=backend, return_as="generator")
+    n_jobs = backend.effective_n_jobs(parallel.n_jobs)
+    if n_jobs > 1 and not getattr(backend, "supports_sharedmem", False):
+        here = [row for row in missing if not _can_be_sent(table._cells.values[row])]
+        if here:
+            yield extract_chunk(extractor, table.part(here), here)
+            missing = sorted(set(missing).difference(here))
 
     def tasks():
         # joblib takes from here as jobs come free, so that a failure ends the work soon.
-        for rows in split_rows(missing, effective_n_jobs(extractor.n_jobs), extractor._batch_size):
+        for rows in split_rows(missing, n_jobs, extractor._batch_size):
             if failures and extractor.on_error == "raise":
                 return
             yield delayed(extract_chunk)(extractor, table.part(rows), rows)
 
-    # Threads by default: openSMILE and torch release the interpreter lock. Results come in the
-    # order of the rows, so the failure that is raised does not depend on n_jobs.
-    parallel = Parallel(n_jobs=extractor.n_jobs, prefer="threads", return_as="generator")
     yield from parallel(tasks())
+
+
+def _can_be_sent(cell):
+    """Whether an audio cell can go to another process, told without copying any samples."""
+    try:
+        for part in cell if isinstance(cell, tuple) else (cell,):
+            is_plain = isinstance(part, np.ndarray) and not part.dtype.hasobject
+            if not is_plain and path_of(part) is None:
+                pickle.dumps(part)
+    except Exception:
+        return False
+    return True
 
 
 def split_rows(rows, n_jobs, batch_size=1):
