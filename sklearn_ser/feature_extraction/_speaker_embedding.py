@@ -1,26 +1,27 @@
 """GE2E speaker-encoder features: a small LSTM that ships with the package."""
 
 import importlib.metadata
-import threading
-from functools import lru_cache
 from numbers import Real
-from pathlib import Path
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ser.feature_extraction._base import AudioExtractor
-from sklearn_ser.feature_extraction._mel import mel_power_spectrogram
+from sklearn_ser.feature_extraction._speaker_embedding_network import (
+    HIDDEN_SIZE,
+    HOP_SAMPLES,
+    PARTIAL_FRAMES,
+    Frames,
+    Last,
+    Moments,
+    load_network,
+    mel_frames,
+    partial_starts,
+    read_in_lanes,
+    to_unit_length,
+    unit_embedding,
+)
 from sklearn_ser.utils._threads import torch_threads
-
-WEIGHTS = Path(__file__).parent / "data" / "ge2e.safetensors"
-SAMPLING_RATE = 16000
-WINDOW_SAMPLES = 400  # 25 ms
-HOP_SAMPLES = 160  # 10 ms
-N_MELS = 40
-HIDDEN_SIZE = 256
-N_LAYERS = 3
-_loading = threading.Lock()
 
 
 class SpeakerEmbedding(AudioExtractor):
@@ -100,10 +101,11 @@ class SpeakerEmbedding(AudioExtractor):
     """
 
     _parameter_constraints = {
-        "pooling": [StrOptions({"mean_std", "unit"})],
+        "pooling": [StrOptions({"mean_std", "unit", "partials", "frames"})],
         "target_dbfs": [Interval(Real, None, 0, closed="right"), None],
         **AudioExtractor._parameter_constraints,
     }
+    _batch_size = 16
 
     def __init__(
         self,
@@ -128,31 +130,34 @@ class SpeakerEmbedding(AudioExtractor):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    @property
+    def _frame_level(self):
+        return self.pooling == "frames"
+
     def _feature_names(self):
-        parts = ("mean", "std") if self.pooling == "mean_std" else ("unit",)
-        return [f"ge2e_{part}_{unit:03d}" for part in parts for unit in range(HIDDEN_SIZE)]
+        parts = {"mean_std": ("mean_", "std_"), "frames": ("",)}.get(
+            self.pooling, (f"{self.pooling}_",)
+        )
+        return [f"ge2e_{part}{unit:03d}" for part in parts for unit in range(HIDDEN_SIZE)]
 
     def _extract(self, signal):
+        return self._extract_batch([signal])[0]
+
+    def _extract_batch(self, signals):
         import torch
 
         if self.target_dbfs is not None:
-            signal = scale_to_level(signal, self.target_dbfs)
+            signals = [scale_to_level(signal, self.target_dbfs) for signal in signals]
         network = load_network()
         with torch.inference_mode():
-            mels = mel_power_spectrogram(
-                signal,
-                sampling_rate=SAMPLING_RATE,
-                n_fft=WINDOW_SAMPLES,
-                hop_length=HOP_SAMPLES,
-                n_mels=N_MELS,
-            )
-            outputs = network["lstm"](mels.unsqueeze(0))[0].squeeze(0)
-            if self.pooling == "mean_std":
-                pooled = torch.cat([outputs.mean(dim=0), outputs.std(dim=0, correction=0)])
-            else:
-                pooled = torch.relu(network["linear"](outputs[-1]))
-                pooled = pooled / pooled.norm().clamp_min(torch.finfo(pooled.dtype).tiny)
-            return pooled.numpy()
+            if self.pooling == "partials":
+                return _mean_of_partials(network, signals)
+            pools = [_POOLS[self.pooling]() for _ in signals]
+            read_in_lanes(network["lstm"], [mel_frames(signal) for signal in signals], pools)
+            found = [pool.result() for pool in pools]
+            if self.pooling == "unit":
+                found = [unit_embedding(network["linear"], output) for output in found]
+            return [values.numpy() for values in found]
 
     def _versions(self):
         return {name: importlib.metadata.version(name) for name in ("torch", "numpy")}
@@ -168,23 +173,25 @@ def scale_to_level(signal, dbfs):
     return (signal * (10.0 ** (dbfs / 20.0) / rms)).astype(np.float32)
 
 
-def load_network():
-    """The encoder's two layers, loaded once per process, safely from several threads."""
-    with _loading:
-        return _load_network()
+_POOLS = {"mean_std": Moments, "unit": Last, "frames": Frames}
 
 
-@lru_cache(maxsize=1)
-def _load_network():
+def _mean_of_partials(network, signals):
+    """Unit-length mean of the embeddings of each signal's partial windows, padded with zeros."""
     import torch
-    from safetensors.torch import load_file
 
-    # On the "meta" device no random initial weights are drawn: torch's global generator stays put.
-    layers = torch.nn.ModuleDict(
-        {
-            "lstm": torch.nn.LSTM(N_MELS, HIDDEN_SIZE, N_LAYERS, batch_first=True, device="meta"),
-            "linear": torch.nn.Linear(HIDDEN_SIZE, HIDDEN_SIZE, device="meta"),
-        }
-    )
-    layers.load_state_dict(load_file(WEIGHTS), assign=True)
-    return layers.eval().requires_grad_(False)
+    windows, ends = [], []
+    for signal in signals:
+        starts = partial_starts(len(signal))
+        n_padding = (starts[-1] + PARTIAL_FRAMES) * HOP_SAMPLES - len(signal)
+        mels = mel_frames(np.pad(signal, (0, max(0, n_padding))))
+        windows += [mels[start : start + PARTIAL_FRAMES] for start in starts]
+        ends.append(len(windows))
+    pools = [Last() for _ in windows]
+    read_in_lanes(network["lstm"], windows, pools)
+    results = []
+    for first, end in zip([0, *ends], ends, strict=False):
+        outputs = torch.stack([pool.result() for pool in pools[first:end]])
+        mean = unit_embedding(network["linear"], outputs).mean(dim=0)
+        results.append(to_unit_length(mean).numpy())
+    return results
