@@ -1,0 +1,109 @@
+"""The base of the package's own audio steps: what it says, and where several steps meet."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from sklearn_ser.audio import read_audio
+from sklearn_ser.datasets import make_speech_corpus
+from sklearn_ser.exceptions import AudioError, AudioWarning
+from sklearn_ser.feature_extraction import MFCC, OpenSmileExtractor, SpeakerEmbedding
+
+each_extractor = pytest.mark.parametrize(
+    "extractor", [OpenSmileExtractor("GeMAPSv01b"), SpeakerEmbedding(), MFCC()], ids=repr
+)
+
+
+@pytest.fixture(scope="module")
+def frame(tmp_path_factory):
+    """Four utterances of two speakers as files, with ids and labels."""
+    return make_speech_corpus(
+        n_speakers=2,
+        n_utterances=1,
+        emotions=("anger", "sadness"),
+        duration=0.4,
+        root=tmp_path_factory.mktemp("speech"),
+        random_state=0,
+    ).frame
+
+
+@each_extractor
+def test_the_warning_tells_how_many_which_and_why_at_the_line_of_the_caller(extractor, frame):
+    signal = read_audio(frame["file"][0])
+    X = [signal, "missing.wav", signal, np.zeros(8000), signal[:10], None]
+    with pytest.warns(AudioWarning) as caught:
+        clone(extractor).set_params(on_error="warn").transform(X)
+    assert [warning.filename for warning in caught] == [__file__]
+    lines = str(caught[0].message).splitlines()
+    assert lines[0] == "4 of 6 rows could not be used and became rows of NaN:"
+    assert lines[1].startswith("  row 1, file 'missing.wav': the file does not exist")
+    assert lines[2].startswith("  row 3: digital silence: every sample is 0, so there is no voice")
+    assert lines[3].startswith("  row 4: the audio lasts 0.000625 s, but this step needs at least")
+    assert lines[4:] == ["  ... 1 more"]
+
+
+@each_extractor
+def test_errors_say_what_was_found_expected_and_what_to_do(extractor, frame):
+    with pytest.raises(AudioError, match=r"^row 1: digital silence: .* leave the utterance out"):
+        extractor.transform([frame["file"][0], np.zeros(8000)])
+    with pytest.raises(AudioError, match=r"^X has no column and no index level 'file' to take the"):
+        extractor.transform(frame.rename(columns={"file": "wave"}))
+    with pytest.raises(AudioError, match=r"^row 0: the peak is 1.5, beyond full scale: expected"):
+        extractor.transform([np.full(8000, 1.5)])
+
+
+def test_the_same_rows_fail_in_a_union_of_steps(frame):
+    signal = read_audio(frame["file"][0])
+    X = [signal, np.zeros(8000), signal[:900], np.full(8000, np.nan)]
+    union = FeatureUnion(
+        [
+            ("one", SpeakerEmbedding(on_error="ignore")),
+            ("two", OpenSmileExtractor("GeMAPSv01b", on_error="ignore")),
+        ]
+    )
+    failed = np.isnan(union.fit_transform(X))
+    assert failed[1:].all()
+    assert not failed[0].any()
+
+
+def test_a_union_of_steps_keeps_the_ids(frame):
+    union = FeatureUnion(
+        [("one", OpenSmileExtractor("GeMAPSv01b")), ("two", SpeakerEmbedding("unit"))]
+    )
+    joined = union.set_output(transform="pandas").fit_transform(frame)
+    assert joined.shape == (4, 62 + 256)
+    assert list(joined.index.names) == ["corpus", "speaker", "language", "text"]
+    assert list(joined.index.get_level_values("speaker")) == list(frame["speaker"])
+
+
+def test_grid_search_over_feature_sets(frame):
+    model = make_pipeline(OpenSmileExtractor(), StandardScaler(), LinearSVC())
+    search = GridSearchCV(
+        model,
+        {"opensmileextractor__feature_set": ["GeMAPSv01b", "eGeMAPSv02"]},
+        cv=GroupKFold(2),
+        error_score="raise",
+    )
+    search.fit(frame, frame["emotion"], groups=frame["speaker"])
+    found = search.best_params_["opensmileextractor__feature_set"]
+    width = {"GeMAPSv01b": 62, "eGeMAPSv02": 88}[found]
+    assert len(search.best_estimator_[:-1].get_feature_names_out()) == width
+
+
+def test_importing_the_extractors_loads_no_heavy_library():
+    code = (
+        "import sys, sklearn_ser.feature_extraction as f\n"
+        "for name in f.__all__:\n"
+        "    getattr(f, name)\n"
+        "f.OpenSmileExtractor(); f.SpeakerEmbedding(); f.MFCC()\n"
+        "print(sorted({'torch', 'opensmile', 'transformers', 'librosa', 'dask'} & {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
