@@ -23,6 +23,7 @@ _LOCATIONS = {
             "LogMelSpectrogram",
             "MFCC",
             "OpenSmileExtractor",
+            "PretrainedEmbedding",
             "SpeakerEmbedding",
         ),
         "metrics": ("make_uar_scorer", "uar_score", "uar_scorer"),

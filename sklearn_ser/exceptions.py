@@ -1,7 +1,7 @@
 """Every error and warning that sklearn_ser raises on its own account.
 
 One root, few children: catch :class:`SerError` for all of them. Each child is also the
-built-in exception that a scikit-learn user would expect (ValueError, ImportError).
+built-in exception that a scikit-learn user would expect (ValueError, OSError, ImportError).
 """
 
 
@@ -44,6 +44,10 @@ class CorpusError(SerError, ValueError):
 
 class ModelFileError(SerError, ValueError):
     """A model file that is damaged, of another format, or holds a type that is not trusted."""
+
+
+class PretrainedModelError(SerError, OSError):
+    """A pretrained model that cannot be found, fetched or read, or is no speech encoder."""
 
 
 class MissingDependencyError(SerError, ImportError):

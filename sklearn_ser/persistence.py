@@ -40,7 +40,11 @@ _TRUSTED = {
         "StratifiedGroupKFold",
         "StratifiedKFold",
     ),
-    "sklearn_ser.feature_extraction": ("OpenSmileExtractor", "SpeakerEmbedding"),
+    "sklearn_ser.feature_extraction": (
+        "OpenSmileExtractor",
+        "PretrainedEmbedding",
+        "SpeakerEmbedding",
+    ),
     "sklearn_ser.metrics._uar": ("uar_score", "_uar_of_labelled_rows", "_uar_with_warning"),
     "sklearn_ser.model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
     "sklearn_ser.neural_network": ("MTLNeuralClassifier",),

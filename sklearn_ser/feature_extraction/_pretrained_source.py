@@ -1,0 +1,249 @@
+"""Where a pretrained model lies: a local folder, or a name on the Hugging Face hub.
+
+A hub name becomes the folder of one commit in the hub's local cache, so that everything after
+this deals with folders. What is in that cache is used as it is; the hub is asked, once and
+without retries, only for what is not there.
+"""
+
+import json
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from sklearn_ser.exceptions import PretrainedModelError
+from sklearn_ser.feature_extraction._store_files import FileDigests
+from sklearn_ser.utils._extras import import_extra
+
+CONFIG = "config.json"
+#: Either says how audio is to be prepared; newer versions of transformers write the second.
+PREPARATION = ("preprocessor_config.json", "processor_config.json")
+#: The files of one format of weights, preferred first: whole, index of parts, parts.
+WEIGHTS = (
+    ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors"),
+    ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin"),
+)
+#: "name" or "owner/name", as the hub allows it.
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+#: Seconds that the hub may take to answer.
+_PATIENCE = 10
+_asking = threading.Lock()
+_found_on_hub = {}
+_digests = {}
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A folder with a model.
+
+    Attributes
+    ----------
+    name : str
+        As the user gave it.
+    folder : Path
+    commit : str or None
+        Of a model of the hub.
+    """
+
+    name: str
+    folder: Path
+    commit: str | None = None
+
+    def files(self):
+        """Names of the files there that the features depend on; weights only where needed."""
+        return [
+            name
+            for name in (CONFIG, *PREPARATION, *_weights_in(self.folder))
+            if (self.folder / name).is_file()
+        ]
+
+    def stamp(self):
+        """What changes when one of the files is replaced; costs a look at each."""
+        found = [(name, (self.folder / name).stat()) for name in self.files()]
+        return tuple((name, at.st_size, at.st_mtime_ns, at.st_ino) for name, at in found)
+
+    def version(self):
+        """What the model is, by content: the commit, or a digest of the folder's files."""
+        if self.commit is not None:
+            return f"commit {self.commit}"
+        return {name: _digest(self.folder / name) for name in self.files()}
+
+
+def find_model(model, revision=None):
+    """Find a model's folder; of a model of the hub, fetch at most its small JSON files.
+
+    Parameters
+    ----------
+    model : str
+        A folder or a name on the hub.
+    revision : str or None
+        Branch, tag or commit of a hub model.
+
+    Returns
+    -------
+    ModelSource
+
+    Raises
+    ------
+    PretrainedModelError
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        if revision is not None:
+            raise PretrainedModelError(
+                f"{model!r} is a folder, which has no revision {revision!r}: leave out revision="
+            )
+        return ModelSource(model, folder.resolve())
+    if not _HUB_NAME.fullmatch(model):
+        raise PretrainedModelError(
+            f"there is no folder {model!r} (relative paths start at the working directory), and "
+            f"it is no name of the Hugging Face hub either, such as 'microsoft/wavlm-base-plus'"
+        )
+    import_transformers()  # which brings the hub's client
+    with _asking:
+        found = _found_on_hub.get((model, revision))
+        if found is None or not (found.folder / CONFIG).is_file():
+            found = _from_hub_cache(model, revision) or _from_hub(model, revision)
+            _found_on_hub[model, revision] = found
+        return found
+
+
+def fetch_weights(source):
+    """See that the weights are in the folder; of a model of the hub, download them if need be.
+
+    Raises
+    ------
+    PretrainedModelError
+        If there are none, or parts are missing.
+    """
+    with _asking:
+        for patterns in WEIGHTS if source.commit is not None else ():
+            if _weights_in(source.folder):
+                break
+            _download(source.name, source.commit, patterns)
+    if not _weights_in(source.folder):
+        raise PretrainedModelError(
+            f"{source.name!r} holds no weights that transformers could read, or not all parts of "
+            f"them: expected model.safetensors (or pytorch_model.bin) in {str(source.folder)!r}. "
+            f"Weights of TensorFlow or Flax have to be converted first"
+        )
+
+
+def _weights_in(folder):
+    """Names of the weights' files, of the first format of which all files are there."""
+    for whole, index, _ in WEIGHTS:
+        if (folder / whole).is_file():
+            return [whole]
+        if (folder / index).is_file():
+            try:
+                parts = json.loads((folder / index).read_bytes())["weight_map"].values()
+                names = [index, *sorted(set(parts))]
+            except (ValueError, KeyError, AttributeError, TypeError):
+                continue
+            if all((folder / name).is_file() for name in names):
+                return names
+    return []
+
+
+def _from_hub_cache(model, revision):
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = Path(
+            snapshot_download(
+                model,
+                revision=revision,
+                allow_patterns=[CONFIG, *PREPARATION],
+                local_files_only=True,
+            )
+        )
+    except LocalEntryNotFoundError:
+        return None
+    return ModelSource(model, folder, folder.name) if (folder / CONFIG).is_file() else None
+
+
+def _from_hub(model, revision):
+    from huggingface_hub import HfApi
+
+    try:
+        # Unlike the downloads, this neither retries nor waits for long where there is no network.
+        commit = HfApi().model_info(model, revision=revision, timeout=_PATIENCE).sha
+    except Exception as error:  # whatever the hub's client raises: it has many kinds
+        raise _hub_error(model, revision, error) from error
+    return ModelSource(model, _download(model, commit, [CONFIG, *PREPARATION]), commit)
+
+
+def _download(model, commit, patterns):
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    had_bars = not are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        return Path(
+            snapshot_download(
+                model,
+                revision=commit,
+                allow_patterns=list(patterns),
+                etag_timeout=_PATIENCE,
+            )
+        )
+    except Exception as error:  # as above
+        raise _hub_error(model, commit, error) from error
+    finally:
+        if had_bars:
+            enable_progress_bars()
+
+
+def _hub_error(model, revision, error):
+    """The one error for all that can go wrong with the hub."""
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.GatedRepoError):
+        return PretrainedModelError(
+            f"the model {model!r} is gated: accept its conditions on the hub's page of it and log "
+            f"in ('hf auth login')"
+        )
+    if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
+        return PretrainedModelError(
+            f"there is no folder {model!r}, and no model of that name on the Hugging Face hub (or "
+            f"a private one, which needs 'hf auth login'): check the spelling"
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return PretrainedModelError(
+            f"the model {model!r} of the Hugging Face hub has no revision {revision!r}"
+        )
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        cause = "HF_HUB_OFFLINE is set"
+    else:
+        cause = f"the hub cannot be reached or fails ({_in_short(error)})"
+    return PretrainedModelError(
+        f"there is no folder {model!r}, the local cache of the Hugging Face hub does not hold all "
+        f"of a model of that name, and {cause}: fetch it once where there is a network ('hf "
+        f"download {model}'), or give the folder of a copy"
+    )
+
+
+def _in_short(error):
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:200]}"
+
+
+def _digest(path):
+    """Digest of a file, remembered in this process until the file changes."""
+    known = _digests.get(path)
+    if known is None or not known.still_holds(path):
+        known = _digests[path] = FileDigests().of([str(path)])[str(path)]
+        if known is None:
+            raise PretrainedModelError(f"the file {str(path)!r} of the model cannot be read")
+    return known.digest
+
+
+def import_transformers():
+    """The library, or the one error that says how to get it."""
+    return import_extra("transformers", "hub", "PretrainedEmbedding")
