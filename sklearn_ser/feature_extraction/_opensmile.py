@@ -1,29 +1,30 @@
 """openSMILE features through the audio door."""
 
 import importlib.metadata
-import threading
-import warnings
-from functools import cache
 
-from sklearn.utils._param_validation import StrOptions
-
+from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._base import AudioExtractor
+from sklearn_ser.feature_extraction._opensmile_config import (
+    FUNCTIONALS,
+    check_config,
+    config_digest,
+    is_standard,
+    load_engine,
+)
 
-SAMPLING_RATE = 16000
-#: Shortest utterance in seconds that a set can describe, where it is more than the usual 0.06
-#: (measured with opensmile 2.6; below, openSMILE returns NaN).
+#: Shortest utterance in seconds that a set can describe, at any of its levels, where it is more
+#: than the usual 0.06 (measured with opensmile 2.6; below, openSMILE gives nothing).
 LONGER_MINIMUM = {"IS10": 0.07, "IS11": 0.07, "IS12": 0.07}
-FEATURE_LEVELS = {"functionals": "Functionals"}
-_building = threading.Lock()
 
 
 class OpenSmileExtractor(AudioExtractor):
-    """Functionals of acoustic descriptors, computed by openSMILE.
+    r"""Acoustic descriptors and their statistics, computed by openSMILE.
 
-    One row of statistics per utterance (mean pitch, loudness percentiles, spectral slopes, ...).
-    Every utterance is given to openSMILE as mono audio at 16 kHz, with nothing beyond full scale:
-    at other rates openSMILE computes other features, and louder samples it silently wraps around.
-    On the same clean signal the numbers equal those of `opensmile.Smile` bit by bit.
+    By default one row of statistics per utterance (mean pitch, loudness percentiles, spectral
+    slopes, ...), or the descriptors themselves, frame by frame. Every utterance is given to
+    openSMILE as mono audio at 16 kHz, with nothing beyond full scale: at other rates openSMILE
+    computes other features, and louder samples it silently wraps around. On the same clean signal
+    the numbers equal those of `opensmile.Smile` bit by bit.
 
     .. note::
        **Licence**: openSMILE is free for research, education and other non-commercial use only.
@@ -33,12 +34,32 @@ class OpenSmileExtractor(AudioExtractor):
     Parameters
     ----------
     feature_set : str, default="eGeMAPSv02"
-        Name of a standard set of `opensmile.FeatureSet`: "eGeMAPSv02" (88 features),
-        "GeMAPSv01b" (62), "ComParE_2016" (6373), "emobase" (988), "IS09" (384), "IS10" (1582),
-        "IS11" (4368), "IS12" (6125), "IS13" (6373). The older "eGeMAPS", "eGeMAPSv01a",
-        "eGeMAPSv01b", "GeMAPS" and "GeMAPSv01a" are there for comparison with older work.
-    feature_level : {"functionals"}, default="functionals"
-        Statistics over the whole utterance.
+        Name of a standard set of `opensmile.FeatureSet`, or the path of a configuration file (see
+        Notes). Functionals and descriptors a frame of the standard sets:
+
+        ===================================== ===== ====
+        "eGeMAPSv02"                             88   25
+        "GeMAPSv01b"                             62   18
+        "ComParE_2016"                         6373   65
+        "emobase"                               988   26
+        "IS09"                                  384   16
+        "IS10"                                 1582   38
+        "IS11"                                 4368   59
+        "IS12"                                 6125   64
+        "IS13"                                 6373   65
+        "eGeMAPS", "eGeMAPSv01a" (older)         88   23
+        "eGeMAPSv01b" (older)                    88   23
+        "GeMAPS", "GeMAPSv01a" (older)           62   18
+        ===================================== ===== ====
+    feature_level : str, default="functionals"
+        - ``"functionals"``: statistics over the whole utterance, one row.
+        - ``"lld"``: the low-level descriptors, a frame every 10 ms. Nothing is missing in them:
+          what has no value (the pitch of an unvoiced frame) is 0.
+        - ``"lld_de"``: their first-order differences over time, as many. The GeMAPS family has
+          none.
+
+        Of a configuration file: the name of a level that one of its components writes
+        ("functionals" also finds a level "func").
     audio : str, default="file"
         Column of X that holds the audio. `start` and `end` (seconds) are read where present, id
         columns become index levels, every other column is ignored.
@@ -62,6 +83,27 @@ class OpenSmileExtractor(AudioExtractor):
     ----------
     failures_ : list of dict
         The utterances that the last `transform` could not use: `row`, `file`, `reason`.
+
+    Notes
+    -----
+    Utterances must last 0.06 s at least, for IS10, IS11 and IS12 0.07 s.
+
+    **Levels of frames** give one column, ``frames``, of float32 arrays (n_frames, n_features), of
+    as many frames as openSMILE gives: deltas have two more at the end than descriptors, sets with
+    longer windows fewer.
+
+    **Configuration files** are those that `opensmile.Smile` takes, too. They contain
+
+    - ``\{\cm[source{?}:source include config]}``, where the audio comes from (it writes the level
+      "wave"),
+    - ``\{\cm[sink{?}:include external sink]}`` at the end, which hands the level on,
+    - an instance of cDataMemory, and components of any kind between.
+
+    A level that gives a single vector for each of two test signals of 1 s and 2 s gives rows,
+    every other one frames. Files included by relative paths are looked for beside the file that
+    includes them. When the file or one that it includes or names changes, it is read again, and a
+    feature store keeps what it gives apart. The file is not part of a saved model: where a model
+    is loaded, it must be found under the same path.
 
     See Also
     --------
@@ -90,7 +132,7 @@ class OpenSmileExtractor(AudioExtractor):
 
     _parameter_constraints = {
         "feature_set": [str],
-        "feature_level": [StrOptions(set(FEATURE_LEVELS))],
+        "feature_level": [str],
         **AudioExtractor._parameter_constraints,
     }
 
@@ -121,46 +163,44 @@ class OpenSmileExtractor(AudioExtractor):
     def _min_duration(self):
         return LONGER_MINIMUM.get(self.feature_set, 0.06)
 
+    @property
+    def _frame_level(self):
+        if is_standard(self.feature_set):
+            return self.feature_level != FUNCTIONALS
+        return self._engine().gives_frames
+
     def _validate_params(self):
         super()._validate_params()
-        known = feature_sets()
-        if self.feature_set not in known:
-            raise ValueError(
-                f"The 'feature_set' parameter of OpenSmileExtractor must be one of openSMILE's "
-                f"standard sets, {', '.join(known)}. Got {self.feature_set!r} instead."
-            )
+        check_config(self.feature_set, self.feature_level)
+        if not is_standard(self.feature_set):
+            self._engine()  # openSMILE itself checks a custom file
+
+    def _engine(self):
+        return load_engine(self.feature_set, self.feature_level)
 
     def _feature_names(self):
-        return load_smile(self.feature_set, self.feature_level).feature_names
+        return self._engine().names
 
     def _versions(self):
-        return {"opensmile": importlib.metadata.version("opensmile")}
+        versions = {"opensmile": importlib.metadata.version("opensmile")}
+        if not is_standard(self.feature_set):
+            versions["config"] = config_digest(self.feature_set)
+        return versions
 
     def _extract(self, signal):
-        return load_smile(self.feature_set, self.feature_level)(signal, SAMPLING_RATE).ravel()
-
-
-def feature_sets():
-    """Names of openSMILE's standard feature sets."""
-    import opensmile
-
-    return tuple(opensmile.FeatureSet.__members__)
-
-
-def load_smile(feature_set, feature_level):
-    """The `opensmile.Smile` of a set: it takes half a second to build, so once per process."""
-    with _building:
-        return _build_smile(feature_set, feature_level)
-
-
-@cache
-def _build_smile(feature_set, feature_level):
-    import opensmile
-
-    with warnings.catch_warnings():
-        # The older sets are documented as such here; openSMILE would warn about them each time.
-        warnings.filterwarnings("ignore", message="Feature set .* is deprecated")
-        return opensmile.Smile(
-            feature_set=opensmile.FeatureSet[feature_set],
-            feature_level=opensmile.FeatureLevel[FEATURE_LEVELS[feature_level]],
-        )
+        engine = self._engine()
+        vectors = engine.extract(signal)
+        if is_standard(self.feature_set):
+            per_frame = self.feature_level != FUNCTIONALS
+        else:
+            per_frame = engine.gives_frames
+        if per_frame:
+            return vectors
+        if len(vectors) > 1:
+            raise AudioError(
+                f"openSMILE gives {len(vectors)} vectors for this utterance of "
+                f"{len(signal) / self._sampling_rate:.3f} s, where level {self.feature_level!r} of "
+                f"{self.feature_set!r} gives one for 1 s and for 2 s: such a level is neither one "
+                f"of rows nor one of frames, so let it give one of the two"
+            )
+        return vectors.ravel()

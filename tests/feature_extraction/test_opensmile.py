@@ -6,10 +6,28 @@ import numpy as np
 import opensmile
 import pytest
 
+from sklearn_ser.audio import read_audio
 from sklearn_ser.datasets import make_speech_corpus
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction import OpenSmileExtractor
-from sklearn_ser.feature_extraction._opensmile import _build_smile, load_smile
+from sklearn_ser.feature_extraction._opensmile_config import (
+    STANDARD_LEVELS,
+    feature_sets,
+    load_engine,
+    standard_levels,
+)
+
+SETS_AND_LEVELS = [(name, level) for name in feature_sets() for level in standard_levels(name)]
+
+
+def reference(feature_set, feature_level):
+    """opensmile's own object, without its advice on older sets."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Feature set .* is deprecated")
+        return opensmile.Smile(
+            feature_set=opensmile.FeatureSet[feature_set],
+            feature_level=opensmile.FeatureLevel(STANDARD_LEVELS[feature_level]),
+        )
 
 
 @pytest.fixture(scope="module")
@@ -18,16 +36,69 @@ def signal():
     return corpus.frame["file"].iloc[0][0]
 
 
-@pytest.mark.parametrize("feature_set", ["eGeMAPSv02", "GeMAPSv01b", "IS09", "IS10"])
-def test_bit_equal_to_opensmile(signal, feature_set):
-    smile = opensmile.Smile(
-        feature_set=opensmile.FeatureSet[feature_set],
-        feature_level=opensmile.FeatureLevel.Functionals,
-    )
-    expected = smile.process_signal(signal, 16000)
-    found = OpenSmileExtractor(feature_set).fit_transform([signal])
-    assert list(found.columns) == list(expected.columns)
-    np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy())
+@pytest.mark.parametrize(("feature_set", "feature_level"), SETS_AND_LEVELS)
+def test_bit_equal_to_opensmile(signal, feature_set, feature_level):
+    expected = reference(feature_set, feature_level).process_signal(signal, 16000)
+    found = OpenSmileExtractor(feature_set, feature_level).fit_transform([signal])
+    if feature_level == "functionals":
+        assert list(found.columns) == list(expected.columns)
+        values = found.to_numpy()
+    else:
+        assert found.attrs["frame_features"] == list(expected.columns)
+        values = found["frames"][0]
+    assert values.dtype == np.float32
+    np.testing.assert_array_equal(values, expected.to_numpy())
+
+
+def test_known_levels_are_those_that_opensmile_has():
+    for feature_set in feature_sets():
+        for feature_level in set(STANDARD_LEVELS) - set(standard_levels(feature_set)):
+            with pytest.raises(ValueError, match="is not available for feature set"):
+                reference(feature_set, feature_level)
+
+
+@pytest.mark.parametrize(("feature_set", "n_jobs"), [("eGeMAPSv02", 1), ("ComParE_2016", 3)])
+def test_nothing_of_an_utterance_stays_for_the_next(feature_set, n_jobs):
+    """Objects of the C library are used again: loud, quiet, short and long ones in two orders."""
+    rng = np.random.default_rng(0)
+    signals = [
+        rng.uniform(-scale, scale, size=round(16000 * seconds)).astype(np.float32)
+        for scale in (0.9, 1e-3)
+        for seconds in (0.07, 0.3, 1.1)
+        for _ in range(4)
+    ]
+    smile = reference(feature_set, "functionals")
+    expected = np.vstack([smile(signal, 16000)[0, :, 0] for signal in signals])
+    extractor = OpenSmileExtractor(feature_set, n_jobs=n_jobs)
+    for _ in range(2):
+        order = rng.permutation(len(signals))
+        found = extractor.fit_transform([signals[position] for position in order])
+        np.testing.assert_array_equal(found.to_numpy(), expected[order])
+
+
+@pytest.mark.slow
+@pytest.mark.corpora
+@pytest.mark.parametrize(
+    ("feature_set", "feature_level", "n"),
+    [
+        ("eGeMAPSv02", "functionals", 60),
+        ("ComParE_2016", "functionals", 200),
+        ("ComParE_2016", "lld_de", 60),
+    ],
+)
+def test_real_utterances_in_two_orders(shared, feature_set, feature_level, n):
+    rng = np.random.default_rng(0)
+    files = sorted((shared / "corpora").rglob("*.flac"))
+    files = np.array([str(file) for file in rng.choice(files, size=n, replace=False)])
+    smile = reference(feature_set, feature_level)
+    expected = [smile(read_audio(file), 16000)[0].T for file in files]
+    extractor = OpenSmileExtractor(feature_set, feature_level, n_jobs=2)
+    for _ in range(2):
+        order = rng.permutation(len(files))
+        found = extractor.fit_transform(list(files[order]))
+        found = found["frames"] if feature_level != "functionals" else found.to_numpy()[:, None]
+        for position, values in zip(order, found, strict=True):
+            np.testing.assert_array_equal(values, expected[position], err_msg=files[position])
 
 
 @pytest.mark.corpora
@@ -50,19 +121,21 @@ def test_other_rates_are_resampled_first(signal):
 
 @pytest.mark.parametrize("feature_set", ["eGeMAPS", "GeMAPSv01a"])
 def test_older_sets_give_no_warning(signal, feature_set):
-    _build_smile.cache_clear()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         OpenSmileExtractor(feature_set).fit_transform([signal])
 
 
 def test_built_once_for_all_extractors_of_a_set():
-    assert load_smile("eGeMAPSv02", "functionals") is load_smile("eGeMAPSv02", "functionals")
+    assert load_engine("eGeMAPSv02", "functionals") is load_engine("eGeMAPSv02", "functionals")
+    assert load_engine("eGeMAPSv02", "functionals") is not load_engine("eGeMAPSv02", "lld")
 
 
 def test_unknown_set_lists_the_known_ones():
     extractor = OpenSmileExtractor("eGeMAPS02")
-    message = r"must be one of .*ComParE_2016.*eGeMAPSv02.*IS13\. Got 'eGeMAPS02' instead"
+    message = (
+        r"must be one of .*ComParE_2016.*eGeMAPSv02.*IS13, or the path of a \.conf file\. Got 'eG"
+    )
     for use in (extractor.fit, extractor.transform):
         with pytest.raises(ValueError, match=message):
             use([])
@@ -70,18 +143,45 @@ def test_unknown_set_lists_the_known_ones():
         extractor.get_feature_names_out()
 
 
-def test_other_level_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"'feature_level'.*\{'functionals'\}.*Got 'lld'"):
-        OpenSmileExtractor(feature_level="lld").fit([])
+def test_level_that_a_set_lacks_is_refused_with_those_it_has():
+    message = r"must be one of the levels of eGeMAPSv02, 'functionals', 'lld'\. Got 'lld_de' inst"
+    with pytest.raises(ValueError, match=message):
+        OpenSmileExtractor(feature_level="lld_de").fit([])
+    message = r"levels of IS09, 'functionals', 'lld', 'lld_de'\. Got 'func' instead"
+    with pytest.raises(ValueError, match=message):
+        OpenSmileExtractor("IS09", "func").get_feature_names_out()
+
+
+def test_frames(signal):
+    extractor = OpenSmileExtractor("IS09", "lld", on_error="ignore", n_jobs=2)
+    assert list(extractor.get_feature_names_out()) == ["frames"]
+    found = extractor.fit_transform([signal, "missing.wav", signal[:8000]])
+    assert list(found.columns) == ["frames"]
+    assert [frames.shape for frames in found["frames"].drop(1)] == [
+        (len(signal) // 160, 16),
+        (49, 16),
+    ]
+    assert np.isnan(found["frames"][1])
+    assert found.attrs["frame_features"][0] == "pcm_RMSenergy_sma"
+    assert extractor.failures_[0]["row"] == 1
+
+
+def test_unvoiced_frames_have_a_pitch_of_zero(signal):
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, size=8000)
+    found = OpenSmileExtractor("eGeMAPSv02", "lld").fit_transform([noise])
+    pitch = found.attrs["frame_features"].index("F0semitoneFrom27.5Hz_sma3nz")
+    assert (found["frames"][0][:, pitch] == 0).sum() > 10
 
 
 @pytest.mark.parametrize(
-    ("feature_set", "shortest"), [("eGeMAPSv02", 960), ("IS09", 960), ("IS10", 1120)]
+    ("feature_set", "feature_level", "shortest"),
+    [*((*pair, 1120 if pair[0] in ("IS10", "IS11", "IS12") else 960) for pair in SETS_AND_LEVELS)],
 )
-def test_shortest_utterance(feature_set, shortest):
+def test_shortest_utterance(feature_set, feature_level, shortest):
     noise = np.random.default_rng(0).normal(scale=0.1, size=shortest)
-    extractor = OpenSmileExtractor(feature_set)
-    assert np.isfinite(extractor.fit_transform([noise]).to_numpy()).all()
+    extractor = OpenSmileExtractor(feature_set, feature_level)
+    found = extractor.fit_transform([noise]).iloc[0]
+    assert np.isfinite(found.get("frames", found)).all(axis=None)
     with pytest.raises(AudioError, match=rf"row 0: .* needs at least {shortest / 16000:g} s"):
         extractor.transform([noise[:-1]])
 
