@@ -88,8 +88,9 @@ def writing(folder):
         _exists(folder)  # says what is wrong where a file stands in the folder's place
         os.makedirs(folder, exist_ok=True)
         with _connection(folder, "rwc") as connection:
-            # Only a new file takes this: pages that `prune` frees can be given back.
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            if not _has_entries_table(connection, folder):
+                # Only a new file takes this: pages that `prune` frees can be given back.
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             with transaction(connection):
                 if not _has_entries_table(connection, folder):
                     connection.execute(_CREATE)

@@ -56,7 +56,9 @@ def prune(folder, older_than, max_bytes, extractor):
                 removed += n_removed
         if max_bytes is not None:
             removed += _shrink(connection, max_bytes, extractor)
-        connection.execute("PRAGMA incremental_vacuum").fetchall()
+        # As a script: `execute` steps once through what it takes to have no rows, and so frees
+        # a single page.
+        connection.executescript("PRAGMA incremental_vacuum")
     return removed
 
 
@@ -68,7 +70,7 @@ def verify(folder, repair):
         (state,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         if state != "ok":
             raise StoreError(
-                f"the feature store {folder!r} is damaged ({state}): delete "
+                f"the feature store {folder!r} is damaged ({' '.join(state.split())}): delete "
                 f"{database_file(folder)!r}, and what it held is computed and stored anew"
             )
         damaged = list(_damaged(connection))
