@@ -25,7 +25,14 @@ SVM_C_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 
 
 def make_svm_baseline(
-    features="ge2e", *, scale_by="corpus", Cs=SVM_C_GRID, cv=5, n_jobs=None, on_error="raise"
+    features="ge2e",
+    *,
+    scale_by="corpus",
+    Cs=SVM_C_GRID,
+    cv=5,
+    n_jobs=None,
+    on_error="raise",
+    store=None,
 ):
     """Linear SVM on utterance features, its C searched on inner speaker-disjoint folds.
 
@@ -53,6 +60,9 @@ def make_svm_baseline(
         What the audio step does with audio that it cannot use. Where it does not raise, such an
         utterance is left out of training and predicted as missing:
         :class:`~sklearn_ser.preprocessing.SkipFailedRows` stands around the search.
+    store : str or Path, optional
+        Folder where the audio step keeps features, so that no utterance is extracted twice; see
+        :class:`~sklearn_ser.feature_extraction.FeatureStore`.
 
     Returns
     -------
@@ -87,20 +97,20 @@ def make_svm_baseline(
         n_jobs=n_jobs,
         error_score="raise",
     )
-    step = _audio_step(features, n_jobs, on_error)
+    step = _audio_step(features, n_jobs, on_error, store)
     if step is None:
         return search
     return Pipeline([("features", step), ("search", SkipFailedRows(search))])
 
 
 def make_single_task_net(
-    features="ge2e", *, scale_by="corpus", n_jobs=None, on_error="raise", **net_params
+    features="ge2e", *, scale_by="corpus", n_jobs=None, on_error="raise", store=None, **net_params
 ):
     """The multi-task net without its auxiliary tasks: the baseline for what they bring.
 
     Parameters
     ----------
-    features, scale_by, n_jobs, on_error
+    features, scale_by, n_jobs, on_error, store
         As in :func:`make_svm_baseline`.
     **net_params
         Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`.
@@ -115,17 +125,17 @@ def make_single_task_net(
     >>> list(make_single_task_net("ge2e").named_steps)
     ['features', 'scaler', 'net']
     """
-    return _make_net(features, scale_by, n_jobs, on_error, {"tasks": None, **net_params})
+    return _make_net(features, scale_by, n_jobs, on_error, store, {"tasks": None, **net_params})
 
 
 def make_multi_task_net(
-    features="ge2e", *, scale_by="corpus", n_jobs=None, on_error="raise", **net_params
+    features="ge2e", *, scale_by="corpus", n_jobs=None, on_error="raise", store=None, **net_params
 ):
     """Multi-task net after Kim et al. (2017): emotion, with every auxiliary target given to fit.
 
     Parameters
     ----------
-    features, scale_by, n_jobs, on_error
+    features, scale_by, n_jobs, on_error, store
         As in :func:`make_svm_baseline`.
     **net_params
         Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`; with
@@ -146,13 +156,13 @@ def make_multi_task_net(
     >>> make_multi_task_net(None).named_steps["net"].tasks
     'auto'
     """
-    return _make_net(features, scale_by, n_jobs, on_error, net_params)
+    return _make_net(features, scale_by, n_jobs, on_error, store, net_params)
 
 
-def _make_net(features, scale_by, n_jobs, on_error, net_params):
+def _make_net(features, scale_by, n_jobs, on_error, store, net_params):
     from sklearn_ser.neural_network import MTLNeuralClassifier
 
-    step = _audio_step(features, n_jobs, on_error)
+    step = _audio_step(features, n_jobs, on_error, store)
     steps = [] if step is None else [("features", step)]
     return Pipeline(
         [
@@ -163,7 +173,7 @@ def _make_net(features, scale_by, n_jobs, on_error, net_params):
     )
 
 
-def _audio_step(features, n_jobs, on_error):
+def _audio_step(features, n_jobs, on_error, store):
     from sklearn_ser.feature_extraction import OpenSmileExtractor, SpeakerEmbedding
 
     if features is None or isinstance(features, BaseEstimator):
@@ -172,10 +182,11 @@ def _audio_step(features, n_jobs, on_error):
         raise ValueError(
             f"features must be one of {list(FEATURES)}, a transformer or None, got {features!r}"
         )
-    ge2e = SpeakerEmbedding(n_jobs=n_jobs, on_error=on_error)
+    settings = {"n_jobs": n_jobs, "on_error": on_error, "store": store}
+    ge2e = SpeakerEmbedding(**settings)
     if features == "ge2e":
         return ge2e
-    egemaps = OpenSmileExtractor("eGeMAPSv02", n_jobs=n_jobs, on_error=on_error)
+    egemaps = OpenSmileExtractor("eGeMAPSv02", **settings)
     if features == "egemaps":
         return egemaps
     # pandas output keeps the ids, which a plain FeatureUnion would turn into bare numbers.

@@ -1,3 +1,5 @@
+import contextlib
+import io
 import os
 import zipfile
 
@@ -21,8 +23,10 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn_ser import (
     GroupScaler,
     MTLNeuralClassifier,
+    SpeakerEmbedding,
     _model_archive,
     make_uar_scorer,
+    persistence,
     uar_scorer,
 )
 from sklearn_ser.exceptions import ModelFileError
@@ -256,3 +260,17 @@ def test_trusting_by_name(tmp_path):
         load_model(tmp_path / "tree.ser")
     loaded = load_model(tmp_path / "tree.ser", trusted=("sklearn.tree._tree.Tree",))
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+def test_a_model_file_names_no_store_and_cannot_choose_one(tmp_path, monkeypatch):
+    step = SpeakerEmbedding(store=str(tmp_path / "store"))
+    save_model(step, tmp_path / "m.ser")
+    assert step.store == str(tmp_path / "store")
+    (model,) = _model_archive.read_members(tmp_path / "m.ser", ["model.skops"]).values()
+    with zipfile.ZipFile(io.BytesIO(model)) as archive:
+        assert str(tmp_path) not in archive.read("schema.json").decode()
+    assert load_model(tmp_path / "m.ser").store is None
+    monkeypatch.setattr(persistence, "without_stores", contextlib.nullcontext)
+    save_model(step, tmp_path / "hostile.ser")
+    monkeypatch.undo()
+    assert load_model(tmp_path / "hostile.ser").store is None

@@ -62,6 +62,12 @@ def add_corpus_arguments(parser):
         default="warn",
         help="recordings that cannot be used: stop, or leave them out and say so (default)",
     )
+    parser.add_argument(
+        "--store",
+        metavar="DIR",
+        help="folder where features are kept, so that no recording is extracted twice; look into "
+        "it with 'sklearn-ser store'",
+    )
     parser.add_argument("--n-jobs", type=int, default=None, help="parallel jobs")
 
 
@@ -72,6 +78,7 @@ def recipe_settings(options):
         "scale_by": list(options.scale_by) or None,
         "n_jobs": options.n_jobs,
         "on_error": options.on_error,
+        "store": options.store,
     }
 
 

@@ -1,4 +1,4 @@
-"""Finished folds and features on disk: a run that is started again goes on where it ended."""
+"""Finished folds on disk: a run that is started again goes on where it ended."""
 
 import os
 import tempfile
@@ -25,6 +25,11 @@ class ResultFolder:
 
     def __bool__(self):
         return self.path is not None
+
+    @property
+    def store(self):
+        """Where extracted features are kept: a folder for a FeatureStore, or None."""
+        return None if self.path is None else self.path / "features"
 
     def load(self, kind, key):
         """The table of `kind` (a subfolder) under `key`, or None."""

@@ -83,7 +83,7 @@ def audio_steps(estimator):
     return [found for _, part in parts for found in audio_steps(part)]
 
 
-def extract(extraction, X, *, verbose=0):
+def extract(extraction, X, *, store=None, verbose=0):
     """Run the audio steps over X.
 
     Parameters
@@ -92,6 +92,8 @@ def extract(extraction, X, *, verbose=0):
         Not empty; as given by :func:`split_extraction`.
     X : pandas.DataFrame
         Audio and id columns.
+    store : str or Path, optional
+        Folder of the feature store of steps that have none of their own.
     verbose : int, default=0
         1 shows progress on a terminal, whatever the steps' own setting.
 
@@ -105,14 +107,15 @@ def extract(extraction, X, *, verbose=0):
     """
     pipeline = Pipeline(extraction).set_output(transform="pandas")
     steps = audio_steps(pipeline)
-    own = [step.verbose for step in steps]
+    own = [(step.store, step.verbose) for step in steps]
     try:
         for step in steps:
+            step.store = store if step.store is None else step.store
             step.verbose = max(step.verbose, int(verbose))
         features = pipeline.fit_transform(X)
     finally:
         for step, its_own in zip(steps, own, strict=True):
-            step.verbose = its_own
+            step.store, step.verbose = its_own
     failures = {record["row"]: record for step in steps for record in step.failures_}
     return features, [failures[row] for row in sorted(failures)]
 

@@ -233,14 +233,10 @@ def _features(extraction, key, data, folder, verbose):
     if not extraction:
         key = audio_fingerprint(data.X) if data.is_audio else joblib.hash(data.X)
         return data.X, None, [], key
-    key = work_key(key, audio_fingerprint(data.X))
-    features = folder.load("features", key)
-    if features is None:
-        features, failures = extract(extraction, data.X, verbose=verbose)
-        features = features.reset_index(drop=True)
-        features.attrs["failures"] = failures
-        folder.save("features", key, features)
-    failures = features.attrs["failures"]
+    features, failures = extract(extraction, data.X, store=folder.store, verbose=verbose)
+    features = features.reset_index(drop=True)
+    # Of what was found in the files, not of their names: it covers every way they can change.
+    key = work_key(key, joblib.hash([column.to_numpy() for _, column in features.items()]))
     failed = np.zeros(len(features), dtype=bool)
     failed[[record["row"] for record in failures]] = True
     return with_ids(features, data.ids), failed, failures, key

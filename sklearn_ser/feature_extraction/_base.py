@@ -14,6 +14,7 @@ from sklearn_ser.audio import handle_failures, open_audio
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._parallel import extract_rows
 from sklearn_ser.utils._frames import FRAMES, frames_table
+from sklearn_ser.utils._stores import passing_state
 
 
 class AudioExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
@@ -161,6 +162,12 @@ class AudioExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         self._validate_params()
         names = [FRAMES] if self._frame_level else self._feature_names()
         return np.asarray(names, dtype=object)
+
+    def __getstate__(self):
+        return passing_state(super().__getstate__())
+
+    def __setstate__(self, state):
+        super().__setstate__(passing_state(state))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -14,6 +14,7 @@ from sklearn_ser.evaluation import fit_model
 from sklearn_ser.evaluation._disk import ResultFolder
 from sklearn_ser.evaluation._extraction import audio_steps, extract, split_extraction
 from sklearn_ser.exceptions import AudioError, EvaluationWarning
+from sklearn_ser.feature_extraction import FeatureStore
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +122,31 @@ def test_a_search_over_a_pipeline_from_audio_is_lifted_too(speech):
     assert len(model.predict(speech[["file"]].head(3))) == 3
 
 
+def test_what_was_extracted_before_a_kill_is_not_extracted_again(speech, tmp_path, monkeypatch):
+    seen, work = [], OpenSmileExtractor._extract_batch
+
+    def dies_at_the_end(self, signals):
+        if len(seen) == len(speech) - 1:
+            raise KeyboardInterrupt
+        seen.extend(signals)
+        return work(self, signals)
+
+    monkeypatch.setattr(OpenSmileExtractor, "_extract_batch", dies_at_the_end)
+    with pytest.raises(KeyboardInterrupt):
+        cross_corpus_validate({"svm": svm()}, speech, aux=(), out=tmp_path)
+    before = len(seen)
+    monkeypatch.setattr(
+        OpenSmileExtractor,
+        "_extract_batch",
+        lambda self, signals: (seen.extend(signals), work(self, signals))[1],
+    )
+    resumed = cross_corpus_validate({"svm": svm()}, speech, aux=(), out=tmp_path)
+    assert len(seen) - before < len(speech) / 2
+    monkeypatch.undo()
+    whole = cross_corpus_validate({"svm": svm()}, speech, aux=())
+    pd.testing.assert_frame_equal(resumed.predictions, whole.predictions)
+
+
 def test_a_changed_file_is_extracted_anew(speech, tmp_path):
     frame = speech.copy()
     for row, (signal, rate) in enumerate(speech["file"]):
@@ -130,7 +156,7 @@ def test_a_changed_file_is_extracted_anew(speech, tmp_path):
     signal, rate = speech["file"][0]
     soundfile.write(tmp_path / "0.wav", signal[: len(signal) // 2], rate)
     cross_corpus_validate({"svm": svm()}, frame, aux=(), out=tmp_path / "out")
-    assert len(list((tmp_path / "out" / "features").iterdir())) == 2
+    assert FeatureStore(tmp_path / "out" / "features").info()["entries"] == len(frame) + 1
 
 
 def test_a_table_is_whole_or_not_there(tmp_path, monkeypatch):
