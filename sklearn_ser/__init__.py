@@ -24,13 +24,14 @@ _LOCATIONS = {
             "MFCC",
             "OpenSmileExtractor",
             "PretrainedEmbedding",
+            "Prosody",
             "SpeakerEmbedding",
         ),
         "metrics": ("make_uar_scorer", "uar_score", "uar_scorer"),
         "model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
         "neural_network": ("MTLNeuralClassifier",),
         "persistence": ("load_model", "save_model"),
-        "preprocessing": ("GroupScaler", "SkipFailedRows"),
+        "preprocessing": ("FrameScaler", "FunctionalsPooling", "GroupScaler", "SkipFailedRows"),
         "recipes": ("make_multi_task_net", "make_single_task_net", "make_svm_baseline"),
     }.items()
     for name in names

@@ -2,6 +2,7 @@
 
 from sklearn_ser.feature_extraction._opensmile import OpenSmileExtractor
 from sklearn_ser.feature_extraction._pretrained import PretrainedEmbedding
+from sklearn_ser.feature_extraction._prosody import Prosody
 from sklearn_ser.feature_extraction._speaker_embedding import SpeakerEmbedding
 from sklearn_ser.feature_extraction._spectral import MFCC, LogMelSpectrogram
 from sklearn_ser.feature_extraction._store import FeatureStore
@@ -12,5 +13,6 @@ __all__ = [
     "LogMelSpectrogram",
     "OpenSmileExtractor",
     "PretrainedEmbedding",
+    "Prosody",
     "SpeakerEmbedding",
 ]

@@ -1,0 +1,247 @@
+"""From a sequence of frames to one row of statistics."""
+
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ser.preprocessing._frame_input import read_frames
+from sklearn_ser.preprocessing._functionals import (
+    FUNCTIONALS,
+    VOICING_STATISTICS,
+    FrameStatistics,
+    is_functional,
+    voicing_statistics,
+)
+
+#: Which frames the statistics may be of, and what their names have in between.
+FRAME_SETS = {"all": "", "voiced": "voiced_", "unvoiced": "unvoiced_"}
+VOICED_ABOVE = 0.5
+
+
+class FunctionalsPooling(TransformerMixin, BaseEstimator):
+    """Statistics over time: a sequence of frames becomes one row.
+
+    Works on whatever gives frames: :class:`LogMelSpectrogram`, :class:`MFCC`, :class:`Prosody`,
+    frame-level openSMILE features or the outputs of a pretrained network.
+
+    Parameters
+    ----------
+    functionals : tuple of str, default=("mean", "std", "p05", "p50", "p95", "slope", \
+"mean_abs_delta")
+        Which statistics, of each feature on its own, in this order:
+
+        - ``"mean"``, ``"std"`` (divided by the number of frames), ``"min"``, ``"max"``,
+          ``"range"``;
+        - ``"p00"`` to ``"p99"``: percentiles, interpolated linearly; ``"p50"`` is the median;
+        - ``"skewness"`` and ``"kurtosis"``: third and fourth standardised moment, 3 taken off the
+          latter (a normal distribution has 0); 0 for a constant feature;
+        - ``"slope"`` (per second), ``"intercept"`` (at the sequence's first frame) and
+          ``"regression_error"`` (root-mean-square distance): of the straight line through all
+          values over time;
+        - ``"mean_abs_delta"``: mean absolute difference of neighbouring frames, per second;
+        - ``"rising_slope_mean"``, ``"rising_slope_std"``, ``"falling_slope_mean"``,
+          ``"falling_slope_std"``: of the slopes (per second) of the stretches in which the feature
+          only rises, or only falls; every stretch counts once, 0 if there is none.
+    voicing : str or None, default=None
+        Name of the feature that says whether a frame is voiced (more than 0.5), ``"voicing"`` for
+        :class:`Prosody`. It gives no statistics of its own but six others, of how voice comes and
+        goes: ``voiced_fraction``, ``voiced_segments_per_second``, and mean and standard deviation
+        of the length in seconds of voiced and of unvoiced segments
+        (``voiced_segment_length_mean``, ...; a segment is a longest run of such frames, 0 if there
+        is none).
+    frames : str or tuple of str, default="all"
+        Which frames the statistics are of: ``"all"``, ``"voiced"``, ``"unvoiced"``, or several of
+        these. The latter two need `voicing`; times, differences and stretches do not bridge the
+        frames that are left out. A sequence without such frames has 0 everywhere:
+        ``voiced_fraction`` tells.
+    hop_length : float, default=0.010
+        Seconds from one frame to the next, which all slopes and lengths are measured by; that of
+        the step that made the frames. 1.0 measures by frames.
+
+    Attributes
+    ----------
+    frame_features_ : list of str
+        Names of the features of a frame.
+
+    See Also
+    --------
+    FrameScaler : Scales the frames before.
+
+    Notes
+    -----
+    Every row depends on its sequence alone. Sums are taken in float64, the results are float32.
+    One frame has a slope, differences and deviations of 0. A row whose audio failed (NaN in place
+    of the sequence) stays NaN.
+
+    References
+    ----------
+    F. Eyben et al., "The Geneva Minimalistic Acoustic Parameter Set (GeMAPS) for Voice Research
+    and Affective Computing", IEEE Transactions on Affective Computing 7(2), 2016: which statistics
+    serve.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ser.preprocessing import FunctionalsPooling
+    >>> short, long = np.array([[1.0], [3.0]]), np.array([[0.0], [4.0], [2.0]])
+    >>> FunctionalsPooling(("mean", "max", "slope"), hop_length=0.5).fit_transform([short, long])
+       frame_000_mean  frame_000_max  frame_000_slope
+    0             2.0            3.0              4.0
+    1             2.0            4.0              2.0
+    """
+
+    _parameter_constraints = {
+        "functionals": [tuple, list],
+        "voicing": [str, None],
+        "frames": [str, tuple, list],
+        "hop_length": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        functionals=("mean", "std", "p05", "p50", "p95", "slope", "mean_abs_delta"),
+        *,
+        voicing=None,
+        frames="all",
+        hop_length=0.010,
+    ):
+        self.functionals = functionals
+        self.voicing = voicing
+        self.frames = frames
+        self.hop_length = hop_length
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Remember the names of the features of a frame; nothing else is learned.
+
+        Parameters
+        ----------
+        X : DataFrame, Series, list or array of frame sequences
+            A table of a frame-level step, a list or object array of arrays of shape
+            (n_frames, n_features), or an array of shape (n_sequences, n_frames, n_features). NaN
+            in place of a sequence is failed audio.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X holds something else, a functional is unknown, or no feature has the name
+            `voicing`.
+        """
+        self._check_names()
+        names = read_frames(X, "FunctionalsPooling")[2]
+        if self.voicing is not None and self.voicing not in names:
+            shown = ", ".join(map(repr, names[:6])) + (", ..." if len(names) > 6 else "")
+            raise ValueError(
+                f"FunctionalsPooling: no feature of the frames is called {self.voicing!r} "
+                f"(voicing); they have {shown}."
+            )
+        self.frame_features_ = names
+        return self
+
+    def transform(self, X):
+        """Turn each sequence into a row.
+
+        Parameters
+        ----------
+        X : DataFrame, Series, list or array of frame sequences
+            As in `fit`, with the same features.
+
+        Returns
+        -------
+        DataFrame of float32 of shape (n_sequences, n_statistics)
+            With the index of X, and so its ids.
+        """
+        check_is_fitted(self)
+        sequences, index, names = read_frames(X, "FunctionalsPooling", self.frame_features_)
+        columns = self.get_feature_names_out()
+        found = np.full((len(sequences), len(columns)), np.nan, dtype=np.float32)
+        for row, sequence in enumerate(sequences):
+            if sequence is not None:
+                found[row] = self._row(sequence.astype(np.float64), names)
+        return pd.DataFrame(found, index=index, columns=columns)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the statistics: ``mel_03_mean``, ``f0_voiced_p50``, ``voiced_fraction``, ...
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored; the names come from the frames.
+
+        Returns
+        -------
+        ndarray of str of shape (n_statistics,)
+        """
+        check_is_fitted(self)
+        features = [name for name in self.frame_features_ if name != self.voicing]
+        names = [
+            f"{feature}_{FRAME_SETS[frame_set]}{functional}"
+            for frame_set in self._frame_sets()
+            for functional in self.functionals
+            for feature in features
+        ]
+        names += VOICING_STATISTICS if self.voicing is not None else ()
+        return np.asarray(names, dtype=object)
+
+    def _row(self, values, names):
+        """All statistics of one sequence, in the order of the names out."""
+        every = np.ones(len(values), dtype=bool)
+        chosen, rhythm = {"all": every}, []
+        if self.voicing is not None:
+            column = names.index(self.voicing)
+            voiced = values[:, column] > VOICED_ABOVE
+            chosen |= {"voiced": voiced, "unvoiced": ~voiced}
+            values = np.delete(values, column, axis=1)
+            rhythm = voicing_statistics(voiced, self.hop_length)
+        parts = [self._statistics(values, chosen[name]) for name in self._frame_sets()]
+        return np.concatenate([*parts, rhythm])
+
+    def _statistics(self, values, chosen):
+        positions = np.flatnonzero(chosen)
+        if not len(positions):
+            return np.zeros(len(self.functionals) * values.shape[1])
+        statistics = FrameStatistics(values[positions], positions, self.hop_length)
+        return np.concatenate([statistics[name] for name in self.functionals])
+
+    def _frame_sets(self):
+        return (self.frames,) if isinstance(self.frames, str) else tuple(self.frames)
+
+    def _check_names(self):
+        unknown = [name for name in self.functionals if not is_functional(name)]
+        if unknown or not self.functionals:
+            raise ValueError(
+                f"FunctionalsPooling: functionals must be one or more of "
+                f"{', '.join(FUNCTIONALS)}, p00 to p99 (percentiles); got "
+                f"{unknown if unknown else self.functionals!r}."
+            )
+        if len(set(self.functionals)) < len(self.functionals):
+            raise ValueError(f"FunctionalsPooling: a functional twice in {self.functionals!r}.")
+        sets = self._frame_sets()
+        if not sets or len(set(sets)) < len(sets) or not set(sets) <= set(FRAME_SETS):
+            raise ValueError(
+                f"FunctionalsPooling: frames must be one or more of {', '.join(FRAME_SETS)}, each "
+                f"once; got {self.frames!r}."
+            )
+        if self.voicing is None and sets != ("all",):
+            raise ValueError(
+                f"FunctionalsPooling: frames={self.frames!r} needs voicing=, the name of the "
+                f"feature that tells voiced frames from others ('voicing' for Prosody)."
+            )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
