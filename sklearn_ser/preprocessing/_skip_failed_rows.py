@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_method_params, _num_samples, check_i
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.utils._failed import failed_rows, report_left_out, with_missing
+from sklearn_ser.utils._frames import as_sequences, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
 from sklearn_ser.utils._routing import arguments_for
 
@@ -34,12 +35,12 @@ def _inner_has(name):
 class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
     """Train without the rows of failed audio, and predict a missing label for them.
 
-    An audio step with ``on_error="warn"`` or ``"ignore"`` gives a row of NaN where it could not
-    use the audio, which most of scikit-learn refuses. Around such an estimator, this one leaves
-    rows that are NaN throughout out of `fit` (with one warning that says how many and which) and
-    gives them a missing output afterwards. A row with only some NaN still reaches the inner
-    estimator, which refuses it as always. Without failed rows nothing differs from the inner
-    estimator.
+    An audio step with ``on_error="warn"`` or ``"ignore"`` gives a row of NaN (or NaN in the place
+    of a frame sequence) where it could not use the audio, which most of scikit-learn refuses.
+    Around such an estimator, this one leaves rows that are NaN throughout out of `fit` (with one
+    warning that says how many and which) and gives them a missing output afterwards. A row with
+    only some NaN still reaches the inner estimator, which refuses it as always. Without failed rows
+    nothing differs from the inner estimator.
 
     Which of `predict`, `predict_proba`, `decision_function`, `transform`, `predict_aux`, `score`
     and `get_feature_names_out` there are depends on the inner estimator.
@@ -88,7 +89,7 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or frame sequences
             Ids in the columns or the index of a DataFrame stay with their rows.
         y : array-like of shape (n_samples,)
         **metadata : array-likes of n_samples rows
@@ -122,6 +123,7 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
             metadata = _check_method_params(X, metadata, usable)
             X = _safe_indexing(X, usable)
             y = None if y is None else _safe_indexing(y, usable)
+        self._shape_of_frames = _shape_of_frames(X)
         given = self._arguments("fit", metadata)
         # What the inner estimator's parts consume reaches them only with routing on.
         with config_context(enable_metadata_routing=bool(given) or _routing_is_on()):
@@ -134,7 +136,7 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or frame sequences
 
         Returns
         -------
@@ -149,7 +151,7 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or frame sequences
 
         Returns
         -------
@@ -164,7 +166,7 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or frame sequences
 
         Returns
         -------
@@ -179,7 +181,7 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or frame sequences
 
         Returns
         -------
@@ -194,7 +196,7 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or frame sequences
 
         Returns
         -------
@@ -247,7 +249,7 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
         present = {name: value for name, value in metadata.items() if value is not None}
         given = self._arguments("score", present)
         with config_context(enable_metadata_routing=bool(given) or _routing_is_on()):
-            if not _failed_rows(X).any():
+            if not self._failed_rows(X).any():
                 return self.estimator_.score(X, y, **given)
             if not is_classifier(self):
                 raise ValueError(
@@ -344,19 +346,38 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
     def _spread(self, method, X):
         """Output of an inner method for the usable rows, spread over all rows."""
         check_is_fitted(self)
-        failed = _failed_rows(X)
+        failed = self._failed_rows(X)
         call = getattr(self.estimator_, method)
         if not failed.any():
             return call(X)
         if failed.all():
             # Shape and type of the output are only known from some row; its values are not used.
-            values = call(_zero_row(X))[:0]
+            values = call(self._zero_row(X))[:0]
         else:
             values = call(_safe_indexing(X, np.flatnonzero(~failed)))
         if not isinstance(values, pd.DataFrame):
             return with_missing(np.asarray(values), failed)
         columns = {name: with_missing(values[name].to_numpy(), failed) for name in values.columns}
         return pd.DataFrame(columns, index=X.index if isinstance(X, pd.DataFrame) else None)
+
+    def _failed_rows(self, X):
+        return _failed_rows(X, of_frames=self._shape_of_frames is not None)
+
+    def _zero_row(self, X):
+        """One row of zeros, in the form of X."""
+        if self._shape_of_frames is not None:
+            zeros = np.zeros((1, *self._shape_of_frames), dtype=np.float32)
+            if not isinstance(X, pd.DataFrame):
+                return zeros
+            row = X.iloc[[0]].copy()
+            (column,) = _feature_names(row)
+            row[column] = pd.Series([zeros[0]], index=row.index, dtype=object)
+            return row
+        if not isinstance(X, pd.DataFrame):
+            return np.zeros_like(_safe_indexing(X, [0]))
+        row = X.iloc[[0]].copy()
+        row[_feature_names(row)] = 0.0
+        return row
 
     def _score_with_misses(self, X, y, given):
         search = _search_that_scores(self.estimator_)
@@ -373,11 +394,14 @@ def _routing_is_on():
     return get_config()["enable_metadata_routing"]
 
 
-def _failed_rows(X):
+def _failed_rows(X, of_frames=False):
     """As failed_rows, for whatever `fit` may be given; id columns do not count as features."""
     if issparse(X):
         return np.zeros(X.shape[0], dtype=bool)
-    return failed_rows(X[_feature_names(X)] if isinstance(X, pd.DataFrame) else X)
+    features = X[_feature_names(X)] if isinstance(X, pd.DataFrame) else X
+    if of_frames:  # even where none is left to show it
+        return np.array([sequence is None for sequence in as_sequences(features)], dtype=bool)
+    return failed_rows(features)
 
 
 def _feature_names(X):
@@ -394,12 +418,10 @@ def _refuse_shortened(metadata, n_rows, n_usable):
             )
 
 
-def _zero_row(X):
-    if not isinstance(X, pd.DataFrame):
-        return np.zeros_like(_safe_indexing(X, [0]))
-    row = X.iloc[[0]].copy()
-    row[_feature_names(row)] = 0.0
-    return row
+def _shape_of_frames(X):
+    """Shape of the first frame sequence of X; None if X has rows of features."""
+    features = X[_feature_names(X)] if isinstance(X, pd.DataFrame) else X
+    return list(as_sequences(features)[0].shape) if is_frames(features) else None
 
 
 def _search_that_scores(estimator):
