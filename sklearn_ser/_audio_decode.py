@@ -5,7 +5,7 @@ import stat
 
 import soundfile
 
-from sklearn_ser._audio_signal import sample_span
+from sklearn_ser._audio_signal import check_rate, sample_span
 from sklearn_ser.exceptions import AudioError
 
 _MPEG_SUBTYPES = {"MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
@@ -33,7 +33,8 @@ def decode(path, start, end):
     """
     _check_file(path)
     try:
-        with soundfile.SoundFile(path) as opened:
+        # soundfile encodes a str strictly, and so refuses names that are not valid UTF-8.
+        with soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path)) as opened:
             return _read_part(opened, start, end)
     except (AudioError, MemoryError):
         raise
@@ -68,7 +69,9 @@ def _check_file(path):
 
 
 def _read_part(opened, start, end):
-    rate, n_frames = opened.samplerate, opened.frames
+    # A damaged header may claim a rate of 1 Hz, at which resampling would fill the memory.
+    rate = check_rate(opened.samplerate, "the sampling rate in the file's header")
+    n_frames = opened.frames
     if n_frames == _UNKNOWN_LENGTH:
         raise AudioError(
             "the file's header does not tell its length (it was written to a pipe): write it "

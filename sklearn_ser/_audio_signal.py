@@ -113,6 +113,11 @@ def sample_span(start, end, n_samples, rate):
 
 def as_array(values):
     """An array-like cell as a 1-D or (channels, samples) ndarray of a dtype with a known scale."""
+    if np.ma.is_masked(values):
+        raise AudioError(
+            "a masked array, some samples of which are missing: repair the audio or leave this "
+            "row out"
+        )
     try:
         array = np.asarray(values)
         if array.dtype == object:

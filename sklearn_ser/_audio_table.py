@@ -4,7 +4,7 @@ Behind `sklearn_ser.audio`, which reads the cells.
 """
 
 import numbers
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -19,18 +19,31 @@ _MOST_CHANNELS = 8
 
 @dataclass
 class Cells:
-    """One audio cell per row; `starts` and `ends` are float seconds (NaN: open) or None."""
+    """One audio cell per row.
+
+    Attributes
+    ----------
+    values : list
+    starts, ends : ndarray of float of shape (n_rows,) or None
+        Seconds; NaN: open.
+    index : pandas.Index
+    faults : dict of int to str
+        Row -> why its start or end is no time. Only that row fails, and only when it is read.
+    """
 
     values: list
     starts: np.ndarray | None
     ends: np.ndarray | None
     index: pd.Index
+    faults: dict = field(default_factory=dict)
 
     def part(self, rows):
         """The cells of some rows (a range or a sequence of positions)."""
         rows = list(rows)
         starts, ends = (None if at is None else at[rows] for at in (self.starts, self.ends))
-        return Cells([self.values[row] for row in rows], starts, ends, self.index[rows])
+        values = [self.values[row] for row in rows]
+        faults = {i: self.faults[row] for i, row in enumerate(rows) if row in self.faults}
+        return Cells(values, starts, ends, self.index[rows], faults)
 
 
 def find_cells(X, audio):
@@ -85,9 +98,9 @@ def _from_frame(X, audio):
             f"columns {short_list(list(X.columns))} and the index levels {levels}. Name the one "
             f"that holds the audio with audio="
         )
-    return Cells(
-        column.tolist(), _all_seconds(start, "start"), _all_seconds(end, "end"), _output_index(X)
-    )
+    faults = {}
+    starts, ends = _all_seconds(start, "start", faults), _all_seconds(end, "end", faults)
+    return Cells(column.tolist(), starts, ends, _output_index(X), faults)
 
 
 def _level_or_column(X, name):
@@ -96,20 +109,21 @@ def _level_or_column(X, name):
     return find_id(X, name)
 
 
-def _all_seconds(values, name):
-    """A column of starts or ends as float seconds."""
+def _all_seconds(values, name, faults):
+    """A column of starts or ends as float seconds; adds what is no time to `faults`."""
     if values is None:
         return None
     if pd.api.types.is_timedelta64_dtype(values.dtype):
         return pd.TimedeltaIndex(values).total_seconds().to_numpy(dtype=float)
-    if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
+    if getattr(values.dtype, "kind", "O") in "iuf":
         return pd.Series(values).to_numpy(dtype=float, na_value=np.nan)
     converted = np.empty(len(values))
     for row, value in enumerate(values):
         try:
             converted[row] = seconds(value, name)
         except AudioError as error:
-            raise AudioError(error.reason, row=row) from None
+            faults.setdefault(row, error.reason)
+            converted[row] = -np.inf  # no time that any reader takes
     return converted
 
 

@@ -267,6 +267,8 @@ class AudioTable:
         start = math.nan if cells.starts is None else cells.starts[i]
         end = math.nan if cells.ends is None else cells.ends[i]
         row = self._row(i)
+        if i in cells.faults:
+            raise AudioError(cells.faults[i], row=row, file=self.file(i))
         signal, clipped_peak = read_cell(cells.values[i], start, end, self._options, row)
         if clipped_peak is not None:
             self.clipped[row] = clipped_peak

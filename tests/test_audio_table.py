@@ -156,15 +156,6 @@ def test_a_table_has_no_shape(signals):
             pd.MultiIndex.from_arrays([["a"], ["b"]], names=["path", "speaker"]),
             r"^X is an index with the levels \['path', 'speaker'\], none of which is 'file'",
         ),
-        (
-            pd.DataFrame({"file": ["a.wav", "b.wav"], "start": [0.0, "half"]}, dtype=object),
-            r"^row 1: start must be a number of seconds or a timedelta, got 'half': convert the "
-            r"column with pandas\.to_numeric or pandas\.to_timedelta$",
-        ),
-        (
-            pd.DataFrame({"file": ["a.wav"], "end": [True]}),
-            r"^row 0: end must be a number of seconds or a timedelta, got True",
-        ),
     ],
 )
 def test_what_is_no_table_of_audio_is_refused(X, message):
@@ -216,6 +207,30 @@ def test_start_and_end_columns_cut_files_and_arrays_alike(times, files, signals)
         expected = [signals[0][1600:4800], signals[1][:3200], signals[2][1600:]]
         for signal, part in zip(table, expected, strict=True):
             np.testing.assert_array_equal(signal, part)
+
+
+def test_what_is_no_time_fails_its_own_row_when_that_is_read(files, signals):
+    times = pd.DataFrame({"start": [0.05, "half", None], "end": [True, 0.2, None]}, dtype=object)
+    table = open_audio(times.assign(file=files[:3]))
+    with pytest.raises(AudioError) as caught:
+        table.read(1)
+    assert (caught.value.row, caught.value.file) == (1, str(files[1]))
+    assert caught.value.reason == (
+        "start must be a number of seconds or a timedelta, got 'half': convert the column with "
+        "pandas.to_numeric or pandas.to_timedelta"
+    )
+    with pytest.raises(AudioError, match=r"^row 0, file .*: end must be .*, got True: convert"):
+        table.part([2, 0]).read(1)
+    np.testing.assert_array_equal(table.read(2), signals[2])
+
+
+@pytest.mark.parametrize("value", [1j, "0.1", object(), np.datetime64("2026-01-01"), [0.1]])
+@pytest.mark.parametrize("name", ["start", "end"])
+def test_whatever_is_no_time_is_refused_in_every_dtype(value, name, signals):
+    cells = pd.DataFrame({"file": list(signals[:2])})
+    for column in (pd.Series([value] * 2), pd.Series([value] * 2, dtype=object)):
+        with pytest.raises(AudioError, match=f"^row 1: {name} must be a number of seconds or a ti"):
+            open_audio(cells.assign(**{name: column})).read(1)
 
 
 def test_a_segmented_index_cuts(files, signals):
