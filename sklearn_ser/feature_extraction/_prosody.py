@@ -211,7 +211,7 @@ def resample_track(at, times, f0, confidence, threshold):
     """A track of F0 at other times.
 
     Between two voiced estimates the logarithm of F0 is interpolated, unless they are more than
-    half an octave apart; otherwise the surer one of the two is taken.
+    half an octave apart; else the nearer one is taken, or the surer one where that is unvoiced.
 
     Parameters
     ----------
@@ -227,12 +227,14 @@ def resample_track(at, times, f0, confidence, threshold):
     """
     after = np.clip(np.searchsorted(times, at, side="right"), 1, len(times) - 1)
     before = after - 1
+    nearer = np.where(times[after] - at < at - times[before], after, before)
     surer = np.where(confidence[after] > confidence[before], after, before)
+    chosen = np.where(confidence[nearer] >= threshold, nearer, surer)
     log_f0 = np.log2(f0)
     voiced = np.minimum(confidence[before], confidence[after]) >= threshold
     smooth = voiced & (np.abs(log_f0[after] - log_f0[before]) < 0.5)
     between = 2.0 ** np.interp(at, times, log_f0)
-    return np.where(smooth, between, f0[surer]), np.interp(at, times, confidence)
+    return np.where(smooth, between, f0[chosen]), np.interp(at, times, confidence)
 
 
 def level_in_decibels(signal, window, hop):
