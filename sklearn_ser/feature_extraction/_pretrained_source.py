@@ -88,7 +88,7 @@ def find_model(model, revision=None):
     PretrainedModelError
     """
     folder = Path(model).expanduser()
-    if folder.is_dir():
+    if model and folder.is_dir():
         if revision is not None:
             raise PretrainedModelError(
                 f"{model!r} is a folder, which has no revision {revision!r}: leave out revision="
@@ -164,18 +164,13 @@ def _from_hub_cache(model, revision):
 
 
 def _from_hub(model, revision):
-    from huggingface_hub import HfApi
-
-    try:
-        # Unlike the downloads, this neither retries nor waits for long where there is no network.
-        commit = HfApi().model_info(model, revision=revision, timeout=_PATIENCE).sha
-    except Exception as error:  # whatever the hub's client raises: it has many kinds
-        raise _hub_error(model, revision, error) from error
-    return ModelSource(model, _download(model, commit, [CONFIG, *PREPARATION]), commit)
+    folder, commit = _download(model, revision, [CONFIG, *PREPARATION])
+    return ModelSource(model, folder, commit)
 
 
-def _download(model, commit, patterns):
-    from huggingface_hub import snapshot_download
+def _download(model, revision, patterns):
+    """Bring files of a model into the hub's local cache; its folder there, and its commit."""
+    from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.utils import (
         are_progress_bars_disabled,
         disable_progress_bars,
@@ -185,19 +180,18 @@ def _download(model, commit, patterns):
     had_bars = not are_progress_bars_disabled()
     disable_progress_bars()
     try:
-        return Path(
-            snapshot_download(
-                model,
-                revision=commit,
-                allow_patterns=list(patterns),
-                etag_timeout=_PATIENCE,
-            )
+        # Unlike a download, this neither retries for a minute where there is no network, nor
+        # returns a folder that lacks what was asked for.
+        commit = HfApi().model_info(model, revision=revision, timeout=_PATIENCE).sha
+        folder = snapshot_download(
+            model, revision=commit, allow_patterns=list(patterns), etag_timeout=_PATIENCE
         )
-    except Exception as error:  # as above
-        raise _hub_error(model, commit, error) from error
+    except Exception as error:  # whatever the hub's client raises: it has many kinds
+        raise _hub_error(model, revision, error) from error
     finally:
         if had_bars:
             enable_progress_bars()
+    return Path(folder), commit
 
 
 def _hub_error(model, revision, error):
