@@ -1,14 +1,16 @@
 """Dask under joblib, without the cases in which joblib's own backend waits for ever.
 
 joblib's Dask backend hears of tasks that ran, not of those that Dask gives up: a task whose
-worker died again and again (out of memory), one that a worker cannot unpickle (a package or a
-version is missing there) or that cannot be pickled here. `Parallel` then never returns (joblib
-1.6). The backend here is told of each end of a task. It also leaves what a task needs with the
-scheduler: data that lies on one worker alone is lost with it.
+worker died again and again (out of memory), or that cannot be pickled. `Parallel` then never
+returns (joblib 1.6). A task that a worker cannot unpickle, since a package is missing there, even
+ends the worker (distributed 2026.8). The backend here is told of each end of a task, and sends
+tasks as bytes that are opened inside the task. These stay with the scheduler, which needs none of
+our packages; data that lies on one worker alone would be lost with it.
 
 Written for `extract_rows`: a task is ``function(*arguments, rows)``.
 """
 
+import pickle
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +41,16 @@ def lasting_backend(backend):
 class _Outcome:
     results: list | None = None
     error: BaseException | None = None
+
+
+class _CalledWhenUnpickled:
+    """Unpickles as what `function` returns, so that a worker needs nothing to open the task."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):
+        return self.function, ()
 
 
 class LastingDaskBackend(ParallelBackendBase):
@@ -75,8 +87,11 @@ class LastingDaskBackend(ParallelBackendBase):
         place = f"rows {rows[0]} to {last[-1]}"
         key = f"extract-{place.replace(' ', '-')}-{uuid.uuid4().hex}"
         try:
+            import cloudpickle
+
+            task = cloudpickle.dumps(_CalledWhenUnpickled(func))
             future = self._client.submit(
-                func, key=key, pure=False, **self._configured.submit_kwargs
+                pickle.loads, task, key=key, pure=False, **self._configured.submit_kwargs
             )
         except Exception as error:
             callback(_Outcome(error=_explained(error, place)))
@@ -102,7 +117,8 @@ class LastingDaskBackend(ParallelBackendBase):
     def abort_everything(self, ensure_ready=True):
         """Give up the tasks that are under way."""
         unfinished, self._unfinished = self._unfinished, set()
-        self._client.cancel(list(unfinished))
+        if self._client.status == "running":
+            self._client.cancel(list(unfinished))
 
     @contextmanager
     def retrieval_context(self):
@@ -130,6 +146,12 @@ def _explained(error, place):
             f"those that the workers had beside them; most often it is memory: give workers more, "
             f"or cut long recordings with start and end. The workers' logs tell. With store= what "
             f"was extracted before is kept"
+        )
+    if isinstance(error, ImportError) and not isinstance(error, SerError):
+        return SerError(
+            f"{place}: a Dask worker cannot import what these tasks need ({error}): install on "
+            f"all workers the packages that are installed here, in the same versions; "
+            f"client.get_versions(check=True) compares them"
         )
     if name in ("CancelledError", "FutureCancelledError", "FuturesCancelledError"):
         return SerError(f"{place}: the Dask cluster or its client was closed during the work")
