@@ -33,15 +33,22 @@ class SpeakerEmbedding(AudioExtractor):
     download, no openSMILE, no resemblyzer.
 
     Each utterance is scaled to the level `target_dbfs`, turned into 40 mel power bands (25 ms
-    windows every 10 ms) and read by the LSTM in one pass, silences included.
+    windows every 10 ms) and read by the LSTM in one pass (but for ``"partials"``), silences
+    included. Utterances of like length are read together, which changes no number.
 
     Parameters
     ----------
-    pooling : {"mean_std", "unit"}, default="mean_std"
+    pooling : {"mean_std", "unit", "partials", "frames"}, default="mean_std"
         - ``"mean_std"``: mean and standard deviation over time of the last layer's outputs:
           512 numbers.
         - ``"unit"``: the speaker embedding proper, which has unit length and no negative entry:
           the last output, a linear layer, ReLU: 256 numbers.
+        - ``"partials"``: the embedding as Resemblyzer's `embed_utterance` gives it: the mean of
+          the speaker embeddings of windows of 1.6 s (every 0.77 s, the last one padded with
+          zeros or, if the utterance fills less than three quarters of it, left out), scaled to
+          unit length: 256 numbers.
+        - ``"frames"``: the last layer's outputs as they are, 256 numbers every 10 ms: frame
+          sequences for :class:`~sklearn_ser.MTLNeuralClassifier`.
     target_dbfs : float or None, default=-30
         Root-mean-square level in dB re full scale that every utterance is scaled to, up or down.
         None leaves the level as it is (the network hears the difference).
@@ -78,10 +85,17 @@ class SpeakerEmbedding(AudioExtractor):
     The weights are those of Resemblyzer 0.1.4 (Copyright 2019 Resemble.AI, Apache License 2.0;
     licence and attribution stand beside them in the package). The numbers agree with that
     package's own mel front end (librosa 0.11) and network within 1e-5. Its preprocessing differs:
-    it only ever raises the level, cuts silences out, and averages embeddings of 1.6 s parts.
+    it only ever raises the level, and cuts silences out. On a signal that went through that
+    preprocessing, ``SpeakerEmbedding("partials", target_dbfs=None)`` gives the numbers of its
+    `embed_utterance`.
 
     The front end pads with zeros, as librosa does since 0.9. Older versions, and so the weights'
     training, mirrored the signal; that moves single numbers here by 0.025 at most (measured).
+
+    The network always works on four utterances (or windows) at a time, in blocks of 10 s. So an
+    utterance's numbers are the same to the last bit whatever it is extracted with, in whatever
+    order and with whatever `n_jobs`, and a long recording takes no more memory than its samples
+    and outputs. A lone utterance costs as much as four.
 
     References
     ----------
@@ -98,6 +112,12 @@ class SpeakerEmbedding(AudioExtractor):
     >>> embedding = SpeakerEmbedding("unit").fit_transform(list(noise))
     >>> print(round(float((embedding.loc[0] ** 2).sum()), 5))
     1.0
+
+    Frame sequences, of any length each:
+
+    >>> table = SpeakerEmbedding("frames").fit_transform([noise[0], noise[1, :4000]])
+    >>> [frames.shape for frames in table["frames"]]
+    [(51, 256), (26, 256)]
     """
 
     _parameter_constraints = {

@@ -15,13 +15,17 @@ from sklearn_ser.feature_extraction._speaker_embedding_network import (
 )
 
 
-@pytest.fixture(scope="module")
-def voice():
-    """One second of 20 harmonics of a pitch that rises from 120 to 180 Hz, in three bursts."""
-    t = np.arange(16000) / 16000
+def make_voice(seconds):
+    """20 harmonics of a pitch that rises by 60 Hz a second from 120 Hz, in bursts, 3 a second."""
+    t = np.arange(round(16000 * seconds)) / 16000
     phase = 2 * np.pi * np.cumsum(120 + 60 * t) / 16000
     harmonics = sum(np.sin(k * phase) / k for k in range(1, 21))
     return (0.1 * (1 - np.cos(6 * np.pi * t)) * harmonics).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def voice():
+    return make_voice(1)
 
 
 # What resemblyzer 0.1.4's own code gave for `voice` under librosa 0.11 and torch 2.13: its
@@ -45,6 +49,25 @@ RESEMBLYZER_UNIT = {
 }
 
 
+# What resemblyzer 0.1.4's own VoiceEncoder.embed_utterance gave for `make_voice(seconds)` after its
+# normalize_volume to -30 dBFS, under librosa 0.11 and torch 2.13 (webrtcvad, which only its
+# preprocess_wav needs, was replaced by an empty module): largest entries and the sum of all.
+RESEMBLYZER_PARTIALS = {
+    0.3: ({0: 0.28778419, 20: 0.25674972, 62: 0.23333453, 127: 0.15122905}, 8.878002),
+    1.9: ({246: 0.28200328, 182: 0.20872921, 168: 0.19277619, 42: 0.14901946}, 9.151892),
+    2.2: ({246: 0.27577078, 182: 0.20518567, 251: 0.1942409, 111: 0.14235954}, 9.388586),
+    3.0: ({246: 0.2394352, 182: 0.21802828, 251: 0.198451, 138: 0.14379835}, 9.717105),
+}
+
+
+@pytest.mark.parametrize("seconds", RESEMBLYZER_PARTIALS)
+def test_partials_agree_with_resemblyzer(seconds):
+    reference, total = RESEMBLYZER_PARTIALS[seconds]
+    values = SpeakerEmbedding("partials").fit_transform([make_voice(seconds)]).to_numpy()[0]
+    np.testing.assert_allclose(values[list(reference)], list(reference.values()), rtol=0, atol=1e-5)
+    assert values.sum() == pytest.approx(total, abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("pooling", "width", "reference"),
     [("mean_std", 512, RESEMBLYZER_MEAN_STD), ("unit", 256, RESEMBLYZER_UNIT)],
@@ -62,8 +85,9 @@ def test_mean_std_norms_agree_with_resemblyzer(voice):
     np.testing.assert_allclose(norms, [1.8665743, 1.1248034], rtol=1e-5)
 
 
-def test_unit_has_length_one_and_no_negative_entry(voice):
-    values = SpeakerEmbedding("unit").fit_transform([voice]).to_numpy()
+@pytest.mark.parametrize("pooling", ["unit", "partials"])
+def test_embedding_has_length_one_and_no_negative_entry(voice, pooling):
+    values = SpeakerEmbedding(pooling).fit_transform([voice]).to_numpy()
     assert np.linalg.norm(values) == pytest.approx(1, abs=1e-6)
     assert values.min() >= 0
 
@@ -77,6 +101,8 @@ def test_feature_names():
         "ge2e_std_255",
     ]
     assert SpeakerEmbedding("unit").get_feature_names_out()[-1] == "ge2e_unit_255"
+    assert SpeakerEmbedding("partials").get_feature_names_out()[-1] == "ge2e_partials_255"
+    assert list(SpeakerEmbedding("frames").get_feature_names_out()) == ["frames"]
 
 
 def test_level_is_scaled_both_ways(voice):
