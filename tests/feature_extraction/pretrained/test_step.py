@@ -16,12 +16,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from sklearn_ser import load_model, save_model
+from sklearn_ser import MTLNeuralClassifier, load_model, make_speech_corpus, save_model
 from sklearn_ser.feature_extraction import (
     PretrainedEmbedding,
     _pretrained_encoder,
     _pretrained_source,
 )
+from sklearn_ser.preprocessing import FrameScaler
 from sklearn_ser.utils.estimator_checks import check_audio_step
 
 
@@ -213,3 +214,15 @@ def test_leaves_no_trace(tiny_model, signals, capfd):
     assert torch.equal(torch.get_rng_state(), before[2])
     assert np.array_equal(np.random.get_state()[1], np_before)  # noqa: NPY002
     assert capfd.readouterr() == ("", "")
+
+
+def test_all_layers_go_into_the_network_that_weights_them(tiny_model):
+    frame = make_speech_corpus(n_speakers=4, n_utterances=1, duration=0.4, random_state=0).frame
+    model = make_pipeline(
+        PretrainedEmbedding(tiny_model("wavlm layer"), layer="all"),
+        FrameScaler(),
+        MTLNeuralClassifier(encoder="layers", max_epochs=2, random_state=0),
+    )
+    model.fit(frame, frame["emotion"])
+    assert model[-1].layer_weights_.shape == (4,)
+    assert set(model.predict(frame)) <= set(frame["emotion"])
