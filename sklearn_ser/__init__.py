@@ -25,6 +25,7 @@ _LOCATIONS = {
             "OpenSmileExtractor",
             "PretrainedEmbedding",
             "Prosody",
+            "SlidingWindows",
             "SpeakerEmbedding",
         ),
         "metrics": ("make_uar_scorer", "uar_score", "uar_scorer"),

@@ -47,6 +47,7 @@ _TRUSTED = {
         "OpenSmileExtractor",
         "PretrainedEmbedding",
         "Prosody",
+        "SlidingWindows",
         "SpeakerEmbedding",
     ),
     "sklearn_ser.metrics._uar": ("uar_score", "_uar_of_labelled_rows", "_uar_with_warning"),

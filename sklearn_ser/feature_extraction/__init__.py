@@ -6,6 +6,7 @@ from sklearn_ser.feature_extraction._prosody import Prosody
 from sklearn_ser.feature_extraction._speaker_embedding import SpeakerEmbedding
 from sklearn_ser.feature_extraction._spectral import MFCC, LogMelSpectrogram
 from sklearn_ser.feature_extraction._store import FeatureStore
+from sklearn_ser.feature_extraction._windows import SlidingWindows
 
 __all__ = [
     "MFCC",
@@ -14,5 +15,6 @@ __all__ = [
     "OpenSmileExtractor",
     "PretrainedEmbedding",
     "Prosody",
+    "SlidingWindows",
     "SpeakerEmbedding",
 ]
