@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pandas as pd
 
-from sklearn_ser._audio_decode import decode
+from sklearn_ser._audio_decode import decode, extent
 from sklearn_ser._audio_signal import (
     as_array,
     check_duration,
@@ -65,6 +65,24 @@ def _samples(cell, start, end, sampling_rate):
     array, rate = array_and_rate(cell, sampling_rate)
     first, stop = sample_span(start, end, array.shape[-1], rate)
     return array[..., first:stop], rate, False
+
+
+def cell_extent(cell, start, end, sampling_rate):
+    """Where the part of a cell from `start` to `end` lies; of a file only the header is read.
+
+    Returns
+    -------
+    first, stop : int
+        The part's first sample and one past its last.
+    rate : int or float
+        In Hz; `sampling_rate` for a bare array.
+    """
+    start, end = seconds(start, "start"), seconds(end, "end")
+    path = path_of(cell)
+    if path:
+        return extent(path, start, end)
+    array, rate = array_and_rate(cell, sampling_rate)
+    return *sample_span(start, end, array.shape[-1], rate), rate
 
 
 def array_and_rate(cell, sampling_rate):

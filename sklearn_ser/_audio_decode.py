@@ -2,6 +2,7 @@
 
 import os
 import stat
+from contextlib import contextmanager
 
 import soundfile
 
@@ -31,11 +32,30 @@ def decode(path, start, end):
     lossy : bool
         Whether the format decodes to a little more than was encoded (mp3, ogg, opus).
     """
+    with _opened(path) as opened:
+        return _read_part(opened, start, end)
+
+
+def extent(path, start, end):
+    """Where the part of a file from `start` to `end` seconds lies, by its header alone.
+
+    Returns
+    -------
+    first, stop : int
+        The part's first sample and one past its last.
+    rate : int
+    """
+    with _opened(path) as opened:
+        return _span(opened, start, end)
+
+
+@contextmanager
+def _opened(path):
     _check_file(path)
     try:
         # soundfile encodes a str strictly, and so refuses names that are not valid UTF-8.
         with soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path)) as opened:
-            return _read_part(opened, start, end)
+            yield opened
     except (AudioError, MemoryError):
         raise
     except Exception as error:
@@ -68,7 +88,7 @@ def _check_file(path):
         raise AudioError("the file is empty (0 bytes): copy or convert it again")
 
 
-def _read_part(opened, start, end):
+def _span(opened, start, end):
     # A damaged header may claim a rate of 1 Hz, at which resampling would fill the memory.
     rate = check_rate(opened.samplerate, "the sampling rate in the file's header")
     n_frames = opened.frames
@@ -77,7 +97,11 @@ def _read_part(opened, start, end):
             "the file's header does not tell its length (it was written to a pipe): write it "
             "again, for example with ffmpeg, straight to a file"
         )
-    first, stop = sample_span(start, end, n_frames, rate)
+    return *sample_span(start, end, n_frames, rate), rate
+
+
+def _read_part(opened, start, end):
+    first, stop, rate = _span(opened, start, end)
     run_up = min(first, _MPEG_RUN_UP) if opened.subtype in _MPEG_SUBTYPES else 0
     if first > run_up:
         opened.seek(first - run_up)
