@@ -1,0 +1,87 @@
+"""A warm feature store beside openSMILE: utterances a second, from 5,000 entries.
+
+Part of ``benchmarks/extraction.py``; by itself: ``python benchmarks/_extraction_store.py``
+"""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from _timing import ratio, report
+
+from sklearn_ser.audio import open_audio
+from sklearn_ser.feature_extraction import FeatureStore, OpenSmileExtractor
+from sklearn_ser.feature_extraction._stored import StoredRows
+
+N_ENTRIES = 5000
+N_COLD = 96
+N_JOBS = 2
+
+
+def rows(shared=None):
+    """Measure, in one run.
+
+    Parameters
+    ----------
+    shared : str or Path, optional
+        The folder that holds ``corpora``; by default $SKLEARN_SER_SHARED.
+
+    Returns
+    -------
+    list of (str, (float, float, float))
+        What was measured; median, lowest and highest.
+    """
+    files = real_files(Path(shared or os.environ["SKLEARN_SER_SHARED"]))
+    cold = OpenSmileExtractor("eGeMAPSv02", n_jobs=N_JOBS)
+    with tempfile.TemporaryDirectory() as folder:
+        warm = OpenSmileExtractor("eGeMAPSv02", store=Path(folder) / "store", n_jobs=N_JOBS)
+        many = distinct_files(files, Path(folder))
+        fill(warm, many, cold.transform(files).to_numpy())
+        median, low, high = ratio(
+            lambda: cold.transform(files),
+            lambda: warm.transform(many),
+            repeats=5,
+            clock=time.perf_counter,
+        )
+    scale = N_ENTRIES / len(files)
+    name = f"utterances/s from a warm store of {N_ENTRIES} / eGeMAPSv02 with n_jobs={N_JOBS}"
+    return [(name, (median * scale, low * scale, high * scale))]
+
+
+def main():
+    for name, ratios in rows():
+        report(name, ratios)
+
+
+def real_files(shared):
+    """Real utterances, evenly from all corpora."""
+    found = sorted(shared.glob("corpora/*/audio/*.flac"))
+    return [str(found[i]) for i in np.linspace(0, len(found) - 1, N_COLD).astype(int)]
+
+
+def distinct_files(files, folder):
+    """Real utterances, each often, one sample of which tells each file from the others."""
+    signals = [soundfile.read(file, dtype="int16")[0] for file in files]
+    paths = []
+    for number in range(N_ENTRIES):
+        signal = signals[number % len(signals)].copy()
+        signal[0] = number - N_ENTRIES // 2
+        paths.append(str(folder / f"{number:05d}.flac"))
+        soundfile.write(paths[-1], signal, 16000)
+    return paths
+
+
+def fill(extractor, files, values):
+    """Put entries in under the keys that a transform would give them: it would take minutes."""
+    table = open_audio(files, min_duration=extractor._min_duration)
+    keys = [key for key, *_ in StoredRows(extractor, table)._keys(range(len(files))).values()]
+    entries = {key: (values[row % len(values)], None) for row, key in enumerate(keys)}
+    FeatureStore(extractor.store).put_many(entries, extractor="OpenSmileExtractor")
+    assert len(StoredRows(extractor, table).look_up(range(len(files)))) == N_ENTRIES
+
+
+if __name__ == "__main__":
+    main()
