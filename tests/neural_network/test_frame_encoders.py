@@ -1,0 +1,127 @@
+"""Encoders of sequences beside plain torch, one utterance at a time; masks and chance."""
+
+import pytest
+import torch
+
+from sklearn_ser.neural_network._module import build_module
+from sklearn_ser.neural_network._random import torch_stream
+from sklearn_ser.neural_network._sequences import FrameSequences
+
+ARCHITECTURE = {
+    "n_features": 4,
+    "hidden_units": [6, 3],
+    "activation": "tanh",
+    "dropout": 0.0,
+    "dtype": "float64",
+    "heads": {"y": 3, "gender": 2},
+}
+
+
+def build(encoder, **changes):
+    return build_module(ARCHITECTURE | {"encoder": encoder} | changes, device="cpu", seed=0)
+
+
+def sequences_of(lengths, dtype=torch.float64, n_features=4):
+    generator = torch.Generator().manual_seed(0)
+    frames = torch.randn(sum(lengths), n_features, generator=generator, dtype=dtype)
+    return FrameSequences.packed(frames, lengths)
+
+
+def attention_reference(module, x):
+    """Okabe et al. (2018), as their equations stand, for one utterance (n_frames, n_features)."""
+    encoder = module.encoder
+    for layer in encoder.frame_layers.layers:
+        x = torch.tanh(x @ layer.weight.T + layer.bias)
+    scores = torch.tanh(x @ encoder.attention.weight.T + encoder.attention.bias)
+    scores = scores @ encoder.score.weight.T + encoder.score.bias
+    weights = torch.exp(scores) / torch.exp(scores).sum()
+    mean = (weights * x).sum(dim=0)
+    variance = (weights * x * x).sum(dim=0) - mean**2
+    return torch.cat([mean, torch.sqrt(variance + 1e-6)])
+
+
+def layers_reference(module, x):
+    encoder = module.encoder
+    weights = torch.exp(encoder.layer_scores) / torch.exp(encoder.layer_scores).sum()
+    x = sum(weight * layer for weight, layer in zip(weights, x, strict=True))
+    for layer in encoder.mlp.layers:
+        x = torch.tanh(layer.weight @ x + layer.bias)
+    return x
+
+
+def outputs_and_gradients(module, shared):
+    """Outputs of the heads, and the gradients of an uneven function of all of them."""
+    outputs = [head(shared) for head in module.heads]
+    module.zero_grad()
+    loss = sum((output * torch.arange(1.0, output.numel() + 1).view_as(output)).sin().sum()
+               for output in outputs)  # fmt: skip
+    loss.backward()
+    return outputs, {name: value.grad.clone() for name, value in module.named_parameters()}
+
+
+@pytest.mark.parametrize(
+    ("module", "reference", "lengths"),
+    [
+        (build("attention"), attention_reference, [5, 1, 9, 2, 30]),
+        (build("layers", n_layers=5), layers_reference, [5, 5, 5]),
+    ],
+    ids=["attention", "layers"],
+)
+def test_outputs_and_gradients_equal_plain_torch(module, reference, lengths):
+    with torch.no_grad():  # not all equal, as they are at first
+        for value in module.parameters():
+            value += 0.3 * torch.randn(
+                value.shape, generator=torch_stream(0, str(value.shape)), dtype=value.dtype
+            )
+    batch = sequences_of(lengths).batch()
+    ours, gradients = outputs_and_gradients(module, module.encoder(batch))
+    torch.testing.assert_close(list(module(batch)), ours)
+    each = torch.stack([reference(module, cell) for cell in batch.frames.split(lengths)])
+    theirs, expected = outputs_and_gradients(module, each)
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(gradients, expected)
+    assert all(gradient.abs().max() > 1e-6 for name, gradient in gradients.items()
+               if name != "encoder.score.bias")  # fmt: skip  # softmax does not see a constant
+
+
+def test_a_single_frame_has_a_deviation_of_next_to_nothing_and_a_gradient():
+    module = build("attention")
+    shared = module.encoder(sequences_of([1, 1]).batch())
+    assert (shared[:, 3:] < 2e-3).all()
+    _, gradients = outputs_and_gradients(module, shared)
+    assert all(torch.isfinite(gradient).all() for gradient in gradients.values())
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_padding_changes_nothing_not_even_what_is_drawn(monkeypatch, dropout):
+    def run(room):
+        module = build("attention", dropout=dropout)
+        batch = sequences_of([5, 2, 7]).batch()
+        if room:
+            batch = padded_to(batch, room)
+            assert batch.padded(batch.frames).shape[1] == room
+        return outputs_and_gradients(module, module.encoder(batch))
+
+    torch.testing.assert_close(run(50), run(None), rtol=1e-10, atol=1e-10)
+
+
+def padded_to(batch, room):
+    """The same batch with room for a longer sequence."""
+    longer = FrameSequences.packed(batch.frames.new_zeros(len(batch.frames) + room, 4),
+                                   [*batch.lengths, room]).batch()  # fmt: skip
+    batch.longest = room
+    batch._places = longer._places[: len(batch.frames)]
+    return batch
+
+
+@pytest.mark.parametrize("encoder", ["attention", "layers"])
+def test_no_sequences_give_no_rows(encoder):
+    own = {"n_layers": 5} if encoder == "layers" else {}
+    module = build(encoder, **own)
+    shared = module.encoder(sequences_of([5])[:0].batch())
+    assert shared.shape == (0, module.encoder.n_outputs)
+
+
+def test_layers_weigh_the_same_before_training():
+    module = build("layers", n_layers=4)
+    assert module.encoder.layer_weights.tolist() == [0.25] * 4
