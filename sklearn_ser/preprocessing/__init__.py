@@ -1,8 +1,9 @@
-"""Scaling by group and of frames, pooling of frames, and training without failed rows."""
+"""Scaling by group and of frames, windows, pooling of frames, training without failed rows."""
 
 from sklearn_ser.preprocessing._frame_scaler import FrameScaler
 from sklearn_ser.preprocessing._functionals_pooling import FunctionalsPooling
 from sklearn_ser.preprocessing._group_scaler import GroupScaler
+from sklearn_ser.preprocessing._segments import sliding_windows
 from sklearn_ser.preprocessing._skip_failed_rows import SkipFailedRows
 from sklearn_ser.preprocessing._transduction import one_utterance_at_a_time, watch_transduction
 
@@ -12,5 +13,6 @@ __all__ = [
     "GroupScaler",
     "SkipFailedRows",
     "one_utterance_at_a_time",
+    "sliding_windows",
     "watch_transduction",
 ]
