@@ -1,8 +1,9 @@
 """The GE2E encoder over several utterances at once, each to the same bits in any company.
 
 How a matrix product rounds depends on its shape, so every call of the LSTM has the same number of
-rows, `LANES`; lanes without an utterance hold zeros. Of what else is in the block, the length of
-the block and the lane it is in, an utterance's outputs do not depend (measured; a test holds it).
+rows, `LANES`; lanes without an utterance hold zeros. On what else is in the block, on the length
+of the block and on the lane, an utterance's outputs do not depend: measured with oneDNN (AVX-512,
+AVX2, SSE 4.1) and with MKL, and held by a test.
 """
 
 import threading
@@ -23,7 +24,8 @@ N_LAYERS = 3
 LANES = 4
 #: Most frames (10 s) that are transformed at a time: memory does not grow with the duration.
 BLOCK_FRAMES = 1024
-#: Blocks are padded to a multiple of this: each new shape costs the LSTM a set-up.
+#: Blocks are padded to a multiple of this: of each new shape oneDNN keeps a plan, which takes time
+#: (12 % the first time) and memory (100 MB after 600 lengths, half of that so).
 FRAMES_STEP = 16
 #: Frames on either side of a frame's centre that its window reaches into.
 MARGIN = -(-(WINDOW_SAMPLES // 2) // HOP_SAMPLES)
