@@ -48,7 +48,7 @@ class Prosody(AudioExtractor):
         Seconds of the energy's window; beyond the ends of the utterance there are zeros.
     fmin, fmax : float, default=60.0 and 600.0
         Range of F0 in Hz, within 46.875 and 2093.75.
-    voicing_threshold : float, default=0.3
+    voicing_threshold : float, default=0.5
         Confidence from which on a frame counts as voiced. Higher: fewer frames, surer ones.
     unit : {"hz", "semitone"}, default="semitone"
         "semitone" counts from 27.5 Hz, ``12 * log2(f0 / 27.5)``, which is how pitch is heard and
@@ -121,7 +121,7 @@ class Prosody(AudioExtractor):
         window_length=0.025,
         fmin=60.0,
         fmax=600.0,
-        voicing_threshold=0.3,
+        voicing_threshold=0.5,
         unit="semitone",
         *,
         audio="file",

@@ -61,7 +61,7 @@ def test_voicing_and_unvoiced_frames():
     assert frames[155:, 1].mean() < 0.1
     f0, voicing, confidence = frames[:, 0], frames[:, 1], frames[:, 2]
     assert set(voicing) == {0.0, 1.0}
-    np.testing.assert_array_equal(voicing == 1, confidence >= np.float32(0.3))
+    np.testing.assert_array_equal(voicing == 1, confidence >= np.float32(0.5))
     np.testing.assert_array_equal(f0 == 0, voicing == 0)
     stricter = frames_of(clone(HZ).set_params(voicing_threshold=0.95), signal)
     assert stricter[:, 1].sum() < voicing.sum()
