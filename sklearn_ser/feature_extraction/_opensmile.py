@@ -7,10 +7,10 @@ from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.feature_extraction._opensmile_config import (
     FUNCTIONALS,
     check_config,
-    config_digest,
     is_standard,
     load_engine,
 )
+from sklearn_ser.feature_extraction._opensmile_files import config_digest
 
 #: Shortest utterance in seconds that a set can describe, at any of its levels, where it is more
 #: than the usual 0.06 (measured with opensmile 2.6; below, openSMILE gives nothing).

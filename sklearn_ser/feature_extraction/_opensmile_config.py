@@ -1,12 +1,12 @@
-"""Which configuration of openSMILE a pair of parameters means, and what is in its files."""
+"""Which configuration of openSMILE a pair of parameters means, and its engine."""
 
-import hashlib
 import os
-import re
 import threading
 from pathlib import Path
 
 from sklearn_ser.feature_extraction._opensmile_engine import RefusedConfig, SmileEngine, config_root
+from sklearn_ser.feature_extraction._opensmile_files import config_digest, written_levels
+from sklearn_ser.feature_extraction._opensmile_sink import fast_sink, fast_sink_of_standard_set
 
 #: What `opensmile.FeatureLevel` calls "func" has the name that scikit-learn users expect.
 FUNCTIONALS = "functionals"
@@ -14,12 +14,6 @@ FUNCTIONALS = "functionals"
 STANDARD_LEVELS = {FUNCTIONALS: "func", "lld": "lld", "lld_de": "lld_de"}
 #: Sets whose configuration has no deltas.
 _WITHOUT_DELTAS = "GeMAPS"
-
-_INCLUDE = re.compile(r"\\\{(?P<path>[^{}]*?(?:\{[^{}]*\}[^{}]*?)?)\}")
-_OPTION = re.compile(r"\\cm\[\s*(?P<name>\w+)[^\]{]*(?:\{(?P<default>[^}]*)\})?[^\]]*\]")
-_WRITTEN = re.compile(r"^\s*writer\.dmLevel\s*=\s*(?P<level>\S+)", re.MULTILINE)
-_SECTION = re.compile(r"^\s*\[[^:\]]+:\s*(?P<type>\w+)\s*\]")
-_VALUE = re.compile(r"^\s*[\w.\[\]]+\s*=\s*(?P<value>[^\s;][^;]*)")
 
 _engines = {}
 _building = threading.Lock()
@@ -104,8 +98,10 @@ def load_engine(feature_set, feature_level):
     with _building:
         found_digest, engine = _engines.get((path, level), (None, None))
         if engine is None or found_digest != digest:
+            standard = is_standard(feature_set)
+            sink = fast_sink_of_standard_set(path, level) if standard else fast_sink(level)
             try:
-                engine = SmileEngine(path, level)
+                engine = SmileEngine(path, level, sink)
             except RefusedConfig as error:
                 raise ValueError(_refusal(feature_set, path, feature_level, error)) from None
             _engines[path, level] = digest, engine
@@ -117,80 +113,6 @@ def standard_path(feature_set):
     import opensmile
 
     return config_root() / f"{opensmile.FeatureSet[feature_set].value}.conf"
-
-
-def config_digest(path):
-    """Hash of all that a configuration consists of.
-
-    Its own text, that of every file it includes, and the content of every existing file that a
-    component other than a sink has as a value (a network, a model, a list of features).
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    str
-    """
-    digest = hashlib.blake2b(digest_size=16)
-    for text in _texts(Path(os.path.abspath(path))):
-        content = text.encode(errors="surrogateescape")
-        digest.update(b"%d:" % len(content) + content)
-        for named in _named_files(text):
-            digest.update(b"%d:" % named.stat().st_size + named.read_bytes())
-    return digest.hexdigest()
-
-
-def written_levels(path):
-    """Names of the levels that the components of a configuration write, in order, each once.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    list of str
-    """
-    found = [match["level"] for text in _texts(Path(path)) for match in _WRITTEN.finditer(text)]
-    return list(dict.fromkeys(found))
-
-
-def _texts(path):
-    """The text of a file and of every file that it includes, in the order of their first use."""
-    texts, defaults = {}, {}
-
-    def read(path):
-        path = Path(os.path.normpath(path))
-        if path in texts or not path.is_file():
-            return  # openSMILE says by itself what it misses
-        texts[path] = text = path.read_text(encoding="utf-8", errors="surrogateescape")
-        for match in _INCLUDE.finditer(text):
-            target = match["path"]
-            option = _OPTION.match(target.strip())
-            if option is not None:
-                if option["default"] is not None:
-                    defaults.setdefault(option["name"], (path.parent, option["default"]))
-                folder, target = defaults.get(option["name"], (path.parent, ""))
-            else:
-                folder = path.parent
-            if target.strip():
-                read(folder / target.strip())
-
-    read(path)
-    return list(texts.values())
-
-
-def _named_files(text):
-    component = ""
-    for line in text.splitlines():
-        if section := _SECTION.match(line):
-            component = section["type"]
-        elif (value := _VALUE.match(line)) and not component.endswith("Sink"):
-            named = Path(value["value"].strip())
-            if len(str(named)) < 1000 and named.is_file():
-                yield named
 
 
 def _refusal(feature_set, path, feature_level, error):

@@ -1,9 +1,8 @@
 """openSMILE's C library, held ready: objects are built once, reset and used again.
 
-`opensmile.Smile` builds a C object for each utterance, and its sink looks up the name of every
-feature, in a time that grows with the square of their number: half of what ComParE_2016 takes
-before it runs. Here an object is reset instead, and the sink reads one nameless vector (see
-``data/opensmile_sink.conf.inc``). Every value is the same bit by bit.
+`opensmile.Smile` builds a C object for each utterance. Here it is reset instead, and the end of
+its configuration is our own (see `_opensmile_sink`), which makes a reset cheap. Every value is the
+same bit by bit.
 """
 
 import ctypes
@@ -17,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from sklearn_ser.exceptions import AudioError
+from sklearn_ser.feature_extraction._opensmile_sink import plain_sink
 
 SAMPLING_RATE = 16000
-SINK = Path(__file__).parent / "data" / "opensmile_sink.conf.inc"
 _SOURCE, _SINK = b"extsource", b"extsink"
 _SUCCESS, _NO_SUCH_COMPONENT = 0, 4
 #: Idle C objects that a process keeps for each configuration; they take some megabytes each.
@@ -47,7 +46,9 @@ class SmileEngine:
     config : str
         Path of the configuration file.
     level : str
-        Name of the level that is read.
+        Name of the level whose vectors it gives.
+    sink : str
+        The end of the configuration, which hands them on: see `_opensmile_sink`.
 
     Attributes
     ----------
@@ -55,10 +56,10 @@ class SmileEngine:
         Of the features.
     """
 
-    def __init__(self, config, level):
+    def __init__(self, config, level, sink):
         self._config = config
-        self._level = level
-        self.names = self._find_names()
+        self._sink = sink
+        self.names = _find_names(_Smile(config, plain_sink(level)))
         self._idle = deque()
 
     def extract(self, signal):
@@ -76,7 +77,7 @@ class SmileEngine:
         try:
             smile = self._idle.pop()
         except IndexError:
-            smile = _Smile(self._config, _options(SINK, self._level))
+            smile = _Smile(self._config, self._sink)
         vectors = smile.run(signal)  # if this fails, the object is not used again
         if len(self._idle) < _MOST_IDLE:
             smile.reset()
@@ -90,44 +91,21 @@ class SmileEngine:
         noise = noise.clip(-0.9, 0.9).astype(np.float32)
         return any(len(self.extract(part)) != 1 for part in (noise, noise[:SAMPLING_RATE]))
 
-    def _find_names(self):
-        from opensmile.core.lib import smileapi
-
-        smile = _Smile(self._config, _options(_standard_include("data_output_single"), self._level))
-        number, name = ctypes.c_long(), ctypes.c_char_p()
-        for what, code in (
-            ("source", smileapi.smile_extaudiosource_write_data(smile.address, _SOURCE, b"", 0)),
-            (
-                "sink",
-                smileapi.smile_extsink_get_num_elements(smile.address, _SINK, ctypes.byref(number)),
-            ),
-        ):
-            if code == _NO_SUCH_COMPONENT:
-                raise RefusedConfig(
-                    f"it does not include the {what}, see the Notes of OpenSmileExtractor"
-                )
-        names = []
-        for position in range(number.value):
-            code = smileapi.smile_extsink_get_element_name(
-                smile.address, _SINK, position, ctypes.byref(name)
-            )
-            _check(code, "name its features")
-            names.append(name.value.decode(errors="replace"))
-        return names
-
 
 class _Smile:
     """One object of the C library: to be used by one thread at a time."""
 
-    def __init__(self, config, options):
+    def __init__(self, config, sink):
         from opensmile.core.lib import ExternalSinkCallbackEx, smileapi
 
         self._api = smileapi
-        self.address, code = _new_object(config, options)
-        # At exit nothing is freed: a thread may still be in there.
-        weakref.finalize(self, smileapi.smile_free, self.address).atexit = False
-        if code != _SUCCESS:
-            raise RefusedConfig(_log_of_refusal(config, options))
+        with tempfile.TemporaryDirectory() as folder:
+            options = _options(folder, sink)
+            self.address, code = _new_object(config, options)
+            # At exit nothing is freed: a thread may still be in there.
+            weakref.finalize(self, smileapi.smile_free, self.address).atexit = False
+            if code != _SUCCESS:
+                raise RefusedConfig(_log_of_refusal(config, options, Path(folder) / "log"))
         self._vectors = vectors = []
 
         def keep(data, n_vectors, n_features, meta, parameter):
@@ -163,6 +141,32 @@ class _Smile:
         )
 
 
+def _find_names(smile):
+    """Names of the elements that a C object hands on; it must know where audio comes and goes."""
+    from opensmile.core.lib import smileapi
+
+    number, name = ctypes.c_long(), ctypes.c_char_p()
+    for what, code in (
+        ("source", smileapi.smile_extaudiosource_write_data(smile.address, _SOURCE, b"", 0)),
+        (
+            "sink",
+            smileapi.smile_extsink_get_num_elements(smile.address, _SINK, ctypes.byref(number)),
+        ),
+    ):
+        if code == _NO_SUCH_COMPONENT:
+            raise RefusedConfig(
+                f"it does not include the {what}, see the Notes of OpenSmileExtractor"
+            )
+    names = []
+    for position in range(number.value):
+        code = smileapi.smile_extsink_get_element_name(
+            smile.address, _SINK, position, ctypes.byref(name)
+        )
+        _check(code, "name its features")
+        names.append(name.value.decode(errors="replace"))
+    return names
+
+
 def _new_object(config, options, log=None):
     from opensmile.core.lib import c_char_p_arr, smileapi
 
@@ -183,15 +187,13 @@ def _new_object(config, options, log=None):
     return address, code
 
 
-def _log_of_refusal(config, options):
+def _log_of_refusal(config, options, log):
     """What openSMILE logs of a configuration that it refuses, in one line."""
     from opensmile.core.lib import smileapi
 
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        address, _ = _new_object(config, options, log)
-        smileapi.smile_free(address)
-        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    address, _ = _new_object(config, options, log)
+    smileapi.smile_free(address)
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     # Options that a configuration does not use are logged as errors, and are none.
     said = [
         line.partition("]")[2].strip()
@@ -206,24 +208,26 @@ def _check(code, what):
         raise AudioError(f"openSMILE cannot {what} (its error code is {code})")
 
 
-def _options(sink, level):
-    """The options that `opensmile.Smile` passes to every configuration, with this sink."""
+def _options(folder, sink):
+    """The options that `opensmile.Smile` passes to every configuration, but for the sink.
+
+    It is written into `folder`, and only read while an object is initialised.
+    """
+    sink_file = Path(folder) / "sink.conf.inc"
+    sink_file.write_text(sink)
+    shared = config_root() / "shared"
     return {
-        "source": _standard_include("wave_input"),
-        "sink": sink,
-        "sinkLevel": level,
+        "source": shared / "standard_external_wave_input.conf.inc",
+        "sink": sink_file,
         "sampleRate": SAMPLING_RATE,
         "nBits": 16,
-        "bufferModeRbConf": config_root() / "shared" / "BufferModeRb.conf.inc",
-        "frameModeFunctionalsConf": config_root() / "shared" / "FrameModeFunctionals.conf.inc",
+        "bufferModeRbConf": shared / "BufferModeRb.conf.inc",
+        "frameModeFunctionalsConf": shared / "FrameModeFunctionals.conf.inc",
     }
 
 
-def _standard_include(name):
-    return config_root() / "shared" / f"standard_external_{name}.conf.inc"
-
-
 def config_root():
+    """Folder of the configuration files that come with opensmile."""
     import opensmile
 
     return Path(opensmile.__file__).parent / "core" / "config"
