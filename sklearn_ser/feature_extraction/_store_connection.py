@@ -164,7 +164,7 @@ def _troubles_explained(folder, done):
     """Turn what SQLite and the system complain about into one StoreError."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OverflowError) as error:  # the latter: an entry of 2 GB
         raise StoreError(
             f"the feature store {folder!r} cannot be {done}: {_explained(error, folder)}"
         ) from error
