@@ -207,9 +207,9 @@ def test_frames_feed_the_network(signals):
     assert net.fit(table, labels).predict_proba(table).shape == (len(table), 2)
 
 
-def test_outputs_handed_over_do_not_share_memory():
-    # Views would keep the outputs of all lanes alive.
-    signal = np.random.default_rng(0).normal(scale=0.1, size=16000).astype(np.float32)
-    frames = SpeakerEmbedding("frames")._extract(signal)
-    storage = torch.from_numpy(frames).untyped_storage().nbytes()
-    assert storage == frames.nbytes
+@pytest.mark.parametrize(("pool", "n_kept"), [(module.Frames(), 50), (module.Last(), 1)])
+def test_what_is_kept_does_not_keep_the_other_lanes(pool, n_kept):
+    outputs = torch.zeros(4, 100, 256)
+    pool.add(outputs[0, :50])
+    kept = pool.output if n_kept == 1 else pool.blocks[0]
+    assert kept.untyped_storage().nbytes() == 4 * 256 * n_kept
