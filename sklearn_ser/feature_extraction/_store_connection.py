@@ -181,6 +181,11 @@ def _explained(error, folder):
     file = database_file(folder)
     if name.startswith("SQLITE_FULL"):
         return f"the disk is full ({error}): make room, for example with `sklearn-ser store prune`"
+    if name == "SQLITE_READONLY_ROLLBACK":
+        return (
+            f"a write to it was cut off and has to be undone first, but it is read-only ({error}): "
+            f"let somebody who may write there use it once"
+        )
     if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")):
         return f"it is read-only ({error})"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):

@@ -3,12 +3,14 @@
 import multiprocessing
 import os
 import signal
+import sqlite3
 import threading
 import time
 
 import numpy as np
 import pytest
 
+from sklearn_ser.exceptions import StoreError
 from sklearn_ser.feature_extraction import FeatureStore, _store_connection
 
 pytestmark = [
@@ -99,12 +101,22 @@ def die_half_way(store):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_kill_in_the_middle_of_a_write_is_undone(store):
+def test_a_kill_in_the_middle_of_a_write_is_undone(store, monkeypatch):
     write(store, range(300))
     writer = start(die_half_way, store)
     writer.join()
     assert writer.exitcode == -signal.SIGKILL
     assert "features.sqlite-journal" in os.listdir(store.path)
+    with monkeypatch.context() as patched:
+        # Nothing may be read before the half write is undone, and a reader may not undo it.
+        connect = sqlite3.connect
+        patched.setattr(
+            _store_connection.sqlite3,
+            "connect",
+            lambda place, **settings: connect(place.replace("mode=rw", "mode=ro"), **settings),
+        )
+        with pytest.raises(StoreError, match="cut off and has to be undone first, but it is read-"):
+            store.get_many([b"1"])
     assert count_right(store, range(300)) == 300
     assert store.verify() == []
     assert os.listdir(store.path) == ["features.sqlite"]
