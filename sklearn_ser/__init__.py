@@ -17,7 +17,7 @@ _LOCATIONS = {
             "load_functionals",
             "make_speech_corpus",
         ),
-        "evaluation": ("EvaluationResult", "cross_corpus_validate"),
+        "evaluation": ("EvaluationResult", "cross_corpus_validate", "predict_timeline"),
         "feature_extraction": (
             "FeatureStore",
             "LogMelSpectrogram",
@@ -32,7 +32,13 @@ _LOCATIONS = {
         "model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
         "neural_network": ("MTLNeuralClassifier",),
         "persistence": ("load_model", "save_model"),
-        "preprocessing": ("FrameScaler", "FunctionalsPooling", "GroupScaler", "SkipFailedRows"),
+        "preprocessing": (
+            "FrameScaler",
+            "FunctionalsPooling",
+            "GroupScaler",
+            "SkipFailedRows",
+            "sliding_windows",
+        ),
         "recipes": ("make_multi_task_net", "make_single_task_net", "make_svm_baseline"),
     }.items()
     for name in names

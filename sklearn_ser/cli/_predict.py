@@ -14,6 +14,18 @@ def add_arguments(parser):
         "those of training if it was trained on, else their own (with 10 or more recordings). "
         "Without it each recording is scaled by the training statistics",
     )
+    parser.add_argument(
+        "--window",
+        type=float,
+        metavar="SECONDS",
+        help="a time line: label each window of this length, instead of whole recordings",
+    )
+    parser.add_argument(
+        "--hop",
+        type=float,
+        metavar="SECONDS",
+        help="from the beginning of a window to that of the next (default: half a window)",
+    )
     parser.add_argument("--json", action="store_true", help="a JSON list instead of a table")
     parser.add_argument("audio", nargs="+", help="wav, flac, ogg or mp3 files")
 
@@ -22,27 +34,48 @@ def run(options):
     import pandas as pd
 
     from sklearn_ser.cli._corpora import say
-    from sklearn_ser.evaluation import predict_table
+    from sklearn_ser.evaluation import predict_table, predict_timeline
     from sklearn_ser.persistence import load_model
     from sklearn_ser.preprocessing import watch_transduction
 
+    if options.hop is not None and options.window is None:
+        raise ValueError("--hop has a meaning only with --window")
     model = load_model(options.model)
     X = pd.DataFrame({"file": [str(path) for path in options.audio]}, dtype=object)
     if options.group:
         X["corpus"] = options.group
     with watch_transduction() as watched:
-        table = predict_table(model, X)
+        if options.window is None:
+            table = predict_table(model, X)
+            table.insert(0, "row", range(len(X)))
+            table.insert(1, "file", X["file"])
+        else:
+            hop = options.window / 2 if options.hop is None else options.hop
+            table = predict_timeline(model, X, options.window, hop)
     if options.group and table["error"].isna().any():
         say(options, _how_scaled(model, options.group, watched.used))
-    table.insert(0, "file", X["file"])
-    good, bad = table[table["error"].isna()], table[table["error"].notna()]
+    failed = table["error"].notna()
     if options.json:
         print(json.dumps(_records(table), indent=2, ensure_ascii=False))
-    elif len(good):
-        print(good.drop(columns="error").round(3).to_string(index=False))
-    for row in bad.itertuples():
-        print(f"{row.file}: {row.error}", file=sys.stderr)
-    return 1 if len(bad) else 0
+    elif not failed.all():
+        print(table[~failed].drop(columns=["row", "error"]).round(3).to_string(index=False))
+    for line in _complaints(table[failed], table.groupby("row").size()):
+        print(line, file=sys.stderr)
+    # A recording has failed if nothing of it could be used.
+    return 1 if failed.groupby(table["row"]).all().any() else 0
+
+
+def _complaints(bad, n_windows):
+    """One line for each recording of which something could not be used."""
+    for row, windows in bad.groupby("row"):
+        first = windows.iloc[0]
+        if n_windows[row] == 1:
+            yield f"{first['file']}: {first['error']}"
+        else:
+            yield (
+                f"{first['file']}: {len(windows)} of {n_windows[row]} windows left out, the first "
+                f"at {first['start']:g} s: {first['error']}"
+            )
 
 
 def _how_scaled(model, group, by_own_statistics):
@@ -72,10 +105,11 @@ def _training_groups(model):
 
 
 def _records(table):
-    """One JSON object a recording: file, label, probabilities, aux, error."""
+    """One JSON object a recording or window: file, times, label, probabilities, aux, error."""
     return [
         {
             "file": row["file"],
+            **{name: _plain(row[name]) for name in ("start", "end") if name in row},
             "label": _plain(row["label"]),
             "probabilities": _prefixed(row, "p_") or None,
             "aux": _prefixed(row, "aux_"),

@@ -2,7 +2,14 @@
 
 from sklearn_ser._lazy import lazy_attributes
 
-__all__ = ["PROTOCOLS", "EvaluationResult", "cross_corpus_validate", "fit_model", "predict_table"]
+__all__ = [
+    "PROTOCOLS",
+    "EvaluationResult",
+    "cross_corpus_validate",
+    "fit_model",
+    "predict_table",
+    "predict_timeline",
+]
 
 __getattr__, __dir__ = lazy_attributes(
     __name__,
@@ -12,5 +19,6 @@ __getattr__, __dir__ = lazy_attributes(
         "cross_corpus_validate": "sklearn_ser.evaluation._validate",
         "fit_model": "sklearn_ser.evaluation._model",
         "predict_table": "sklearn_ser.evaluation._model",
+        "predict_timeline": "sklearn_ser.evaluation._timeline",
     },
 )

@@ -1,0 +1,69 @@
+"""What a model says of each moment of a long recording."""
+
+import numpy as np
+
+from sklearn_ser._audio_cell import path_of
+from sklearn_ser.evaluation._extraction import audio_steps, split_extraction
+from sklearn_ser.evaluation._model import predict_table
+from sklearn_ser.preprocessing import sliding_windows
+
+
+def predict_timeline(model, X, window=4.0, hop=2.0, *, min_window=None):
+    """Label, probabilities and auxiliary predictions for each window of each recording.
+
+    Windows that cannot be used (digital silence, for one) do not stop the others: they have no
+    label, and the reason stands in the column `error`. No recording is in memory as a whole.
+
+    Parameters
+    ----------
+    model : fitted Pipeline
+        From audio to emotion.
+    X : DataFrame, Series, list or array of audio
+        Recordings, in a DataFrame with their id columns where known. With ``start`` and ``end``
+        the windows lie between these.
+    window : float, default=4.0
+        Seconds of a window; best about as long as the utterances that the model was trained on.
+    hop : float, default=2.0
+        Seconds from the beginning of a window to that of the next; at most `window`.
+    min_window : float, default=None
+        A rest at the end becomes a shorter window if it has at least this many seconds; else a
+        window of full length ends with the recording. None: half a window.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a window, in order: `row` (the recording's position in X), `file` (None for an
+        array), `start` and `end` in seconds, `label`, one ``p_<label>`` per class where the model
+        gives probabilities, one ``aux_<task>`` per auxiliary task, and `error` (None where all is
+        well). A recording that cannot be opened has one row, without times.
+
+    See Also
+    --------
+    predict_table : One row a recording.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn_ser import make_single_task_net, make_speech_corpus
+    >>> from sklearn_ser.evaluation import fit_model, predict_timeline
+    >>> speech = make_speech_corpus(n_speakers=4, random_state=0).frame
+    >>> model = fit_model(make_single_task_net("egemaps", max_epochs=5), speech, aux=())
+    >>> recording = np.concatenate([signal for signal, rate in speech["file"].head(4)])
+    >>> timeline = predict_timeline(model, [recording], window=1.0, hop=0.5)
+    >>> list(timeline.columns)[:5]
+    ['row', 'file', 'start', 'end', 'label']
+    >>> timeline["start"].tolist()[:3]
+    [0.0, 0.5, 1.0]
+    """
+    extraction, _ = split_extraction(model)
+    steps = [found for _, step in extraction for found in audio_steps(step)]
+    audio = steps[0].audio if steps else "file"
+    windows = sliding_windows(X, window, hop, min_window=min_window, audio=audio)
+    table = predict_table(model, windows)
+    files = np.array([path_of(cell) for cell in windows[audio]], dtype=object)
+    places = windows[["row", "start", "end"]]
+    places.insert(1, "file", files)
+    for position, name in enumerate(places.columns):
+        table.insert(position, name, places[name].to_numpy())
+    return table

@@ -1,0 +1,171 @@
+import json
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
+
+from sklearn_ser import (
+    GroupScaler,
+    SpeakerEmbedding,
+    make_multi_task_net,
+    make_speech_corpus,
+    save_model,
+)
+from sklearn_ser.cli import main
+from sklearn_ser.evaluation import fit_model, predict_table, predict_timeline
+from sklearn_ser.exceptions import AudioError
+
+RATE = 16000
+
+
+@pytest.fixture(scope="module")
+def speech():
+    return make_speech_corpus(n_speakers=6, n_utterances=2, random_state=0).frame
+
+
+@pytest.fixture(scope="module")
+def model(speech):
+    net = make_multi_task_net(SpeakerEmbedding(), max_epochs=30, random_state=0)
+    return fit_model(net, speech, aux=("gender",))
+
+
+@pytest.fixture(scope="module")
+def model_file(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "net.ser"
+    save_model(model, path)
+    return path
+
+
+def recording(speech, emotions, seconds=4):
+    """Speech of some emotions, each for the same time, by one speaker; int16."""
+    speaker = speech["speaker"].iloc[0]
+    parts = []
+    for emotion in emotions:
+        chosen = speech[(speech["speaker"] == speaker) & (speech["emotion"] == emotion)]
+        signal = np.concatenate([signal for signal, _ in chosen["file"]])
+        parts.append(np.resize(signal, seconds * RATE))
+    return (np.concatenate(parts) * 32767).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def ten_minutes(speech, tmp_path_factory):
+    path = tmp_path_factory.mktemp("long") / "ten minutes.wav"
+    soundfile.write(path, recording(speech, ["anger", "sadness"] * 75), RATE)
+    assert soundfile.info(path).duration == 600
+    return path
+
+
+def test_a_row_for_each_window(model, speech):
+    signal = recording(speech, ["anger", "sadness", "happiness"])
+    X = pd.DataFrame({"file": [signal, signal[: 3 * RATE]], "corpus": "synthetic"})
+    found = predict_timeline(model, X, window=2.0, hop=1.0)
+    assert found["row"].tolist() == [0] * 11 + [1] * 2
+    assert found["start"].tolist() == [*map(float, range(11)), 0.0, 1.0]
+    assert (found["end"] - found["start"]).tolist() == [2.0] * 13
+    assert found["file"].isna().all()
+    cut = [signal[start : start + 2 * RATE] for start in range(0, 11 * RATE, RATE)]
+    expected = predict_table(model, pd.DataFrame({"file": cut, "corpus": "synthetic"}))
+    pd.testing.assert_frame_equal(found.iloc[:11, 4:], expected)
+
+
+def test_the_time_line_follows_the_speech(model, ten_minutes):
+    minute = pd.DataFrame({"file": [str(ten_minutes)], "start": 300.0, "end": 360.0})
+    found = predict_timeline(model, minute, window=1.0, hop=1.0)
+    said = np.where(found["start"] // 4 % 2 == 0, "anger", "sadness")
+    assert found["start"].tolist() == list(range(300, 360))
+    assert (found["label"] == said).mean() > 0.9
+
+
+def test_memory_does_not_hold_the_recording(model, ten_minutes):
+    predict_timeline(model, [np.full(RATE, 0.1)])  # everything is loaded
+    tracemalloc.start()
+    try:
+        predict_timeline(model, [str(ten_minutes)], window=4.0, hop=4.0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # ten minutes are 38 MB of float32
+    assert peak < 15e6
+
+
+def test_windows_and_recordings_that_cannot_be_used(model, speech, tmp_path):
+    signal = recording(speech, ["anger"])
+    path = tmp_path / "gap.wav"
+    soundfile.write(path, np.concatenate([signal, np.zeros(4 * RATE, np.int16), signal]), RATE)
+    found = predict_timeline(model, [str(path), "missing.wav"], window=2.0, hop=2.0)
+    assert found["label"].isna().tolist() == [False, False, True, True, False, False, True]
+    assert found["error"][2].startswith("digital silence")
+    assert "does not exist" in found["error"][6]
+    assert found["start"].isna().tolist() == [False] * 6 + [True]
+    assert found["file"].tolist() == [str(path)] * 6 + ["missing.wav"]
+
+
+def test_the_audio_column_is_that_of_the_model(speech):
+    steps = make_pipeline(SpeakerEmbedding(audio="wave"), GroupScaler(), LinearSVC())
+    renamed = speech.rename(columns={"file": "wave"})
+    fitted = fit_model(steps, renamed, X=["wave", "corpus", "speaker"], aux=())
+    found = predict_timeline(fitted, renamed[["wave", "corpus"]].head(2), window=0.5, hop=0.5)
+    assert list(found.columns) == ["row", "file", "start", "end", "label", "error"]
+    assert found["error"].isna().all()
+
+
+def test_a_model_without_an_audio_step(speech):
+    features = np.random.default_rng(0).normal(size=(len(speech), 2))
+    fitted = fit_model(make_pipeline(GroupScaler(), LinearSVC()), speech, X=features, aux=())
+    with pytest.raises(AudioError, match="does not begin with an audio step"):
+        predict_timeline(fitted, speech[["file"]])
+
+
+@pytest.mark.slow
+def test_ten_minutes_through_the_command(model, model_file, ten_minutes):
+    command = [sys.executable, "-m", "sklearn_ser.cli", "predict", "--model", str(model_file)]
+    command += ["--window", "4", "--hop", "2", str(ten_minutes)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    header, *lines = run.stdout.splitlines()
+    assert header.split()[:4] == ["file", "start", "end", "label"]
+    assert len(lines) == 299
+    run = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+    records = json.loads(run.stdout)
+    expected = predict_timeline(model, [str(ten_minutes)])
+    assert [record["label"] for record in records] == expected["label"].tolist()
+    assert [record["start"] for record in records] == expected["start"].tolist()
+    assert records[-1]["end"] == 600
+    assert set(records[0]) == {"file", "start", "end", "label", "probabilities", "aux", "error"}
+    assert sum(records[0]["probabilities"].values()) == pytest.approx(1)
+
+
+def test_command_goes_on_after_silence_and_bad_files(model_file, speech, tmp_path, capsys):
+    signal = recording(speech, ["anger"])
+    path = str(tmp_path / "gap.wav")
+    soundfile.write(path, np.concatenate([signal, np.zeros(4 * RATE, np.int16)]), RATE)
+    predict = ["predict", "--model", str(model_file), "--window", "2"]
+    assert main([*predict, path]) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1 + 4
+    assert err.startswith(f"{path}: 3 of 7 windows left out, the first at 4 s: digital silence")
+    assert len(err.splitlines()) == 1
+    assert main([*predict, "--json", path, "missing.wav"]) == 1
+    out, err = capsys.readouterr()
+    assert [record["label"] is None for record in json.loads(out)] == [False] * 4 + [True] * 4
+    assert json.loads(out)[-1]["start"] is None
+    assert err.splitlines()[-1].startswith("missing.wav: the file does not exist")
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--hop", "1"], "--hop has a meaning only with --window"),
+        (["--window", "0"], "must be a float in the range"),
+        (["--window", "2", "--hop", "3"], "hop must be at most window, 2.0 s"),
+    ],
+)
+def test_command_refuses_bad_windows(model_file, extra, message, capsys):
+    assert main(["predict", "--model", str(model_file), *extra, "a.wav"]) == 2
+    assert message in capsys.readouterr().err
