@@ -20,7 +20,11 @@ KNOWN_DTYPES = {"float16", "float32", "float64", "uint8", "int8", "int16", "int3
 
 # tmp_path is shared by the examples of one test on purpose: each writes a file of its own name.
 run = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 RATES = st.sampled_from([1000, 8000, 11025, 16000, 22050, 44100, 48000, 192000, 22050.5])
 numbering = itertools.count()

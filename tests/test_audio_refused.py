@@ -33,6 +33,10 @@ def wav(tmp_path):
         (b"a.wav", r"^row 3: no audio but a bytes \(b'a\.wav'\)"),
         ({"array": [0.0]}, r"^row 3: no audio but a dict \({'array': \[0\.0\]}\)"),
         ([], r"^row 3: the audio is empty \(0 samples\): leave this row out$"),
+        (
+            np.ma.array([0.1, 0.2], mask=[False, True]),
+            r"^row 3: a masked array, some samples of which are missing: repair the audio or leav",
+        ),
         (np.zeros((2, 0)), r"^row 3: the audio is empty \(0 samples\)"),
         (np.zeros((0, 800)), r"^row 3: the audio is empty \(0 samples\)"),
         (np.zeros((2, 3, 4)), r"^row 3: an array of shape \(2, 3, 4\): expected \(samples,\) or"),
