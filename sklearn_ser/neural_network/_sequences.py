@@ -100,8 +100,9 @@ class FrameBatch:
         Tensor of shape (n_sequences, longest, ...)
         """
         room = values.new_full((len(self) * self.longest, *values.shape[1:]), fill)
-        filled = room.index_copy(0, self._places, values)
-        return filled.view(len(self), self.longest, *values.shape[1:])
+        return room.index_copy_(0, self._places, values).view(
+            len(self), self.longest, *values.shape[1:]
+        )
 
 
 def batches_by_length(lengths, batch_size, *, most_frames=MOST_FRAMES, generator=None):
