@@ -44,14 +44,15 @@ def run(options):
     X = pd.DataFrame({"file": [str(path) for path in options.audio]}, dtype=object)
     if options.group:
         X["corpus"] = options.group
+    verbose = 0 if options.quiet else 1
     with watch_transduction() as watched:
         if options.window is None:
-            table = predict_table(model, X)
+            table = predict_table(model, X, verbose=verbose)
             table.insert(0, "row", range(len(X)))
             table.insert(1, "file", X["file"])
         else:
             hop = options.window / 2 if options.hop is None else options.hop
-            table = predict_timeline(model, X, options.window, hop)
+            table = predict_timeline(model, X, options.window, hop, verbose=verbose)
     if options.group and table["error"].isna().any():
         say(options, _how_scaled(model, options.group, watched.used))
     failed = table["error"].notna()

@@ -66,7 +66,7 @@ def fit_model(
     return Pipeline([*extraction, *steps])
 
 
-def predict_table(model, X):
+def predict_table(model, X, *, verbose=0):
     """Label, probabilities and auxiliary predictions of each recording, as one table.
 
     Recordings that cannot be used do not stop the others: they have no label, and the reason
@@ -78,6 +78,8 @@ def predict_table(model, X):
         From audio to emotion.
     X : pandas.DataFrame
         Audio column and, where known, id columns.
+    verbose : int, default=0
+        1 shows the progress of the extraction on a terminal.
 
     Returns
     -------
@@ -94,7 +96,7 @@ def predict_table(model, X):
     for _, step in extraction:
         for audio_step in audio_steps(step):
             audio_step.set_params(on_error="ignore")
-    features, failures = extract(extraction, X)
+    features, failures = extract(extraction, X, verbose=verbose)
     usable = ~failed_rows(features)
     rows = range(len(X))
     table = pd.DataFrame(index=rows, columns=["label"], dtype=object)

@@ -8,7 +8,7 @@ from sklearn_ser.evaluation._model import predict_table
 from sklearn_ser.preprocessing import sliding_windows
 
 
-def predict_timeline(model, X, window=4.0, hop=2.0, *, min_window=None):
+def predict_timeline(model, X, window=4.0, hop=2.0, *, min_window=None, verbose=0):
     """Label, probabilities and auxiliary predictions for each window of each recording.
 
     Windows that cannot be used (digital silence, for one) do not stop the others: they have no
@@ -28,6 +28,8 @@ def predict_timeline(model, X, window=4.0, hop=2.0, *, min_window=None):
     min_window : float, default=None
         A rest at the end becomes a shorter window if it has at least this many seconds; else a
         window of full length ends with the recording. None: half a window.
+    verbose : int, default=0
+        1 shows the progress of the extraction on a terminal.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def predict_timeline(model, X, window=4.0, hop=2.0, *, min_window=None):
     steps = [found for _, step in extraction for found in audio_steps(step)]
     audio = steps[0].audio if steps else "file"
     windows = sliding_windows(X, window, hop, min_window=min_window, audio=audio)
-    table = predict_table(model, windows)
+    table = predict_table(model, windows, verbose=verbose)
     files = np.array([path_of(cell) for cell in windows[audio]], dtype=object)
     places = windows[["row", "start", "end"]]
     places.insert(1, "file", files)

@@ -39,12 +39,12 @@ def extract_rows(extractor, table, keep):
     list of AudioError
         By row. With ``on_error="raise"`` the work ends soon after the first.
     """
-    failures, clipped = [], {}
+    failures, clipped, n_stored = [], {}, 0
     stored = None if extractor.store is None else StoredRows(extractor, table)
     name = type(extractor).__name__
     with (
         extractor._computing(),
-        progress(total=len(table), desc=name, unit="utterance", verbose=extractor.verbose) as bar,
+        progress(total=len(table), desc=name, unit="utt", verbose=extractor.verbose) as bar,
     ):
         # What the store has comes first, in large strides: it costs next to nothing.
         missing = range(len(table)) if stored is None else []
@@ -55,6 +55,8 @@ def extract_rows(extractor, table, keep):
                 keep(row, extracted.values)
                 if extracted.clipped is not None:
                     clipped[row] = extracted.clipped
+            n_stored += len(found)
+            bar.set_postfix_str(_remarks(failures, n_stored), refresh=False)
             bar.update(len(found))
         for rows, chunk in _extract_missing(extractor, table, missing, failures):
             for row, extracted in zip(rows, chunk, strict=True):
@@ -66,11 +68,16 @@ def extract_rows(extractor, table, keep):
                     clipped[row] = extracted.clipped
             if stored is not None:
                 stored.add(dict(zip(rows, chunk, strict=True)))
+            bar.set_postfix_str(_remarks(failures, n_stored), refresh=False)
             bar.update(len(rows))
-            if failures:
-                bar.set_postfix_str(f"errors: {len(failures)}", refresh=False)
     table.note_clipped(clipped)
     return failures
+
+
+def _remarks(failures, n_stored):
+    """What the progress bar says beside done, total, rate and time left; cut off on the right."""
+    counts = {"errors": len(failures), "stored": n_stored}
+    return ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
 
 
 def _extract_missing(extractor, table, missing, failures):

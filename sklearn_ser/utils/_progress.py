@@ -1,6 +1,6 @@
 """One progress bar for the whole package: silent with verbose=0 and where stderr is no terminal."""
 
-import shutil
+import os
 import sys
 
 
@@ -22,7 +22,15 @@ def progress(iterable=None, *, total=None, desc="", unit="it", verbose=0, **kwar
     from tqdm.auto import tqdm
 
     shown = bool(verbose) and sys.stderr.isatty()
-    if shown and shutil.get_terminal_size((0, 0)).columns == 0:
+    if shown and _width(sys.stderr) == 0:
         # A terminal that does not say its size (docker exec, some CI): tqdm would draw nothing.
         kwargs = {"ncols": 80, "nrows": 24} | kwargs
     return tqdm(iterable, total=total, desc=desc, unit=unit, disable=not shown, **kwargs)
+
+
+def _width(terminal):
+    """Columns of a terminal, or 0 where it does not say."""
+    try:
+        return os.get_terminal_size(terminal.fileno()).columns
+    except (OSError, ValueError):
+        return 0

@@ -1,5 +1,7 @@
 """Chunks, progress and the early end of a run."""
 
+import os
+import re
 import time
 
 import numpy as np
@@ -109,6 +111,53 @@ def test_progress_knows_the_total_and_counts_utterances(monkeypatch):
     assert bar.options == {
         "total": 40,
         "desc": "LengthExtractor",
-        "unit": "utterance",
+        "unit": "utt",
         "verbose": 1,
     }
+
+
+def on_a_terminal(monkeypatch, extractor, X, columns=100):
+    """What a terminal shows, line by line as it is overwritten."""
+    pty = pytest.importorskip("pty")
+    import fcntl
+    import struct
+    import termios
+
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with open(slave, "w") as terminal:
+        monkeypatch.setattr("sys.stderr", terminal)
+        extractor.fit_transform(X)
+        monkeypatch.undo()
+        terminal.write("END")
+    shown = b""
+    while not shown.endswith(b"END"):
+        shown += os.read(master, 4096)
+    os.close(master)
+    return [line for line in re.split(r"[\r\n]+", shown.decode()[: -len("END")]) if line.strip()]
+
+
+def test_a_terminal_shows_done_total_rate_time_left_stored_and_errors(monkeypatch, tmp_path):
+    signals = [np.full(length, 0.1) for length in range(10, 110)]
+    extractor = LengthExtractor(on_error="ignore", store=str(tmp_path / "store"))
+    extractor.fit_transform(signals[:30])
+    X = [*signals[:60], np.zeros(0), *signals[60:], np.zeros(0)]
+    lines = on_a_terminal(monkeypatch, extractor.set_params(verbose=1), X)
+    assert re.match(r"LengthExtractor: +0%\| +\| 0/102 \[00:00<\?, \?utt/s", lines[0])
+    last = (
+        r"LengthExtractor: 100%\|█+\| 102/102 \[00:00<00:00, [\d.]+utt/s, errors: 2, stored: 30\]"
+    )
+    assert re.fullmatch(last, lines[-1].strip())
+    assert 90 < max(map(len, lines)) <= 100
+
+
+def test_a_terminal_that_does_not_say_its_size(monkeypatch):
+    extractor = LengthExtractor(on_error="ignore", verbose=1)
+    lines = on_a_terminal(monkeypatch, extractor, [np.zeros(0), np.full(10, 0.1)], columns=0)
+    assert "2/2" in lines[-1]
+    assert "errors: 1" in lines[-1]
+    assert len(lines[-1]) <= 80
+
+
+def test_a_terminal_stays_silent_without_verbose(monkeypatch):
+    assert on_a_terminal(monkeypatch, LengthExtractor(), [np.full(10, 0.1)]) == []
