@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from sklearn_ser.exceptions import AudioError, AudioWarning
+from sklearn_ser.exceptions import AudioError, AudioWarning, MissingDependencyError
 from sklearn_ser.utils._audio_checks_outputs import (
     assert_finite,
     assert_same,
@@ -111,6 +111,8 @@ def check_peculiar_audio_gives_no_nan(step):
         except AudioError as error:
             if error.row != 1:
                 raise AssertionError(f"{what}: the AudioError names row {error.row}") from error
+        except MissingDependencyError:
+            raise
         except Exception as error:
             raise AssertionError(f"{what}: {type(error).__name__} ({error})") from error
         else:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from sklearn_ser.exceptions import AudioError
+from sklearn_ser.exceptions import AudioError, MissingDependencyError
 from sklearn_ser.utils._audio_checks_speech import SAMPLING_RATE, speech
 from sklearn_ser.utils._frames import FRAMES
 
@@ -157,6 +157,8 @@ def audio_error(what, row, file=None):
     """Expect an AudioError that names this row, and this file where there is one."""
     try:
         yield
+    except MissingDependencyError:
+        raise
     except AudioError as error:
         if (error.row, error.file) != (row, file) or not str(error).startswith(f"row {row}"):
             raise AssertionError(

@@ -16,6 +16,7 @@ from sklearn import config_context
 from sklearn.exceptions import EstimatorCheckFailedWarning, SkipTestWarning
 from sklearn.utils._param_validation import StrOptions, validate_params
 
+from sklearn_ser.exceptions import MissingDependencyError
 from sklearn_ser.utils import _audio_checks_composition as _composition
 from sklearn_ser.utils import _audio_checks_failures as _failures
 from sklearn_ser.utils import _audio_checks_input as _input
@@ -122,7 +123,7 @@ def audio_step_checks_generator(
     check_scikit_learn_api ... check_in_a_grid_search
     """
     _refuse_classes([estimator])
-    for check in _checks_of(estimator, processes):
+    for check in map(_skipped_without_its_packages, _checks_of(estimator, processes)):
         reason = (expected_failed_checks or {}).get(check.__name__)
         if reason is None or mark is None:
             yield estimator, check
@@ -290,6 +291,17 @@ def _id(value):
         with config_context(print_changed_only=True):
             return re.sub(r"\s", "", str(value))
     return value.__name__
+
+
+def _skipped_without_its_packages(check):
+    @wraps(check)
+    def checked(estimator):
+        try:
+            check(estimator)
+        except MissingDependencyError as error:
+            raise SkipTest(str(error)) from error
+
+    return checked
 
 
 def _skipping(check, reason):

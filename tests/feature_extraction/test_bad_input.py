@@ -21,6 +21,8 @@ from sklearn_ser.feature_extraction import (
     MFCC,
     LogMelSpectrogram,
     OpenSmileExtractor,
+    Prosody,
+    SlidingWindows,
     SpeakerEmbedding,
 )
 from sklearn_ser.feature_extraction._base import AudioExtractor
@@ -67,6 +69,8 @@ STEPS = [
     SpeakerEmbedding("frames"),
     LogMelSpectrogram(deltas=1, normalize="utterance"),
     MFCC(),
+    Prosody(),
+    SlidingWindows(SpeakerEmbedding("unit"), window=0.2, hop=0.1, pooling="frames"),
 ]
 each_step = pytest.mark.parametrize("step", STEPS, ids=repr)
 _EXAMPLES = {Levels: 150, MFCC: 40, LogMelSpectrogram: 40}

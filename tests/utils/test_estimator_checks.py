@@ -10,6 +10,7 @@ from sklearn.exceptions import EstimatorCheckFailedWarning, SkipTestWarning
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.audio import open_audio
+from sklearn_ser.exceptions import MissingDependencyError
 from sklearn_ser.utils import _audio_checks_tables
 from sklearn_ser.utils.estimator_checks import (
     audio_step_checks_generator,
@@ -124,6 +125,20 @@ def test_skipped_checks(monkeypatch):
     for found in (results, check_audio_step(Outsider(), on_skip=None)):
         skipped = [result["check_name"] for result in found if result["status"] == "skipped"]
         assert skipped == ["check_set_output"]
+
+
+def test_checks_of_a_step_whose_package_is_missing_are_skipped():
+    class Lacking(Outsider):
+        def transform(self, X):
+            raise MissingDependencyError("pip install 'sklearn-ser[hub]'")
+
+    results = check_audio_step(Lacking(), on_skip=None)
+    statuses = {result["check_name"]: result["status"] for result in results}
+    assert statuses["check_set_output"] == "skipped"
+    assert statuses["check_errors_name_the_row"] == "skipped"
+    assert statuses["check_peculiar_audio_gives_no_nan"] == "skipped"
+    assert statuses["check_parameters_are_stored"] == "passed"
+    assert set(statuses.values()) == {"skipped", "passed"}
 
 
 def test_marks():

@@ -50,7 +50,7 @@ def test_contract_of_audio_steps(kind, parameters, tiny_model):
     results = check_audio_step(
         PretrainedEmbedding(tiny_model(kind), **parameters), processes=False, on_skip=None
     )
-    assert len(results) > 30
+    assert [result["status"] for result in results] == ["passed"] * 38
 
 
 @pytest.mark.slow
