@@ -4,13 +4,14 @@ Part of ``benchmarks/extraction.py``; by itself: ``python benchmarks/_extraction
 """
 
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from _timing import ratio, report
+from _timing import ratio
 
 from sklearn_ser.audio import open_audio
 from sklearn_ser.feature_extraction import FeatureStore, OpenSmileExtractor
@@ -21,44 +22,46 @@ N_COLD = 96
 N_JOBS = 2
 
 
-def rows(shared=None):
+def measure(corpora_root, quick=False):
     """Measure, in one run.
 
     Parameters
     ----------
-    shared : str or Path, optional
-        The folder that holds ``corpora``; by default $SKLEARN_SER_SHARED.
+    corpora_root : str or Path
+        The folder that holds ``<corpus>/audio/*.flac``.
+    quick : bool, default=False
+        3 pairs of a cold and a warm run instead of 5.
 
     Returns
     -------
-    list of (str, (float, float, float))
-        What was measured; median, lowest and highest.
+    list of (str, float, str, str or None)
+        What was measured, the median, its unit, and what it is to be.
     """
-    files = real_files(Path(shared or os.environ["SKLEARN_SER_SHARED"]))
+    files = real_files(Path(corpora_root))
     cold = OpenSmileExtractor("eGeMAPSv02", n_jobs=N_JOBS)
     with tempfile.TemporaryDirectory() as folder:
         warm = OpenSmileExtractor("eGeMAPSv02", store=Path(folder) / "store", n_jobs=N_JOBS)
         many = distinct_files(files, Path(folder))
         fill(warm, many, cold.transform(files).to_numpy())
-        median, low, high = ratio(
+        median, _, _ = ratio(
             lambda: cold.transform(files),
             lambda: warm.transform(many),
-            repeats=5,
+            repeats=3 if quick else 5,
             clock=time.perf_counter,
         )
-    scale = N_ENTRIES / len(files)
     name = f"utterances/s from a warm store of {N_ENTRIES} / eGeMAPSv02 with n_jobs={N_JOBS}"
-    return [(name, (median * scale, low * scale, high * scale))]
+    return [(name, median * N_ENTRIES / len(files), "times", ">= 200")]
 
 
 def main():
-    for name, ratios in rows():
-        report(name, ratios)
+    root = Path(os.environ["SKLEARN_SER_SHARED"]) / "corpora"
+    for name, value, unit, target in measure(root, quick="--quick" in sys.argv[1:]):
+        print(f"{name}: {value:.3g} {unit} (wanted: {target})")
 
 
-def real_files(shared):
+def real_files(corpora_root):
     """Real utterances, evenly from all corpora."""
-    found = sorted(shared.glob("corpora/*/audio/*.flac"))
+    found = sorted(corpora_root.glob("*/audio/*.flac"))
     return [str(found[i]) for i in np.linspace(0, len(found) - 1, N_COLD).astype(int)]
 
 
