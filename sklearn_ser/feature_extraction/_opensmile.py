@@ -99,7 +99,7 @@ class OpenSmileExtractor(AudioExtractor):
     - ``\{\cm[sink{?}:include external sink]}`` at the end, which hands the level on,
     - an instance of cDataMemory, and components of any kind between.
 
-    A level that gives a single vector for each of two test signals of 1 s and 2 s gives rows,
+    A level that gives a single vector for each of two test signals of 1 s and 5 s gives rows,
     every other one frames. Files included by relative paths are looked for beside the file that
     includes them. When the file or one that it includes or names changes, it is read again, and a
     feature store keeps what it gives apart. The file is not part of a saved model: where a model
@@ -200,7 +200,7 @@ class OpenSmileExtractor(AudioExtractor):
             raise AudioError(
                 f"openSMILE gives {len(vectors)} vectors for this utterance of "
                 f"{len(signal) / self._sampling_rate:.3f} s, where level {self.feature_level!r} of "
-                f"{self.feature_set!r} gives one for 1 s and for 2 s: such a level is neither one "
+                f"{self.feature_set!r} gives one for 1 s and for 5 s: such a level is neither one "
                 f"of rows nor one of frames, so let it give one of the two"
             )
         return vectors.ravel()

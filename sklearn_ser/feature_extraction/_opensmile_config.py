@@ -87,25 +87,28 @@ def load_engine(feature_set, feature_level):
     ValueError
         If openSMILE refuses the file, or it has no such level.
     """
-    if is_standard(feature_set):
-        path, digest = standard_path(feature_set), None
-        level = STANDARD_LEVELS[feature_level]
-    else:
-        path, digest = Path(os.path.abspath(feature_set)), config_digest(feature_set)
-        level = feature_level
-        if level == FUNCTIONALS and FUNCTIONALS not in written_levels(path):
-            level = STANDARD_LEVELS[FUNCTIONALS]
+    standard = is_standard(feature_set)
+    path = standard_path(feature_set) if standard else Path(os.path.abspath(feature_set))
+    digest = None if standard else config_digest(path)
+    key = path, feature_level, standard
     with _building:
-        found_digest, engine = _engines.get((path, level), (None, None))
+        found_digest, engine = _engines.get(key, (None, None))
         if engine is None or found_digest != digest:
-            standard = is_standard(feature_set)
-            sink = fast_sink_of_standard_set(path, level) if standard else fast_sink(level)
             try:
-                engine = SmileEngine(path, level, sink)
+                engine = _new_engine(*key)
             except RefusedConfig as error:
                 raise ValueError(_refusal(feature_set, path, feature_level, error)) from None
-            _engines[path, level] = digest, engine
+            _engines[key] = digest, engine
     return engine
+
+
+def _new_engine(path, feature_level, standard):
+    level = STANDARD_LEVELS.get(feature_level, feature_level)
+    if standard:
+        return SmileEngine(path, level, fast_sink_of_standard_set(path, level))
+    if feature_level in written_levels(path):
+        level = feature_level  # its own "functionals"
+    return SmileEngine(path, level, fast_sink(level))
 
 
 def standard_path(feature_set):
@@ -116,10 +119,10 @@ def standard_path(feature_set):
 
 
 def _refusal(feature_set, path, feature_level, error):
-    levels = written_levels(path)
-    if f"level '{feature_level}' was not found" in str(error) and feature_level not in levels:
+    if "component 'extsink.reader' requires it" in str(error):
+        levels = ", ".join(map(repr, written_levels(path)))
         return (
             f"{feature_set!r} has no level {feature_level!r} (parameter 'feature_level' of "
-            f"OpenSmileExtractor): its components write {', '.join(map(repr, levels)) or 'none'}."
+            f"OpenSmileExtractor): its components write {levels or 'none'}."
         )
     return f"openSMILE refuses the configuration {feature_set!r}: {error}"

@@ -87,7 +87,7 @@ class SmileEngine:
     @cached_property
     def gives_frames(self):
         """Whether an utterance gives one vector a frame, not one as a whole."""
-        noise = np.random.default_rng(0).normal(scale=0.05, size=2 * SAMPLING_RATE)
+        noise = np.random.default_rng(0).normal(scale=0.05, size=5 * SAMPLING_RATE)
         noise = noise.clip(-0.9, 0.9).astype(np.float32)
         return any(len(self.extract(part)) != 1 for part in (noise, noise[:SAMPLING_RATE]))
 

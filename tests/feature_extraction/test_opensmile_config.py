@@ -169,17 +169,26 @@ def test_levels_of_a_file(config):
     assert {"lld", "lld_de", "func"} <= set(written_levels(standard_path("ComParE_2016")))
 
 
-def test_level_that_the_file_lacks(config):
+@pytest.mark.parametrize("level", ["feature", "functionals"])
+def test_level_that_the_file_lacks(config, level):
     message = (
-        r"mine\.conf' has no level 'feature' \(parameter 'feature_level' of OpenSmileExtractor\): "
+        rf"mine\.conf' has no level '{level}' \(parameter 'feature_level' of OpenSmileExtractor\): "
         r"its components write 'frames', 'features', 'energy'\."
     )
-    extractor = OpenSmileExtractor(str(config), "feature")
+    extractor = OpenSmileExtractor(str(config), level)
     for use in (extractor.fit, extractor.transform):
         with pytest.raises(ValueError, match=message):
             use([])
     with pytest.raises(ValueError, match=message):
         extractor.get_feature_names_out()
+
+
+def test_functionals_are_also_found_as_func(config, signal):
+    expected = OpenSmileExtractor(str(config), "features").fit_transform([signal])
+    edit(config, "writer.dmLevel=features", "writer.dmLevel=func")
+    pd.testing.assert_frame_equal(OpenSmileExtractor(str(config)).fit_transform([signal]), expected)
+    edit(config, "writer.dmLevel=func", "writer.dmLevel=functionals")
+    pd.testing.assert_frame_equal(OpenSmileExtractor(str(config)).fit_transform([signal]), expected)
 
 
 def test_missing_file(tmp_path):
@@ -229,3 +238,10 @@ def test_too_short_for_the_file(config, signal):
     assert extractor.fit_transform([signal]).shape == (1, 14)
     with pytest.raises(AudioError, match=r"row 1: OpenSmileExtractor finds no frame in this utt"):
         extractor.transform([signal, signal[:3200]])
+
+
+def test_level_of_neither_rows_nor_frames(config):
+    edit(config, "frameMode=full\nframeSize=0\nframeStep=0", "frameSize=0.9\nframeStep=6")
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, size=16000 * 13).astype(np.float32)
+    with pytest.raises(AudioError, match=r"row 0: openSMILE gives 3 vectors for this utterance of"):
+        OpenSmileExtractor(str(config), "features").fit_transform([noise])
