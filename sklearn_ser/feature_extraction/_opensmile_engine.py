@@ -117,7 +117,7 @@ class _Smile:
         self._listen()
 
     def run(self, signal):
-        """The vectors of one signal, as bytes."""
+        """The vectors of one signal, as bytes that may be written to."""
         samples = (signal * np.float32(32768)).astype(np.int16).tobytes()
         self._vectors.clear()
         code = self._api.smile_extaudiosource_write_data(
@@ -127,7 +127,7 @@ class _Smile:
         code = self._api.smile_extaudiosource_set_external_eoi(self.address, _SOURCE)
         _check(code, "take the end of the samples")
         _check(self._api.smile_run(self.address), "run")
-        return b"".join(self._vectors)
+        return bytearray().join(self._vectors)
 
     def reset(self):
         """Make it ready for the next signal."""

@@ -162,6 +162,7 @@ def test_frames(signal):
         (49, 16),
     ]
     assert np.isnan(found["frames"][1])
+    assert found["frames"][0].flags.writeable
     assert found.attrs["frame_features"][0] == "pcm_RMSenergy_sma"
     assert extractor.failures_[0]["row"] == 1
 
