@@ -145,7 +145,8 @@ def encoded():
     What it refuses to write is left out, such as two channels where a format has one.
     """
     contents = {}
-    for file_format in sorted(soundfile.available_formats()):
+    # SD2 keeps its header in a second file, "._", which libsndfile leaves in the working folder.
+    for file_format in sorted({*soundfile.available_formats()} - {"SD2"}):
         for subtype in sorted(soundfile.available_subtypes(file_format)):
             for n_channels in (1, 2):
                 with contextlib.suppress(soundfile.LibsndfileError, TypeError):
@@ -174,8 +175,8 @@ def test_every_format_is_read_whole(encoded, tmp_path):
             # Some formats know one rate only, and say so; some write whole blocks.
             n_expected = len(NOISE) * RATE / soundfile.info(path).samplerate
             assert abs(len(found) - n_expected) <= 4096, (file_format, subtype, n_channels)
-    # No header at all; a header in a second file; a codec in which libsndfile cannot seek.
-    assert refused <= {"RAW", "SD2", "DWVW"}
+    # No header at all; a codec in which libsndfile cannot seek.
+    assert refused <= {"RAW", "DWVW"}
 
 
 @st.composite
