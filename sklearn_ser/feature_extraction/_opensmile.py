@@ -84,6 +84,10 @@ class OpenSmileExtractor(AudioExtractor):
     failures_ : list of dict
         The utterances that the last `transform` could not use: `row`, `file`, `reason`.
 
+    See Also
+    --------
+    SpeakerEmbedding : Features of a pretrained network, without conditions on use.
+
     Notes
     -----
     Utterances must last 0.06 s at least, for IS10, IS11 and IS12 0.07 s.
@@ -104,10 +108,6 @@ class OpenSmileExtractor(AudioExtractor):
     includes them. When the file or one that it includes or names changes, it is read again, and a
     feature store keeps what it gives apart. The file is not part of a saved model: where a model
     is loaded, it must be found under the same path.
-
-    See Also
-    --------
-    SpeakerEmbedding : Features of a pretrained network, without conditions on use.
 
     References
     ----------
