@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn_ser.evaluation._extraction import with_ids
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.utils._alignment import refuse_other_order
+from sklearn_ser.utils._frames import as_sequences, frames_table, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
 
 AUDIO_COLUMNS = ("file", "start", "end")
@@ -147,13 +148,19 @@ def _choose_X(frame, X):
         X = frame[list(X)]
     if isinstance(X, pd.DataFrame):
         features = X.drop(columns=[name for name in ID_COLUMNS if name in X])
-        is_audio = any(features[name].dtype.kind not in "fiub" for name in features)
-        return (X, True) if is_audio else (features, False)
+        is_numbers = all(features[name].dtype.kind in "fiub" for name in features)
+        # Arrays in the column "file" are audio, whatever their shape.
+        of_frames = "file" not in features and is_frames(features)
+        return (features, False) if is_numbers or of_frames else (X, True)
+    if is_frames(X):
+        sequences = as_sequences(X)
+        return frames_table(sequences, pd.RangeIndex(len(sequences)), ()), False
     X = np.asarray(X)
     if X.ndim != 2 or X.dtype.kind not in "fiub":
         raise MetadataError(
-            f"X must be None (audio), a list of frame's columns, a DataFrame or a 2-D array of "
-            f"numbers aligned with frame; got an array of shape {X.shape} and dtype {X.dtype}"
+            f"X must be None (audio), a list of frame's columns, a DataFrame, a 2-D array of "
+            f"numbers or frame sequences aligned with frame; got an array of shape {X.shape} and "
+            f"dtype {X.dtype}"
         )
     return pd.DataFrame(X), False
 
@@ -240,7 +247,10 @@ def _refuse_same_audio(X, ids, row):
 
 def _warn_of_same_features(X, ids):
     """Equal features of different speakers are most likely one recording under two names."""
-    hashes = pd.util.hash_pandas_object(X, index=False)
+    if is_frames(X):
+        hashes = X.iloc[:, 0].map(joblib.hash)
+    else:
+        hashes = pd.util.hash_pandas_object(X, index=False)
     hashes = hashes[X.notna().any(axis=1)]
     speakers = ids["speaker"][hashes.index].groupby(hashes).nunique()
     if (speakers > 1).any():

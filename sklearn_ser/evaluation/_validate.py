@@ -53,8 +53,8 @@ def cross_corpus_validate(
         One row per utterance, such as ``Corpus.frame``.
     X : list of str, DataFrame or array of shape (n_samples, n_features), optional
         What estimators see. By default the audio and id columns of `frame`; else some of its
-        columns, or a table of features aligned with it (ids become its index levels, so that
-        GroupScaler finds them).
+        columns, or a table of features or of frame sequences aligned with it (ids become its index
+        levels, so that GroupScaler finds them).
     y : str, default="emotion"
         Column of the label.
     aux : sequence of str, default=("gender", "naturalness")

@@ -248,7 +248,7 @@ def test_an_error_says_where_it_happened(feature_table):
         ({"X": ["gender", "emotion"]}, "X holds the column 'emotion', which is the label itself"),
         ({"X": None}, "frame has no audio column 'file'"),
         ({"X": np.zeros((3, 2))}, "X has 3 rows and frame has 216"),
-        ({"X": np.zeros((216, 2, 2))}, r"array of shape \(216, 2, 2\)"),
+        ({"X": np.zeros((216, 2, 2, 2))}, r"array of shape \(216, 2, 2, 2\)"),
         ({"labels": ["anger", "joy"]}, r"labels \['joy'\] occur in no row"),
         ({"labels": ["anger"]}, r"only 1 label\(s\) to tell apart"),
     ],

@@ -1,0 +1,83 @@
+"""Evaluation of networks that take frame sequences, from tables and from audio."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.pipeline import make_pipeline
+
+from sklearn_ser import MTLNeuralClassifier, cross_corpus_validate
+from sklearn_ser.datasets import make_speech_corpus
+from sklearn_ser.exceptions import EvaluationWarning, TrainingWarning
+from sklearn_ser.feature_extraction import LogMelSpectrogram
+from sklearn_ser.preprocessing import FrameScaler
+from sklearn_ser.utils._frames import frames_table
+
+
+def net(**parameters):
+    return make_pipeline(
+        FrameScaler(),
+        MTLNeuralClassifier(
+            hidden_units=(16,), dropout=0.0, batch_size=16, learning_rate=0.01, **parameters
+        ),
+    )
+
+
+def sequences(feature_table):
+    """Frames around each row of features, of random number."""
+    frame, X = feature_table
+    generator = np.random.default_rng(0)
+    return frame, [
+        (row + generator.normal(size=(generator.integers(2, 9), 10))).astype(np.float32)
+        for row in X.to_numpy()
+    ]
+
+
+def test_a_table_of_frames_goes_through(feature_table):
+    frame, cells = sequences(feature_table)
+    table = frames_table(cells, frame.index, [f"f{i}" for i in range(10)])
+    folds = {"protocol": "aggregated", "n_splits": 2}
+    result = cross_corpus_validate(
+        {"single": net(tasks=None, max_epochs=8), "multi": net(max_epochs=8)},
+        frame,
+        X=table,
+        **folds,
+    )
+    assert result.predictions.groupby("estimator").size().to_dict() == {
+        "multi": len(frame),
+        "single": len(frame),
+    }
+    assert set(result.predictions["setting"]) == {"single"}
+    assert result.summary()["mean"].min() > 0.4
+    as_list = cross_corpus_validate(
+        {"single": net(tasks=None, max_epochs=8)}, frame, X=cells, aux=(), **folds
+    )
+    ours = result.predictions.query("estimator == 'single'")["prediction"].tolist()
+    assert as_list.predictions["prediction"].tolist() == ours
+
+
+def test_failed_rows_of_a_table_are_misses(feature_table):
+    frame, cells = sequences(feature_table)
+    cells[0] = None
+    table = frames_table(cells, frame.index, [f"f{i}" for i in range(10)])
+    with pytest.warns(EvaluationWarning, match="1 utterance"):
+        result = cross_corpus_validate({"net": net(max_epochs=1)}, frame, X=table)
+    assert result.predictions.loc[result.predictions["failed"], "row"].tolist() == [0]
+
+
+def test_equal_sequences_under_two_speakers_are_told(feature_table):
+    frame, cells = sequences(feature_table)
+    cells[20] = cells[0]
+    with pytest.warns(EvaluationWarning, match=r"1 rows of features .*rows 0 and 20 of those"):
+        cross_corpus_validate(
+            {"net": net(max_epochs=1)}, frame, X=cells, protocol="aggregated", n_splits=2
+        )
+
+
+@pytest.mark.filterwarnings("ignore:early stopping watches rows", category=TrainingWarning)
+def test_from_audio_to_emotion_through_frames():
+    frame = make_speech_corpus(random_state=0).frame
+    model = make_pipeline(LogMelSpectrogram(n_mels=20, hop_length=0.02), *net(max_epochs=15))
+    result = cross_corpus_validate({"net": model}, frame, aux="gender", protocol="within-corpus")
+    assert len(result.predictions) == len(frame)
+    assert result.summary()["mean"].item() > 0.4
+    assert isinstance(result.predictions, pd.DataFrame)
