@@ -1,12 +1,15 @@
 """Extraction on a real Dask cluster: two worker processes of one thread each."""
 
 import os
+import re
 import signal
+import subprocess
 import sys
 import threading
 import time
 import types
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import cloudpickle
 import numpy as np
@@ -103,11 +106,11 @@ def frame(tmp_path_factory):
     return corpus.frame[["file", "corpus", "speaker", "emotion"]]
 
 
-def on_dask(function, *arguments, seconds=60):
+def on_dask(function, *arguments, seconds=60, **settings):
     """What `function` gives under the Dask backend; a hang is a TimeoutError."""
 
     def work():
-        with parallel_config(backend="dask"):
+        with parallel_config(backend="dask", **settings):
             return function(*arguments)
 
     return ThreadPoolExecutor(1).submit(work).result(timeout=seconds)
@@ -133,6 +136,22 @@ def test_workers_start_without_the_package_and_get_little_per_task(client, frame
     # 16 rows, each with its path and its ids, and the class of this file
     assert max(sent) < 15_000
     assert loaded() == {True}
+
+
+def test_what_the_store_has_is_not_sent(client, frame, tmp_path, monkeypatch):
+    submitted, submit = [], client.submit
+
+    def recording(*arguments, **options):
+        submitted.append(options)
+        return submit(*arguments, **options)
+
+    monkeypatch.setattr(client, "submit", recording)
+    extractor = DeadlyExtractor(store=str(tmp_path / "store"))
+    first = on_dask(extractor.fit_transform, frame, priority=7)
+    assert {options["priority"] for options in submitted} == {7}
+    submitted.clear()
+    pd.testing.assert_frame_equal(on_dask(extractor.fit_transform, frame), first)
+    assert submitted == []
 
 
 @pytest.mark.parametrize("extractor", [OpenSmileExtractor(), SpeakerEmbedding()])
@@ -255,3 +274,21 @@ def test_extraction_inside_a_search_and_a_union(client, frame):
     for name in ("params", "mean_test_score", "split0_test_score", "split1_test_score"):
         assert list(there.cv_results_[name]) == list(here.cv_results_[name])
     assert list(there.predict(X)) == list(here.predict(X))
+
+
+def test_the_documented_way(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text(encoding="utf-8")
+    program = tmp_path / "program.py"
+    program.write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, program.name],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "{'linearsvc__C': " in run.stdout
+    assert "transductive" in run.stdout or "single" in run.stdout
+    assert {"features", "result"} <= {path.name for path in tmp_path.iterdir()}
