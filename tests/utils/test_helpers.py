@@ -48,10 +48,16 @@ def test_failed_rows_are_nan_all_over(container):
     assert failed_rows(table).tolist() == [True, False, False, False]
 
 
+def test_frames_that_are_nan_throughout_are_failed_rows():
+    frames = np.zeros((2, 3, 2))
+    frames[1] = np.nan
+    assert failed_rows(frames).tolist() == [False, True]
+
+
 def test_tables_that_cannot_have_failed_rows():
     assert not failed_rows(pd.DataFrame({"file": ["a.wav", None]})).any()
     assert not failed_rows(np.zeros((3, 0))).any()
-    assert not failed_rows(np.full((3, 2, 2), np.nan)).any()
+    assert not failed_rows(np.zeros((3, 2, 2))).any()
 
 
 def test_metadata_goes_to_whoever_asks():
