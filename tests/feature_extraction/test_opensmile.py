@@ -15,7 +15,9 @@ from sklearn_ser.feature_extraction._opensmile_config import (
     feature_sets,
     load_engine,
     standard_levels,
+    standard_path,
 )
+from sklearn_ser.feature_extraction._opensmile_sink import fast_sink_of_standard_set
 
 SETS_AND_LEVELS = [(name, level) for name in feature_sets() for level in standard_levels(name)]
 
@@ -129,6 +131,21 @@ def test_older_sets_give_no_warning(signal, feature_set):
 def test_built_once_for_all_extractors_of_a_set():
     assert load_engine("eGeMAPSv02", "functionals") is load_engine("eGeMAPSv02", "functionals")
     assert load_engine("eGeMAPSv02", "functionals") is not load_engine("eGeMAPSv02", "lld")
+
+
+def test_what_a_level_does_not_need_lies_idle():
+    def idle(feature_set, level):
+        lines = fast_sink_of_standard_set(standard_path(feature_set), level).splitlines()
+        return [line for line in lines if "cExternalMessageInterface" in line]
+
+    assert [line.split(".")[0] for line in idle("ComParE_2016", "func")] == [
+        "instance[is13_lldconcat]",
+        "instance[is13_llddeconcat]",
+        "instance[is13_funcconcat]",
+        "instance[is13_def0sel]",
+    ]
+    assert any("functionalsF0" in line for line in idle("eGeMAPSv02", "lld"))
+    assert not any("functionalsF0" in line for line in idle("eGeMAPSv02", "func"))
 
 
 def test_unknown_set_lists_the_known_ones():
