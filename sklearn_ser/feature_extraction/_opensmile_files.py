@@ -10,6 +10,7 @@ _INCLUDE = re.compile(r"\\\{(?P<path>[^{}]*?(?:\{[^{}]*\}[^{}]*?)?)\}")
 _OPTION = re.compile(r"\\cm\[\s*(?P<name>\w+)[^\]{]*(?:\{(?P<default>[^}]*)\})?[^\]]*\]")
 _SECTION = re.compile(r"\[(?P<name>[^:\]]+):\s*(?P<type>\w+)\s*\]")
 _VALUE = re.compile(r"(?P<key>[\w.\[\]]+)\s*=\s*(?P<value>.*)")
+_WORD = re.compile(r"[^\s;,{}\[\]\"']+")
 _BLOCK_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 #: Path -> the files that it consists of, and their digest: while they are what they were, their
@@ -144,10 +145,18 @@ def _all_files(path):
         files.append(included)
         for component in _components(text).values():
             if not component.type.endswith("Sink"):
-                # A longer value is no path, and asking for it is an error on some systems.
-                values = (value for value in component.values.values() if len(value) < 250)
-                files += [value for value in values if os.path.isfile(value)]
+                names = (name for value in component.values.values() for name in _names_in(value))
+                files += [name for name in names if os.path.isfile(name)]
     return files
+
+
+def _names_in(value):
+    """Whatever in a value may be the name of a file; one too many costs nothing."""
+    found = {value, value.partition("//")[0].strip(), *_WORD.findall(value)}
+    found.update(match["default"].strip() for match in _OPTION.finditer(value) if match["default"])
+    found.update(_items(value))
+    # A longer one is no path, and asking for it is an error on some systems.
+    return sorted(name for name in found if 0 < len(name) < 250)
 
 
 def _digest(files):

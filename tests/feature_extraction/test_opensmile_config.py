@@ -146,11 +146,22 @@ def test_digest_does_not_depend_on_the_place(config, tmp_path):
     assert config_digest(tmp_path / "elsewhere" / "mine.conf") == config_digest(config)
 
 
-def test_digest_has_the_files_that_components_read(config, tmp_path):
+@pytest.mark.parametrize(
+    "value",
+    [
+        "{}",
+        "{} // the network",
+        "\\cm[net{{{}}}:the network]",
+        "\\cm[net(N){{{}}}:the network]",
+        '"{}"',
+        "a.bin;{}",
+    ],
+)
+def test_digest_has_the_files_that_components_read(config, tmp_path, value):
     network, table = tmp_path / "network.bin", tmp_path / "out.csv"
     network.write_bytes(b"\x00\xff one")
     table.write_text("one")
-    edit(config, "[stats:", f"[net:cRnnProcessor]\nnetfile = {network}\n[stats:")
+    edit(config, "[stats:", f"[net:cRnnProcessor]\nnetfile = {value.format(network)}\n[stats:")
     edit(config, "[stats:", f"[csv:cCsvSink]\nfilename = {table}\n[stats:")
     before = config_digest(config)
     table.write_text("two")
