@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.neural_network._batches import evaluation_batches
+from sklearn_ser.neural_network._encoders import ENCODERS
 from sklearn_ser.neural_network._inputs import check_inputs
 from sklearn_ser.neural_network._module import (
     NetCache,
@@ -18,6 +19,7 @@ from sklearn_ser.neural_network._state import check_state
 from sklearn_ser.neural_network._tasks import task_from_state
 from sklearn_ser.neural_network._training import make_net
 from sklearn_ser.utils._failed import with_missing
+from sklearn_ser.utils._frames import FRAMES
 from sklearn_ser.utils._threads import torch_threads
 
 
@@ -86,6 +88,25 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """
         shared, failed = self._run(X, lambda module, x: (module.encoder(x),))
         return with_missing(shared[0], failed)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns that `transform` gives: ``mtlneuralclassifier0``, ...
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            If given, the features of `fit`. For frame sequences also ``["frames"]``, the column
+            that holds them.
+
+        Returns
+        -------
+        ndarray of str of shape (n_outputs,)
+        """
+        check_is_fitted(self)
+        on_frames = ENCODERS[self._architecture["encoder"]].on_frames
+        if on_frames and input_features is not None and list(input_features) == [FRAMES]:
+            input_features = None  # feature_names_in_ are those of a frame
+        return super().get_feature_names_out(input_features)
 
     @property
     def history_(self):

@@ -17,6 +17,7 @@ from sklearn_ser import load_model, save_model
 from sklearn_ser.exceptions import SerError
 from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.neural_network import MTLNeuralClassifier
+from sklearn_ser.preprocessing import FrameScaler
 from sklearn_ser.utils._frames import as_sequences, frame_features, frames_table
 
 ENCODERS = ["attention", "layers"]
@@ -152,6 +153,17 @@ def test_in_a_search_over_a_pipeline(frames, n_jobs):
     assert scores.max() > 0.5
     assert search.best_estimator_[-1].validation_split_["kind"] == "groups"
     assert search.predict(frames.X.iloc[:3]).shape == (3,)
+
+
+def test_a_pipeline_tells_the_names_of_the_representation(frames):
+    pipeline = make_pipeline(FrameScaler(), MTLNeuralClassifier(max_epochs=1, hidden_units=(2,)))
+    names = pipeline.fit(frames.X, frames.y).get_feature_names_out()
+    assert list(names) == [f"mtlneuralclassifier{i}" for i in range(4)]
+    net = pipeline[-1]
+    assert list(net.get_feature_names_out(list("vwxyz"))) == list(names)
+    with pytest.raises(ValueError, match="input_features is not equal to feature_names_in_"):
+        net.get_feature_names_out(["frame"])
+    assert len(net.fit(frames.sequences, frames.y).get_feature_names_out(["frames"])) == 4
 
 
 def test_cross_val_predict_slices_every_form(frames):
