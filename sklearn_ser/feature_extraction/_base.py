@@ -73,6 +73,10 @@ class AudioExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
                 results.append(error)
         return results
 
+    def _frame_marks(self):
+        """Of a step that gives frames: what their rows are, as in `utils._frames.frame_marks`."""
+        return {}
+
     def _computing(self):
         """A context manager held while a job extracts features: the place to limit threads."""
         return nullcontext()
@@ -117,7 +121,8 @@ class AudioExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         DataFrame of float32 of shape (n_utterances, n_features)
             Its index levels are the id columns of X (corpus, speaker, ...) where there are any,
             else it is the index of X. No other column of X has any influence. A step that gives
-            frames has one column, ``frames``, of float32 arrays of shape (n_frames, n_features).
+            frames has one column, ``frames``, of float32 arrays of shape (n_frames, n_features);
+            where it knows them, the seconds between frames are in ``attrs["hop_length"]``.
 
         Raises
         ------
@@ -142,7 +147,7 @@ class AudioExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         failures = extract_rows(self, table, found.__setitem__)
         self.failures_ = handle_failures(failures, self.on_error, len(table), stacklevel=3)
         if self._frame_level:
-            return frames_table(found, table.index, names)
+            return frames_table(found, table.index, names, self._frame_marks())
         return pd.DataFrame(found, index=table.index, columns=names)
 
     def get_feature_names_out(self, input_features=None):

@@ -11,6 +11,7 @@ from sklearn_ser.feature_extraction._pretrained_description import describe
 from sklearn_ser.feature_extraction._pretrained_encoder import load_encoder, resolve_device
 from sklearn_ser.feature_extraction._pretrained_frames import own_frames
 from sklearn_ser.feature_extraction._pretrained_source import find_model
+from sklearn_ser.utils._frames import AXIS_ATTR, HOP_ATTR, LAYERS
 from sklearn_ser.utils._threads import torch_threads
 
 
@@ -40,8 +41,9 @@ class PretrainedEmbedding(AudioExtractor):
 
         - ``"mean"``: the mean of all n + 1 states.
         - ``"all"``: all n + 1 states, pooled over time: the cell of an utterance is an array of
-          shape (n + 1, n_features), for ``MTLNeuralClassifier(encoder="layers")``, which learns to
-          weight them.
+          shape (n + 1, n_features), for :class:`MTLNeuralClassifier`, which learns to weight them
+          (its ``encoder="layers"``, and "auto" finds it where nothing but a :class:`FrameScaler`
+          is in between).
     pooling : {"mean", "mean_std", "frames"}, default="mean"
         - ``"mean"``: the mean over the frames of the utterance.
         - ``"mean_std"``: mean and standard deviation over these.
@@ -186,6 +188,11 @@ class PretrainedEmbedding(AudioExtractor):
 
     def _validate_params(self):
         super()._validate_params()
+        if isinstance(self.layer, bool):
+            raise ValueError(
+                f"The 'layer' parameter of PretrainedEmbedding must be 'mean', 'all' or a number. "
+                f"Got {self.layer} instead."
+            )
         if self.layer == "all" and self.pooling == "frames":
             raise ValueError(
                 "layer='all' and pooling='frames' of PretrainedEmbedding cannot be combined: a "
@@ -209,6 +216,11 @@ class PretrainedEmbedding(AudioExtractor):
         prefix = description.model_type.replace("-", "_")
         parts = {"mean": ["_mean"], "mean_std": ["_mean", "_std"], "frames": [""]}[self.pooling]
         return [f"{prefix}{part}_{i:04d}" for part in parts for i in range(description.width)]
+
+    def _frame_marks(self):
+        if self.layer == "all":
+            return {AXIS_ATTR: LAYERS}
+        return {HOP_ATTR: self._description().hop_length}
 
     def _versions(self):
         return {

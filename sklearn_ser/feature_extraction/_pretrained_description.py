@@ -63,6 +63,13 @@ class Description:
         return self.model_type == "whisper"
 
     @property
+    def hop_length(self):
+        """Seconds from one frame to the next."""
+        if self.is_whisper:
+            return self._samples_per_whisper_frame / self.sampling_rate
+        return math.prod(stride for _, stride in self._convolutions) / self.sampling_rate
+
+    @property
     def pads(self):
         """Whether utterances of other lengths may share a batch."""
         return (
@@ -88,11 +95,14 @@ class Description:
         in the utterance.
         """
         if self.is_whisper:
-            per_frame = self.preparation.n_samples // self.config.max_source_positions
-            return math.ceil(n_samples / per_frame)
+            return math.ceil(n_samples / self._samples_per_whisper_frame)
         for kernel, stride in self._convolutions:
             n_samples = (n_samples - kernel) // stride + 1
         return n_samples
+
+    @property
+    def _samples_per_whisper_frame(self):
+        return self.preparation.n_samples // self.config.max_source_positions
 
     @property
     def _convolutions(self):

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.feature_extraction._spectral_frames import padded_frames
 from sklearn_ser.utils._extras import import_extra
+from sklearn_ser.utils._frames import HOP_ATTR
 
 SAMPLING_RATE = 16000
 #: What the tracker can find, in Hz.
@@ -159,6 +160,9 @@ class Prosody(AudioExtractor):
     def _samples(self):
         """Window and hop in samples."""
         return round(self.window_length * SAMPLING_RATE), round(self.hop_length * SAMPLING_RATE)
+
+    def _frame_marks(self):
+        return {HOP_ATTR: self._samples()[1] / SAMPLING_RATE}
 
     def _feature_names(self):
         return ["f0", "voicing", "f0_confidence", "energy"]

@@ -21,6 +21,7 @@ from sklearn_ser.feature_extraction._speaker_embedding_network import (
     to_unit_length,
     unit_embedding,
 )
+from sklearn_ser.utils._frames import HOP_ATTR
 from sklearn_ser.utils._threads import torch_threads
 
 
@@ -159,6 +160,9 @@ class SpeakerEmbedding(AudioExtractor):
             self.pooling, (f"{self.pooling}_",)
         )
         return [f"ge2e_{part}{unit:03d}" for part in parts for unit in range(HIDDEN_SIZE)]
+
+    def _frame_marks(self):
+        return {HOP_ATTR: HOP_SAMPLES / self._sampling_rate}
 
     def _extract(self, signal):
         return self._extract_batch([signal])[0]

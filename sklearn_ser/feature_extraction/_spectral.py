@@ -14,6 +14,7 @@ from sklearn_ser.feature_extraction._spectral_frames import (
     standardised,
     with_deltas,
 )
+from sklearn_ser.utils._frames import HOP_ATTR
 
 SAMPLING_RATE = 16000
 DELTAS = ("", "_delta", "_delta2")
@@ -67,6 +68,9 @@ class _SpectralExtractor(AudioExtractor):
         hop = round(self.hop_length * SAMPLING_RATE)
         power_of_two = 1 << max(1, (window - 1).bit_length())
         return window, hop, power_of_two if self.n_fft is None else self.n_fft
+
+    def _frame_marks(self):
+        return {HOP_ATTR: self._samples()[1] / SAMPLING_RATE}
 
     def _filters(self):
         n_fft = self._samples()[2]

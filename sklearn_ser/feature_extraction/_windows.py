@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._base import AudioExtractor
+from sklearn_ser.utils._frames import AXIS_ATTR, HOP_ATTR, LAYERS
 from sklearn_ser.utils._window_bounds import in_samples, window_bounds
 
 #: Statistics over the windows by `pooling`, each with the prefix of its columns.
@@ -181,6 +182,12 @@ class SlidingWindows(AudioExtractor):
         super()._validate_params()
         inner._validate_params()
         name = type(inner).__name__
+        if inner._frame_level and inner._frame_marks().get(AXIS_ATTR) == LAYERS:
+            raise ValueError(
+                f"The 'extractor' parameter of SlidingWindows must give one row for each "
+                f"utterance, but {name} gives all layers of its model here, a sequence for each "
+                f"utterance. Choose one layer, or their mean (layer='mean')."
+            )
         if inner._frame_level:
             raise ValueError(
                 f"The 'extractor' parameter of SlidingWindows must give one row for each "
@@ -215,6 +222,9 @@ class SlidingWindows(AudioExtractor):
         if self._frame_level:
             return names
         return [f"{prefix}_{name}" for prefix, _ in _POOLS[self.pooling] for name in names]
+
+    def _frame_marks(self):
+        return {HOP_ATTR: self.hop}
 
     def _extract(self, signal):
         (found,) = self._extract_batch([signal])

@@ -49,7 +49,10 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
         "mlp": fully connected layers over one row of features. "attention": such layers over
         each frame of a sequence, then attentive statistics pooling over time [2]_. "layers": for
         sequences that are the layers of a pretrained model, all of one length: a learned weighting
-        of the layers [3]_, then the mlp. "auto" is "mlp" for rows and "attention" for sequences.
+        of the layers [3]_, then the mlp. "auto" is "mlp" for rows, "layers" for a table that says
+        that it holds layers (``attrs["frame_axis"]``, written by ``PretrainedEmbedding(layer=
+        "all")`` and kept by ``FrameScaler``), and "attention" for all other sequences. Lists and
+        arrays say nothing: name "layers" for those.
     hidden_units : sequence of int, default=(128,)
         Width of each layer. The last is the width of the shared representation; "attention" gives
         twice that, means and deviations.

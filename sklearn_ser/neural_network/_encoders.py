@@ -9,12 +9,9 @@ FrameBatch or a tensor of rows, `n_outputs` how wide its representation is.
 from sklearn_ser.neural_network._attention import AttentionEncoder
 from sklearn_ser.neural_network._layers import LayersEncoder
 from sklearn_ser.neural_network._mlp import MLPEncoder
-from sklearn_ser.utils._frames import as_sequences, is_frames
+from sklearn_ser.utils._frames import AXIS_ATTR, LAYERS, as_sequences, frame_marks, is_frames
 
 ENCODERS = {"mlp": MLPEncoder, "attention": AttentionEncoder, "layers": LayersEncoder}
-
-#: What encoder="auto" stands for.
-_DEFAULT = {False: "mlp", True: "attention"}
 
 
 def choose_encoder(encoder, X):
@@ -27,7 +24,8 @@ def choose_encoder(encoder, X):
     """
     on_frames = is_frames(X)
     if encoder == "auto":
-        return _DEFAULT[on_frames]
+        of_layers = frame_marks(X).get(AXIS_ATTR) == LAYERS
+        return "mlp" if not on_frames else "layers" if of_layers else "attention"
     check_kind(encoder, X)
     return encoder
 

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.preprocessing._frame_input import read_frames
 from sklearn_ser.preprocessing._group_statistics import Statistics, statistics_of
-from sklearn_ser.utils._frames import FRAMES, frames_table
+from sklearn_ser.utils._frames import FRAMES, frame_marks, frames_table
 
 
 class FrameScaler(TransformerMixin, BaseEstimator):
@@ -125,7 +125,7 @@ class FrameScaler(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         sequences, index, names = read_frames(X, "FrameScaler", self.frame_features_)
         scaled = [None if sequence is None else self._scaled(sequence) for sequence in sequences]
-        return frames_table(scaled, index, names)
+        return frames_table(scaled, index, names, frame_marks(X))
 
     def get_feature_names_out(self, input_features=None):
         """The one column of the table: ``frames``.

@@ -16,10 +16,13 @@ from sklearn_ser.preprocessing._functionals import (
     is_functional,
     voicing_statistics,
 )
+from sklearn_ser.utils._frames import HOP_ATTR, frame_marks
 
 #: Which frames the statistics may be of, and what their names have in between.
 FRAME_SETS = {"all": "", "voiced": "voiced_", "unvoiced": "unvoiced_"}
 VOICED_ABOVE = 0.5
+#: Seconds from one frame to the next where nothing tells them.
+USUAL_HOP = 0.010
 
 
 class FunctionalsPooling(TransformerMixin, BaseEstimator):
@@ -58,14 +61,18 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
         these. The latter two need `voicing`; times, differences and stretches do not bridge the
         frames that are left out. A sequence without such frames has 0 everywhere:
         ``voiced_fraction`` tells.
-    hop_length : float, default=0.010
-        Seconds from one frame to the next, which all slopes and lengths are measured by; that of
-        the step that made the frames. 1.0 measures by frames.
+    hop_length : float, default=None
+        Seconds from one frame to the next, which all slopes and lengths are measured by; 1.0
+        measures by frames. None: what the table says (``attrs["hop_length"]``, which our audio
+        steps write and :class:`FrameScaler` keeps), or 0.010 where it says nothing: openSMILE's
+        descriptors, lists and arrays. A number holds whatever the table says.
 
     Attributes
     ----------
     frame_features_ : list of str
         Names of the features of a frame.
+    hop_length_ : float
+        The seconds that slopes and lengths are measured by.
 
     See Also
     --------
@@ -98,7 +105,7 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
         "functionals": [tuple, list],
         "voicing": [str, None],
         "frames": [str, tuple, list],
-        "hop_length": [Interval(Real, 0, None, closed="neither")],
+        "hop_length": [Interval(Real, 0, None, closed="neither"), None],
     }
 
     def __init__(
@@ -107,7 +114,7 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
         *,
         voicing=None,
         frames="all",
-        hop_length=0.010,
+        hop_length=None,
     ):
         self.functionals = functionals
         self.voicing = voicing
@@ -116,7 +123,7 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Remember the names of the features of a frame; nothing else is learned.
+        """Remember the names of the features of a frame and the hop; nothing else is learned.
 
         Parameters
         ----------
@@ -146,6 +153,8 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
                 f"(voicing); they have {shown}."
             )
         self.frame_features_ = names
+        known = frame_marks(X).get(HOP_ATTR, USUAL_HOP)
+        self.hop_length_ = float(known if self.hop_length is None else self.hop_length)
         return self
 
     def transform(self, X):
@@ -202,7 +211,7 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
             voiced = values[:, column] > VOICED_ABOVE
             chosen |= {"voiced": voiced, "unvoiced": ~voiced}
             values = np.delete(values, column, axis=1)
-            rhythm = voicing_statistics(voiced, self.hop_length)
+            rhythm = voicing_statistics(voiced, self.hop_length_)
         parts = [self._statistics(values, chosen[name]) for name in self._frame_sets()]
         return np.concatenate([*parts, rhythm])
 
@@ -210,7 +219,7 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
         positions = np.flatnonzero(chosen)
         if not len(positions):
             return np.zeros(len(self.functionals) * values.shape[1])
-        statistics = FrameStatistics(values[positions], positions, self.hop_length)
+        statistics = FrameStatistics(values[positions], positions, self.hop_length_)
         return np.concatenate([statistics[name] for name in self.functionals])
 
     def _frame_sets(self):

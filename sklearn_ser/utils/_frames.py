@@ -3,7 +3,9 @@
 A frame-level audio step gives a DataFrame with one object column, ``frames``, whose cells are
 float32 arrays of shape (n_frames, n_features); NaN stands for failed audio. Such a table is cut
 and indexed by scikit-learn like any other, and its index levels are the ids. The names of the
-features are in ``attrs["frame_features"]``.
+features are in ``attrs["frame_features"]``. Two marks may stand beside them:
+``attrs["frame_axis"]`` is "layers" where the rows of an array are the layers of a pretrained model
+and not moments in time, ``attrs["hop_length"]`` the seconds from one frame to the next.
 """
 
 import numpy as np
@@ -13,9 +15,13 @@ import pandas as pd
 FRAMES = "frames"
 #: Key of the features' names in the table's ``attrs``.
 FEATURES_ATTR = "frame_features"
+#: Keys of the marks that a table may carry in its ``attrs``.
+AXIS_ATTR, HOP_ATTR = "frame_axis", "hop_length"
+#: What stands under `AXIS_ATTR` where the rows of a sequence are layers.
+LAYERS = "layers"
 
 
-def frames_table(sequences, index, names):
+def frames_table(sequences, index, names, marks=None):
     """Make a table of frame sequences.
 
     Parameters
@@ -24,6 +30,8 @@ def frames_table(sequences, index, names):
     index : pandas.Index
     names : sequence of str
         Of the features.
+    marks : dict, optional
+        What :func:`frame_marks` gives.
 
     Returns
     -------
@@ -34,7 +42,14 @@ def frames_table(sequences, index, names):
         cells[row] = np.nan if sequence is None else sequence
     table = pd.DataFrame({FRAMES: pd.Series(cells, index=index, dtype=object)})
     table.attrs[FEATURES_ATTR] = [str(name) for name in names]
+    table.attrs.update(marks or {})
     return table
+
+
+def frame_marks(X):
+    """What the rows of the sequences are, as far as X tells: `AXIS_ATTR` and `HOP_ATTR`."""
+    attrs = getattr(X, "attrs", {})
+    return {key: attrs[key] for key in (AXIS_ATTR, HOP_ATTR) if key in attrs}
 
 
 def is_frames(X):

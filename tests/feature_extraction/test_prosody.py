@@ -140,6 +140,7 @@ def test_neighbours_and_threads_change_no_bit():
 def test_names_and_failed_audio():
     table = Prosody(on_error="ignore").fit_transform([voice(np.full(8000, 100.0)), np.zeros(8000)])
     assert table.attrs["frame_features"] == ["f0", "voicing", "f0_confidence", "energy"]
+    assert table.attrs["hop_length"] == 0.010
     assert pd.isna(table["frames"][1])
 
 

@@ -105,6 +105,12 @@ def test_feature_names():
     assert list(SpeakerEmbedding("frames").get_feature_names_out()) == ["frames"]
 
 
+def test_frames_come_every_10_ms(voice):
+    table = SpeakerEmbedding("frames").transform([voice])
+    assert table.attrs["hop_length"] == 0.010
+    assert len(table.loc[0, "frames"]) == 1 + len(voice) // 160
+
+
 def test_level_is_scaled_both_ways(voice):
     reference, quiet, loud = (
         SpeakerEmbedding().fit_transform([voice * gain for gain in (1, 1e-3, 2.5)]).to_numpy()

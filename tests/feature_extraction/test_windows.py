@@ -118,6 +118,7 @@ def test_pooling_is_over_the_inner_steps_rows(inner):
         names = [f"{part}_{name}" for part in pooling.split("_") for name in ("first", "last")]
         assert list(found.columns) == list(step.get_feature_names_out()) == names
     frames = SlidingWindows(inner, window=2, hop=1, pooling="frames").fit_transform(signals)
+    assert frames.attrs["hop_length"] == 1
     assert is_frames(frames)
     assert frames.attrs["frame_features"] == ["first", "last"]
     for found, expected in zip(frames["frames"], inner_rows, strict=True):

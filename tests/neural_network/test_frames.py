@@ -9,6 +9,7 @@ import pytest
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier, _training
 from sklearn_ser.neural_network import _sequences as sequences_module
+from sklearn_ser.preprocessing import FrameScaler
 from sklearn_ser.utils._frames import frames_table
 
 PARAMETERS = {
@@ -216,6 +217,15 @@ def test_layers_are_weighted_by_what_they_tell(frames):
     assert model.layer_weights_[2] > 0.3
     assert model.transform(X).shape == (120, 16)
     assert model.predict([X[0], None]).tolist()[1] is None
+
+
+def test_auto_weights_layers_where_the_table_says_so(frames):
+    cells = [np.resize(sequence, (4, 5)) for sequence in frames.sequences]
+    X = frames_table(cells, frames.X.index, list("vwxyz"), {"frame_axis": "layers"})
+    net = MTLNeuralClassifier(max_epochs=1, random_state=0)
+    scaler = FrameScaler().fit(X)
+    assert net.fit(scaler.transform(X), frames.y).layer_weights_.shape == (4,)
+    assert not hasattr(net.fit(cells, frames.y), "layer_weights_")  # a list cannot say it
 
 
 def test_layer_weights_belong_to_layers_only(frames, fitted):

@@ -55,6 +55,20 @@ def table():
     return frames_table([make_sequence(20, 2), None, make_sequence(31, 2, 1)], index, ["x", "y"])
 
 
+@pytest.mark.parametrize("step", [LogMelSpectrogram(n_mels=8), MFCC(5, n_mels=8)])
+def test_the_table_tells_the_hop(step):
+    noise = np.random.default_rng(0).normal(scale=0.05, size=8000)
+    table = FrameScaler().fit_transform(step.set_params(hop_length=0.025).transform([noise]))
+    assert table.attrs["hop_length"] == 0.025
+    told = FunctionalsPooling(("slope",)).fit(table)
+    assert told.hop_length_ == 0.025
+    pd.testing.assert_frame_equal(
+        told.transform(table), FunctionalsPooling(("slope",), hop_length=0.025).fit_transform(table)
+    )
+    assert FunctionalsPooling(hop_length=1).fit(table).hop_length_ == 1.0  # whatever it says
+    assert FunctionalsPooling().fit(list(table["frames"])).hop_length_ == 0.010
+
+
 def pooled(sequence, functional, **parameters):
     """One statistic of each feature of one sequence."""
     step = FunctionalsPooling((functional,), hop_length=HOP, **parameters)

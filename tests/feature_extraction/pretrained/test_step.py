@@ -17,8 +17,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from sklearn_ser import MTLNeuralClassifier, load_model, make_speech_corpus, save_model
+from sklearn_ser.evaluation import fit_model
 from sklearn_ser.feature_extraction import (
     PretrainedEmbedding,
+    SlidingWindows,
     _pretrained_encoder,
     _pretrained_source,
 )
@@ -50,7 +52,7 @@ def test_contract_of_audio_steps(kind, parameters, tiny_model):
     results = check_audio_step(
         PretrainedEmbedding(tiny_model(kind), **parameters), processes=False, on_skip=None
     )
-    assert [result["status"] for result in results] == ["passed"] * 38
+    assert [result["status"] for result in results] == ["passed"] * 43
 
 
 @pytest.mark.slow
@@ -69,6 +71,7 @@ def test_parameters_are_checked(tiny_model, signals):
     for parameters, message in [
         ({"layer": 4}, r"'mean', 'all' or a number from -4 to 3: the model .* has 3 layers, and 0"),
         ({"layer": -5}, r"from -4 to 3: .* Got -5 instead"),
+        ({"layer": True}, r"^The 'layer' parameter .* 'all' or a number. Got True instead"),
         ({"layer": "last"}, r"The 'layer' parameter of PretrainedEmbedding must be"),
         ({"layer": "all", "pooling": "frames"}, r"^layer='all' and pooling='frames' .* cannot be"),
         (
@@ -221,8 +224,26 @@ def test_all_layers_go_into_the_network_that_weights_them(tiny_model):
     model = make_pipeline(
         PretrainedEmbedding(tiny_model("wavlm layer"), layer="all"),
         FrameScaler(),
-        MTLNeuralClassifier(encoder="layers", max_epochs=2, random_state=0),
+        MTLNeuralClassifier(max_epochs=2, random_state=0),
     )
-    model.fit(frame, frame["emotion"])
+    model = fit_model(model, frame, aux=())
     assert model[-1].layer_weights_.shape == (4,)
     assert set(model.predict(frame)) <= set(frame["emotion"])
+
+
+@pytest.mark.parametrize("kind", ["wavlm layer", "whisper"])
+def test_what_the_rows_of_a_cell_are(kind, tiny_model, signals):
+    step = PretrainedEmbedding(tiny_model(kind), pooling="frames")
+    table = step.transform(signals)
+    assert table.attrs["hop_length"] == 0.02
+    assert "frame_axis" not in table.attrs
+    table = step.set_params(layer="all", pooling="mean").transform(signals)
+    assert table.attrs["frame_axis"] == "layers"
+    assert "hop_length" not in table.attrs
+
+
+def test_layers_cannot_be_seen_through_windows(tiny_model, signals):
+    step = SlidingWindows(PretrainedEmbedding(tiny_model("wavlm layer"), layer="all"))
+    message = r"PretrainedEmbedding gives all layers of its model .*Choose one layer, or their mean"
+    with pytest.raises(ValueError, match=message):
+        step.transform(signals)
