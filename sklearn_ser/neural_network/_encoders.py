@@ -9,7 +9,14 @@ FrameBatch or a tensor of rows, `n_outputs` how wide its representation is.
 from sklearn_ser.neural_network._attention import AttentionEncoder
 from sklearn_ser.neural_network._layers import LayersEncoder
 from sklearn_ser.neural_network._mlp import MLPEncoder
-from sklearn_ser.utils._frames import AXIS_ATTR, LAYERS, as_sequences, frame_marks, is_frames
+from sklearn_ser.utils._frames import (
+    AXIS_ATTR,
+    LAYERS,
+    as_sequences,
+    frame_marks,
+    is_frames,
+    refuse_united,
+)
 
 ENCODERS = {"mlp": MLPEncoder, "attention": AttentionEncoder, "layers": LayersEncoder}
 
@@ -32,6 +39,7 @@ def choose_encoder(encoder, X):
 
 def check_kind(encoder, X):
     """Refuse frame sequences where the encoder takes rows, and the other way round."""
+    refuse_united(X, "the network")
     wants_frames = ENCODERS[encoder].on_frames
     if wants_frames == (is_frames(X) or (wants_frames and _is_missing_throughout(X))):
         return

@@ -17,6 +17,7 @@ from sklearn_ser.preprocessing._group_statistics import (
 )
 from sklearn_ser.preprocessing._transduction import may_use_batch, note_use_of_batch
 from sklearn_ser.utils._failed import failed_rows
+from sklearn_ser.utils._frames import is_frames, refuse_united
 from sklearn_ser.utils._ids import ID_COLUMNS, find_id, require_id
 
 
@@ -145,7 +146,7 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         MetadataError
             If an id of `by` is neither a column nor an index level of X.
         ValueError
-            If X has Inf, or a row with only some NaN.
+            If X has Inf, or a row with only some NaN, or holds frame sequences.
         """
         wanted_by = f"GroupScaler(by={self.by!r})"
         ids = [require_id(X, name, wanted_by).to_numpy(dtype=object) for name in self._names()]
@@ -252,6 +253,12 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if isinstance(X, pd.DataFrame):
             X = X.drop(columns=self._id_columns(X))
             _refuse_text(X)
+        refuse_united(X, "GroupScaler")
+        if is_frames(X):
+            raise ValueError(
+                "GroupScaler scales rows of features, and X holds frame sequences. Pool them to "
+                "rows before (FunctionalsPooling), or scale the frames by FrameScaler."
+            )
         values = validate_data(
             self, X, dtype=[np.float64, np.float32], ensure_all_finite=False, reset=reset
         )

@@ -114,6 +114,40 @@ def frame_features(X, width):
     return names if len(names) == width else [f"frame_{i:03d}" for i in range(width)]
 
 
+def refuse_united(X, who):
+    """Refuse a table of several columns with sequences in some: what FeatureUnion makes of them.
+
+    Parameters
+    ----------
+    X : object
+    who : str
+        Who asks, for the message.
+
+    Raises
+    ------
+    ValueError
+        It names the columns.
+    """
+    if isinstance(X, pd.DataFrame):
+        names, columns = list(X.columns), [column for _, column in X.items()]
+    elif isinstance(X, np.ndarray) and X.ndim == 2:
+        names, columns = list(range(X.shape[1])), list(X.T)
+    else:
+        return
+    of_sequences = [
+        name
+        for name, column in zip(names, columns, strict=True)
+        if column.dtype == object and _holds_sequences(column)
+    ]
+    if of_sequences and len(names) > 1:
+        shown = ", ".join(map(repr, of_sequences[:4])) + (", ..." if len(of_sequences) > 4 else "")
+        raise ValueError(
+            f"{who} is given {len(names)} columns with frame sequences in {shown}. Sequences "
+            f"cannot be united column by column: in the FeatureUnion, pool each to a row "
+            f"(FunctionalsPooling after the step with frames)."
+        )
+
+
 def _holds_sequences(cells):
     """Whether the first cell that is not missing is a 2-D array."""
     for cell in cells:

@@ -16,7 +16,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks, estimator_html_repr
 
 from sklearn_ser.feature_extraction import MFCC, LogMelSpectrogram
-from sklearn_ser.preprocessing import FrameScaler, FunctionalsPooling
+from sklearn_ser.neural_network import MTLNeuralClassifier
+from sklearn_ser.preprocessing import FrameScaler, FunctionalsPooling, GroupScaler
 from sklearn_ser.preprocessing._functionals import FUNCTIONALS, VOICING_STATISTICS
 from sklearn_ser.utils._frames import frames_table
 
@@ -353,3 +354,16 @@ def test_missing_values_within_a_sequence_are_refused_by_row(step, value):
     words = [np.array([["a", "b"]])]
     with pytest.raises(ValueError, match=r"^row 0: \w+ needs numbers, found an array of <U1"):
         clone(step).fit(words)
+
+
+@pytest.mark.parametrize("output", ["default", "pandas"])
+@pytest.mark.parametrize(
+    "step", [FrameScaler(), FunctionalsPooling(), MTLNeuralClassifier(), GroupScaler()]
+)
+def test_steps_with_frames_cannot_be_united(step, output):
+    union = FeatureUnion([("mel", LogMelSpectrogram(n_mels=8)), ("cepstrum", MFCC(5, n_mels=8))])
+    noise = np.random.default_rng(0).normal(scale=0.05, size=(4, 2000))
+    pipeline = make_pipeline(union.set_output(transform=output), step)
+    message = rf"({type(step).__name__}|the network) is given 2 columns .*cannot be united column"
+    with pytest.raises(ValueError, match=message):
+        pipeline.fit(list(noise), ["a", "b", "a", "b"])

@@ -326,6 +326,14 @@ def test_parameters_are_checked_at_fit(train, parameters, message):
 # Frames in, frames out ---------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("by", [None, "corpus"])
+def test_frames_are_refused(by):
+    cells = [np.ones((3, 2)), np.zeros((4, 2))] * 2
+    X = pd.DataFrame({"frames": cells, "corpus": list("aabb")})
+    with pytest.raises(ValueError, match=r"holds frame sequences\. Pool them .* by FrameScaler"):
+        GroupScaler(by=by).fit(X)
+
+
 def test_columns_of_ids_become_index_levels(train):
     levels = GroupScaler(by=NESTED).fit(train).transform(train)
     assert levels.index.equals(train.index)

@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 
 from sklearn_ser.utils._failed import failed_rows
-from sklearn_ser.utils._frames import as_sequences, frame_features, frames_table, is_frames
+from sklearn_ser.utils._frames import (
+    as_sequences,
+    frame_features,
+    frames_table,
+    is_frames,
+    refuse_united,
+)
 
 SEQUENCES = [np.ones((3, 2), dtype=np.float32), np.ones((5, 2), dtype=np.float32)]
 
@@ -78,3 +84,27 @@ def test_in_stacked_sequences_nan_throughout_stands_for_failed_audio():
     stacked[2, 0, 0] = np.nan
     assert list(failed_rows(stacked)) == [False, True, False]
     assert list(failed_rows(list(stacked))) == [False, False, False]
+
+
+UNITED = pd.DataFrame({"a__frames": [None, SEQUENCES[1]], "b__frames": SEQUENCES, "c": [1.0, 2.0]})
+
+
+@pytest.mark.parametrize(
+    ("X", "named"),
+    [
+        (UNITED, r"3 columns with frame sequences in 'a__frames', 'b__frames'\."),
+        (UNITED[["c", "b__frames"]], r"2 columns with frame sequences in 'b__frames'\."),
+        (UNITED.to_numpy(), r"3 columns with frame sequences in 0, 1\."),
+    ],
+)
+def test_united_sequences_are_refused(X, named):
+    message = f"^SomeStep is given {named} .* pool each to"
+    with pytest.raises(ValueError, match=message):
+        refuse_united(X, "SomeStep")
+
+
+@pytest.mark.parametrize(
+    "X", [UNITED[["a__frames"]], UNITED[["c"]], SEQUENCES, np.ones((2, 3, 2)), np.ones((2, 3))]
+)
+def test_one_column_and_rows_are_not_refused(X):
+    refuse_united(X, "SomeStep")
