@@ -13,17 +13,18 @@ from sklearn_ser.utils._audio_checks_outputs import (
     fitted,
     has_parameter,
     is_frame_table,
+    is_table,
     pairs,
     plain,
     reference,
     sampling_rate_of,
-    values_by_row,
 )
 from sklearn_ser.utils._audio_checks_speech import (
     SAMPLING_RATE,
     equal_length_signals,
     object_array,
     speech,
+    write_16_bit,
 )
 
 
@@ -101,6 +102,18 @@ def check_equal_length_arrays(step):
         assert_same(used.transform(container), expected, f"{name} gives other numbers than a list")
 
 
+def check_channels_are_averaged(step):
+    """Channels that differ give what their mean gives, in arrays and in files."""
+    left, right = equal_length_signals()[:2]
+    both, used = np.stack([left, right]), fitted(step)
+    expected = used.transform(pairs([(left + right) / 2]))
+    file = speech().new_folder() / "stereo.wav"
+    write_16_bit(file, both)
+    for name, cells in {"an array": pairs([both]), "a file": [str(file)]}.items():
+        found = used.transform(cells)
+        assert_same(found, expected, f"two channels of {name} differ from their mean")
+
+
 def check_rates_are_converted(step):
     """A pair at another rate is resampled as the audio door does it."""
     from sklearn_ser.audio import read_audio
@@ -124,6 +137,32 @@ def check_start_and_end_are_read(step):
     assert_same(used.transform(timedeltas), found, "start and end as timedeltas differ")
 
 
+def check_audio_in_index_levels(step):
+    """An audformat index, filewise or segmented, and tables and columns that have one."""
+    frame, used = speech().frame, fitted(step)
+    starts, ends = pd.to_timedelta([0, 0.05], unit="s"), pd.to_timedelta([None, 0.4], unit="s")
+    files = pd.Index(frame["file"].iloc[:2], name="file")
+    for kind, index, cells in (
+        ("filewise", files, list(files)),
+        (
+            "segmented",
+            pd.MultiIndex.from_arrays([files, starts, ends], names=["file", "start", "end"]),
+            pairs([speech().signals[0], speech().signals[1][800:6400]]),
+        ),
+    ):
+        expected = used.transform(cells)
+        labels = pd.Series(list(frame["emotion"].iloc[:2]), index=index, name="emotion")
+        for form, X in {"index": index, "table": labels.to_frame(), "column": labels}.items():
+            what = f"audio in the levels of a {kind} {form}"
+            try:
+                found = used.transform(X)
+            except AudioError as error:
+                raise AssertionError(f"{what} is not read: {error}") from error
+            assert_same(found, expected, f"{what} gives other numbers")
+            if is_table(found):
+                assert_same_index(found, pd.DataFrame(index=index), what)
+
+
 def check_named_audio_column(step):
     """`audio` names the column; without it the error says what X has."""
     renamed = speech().X.rename(columns={"file": "wave"})
@@ -142,9 +181,12 @@ def check_input_is_not_modified(step):
     """Neither a DataFrame nor the arrays in it change, and read-only arrays are accepted."""
     signals = [signal.copy() for signal in speech().signals]
     X = speech().X.assign(file=pairs(signals), start=0.05, end=0.4)
-    before = X.copy()
+    X.index.name, X.columns.name, X.attrs = "place", "kind", {"made": "here"}
+    before, given = X.copy(), _names_within(X)
     used = fitted(step)
     expected = used.transform(X)
+    if _names_within(X) != given:
+        raise AssertionError(f"the step changed names or attrs of X: {_names_within(X)}")
     if list(X.columns) != list(before.columns) or not X.index.equals(before.index):
         raise AssertionError("the step changed the columns or the index of X")
     for name in X.columns.drop("file"):
@@ -157,19 +199,27 @@ def check_input_is_not_modified(step):
     assert_same(used.transform(X), expected, "read-only arrays give other numbers")
 
 
+def _names_within(X):
+    return list(X.index.names), list(X.columns.names), dict(X.attrs)
+
+
 def check_label_columns_change_nothing(step):
-    """Columns beside audio, times and ids have no influence on values, names or index."""
+    """What is beside audio, times and ids, in columns or index levels, has no influence."""
     used = fitted(step).set_output(transform="pandas")
     X = speech().X
     expected = used.transform(X)
     labelled = speech().frame.assign(target=np.arange(len(X)), note=None)
-    found = plain(step).set_output(transform="pandas").fit(labelled, speech().y).transform(labelled)
-    assert_same(found, expected, "other columns of X change the numbers")
-    assert_same_index(found, expected, "other columns of X change the index")
-    if list(found.columns) != list(expected.columns):
-        raise AssertionError(f"other columns of X change the output's columns: {found.columns}")
-    if len(found) and values_by_row(found)[0].shape != values_by_row(expected)[0].shape:
-        raise AssertionError("other columns of X change the number of features")
+    labels = [name for name in labelled.columns if name not in X.columns]
+    for what, given in (
+        ("columns", labelled),
+        ("index levels", labelled.set_index(labels)),
+    ):
+        new = plain(step).set_output(transform="pandas")
+        found = new.fit(given, speech().y).transform(given)
+        assert_same(found, expected, f"other {what} of X change the numbers")
+        assert_same_index(found, expected, f"other {what} of X change the index")
+        if list(found.columns) != list(expected.columns):
+            raise AssertionError(f"other {what} of X change the output's columns: {found.columns}")
 
 
 def check_beyond_full_scale(step):

@@ -14,6 +14,7 @@ from sklearn_ser.utils._audio_checks_outputs import (
     assert_same_index,
     fitted,
     has_parameter,
+    pairs,
     plain,
     reference,
 )
@@ -81,6 +82,14 @@ def check_fit_learns_nothing_it_should_not(step):
         except NotFittedError as error:
             raise AssertionError("check_is_fitted does not see that it is stateless") from error
         assert_same(plain(step).transform(X), expected, "without fit the output differs")
+
+
+def check_fit_learns_nothing_from_the_audio(step):
+    """Fitted on other audio, on one utterance or on many, the step gives the same."""
+    one, other = speech().X["file"].iloc[[1]], pairs([-signal[::-1] for signal in speech().signals])
+    for what, training in {"one utterance": list(one), "more utterances": 2 * other}.items():
+        found = plain(step).fit(training, [0] * len(training)).transform(speech().X)
+        assert_same(found, reference(step), f"fitted on {what}, the output differs")
 
 
 def check_pickle(step):

@@ -16,12 +16,21 @@ from sklearn_ser.utils._audio_checks_outputs import (
     assert_same_index,
     audio_error,
     fitted,
+    has_parameter,
     is_table,
     pairs,
     reference,
     values_by_row,
 )
-from sklearn_ser.utils._audio_checks_speech import object_array, speech
+from sklearn_ser.utils._audio_checks_speech import (
+    equal_length_signals,
+    object_array,
+    speech,
+    write_16_bit,
+)
+
+# Rows of the one large batch, beyond the batch sizes in use, and samples of each.
+_MANY, _SHORT = 66, 4000
 
 
 def check_global_state_is_untouched(step):
@@ -116,6 +125,32 @@ def check_order_of_rows_is_irrelevant(step):
     assert_same(found, [values[row] for row in order], what, exact=False)
     if is_table(found):
         assert_same_index(found, expected.iloc[order], "the index does not follow the rows")
+
+
+def check_one_row_equals_that_row_among_many(step):
+    """In a large batch of short utterances each gets what it gets among few."""
+    short = pairs([signal[:_SHORT] for signal in speech().signals])
+    used = fitted(step)
+    expected = values_by_row(used.transform(short))
+    order = np.arange(_MANY) * 3 % len(short)
+    found = used.transform([short[row] for row in order])
+    what = f"of {_MANY} rows some get other numbers than of {len(short)}"
+    assert_same(found, [expected[row] for row in order], what, exact=False)
+
+
+def check_rewritten_files_are_read_anew(step):
+    """A file that is written again gives its new content, with and without a store."""
+    first, second = equal_length_signals()[:2]
+    folder = speech().new_folder()
+    file = str(folder / "rewritten.wav")
+    stores = (None, folder / "store") if has_parameter(step, "store") else (None,)
+    for store in stores:
+        used = fitted(step) if store is None else fitted(step, store=store)
+        for signal in (first, second):
+            write_16_bit(file, signal)
+            found = used.transform([file])
+            what = f"a file is rewritten (store={store and 'folder'}), and its old numbers stay"
+            assert_same(found, fitted(step).transform(pairs([signal])), what)
 
 
 def check_n_jobs_is_irrelevant(step):

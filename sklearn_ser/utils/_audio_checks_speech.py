@@ -14,12 +14,14 @@ import numpy as np
 import pandas as pd
 import soundfile
 
+from sklearn_ser.utils._ids import ID_COLUMNS
+
 #: Of the files, in Hz.
 SAMPLING_RATE = 16000
 # Samples of the utterances: short, for speed, and all different.
 _LENGTHS = (6800, 8000, 7600, 7000)
-#: Id columns of `Speech.frame`, in the order in which they become index levels.
-IDS = ("corpus", "speaker", "language", "text")
+#: Id columns of `Speech.frame`, in the order in which they become index levels: all there are.
+IDS = ID_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,21 @@ def speech():
     signals = tuple(read_audio(file, SAMPLING_RATE) for file in files)
     for signal in signals:
         signal.flags.writeable = False
-    return Speech(frame.assign(file=files), signals, folder)
+    recordings = [f"recording {row}" for row in range(len(frame))]
+    return Speech(frame.assign(file=files, recording=recordings), signals, folder)
+
+
+def write_16_bit(file, samples):
+    """Write what the files of `Speech` hold, so that it is read back to the bit.
+
+    Parameters
+    ----------
+    file : str or Path
+    samples : ndarray of shape (n_samples,) or (n_channels, n_samples)
+        Multiples of 1/32768.
+    """
+    integers = np.round(samples * 32768).astype(np.int16)
+    soundfile.write(file, integers.T, SAMPLING_RATE, subtype="PCM_16")
 
 
 def equal_length_signals():

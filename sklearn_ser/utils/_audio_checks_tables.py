@@ -61,6 +61,8 @@ def check_names_and_width_agree(step):
         raise AssertionError("get_feature_names_out must give a 1-D array of dtype object")
     if len(set(names)) != len(names) or not all(isinstance(name, str) for name in names):
         raise AssertionError("the names of the features are no unique strings")
+    if list(used.get_feature_names_out(list(speech().X.columns))) != list(names):
+        raise AssertionError("get_feature_names_out takes the names of X's columns for its own")
     found = used.transform(speech().X.iloc[:1])
     if found.shape[1] != len(names):
         raise AssertionError(f"{len(names)} names for {found.shape[1]} columns")

@@ -43,6 +43,7 @@ def _checks_of(step, processes):
     yield _rows.check_global_state_is_untouched
     yield _rows.check_global_seeds_are_irrelevant
     yield _parameters.check_fit_learns_nothing_it_should_not
+    yield _parameters.check_fit_learns_nothing_from_the_audio
     yield _parameters.check_pickle
     yield _parameters.check_skops
     yield _parameters.check_html_repr
@@ -54,8 +55,10 @@ def _checks_of(step, processes):
     yield _input.check_containers_give_the_same
     yield _input.check_arrays_give_the_same_as_files
     yield _input.check_equal_length_arrays
+    yield _input.check_channels_are_averaged
     yield _input.check_rates_are_converted
     yield _input.check_start_and_end_are_read
+    yield _input.check_audio_in_index_levels
     yield _input.check_input_is_not_modified
     yield _input.check_label_columns_change_nothing
     yield _input.check_beyond_full_scale
@@ -65,7 +68,9 @@ def _checks_of(step, processes):
         yield _input.check_remove_dc
     yield _rows.check_repeated_transform_is_equal
     yield _rows.check_one_row_equals_that_row_among_others
+    yield _rows.check_one_row_equals_that_row_among_many
     yield _rows.check_order_of_rows_is_irrelevant
+    yield _rows.check_rewritten_files_are_read_anew
     yield _rows.check_nothing_is_printed
     if has["n_jobs"]:
         yield _rows.check_n_jobs_is_irrelevant
@@ -201,7 +206,7 @@ def check_audio_step(
     >>> from sklearn_ser.utils.estimator_checks import check_audio_step
     >>> results = check_audio_step(MFCC(), processes=False)
     >>> len(results), {result["status"] for result in results}
-    (38, {'passed'})
+    (43, {'passed'})
     """
     _refuse_classes([estimator])
     if on_fail == "raise" and callback is not None:

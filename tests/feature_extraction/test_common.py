@@ -37,7 +37,7 @@ STEPS = [
     SlidingWindows(SpeakerEmbedding("unit"), window=0.3, hop=0.2, pooling="frames"),
 ]
 # Steps with all the parameters that audio steps have in common get every check.
-N_CHECKS = 39
+N_CHECKS = 44
 
 
 @parametrize_with_audio_checks(STEPS)

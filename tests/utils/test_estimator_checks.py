@@ -57,7 +57,7 @@ def test_a_sound_step_passes(estimator, check):
 
 def test_number_and_order_of_checks():
     names = [check.__name__ for _, check in audio_step_checks_generator(Outsider())]
-    assert len(names) == len(set(names)) == 31
+    assert len(names) == len(set(names)) == 36
     assert names[:3] == [
         "check_scikit_learn_api",
         "check_parameters_are_stored",
@@ -68,7 +68,7 @@ def test_number_and_order_of_checks():
 def test_results_have_the_form_of_scikit_learn():
     step = Outsider()
     results = check_audio_step(step)
-    assert len(results) == 31
+    assert len(results) == 36
     assert results[0] == {
         "estimator": step,
         "check_name": "check_scikit_learn_api",
@@ -109,7 +109,7 @@ def test_expected_failures_and_callback():
         "check_pickle": "passed",
     }
     assert found[BROKEN]["expected_to_fail_reason"] == "no names"
-    assert len(check_audio_step(Unnamed(), expected_failed_checks={BROKEN: "no names"})) == 31
+    assert len(check_audio_step(Unnamed(), expected_failed_checks={BROKEN: "no names"})) == 36
     with pytest.raises(ValueError, match="callback cannot be provided together with"):
         check_audio_step(Outsider(), callback=print)
 
@@ -167,7 +167,7 @@ def test_parametrization_names_step_and_check():
     )
     names, cases = decorator.mark.args
     assert names == ("estimator", "check")
-    assert len(cases) == 31
+    assert len(cases) == 36
     assert decorator.mark.kwargs["ids"](Unnamed(power=3)) == "Unnamed(power=3)"
     (marked,) = [case for case in cases if hasattr(case, "marks")]
     assert marked.marks[0].kwargs == {"reason": "3 names"}

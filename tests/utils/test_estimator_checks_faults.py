@@ -77,6 +77,10 @@ def gives(change):
     return Gives()
 
 
+def loses_recordings(step, found):
+    return found.droplevel("recording") if found.index.nlevels > 1 else found
+
+
 class KeepsMore(Loudness):
     def __init__(self, factor=1.0):
         super().__init__()
@@ -108,6 +112,24 @@ class LearnsFromLabels(Loudness):
 
     def transform(self, X):
         return super().transform(X) + np.float32(getattr(self, "offset_", 0))
+
+
+class LearnsTheLevel(Loudness):
+    def fit(self, X, y=None):
+        self.level_ = 0 if y is None else super().transform(X)["level"].mean()
+        return super().fit(X)
+
+    def transform(self, X):
+        return super().transform(X) - np.float32(self.level_)
+
+
+class LearnsTheNumberOfRows(Loudness):
+    def fit(self, X, y=None):
+        self.is_large_ = len(X) > 4
+        return super().fit(X)
+
+    def transform(self, X):
+        return super().transform(X) * np.float32(1 + self.is_large_)
 
 
 class FitReturnsNothing(Loudness):
@@ -147,6 +169,11 @@ class ForgetsTheNamesOfFrames(LoudnessOverTime):
 class OneNameTooMany(Loudness):
     def get_feature_names_out(self, input_features=None):
         return np.array([*NAMES, "one more"], dtype=object)
+
+
+class EchoesNames(Loudness):
+    def get_feature_names_out(self, input_features=None):
+        return np.array(NAMES if input_features is None else input_features, dtype=object)
 
 
 class RepeatsAName(Loudness):
@@ -191,6 +218,22 @@ class WritesNoStore(Loudness):
         return super().transform(X)
 
 
+class KnowsPathsAlone(Loudness):
+    def transform(self, X):
+        found = super().transform(X)
+        self.known_ = getattr(self, "known_", {})
+        if isinstance(X, list) and isinstance(X[0], str):
+            for row, file in enumerate(X):
+                found.iloc[row] = self.known_.setdefault(file, found.iloc[row])
+        return found
+
+
+class KnowsPathsInItsStore(KnowsPathsAlone):
+    def transform(self, X):
+        parent = Loudness if self.store is None else KnowsPathsAlone
+        return parent.transform(self, X)
+
+
 class WantsTheRowsOfFit(Loudness):
     def fit(self, X, y=None):
         self.n_rows_ = len(X)
@@ -223,6 +266,10 @@ FAULTS = {
         (FitReturnsNothing(), "fit does not return the step"),
         (WantsTheRowsOfFit(), "n_rows_"),
     ],
+    "check_fit_learns_nothing_from_the_audio": [
+        (LearnsTheLevel(), "fitted on one utterance, the output differs"),
+        (LearnsTheNumberOfRows(), "fitted on more utterances, the output differs"),
+    ],
     "check_pickle": [(HoldsALambda(), "[Pp]ickle"), (Counts(), "pickled after it was used")],
     "check_skops": [(HoldsAFunction(), "skops would have to trust .*describe")],
     "check_html_repr": [(CannotBeShown(), "no diagram")],
@@ -237,14 +284,26 @@ FAULTS = {
     "check_names_and_width_agree": [
         (OneNameTooMany(), "4 names for 3 columns"),
         (RepeatsAName(), "no unique strings"),
+        (EchoesNames(), "takes the names of X's columns for its own"),
     ],
     "check_set_output": [(IgnoresSetOutput(), "set_output gives no DataFrame")],
     "check_ids_become_index_levels": [
-        (gives(lambda step, found: found.reset_index(drop=True)), "X with id columns")
+        (gives(lambda step, found: found.reset_index(drop=True)), "X with id columns"),
+        (gives(loses_recordings), "X with id columns: MultiIndex are different"),
     ],
     "check_repeated_transform_is_equal": [(Counts(), "a second transform")],
     "check_one_row_equals_that_row_among_others": [
         (gives(lambda step, found: found / found.max(axis=0)), "row 1 alone differs")
+    ],
+    "check_one_row_equals_that_row_among_many": [
+        (
+            gives(lambda step, found: found - found.mean() if len(found) > 64 else found),
+            "of 66 rows some get other numbers than of 4",
+        )
+    ],
+    "check_rewritten_files_are_read_anew": [
+        (KnowsPathsAlone(), r"rewritten \(store=None\), and its old numbers stay"),
+        (KnowsPathsInItsStore(), r"rewritten \(store=folder\), and its old numbers stay"),
     ],
     "check_order_of_rows_is_irrelevant": [
         (

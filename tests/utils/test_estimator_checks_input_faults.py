@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from sklearn_ser.exceptions import AudioError, AudioWarning
 from sklearn_ser.feature_extraction._base import AudioExtractor
@@ -110,6 +111,46 @@ class AddsAColumn(Loudness):
         if isinstance(X, pd.DataFrame):
             X["seen"] = True
         return super().transform(X)
+
+
+class NamesTheIndex(Loudness):
+    def transform(self, X):
+        if isinstance(X, pd.DataFrame):
+            X.index.name = "row"
+        return super().transform(X)
+
+
+class TakesTheLeftChannel(Loudness):
+    def transform(self, X):
+        if isinstance(X, list) and isinstance(X[0], tuple):
+            X = [(np.atleast_2d(signal)[0], rate) for signal, rate in X]
+        return super().transform(X)
+
+
+class TakesTheLeftChannelOfFiles(Loudness):
+    def transform(self, X):
+        if isinstance(X, list) and isinstance(X[0], str):
+            X = [(samples[:, 0], rate) for samples, rate in map(two_dimensional, X)]
+        return super().transform(X)
+
+
+def two_dimensional(file):
+    return soundfile.read(file, dtype="float32", always_2d=True)
+
+
+class LeaksALabelFromALevel(Loudness):
+    def transform(self, X):
+        found = super().transform(X)
+        if isinstance(X, pd.DataFrame) and "emotion" in X.index.names:
+            found["level"] += X.index.get_level_values("emotion") == "anger"
+        return found
+
+
+class KeepsLabelsInTheIndex(Loudness):
+    def transform(self, X):
+        found = super().transform(X)
+        keeps = isinstance(X, pd.DataFrame) and "emotion" in X.index.names
+        return found.set_axis(X.index) if keeps else found
 
 
 class LeaksALabel(Loudness):
@@ -229,6 +270,10 @@ FAULTS = {
             "a 2-D array gives other numbers",
         )
     ],
+    "check_channels_are_averaged": [
+        (TakesTheLeftChannel(), "two channels of an array differ from their mean"),
+        (TakesTheLeftChannelOfFiles(), "two channels of a file differ from their mean"),
+    ],
     "check_rates_are_converted": [(IgnoresRates(), "pairs at 22050 Hz")],
     "check_start_and_end_are_read": [(IgnoresTimes(), "start and end do not cut")],
     "check_named_audio_column": [
@@ -237,13 +282,30 @@ FAULTS = {
             "without the audio column is accepted",
         )
     ],
+    "check_audio_in_index_levels": [
+        (
+            reads(lambda X: list(X) if isinstance(X, pd.Series) else X),
+            "levels of a filewise column is not read: row 0, file 'anger'",
+        ),
+        (
+            reads(lambda X: X.get_level_values("file") if isinstance(X, pd.MultiIndex) else X),
+            "levels of a segmented index gives other numbers: row 1",
+        ),
+        (
+            gives(lambda step, found: found.reset_index(drop=True)),
+            "levels of a filewise index: Index",
+        ),
+    ],
     "check_input_is_not_modified": [
         (WritesIntoArrays(), "changed the audio in row 0"),
         (AddsAColumn(), "changed the columns"),
+        (NamesTheIndex(), r"changed names or attrs of X: \(\['row'\]"),
     ],
     "check_label_columns_change_nothing": [
-        (LeaksALabel(), "change the numbers"),
-        (LeaksALabelIntoTheIndex(), "change the index"),
+        (LeaksALabel(), "other columns of X change the numbers"),
+        (LeaksALabelIntoTheIndex(), "other columns of X change the index"),
+        (LeaksALabelFromALevel(), "other index levels of X change the numbers"),
+        (KeepsLabelsInTheIndex(), "other index levels of X change the index"),
     ],
     "check_beyond_full_scale": [(ClipsSilently(), "beyond full scale: no AudioError")],
     "check_remove_dc": [(KeepsTheMean(), "does not remove the mean")],
