@@ -1,6 +1,8 @@
 """Run an extractor over all utterances of a table, in order, several at a time."""
 
 import pickle
+from collections import deque
+from contextlib import closing, nullcontext
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -10,7 +12,7 @@ from sklearn_ser._audio_cell import path_of
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._dask_backend import lasting_backend
 from sklearn_ser.feature_extraction._extracted import Extracted
-from sklearn_ser.feature_extraction._stored import StoredRows
+from sklearn_ser.feature_extraction._stored import StoredRows, absolute_path
 from sklearn_ser.utils._progress import progress
 
 #: Most utterances in one task: enough to hide a task's cost, few enough for a smooth bar.
@@ -39,70 +41,149 @@ def extract_rows(extractor, table, keep):
     list of AudioError
         By row. With ``on_error="raise"`` the work ends soon after the first.
     """
-    failures, clipped, n_stored = [], {}, 0
     stored = None if extractor.store is None else StoredRows(extractor, table)
     name = type(extractor).__name__
     with (
+        nullcontext() if stored is None else closing(stored),
         extractor._computing(),
         progress(total=len(table), desc=name, unit="utt", verbose=extractor.verbose) as bar,
     ):
-        # What the store has comes first, in large strides: it costs next to nothing.
-        missing = range(len(table)) if stored is None else []
-        for rows in _strides(len(table), ROWS_PER_LOOK) if stored is not None else ():
-            found = stored.look_up(rows)
-            missing += [row for row in rows if row not in found]
-            for row, extracted in found.items():
-                keep(row, extracted.values)
-                if extracted.clipped is not None:
-                    clipped[row] = extracted.clipped
-            n_stored += len(found)
-            bar.set_postfix_str(_remarks(failures, n_stored), refresh=False)
-            bar.update(len(found))
-        for rows, chunk in _extract_missing(extractor, table, missing, failures):
-            for row, extracted in zip(rows, chunk, strict=True):
-                if extracted.values is not None:
-                    keep(row, extracted.values)
-                if extracted.error is not None:
-                    failures.append(extracted.error)
-                if extracted.clipped is not None:
-                    clipped[row] = extracted.clipped
-            if stored is not None:
-                stored.add(dict(zip(rows, chunk, strict=True)))
-            bar.set_postfix_str(_remarks(failures, n_stored), refresh=False)
-            bar.update(len(rows))
-    table.note_clipped(clipped)
-    return failures
+        results = _Results(keep, bar)
+        missing = range(len(table))
+        if stored is not None:
+            # What the store has comes first, in large strides: it costs next to nothing.
+            missing = []
+            for rows in _strides(len(table), ROWS_PER_LOOK):
+                found = stored.look_up(rows)
+                stored.tell()
+                results.take(found, stored=True)
+                missing += [row for row in rows if row not in found]
+        while len(missing):
+            # What other processes are extracting is left to them, and looked for at the end.
+            others = _extract_missing(extractor, table, missing, stored, results)
+            if results.failures and extractor.on_error == "raise":
+                first = min(error.row for error in results.failures)
+                others = [row for row in others if row < first]
+            if others:
+                stored.wait_for(others)
+            missing = others
+    table.note_clipped(results.clipped)
+    return results.failures
 
 
-def _remarks(failures, n_stored):
-    """What the progress bar says beside done, total, rate and time left; cut off on the right."""
-    counts = {"errors": len(failures), "stored": n_stored}
-    return ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
+class _Results:
+    """Where the results of an extraction go, as they come."""
+
+    def __init__(self, keep, bar):
+        self.failures, self.clipped = [], {}
+        self._keep, self._bar = keep, bar
+        self._n_stored = 0
+
+    def take(self, extracted, stored=False):
+        """Take the results of some rows.
+
+        Parameters
+        ----------
+        extracted : dict of int to Extracted
+        stored : bool, default=False
+            Whether they come from the store.
+        """
+        for row, result in extracted.items():
+            if result.values is not None:
+                self._keep(row, result.values)
+            if result.error is not None:
+                self.failures.append(result.error)
+            if result.clipped is not None:
+                self.clipped[row] = result.clipped
+        self._n_stored += len(extracted) if stored else 0
+        self._bar.set_postfix_str(self._remarks(), refresh=False)
+        self._bar.update(len(extracted))
+
+    def _remarks(self):
+        """What the bar says beside done, total, rate and time left; cut off on the right."""
+        counts = {"errors": len(self.failures), "stored": self._n_stored}
+        return ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
 
 
-def _extract_missing(extractor, table, missing, failures):
-    """Yield the rows of each chunk, in their order, and what became of them."""
-    if not len(missing):
-        return
+def _extract_missing(extractor, table, missing, stored, results):
+    """Extract rows; return those that are left to other processes.
+
+    Parameters
+    ----------
+    extractor : AudioExtractor
+    table : AudioTable
+    missing : sequence of int
+    stored : StoredRows or None
+    results : _Results
+
+    Returns
+    -------
+    list of int
+    """
     # Threads by default: openSMILE and torch release the interpreter lock. Results come in the
     # order of the rows, so the failure that is raised does not depend on n_jobs.
     backend = lasting_backend(get_active_backend(prefer="threads")[0])
     parallel = Parallel(n_jobs=extractor.n_jobs, backend=backend, return_as="generator")
     n_jobs = backend.effective_n_jobs(parallel.n_jobs)
-    if n_jobs > 1 and not getattr(backend, "supports_sharedmem", False):
-        here = [row for row in missing if not _can_be_sent(table._cells.values[row])]
-        if here:
-            yield extract_chunk(extractor, table.part(here), here)
-            missing = sorted(set(missing).difference(here))
+    elsewhere = n_jobs > 1 and not getattr(backend, "supports_sharedmem", False)
+    found, others = deque(), []  # `tasks` runs in joblib's threads, and only puts things here
+
+    def task(rows, elsewhere):
+        """The task of extracting these rows, or of those of them that are left to us."""
+        if stored is not None:
+            rows, served, left = stored.claim(rows)
+            found.append(served)
+            others.extend(left)
+        if not rows:
+            return None
+        keyed = None if stored is None else stored.keyed(rows, elsewhere)
+        return extractor, _part(table, rows, elsewhere), keyed, rows
 
     def tasks():
         # joblib takes from here as jobs come free, so that a failure ends the work soon.
         for rows in split_rows(missing, n_jobs, extractor._batch_size):
-            if failures and extractor.on_error == "raise":
+            if results.failures and extractor.on_error == "raise":
                 return
-            yield delayed(extract_chunk)(extractor, table.part(rows), rows)
+            if (of_rows := task(rows, elsewhere)) is not None:
+                yield delayed(extract_as_keyed)(*of_rows)
 
-    yield from parallel(tasks())
+    def take(rows, chunk, has_step, other_files):
+        extracted = dict(zip(rows, chunk, strict=True))
+        for row, result in extracted.items():
+            if result.error is not None:  # with the path as the user gave it
+                result.error = AudioError(result.error.reason, row=row, file=table.file(row))
+        results.take(extracted)
+        if stored is not None:
+            stored.add(extracted, has_step, other_files)
+
+    def serve():
+        while found:
+            results.take(found.popleft(), stored=True)
+        if stored is not None:
+            stored.tell()
+
+    if elsewhere:
+        here = [row for row in missing if not _can_be_sent(table._cells.values[row])]
+        missing = sorted(set(missing).difference(here)) if here else missing
+        if here and (of_here := task(here, elsewhere=False)) is not None:
+            take(*extract_as_keyed(*of_here))
+    for chunk in parallel(tasks()) if len(missing) else ():
+        take(*chunk)
+        serve()
+    serve()
+    return others
+
+
+def _part(table, rows, elsewhere):
+    """A part of the table, for a process with a working directory of its own where `elsewhere`."""
+    part = table.part(rows)
+    if elsewhere:
+        cells = part._cells
+        cells.values = [
+            cell if (path := path_of(cell)) is None else absolute_path(path)
+            for cell in cells.values
+        ]
+    return part
 
 
 def _can_be_sent(cell):
@@ -127,6 +208,25 @@ def split_rows(rows, n_jobs, batch_size=1):
     if batch_size > 1:
         size = max(LARGEST_CHUNK, 2 * batch_size)
     return [rows[part.start : part.stop] for part in _strides(len(rows), size)]
+
+
+def extract_as_keyed(extractor, part, keyed, rows):
+    """One task, and whether what it worked with is what the keys of its rows were made of.
+
+    Returns
+    -------
+    rows : sequence of int
+    results : list of Extracted
+    has_step : bool
+        Whether the extractor is, before and after.
+    other_files : set of int
+        Rows whose file is not.
+    """
+    had_step = keyed is not None and keyed.has_step(extractor, part)
+    rows, results = extract_chunk(extractor, part, rows)
+    if keyed is None:
+        return rows, results, True, set()
+    return rows, results, had_step and keyed.has_step(extractor, part), keyed.other_files()
 
 
 def extract_chunk(extractor, part, rows):

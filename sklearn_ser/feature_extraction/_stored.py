@@ -2,12 +2,17 @@
 
 import math
 import os
+import sys
+import time
 import warnings
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from sklearn_ser._audio_cell import path_of
 from sklearn_ser.exceptions import StoreError, StoreWarning
 from sklearn_ser.feature_extraction._extracted import Extracted
 from sklearn_ser.feature_extraction._store import FeatureStore
+from sklearn_ser.feature_extraction._store_claims import Claims
 from sklearn_ser.feature_extraction._store_files import FileDigests
 from sklearn_ser.feature_extraction._store_keys import (
     NoStableContent,
@@ -16,16 +21,50 @@ from sklearn_ser.feature_extraction._store_keys import (
     utterance_key,
 )
 
-#: From `_give_up` to the caller of `transform`: look_up or add, extract_rows, transform, and the
-#: method that scikit-learn wraps around it.
-_STACKLEVEL = 6
+#: Seconds that a transform waits in all for what other processes are extracting.
+MOST_WAITED = 30.0
+#: Seconds between two looks at whether they are done.
+_BETWEEN_LOOKS = 0.02
+#: Packages whose code lies between a user's line and a warning here.
+_BETWEEN = {"sklearn_ser", "sklearn", "joblib", "contextlib"}
+
+
+@dataclass
+class Keyed:
+    """What the keys of a chunk were made of, for whoever extracts it to compare with.
+
+    Attributes
+    ----------
+    step : bytes
+        The extractor's digest.
+    files : dict of int to (str, FileDigest)
+        Row -> path and content; only where another process reads them.
+    """
+
+    step: bytes
+    files: dict = field(default_factory=dict)
+
+    def has_step(self, extractor, part):
+        """Whether the extractor, here and now, is what the keys say."""
+        try:
+            return extractor_digest(extractor, part._options) == self.step
+        except Exception:  # a configuration or model file that is gone or half written
+            return False
+
+    def other_files(self):
+        """The rows whose file is another one here than where the keys were made."""
+        same = {}
+        for path, digest in self.files.values():
+            if path not in same:
+                same[path] = digest.is_found_at(path)
+        return {row for row, (path, _) in self.files.items() if not same[path]}
 
 
 class StoredRows:
     """The rows of a table, as far as the store of an extractor has them.
 
-    Where the store fails, one StoreWarning says so, and it is left alone for the rest of this
-    transform.
+    Where the store fails, `tell` gives one StoreWarning, and it is left alone for the rest of
+    this transform.
 
     Parameters
     ----------
@@ -38,15 +77,17 @@ class StoredRows:
         self._cells = table._cells
         self._sampling_rate = table._options.sampling_rate
         self._store = FeatureStore(os.fspath(extractor.store))
+        self._claims = Claims(self._store.path)
+        self._patience = MOST_WAITED
         self._files = FileDigests()
         self._arrays = {}
         self._to_add = {}  # row -> key, path, FileDigest
-        self._trouble = None
         self._gave_up = False
+        self._untold = None
         try:
             self._step = extractor_digest(extractor, table._options)
         except NoStableContent as error:
-            self._trouble = (
+            self._give_up(
                 f"features are not kept in the feature store {self._store.path!r}: {error}, which "
                 f"has no content to know it by in another run. Give plain values, or store=None"
             )
@@ -63,11 +104,80 @@ class StoredRows:
         dict of int to Extracted
             The rows that are there.
         """
-        if self._trouble is not None:
-            self._give_up(self._trouble)
+        return {} if self._gave_up else self._found(self._keys(rows))
+
+    def claim(self, rows):
+        """Claim rows that `look_up` did not find, right before they are extracted.
+
+        Parameters
+        ----------
+        rows : sequence of int
+
+        Returns
+        -------
+        mine : list of int
+            To be extracted here.
+        found : dict of int to Extracted
+            What others have stored meanwhile.
+        others : list of int
+            What others are extracting just now.
+        """
+        keys = {row: known for row in rows if (known := self._to_add.get(row))}
+        if self._gave_up or not keys:
+            return list(rows), {}, []
+        keys_of_rows = [key for key, *_ in keys.values()]
+        # Whoever stores a row gives up its claim afterwards: so claim first, and look then.
+        granted = self._claims.claim(keys_of_rows) if self._patience > 0 else set(keys_of_rows)
+        found = self._found(keys)
+        self._claims.release(keys[row][0] for row in found)
+        for row in found:
+            self._to_add.pop(row, None)
+        free = {row for row in rows if row not in keys or keys[row][0] in granted}
         if self._gave_up:
-            return {}
-        keys = self._keys(rows)
+            return list(rows), {}, []
+        others = [row for row in rows if row not in found and row not in free]
+        return [row for row in rows if row in free and row not in found], found, others
+
+    def wait_for(self, rows):
+        """Wait until others are done with one of these rows, or long enough.
+
+        Parameters
+        ----------
+        rows : sequence of int
+        """
+        started = time.monotonic()
+        keys = [known[0] for row in rows if (known := self._to_add.get(row))]
+        while keys and not self._gave_up:
+            granted = self._claims.claim(keys)
+            self._claims.release(granted)
+            if granted or time.monotonic() - started > self._patience:
+                break
+            time.sleep(_BETWEEN_LOOKS)
+        self._patience -= time.monotonic() - started
+
+    def keyed(self, rows, elsewhere):
+        """What the keys of these rows were made of.
+
+        Parameters
+        ----------
+        rows : sequence of int
+        elsewhere : bool
+            Whether another process extracts them.
+
+        Returns
+        -------
+        Keyed or None
+            None where nothing will be stored.
+        """
+        if self._gave_up:
+            return None
+        known = {row: self._to_add.get(row, (None, None, None)) for row in rows if elsewhere}
+        return Keyed(
+            self._step,
+            {row: (absolute_path(path), file) for row, (_, path, file) in known.items() if path},
+        )
+
+    def _found(self, keys):
         try:
             found = self._store.get_many({key for key, *_ in keys.values()})
         except StoreError as error:
@@ -85,17 +195,29 @@ class StoredRows:
                 self._to_add[row] = (key, *source)
         return extracted
 
-    def add(self, extracted):
+    def add(self, extracted, has_step, other_files):
         """Keep what was extracted; rows that failed, or whose file has changed, are left out.
 
         Parameters
         ----------
         extracted : dict of int to Extracted
+        has_step : bool
+            Whether it was the extractor of the keys that extracted them.
+        other_files : set of int
+            Rows that were extracted from another file than their key was made of.
         """
-        entries, unchanged = {}, {}
+        if not has_step:
+            self._give_up(
+                f"features are no longer kept in the feature store {self._store.path!r}: what "
+                f"{type(self._extractor).__name__} computes with (a configuration, a model file, "
+                f"its class) has changed since this transform began, or a worker has other "
+                f"versions of it. Transform again when it is settled"
+            )
+        entries, unchanged, done = {}, {}, []
         for row, result in extracted.items():
             key, path, file = self._to_add.pop(row, (None, None, None))
-            if key is None or result.values is None or self._gave_up:
+            done += [key] if key is not None else []
+            if key is None or result.values is None or self._gave_up or row in other_files:
                 continue
             if path is not None and path not in unchanged:
                 unchanged[path] = file.still_holds(path)
@@ -105,6 +227,21 @@ class StoredRows:
             self._store.put_many(entries, extractor=type(self._extractor).__name__)
         except StoreError as error:
             self._give_up(error)
+        self._claims.release(done)
+
+    def tell(self):
+        """Warn, once, if the store was given up; for the thread that the user called."""
+        reason, self._untold = self._untold, None
+        if reason is not None:
+            warnings.warn(
+                f"{reason}. Extraction goes on without it.",
+                StoreWarning,
+                stacklevel=_stacklevel(),
+            )
+
+    def close(self):
+        """Give up all claims."""
+        self._claims.release()
 
     def _keys(self, rows):
         """Row -> key, path and FileDigest (None for arrays) of the rows that can have a key."""
@@ -131,9 +268,27 @@ class StoredRows:
     def _give_up(self, reason):
         if not self._gave_up:
             self._gave_up = True
+            self._untold = str(reason)
             self._to_add.clear()
-            warnings.warn(
-                f"{reason}. Extraction goes on without it.",
-                StoreWarning,
-                stacklevel=_STACKLEVEL,
-            )
+            self._claims.release()
+
+
+def absolute_path(path):
+    """A path that means the same in every working directory; an empty one stays empty."""
+    if not path or os.path.isabs(path):
+        return path
+    with suppress(OSError):  # the working directory was removed
+        path = os.path.join(os.getcwd(), path)
+    return path
+
+
+def _stacklevel():
+    """Of a warning from the caller of this, so that it names the user's own line."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and _package(frame) in _BETWEEN:
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def _package(frame):
+    return frame.f_globals.get("__name__", "").partition(".")[0]
