@@ -1,6 +1,7 @@
 """``sklearn-ser predict``: label recordings with a model file."""
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def run(options):
 
     from sklearn_ser.cli._corpora import say
     from sklearn_ser.evaluation import predict_table, predict_timeline
+    from sklearn_ser.evaluation._timeline import shortest_window
     from sklearn_ser.persistence import load_model
     from sklearn_ser.preprocessing import watch_transduction
 
@@ -52,6 +54,7 @@ def run(options):
             table.insert(1, "file", X["file"])
         else:
             hop = options.window / 2 if options.hop is None else options.hop
+            _check_windows(options.window, hop, shortest_window(model))
             table = predict_timeline(model, X, options.window, hop, verbose=verbose)
     if options.group and table["error"].isna().any():
         say(options, _how_scaled(model, options.group, watched.used))
@@ -64,6 +67,19 @@ def run(options):
         print(line, file=sys.stderr)
     # A recording has failed if nothing of it could be used.
     return 1 if failed.groupby(table["row"]).all().any() else 0
+
+
+def _check_windows(window, hop, shortest):
+    """Refuse in the words of the command line what predict_timeline would refuse in its own."""
+    if not shortest <= window < math.inf:
+        raise ValueError(
+            f"--window must be at least {shortest:g} seconds, the least that this model's audio "
+            f"steps can use. Got {window:g}"
+        )
+    if not 0 < hop <= window:
+        raise ValueError(
+            f"--hop must be more than 0 and at most --window, {window:g} seconds. Got {hop:g}"
+        )
 
 
 def _complaints(bad, n_windows):

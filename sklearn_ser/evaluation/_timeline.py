@@ -1,6 +1,9 @@
 """What a model says of each moment of a long recording."""
 
-import numpy as np
+from numbers import Real
+
+import pandas as pd
+from sklearn.utils._param_validation import Interval, validate_params
 
 from sklearn_ser._audio_cell import path_of
 from sklearn_ser.evaluation._extraction import audio_steps, split_extraction
@@ -8,6 +11,14 @@ from sklearn_ser.evaluation._model import predict_table
 from sklearn_ser.preprocessing import sliding_windows
 
 
+@validate_params(
+    {
+        "window": [Interval(Real, 0, None, closed="neither")],
+        "hop": [Interval(Real, 0, None, closed="neither")],
+        "min_window": [Interval(Real, 0, None, closed="neither"), None],
+    },
+    prefer_skip_nested_validation=False,
+)
 def predict_timeline(model, X, window=4.0, hop=2.0, *, min_window=None, verbose=0):
     """Label, probabilities and auxiliary predictions for each window of each recording.
 
@@ -22,12 +33,14 @@ def predict_timeline(model, X, window=4.0, hop=2.0, *, min_window=None, verbose=
         Recordings, in a DataFrame with their id columns where known. With ``start`` and ``end``
         the windows lie between these.
     window : float, default=4.0
-        Seconds of a window; best about as long as the utterances that the model was trained on.
+        Seconds of a window; best about as long as the utterances that the model was trained on,
+        and at least what its audio steps can use (0.06 s for most).
     hop : float, default=2.0
         Seconds from the beginning of a window to that of the next; at most `window`.
     min_window : float, default=None
         A rest at the end becomes a shorter window if it has at least this many seconds; else a
-        window of full length ends with the recording. None: half a window.
+        window of full length ends with the recording. None: half a window. In any case at least
+        what the audio steps can use.
     verbose : int, default=0
         1 shows the progress of the extraction on a terminal.
 
@@ -61,11 +74,27 @@ def predict_timeline(model, X, window=4.0, hop=2.0, *, min_window=None, verbose=
     extraction, _ = split_extraction(model)
     steps = [found for _, step in extraction for found in audio_steps(step)]
     audio = steps[0].audio if steps else "file"
-    windows = sliding_windows(X, window, hop, min_window=min_window, audio=audio)
+    shortest = shortest_window(model)
+    if window < shortest:
+        raise ValueError(
+            f"window must be at least {shortest:g} s, the least that this model's audio steps can "
+            f"use. Got {window:g} instead."
+        )
+    # A rest that is too short for the steps would only fail.
+    least = max(window / 2 if min_window is None else min_window, shortest)
+    windows = sliding_windows(X, window, hop, min_window=least, audio=audio)
     table = predict_table(model, windows, verbose=verbose)
-    files = np.array([path_of(cell) for cell in windows[audio]], dtype=object)
+    # Of dtype object: as text, pandas would write NaN for the arrays' None.
+    files = pd.Series([path_of(cell) for cell in windows[audio]], windows.index, dtype=object)
     places = windows[["row", "start", "end"]]
     places.insert(1, "file", files)
     for position, name in enumerate(places.columns):
-        table.insert(position, name, places[name].to_numpy())
+        table.insert(position, name, places[name].set_axis(table.index))
     return table
+
+
+def shortest_window(model):
+    """Seconds that a window must have for each audio step of a model."""
+    extraction, _ = split_extraction(model)
+    steps = [found for _, step in extraction for found in audio_steps(step)]
+    return max((step._min_duration for step in steps), default=0.0)

@@ -106,6 +106,26 @@ def test_windows_and_recordings_that_cannot_be_used(model, speech, tmp_path):
     assert found["file"].tolist() == [str(path)] * 6 + ["missing.wav"]
 
 
+def test_an_array_beside_a_path_has_no_file(model, speech, tmp_path):
+    signal = recording(speech, ["anger"], seconds=1)
+    path = tmp_path / "speech.wav"
+    soundfile.write(path, signal, RATE)
+    found = predict_timeline(model, [signal, str(path)], window=0.5, hop=0.5)
+    assert found["file"].dtype == object
+    assert found["file"].tolist() == [None, None, str(path), str(path)]
+
+
+def test_windows_too_short_for_the_model_are_refused(model, speech):
+    signal = recording(speech, ["anger"], seconds=1)
+    assert predict_timeline(model, [signal], window=0.06, hop=0.06)["label"].notna().all()
+    with pytest.raises(ValueError, match=r"^window must be at least 0.06 s.* Got 0.059 instead"):
+        predict_timeline(model, [signal], window=0.059, hop=0.03)
+    for settings in ({"window": "4"}, {"hop": 0}, {"min_window": -1}):
+        (name,) = settings
+        with pytest.raises(ValueError, match=f"^The '{name}' parameter of .*predict_timeline must"):
+            predict_timeline(model, [signal], **settings)
+
+
 def test_the_audio_column_is_that_of_the_model(speech):
     steps = make_pipeline(SpeakerEmbedding(audio="wave"), GroupScaler(), LinearSVC())
     renamed = speech.rename(columns={"file": "wave"})
@@ -162,10 +182,16 @@ def test_command_goes_on_after_silence_and_bad_files(model_file, speech, tmp_pat
     ("extra", "message"),
     [
         (["--hop", "1"], "--hop has a meaning only with --window"),
-        (["--window", "0"], "must be a float in the range"),
-        (["--window", "2", "--hop", "3"], "hop must be at most window, 2.0 s"),
+        (["--window", "0"], "--window must be at least 0.06 seconds, the least that this model"),
+        (["--window", "0.001"], "steps can use. Got 0.001"),
+        (["--window", "inf"], "steps can use. Got inf"),
+        (["--window", "nan"], "steps can use. Got nan"),
+        (["--window", "2", "--hop", "3"], "--hop must be more than 0 and at most --window, 2 sec"),
+        (["--window", "2", "--hop", "-1"], "--window, 2 seconds. Got -1"),
     ],
 )
 def test_command_refuses_bad_windows(model_file, extra, message, capsys):
     assert main(["predict", "--model", str(model_file), *extra, "a.wav"]) == 2
-    assert message in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert message in err
+    assert len(err.splitlines()) == 1
