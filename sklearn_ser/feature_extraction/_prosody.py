@@ -18,6 +18,8 @@ SAMPLING_RATE = 16000
 LOWEST_F0, HIGHEST_F0 = 46.875, 2093.75
 #: Semitones are counted from here, as in GeMAPS: every pitch that can be found is above 0.
 SEMITONE_ZERO = 27.5
+#: Of a window, 4 s: nothing is built for what is far from sound.
+MOST_SAMPLES = 65536
 #: Least level in dB, so that no logarithm is infinite.
 FLOOR_DB = -100.0
 #: Samples that the tracker gets at a time (5 minutes): bounds the memory of long recordings.
@@ -153,6 +155,11 @@ class Prosody(AudioExtractor):
             raise ValueError(
                 f"Prosody needs a window and a hop of one sample or more at {SAMPLING_RATE} Hz, "
                 f"got window_length={self.window_length} s and hop_length={self.hop_length} s."
+            )
+        if self._samples()[0] > MOST_SAMPLES:
+            raise ValueError(
+                f"Prosody: a window_length of {self.window_length} s has more than the "
+                f"{MOST_SAMPLES} samples it may have."
             )
         if self.fmin >= self.fmax:
             raise ValueError(f"Prosody: fmin={self.fmin} Hz is not below fmax={self.fmax} Hz.")

@@ -17,6 +17,8 @@ from sklearn_ser.feature_extraction._spectral_frames import (
 from sklearn_ser.utils._frames import HOP_ATTR
 
 SAMPLING_RATE = 16000
+#: Of a Fourier transform, 4 s: nothing is built for what is far from sound.
+MOST_SAMPLES = 65536
 DELTAS = ("", "_delta", "_delta2")
 
 
@@ -47,6 +49,11 @@ class _SpectralExtractor(AudioExtractor):
                 f"{name} needs a window and a hop of one sample or more at {SAMPLING_RATE} Hz, got "
                 f"window_length={self.window_length} s and hop_length={self.hop_length} s."
             )
+        if n_fft > MOST_SAMPLES:
+            raise ValueError(
+                f"{name}: a Fourier transform of n_fft={n_fft} samples (window_length="
+                f"{self.window_length} s) is more than the {MOST_SAMPLES} it may have."
+            )
         if n_fft < window:
             raise ValueError(
                 f"{name}: a window_length of {self.window_length} s has {window} samples, which "
@@ -54,6 +61,12 @@ class _SpectralExtractor(AudioExtractor):
             )
         if self.fmin >= self.fmax:
             raise ValueError(f"{name}: fmin={self.fmin} Hz is not below fmax={self.fmax} Hz.")
+        n_bins = n_fft // 2 + 1
+        if self.n_mels > n_bins:
+            raise ValueError(
+                f"{name}: n_mels={self.n_mels} is more than the {n_bins} bins of a Fourier "
+                f"transform of n_fft={n_fft} samples. Take fewer bands or a larger n_fft."
+            )
         n_empty = self.n_mels - np.count_nonzero(self._filters().sum(axis=0))
         if n_empty:
             raise ValueError(
@@ -121,9 +134,9 @@ class LogMelSpectrogram(_SpectralExtractor):
         Seconds from one frame to the next.
     n_fft : int, default=None
         Samples of a Fourier transform, the window being filled up with zeros on both sides. None:
-        the next power of two, 512 for 25 ms.
+        the next power of two, 512 for 25 ms. At most 65,536.
     n_mels : int, default=80
-        Number of mel bands.
+        Number of mel bands, at most n_fft // 2 + 1.
     fmin, fmax : float, default=0.0 and 8000.0
         Where the lowest band begins and the highest ends, in Hz.
     floor_db : float, default=-100.0

@@ -1,6 +1,7 @@
 """Log-mel spectrograms and cepstra against their definition and against librosa's numbers."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -182,6 +183,10 @@ def test_failed_audio_is_one_nan():
         (LogMelSpectrogram(n_fft=256), r"has 400 samples, which n_fft=256 cannot hold"),
         (LogMelSpectrogram(fmin=8000.0), r"fmin=8000.0 Hz is not below fmax=8000.0 Hz"),
         (LogMelSpectrogram(hop_length=1e-5), r"a hop of one sample or more at 16000 Hz"),
+        (LogMelSpectrogram(n_mels=10**9), r"n_mels=1000000000 is more than the 257 bins of a Four"),
+        (LogMelSpectrogram(n_fft=10**9), r"n_fft=1000000000 samples .* more than the 65536 it"),
+        (MFCC(n_mels=10**9), r"n_mels=1000000000 is more than the 257 bins"),
+        (MFCC(window_length=1e9), r"\(window_length=1000000000.0 s\) is more than the 65536"),
         (LogMelSpectrogram(n_mels=200), r"\d+ of the 200 mel bands .* always be empty"),
         (MFCC(41), r"40 mel bands have 40 coefficients, n_mfcc=41 is more"),
         (MFCC(deltas=3), r"'deltas' parameter of MFCC must be"),
@@ -190,5 +195,12 @@ def test_failed_audio_is_one_nan():
     ],
 )
 def test_wrong_parameters(step, message):
-    with pytest.raises(ValueError, match=message):
-        step.fit([chirp()])
+    tracemalloc.start()
+    try:
+        for call in (step.fit, step.transform):
+            with pytest.raises(ValueError, match=message):
+                call([chirp()])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10e6  # checked before anything is built
