@@ -72,8 +72,9 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
     max_epochs : int, default=100
         Most passes over the training rows.
     batch_size : int or None, default=64
-        Rows per step; None takes all rows at once. Sequences are batched by like length, and a
-        step has at most 65,536 frames: fewer rows, where they are long.
+        Most rows per step. Sequences are batched by like length, and a step has at most 65,536
+        frames, padding and rows of weight 0 counted: fewer rows, where they are long. None takes
+        all rows at once, however many frames they have.
     learning_rate : float, default=0.001
         Of AdamW.
     weight_decay : float, default=0.01
@@ -97,7 +98,9 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
         Precision of the network and of the representation.
     n_threads : int or None, default=1
         Torch threads within :meth:`fit` and the predictions (one is fastest for small networks).
-        None leaves torch's setting as it is.
+        The number can change weights and probabilities in their last bits, since sums are taken
+        in another order. None leaves torch's setting as it is, so that they may depend on the
+        number of the machine's cores.
     random_state : int, RandomState instance or None, default=None
         One seed is drawn from it for the whole fit. No global generator of torch is used, and
         of numpy only with None. First weights, dropout and order of rows have streams of their
