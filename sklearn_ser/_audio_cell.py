@@ -90,6 +90,10 @@ def array_and_rate(cell, sampling_rate):
     if _is_missing(cell) or path_of(cell) == "":
         raise AudioError(f"no audio in this row ({cell!r}): give a path or an array")
     rate = sampling_rate
+    if isinstance(cell, os.PathLike):
+        raise AudioError(
+            f"a {type(cell).__name__} whose __fspath__ gives no path: expected str or bytes from it"
+        )
     if isinstance(cell, tuple):
         cell, rate = _pair(cell)
     if isinstance(cell, bytes | dict | set | numbers.Number | np.generic) or (
@@ -116,12 +120,14 @@ def _pair(cell):
 
 
 def path_of(cell):
-    """The cell's path, or None where it is no path."""
+    """The cell's path, or None where it is no path, or one that does not tell its text."""
     if isinstance(cell, str):
         return str(cell)
     if isinstance(cell, os.PathLike):
-        path = os.fspath(cell)
-        return path if isinstance(path, str) else os.fsdecode(path)
+        try:
+            return os.fsdecode(cell)
+        except Exception:  # someone else's __fspath__: `array_and_rate` refuses the cell
+            return None
     return None
 
 

@@ -100,6 +100,18 @@ def voice(seconds, seed=0):
 GOOD = [voice(0.4, seed=1), voice(0.25, seed=2)]
 
 
+class PathOfOthers:
+    """A path object of someone else's making; raises an exception, gives anything else."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __fspath__(self):
+        if isinstance(self.path, Exception):
+            raise self.path
+        return self.path
+
+
 def values_of(table):
     """What each row got; None for a failed one. Raises where a row is NaN or Inf in parts."""
     rows = table["frames"] if list(table.columns) == ["frames"] else table.to_numpy()
@@ -230,6 +242,7 @@ CELLS = st.one_of(
     st.tuples(st.one_of(signals(), ODD_ARRAYS, LONG_ARRAYS), RATES),
     st.lists(st.lists(st.floats(-1, 1), max_size=3), max_size=3),
     st.sampled_from([pd.NaT, pd.NA, pd.Series([0.1]), object(), type, len, range(9), {1}]),
+    st.builds(PathOfOthers, PLAIN | st.sampled_from([OSError("offline"), KeyError("path")])),
 )
 
 
@@ -244,6 +257,21 @@ def test_any_cell(step):
         check_rows(step, column(*cells), bad, expected)
 
     run(step, check)
+
+
+@pytest.mark.parametrize("path", [None, 7, ["a.wav"], OSError("offline"), TypeError("no path")])
+def test_a_path_that_does_not_tell_its_text(path, tmp_path):
+    message = "a PathOfOthers whose __fspath__ gives no path: expected str or bytes from it"
+    for parameters in ({}, {"n_jobs": 2}, {"store": tmp_path / "store"}):
+        step = Levels(on_error="ignore", **parameters)
+        assert check_rows(
+            step,
+            column(GOOD[0], PathOfOthers(path), GOOD[1]),
+            1,
+            values_of(Levels().transform(column(*GOOD))),
+        )
+        step.transform(column(GOOD[0], PathOfOthers(path)))
+        assert step.failures_ == [{"row": 1, "file": None, "reason": message}]
 
 
 @each_step
