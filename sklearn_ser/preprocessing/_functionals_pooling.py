@@ -23,6 +23,7 @@ FRAME_SETS = {"all": "", "voiced": "voiced_", "unvoiced": "unvoiced_"}
 VOICED_ABOVE = 0.5
 #: Seconds from one frame to the next where nothing tells them.
 USUAL_HOP = 0.010
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class FunctionalsPooling(TransformerMixin, BaseEstimator):
@@ -169,6 +170,11 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
         -------
         DataFrame of float32 of shape (n_sequences, n_statistics)
             With the index of X, and so its ids.
+
+        Raises
+        ------
+        ValueError
+            If X holds something else than in `fit`, or a row is too large for float32.
         """
         check_is_fitted(self)
         sequences, index, names = read_frames(X, "FunctionalsPooling", self.frame_features_)
@@ -176,7 +182,7 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
         found = np.full((len(sequences), len(columns)), np.nan, dtype=np.float32)
         for row, sequence in enumerate(sequences):
             if sequence is not None:
-                found[row] = self._row(sequence.astype(np.float64), names)
+                found[row] = self._in_float32(sequence, names, row)
         return pd.DataFrame(found, index=index, columns=columns)
 
     def get_feature_names_out(self, input_features=None):
@@ -201,6 +207,20 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
         ]
         names += VOICING_STATISTICS if self.voicing is not None else ()
         return np.asarray(names, dtype=object)
+
+    def _in_float32(self, sequence, names, row):
+        # Within float32 no statistic overflows in float64 unseen (the variance in a skewness).
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = sequence.astype(np.float64)
+            found = self._row(values, names)
+        peak = np.abs(values).max()
+        if not max(peak, np.abs(found).max()) <= LARGEST:
+            raise ValueError(
+                f"row {row}: the frames reach {peak:.3g}, so that they or their statistics are too "
+                f"large for float32 (at most {LARGEST:.3g}), which FunctionalsPooling gives: scale "
+                f"the features down first, or take their logarithm."
+            )
+        return found
 
     def _row(self, values, names):
         """All statistics of one sequence, in the order of the names out."""

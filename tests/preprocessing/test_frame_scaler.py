@@ -108,6 +108,16 @@ def test_constant_features(per, value):
         assert scaler.scale_.tolist() == [1.0, 1.0]
 
 
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 0.7])
+def test_rounding_in_the_means_of_a_constant_is_no_variance(value):
+    cell = np.full((1000, 1), value)
+    assert cell.mean() != value  # what the test is about
+    for cells in ([cell], [cell, cell[:100]], [cell[:70], cell, cell[:3]]):
+        scaler = FrameScaler().fit(cells)
+        assert scaler.var_.tolist() == [0.0]
+        assert scaler.scale_.tolist() == [1.0]
+
+
 @pytest.mark.parametrize("per", PER)
 def test_tables_keep_ids_names_types_and_failed_rows(table, per):
     before = [None if np.isscalar(cell) else cell.copy() for cell in table["frames"]]

@@ -1,6 +1,7 @@
 """FunctionalsPooling: every statistic against a formula of numpy or scipy."""
 
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -147,6 +148,14 @@ def test_constant_features_and_single_frames_are_finite(value, n_frames):
     for name, statistic in found.items():
         is_level = name.split("_", 2)[2] in level
         assert statistic == pytest.approx(np.float32(value) if is_level else 0.0, abs=1e-9), name
+
+
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 0.7])
+def test_rounding_in_the_mean_of_a_constant_is_no_variance(value):
+    sequence = np.full((1000, 1), value)
+    assert sequence.mean() != value  # what the test is about
+    for functional in ("std", "skewness", "kurtosis"):
+        assert pooled(sequence, functional).tolist() == [0.0]
 
 
 def test_two_frames():
@@ -354,6 +363,27 @@ def test_missing_values_within_a_sequence_are_refused_by_row(step, value):
     words = [np.array([["a", "b"]])]
     with pytest.raises(ValueError, match=r"^row 0: \w+ needs numbers, found an array of <U1"):
         clone(step).fit(words)
+
+
+@pytest.mark.parametrize(
+    ("peak", "functional"),
+    [
+        (1e200, "mean"),
+        (1e200, "skewness"),  # finite, but of a variance that is not
+        (3e38, "range"),
+        (1e38, "slope"),
+        (1e38, "mean_abs_delta"),
+    ],
+)
+def test_frames_too_large_for_float32_are_refused_by_row(peak, functional):
+    large = np.array([[0.0, -1.0], [0.0, 1.0]]) * [1.0, peak]
+    message = rf"^row 2: the frames reach {re.escape(f'{peak:.3g}')}, .* too large for float32 \(at"
+    step = FunctionalsPooling((functional,)).fit([make_sequence(n_features=2)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match=message):
+            step.transform([make_sequence(n_features=2), None, large])
+    assert np.isfinite(step.transform([large / peak * 1e35])).all(axis=None)
 
 
 @pytest.mark.parametrize("output", ["default", "pandas"])
