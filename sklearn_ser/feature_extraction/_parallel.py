@@ -101,7 +101,7 @@ class _Results:
 
     def _remarks(self):
         """What the bar says beside done, total, rate and time left; cut off on the right."""
-        counts = {"errors": len(self.failures), "stored": self._n_stored}
+        counts = {"stored": self._n_stored, "errors": len(self.failures)}
         return ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
 
 

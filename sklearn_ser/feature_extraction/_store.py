@@ -24,19 +24,30 @@ class FeatureStore:
     Every audio step has a parameter ``store``: give it a folder, and what is there already is not
     computed again, whatever the grid, the folds or the script. An entry's key is made from the
     audio's content, the step's parameters and the versions of what computed it, so a changed
-    file, parameter or version is another entry, and nothing has to be invalidated by hand.
+    file, parameter or version is another entry, and nothing has to be invalidated by hand. Of a
+    class of your own its code counts: its methods, the functions of its module that they call, and
+    the plain constants of both. What is not seen: changes in other modules of yours, and in lists,
+    dicts and objects that methods read. Raise the class's ``_revision`` then.
+
+    If a configuration or a model file changes during a transform, nothing more of that transform
+    is stored, with a StoreWarning. One case remains: a change that is undone again before the few
+    utterances (16, or two batches) that are extracted at a time are done.
 
     This class is for looking after such a folder (:meth:`info`, :meth:`prune`, :meth:`verify`),
     and for own steps that want to keep arrays.
 
     Several processes may read and write at once. A process that is killed loses what it was
     writing, nothing else. Each entry carries a checksum that is verified whenever it is read: a
-    damaged one counts as missing, and is replaced.
+    damaged one counts as missing, and is replaced. Processes and threads that need the same
+    utterances share the work: what one is extracting, the others leave to it, and wait for at the
+    end (30 s at most in all, then they extract it themselves). Where the system has no file locks
+    (Windows, some network folders) processes that start together may extract an utterance twice.
 
     Parameters
     ----------
     path : str or Path
-        The folder. It is made at the first write, and holds one file, ``features.sqlite``.
+        The folder. It is made at the first write, and holds the file ``features.sqlite``, and
+        an empty one, ``features.claims``, whose locks say who is extracting what.
 
     Notes
     -----
@@ -66,6 +77,8 @@ class FeatureStore:
     """
 
     def __init__(self, path):
+        if not os.fspath(path):
+            raise ValueError("a feature store needs the path of a folder, got ''")
         self.path = os.path.abspath(os.fspath(path))
 
     def __repr__(self):

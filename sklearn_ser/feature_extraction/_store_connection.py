@@ -164,7 +164,8 @@ def _troubles_explained(folder, done):
     """Turn what SQLite and the system complain about into one StoreError."""
     try:
         yield
-    except (sqlite3.Error, OverflowError) as error:  # the latter: an entry of 2 GB
+    # OverflowError: an entry of 2 GB. UnicodeDecodeError: a damaged name in SQLite's own message.
+    except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
         raise StoreError(
             f"the feature store {folder!r} cannot be {done}: {_explained(error, folder)}"
         ) from error
@@ -180,7 +181,11 @@ def _explained(error, folder):
     name = getattr(error, "sqlite_errorname", "") or ""
     file = database_file(folder)
     if name.startswith("SQLITE_FULL"):
-        return f"the disk is full ({error}): make room, for example with `sklearn-ser store prune`"
+        return (
+            f"the disk is full ({error}): make room elsewhere on it (removing entries "
+            f"needs a little room, too), or delete {file!r}, and what it held is computed "
+            f"and stored anew"
+        )
     if name == "SQLITE_READONLY_ROLLBACK":
         return (
             f"a write to it was cut off and has to be undone first, but it is read-only ({error}): "
@@ -190,11 +195,22 @@ def _explained(error, folder):
         return f"it is read-only ({error})"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
         return f"another process has kept it locked for {PATIENCE:g} s ({error})"
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or _tells_of_damage(error):
         return (
             f"the file is damaged ({error}): delete {file!r}, and what it held is computed and "
             f"stored anew"
         )
     if name.startswith("SQLITE_CANTOPEN"):
-        return f"the file {file!r} cannot be opened ({error})"
+        return (
+            f"the file {file!r} cannot be opened ({error}): its folder may be read-only, or the "
+            f"permission to write there is missing"
+        )
     return str(error)
+
+
+def _tells_of_damage(error):
+    """Whether names or texts in the file are not what was written."""
+    if isinstance(error, UnicodeDecodeError) or "decode to UTF-8" in str(error):
+        return True
+    # Our statements are right for the table that we made: it has other names now.
+    return getattr(error, "sqlite_errorname", "") == "SQLITE_ERROR"

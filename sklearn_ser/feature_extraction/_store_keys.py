@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn_ser import audio
 from sklearn_ser._audio_cell import array_and_rate
 from sklearn_ser.exceptions import AudioError
+from sklearn_ser.feature_extraction._store_code import class_code
 
 #: Parameters of a step that have no influence on an utterance's numbers.
 _IRRELEVANT = {"audio", "on_error", "store", "n_jobs", "verbose"}
@@ -156,8 +157,15 @@ def _parameters(extractor, without):
 
 
 def _step(extractor, parameters):
+    try:
+        code = encoded(class_code(type(extractor)))
+    except NoStableContent as error:
+        raise NoStableContent(
+            f"the class {type(extractor).__name__}, which is not of sklearn_ser, holds {error}"
+        ) from None
     return {
         "class": _name_of(type(extractor)),
+        "code": code,
         "revision": extractor._revision,
         "parameters": parameters,
         "versions": extractor._versions(),
@@ -180,7 +188,9 @@ def _nested(estimator):
 def _name_of(cls):
     """The public name of a class: those of this package may move between its private modules."""
     top = cls.__module__.partition(".")[0]
-    return f"{top if top == 'sklearn_ser' else cls.__module__}.{cls.__qualname__}"
+    # A local class is called otherwise where a process got it by pickle: its code tells it apart.
+    name = cls.__qualname__.rpartition(".")[2]
+    return f"{top if top == 'sklearn_ser' else cls.__module__}.{name}"
 
 
 @cache

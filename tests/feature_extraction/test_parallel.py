@@ -145,7 +145,7 @@ def test_a_terminal_shows_done_total_rate_time_left_stored_and_errors(monkeypatc
     lines = on_a_terminal(monkeypatch, extractor.set_params(verbose=1), X)
     assert re.match(r"LengthExtractor: +0%\| +\| 0/102 \[00:00<\?, \?utt/s", lines[0])
     last = (
-        r"LengthExtractor: 100%\|█+\| 102/102 \[00:00<00:00, [\d.]+utt/s, errors: 2, stored: 30\]"
+        r"LengthExtractor: 100%\|█+\| 102/102 \[00:00<00:00, [\d.]+utt/s, stored: 30, errors: 2\]"
     )
     assert re.fullmatch(last, lines[-1].strip())
     assert 90 < max(map(len, lines)) <= 100

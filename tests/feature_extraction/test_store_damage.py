@@ -255,7 +255,10 @@ def test_a_full_disk_keeps_what_was_there(store, monkeypatch):
         return connection
 
     monkeypatch.setattr(_store_connection.sqlite3, "connect", connect_to_full_disk)
-    with pytest.raises(StoreError, match=r"cannot be written: the disk is full .*: make room"):
+    with pytest.raises(
+        StoreError,
+        match=r"written: the disk is full .* make room elsewhere .*, or delete '.*sqlite'",
+    ):
         store.put_many(entries(1000, prefix="more"))
     monkeypatch.undo()
     assert_holds(store, put)
@@ -275,3 +278,46 @@ def test_a_store_that_stays_locked(store, monkeypatch):
     other.execute("ROLLBACK")
     other.close()
     assert_holds(store, entries(1))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"CREATE TABLE entries (", b"checksum BLOB", b"extractor TEXT"],
+    ids=["the table's name", "a column", "another column"],
+)
+def test_damage_in_the_names_of_table_and_columns(tmp_path, damage):
+    store = FeatureStore(tmp_path / "store")
+    store.put_many({b"key": (np.ones(3, dtype="float32"), None)}, extractor="E")
+    file = tmp_path / "store" / "features.sqlite"
+    content = file.read_bytes()
+    assert damage in content
+    messages = []
+    for broken in (damage[:-8] + b"\xff" * 3 + damage[-5:], damage.replace(b"e", b"q")):
+        file.write_bytes(content.replace(damage, broken))
+        for use in (
+            lambda: store.get_many([b"key"]),
+            lambda: store.put_many({b"other": (np.ones(3, dtype="float32"), None)}),
+            store.verify,
+            store.info,
+            lambda: store.prune(extractor="E"),
+        ):
+            try:
+                use()
+            except StoreError as error:
+                messages.append(str(error))
+    assert messages
+    assert all("damaged" in message and "delete" in message for message in messages)
+
+
+def test_sqlite_that_cannot_tell_its_own_error(tmp_path):
+    match = r"the file is damaged .*: delete '.*features.sqlite'"
+    with (
+        pytest.raises(StoreError, match=match),
+        _store_connection.reading(str(tmp_path)),
+    ):
+        b"\xff".decode()
+
+
+def test_an_empty_path_is_no_folder():
+    with pytest.raises(ValueError, match="needs the path of a folder, got ''"):
+        FeatureStore("")

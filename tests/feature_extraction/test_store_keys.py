@@ -361,3 +361,100 @@ def typed(value):
 @given(some_values, some_values)
 def test_encoded_values_are_equal_exactly_where_the_values_are(one, other):
     assert (encoded(one) == encoded(other)) == (typed(one) == typed(other))
+
+
+# The code of a class of one's own -----------------------------------------------------------------
+
+OWN_CLASS = """
+from sklearn_ser.feature_extraction import LogMelSpectrogram
+FACTOR = 2.0
+TABLE = [1]
+def scaled(frames):
+    return FACTOR * frames
+class Own(LogMelSpectrogram):
+    '''Text.'''
+    offset = 1
+    seen = []
+    def _extract(self, signal):
+        return [scaled(super()._extract(signal)) + self.offset for _ in 'a'][0]
+    @property
+    def halved(self):
+        return 0.5
+"""
+
+
+def own_class(code):
+    module = {"__name__": "of_my_own"}
+    exec(compile(code, "of_my_own.py", "exec"), module)
+    return module["Own"]()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("for _ in 'a'", "for _ in 'b'"),
+        ("+ self.offset", "- self.offset"),
+        ("offset = 1", "offset = 2"),
+        ("0.5", "0.25"),
+        ("FACTOR = 2.0", "FACTOR = 3.0"),
+        ("FACTOR * frames", "FACTOR / frames"),
+        ("super()._extract(signal)", "super()._extract(signal[::2])"),
+    ],
+)
+def test_another_code_of_a_class_of_ones_own_is_another_key(file, old, new):
+    assert OWN_CLASS.count(old) == 1
+    assert key_of([file], own_class(OWN_CLASS)) != key_of(
+        [file], own_class(OWN_CLASS.replace(old, new))
+    )
+
+
+def test_what_does_not_change_numbers_does_not_change_the_key_of_ones_own_class(file):
+    key = key_of([file], own_class(OWN_CLASS))
+    assert key_of([file], own_class(OWN_CLASS.replace("Text", "Other text"))) == key
+    assert key_of([file], own_class("\n\n# more lines\n" + OWN_CLASS)) == key
+    assert key_of([file], own_class(OWN_CLASS.replace("seen = []", "seen = [1]"))) == key
+
+
+def test_ones_own_class_has_the_same_key_after_a_way_through_pickle(file):
+    cloudpickle = pytest.importorskip("cloudpickle")
+
+    class Local(OpenSmileExtractor):
+        def _extract(self, signal):
+            return 2 * super()._extract(signal)
+
+    Local.__module__ = "__main__"  # so that it travels with its code
+    code = (
+        "import pickle, sys\n"
+        "from sklearn_ser.feature_extraction._store_keys import extractor_digest\n"
+        "from sklearn_ser.audio import open_audio\n"
+        "extractor = pickle.loads(bytes.fromhex(sys.stdin.read()))\n"
+        "print(extractor_digest(extractor, open_audio([])._options).hex())"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        input=cloudpickle.dumps(Local()).hex(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    expected = _store_keys.extractor_digest(Local(), open_audio([])._options)
+    assert printed.stdout.strip() == expected.hex()
+
+
+def test_a_class_of_ones_own_without_content_has_no_key():
+    def bound_to(thing):
+        def method(self):
+            return thing
+
+        return method
+
+    def extractor(thing):
+        return type("Own", (OpenSmileExtractor,), {"more": bound_to(thing)})()
+
+    options = open_audio([])._options
+    digests = [_store_keys.extractor_digest(extractor(thing), options) for thing in (1, 1, 2)]
+    assert digests[0] == digests[1] != digests[2]
+    with pytest.raises(
+        NoStableContent, match="class Own, which is not of sklearn_ser, holds a obj"
+    ):
+        _store_keys.extractor_digest(extractor(object()), options)

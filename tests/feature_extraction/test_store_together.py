@@ -58,9 +58,6 @@ class Versioned(LogMelSpectrogram):
         return super()._extract(signal) * np.float32(self.content[0])
 
 
-Versioned.__module__ = "sklearn_ser.tests"  # so that these lists are no part of its key
-
-
 @pytest.fixture(autouse=True)
 def extracted(monkeypatch):
     monkeypatch.setattr(Versioned, "content", [1.0])
@@ -269,7 +266,7 @@ def test_the_first_failure_is_raised_though_others_have_claimed_its_row(store, m
     signals = [noise(0), np.zeros(3200), noise(2), np.zeros(3200)]
     other = Claims(str(store))
     other.claim(keys_of(signals, store)[:2])
-    with pytest.raises(AudioError, match="^row 1: digital silence"):
+    with pytest.raises(AudioError, match=r"^row 1: digital silence"):
         Versioned(store=store).transform(signals)
     other.release()
     assert Path(store, "features.claims").stat().st_size == 0

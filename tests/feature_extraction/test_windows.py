@@ -211,7 +211,7 @@ def test_store_keys_follow_the_inner_step(tmp_path, monkeypatch):
     assert len(set(keys)) == 5
     stored = clone(step).set_params(store=str(tmp_path / "store"), window=0.5, hop=0.2)
     first = stored.fit_transform([ramp(2)])
-    monkeypatch.setattr(FirstAndLast, "_extract", None)  # served without computing
+    monkeypatch.setattr(AudioExtractor, "_extract_batch", None)  # served without computing
     pd.testing.assert_frame_equal(stored.transform([ramp(2)]), first)
 
 
