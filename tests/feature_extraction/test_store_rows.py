@@ -446,3 +446,11 @@ def test_without_a_store_no_file_is_hashed(frame, monkeypatch):
 def test_no_rows_make_no_folder(store):
     Loudness(store=store).transform([])
     assert not Path(store).exists()
+
+
+@pytest.mark.parametrize("method", ["transform", "fit_transform"])
+def test_a_warning_names_the_line_of_the_user(method, frame, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.warns(StoreWarning, match="cannot be read") as caught:
+        getattr(Loudness(store=tmp_path / "file"), method)(frame[:1])
+    assert [warning.filename for warning in caught] == [__file__]
