@@ -1,7 +1,5 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Both build .venv once.
 PYTHON ?= python3
-# Two processes halve the time; the tests of a file share what they set up, so they stay together.
-PYTEST_FLAGS ?= -n 2 --dist loadfile
 PIP_FLAGS ?= --quiet --disable-pip-version-check
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -23,7 +21,7 @@ demo: $(STAMP)
 	$(BIN)/sklearn-ser demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
