@@ -30,7 +30,14 @@ _LOCATIONS = {
         ),
         "metrics": ("make_uar_scorer", "uar_score", "uar_scorer"),
         "model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
-        "neural_network": ("MTLNeuralClassifier",),
+        "neural_network": (
+            "AdversarialTask",
+            "ClassificationTask",
+            "ContrastiveTask",
+            "MTLNeuralClassifier",
+            "ReconstructionTask",
+            "RegressionTask",
+        ),
         "persistence": ("load_model", "save_model"),
         "preprocessing": (
             "FrameScaler",
