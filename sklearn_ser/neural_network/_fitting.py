@@ -1,5 +1,6 @@
 """What ``fit`` and ``partial_fit`` do: from what they are given to trained networks."""
 
+import contextlib
 import sys
 import warnings
 
@@ -14,6 +15,7 @@ from sklearn_ser.neural_network._inputs import check_training_data
 from sklearn_ser.neural_network._make_tasks import MAIN_TASK, make_tasks, rebind_tasks
 from sklearn_ser.neural_network._members import member_seed, train_member
 from sklearn_ser.neural_network._module import describe_network, resolve_device
+from sklearn_ser.neural_network._random import global_randomness
 from sklearn_ser.neural_network._tasks import ClassificationTask
 from sklearn_ser.neural_network._training import TrainingSettings
 from sklearn_ser.utils._ids import find_id
@@ -77,6 +79,7 @@ def fit_network(
         data.X,
         tasks,
         n_features=estimator.n_features_in_,
+        encoder_params=estimator.encoder_params,
         hidden_units=estimator.hidden_units,
         activation=estimator.activation,
         dropout=estimator.dropout,
@@ -93,7 +96,9 @@ def fit_network(
     held_out = (estimator.early_stopping or estimator.calibrate) and not one_epoch
     n_epochs = settings.max_epochs * estimator.n_estimators
     members, rows_there = [], rows.to(device)
+    own = not isinstance(encoder, str)
     with (
+        global_randomness(seed) if own else contextlib.nullcontext(),
         torch_threads(estimator.n_threads),
         progress(
             total=n_epochs, desc=type(estimator).__name__, unit="epoch", verbose=estimator.verbose

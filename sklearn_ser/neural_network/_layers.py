@@ -25,13 +25,15 @@ class LayersEncoder(nn.Module):
     """
 
     on_frames = True
-    own_parameters = ("n_layers",)
+    frame_level = False
+    own_parameters = {}
+    data_parameters = ("n_layers",)
 
     def __init__(self, n_layers, **mlp):
         super().__init__()
         device = "meta" if mlp["init_generator"] is None else "cpu"
         self.layer_scores = nn.Parameter(torch.zeros(n_layers, device=device))
-        self.mlp = MLPEncoder(**mlp)
+        self.mlp = MLPEncoder(**mlp, residual=False)
         self.n_outputs = self.mlp.n_outputs
 
     @property

@@ -85,6 +85,16 @@ class FrameBatch:
         """The same batch on another device."""
         return FrameBatch(self.frames.to(device), self.lengths)
 
+    @property
+    def is_full(self):
+        """Whether all sequences are equally long, so that none has padding."""
+        return len(self.frames) == len(self) * self.longest
+
+    def unpadded(self, padded):
+        """The frames of `padded`, as `padded` of this batch made it, without those filled up."""
+        values = padded.flatten(end_dim=1)
+        return values if self.is_full else values[self._places]
+
     def padded(self, values, fill=0.0):
         """One row per sequence, filled up at the end.
 
@@ -99,6 +109,8 @@ class FrameBatch:
         -------
         Tensor of shape (n_sequences, longest, ...)
         """
+        if self.is_full:
+            return values.view(len(self), self.longest, *values.shape[1:])
         room = values.new_full((len(self) * self.longest, *values.shape[1:]), fill)
         return room.index_copy_(0, self._places, values).view(
             len(self), self.longest, *values.shape[1:]
