@@ -30,7 +30,7 @@ _LOCATIONS = {
         ),
         "metrics": ("make_uar_scorer", "uar_score", "uar_scorer"),
         "model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
-        "neural_network": ("MTLNeuralClassifier",),
+        "neural_network": ("ELMClassifier", "HighLevelFeatures", "MTLNeuralClassifier"),
         "persistence": ("load_model", "save_model"),
         "preprocessing": (
             "FrameScaler",
@@ -39,7 +39,13 @@ _LOCATIONS = {
             "SkipFailedRows",
             "sliding_windows",
         ),
-        "recipes": ("make_multi_task_net", "make_single_task_net", "make_svm_baseline"),
+        "recipes": (
+            "make_dnn_elm",
+            "make_lstm_elm",
+            "make_multi_task_net",
+            "make_single_task_net",
+            "make_svm_baseline",
+        ),
     }.items()
     for name in names
 } | {
