@@ -91,6 +91,8 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
     TrainingWarning; the predictions for them are missing (None for labels that are not numbers,
     NaN else). Any other NaN is refused.
 
+    With metadata routing on, ``fit`` asks for ``sample_weight``.
+
     References
     ----------
     .. [1] Huang, G.-B., Zhu, Q.-Y., Siew, C.-K. (2006). Extreme learning machine: Theory and
@@ -112,6 +114,9 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
     >>> elm.predict(X[::50]), elm.output_weights_.shape
     (array([0, 1, 2]), (50, 3))
     """
+
+    # As the network before it in a Pipeline does.
+    __metadata_request__fit = {"sample_weight": True}
 
     _parameter_constraints = {
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
