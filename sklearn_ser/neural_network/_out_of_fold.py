@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.utils._routing import arguments_for, arguments_through, routing_is_on
 
-#: The name of the main task (the emotion) among all tasks; `_aux.MAIN_TASK`, which needs torch.
+#: What the network calls its main task, the emotion; its own constant stands beside torch.
 _MAIN_TASK = "y"
 
 
