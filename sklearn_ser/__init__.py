@@ -34,6 +34,8 @@ _LOCATIONS = {
             "AdversarialTask",
             "ClassificationTask",
             "ContrastiveTask",
+            "ELMClassifier",
+            "HighLevelFeatures",
             "MTLNeuralClassifier",
             "ReconstructionTask",
             "RegressionTask",
@@ -46,7 +48,13 @@ _LOCATIONS = {
             "SkipFailedRows",
             "sliding_windows",
         ),
-        "recipes": ("make_multi_task_net", "make_single_task_net", "make_svm_baseline"),
+        "recipes": (
+            "make_dnn_elm",
+            "make_lstm_elm",
+            "make_multi_task_net",
+            "make_single_task_net",
+            "make_svm_baseline",
+        ),
     }.items()
     for name in names
 } | {

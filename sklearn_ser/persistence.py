@@ -56,6 +56,8 @@ _TRUSTED = {
         "AdversarialTask",
         "ClassificationTask",
         "ContrastiveTask",
+        "ELMClassifier",
+        "HighLevelFeatures",
         "MTLNeuralClassifier",
         "ReconstructionTask",
         "RegressionTask",

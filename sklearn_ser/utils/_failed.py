@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import check_consistent_length, column_or_1d
 
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.utils._frames import as_sequences, is_frames
@@ -77,3 +78,21 @@ def with_missing(values, failed):
         full = np.full((len(failed), *values.shape[1:]), None, dtype=object)
     full[~failed] = values
     return full
+
+
+def accuracy_with_misses(y, predicted, sample_weight=None):
+    """Accuracy, where a missing prediction (failed audio) counts as a miss.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    predicted : ndarray of shape (n_samples,)
+    sample_weight : array-like of shape (n_samples,), default=None
+
+    Returns
+    -------
+    float
+    """
+    truth, predicted = column_or_1d(y).astype(object), predicted.astype(object)
+    check_consistent_length(predicted, truth, sample_weight)
+    return float(np.average(predicted == truth, weights=sample_weight))
