@@ -29,10 +29,11 @@ X, frame = data.X[kept], data.frame[kept]
 print(X.iloc[:3, :3])
 
 # %%
-# The scaler finds the corpus in X's index. The net takes `gender` as an auxiliary target and
-# keeps the speakers of its early-stopping rows apart.
-model = make_pipeline(GroupScaler(by="corpus"), MTLNeuralClassifier(max_epochs=30, random_state=0))
-grid = {"mtlneuralclassifier__task_weights": [{"gender": 0.1}, {"gender": 1.0}]}
+# The scaler finds the corpus in X's index. The net takes `gender` as an auxiliary target, whose
+# weight is searched, and keeps the speakers of its early-stopping rows apart.
+net = MTLNeuralClassifier(tasks={"gender": "classification"}, max_epochs=30, random_state=0)
+model = make_pipeline(GroupScaler(by="corpus"), net)
+grid = {"mtlneuralclassifier__tasks__gender__weight": [0.1, 1.0]}
 
 # %%
 # One vector of speakers serves the net, one of corpora the splitter: routing brings each to

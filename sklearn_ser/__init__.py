@@ -36,7 +36,14 @@ _LOCATIONS = {
             "uar_scorer",
         ),
         "model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
-        "neural_network": ("MTLNeuralClassifier",),
+        "neural_network": (
+            "AdversarialTask",
+            "ClassificationTask",
+            "ContrastiveTask",
+            "MTLNeuralClassifier",
+            "ReconstructionTask",
+            "RegressionTask",
+        ),
         "persistence": ("load_model", "save_model"),
         "preprocessing": (
             "FrameScaler",

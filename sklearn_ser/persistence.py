@@ -52,7 +52,14 @@ _TRUSTED = {
     ),
     "sklearn_ser.metrics._uar": ("uar_score", "_uar_of_labelled_rows", "_uar_with_warning"),
     "sklearn_ser.model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
-    "sklearn_ser.neural_network": ("MTLNeuralClassifier",),
+    "sklearn_ser.neural_network": (
+        "AdversarialTask",
+        "ClassificationTask",
+        "ContrastiveTask",
+        "MTLNeuralClassifier",
+        "ReconstructionTask",
+        "RegressionTask",
+    ),
     "sklearn_ser.preprocessing": (
         "FrameScaler",
         "FunctionalsPooling",

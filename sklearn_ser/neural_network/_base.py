@@ -1,4 +1,4 @@
-"""What every multi-task estimator does with its trained network: keep it, run it, look at it."""
+"""What every multi-task estimator does with its trained networks: keep them, run them."""
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.neural_network._batches import evaluation_batches
 from sklearn_ser.neural_network._encoders import ENCODERS
+from sklearn_ser.neural_network._ensemble import average_outputs
+from sklearn_ser.neural_network._fitted_tasks import task_from_state
+from sklearn_ser.neural_network._frame_level import utterance_outputs
 from sklearn_ser.neural_network._inputs import check_inputs
 from sklearn_ser.neural_network._module import (
     NetCache,
@@ -16,7 +19,6 @@ from sklearn_ser.neural_network._module import (
     resolve_device,
 )
 from sklearn_ser.neural_network._state import check_state
-from sklearn_ser.neural_network._tasks import task_from_state
 from sklearn_ser.neural_network._training import make_net
 from sklearn_ser.utils._failed import with_missing
 from sklearn_ser.utils._frames import FRAMES
@@ -24,55 +26,11 @@ from sklearn_ser.utils._threads import torch_threads
 
 
 class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Base of the estimators that hold a trained multi-task network.
+    """Base of the estimators that hold trained multi-task networks, all of one architecture.
 
     A subclass has the parameters ``device`` and ``n_threads``, and its ``fit`` ends in
-    `_store_network`; the first task is the main one.
+    `_store_networks`; the first task is the main one.
     """
-
-    def predict_aux(self, X):
-        """Predictions of the auxiliary tasks.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), or frame sequences
-
-        Returns
-        -------
-        DataFrame of shape (n_samples, n_tasks)
-            One column per task, with labels or values, and X's index if it has one. Missing in
-            rows of failed audio.
-        """
-        outputs, failed = self._outputs(X)
-        columns = {
-            task.name: with_missing(task.decode(output), failed)
-            for task, output in zip(self._fitted_tasks()[1:], outputs[1:], strict=True)
-        }
-        return pd.DataFrame(columns, index=_index_of(X, len(failed)))
-
-    def predict_aux_proba(self, X):
-        """Class probabilities of the auxiliary classification tasks.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), or frame sequences
-
-        Returns
-        -------
-        dict of str to DataFrame of shape (n_samples, n_classes)
-            For each task, one column per class, and X's index if it has one; NaN in rows of
-            failed audio.
-        """
-        outputs, failed = self._outputs(X)
-        return {
-            task.name: pd.DataFrame(
-                with_missing(task.probabilities(output), failed),
-                columns=task.classes,
-                index=_index_of(X, len(failed)),
-            )
-            for task, output in zip(self._fitted_tasks(), outputs, strict=True)
-            if task.kind == "classification" and task.name in self.aux_classes_
-        }
 
     def transform(self, X):
         """The representation that all tasks share: the encoder's output.
@@ -84,10 +42,12 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         Returns
         -------
         ndarray of shape (n_samples, n_outputs)
-            Of the dtype that the parameter `dtype` names; NaN in rows of failed audio.
+            Of the dtype that the parameter `dtype` names; those of several networks side by side;
+            of a network that works frame by frame, the mean over the frames. NaN in rows of failed
+            audio.
         """
-        shared, failed = self._run(X, lambda module, x: (module.encoder(x),))
-        return with_missing(shared[0], failed)
+        shared, failed = self._run(X, lambda module, x: (module.represent(x),))
+        return with_missing(np.hstack([parts[0] for parts in shared]), failed)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns that `transform` gives: ``mtlneuralclassifier0``, ...
@@ -110,9 +70,26 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     @property
     def history_(self):
-        """Losses by epoch; see the class."""
+        """Losses and scores by epoch; see the class."""
         check_is_fitted(self)
-        return pd.DataFrame(self._history).set_index("epoch")
+        tables = [pd.DataFrame(history).set_index("epoch") for history in self._history]
+        if len(tables) == 1:
+            return tables[0]
+        return pd.concat(tables, keys=range(len(tables)), names=["member"])
+
+    @property
+    def members_(self):
+        """One row per network; see the class."""
+        check_is_fitted(self)
+        return pd.DataFrame(
+            {
+                "n_iter": [len(history["epoch"]) for history in self._history],
+                "best_epoch": self._best_epochs,
+                "temperature": self._temperatures,
+                "n_valid": [split["n_valid"] for split in self._splits],
+                "held_out": [", ".join(split["groups"]) for split in self._splits],
+            }
+        ).rename_axis("member")
 
     @property
     def layer_weights_(self):
@@ -120,56 +97,89 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         check_is_fitted(self)
         if self._architecture["encoder"] != "layers":
             raise AttributeError('layer_weights_ is there only with encoder="layers"')
-        return self.net_.module_.encoder.layer_weights.detach().cpu().numpy()
+        weights = [net.module_.encoder.layer_weights.detach().cpu().numpy() for net in self._nets()]
+        return np.mean(weights, axis=0)
 
     @property
     def net_(self):
         """The skorch net, built from the stored weights when first needed; see the class."""
-        check_is_fitted(self)
-        return self._net_cache.get(self._build_net)
+        return self._nets()[0]
 
-    def _store_network(self, architecture, weights, tasks, history):
-        """Keep a trained network, as plain values only."""
+    def _nets(self):
+        check_is_fitted(self)
+        return self._net_cache.get(self._build_nets)
+
+    def _store_networks(self, architecture, members, tasks, *, keep_state):
+        """Keep trained networks, as plain values only."""
         self._architecture = architecture
-        self._weights = weights
+        self._weights = [member.weights for member in members]
+        self._temperatures = [member.temperature for member in members]
+        self._states = [member.state for member in members] if keep_state else []
         self._tasks = [task.state() for task in tasks]
-        self._history = history
+        self._history = [member.history for member in members]
+        self._best_epochs = [member.best_epoch for member in members]
+        self._splits = [member.split for member in members]
+        self.validation_split_ = members[0].split
+        self.best_epoch_ = members[0].best_epoch
+        self.n_iter_ = max(len(member.history["epoch"]) for member in members)
         self._net_cache = NetCache()
 
     def _outputs(self, X):
         """Outputs of all heads for the rows with usable features, and which rows failed."""
-        return self._run(X, lambda module, x: module(x))
+        check_is_fitted(self)
+        tasks = self._fitted_tasks()
+
+        def answer(module, x):
+            outputs = module(x)
+            return utterance_outputs(tasks, outputs, x) if module.frame_level else outputs
+
+        members, failed = self._run(X, answer)
+        for outputs, temperature in zip(members, self._temperatures, strict=True):
+            outputs[0] = outputs[0] / temperature
+        return average_outputs(tasks, members), failed
 
     def _run(self, X, function):
+        """What `function(module, batch)` gives for all rows, of each network; the failed rows."""
         check_is_fitted(self)
         architecture = self._architecture
         x, failed = check_inputs(
             self, X, architecture["dtype"], architecture["encoder"], reset=False
         )
-        module = self.net_.module_
-        device = next(module.parameters()).device
-        order, parts = [], []
+        modules = [net.module_ for net in self._nets()]
+        device = next(modules[0].parameters()).device
+        order, parts = [], [[] for _ in modules]
         with torch_threads(self.n_threads), torch.inference_mode():
             for rows, batch in evaluation_batches(x[~failed]):
                 order.append(rows)
-                parts.append([part.cpu().numpy() for part in function(module, batch.to(device))])
+                there = batch.to(device)
+                for module, found in zip(modules, parts, strict=True):
+                    found.append([part.cpu().numpy() for part in function(module, there)])
         place = np.argsort(np.concatenate(order))
-        return [np.concatenate(output)[place] for output in zip(*parts, strict=True)], failed
+        return [
+            [np.concatenate(output)[place] for output in zip(*found, strict=True)]
+            for found in parts
+        ], failed
 
     def _fitted_tasks(self):
         return [task_from_state(state) for state in self._tasks]
 
-    def _build_net(self):
+    def _build_nets(self):
         device = resolve_device(self.device)
-        module = module_from_bytes(self._architecture, self._weights, device)
-        return make_net(module, self._fitted_tasks(), device=device).initialize()
+        tasks = self._fitted_tasks()
+        return [
+            make_net(
+                module_from_bytes(self._architecture, weights, device), tasks, device=device
+            ).initialize()
+            for weights in self._weights
+        ]
 
     @property
     def _n_features_out(self):
-        return build_module(self._architecture, device="meta").encoder.n_outputs
+        width = build_module(self._architecture, device="meta").encoder.n_outputs
+        return width * len(self._weights)
 
     def __getstate__(self):
-        # The net is torch, which neither skops nor another device can take: it is built anew.
+        # The nets are torch, which neither skops nor another device can take: they are built anew.
         state = dict(super().__getstate__())
         state.pop("_net_cache", None)
         return state
@@ -187,5 +197,6 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         return tags
 
 
-def _index_of(X, n_rows):
+def index_of(X, n_rows):
+    """Index of a table of answers: that of X, if it has one."""
     return X.index if isinstance(X, pd.DataFrame | pd.Series) else pd.RangeIndex(n_rows)

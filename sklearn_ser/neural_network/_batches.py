@@ -6,10 +6,12 @@ once in its random order; its batches are then slices, which costs no per-row Py
 """
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.utils.class_weight import compute_class_weight
 from torch.utils.data import Dataset
 
+from sklearn_ser.neural_network._fitted_tasks import Labels
 from sklearn_ser.neural_network._sequences import FrameSequences, batches_by_length
 
 #: Rows that are only evaluated go through the network in batches of at most this size.
@@ -22,8 +24,9 @@ class ResidentRows(Dataset):
     Parameters
     ----------
     x : Tensor of shape (n_rows, n_features), or FrameSequences
-    targets : list of Tensor of shape (n_rows,)
-        One per task: class codes (-1 without a label) or values (0 without one).
+    targets : list of Tensor of shape (n_rows,) or (n_rows, k)
+        One per task: class codes (-1 without a label), values (0 without one), several codes of a
+        row, or none (k is 0) where targets are made of the batch.
     weights : Tensor of shape (n_rows, n_tasks)
         0 where the row has no target for the task.
     """
@@ -45,22 +48,32 @@ class ResidentRows(Dataset):
         x, (targets, weights) = self[rows]
         return ResidentRows(x, targets, weights)
 
+    def priors(self, tasks):
+        """Share of each class by the rows' weights, of each task with labels; None of others."""
+        shares = []
+        for task, target, weight in zip(tasks, self.targets, self.weights.T, strict=True):
+            share = None
+            if isinstance(task, Labels):
+                known = target >= 0
+                share = weight.new_zeros(task.n_outputs).index_add_(0, target[known], weight[known])
+                share = share / share.sum()
+            shares.append(share)
+        return shares
+
     def to(self, device):
         """The same rows on another device."""
         targets = [target.to(device) for target in self.targets]
         return ResidentRows(self.x.to(device), targets, self.weights.to(device))
 
 
-def pack_rows(data, tasks, class_weight):
+def pack_rows(data, tasks):
     """Pack checked training data for the network, on the CPU.
 
     Parameters
     ----------
     data : TrainingData
-    tasks : sequence of task objects
+    tasks : sequence of fitted tasks
         The main task first, then auxiliary ones.
-    class_weight : "balanced", dict or None
-        For the main task, in scikit-learn's meaning; "balanced" counts the rows by their weights.
 
     Returns
     -------
@@ -69,27 +82,65 @@ def pack_rows(data, tasks, class_weight):
     main, *aux_tasks = tasks
     codes = np.full(len(data.y), -1, dtype=np.int64)
     codes[data.labelled] = np.searchsorted(main.classes, data.y[data.labelled])
-    weights = data.weights * data.labelled
-    # A class whose rows all have weight 0 gets an infinite balanced weight, and 0 x inf is NaN.
-    with np.errstate(divide="ignore"):
-        by_class = compute_class_weight(
-            class_weight,
-            classes=main.classes,
-            y=data.y[data.labelled],
-            sample_weight=data.weights[data.labelled],
-        )
-    by_class = np.where(np.isfinite(by_class), by_class, 0.0)
+    packed = [(codes, data.weights * class_weights(main, codes, data.weights))]
+    packed += [_targets(task, data, codes) for task in aux_tasks]
     dtype = data.weights.dtype
-    targets, columns = [codes], [weights * by_class[codes]]
-    for task in aux_tasks:
-        values, known = task.encode(data.aux[task.name])
-        targets.append(values if task.kind == "classification" else values.astype(dtype))
-        columns.append(data.weights * known)
+    targets = [target if target.dtype.kind == "i" else target.astype(dtype) for target, _ in packed]
     return ResidentRows(
         data.X,
         [torch.from_numpy(target) for target in targets],
-        torch.from_numpy(np.column_stack(columns).astype(dtype)),
+        torch.from_numpy(np.column_stack([weights for _, weights in packed]).astype(dtype)),
     )
+
+
+def _targets(task, data, main_codes):
+    """Targets of one auxiliary task, and the rows' weights in it."""
+    if task.kind == "reconstruction":
+        return np.empty((len(data.weights), 0)), data.weights
+    if task.kind == "contrastive":
+        columns = [
+            main_codes
+            if part is task.labels and task.spec.column is None
+            else part.encode(aux_column(data, part.name))[0]
+            for part in (task.labels, task.across)
+            if part is not None
+        ]
+        codes = np.column_stack(columns)
+        return codes, data.weights * (codes >= 0).all(axis=1)
+    values, known = task.encode(aux_column(data, task.spec.column or task.name))
+    weights = data.weights * known
+    if isinstance(task, Labels):
+        weights = data.weights * class_weights(task, values, data.weights)
+    return values, weights
+
+
+def aux_column(data, name):
+    """A column of `aux`; of missing values where a later fit of a known task does not have it."""
+    if data.aux is None or name not in data.aux.columns:
+        return pd.Series([np.nan] * len(data.weights), name=name, dtype=float)
+    return data.aux[name]
+
+
+def class_weights(task, codes, weights):
+    """Factor of each row's weight by its class, 0 without a label.
+
+    ``class_weight="balanced"`` counts the rows by their weights.
+    """
+    known = codes >= 0
+    present = np.unique(codes[known])
+    if not len(present):
+        return np.zeros(len(codes))
+    # A class whose rows all have weight 0 gets an infinite balanced weight, and 0 x inf is NaN.
+    with np.errstate(divide="ignore"):
+        by_class = compute_class_weight(
+            task.spec.class_weight,
+            classes=task.classes[present],
+            y=task.classes[codes[known]],
+            sample_weight=weights[known],
+        )
+    factors = np.zeros(len(task.classes))
+    factors[present] = np.where(np.isfinite(by_class), by_class, 0.0)
+    return np.where(known, factors[codes], 0.0)
 
 
 class SliceBatches:

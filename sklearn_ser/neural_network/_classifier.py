@@ -1,36 +1,25 @@
 """MTLNeuralClassifier: a multi-task network behind scikit-learn's interface."""
 
-import warnings
+from collections.abc import Mapping
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from sklearn_ser.exceptions import TrainingWarning
-from sklearn_ser.neural_network._aux import MAIN_TASK, make_tasks
+from sklearn_ser.neural_network._aux_predictions import AuxiliaryPredictions
 from sklearn_ser.neural_network._base import MultiTaskNetwork
-from sklearn_ser.neural_network._batches import pack_rows
-from sklearn_ser.neural_network._encoders import ENCODERS, choose_encoder
-from sklearn_ser.neural_network._inputs import check_training_data
+from sklearn_ser.neural_network._encoders import ENCODERS
+from sklearn_ser.neural_network._fitting import fit_network, warn_interrupted
 from sklearn_ser.neural_network._mlp import ACTIVATIONS
-from sklearn_ser.neural_network._module import (
-    DTYPES,
-    build_module,
-    describe_network,
-    resolve_device,
-    weights_to_bytes,
-)
-from sklearn_ser.neural_network._random import torch_stream
-from sklearn_ser.neural_network._tasks import ClassificationTask
-from sklearn_ser.neural_network._training import train
-from sklearn_ser.neural_network._validation_split import hold_out
+from sklearn_ser.neural_network._module import DTYPES
+from sklearn_ser.neural_network._nested_params import NestedParams
+from sklearn_ser.neural_network._weighting import LOSS_WEIGHTINGS
 from sklearn_ser.utils._failed import with_missing
-from sklearn_ser.utils._threads import torch_threads
 
 
-class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
+class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, MultiTaskNetwork):
     """A neural network that learns emotion together with auxiliary targets.
 
     An encoder, shared by all tasks, turns each utterance (a row of features, or a sequence of
@@ -59,16 +48,26 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
     activation : {"relu", "gelu", "tanh"}, default="relu"
     dropout : float, default=0.5
         Fraction of each layer's outputs that is zeroed in training, in [0, 1).
-    tasks : "auto", None or dict, default="auto"
+    tasks : "auto", None or mapping, default="auto"
         The auxiliary tasks. "auto" makes one of every column of `aux`: strings, categories and
         booleans are classes; floats are regression; whole numbers are classes if there are at
         most 20 different ones, else regression (class codes with gaps are floats in pandas unless
-        their dtype is "Int64"). None is the single-task network, whatever `aux` is given. A dict
-        of column name to "classification", "regression" or "auto" takes these columns only.
-    task_weights : dict of str to float, default=None
-        Weight of a task's loss, by name; 0.3 where not named. `y` has weight 1.
+        their dtype is "Int64"). None is the single-task network, whatever `aux` is given. A mapping
+        of names takes these tasks only, each a task object (:class:`ClassificationTask`,
+        :class:`RegressionTask`, :class:`AdversarialTask`, :class:`ReconstructionTask`,
+        :class:`ContrastiveTask`) or a short name: "auto", "classification", "regression" (or
+        "mse"), "ccc", "adversarial", "reconstruction", "contrastive". A task takes the column of
+        `aux` that has its name, unless it names another. Parameters of tasks are set and searched
+        as ``tasks__gender__weight``.
+    aux_weight : float, default=0.3
+        Weight of the loss of every auxiliary task that names none; `y` has weight 1.
+    loss_weighting : {"fixed", "uncertainty", "pcgrad", "gradnorm"}, default="fixed"
+        "fixed": the sum of the weighted losses. "uncertainty": each is divided by a learnt variance
+        [4]_. "pcgrad": parts of the tasks' gradients that conflict are cut [5]_.
     class_weight : "balanced", dict or None, default=None
         Weights of the classes of `y` in its loss, as everywhere in scikit-learn.
+    label_smoothing, focal_gamma, logit_adjustment : float, default=0.0
+        Of the loss of `y`; see :class:`ClassificationTask`.
     max_epochs : int, default=100
         Most passes over the training rows.
     batch_size : int or None, default=64
@@ -77,20 +76,62 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
         all rows at once, however many frames they have.
     learning_rate : float, default=0.001
         Of AdamW.
+    lr_schedule : {"constant", "linear", "cosine"}, default="constant"
+        The last two let the learning rate fall to 0 over `max_epochs`.
+    warmup : float, default=0.0
+        Share of the training, in [0, 1), over which the learning rate rises from 0 first.
     weight_decay : float, default=0.01
         Of AdamW (decoupled from the gradient).
+    max_grad_norm : float or None, default=None
+        Longer gradients are scaled down to this length.
+    weight_averaging : {"ema", "swa"} or None, default=None
+        Validate and keep averaged weights: an exponential moving average over steps (0.99), or
+        the mean over the epochs of the second half of training [6]_.
+    mixup_alpha : float, default=0.0
+        Above 0, the rows of a batch are mixed in pairs, with a share drawn from Beta(alpha, alpha),
+        and every task learns both rows' targets by their shares [7]_.
+    input_noise : float, default=0.0
+        Standard deviation of normal noise on the (standardised) inputs in training.
+    input_dropout : float, default=0.0
+        Share of the input values that is zeroed in training, in [0, 1).
     early_stopping : bool, default=True
-        Hold out some rows, stop when the loss of `y` on them has not improved for `patience`
-        epochs, and keep the weights of the best epoch. The rows are of whole groups (see
-        `groups` of :meth:`fit`); where that cannot be, see `validation_split_`.
+        Hold out some rows, stop when `monitor` on them has not improved for `patience` epochs, and
+        keep the weights of the best epoch, from memory. The rows are of whole groups (see `groups`
+        of :meth:`fit`); where that cannot be, see `validation_split_`.
     validation_fraction : float, default=0.2
         About this part of the labelled rows is held out. With fewer than five groups it is more,
         since whole groups are held out.
+    validation_by : str or None, default=None
+        Hold out whole groups of another kind than `groups`: the name of a column or index level of
+        X, or of a column of `aux`, such as "corpus".
+    monitor : {"loss", "score"}, default="loss"
+        Of `y` on the held-out rows: its loss, or unweighted average recall.
     patience : int, default=10
         Epochs without improvement after which training stops.
+    refit : bool, default=False
+        After early stopping, train anew on all rows for the number of epochs that was best.
+    n_estimators : int, default=1
+        Networks, each with its own first weights, order of rows and held-out groups, whose mean
+        probabilities are predicted.
+    calibrate : bool, default=False
+        Divide the outputs for `y` by a temperature that fits the held-out rows best [8]_: honest
+        probabilities, the same labels. Where nothing can be held out it is 1. Without early
+        stopping the rows are held out for this alone.
     unlabelled : -1, "nan" or None, default=None
         What marks a row without a label in `y`. Such rows train the auxiliary tasks only. None:
         every row has a label.
+    warm_start : bool, default=False
+        Let :meth:`fit` go on from the networks of the last fit, on whatever rows it is given: fine
+        tuning on a target corpus. The classes and tasks stay those of the first fit.
+    callbacks : list or None, default=None
+        skorch callbacks. They find ``train_loss``, ``valid_loss`` and the other columns of
+        `history_` in the history of the net that they are given, and are called as they are, not
+        copied: by every network in turn.
+    mixed_precision : "auto" or bool, default="auto"
+        Train in bfloat16 where that is faster. "auto": on GPUs that have it.
+    compile : bool or str, default=False
+        Compile the network with torch.compile (for large ones), by its default backend or the
+        one named.
     device : str, default="auto"
         "cpu", "cuda", "mps", or the best of these that is there. Results are repeatable on one
         kind of device, and differ a little from one kind to another.
@@ -113,21 +154,26 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
     classes_ : ndarray of shape (n_classes,)
         Labels of `y`.
     aux_classes_ : dict of str to ndarray
-        Labels of each auxiliary classification task.
+        Labels of each auxiliary task that has labels, adversarial ones too.
     dropped_tasks_ : dict of str to str
         Auxiliary tasks left out because they are constant in the training rows, and their value.
     validation_split_ : dict
         How rows were held out for early stopping: ``kind`` ("groups"; "stratified": at random,
         class by class; "none": not at all, too few rows), ``n_train`` and ``n_valid`` (labelled
-        rows), ``groups`` (those held out), ``reason`` (why not by groups, or not at all).
+        rows), ``groups`` (those held out), ``reason`` (why not by groups, or not at all). Of
+        several networks, that of the first.
     n_iter_ : int
-        Epochs run.
+        Epochs run, by the network that ran longest.
     best_epoch_ : int
-        The epoch whose weights were kept, counted from 1.
+        The epoch whose weights were kept, counted from 1; of the first network.
+    members_ : DataFrame
+        One row per network: ``n_iter``, ``best_epoch``, ``temperature``, ``n_valid``, ``held_out``.
     history_ : DataFrame
-        One row per epoch: ``train_loss``, ``valid_loss`` (the weighted sums that training
-        minimises), and ``train_loss_<task>``, ``valid_loss_<task>`` of each task; the main task is
-        called ``y``. NaN where no row has the task's target.
+        One row per epoch: ``train_loss``, ``valid_loss`` (weighted sums), and of each task
+        ``train_loss_<task>``, ``valid_loss_<task>``, ``valid_score_<task>`` (unweighted average
+        recall, or concordance correlation) and ``weight_<task>``; the main task is called ``y``.
+        NaN where no row has the task's target. Several networks: the index has the levels
+        ``member`` and ``epoch``.
     layer_weights_ : ndarray of shape (n_layers,)
         Only with ``encoder="layers"``: the weight of each layer; they sum to 1.
     net_ : skorch.NeuralNet
@@ -150,9 +196,9 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
     What a sequence gives does not depend on the sequences it is batched with, nor on padding.
     Batches of like length are dealt anew in each epoch, from rows drawn at random.
 
-    A task's loss is its mean over the labelled rows of a batch, weighted by `sample_weight` (and
-    `class_weight` for `y`): cross-entropy for classes, squared error of the standardised value
-    for numbers. Early stopping looks at `y` alone.
+    A task's loss is its mean over the rows of a batch that have its target, weighted by
+    `sample_weight` and class weights. A task of weight 0 changes nothing: the other tasks learn bit
+    for bit what they would learn without it. Early stopping looks at `y` alone.
 
     Ctrl-C ends :meth:`fit` with KeyboardInterrupt, as it ends anything else; if at least one epoch
     is complete, the estimator is fitted all the same, with the best weights so far, and a
@@ -171,6 +217,16 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
        Speaker Embedding. Interspeech 2018. https://arxiv.org/abs/1803.10963
     .. [3] Yang, S. et al. (2021). SUPERB: Speech processing Universal PERformance Benchmark.
        Interspeech 2021. https://arxiv.org/abs/2105.01051
+    .. [4] Kendall, A., Gal, Y., Cipolla, R. (2018). Multi-Task Learning Using Uncertainty to Weigh
+       Losses for Scene Geometry and Semantics. CVPR 2018. https://arxiv.org/abs/1705.07115
+    .. [5] Yu, T. et al. (2020). Gradient Surgery for Multi-Task Learning. NeurIPS 2020.
+       https://arxiv.org/abs/2001.06782
+    .. [6] Izmailov, P. et al. (2018). Averaging Weights Leads to Wider Optima and Better
+       Generalization. UAI 2018. https://arxiv.org/abs/1803.05407
+    .. [7] Zhang, H. et al. (2018). mixup: Beyond Empirical Risk Minimization. ICLR 2018.
+       https://arxiv.org/abs/1710.09412
+    .. [8] Guo, C. et al. (2017). On Calibration of Modern Neural Networks. ICML 2017.
+       https://arxiv.org/abs/1706.04599
 
     Examples
     --------
@@ -208,23 +264,50 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
     """
 
     __metadata_request__fit = {"aux": True, "groups": "speaker", "sample_weight": True}
+    __metadata_request__partial_fit = {
+        "aux": True,
+        "classes": True,
+        "groups": "speaker",
+        "sample_weight": True,
+    }
 
     _parameter_constraints = {
         "encoder": [StrOptions({"auto", *ENCODERS})],
+        "encoder_params": [dict, None],
         "hidden_units": ["array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "tasks": [StrOptions({"auto"}), dict, None],
-        "task_weights": [dict, None],
+        "tasks": [StrOptions({"auto"}), Mapping, None],
+        "aux_weight": [Interval(Real, 0, None, closed="left")],
+        "loss_weighting": [StrOptions(set(LOSS_WEIGHTINGS))],
         "class_weight": [StrOptions({"balanced"}), dict, None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "focal_gamma": [Interval(Real, 0, None, closed="left")],
+        "logit_adjustment": [Interval(Real, 0, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "lr_schedule": [StrOptions({"constant", "linear", "cosine"})],
+        "warmup": [Interval(Real, 0, 1, closed="left")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "weight_averaging": [StrOptions({"ema", "swa"}), None],
+        "mixup_alpha": [Interval(Real, 0, None, closed="left")],
+        "input_noise": [Interval(Real, 0, None, closed="left")],
+        "input_dropout": [Interval(Real, 0, 1, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_by": [str, None],
+        "monitor": [StrOptions({"loss", "score"})],
         "patience": [Interval(Integral, 1, None, closed="left")],
+        "refit": ["boolean"],
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "calibrate": ["boolean"],
         "unlabelled": [Options(Integral, {-1}), StrOptions({"nan"}), None],
+        "warm_start": ["boolean"],
+        "callbacks": [list, None],
+        "mixed_precision": [StrOptions({"auto"}), "boolean"],
+        "compile": ["boolean", str],
         "device": [str],
         "dtype": [StrOptions(set(DTYPES))],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
@@ -236,20 +319,41 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
         self,
         *,
         encoder="auto",
+        encoder_params=None,
         hidden_units=(128,),
         activation="relu",
         dropout=0.5,
         tasks="auto",
-        task_weights=None,
+        aux_weight=0.3,
+        loss_weighting="fixed",
         class_weight=None,
+        label_smoothing=0.0,
+        focal_gamma=0.0,
+        logit_adjustment=0.0,
         max_epochs=100,
         batch_size=64,
         learning_rate=1e-3,
+        lr_schedule="constant",
+        warmup=0.0,
         weight_decay=1e-2,
+        max_grad_norm=None,
+        weight_averaging=None,
+        mixup_alpha=0.0,
+        input_noise=0.0,
+        input_dropout=0.0,
         early_stopping=True,
         validation_fraction=0.2,
+        validation_by=None,
+        monitor="loss",
         patience=10,
+        refit=False,
+        n_estimators=1,
+        calibrate=False,
         unlabelled=None,
+        warm_start=False,
+        callbacks=None,
+        mixed_precision="auto",
+        compile=False,
         device="auto",
         dtype="float32",
         n_threads=1,
@@ -257,20 +361,41 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
         verbose=0,
     ):
         self.encoder = encoder
+        self.encoder_params = encoder_params
         self.hidden_units = hidden_units
         self.activation = activation
         self.dropout = dropout
         self.tasks = tasks
-        self.task_weights = task_weights
+        self.aux_weight = aux_weight
+        self.loss_weighting = loss_weighting
         self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.focal_gamma = focal_gamma
+        self.logit_adjustment = logit_adjustment
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.lr_schedule = lr_schedule
+        self.warmup = warmup
         self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.weight_averaging = weight_averaging
+        self.mixup_alpha = mixup_alpha
+        self.input_noise = input_noise
+        self.input_dropout = input_dropout
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.validation_by = validation_by
+        self.monitor = monitor
         self.patience = patience
+        self.refit = refit
+        self.n_estimators = n_estimators
+        self.calibrate = calibrate
         self.unlabelled = unlabelled
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.mixed_precision = mixed_precision
+        self.compile = compile
         self.device = device
         self.dtype = dtype
         self.n_threads = n_threads
@@ -306,7 +431,7 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
         Raises
         ------
         MetadataError
-            If `aux`, `tasks`, `task_weights` or `groups` do not fit together or with X.
+            If `aux`, `tasks` or `groups` do not fit together or with X.
         ValueError
             If X or y cannot be used, or are not what `encoder` takes, or fewer than two classes
             are left. It names the row.
@@ -321,75 +446,60 @@ class MTLNeuralClassifier(ClassifierMixin, MultiTaskNetwork):
             If rows of failed audio or constant auxiliary targets are left out, or groups were
             given and could not be kept apart.
         """
-        device = resolve_device(self.device)
-        encoder = choose_encoder(self.encoder, X)
-        data = check_training_data(
+        continued = self.warm_start and hasattr(self, "_weights")
+        interrupted = fit_network(self, X, y, aux, groups, sample_weight, continued=continued)
+        if interrupted is not None:
+            warn_interrupted(interrupted, self)
+            raise KeyboardInterrupt
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, aux=None, groups=None, sample_weight=None):
+        """Train one epoch, from where training is; nothing is held out.
+
+        The first call, before any fit, makes the network: its tasks, and what they know (classes,
+        scales), are those of the rows of this call. After :meth:`fit`, it fine-tunes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or frame sequences
+        y : array-like of shape (n_samples,)
+        classes : array-like of shape (n_classes,), default=None
+            All labels that any call will have. Needed in the first call.
+        aux, groups, sample_weight
+            As in :meth:`fit`. Tasks whose column is not there are not trained in this call.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If labels are new, `classes` is missing in the first call, or parameters that make the
+            network were changed.
+        """
+        known = None if classes is None else np.unique(np.asarray(classes))
+        continued = hasattr(self, "_weights")
+        if not continued:
+            if known is None:
+                raise ValueError("classes must be passed on the first call to partial_fit.")
+        elif known is not None and not np.array_equal(known, self.classes_):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
+                f"{self.classes_!r}"
+            )
+        fit_network(
             self,
             X,
             y,
             aux,
             groups,
             sample_weight,
-            dtype=self.dtype,
-            encoder=encoder,
-            unlabelled=self.unlabelled,
+            continued=continued,
+            one_epoch=True,
+            classes=known,
         )
-        main = ClassificationTask(MAIN_TASK, 1.0, np.unique(data.y[data.labelled]))
-        aux_tasks, dropped = make_tasks(data.aux, self.tasks, self.task_weights)
-        tasks = [main, *aux_tasks]
-        rows = pack_rows(data, tasks, self.class_weight)
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        train_part, valid_part, split = hold_out(
-            rows, data.groups, self.validation_fraction if self.early_stopping else None, seed
-        )
-        architecture = describe_network(
-            encoder,
-            data.X,
-            tasks,
-            n_features=self.n_features_in_,
-            hidden_units=self.hidden_units,
-            activation=self.activation,
-            dropout=self.dropout,
-            dtype=self.dtype,
-        )
-        rows = rows.to(device)
-        with torch_threads(self.n_threads):
-            module = build_module(architecture, device=device, seed=seed)
-            record = train(
-                module,
-                tasks,
-                rows.take(train_part),
-                rows.take(valid_part) if len(valid_part) else None,
-                max_epochs=self.max_epochs,
-                batch_size=self.batch_size,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                patience=self.patience,
-                generator=torch_stream(seed, "order of rows"),
-                device=device,
-                verbose=self.verbose,
-            )
-            if not record.epochs:  # interrupted before there was anything to keep
-                raise KeyboardInterrupt
-            weights = weights_to_bytes(module)
-
-        self.classes_ = main.classes
-        self.aux_classes_ = {
-            task.name: task.classes for task in aux_tasks if task.kind == "classification"
-        }
-        self.dropped_tasks_ = dropped
-        self.validation_split_ = split
-        self.n_iter_ = len(record.epochs)
-        self.best_epoch_ = record.best_epoch
-        self._store_network(architecture, weights, tasks, record.columns())
-        if record.interrupted:
-            warnings.warn(
-                f"training was interrupted after {self.n_iter_} of at most {self.max_epochs} "
-                f"epochs: the network is fitted with the weights of epoch {self.best_epoch_}",
-                TrainingWarning,
-                stacklevel=2,
-            )
-            raise KeyboardInterrupt
         return self
 
     def predict(self, X):

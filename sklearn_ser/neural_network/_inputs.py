@@ -16,7 +16,7 @@ from sklearn_ser.neural_network._frame_inputs import check_equal_lengths, check_
 from sklearn_ser.neural_network._sequences import FrameSequences
 from sklearn_ser.utils._alignment import refuse_other_order
 from sklearn_ser.utils._failed import failed_rows, report_left_out
-from sklearn_ser.utils._ids import ID_COLUMNS, find_id
+from sklearn_ser.utils._ids import ID_COLUMNS
 
 
 def check_inputs(estimator, X, dtype, encoder, *, reset):
@@ -110,16 +110,30 @@ class TrainingData:
         )
 
 
-def check_training_data(estimator, X, y, aux, groups, sample_weight, *, dtype, encoder, unlabelled):
+def check_training_data(
+    estimator,
+    X,
+    y,
+    aux,
+    groups,
+    sample_weight,
+    *,
+    dtype,
+    encoder,
+    unlabelled,
+    classes=None,
+    reset=True,
+):
     """Check everything that ``fit`` got, and drop the rows of failed audio with a warning.
+
+    With `classes`, y must have none but these, and may lack some. ``reset=False`` compares X with
+    the features of an earlier fit.
 
     Returns
     -------
     TrainingData
     """
-    if groups is None:
-        groups = find_id(X, "speaker")
-    x, failed = check_inputs(estimator, X, dtype, encoder, reset=True)
+    x, failed = check_inputs(estimator, X, dtype, encoder, reset=reset)
     if y is None:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None"
@@ -138,10 +152,10 @@ def check_training_data(estimator, X, y, aux, groups, sample_weight, *, dtype, e
             sample_weight, failed, dtype=np.dtype(dtype), ensure_non_negative=True
         ),
     )
-    report_left_out(failed, stacklevel=5)
+    report_left_out(failed, stacklevel=6)
     if failed.any():
         data = data.take(~failed)
-    _check_classes(estimator, data)
+    _check_classes(estimator, data, classes)
     return data
 
 
@@ -196,8 +210,16 @@ def _check_labels(y, unlabelled):
     return y, labelled
 
 
-def _check_classes(estimator, data):
+def _check_classes(estimator, data, known):
     check_classification_targets(data.y[data.labelled])
+    if known is not None:
+        strange = np.setdiff1d(data.y[data.labelled], known)
+        if len(strange):
+            raise ValueError(
+                f"y has the labels {strange.tolist()}, which are none of the classes "
+                f"{np.asarray(known).tolist()} that the network was fitted for."
+            )
+        return
     classes = np.unique(data.y[data.labelled & (data.weights > 0)])
     if len(classes) < 2:
         found = f"only 1 class, {classes.tolist()[0]!r}" if len(classes) else "no class"

@@ -1,58 +1,217 @@
-"""What the network minimises: each task's weighted mean over the rows that have its label."""
+"""What each task's outputs cost, against the targets of the rows that have them.
+
+Every loss is called with a head's outputs, the targets, and one share per row: the row's weight
+divided by the sum of all, so that the shares sum to 1, or are all 0 where no row of the batch has
+the target. A loss is then 0, with a gradient of 0, and never NaN.
+"""
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from sklearn_ser.neural_network._sequences import FrameBatch
+from sklearn_ser.neural_network._weighting import FixedWeighting
 
-def cross_entropy_rows(outputs, targets):
-    """Cross-entropy of each row; a row without a label (target -1) gives 0."""
-    return functional.cross_entropy(outputs, targets, reduction="none", ignore_index=-1)
-
-
-def squared_error_rows(outputs, targets):
-    """Squared error of each row (one output); a row without a value has weight 0 and any target."""
-    return functional.mse_loss(outputs[:, 0], targets, reduction="none")
+# Keeps what is divided by it finite, and changes nothing that is not tiny itself.
+_TINY = 1e-8
+# Stands for minus infinity among similarities, where infinity would make gradients NaN.
+_EXCLUDED = -1e9
 
 
-ROW_LOSSES = {"classification": cross_entropy_rows, "regression": squared_error_rows}
-
-
-class MultiTaskLoss(nn.Module):
-    """The tasks' losses of a batch and their weighted sum.
-
-    A task's loss is the mean over the batch's rows, weighted by the rows' weights for that task;
-    a row without its label has weight 0. A batch without any labelled row gives 0, not NaN.
+class CrossEntropy(nn.Module):
+    """Cross-entropy of class codes; a row without a label has code -1.
 
     Parameters
     ----------
-    tasks : sequence of task objects
-        Each has a ``kind`` and a ``weight``.
+    smoothing : float
+        Share of the target that is spread over all classes.
+    gamma : float
+        Exponent of the focal loss; 0 is plain cross-entropy.
+    shift : Tensor of shape (n_classes,), optional
+        Added to the outputs (logit adjustment).
     """
 
-    def __init__(self, tasks):
+    def __init__(self, smoothing=0.0, gamma=0.0, shift=None):
         super().__init__()
-        self.row_losses = [ROW_LOSSES[task.kind] for task in tasks]
-        self.task_weights = [task.weight for task in tasks]
+        self.smoothing = smoothing
+        self.gamma = gamma
+        self.register_buffer("shift", shift, persistent=False)
 
-    def per_task(self, outputs, targets, row_weights):
-        """List of one scalar tensor per task."""
-        totals = row_weights.sum(dim=0)
-        means = row_weights / totals.clamp_min(torch.finfo(totals.dtype).tiny)
-        return [
-            torch.dot(row_loss(output, target), mean)
-            for row_loss, output, target, mean in zip(
-                self.row_losses, outputs, targets, means.unbind(dim=1), strict=True
-            )
-        ]
-
-    def combine(self, losses):
-        """The sum to minimise; a task of weight 0 takes no part in it."""
-        return sum(
-            loss if weight == 1.0 else loss * weight
-            for loss, weight in zip(losses, self.task_weights, strict=True)
-            if weight > 0.0
+    def forward(self, outputs, targets, shares, inputs=None):
+        if self.shift is not None:
+            outputs = outputs + self.shift
+        losses = functional.cross_entropy(
+            outputs,
+            targets,
+            reduction="none",
+            ignore_index=-1,
+            label_smoothing=self.smoothing,
         )
+        if self.gamma:
+            right = outputs.log_softmax(dim=1).gather(1, targets.clamp_min(0).unsqueeze(1))
+            # Where the class is certain the base is 0, whose power has no finite gradient.
+            losses = losses * (1.0 - right.squeeze(1).exp()).clamp_min(_TINY).pow(self.gamma)
+        return torch.dot(losses, shares)
 
-    def forward(self, outputs, batch_targets):
-        return self.combine(self.per_task(outputs, *batch_targets))
+
+class SquaredError(nn.Module):
+    """Squared error of one output; a row without a value has share 0 and any target."""
+
+    def forward(self, outputs, targets, shares, inputs=None):
+        return torch.dot(functional.mse_loss(outputs[:, 0], targets, reduction="none"), shares)
+
+
+class Concordance(nn.Module):
+    """1 minus the concordance correlation coefficient of the batch's rows."""
+
+    def forward(self, outputs, targets, shares, inputs=None):
+        found = outputs[:, 0]
+        found_mean, true_mean = torch.dot(found, shares), torch.dot(targets, shares)
+        found, true = found - found_mean, targets - true_mean
+        spread = torch.dot(found.square() + true.square(), shares)
+        distance = spread + (found_mean - true_mean).square()
+        agreement = 2.0 * torch.dot(found * true, shares) / (distance + _TINY)
+        return (1.0 - agreement) * shares.sum()
+
+
+class ReconstructionError(nn.Module):
+    """Mean squared error of the input's values.
+
+    Parameters
+    ----------
+    target : {"clean", "augmented"}
+    time_bins : int
+    """
+
+    def __init__(self, target, time_bins):
+        super().__init__()
+        self.target = target
+        self.time_bins = time_bins
+
+    def forward(self, outputs, targets, shares, inputs=None):
+        clean, seen = inputs
+        x = clean if self.target == "clean" else seen
+        if isinstance(x, FrameBatch):
+            x = x.binned(self.time_bins).flatten(start_dim=1)
+        return torch.dot((outputs - x).square().mean(dim=1), shares)
+
+
+class SupervisedContrast(nn.Module):
+    """Negative log-probability of a row's partners among all other rows, by similarity.
+
+    Parameters
+    ----------
+    temperature : float
+    """
+
+    def __init__(self, temperature):
+        super().__init__()
+        self.temperature = temperature
+
+    def forward(self, outputs, targets, shares, inputs=None):
+        known = shares > 0
+        pairs = known.unsqueeze(0) & known.unsqueeze(1)
+        pairs = pairs & ~torch.eye(len(known), dtype=torch.bool, device=known.device)
+        labels = targets[:, 0]
+        alike = labels.unsqueeze(0) == labels.unsqueeze(1)
+        partners = pairs & alike
+        if targets.shape[1] > 1:
+            partners = partners & (targets[:, 1].unsqueeze(0) != targets[:, 1].unsqueeze(1))
+        # A row of the same label that is no partner (same corpus) is neither drawn nor pushed.
+        compared = partners | (pairs & ~alike)
+        points = functional.normalize(outputs, dim=1)
+        similar = (points @ points.T / self.temperature).masked_fill(~compared, _EXCLUDED)
+        log_probability = similar - similar.logsumexp(dim=1, keepdim=True)
+        n_partners = partners.sum(dim=1)
+        of_row = -(log_probability * partners).sum(dim=1) / n_partners.clamp_min(1)
+        shares = shares * (n_partners > 0)
+        return torch.dot(of_row, shares) / shares.sum().clamp_min(_TINY)
+
+
+def loss_of(task, prior=None):
+    """The loss of a fitted task.
+
+    Parameters
+    ----------
+    task : fitted task
+    prior : Tensor of shape (n_classes,), optional
+        Share of each class among the training rows.
+    """
+    spec = task.spec
+    if task.kind == "regression":
+        return Concordance() if spec.loss == "ccc" else SquaredError()
+    if task.kind == "reconstruction":
+        return ReconstructionError(spec.target, spec.time_bins)
+    if task.kind == "contrastive":
+        return SupervisedContrast(spec.temperature)
+    if task.kind == "adversarial":
+        return CrossEntropy()
+    shift = None
+    if spec.logit_adjustment and prior is not None:
+        shift = spec.logit_adjustment * prior.clamp_min(_TINY).log()
+    return CrossEntropy(spec.label_smoothing, spec.focal_gamma, shift)
+
+
+class MultiTaskLoss(nn.Module):
+    """The losses of all tasks in a batch.
+
+    A task's loss is the mean over the batch's rows, weighted by the rows' weights for that task;
+    a row without its target has weight 0.
+
+    Parameters
+    ----------
+    tasks : sequence of fitted tasks
+    priors : sequence of Tensor or None, optional
+        Of each task, the share of each class among the training rows.
+    weighting : FixedWeighting, optional
+        How the losses become one step.
+    """
+
+    def __init__(self, tasks, priors=None, weighting=None):
+        super().__init__()
+        priors = [None] * len(tasks) if priors is None else priors
+        self.losses = nn.ModuleList(map(loss_of, tasks, priors))
+        self.by_frame = [task.predicts for task in tasks]
+        self.weighting = FixedWeighting(tasks) if weighting is None else weighting
+
+    def per_task(self, outputs, targets, weights, inputs=None, frame_batch=None):
+        """List of one scalar tensor per task.
+
+        Parameters
+        ----------
+        outputs, targets : sequence of Tensor
+            One of each per task, with one row per row of the batch.
+        weights : Tensor of shape (n_rows, n_tasks)
+        inputs : tuple, optional
+            What was given and what the encoder saw, for reconstruction.
+        frame_batch : FrameBatch, optional
+            Where the outputs are of frames: every frame gets its sequence's target, and each
+            sequence counts as one row, however long it is.
+        """
+        totals = weights.sum(dim=0)
+        shares = weights / totals.clamp_min(torch.finfo(totals.dtype).tiny)
+        losses = []
+        for loss, by_frame, output, target, share in zip(
+            self.losses, self.by_frame, outputs, targets, shares.unbind(dim=1), strict=True
+        ):
+            if frame_batch is not None and by_frame:
+                rows = frame_batch.row_of_frame
+                share = (share / frame_batch.lengths.to(share))[rows]
+                target = target[rows]
+            losses.append(loss(output, target, share, inputs))
+        return losses
+
+    def mixed(self, outputs, targets, weights, mix, inputs=None, frame_batch=None):
+        """As `per_task`, for rows that were mixed in pairs: both rows' targets, each by its share.
+
+        For cross-entropy this is the loss of the mixed (soft) targets.
+        """
+        partner = mix.partner.to(weights.device)
+        own = self.per_task(outputs, targets, weights, inputs, frame_batch)
+        other = self.per_task(
+            outputs, [target[partner] for target in targets], weights[partner], inputs, frame_batch
+        )
+        return [
+            mix.share * first + (1.0 - mix.share) * second
+            for first, second in zip(own, other, strict=True)
+        ]

@@ -13,7 +13,8 @@ from torch import nn
 
 from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network._encoders import ENCODERS
-from sklearn_ser.neural_network._random import linear, torch_stream
+from sklearn_ser.neural_network._heads import make_head, reverse_gradient
+from sklearn_ser.neural_network._random import torch_stream
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 #: The parts of an architecture that every encoder is made of.
@@ -28,17 +29,39 @@ class MultiTaskModule(nn.Module):
     encoder : torch.nn.Module
     heads : sequence of torch.nn.Module
         In the order of the tasks.
+
+    Attributes
+    ----------
+    reversal : dict of int to float
+        Set by training: factors of the reversed gradients of the heads in these places.
+    whole : set of int
+        Set by training: heads that get one representation of a sequence, not one of each frame,
+        from an encoder that works by frame.
     """
 
     def __init__(self, encoder, heads):
         super().__init__()
         self.encoder = encoder
         self.heads = nn.ModuleList(heads)
+        self.frame_level = getattr(encoder, "frame_level", False)
+        self.reversal = {}
+        self.whole = set()
 
     def forward(self, x):
         """The outputs of all heads, in the order of the tasks (a tuple of tensors)."""
         shared = self.encoder(x)
-        return tuple(head(shared) for head in self.heads)
+        outputs = []
+        for place, head in enumerate(self.heads):
+            given = x.means(shared) if self.frame_level and place in self.whole else shared
+            if place in self.reversal:
+                given = reverse_gradient(given, self.reversal[place])
+            outputs.append(head(given))
+        return tuple(outputs)
+
+    def represent(self, x):
+        """The shared representation of each row; of frames' representations the mean."""
+        shared = self.encoder(x)
+        return x.means(shared) if self.frame_level else shared
 
 
 def build_module(architecture, *, device, seed=None):
@@ -48,7 +71,8 @@ def build_module(architecture, *, device, seed=None):
     ----------
     architecture : dict
         ``encoder``, ``n_features``, ``hidden_units``, ``activation``, ``dropout``, ``dtype``,
-        ``heads``, a dict of task name to number of outputs, and the encoder's `own_parameters`.
+        ``heads``, a dict of task name to number of outputs, ``head_units``, one of task name to
+        widths of hidden layers (for heads that have any), and the encoder's `own_parameters`.
     device : str
     seed : int, optional
         For the first weights and dropout. None, with ``device="meta"``: shapes only, without
@@ -70,7 +94,12 @@ def build_module(architecture, *, device, seed=None):
         dropout_generator=stream("dropout", device),
     )
     heads = [
-        linear(encoder.n_outputs, n_outputs, stream(f"head {name}"))
+        make_head(
+            encoder.n_outputs,
+            architecture["head_units"].get(name, []),
+            n_outputs,
+            stream(f"head {name}"),
+        )
         for name, n_outputs in architecture["heads"].items()
     ]
     module = MultiTaskModule(encoder, heads)
@@ -107,11 +136,22 @@ def describe_network(encoder, x, tasks, *, hidden_units, dropout, **settings):
         "hidden_units": [int(width) for width in widths],
         "dropout": float(dropout),
         "heads": {task.name: task.n_outputs for task in tasks},
+        "head_units": _head_units(tasks),
         **settings,
     }
     if "n_layers" in ENCODERS[encoder].own_parameters:
         architecture["n_layers"] = int(x.lengths.max())
     return architecture
+
+
+def _head_units(tasks):
+    units = {task.name: list(task.head_units) for task in tasks if len(task.head_units)}
+    for name, widths in units.items():
+        if not all(isinstance(width, Integral) and width > 0 for width in widths):
+            raise ValueError(
+                f"hidden_units of tasks[{name!r}] must be positive whole numbers, got {widths!r}."
+            )
+    return {name: [int(width) for width in widths] for name, widths in units.items()}
 
 
 def weights_to_bytes(module):
@@ -122,8 +162,13 @@ def weights_to_bytes(module):
 def module_from_bytes(architecture, weights, device):
     """A module ready to predict, from :func:`weights_to_bytes`."""
     module = build_module(architecture, device="meta").to_empty(device=device)
-    module.load_state_dict(load(weights))
+    load_weights(module, weights)
     return module.eval()
+
+
+def load_weights(module, weights):
+    """Give a module the weights of :func:`weights_to_bytes`."""
+    module.load_state_dict(load(weights))
 
 
 def resolve_device(device):
@@ -148,19 +193,19 @@ def resolve_device(device):
 
 
 class NetCache:
-    """Keeps the net that was built from an estimator's weights, outside its pickled state.
+    """Keeps the nets that were built from an estimator's weights, outside its pickled state.
 
     An estimator keeps one and the same cache object for the life of a fit, so that building the
-    net at the first prediction after loading changes nothing in the estimator's ``__dict__``.
+    nets at the first prediction after loading changes nothing in the estimator's ``__dict__``.
     """
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._net = None
+        self._nets = None
 
     def get(self, build):
-        """The net; `build()` makes it at the first call."""
+        """The nets; `build()` makes them at the first call."""
         with self._lock:
-            if self._net is None:
-                self._net = build()
-            return self._net
+            if self._nets is None:
+                self._nets = build()
+            return self._nets

@@ -104,6 +104,53 @@ class FrameBatch:
             len(self), self.longest, *values.shape[1:]
         )
 
+    def with_frames(self, frames):
+        """Sequences of the same lengths with other frames."""
+        return FrameBatch(frames, self.lengths)
+
+    def means(self, values):
+        """Mean over each sequence's frames of `values`, which are in the order of `frames`."""
+        lengths = self.lengths.to(values.device)
+        sums = values.new_zeros(len(self), *values.shape[1:]).index_add_(
+            0, self.row_of_frame, values
+        )
+        return sums / lengths.to(values.dtype).view(-1, *[1] * (values.dim() - 1))
+
+    @property
+    def row_of_frame(self):
+        """The sequence that each frame belongs to, as a tensor of int64 beside `frames`."""
+        rows = torch.arange(len(self)).repeat_interleave(self.lengths)
+        return rows.to(self.frames.device)
+
+    def frames_of(self, partner):
+        """For each frame, the place of the frame of its sequence's partner at the same time.
+
+        A partner that is shorter begins again.
+        """
+        starts = self.lengths.cumsum(0) - self.lengths
+        row = torch.arange(len(self)).repeat_interleave(self.lengths)
+        time = torch.arange(len(row)) - starts[row]
+        return starts[partner][row] + time % self.lengths[partner][row]
+
+    def binned(self, n_bins):
+        """Means of the frames in `n_bins` equal parts of each sequence (parts may share frames).
+
+        Returns
+        -------
+        Tensor of shape (n_sequences, n_bins, n_features)
+        """
+        starts, lengths = (self.lengths.cumsum(0) - self.lengths)[:, None], self.lengths[:, None]
+        first = starts + torch.arange(n_bins) * lengths // n_bins
+        last = starts - (-(torch.arange(1, n_bins + 1) * lengths) // n_bins)
+        # Sums of sums lose digits, of which double precision has enough (MPS has none).
+        exact = torch.float32 if self.frames.device.type == "mps" else torch.float64
+        sums = torch.nn.functional.pad(self.frames.to(exact).cumsum(0), (0, 0, 1, 0))
+        device = self.frames.device
+        parts = (sums[last.to(device)] - sums[first.to(device)]) / (last - first).to(device)[
+            ..., None
+        ]
+        return parts.to(self.frames.dtype)
+
 
 def batches_by_length(lengths, batch_size, *, most_frames=MOST_FRAMES, generator=None):
     """Deal rows to batches such that the sequences of a batch are of like length.

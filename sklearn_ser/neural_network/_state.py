@@ -4,15 +4,15 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 
 from sklearn_ser.exceptions import SerError
-from sklearn_ser.neural_network._aux import MAIN_TASK
 from sklearn_ser.neural_network._encoders import ENCODERS
+from sklearn_ser.neural_network._fitted_tasks import Labels, Values, task_from_state
+from sklearn_ser.neural_network._make_tasks import MAIN_TASK
 from sklearn_ser.neural_network._mlp import ACTIVATIONS
 from sklearn_ser.neural_network._module import DTYPES, ENCODER_PARAMETERS, build_module
-from sklearn_ser.neural_network._tasks import ClassificationTask, task_from_state
 
 _FITTED = ("_architecture", "_weights", "_tasks", "_history", "classes_", "n_features_in_")
 _CHOICES = {"encoder": ENCODERS, "activation": ACTIVATIONS, "dtype": DTYPES}
-_ARCHITECTURE = {*_CHOICES, *ENCODER_PARAMETERS, "heads"}
+_ARCHITECTURE = {*_CHOICES, *ENCODER_PARAMETERS, "heads", "head_units"}
 
 # By the names that safetensors has for them.
 _DTYPE_NAMES = {"float32": "F32", "float64": "F64"}
@@ -40,18 +40,33 @@ def check_state(state):
     missing = [name for name in _FITTED if name not in state]
     if missing:
         raise _damage(f"it lacks {missing}")
-    shapes = _stored_shapes(state["_weights"])
+    members = state["_weights"]
+    if not isinstance(members, list) or not members:
+        raise _damage(f"its weights are a {type(members).__name__}, not a list of networks")
     architecture = state["_architecture"]
-    _check_architecture(architecture, largest=len(state["_weights"]), n_arrays=len(shapes))
-    _check_shapes(architecture, shapes)
+    for weights in members:
+        shapes = _stored_shapes(weights)
+        _check_architecture(architecture, largest=len(weights), n_arrays=len(shapes))
+        _check_shapes(architecture, shapes)
+    _check_members(state, len(members))
     _check_tasks(state["_tasks"], architecture["heads"], state["classes_"])
     if state["n_features_in_"] != architecture["n_features"]:
         raise _damage(
             f"n_features_in_ is {state['n_features_in_']!r}, and the network takes "
             f"{architecture['n_features']}"
         )
-    history = state["_history"]
-    if not isinstance(history, dict) or "epoch" not in history:
+
+
+def _check_members(state, n_members):
+    """Is there of everything else, too, one for each network?"""
+    for name in ("_temperatures", "_history", "_best_epochs", "_splits"):
+        values = state.get(name)
+        if not isinstance(values, list) or len(values) != n_members:
+            raise _damage(f"{name} is not a list of {n_members}")
+    for temperature in state["_temperatures"]:
+        if not isinstance(temperature, float) or not 0.0 < temperature < np.inf:
+            raise _damage(f"a temperature is {temperature!r}")
+    if not all(isinstance(history, dict) and "epoch" in history for history in state["_history"]):
         raise _damage("its history has no epochs")
 
 
@@ -89,16 +104,26 @@ def _check_architecture(architecture, largest, n_arrays):
         raise _damage(f"dropout is {dropout!r}")
     if not isinstance(heads, dict) or not isinstance(architecture["hidden_units"], list):
         raise _damage("hidden_units must be a list, and heads a dict")
+    head_units = architecture["head_units"]
+    if (
+        not isinstance(head_units, dict)
+        or set(head_units) - set(heads)
+        or not all(isinstance(units, list) for units in head_units.values())
+    ):
+        raise _damage("head_units must be a dict of lists, by the names of heads")
     widths = {
         "n_features": [architecture["n_features"]],
         "hidden_units": architecture["hidden_units"],
         "heads": [*heads.values()],
         **{name: [architecture[name]] for name in own},
+        "head_units": [width for units in head_units.values() for width in units],
     }
     for name, values in widths.items():
-        if not values or not all(type(value) is int and value > 0 for value in values):
+        if (not values and name != "head_units") or not all(
+            type(value) is int and value > 0 for value in values
+        ):
             raise _damage(f"{name} is {architecture[name]!r}, not positive whole numbers")
-        if max(values) > largest or len(values) > n_arrays:
+        if max(values, default=0) > largest or len(values) > n_arrays:
             raise _damage(
                 f"{name} is {architecture[name]!r}, more than {largest} bytes of weights can hold"
             )
@@ -125,13 +150,15 @@ def _check_tasks(states, heads, classes):
     if list(outputs.items()) != list(heads.items()) or len(tasks) != len(heads):
         raise _damage(f"its tasks have {outputs} outputs, and its heads {heads}")
     main = tasks[0]
-    if main.name != MAIN_TASK or not isinstance(main, ClassificationTask):
+    if main.name != MAIN_TASK or main.kind != "classification":
         raise _damage(f"its first task is {main.name!r}, not the classes of {MAIN_TASK!r}")
     for task in tasks:
-        if isinstance(task, ClassificationTask):
+        if isinstance(task, Labels):
             if not isinstance(task.classes, np.ndarray) or task.classes.ndim != 1:
                 raise _damage(f"the classes of task {task.name!r} are not a list of labels")
-        elif not all(isinstance(value, float) for value in (task.mean, task.scale)):
+        elif isinstance(task, Values) and not all(
+            isinstance(value, float) for value in (task.mean, task.scale)
+        ):
             raise _damage(f"task {task.name!r} has no mean and scale")
     if not np.array_equal(main.classes, classes):
         raise _damage("classes_ are not those of its first task")

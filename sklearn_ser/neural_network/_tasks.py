@@ -1,156 +1,287 @@
-"""Tasks: how a column of targets becomes numbers to learn, and outputs become answers."""
+"""Tasks as a user names them: what to learn beside the emotion, and how."""
 
-from dataclasses import dataclass
+from numbers import Integral, Real
 
-import numpy as np
-import pandas as pd
-from scipy.special import softmax
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ser.exceptions import MetadataError
+_WEIGHT = [Interval(Real, 0, None, closed="left"), None]
+_COLUMN = [str, None]
+_HIDDEN = ["array-like"]
+_CLASS_LOSS = {
+    "class_weight": [StrOptions({"balanced"}), dict, None],
+    "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    "focal_gamma": [Interval(Real, 0, None, closed="left")],
+    "logit_adjustment": [Interval(Real, 0, None, closed="left")],
+}
 
 
-@dataclass(frozen=True)
-class ClassificationTask:
-    """One label per row out of `classes`.
+class Task(BaseEstimator):
+    """What every task object is: parameters, as an estimator has them, and nothing else."""
+
+    def check(self, name):
+        """Refuse parameters that cannot be, naming the task.
+
+        Raises
+        ------
+        ValueError
+        """
+        try:
+            self._validate_params()
+        except ValueError as error:  # InvalidParameterError, which names the class only
+            raise type(error)(f"tasks[{name!r}]: {error}") from None
+
+
+class ClassificationTask(Task):
+    """Labels of a column of `aux`: cross-entropy over a softmax head.
 
     Parameters
     ----------
-    name : str
-    weight : float
-        Of the task's loss in the sum of all tasks.
-    classes : ndarray
-        Sorted.
+    column : str, default=None
+        Column of `aux`; the task's own name where None.
+    weight : float, default=None
+        Of the task's loss in the sum; `aux_weight` of the network where None.
+    class_weight : "balanced", dict or None, default=None
+        Weights of the classes, as everywhere in scikit-learn.
+    label_smoothing : float, default=0.0
+        Share of the target that is spread over all classes, in [0, 1) [1]_.
+    focal_gamma : float, default=0.0
+        Above 0, rows that are already right count less: each loss is multiplied by (1 - p) to
+        this power, p the probability of the right class [2]_.
+    logit_adjustment : float, default=0.0
+        Above 0, this times the logarithm of each class's share of the training rows is added to
+        the outputs in training, so that predictions favour no frequent class [3]_; 1 aims at the
+        unweighted average recall.
+
+    References
+    ----------
+    .. [1] Szegedy, C. et al. (2016). Rethinking the Inception Architecture for Computer Vision.
+       CVPR 2016.
+    .. [2] Lin, T.-Y. et al. (2017). Focal Loss for Dense Object Detection. ICCV 2017.
+    .. [3] Menon, A. K. et al. (2021). Long-tail Learning via Logit Adjustment. ICLR 2021.
+
+    Examples
+    --------
+    >>> from sklearn_ser.neural_network import ClassificationTask, MTLNeuralClassifier
+    >>> net = MTLNeuralClassifier(tasks={"gender": ClassificationTask(weight=0.1)})
+    >>> net.set_params(tasks__gender__label_smoothing=0.1).tasks["gender"]
+    ClassificationTask(label_smoothing=0.1, weight=0.1)
     """
 
-    name: str
-    weight: float
-    classes: np.ndarray
-    kind = "classification"
+    _parameter_constraints = {"column": _COLUMN, "weight": _WEIGHT, **_CLASS_LOSS}
 
-    @classmethod
-    def from_column(cls, name, weight, column):
-        values = column.dropna().tolist()
-        try:
-            classes = np.unique(np.asarray(values)) if values else np.empty(0)
-            mixed = classes.dtype.kind in "US" and not all(isinstance(v, str) for v in values)
-        except (TypeError, ValueError):
-            mixed = True
-        if mixed:
-            types = sorted({type(value).__name__ for value in values})
-            raise MetadataError(
-                f"aux column {name!r} mixes values of the types {types}: labels of one task must "
-                "be all strings, all numbers or all booleans; mark missing ones with None."
-            )
-        return cls(name, weight, classes)
-
-    @property
-    def n_outputs(self):
-        return len(self.classes)
-
-    @property
-    def constant_value(self):
-        """The one value seen, "no value at all", or None where there are several."""
-        if len(self.classes) > 1:
-            return None
-        return repr(self.classes[0].item()) if len(self.classes) else "no value at all"
-
-    def encode(self, column):
-        """Class codes (-1 where missing) and whether each row has a label."""
-        codes = pd.Categorical(column.tolist(), categories=self.classes.tolist()).codes
-        codes = codes.astype(np.int64)
-        return codes, codes >= 0
-
-    def decode(self, outputs):
-        return self.classes[outputs.argmax(axis=1)]
-
-    def probabilities(self, outputs):
-        # In double precision: rows sum to 1 as exactly as scikit-learn's own classifiers'.
-        return softmax(outputs.astype(np.float64), axis=1)
-
-    def state(self):
-        return {
-            "name": self.name,
-            "weight": self.weight,
-            "kind": self.kind,
-            "classes": self.classes,
-        }
+    def __init__(
+        self,
+        *,
+        column=None,
+        weight=None,
+        class_weight=None,
+        label_smoothing=0.0,
+        focal_gamma=0.0,
+        logit_adjustment=0.0,
+    ):
+        self.column = column
+        self.weight = weight
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.focal_gamma = focal_gamma
+        self.logit_adjustment = logit_adjustment
 
 
-@dataclass(frozen=True)
-class RegressionTask:
-    """One number per row, learnt as its distance from `mean` in units of `scale`.
+class RegressionTask(Task):
+    """Numbers of a column of `aux` (arousal, valence, a rating), standardised within.
 
     Parameters
     ----------
-    name : str
-    weight : float
-        Of the task's loss in the sum of all tasks.
-    mean, scale : float
-        Mean and standard deviation of the training values.
+    column : str, default=None
+        Column of `aux`; the task's own name where None.
+    weight : float, default=None
+        Of the task's loss in the sum; `aux_weight` of the network where None.
+    loss : {"mse", "ccc"}, default="mse"
+        Squared error, or 1 minus the concordance correlation coefficient of the batch [1]_.
+
+    References
+    ----------
+    .. [1] Lin, L. I.-K. (1989). A Concordance Correlation Coefficient to Evaluate
+       Reproducibility. Biometrics 45(1).
+
+    Examples
+    --------
+    >>> from sklearn_ser.neural_network import MTLNeuralClassifier, RegressionTask
+    >>> MTLNeuralClassifier(tasks={"arousal": RegressionTask(loss="ccc")}).tasks
+    {'arousal': RegressionTask(loss='ccc')}
     """
 
-    name: str
-    weight: float
-    mean: float
-    scale: float
-    kind = "regression"
-    n_outputs = 1
+    _parameter_constraints = {
+        "column": _COLUMN,
+        "weight": _WEIGHT,
+        "loss": [StrOptions({"mse", "ccc"})],
+    }
 
-    @classmethod
-    def from_column(cls, name, weight, column):
-        values = cls._numbers(name, column)
-        known = values[~np.isnan(values)]
-        if not len(known):
-            return cls(name, weight, np.nan, 0.0)
-        return cls(name, weight, float(known.mean()), float(known.std()))
-
-    @staticmethod
-    def _numbers(name, column):
-        try:
-            values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
-        except (TypeError, ValueError) as error:
-            raise MetadataError(
-                f"aux column {name!r} is a regression task but holds values that are not "
-                f'numbers ({error}). Use tasks={{{name!r}: "classification"}} for labels.'
-            ) from error
-        if np.isinf(values).any():
-            row = int(np.flatnonzero(np.isinf(values))[0])
-            raise MetadataError(
-                f"aux column {name!r} holds an infinite value in row {row}: give a finite number, "
-                "or NaN where it is missing."
-            )
-        return values
-
-    @property
-    def constant_value(self):
-        """The one value seen, "no value at all", or None where there are several."""
-        if self.scale > 0.0:
-            return None
-        return "no value at all" if np.isnan(self.mean) else repr(self.mean)
-
-    def encode(self, column):
-        """Standardised values (0 where missing) and whether each row has a value."""
-        values = self._numbers(self.name, column)
-        known = ~np.isnan(values)
-        return np.where(known, (values - self.mean) / self.scale, 0.0), known
-
-    def decode(self, outputs):
-        return outputs[:, 0].astype(np.float64) * self.scale + self.mean
-
-    def state(self):
-        return {
-            "name": self.name,
-            "weight": self.weight,
-            "kind": self.kind,
-            "mean": self.mean,
-            "scale": self.scale,
-        }
+    def __init__(self, *, column=None, weight=None, loss="mse"):
+        self.column = column
+        self.weight = weight
+        self.loss = loss
 
 
-TASK_KINDS = {task.kind: task for task in (ClassificationTask, RegressionTask)}
+class AdversarialTask(Task):
+    """Labels that the shared representation should not tell: corpus, speaker, language [1]_.
+
+    Its head learns the labels; the gradient that reaches the encoder is reversed, so that the
+    encoder unlearns them.
+
+    Parameters
+    ----------
+    column : str, default=None
+        Column of `aux`; the task's own name where None.
+    weight : float, default=None
+        Of the head's loss in the sum; `aux_weight` of the network where None.
+    strength : float, default=1.0
+        Factor of the reversed gradient at the end of the schedule.
+    schedule : {"ramp", "constant"}, default="ramp"
+        "ramp": the factor grows from 0 as ``strength * (2 / (1 + exp(-10 p)) - 1)`` with the share
+        p of the epochs done, so that the head has learnt something before it is worked against
+        [1]_. "constant": `strength` throughout.
+    hidden_units : sequence of int, default=()
+        Hidden layers of the head.
+    class_weight : "balanced", dict or None, default=None
+        Weights of the classes.
+
+    References
+    ----------
+    .. [1] Ganin, Y. et al. (2016). Domain-Adversarial Training of Neural Networks. JMLR 17(59).
+
+    Examples
+    --------
+    >>> from sklearn_ser.neural_network import AdversarialTask, MTLNeuralClassifier
+    >>> MTLNeuralClassifier(tasks={"corpus": AdversarialTask(strength=0.5)}).tasks
+    {'corpus': AdversarialTask(strength=0.5)}
+    """
+
+    _parameter_constraints = {
+        "column": _COLUMN,
+        "weight": _WEIGHT,
+        "strength": [Interval(Real, 0, None, closed="left")],
+        "schedule": [StrOptions({"ramp", "constant"})],
+        "hidden_units": _HIDDEN,
+        "class_weight": _CLASS_LOSS["class_weight"],
+    }
+
+    def __init__(
+        self,
+        *,
+        column=None,
+        weight=None,
+        strength=1.0,
+        schedule="ramp",
+        hidden_units=(),
+        class_weight=None,
+    ):
+        self.column = column
+        self.weight = weight
+        self.strength = strength
+        self.schedule = schedule
+        self.hidden_units = hidden_units
+        self.class_weight = class_weight
 
 
-def task_from_state(state):
-    """The task object of a plain dict made by its ``state()``."""
-    values = dict(state)
-    return TASK_KINDS[values.pop("kind")](**values)
+class ReconstructionTask(Task):
+    """The input again, from the shared representation; needs no labels at all.
+
+    The loss is the mean squared error over features. Of frame sequences, which have any length,
+    the means of `time_bins` equal parts of the sequence are reconstructed.
+
+    Parameters
+    ----------
+    weight : float, default=None
+        Of the task's loss in the sum; `aux_weight` of the network where None.
+    target : {"clean", "augmented"}, default="clean"
+        What is to come out: the row as it was given (a denoising autoencoder), or what the
+        encoder got, after `input_noise` and `input_dropout`. Both are after `mixup_alpha`.
+    time_bins : int, default=8
+        Of frame sequences only.
+    hidden_units : sequence of int, default=()
+        Hidden layers of the decoder.
+
+    Examples
+    --------
+    >>> from sklearn_ser.neural_network import MTLNeuralClassifier
+    >>> net = MTLNeuralClassifier(tasks={"rebuilt": "reconstruction"}, input_noise=0.3)
+    >>> net.set_params(tasks__rebuilt__target="augmented").tasks
+    {'rebuilt': ReconstructionTask(target='augmented')}
+    """
+
+    _parameter_constraints = {
+        "weight": _WEIGHT,
+        "target": [StrOptions({"clean", "augmented"})],
+        "time_bins": [Interval(Integral, 1, 1024, closed="both")],
+        "hidden_units": _HIDDEN,
+    }
+
+    def __init__(self, *, weight=None, target="clean", time_bins=8, hidden_units=()):
+        self.weight = weight
+        self.target = target
+        self.time_bins = time_bins
+        self.hidden_units = hidden_units
+
+
+class ContrastiveTask(Task):
+    """Rows of one label close together, of different labels apart: supervised contrastive [1]_.
+
+    A linear projection of the representation, scaled to length 1; for every row, the other rows
+    of its label in the batch are to be more similar to it than the rest.
+
+    Parameters
+    ----------
+    column : str, default=None
+        Column of `aux` with the labels; `y`, the emotion, where None.
+    weight : float, default=None
+        Of the task's loss in the sum; `aux_weight` of the network where None.
+    across : str, default=None
+        Column of `aux` (corpus, say): only rows that differ in it are drawn together, which asks
+        for one place for an emotion whatever the corpus.
+    temperature : float, default=0.1
+    n_components : int, default=64
+        Width of the projection.
+
+    Notes
+    -----
+    A row without a partner in its batch does not count; batches of 64 rows or more are advised.
+
+    References
+    ----------
+    .. [1] Khosla, P. et al. (2020). Supervised Contrastive Learning. NeurIPS 2020.
+
+    Examples
+    --------
+    >>> from sklearn_ser.neural_network import ContrastiveTask, MTLNeuralClassifier
+    >>> MTLNeuralClassifier(tasks={"clusters": ContrastiveTask(across="corpus")}).tasks
+    {'clusters': ContrastiveTask(across='corpus')}
+    """
+
+    _parameter_constraints = {
+        "column": _COLUMN,
+        "weight": _WEIGHT,
+        "across": _COLUMN,
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "n_components": [Interval(Integral, 1, 65536, closed="both")],
+    }
+
+    def __init__(self, *, column=None, weight=None, across=None, temperature=0.1, n_components=64):
+        self.column = column
+        self.weight = weight
+        self.across = across
+        self.temperature = temperature
+        self.n_components = n_components
+
+
+#: Short names of tasks with their defaults.
+SHORT_NAMES = {
+    "classification": ClassificationTask,
+    "regression": RegressionTask,
+    "mse": RegressionTask,
+    "ccc": lambda: RegressionTask(loss="ccc"),
+    "adversarial": AdversarialTask,
+    "reconstruction": ReconstructionTask,
+    "contrastive": ContrastiveTask,
+}

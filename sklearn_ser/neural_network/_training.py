@@ -1,19 +1,49 @@
-"""Training a multi-task module with skorch: the loop, early stopping, what is recorded."""
+"""Training a multi-task module with skorch."""
 
-import copy
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
-from skorch import NeuralNet
-from skorch.callbacks import Callback
 from skorch.helper import predefined_split
 
 from sklearn_ser.exceptions import SerError
+from sklearn_ser.neural_network._averaging import WeightAverage
 from sklearn_ser.neural_network._batches import EVALUATION_BATCH, SliceBatches
+from sklearn_ser.neural_network._callbacks import (
+    BestWeights,
+    EpochRecorder,
+    LeaveWeights,
+    ProgressBar,
+)
 from sklearn_ser.neural_network._losses import MultiTaskLoss
+from sklearn_ser.neural_network._net import MultiTaskNet, Procedure
+from sklearn_ser.neural_network._perturb import InputPerturbation
+from sklearn_ser.neural_network._random import torch_stream
 from sklearn_ser.neural_network._sequences import LengthBatches
-from sklearn_ser.utils._progress import progress
+from sklearn_ser.neural_network._training_state import load_training_state
+from sklearn_ser.neural_network._weighting import LOSS_WEIGHTINGS
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a network is trained: parameters of MTLNeuralClassifier by their names there."""
+
+    max_epochs: int
+    batch_size: int | None
+    learning_rate: float
+    weight_decay: float
+    lr_schedule: str
+    warmup: float
+    max_grad_norm: float | None
+    weight_averaging: str | None
+    loss_weighting: str
+    mixup_alpha: float
+    input_noise: float
+    input_dropout: float
+    monitor: str
+    patience: int
+    mixed_precision: bool | str
+    compile: bool | str
+    callbacks: list | None
 
 
 @dataclass
@@ -23,145 +53,20 @@ class TrainingRecord:
     epochs: list = field(default_factory=list)
     best_epoch: int = 0
     interrupted: bool = False
+    net: MultiTaskNet | None = None
 
     def columns(self):
         """The epochs as a dict of equally long lists."""
         return {name: [epoch[name] for epoch in self.epochs] for name in self.epochs[0]}
 
 
-class StopTraining(Exception):
-    """Raised by a callback to end the training in good order.
-
-    skorch's own sign for this is KeyboardInterrupt, which cannot be told from a person's Ctrl-C.
-    """
-
-
-class MultiTaskNet(NeuralNet):
-    """skorch's net for a module with several outputs and targets packed per row.
-
-    Differs from the stock net in what it does per batch: it keeps the loss of each task, and
-    reads the losses from the device once per epoch instead of once per batch.
-    """
-
-    interrupted_ = False
-
-    @property
-    def _default_callbacks(self):
-        return []
-
-    def fit_loop(self, X, y=None, epochs=None, **kwargs):
-        try:
-            return super().fit_loop(X, y, epochs, **kwargs)
-        except StopTraining:
-            return self
-        except KeyboardInterrupt:
-            self.interrupted_ = True
-            return self
-
-    def train_step(self, batch, **fit_params):
-        x, (targets, weights) = batch
-        self.optimizer_.zero_grad(set_to_none=True)
-        losses = self.criterion_.per_task(self.module_(x), targets, weights)
-        self.criterion_.combine(losses).backward()
-        self.optimizer_.step()
-        return torch.stack(losses).detach()
-
-    def validation_step(self, batch, **fit_params):
-        x, (targets, weights) = batch
-        with torch.inference_mode():
-            return torch.stack(self.criterion_.per_task(self.module_(x), targets, weights))
-
-    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
-        if iterator is None:
-            return
-        self._set_training(training)
-        losses, totals = [], []
-        for batch in iterator:
-            self.notify("on_batch_begin", batch=batch, training=training)
-            losses.append(step_fn(batch, **fit_params))
-            totals.append(batch[1][1].sum(dim=0))
-            self.notify("on_batch_end", batch=batch, training=training, loss=losses[-1])
-        losses = torch.stack(losses).cpu().double().numpy()
-        totals = torch.stack(totals).cpu().double().numpy()
-        labelled = totals.sum(axis=0)
-        means = np.full(len(labelled), np.nan)
-        np.divide((losses * totals).sum(axis=0), labelled, out=means, where=labelled > 0)
-        self.history.record(f"{prefix}_losses", means)
-
-
-class EpochRecorder(Callback):
-    """Writes each epoch's losses into the record, moves the bar, refuses a diverged loss."""
-
-    def __init__(self, record, tasks, bar):
-        self.record = record
-        self.tasks = tasks
-        self.bar = bar
-
-    def on_epoch_end(self, net, **kwargs):
-        row = {"epoch": len(net.history)}
-        for part in ("train", "valid"):
-            losses = net.history[-1].get(f"{part}_losses")
-            if losses is None:
-                continue
-            weights = [task.weight for task in self.tasks]
-            row[f"{part}_loss"] = float(np.nansum(losses * weights))
-            for task, loss in zip(self.tasks, losses, strict=True):
-                row[f"{part}_loss_{task.name}"] = float(loss)
-        if not np.isfinite(row[f"train_loss_{self.tasks[0].name}"]):
-            raise SerError(
-                f"training diverged: the loss was not finite in epoch {row['epoch']}. Standardise "
-                "the features before the network (GroupScaler, StandardScaler), or lower "
-                "learning_rate."
-            )
-        self.record.epochs.append(row)
-        self.record.best_epoch = row["epoch"]
-        self.bar.set_postfix_str(f"training loss {row['train_loss']:.3f}", refresh=False)
-        self.bar.update()
-
-
-class BestWeights(Callback):
-    """Keeps the weights of the epoch with the lowest `monitored` value, and ends a vain training.
-
-    They are kept in memory: files would be shared by fits that run at the same time.
-    """
-
-    def __init__(self, record, monitored, patience):
-        self.record = record
-        self.monitored = monitored
-        self.patience = patience
-
-    def on_train_begin(self, net, **kwargs):
-        self.lowest_ = np.inf
-        self.best_epoch_ = 0
-        self.weights_ = None
-
-    def on_epoch_end(self, net, **kwargs):
-        row = self.record.epochs[-1]
-        if not np.isfinite(row[self.monitored]):
-            raise SerError(
-                f"early stopping has nothing to go by: the loss of the held-out rows is not finite "
-                f"in epoch {row['epoch']}. Their features are extreme, or their weights are all 0: "
-                "standardise the features, or set early_stopping=False."
-            )
-        if row[self.monitored] < self.lowest_:
-            self.lowest_ = row[self.monitored]
-            self.best_epoch_ = row["epoch"]
-            self.weights_ = copy.deepcopy(net.module_.state_dict())
-        self.record.best_epoch = self.best_epoch_
-        if row["epoch"] - self.best_epoch_ >= self.patience:
-            raise StopTraining
-
-    def on_train_end(self, net, **kwargs):
-        if self.weights_ is not None:
-            net.module_.load_state_dict(self.weights_)
-
-
-def make_net(module, tasks, *, device, **settings):
+def make_net(module, tasks, *, device, criterion=None, **settings):
     """The skorch net of a module and its tasks, not yet initialised."""
     batches = LengthBatches if module.encoder.on_frames else SliceBatches
+    given = {"train_split": None, "procedure": Procedure(tasks)} | settings
     return MultiTaskNet(
         module,
-        criterion=MultiTaskLoss(tasks),
+        criterion=MultiTaskLoss(tasks) if criterion is None else criterion,
         optimizer=torch.optim.AdamW,
         optimizer__fused=torch.device(device).type in ("cpu", "cuda"),
         iterator_train=batches,
@@ -169,68 +74,130 @@ def make_net(module, tasks, *, device, **settings):
         iterator_valid__batch_size=EVALUATION_BATCH,
         device=device,
         verbose=0,
-        **({"train_split": None} | settings),
+        **given,
     )
 
 
 def train(
-    module,
-    tasks,
-    train_rows,
-    valid_rows,
-    *,
-    max_epochs,
-    batch_size,
-    learning_rate,
-    weight_decay,
-    patience,
-    generator,
-    device,
-    verbose,
+    module, tasks, train_rows, valid_rows, settings, *, seed, device, bar, state=None, horizon=None
 ):
     """Train `module` in place, and leave the best weights in it.
 
     Parameters
     ----------
     module : MultiTaskModule
-    tasks : sequence of task objects
-        The first is the main task, whose validation loss decides when to stop.
+    tasks : sequence of fitted tasks
+        The first is the main task, by whose held-out rows training stops.
     train_rows, valid_rows : ResidentRows
         `valid_rows` is None for training all `max_epochs`.
-    max_epochs, batch_size, learning_rate, weight_decay, patience
-        As in MTLNeuralClassifier; ``batch_size=None`` is one batch of all rows.
-    generator : torch.Generator
-        Orders the rows.
+    settings : TrainingSettings
+    seed : int
+        Orders the rows, and whatever else is drawn in training.
     device : str
-    verbose : int
+    bar : progress bar
+    state : bytes, optional
+        Of `training_state`, to go on with.
+    horizon : int, optional
+        The number of epochs that the learning rate and adversaries are planned for, where it is
+        not `max_epochs`.
 
     Returns
     -------
     TrainingRecord
     """
     record = TrainingRecord()
-    with progress(
-        total=max_epochs, desc="MTLNeuralClassifier", unit="epoch", verbose=verbose
-    ) as bar:
-        callbacks = [EpochRecorder(record, tasks, bar)]
-        if valid_rows is not None:
-            callbacks.append(BestWeights(record, f"valid_loss_{tasks[0].name}", patience))
-        settings = {}
-        if module.encoder.on_frames and batch_size is None:
-            settings["iterator_train__most_frames"] = None
-        net = make_net(
-            module,
-            tasks,
-            device=device,
-            optimizer__lr=learning_rate,
-            optimizer__weight_decay=weight_decay,
-            max_epochs=max_epochs,
-            batch_size=-1 if batch_size is None else batch_size,
-            iterator_train__generator=generator,
-            train_split=None if valid_rows is None else predefined_split(valid_rows),
-            callbacks=callbacks,
-            **settings,
-        )
-        net.fit(train_rows)
+    prepare(module, tasks)
+    if settings.compile:
+        module.compile(**({} if settings.compile is True else {"backend": settings.compile}))
+    callbacks = [EpochRecorder(record, tasks), ProgressBar(bar, record)]
+    best = None
+    if valid_rows is not None:
+        monitored, sign = f"valid_{settings.monitor}_{tasks[0].name}", 1
+        if settings.monitor == "score":
+            sign = -1
+        best = BestWeights(record, monitored, sign, settings.patience)
+        callbacks.append(best)
+    callbacks.append(LeaveWeights(best))
+    limits = {}
+    if module.encoder.on_frames and settings.batch_size is None:
+        limits["iterator_train__most_frames"] = None
+    weighting = LOSS_WEIGHTINGS[settings.loss_weighting](
+        tasks, torch_stream(seed, "loss weighting")
+    )
+    net = make_net(
+        module,
+        tasks,
+        device=device,
+        criterion=MultiTaskLoss(tasks, train_rows.priors(tasks), weighting),
+        procedure=_procedure(module, tasks, len(train_rows), settings, seed, device, horizon),
+        optimizer__lr=settings.learning_rate,
+        optimizer__weight_decay=settings.weight_decay,
+        # What weighs the losses is no weight of the network: nothing draws it to 0.
+        optimizer__param_groups=[("*log_variances", {"weight_decay": 0.0})],
+        max_epochs=settings.max_epochs,
+        batch_size=-1 if settings.batch_size is None else settings.batch_size,
+        iterator_train__generator=torch_stream(seed, "order of rows"),
+        train_split=None if valid_rows is None else predefined_split(valid_rows),
+        callbacks=[*(settings.callbacks or []), *callbacks],
+        **limits,
+    )
+    net.initialize()
+    if state is not None:
+        load_training_state(net, state)
+    net.partial_fit(train_rows)
     record.interrupted = net.interrupted_
+    record.net = net
     return record
+
+
+def prepare(module, tasks):
+    """Tell a module which of its heads get gradients or inputs of another kind in training."""
+    module.whole = {place for place, task in enumerate(tasks) if not task.predicts}
+    module.reversal = {place: 0.0 for place, task in enumerate(tasks) if task.kind == "adversarial"}
+
+
+def _procedure(module, tasks, n_rows, settings, seed, device, horizon):
+    perturbation = InputPerturbation(
+        mixup_alpha=settings.mixup_alpha,
+        noise=settings.input_noise,
+        dropout=settings.input_dropout,
+        seed=seed,
+        device=device,
+    )
+    kind = settings.weight_averaging
+    return Procedure(
+        tasks,
+        total_rows=n_rows * (horizon or settings.max_epochs),
+        learning_rate=settings.learning_rate,
+        schedule=settings.lr_schedule,
+        warmup=settings.warmup,
+        max_grad_norm=settings.max_grad_norm,
+        perturbation=perturbation if perturbation.active else None,
+        average=None if kind is None else WeightAverage(kind, module),
+        autocast=mixed_precision(settings.mixed_precision, device),
+    )
+
+
+def mixed_precision(asked, device):
+    """The context in which the network runs in bfloat16, or None for full precision.
+
+    Parameters
+    ----------
+    asked : "auto" or bool
+        "auto": on a GPU that has bfloat16.
+    device : str
+
+    Raises
+    ------
+    SerError
+        If it was asked for and the device cannot.
+    """
+    kind = torch.device(device).type
+    able = kind == "cpu" or (kind == "cuda" and torch.cuda.is_bf16_supported())
+    if asked is True and not able:
+        raise SerError(
+            f'mixed_precision=True: the device {device!r} has no bfloat16; use "auto" or False.'
+        )
+    if asked is True or (asked == "auto" and kind == "cuda" and able):
+        return torch.autocast(kind, dtype=torch.bfloat16)
+    return None

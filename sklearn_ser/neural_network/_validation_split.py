@@ -13,7 +13,7 @@ from sklearn_ser.neural_network._random import numpy_stream
 FEWEST_VALIDATION_ROWS = 10
 
 
-def hold_out(rows, groups, fraction, seed):
+def hold_out(rows, groups, fraction, seed, turn=0):
     """Choose the rows that decide when to stop, and warn where groups could not be kept apart.
 
     Parameters
@@ -24,6 +24,9 @@ def hold_out(rows, groups, fraction, seed):
     fraction : float or None
         None holds nothing out.
     seed : int
+    turn : int
+        Which of the equally sized choices of groups is taken, the best one first: the networks of
+        an ensemble hold out different groups, so that each row trains most of them.
 
     Returns
     -------
@@ -37,19 +40,19 @@ def hold_out(rows, groups, fraction, seed):
         valid, train, record, weaker = no_validation(codes, "early_stopping=False")
     else:
         valid, train, record, weaker = split_validation(
-            codes, groups, fraction, numpy_stream(seed, "validation")
+            codes, groups, fraction, numpy_stream(seed, "validation"), turn
         )
-    if weaker:
+    if weaker and turn == 0:
         warnings.warn(
             "early stopping watches rows of speakers that are also trained on, because "
             f"{record['reason']}",
             TrainingWarning,
-            stacklevel=4,
+            stacklevel=6,
         )
     return np.flatnonzero(train), np.flatnonzero(valid), record
 
 
-def split_validation(codes, groups, fraction, generator):
+def split_validation(codes, groups, fraction, generator, turn=0):
     """Choose the validation rows.
 
     With groups: whole groups of about `fraction` of the labelled rows, chosen so that every class
@@ -64,6 +67,7 @@ def split_validation(codes, groups, fraction, generator):
         Rows without a group (None, NaN) count together as one group.
     fraction : float
     generator : numpy.random.Generator
+    turn : int
 
     Returns
     -------
@@ -86,7 +90,7 @@ def split_validation(codes, groups, fraction, generator):
     reason = "no groups were given"
     if groups is not None:
         ids, names = pd.factorize(groups, use_na_sentinel=False)
-        held_out, reason = _choose_groups(codes[labelled], ids[labelled], fraction)
+        held_out, reason = _choose_groups(codes[labelled], ids[labelled], fraction, turn)
         if held_out is not None:
             held = np.isin(ids, held_out)
             valid = held & labelled
@@ -102,25 +106,25 @@ def no_validation(codes, reason):
     return nowhere, ~nowhere, _record("none", codes, nowhere, reason=reason), False
 
 
-def _choose_groups(codes, ids, fraction):
+def _choose_groups(codes, ids, fraction, turn):
     """The groups to hold out, or None and the reason."""
     n_groups = len(np.unique(ids))
     if n_groups < 2:
         return None, f"there are fewer than two groups ({n_groups})"
     overall = np.bincount(codes) / len(codes)
     n_splits = min(n_groups, max(2, round(1 / fraction)))
-    best, lowest = None, np.inf
+    choices = []
     for train, valid in SpeakerKFold(n_splits).split(codes[:, None], codes, groups=ids):
         counts = np.bincount(codes[train], minlength=len(overall))
         if (counts[overall > 0] == 0).any():
             continue
         shares = np.bincount(codes[valid], minlength=len(overall)) / len(valid)
         mismatch = abs(len(valid) / len(codes) - fraction) + abs(shares - overall).sum() / 2
-        if mismatch < lowest:
-            best, lowest = np.unique(ids[valid]), mismatch
-    if best is None:
+        choices.append((mismatch, np.unique(ids[valid])))
+    if not choices:
         return None, "every split by groups takes a whole class out of training"
-    return best, None
+    choices.sort(key=lambda choice: choice[0])
+    return choices[turn % len(choices)][1], None
 
 
 def _random_rows(codes, fraction, generator):

@@ -6,12 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_ser.exceptions import MetadataError, TrainingWarning
-from sklearn_ser.neural_network._aux import check_aux, make_tasks
+from sklearn_ser.exceptions import TrainingWarning
+from sklearn_ser.neural_network import AdversarialTask, ClassificationTask, ContrastiveTask
+from sklearn_ser.neural_network._aux import check_aux
+from sklearn_ser.neural_network._make_tasks import make_tasks as make_all_tasks
 
 
-def kinds(aux, tasks="auto", task_weights=None):
-    made, _ = make_tasks(check_aux(aux, len(aux)), tasks, task_weights)
+def make_tasks(aux, tasks):
+    return make_all_tasks(aux, tasks, aux_weight=0.3, n_inputs=lambda bins: 4)
+
+
+def kinds(aux, tasks="auto"):
+    made, _ = make_tasks(check_aux(aux, len(aux)), tasks)
     return {task.name: task.kind for task in made}
 
 
@@ -61,7 +67,9 @@ def test_arrays_and_series_become_tables():
 
 def test_encoding_round_trip():
     aux = check_aux(pd.DataFrame({"gender": ["m", None, "f"], "arousal": [1.0, np.nan, 3.0]}), 3)
-    (gender, arousal), dropped = make_tasks(aux, "auto", {"gender": 0.7})
+    (gender, arousal), dropped = make_tasks(
+        aux, {"gender": ClassificationTask(weight=0.7), "arousal": "regression"}
+    )
     assert dropped == {}
     assert (gender.weight, arousal.weight) == (0.7, 0.3)
     codes, known = gender.encode(aux["gender"])
@@ -88,7 +96,7 @@ def test_constant_targets_are_dropped_with_one_warning():
         "'naturalness' (only 'acted'), 'arousal' (only 0.5), 'nothing' (only no value at all)"
     )
     with pytest.warns(TrainingWarning, match=re.escape(message)) as caught:
-        made, dropped = make_tasks(check_aux(aux, 3), "auto", {"arousal": 1.0})
+        made, dropped = make_tasks(check_aux(aux, 3), "auto")
     assert len(caught) == 1
     assert [task.name for task in made] == ["gender"]
     assert dropped == {"naturalness": "'acted'", "arousal": "0.5", "nothing": "no value at all"}
@@ -98,77 +106,81 @@ TABLE = pd.DataFrame({"gender": ["f", "m"], "arousal": [0.1, 0.2]})
 
 
 @pytest.mark.parametrize(
-    ("aux", "tasks", "weights", "message"),
+    ("aux", "tasks", "message"),
     [
-        ({"gender": ["f", "m"]}, "auto", None, "aux is a dict, which scikit-learn does not slice"),
-        (TABLE[:1], "auto", None, "aux has 1 rows and X has 2: give one row of targets per row"),
-        (np.zeros((2, 2, 2)), "auto", None, "an array of one or two dimensions, got a ndarray"),
+        ({"gender": ["f", "m"]}, "auto", "aux is a dict, which scikit-learn does not slice"),
+        (TABLE[:1], "auto", "aux has 1 rows and X has 2: give one row of targets per row"),
+        (np.zeros((2, 2, 2)), "auto", "an array of one or two dimensions, got a ndarray"),
         (
             pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]),
             "auto",
-            None,
             "aux has several columns of one name: ['a', 'a']",
         ),
         (
             TABLE,
             {"sex": "auto"},
-            None,
             "tasks names ['sex'], which aux does not have: its columns are ['gender', 'arousal']",
         ),
-        (None, {"gender": "auto"}, None, "tasks names ['gender'] but fit got no aux"),
+        (None, {"gender": "auto"}, "tasks names ['gender'] but fit got no aux"),
         (
             TABLE,
             {"gender": "ranking"},
-            None,
-            "tasks['gender'] must be one of ['auto', 'classification', 'regression'], "
-            "got 'ranking'",
+            "tasks['gender'] must be a task object or one of ['auto', 'classification', "
+            "'regression', 'mse', 'ccc', 'adversarial', 'reconstruction', 'contrastive'], got "
+            "'ranking'.",
         ),
         (
             TABLE,
             {"gender": "regression"},
-            None,
             "aux column 'gender' is a regression task but holds values that are not numbers",
         ),
         (
             TABLE,
-            "auto",
-            {"sex": 0.1},
-            "task_weights names ['sex'], which are no auxiliary tasks of this fit: known are "
-            "['gender', 'arousal']",
+            {"place": AdversarialTask(column="corpus")},
+            "tasks names ['corpus'], which aux does not have",
         ),
-        (None, "auto", {"sex": 0.1}, "task_weights names ['sex']"),
-        (TABLE, "auto", {"gender": -1}, "task_weights['gender'] must be a number of at least 0"),
-        (TABLE, "auto", {"gender": "x"}, "task_weights['gender'] must be a number of at least 0"),
+        (
+            TABLE,
+            {"clusters": ContrastiveTask(column="gender", across="corpus")},
+            "tasks names ['corpus'], which aux does not have",
+        ),
+        (
+            TABLE,
+            {"gender": ClassificationTask(weight=-1)},
+            "tasks['gender']: The 'weight' parameter of ClassificationTask must be a float in the "
+            "range [0.0, inf) or None. Got -1 instead.",
+        ),
+        (
+            TABLE,
+            {"gender": 0.5},
+            "tasks['gender'] must be a task object or one of ['auto', 'classification', ",
+        ),
         (
             pd.DataFrame({"y": ["f", "m"]}),
             "auto",
-            None,
             "an auxiliary task cannot be called 'y'",
         ),
         (
             pd.DataFrame({"mix": ["f", 1]}),
             "auto",
-            None,
             "aux column 'mix' mixes values of the types ['int', 'str']",
         ),
         (
             pd.DataFrame({"loud": [1.0, np.inf]}),
             "auto",
-            None,
             "aux column 'loud' holds an infinite value in row 1",
         ),
         (
             pd.DataFrame({"when": pd.to_datetime(["2020-01-01", "2020-01-02"])}),
             "auto",
-            None,
             "aux column 'when' has dtype datetime64",
         ),
     ],
 )
-def test_errors_say_what_is_wrong(aux, tasks, weights, message):
-    with pytest.raises(MetadataError, match=re.escape(message)):
-        make_tasks(check_aux(aux, 2), tasks, weights)
+def test_errors_say_what_is_wrong(aux, tasks, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make_tasks(check_aux(aux, 2), tasks)
 
 
-def test_single_task_ignores_aux_and_weights():
-    assert make_tasks(TABLE, None, {"gender": 0.5}) == ([], {})
+def test_single_task_ignores_aux():
+    assert make_tasks(TABLE, None) == ([], {})

@@ -14,6 +14,7 @@ ARCHITECTURE = {
     "dropout": 0.0,
     "dtype": "float64",
     "heads": {"y": 3, "gender": 2},
+    "head_units": {},
 }
 
 

@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch.nn import functional
 
+from sklearn_ser.neural_network._fitted_tasks import Labels, Values
 from sklearn_ser.neural_network._losses import MultiTaskLoss
 from sklearn_ser.neural_network._module import build_module
-from sklearn_ser.neural_network._tasks import ClassificationTask, RegressionTask
 
 TASKS = [
-    ClassificationTask("y", 1.0, np.array(["a", "b", "c"])),
-    ClassificationTask("gender", 0.3, np.array(["f", "m"])),
-    RegressionTask("arousal", 0.5, mean=0.0, scale=1.0),
+    Labels("y", 1.0, np.array(["a", "b", "c"])),
+    Labels("gender", 0.3, np.array(["f", "m"])),
+    Values("arousal", 0.5, mean=0.0, scale=1.0),
 ]
 
 
@@ -57,9 +57,20 @@ def test_losses_and_their_sum_are_those_of_plain_torch(batch):
         arousal.mean(),
     ]
     torch.testing.assert_close(losses, expected)
-    torch.testing.assert_close(
-        loss(outputs, (targets, weights)), expected[0] + 0.3 * expected[1] + 0.5 * expected[2]
-    )
+
+
+def test_the_gradient_is_that_of_the_weighted_sum(batch):
+    outputs, targets, weights = batch
+    gradients = []
+    for backward in (
+        lambda losses, loss: loss.weighting.backward(losses, weights, None),
+        lambda losses, loss: (losses[0] + 0.3 * losses[1] + 0.5 * losses[2]).backward(),
+    ):
+        given = [output.clone().requires_grad_() for output in outputs]
+        loss = MultiTaskLoss(TASKS)
+        backward(loss.per_task(given, targets, weights), loss)
+        gradients.append([output.grad for output in given])
+    torch.testing.assert_close(*gradients)
 
 
 def test_weight_k_equals_k_copies(batch):
@@ -83,7 +94,7 @@ def test_a_batch_without_labels_costs_nothing_and_gives_no_nan(batch):
     loss = MultiTaskLoss(TASKS)
     losses = loss.per_task(outputs, targets, weights)
     assert [value.detach().item() for value in losses[1:]] == [0.0, 0.0]
-    loss.combine(losses).backward()
+    loss.weighting.backward(losses, weights, None)
     assert torch.equal(outputs[1].grad, torch.zeros_like(outputs[1]))
     assert torch.equal(outputs[2].grad, torch.zeros_like(outputs[2]))
     assert torch.isfinite(outputs[0].grad).all()
@@ -114,6 +125,7 @@ def test_every_head_moves_the_encoder(batch, position):
         "dropout": 0.0,
         "dtype": "float64",
         "heads": {task.name: task.n_outputs for task in TASKS},
+        "head_units": {},
     }
     module = build_module(architecture, device="cpu", seed=0)
     x = torch.randn(6, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -123,7 +135,8 @@ def test_every_head_moves_the_encoder(batch, position):
 
 def test_weight_zero_takes_a_task_out_of_the_sum(batch):
     outputs, targets, weights = batch
-    without = [TASKS[0], ClassificationTask("gender", 0.0, TASKS[1].classes), TASKS[2]]
-    loss = MultiTaskLoss(without)
-    losses = loss.per_task(outputs, targets, weights)
-    assert loss.combine(losses) == losses[0] + 0.5 * losses[2]
+    outputs = [output.requires_grad_() for output in outputs]
+    loss = MultiTaskLoss([TASKS[0], Labels("gender", 0.0, TASKS[1].classes), TASKS[2]])
+    loss.weighting.backward(loss.per_task(outputs, targets, weights), weights, None)
+    assert outputs[1].grad is None
+    assert outputs[0].grad.abs().sum() > 0

@@ -18,7 +18,7 @@ TRUSTED = ["sklearn_ser.neural_network._classifier.MTLNeuralClassifier"]
 def fitted(speech):
     """Do not fit again."""
     model = MTLNeuralClassifier(
-        max_epochs=3, task_weights={"gender": 0.5}, tasks={"gender": "auto", "arousal": "auto"}
+        max_epochs=3, aux_weight=0.5, tasks={"gender": "auto", "arousal": "auto"}
     )
     return model.fit(speech.X, speech.y, aux=speech.aux, groups=speech.speaker)
 
@@ -98,9 +98,9 @@ def without(name, *tasks):
         ),
         (architecture(hidden_units=[128, 4]), "is absent in its weights and"),
         (architecture(dtype="float64"), r"is \('F32', .* in its weights and \('F64', "),
-        (lambda state: {"_weights": b"\0" * 100}, "its weights cannot be read"),
-        (lambda state: {"_weights": state["_weights"][:-4]}, "its weights cannot be read"),
-        (lambda state: {"_weights": "text"}, "its weights are a str, not bytes"),
+        (lambda state: {"_weights": [b"\0" * 100]}, "its weights cannot be read"),
+        (lambda state: {"_weights": [state["_weights"][0][:-4]]}, "its weights cannot be read"),
+        (lambda state: {"_weights": ["text"]}, "its weights are a str, not bytes"),
         (lambda state: {"_tasks": []}, r"its tasks have \{\} outputs, and its heads \{'y': 3,"),
         (lambda state: {"_tasks": None}, "its tasks cannot be read"),
         (tasks(lambda all_: all_[::-1]), "its tasks have .* outputs, and its heads"),
@@ -116,7 +116,12 @@ def without(name, *tasks):
         ),
         (lambda state: {"classes_": state["classes_"][::-1]}, "classes_ are not those of its"),
         (lambda state: {"n_features_in_": 1}, "n_features_in_ is 1, and the network takes"),
-        (lambda state: {"_history": {}}, "its history has no epochs"),
+        (lambda state: {"_weights": state["_weights"][0]}, "its weights are a bytes, not a list"),
+        (lambda state: {"_weights": state["_weights"] * 2}, "_temperatures is not a list of 2"),
+        (lambda state: {"_history": [{}]}, "its history has no epochs"),
+        (lambda state: {"_temperatures": [0.0]}, "a temperature is 0.0"),
+        (architecture(head_units={"sex": [3]}), "head_units must be a dict of lists"),
+        (architecture(head_units={"gender": [10**9]}), "more than .* bytes of weights can hold"),
     ],
 )
 def test_a_damaged_state_is_refused(fitted, change, text):

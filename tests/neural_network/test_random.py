@@ -49,7 +49,7 @@ def test_single_task_is_the_same_with_and_without_aux(speech):
 
 def test_a_task_of_weight_zero_changes_nothing_for_the_others(speech):
     without = fit(speech, aux=False)
-    ignored = fit(speech, task_weights={"gender": 0.0, "arousal": 0.0})
+    ignored = fit(speech, aux_weight=0.0)
     assert np.array_equal(without.predict_proba(speech.X), ignored.predict_proba(speech.X))
     assert not np.array_equal(without.transform(speech.X), fit(speech).transform(speech.X))
 
@@ -64,6 +64,7 @@ def test_a_further_head_leaves_all_first_weights_alone():
             "dropout": 0.5,
             "dtype": "float32",
             "heads": heads,
+            "head_units": {},
         }
         return build_module(architecture, device="cpu", seed=3).state_dict()
 

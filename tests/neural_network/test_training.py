@@ -14,11 +14,19 @@ def test_history_has_a_column_for_each_task_and_part(speech):
     model = MTLNeuralClassifier(max_epochs=3, random_state=0)
     history = model.fit(speech.X, speech.y, aux=speech.aux, groups=speech.speaker).history_
     assert history.index.tolist() == [1, 2, 3]
+    tasks = ("y", "gender", "arousal")
     assert history.columns.tolist() == [
-        f"{part}_loss{task}"
-        for part in ("train", "valid")
-        for task in ("", "_y", "_gender", "_arousal")
+        *(
+            f"{part}_loss{end}"
+            for part in ("train", "valid")
+            for end in ("", *map("_{}".format, tasks))
+        ),
+        *(f"valid_score_{task}" for task in tasks),
+        *(f"weight_{task}" for task in tasks),
     ]
+    assert (history[["weight_y", "weight_gender", "weight_arousal"]] == [1.0, 0.3, 0.3]).all(
+        axis=None
+    )
     for part in ("train", "valid"):
         total = (
             history[f"{part}_loss_y"]
@@ -49,7 +57,7 @@ def test_without_held_out_rows_every_epoch_is_run(speech):
     model = MTLNeuralClassifier(early_stopping=False, max_epochs=7, random_state=0)
     model.fit(speech.X, speech.y)
     assert (model.n_iter_, model.best_epoch_) == (7, 7)
-    assert model.history_.columns.tolist() == ["train_loss", "train_loss_y"]
+    assert model.history_.columns.tolist() == ["train_loss", "train_loss_y", "weight_y"]
 
 
 @pytest.fixture

@@ -1,0 +1,122 @@
+"""What happens between epochs: the record, the best weights, the end."""
+
+import numpy as np
+from skorch.callbacks import Callback
+
+from sklearn_ser.exceptions import SerError
+
+
+class StopTraining(Exception):
+    """Raised by a callback to end the training in good order.
+
+    skorch's own sign for this is KeyboardInterrupt, which cannot be told from a person's Ctrl-C.
+    """
+
+
+class EpochRecorder(Callback):
+    """Writes each epoch's losses and scores into the record, and refuses a diverged loss.
+
+    Parameters
+    ----------
+    record : TrainingRecord
+    tasks : sequence of fitted tasks
+    """
+
+    def __init__(self, record, tasks):
+        self.record = record
+        self.tasks = tasks
+
+    def on_epoch_end(self, net, **kwargs):
+        row = {"epoch": len(net.history)}
+        weights = net.criterion_.weighting.current()
+        for part in ("train", "valid"):
+            losses = net.history[-1].get(f"{part}_losses")
+            if losses is None:
+                continue
+            row[f"{part}_loss"] = float(np.nansum(losses * weights))
+            for task, loss in zip(self.tasks, losses, strict=True):
+                row[f"{part}_loss_{task.name}"] = float(loss)
+        for name, score in net.history[-1].get("valid_scores", {}).items():
+            row[f"valid_score_{name}"] = score
+        for task, weight in zip(self.tasks, weights, strict=True):
+            row[f"weight_{task.name}"] = float(weight)
+        if not np.isfinite(row[f"train_loss_{self.tasks[0].name}"]):
+            raise SerError(
+                f"training diverged: the loss was not finite in epoch {row['epoch']}. Standardise "
+                "the features before the network (GroupScaler, StandardScaler), or lower "
+                "learning_rate."
+            )
+        self.record.epochs.append(row)
+        self.record.best_epoch = row["epoch"]
+        for name, value in row.items():  # for callbacks of a user's own
+            if name != "epoch":
+                net.history.record(name, value)
+
+
+class ProgressBar(Callback):
+    """Moves a bar by one epoch; the record says what stands beside it."""
+
+    def __init__(self, bar, record):
+        self.bar = bar
+        self.record = record
+
+    def on_epoch_end(self, net, **kwargs):
+        loss = self.record.epochs[-1]["train_loss"]
+        self.bar.set_postfix_str(f"training loss {loss:.3f}", refresh=False)
+        self.bar.update()
+
+
+class BestWeights(Callback):
+    """Keeps the weights of the best epoch, and ends a training that does not get better.
+
+    They are kept in memory: files would be shared by fits that run at the same time.
+
+    Parameters
+    ----------
+    record : TrainingRecord
+    monitored : str
+        A column of the history.
+    sign : int
+        1 where low is good, -1 where high is.
+    patience : int
+    """
+
+    def __init__(self, record, monitored, sign, patience):
+        self.record = record
+        self.monitored = monitored
+        self.sign = sign
+        self.patience = patience
+
+    def on_train_begin(self, net, **kwargs):
+        self.lowest_ = np.inf
+        self.best_epoch_ = 0
+        self.weights_ = None
+
+    def on_epoch_end(self, net, **kwargs):
+        row = self.record.epochs[-1]
+        value = self.sign * row[self.monitored]
+        if not np.isfinite(value):
+            raise SerError(
+                f"early stopping has nothing to go by: the loss of the held-out rows is not finite "
+                f"in epoch {row['epoch']}. Their features are extreme, or their weights are all 0: "
+                "standardise the features, or set early_stopping=False."
+            )
+        if value < self.lowest_:
+            self.lowest_ = value
+            self.best_epoch_ = row["epoch"]
+            self.weights_ = net.evaluated_weights()
+        self.record.best_epoch = self.best_epoch_
+        if row["epoch"] - self.best_epoch_ >= self.patience:
+            raise StopTraining
+
+
+class LeaveWeights(Callback):
+    """At the end, puts into the module the best weights, or else the averaged ones, if any."""
+
+    def __init__(self, best=None):
+        self.best = best
+
+    def on_train_end(self, net, **kwargs):
+        weights = net.evaluated_weights() if self.best is None else self.best.weights_
+        if weights is not None:
+            net.module_.load_state_dict(weights)

@@ -1,0 +1,241 @@
+"""Tasks in a network: how targets become numbers to learn, and outputs become answers."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
+
+from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.neural_network._tasks import (
+    AdversarialTask,
+    ClassificationTask,
+    ContrastiveTask,
+    ReconstructionTask,
+    RegressionTask,
+)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """What every task of a network has.
+
+    Parameters
+    ----------
+    name : str
+    weight : float
+        Of the task's loss in the sum of all tasks.
+    """
+
+    name: str
+    weight: float
+
+    #: Whether its outputs answer something that a user may ask (`predict_aux`).
+    predicts = True
+
+    @property
+    def head_units(self):
+        """Widths of the hidden layers of the head that is to be trained."""
+        return tuple(getattr(self.spec, "hidden_units", ()))
+
+    def state(self):
+        """Plain values, from which :func:`task_from_state` makes the task again."""
+        return {"kind": self.kind, "name": self.name, "weight": self.weight, **self._own_state()}
+
+
+@dataclass(frozen=True)
+class Labels(_Fitted):
+    """One label per row out of `classes`.
+
+    Parameters
+    ----------
+    classes : ndarray
+        Sorted.
+    spec : ClassificationTask
+        How it is learnt; its defaults once training is over.
+    """
+
+    classes: np.ndarray
+    spec: ClassificationTask = field(default_factory=ClassificationTask, compare=False)
+    kind = "classification"
+
+    @classmethod
+    def from_column(cls, name, weight, column, spec=None):
+        values = column.dropna().tolist()
+        try:
+            classes = np.unique(np.asarray(values)) if values else np.empty(0)
+            mixed = classes.dtype.kind in "US" and not all(isinstance(v, str) for v in values)
+        except (TypeError, ValueError):
+            mixed = True
+        if mixed:
+            types = sorted({type(value).__name__ for value in values})
+            raise MetadataError(
+                f"aux column {column.name!r} mixes values of the types {types}: labels of one "
+                "task must be all strings, all numbers or all booleans; mark missing ones with "
+                "None."
+            )
+        return cls(name, weight, classes, **({} if spec is None else {"spec": spec}))
+
+    @property
+    def n_outputs(self):
+        return len(self.classes)
+
+    @property
+    def constant_value(self):
+        """The one value seen, "no value at all", or None where there are several."""
+        if len(self.classes) > 1:
+            return None
+        return repr(self.classes[0].item()) if len(self.classes) else "no value at all"
+
+    def encode(self, column):
+        """Class codes (-1 where missing) and whether each row has a label."""
+        codes = pd.Categorical(column.tolist(), categories=self.classes.tolist()).codes
+        codes = codes.astype(np.int64)
+        return codes, codes >= 0
+
+    def unknown(self, column):
+        """Labels of `column` that the task does not have."""
+        codes, _ = self.encode(column)
+        return sorted(set(column[(codes < 0) & column.notna().to_numpy()].tolist()), key=str)
+
+    def decode(self, outputs):
+        return self.classes[outputs.argmax(axis=1)]
+
+    def probabilities(self, outputs):
+        # In double precision: rows sum to 1 as exactly as scikit-learn's own classifiers'.
+        return softmax(outputs.astype(np.float64), axis=1)
+
+    def _own_state(self):
+        return {"classes": self.classes}
+
+
+@dataclass(frozen=True)
+class AdversarialLabels(Labels):
+    """Labels whose gradient reaches the encoder reversed."""
+
+    spec: AdversarialTask = field(default_factory=AdversarialTask, compare=False)
+    kind = "adversarial"
+
+
+@dataclass(frozen=True)
+class Values(_Fitted):
+    """One number per row, learnt as its distance from `mean` in units of `scale`.
+
+    Parameters
+    ----------
+    mean, scale : float
+        Mean and standard deviation of the training values.
+    spec : RegressionTask
+    """
+
+    mean: float
+    scale: float
+    spec: RegressionTask = field(default_factory=RegressionTask, compare=False)
+    kind = "regression"
+    n_outputs = 1
+
+    @classmethod
+    def from_column(cls, name, weight, column, spec=None):
+        values = cls._numbers(name, column)
+        known = values[~np.isnan(values)]
+        given = {} if spec is None else {"spec": spec}
+        if not len(known):
+            return cls(name, weight, np.nan, 0.0, **given)
+        return cls(name, weight, float(known.mean()), float(known.std()), **given)
+
+    @staticmethod
+    def _numbers(name, column):
+        try:
+            values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
+        except (TypeError, ValueError) as error:
+            raise MetadataError(
+                f"aux column {column.name!r} is a regression task but holds values that are not "
+                f'numbers ({error}). Use tasks={{{name!r}: "classification"}} for labels.'
+            ) from error
+        if np.isinf(values).any():
+            row = int(np.flatnonzero(np.isinf(values))[0])
+            raise MetadataError(
+                f"aux column {column.name!r} holds an infinite value in row {row}: give a finite "
+                "number, or NaN where it is missing."
+            )
+        return values
+
+    @property
+    def constant_value(self):
+        """The one value seen, "no value at all", or None where there are several."""
+        if self.scale > 0.0:
+            return None
+        return "no value at all" if np.isnan(self.mean) else repr(self.mean)
+
+    def encode(self, column):
+        """Standardised values (0 where missing) and whether each row has a value."""
+        values = self._numbers(self.name, column)
+        known = ~np.isnan(values)
+        return np.where(known, (values - self.mean) / self.scale, 0.0), known
+
+    def decode(self, outputs):
+        return outputs[:, 0].astype(np.float64) * self.scale + self.mean
+
+    def _own_state(self):
+        return {"mean": self.mean, "scale": self.scale}
+
+
+@dataclass(frozen=True)
+class Reconstruction(_Fitted):
+    """The input again: `n_outputs` numbers a row; its targets are made of the batch.
+
+    Parameters
+    ----------
+    n_outputs : int
+    spec : ReconstructionTask
+    """
+
+    n_outputs: int
+    spec: ReconstructionTask = field(default_factory=ReconstructionTask, compare=False)
+    kind = "reconstruction"
+    predicts = False
+    constant_value = None
+
+    def _own_state(self):
+        return {"n_outputs": self.n_outputs}
+
+
+@dataclass(frozen=True)
+class Contrast(_Fitted):
+    """A projection in which rows of one label lie together.
+
+    Parameters
+    ----------
+    n_outputs : int
+        Width of the projection.
+    labels, across : Labels or None
+        What is drawn together, and what has to differ in that; None once training is over.
+    spec : ContrastiveTask
+    """
+
+    n_outputs: int
+    labels: Labels = field(default=None, compare=False)
+    across: Labels = field(default=None, compare=False)
+    spec: ContrastiveTask = field(default_factory=ContrastiveTask, compare=False)
+    kind = "contrastive"
+    predicts = False
+
+    @property
+    def constant_value(self):
+        return self.labels.constant_value or (
+            None if self.across is None else self.across.constant_value
+        )
+
+    def _own_state(self):
+        return {"n_outputs": self.n_outputs}
+
+
+TASK_KINDS = {
+    kind.kind: kind for kind in (Labels, AdversarialLabels, Values, Reconstruction, Contrast)
+}
+
+
+def task_from_state(state):
+    """The task object of a plain dict made by its ``state()``."""
+    values = dict(state)
+    return TASK_KINDS[values.pop("kind")](**values)

@@ -1,0 +1,96 @@
+"""Parameters within parameters: ``tasks__gender__weight``, ``encoder_params__pooling``."""
+
+from collections.abc import Mapping
+
+from sklearn_ser.neural_network._make_tasks import task_object
+from sklearn_ser.neural_network._tasks import Task
+
+
+class NestedParams:
+    """Lets ``get_params`` and ``set_params`` reach into the mappings `tasks` and `encoder_params`.
+
+    scikit-learn reaches into estimators, not into mappings. A change makes a new mapping and new
+    task objects, so that clones and other estimators that share them are not changed with it.
+    """
+
+    def get_params(self, deep=True):
+        """Parameters of this estimator.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Also those of tasks, as ``tasks__<task>`` and ``tasks__<task>__<parameter>``, and of
+            the encoder, as ``encoder_params__<parameter>``.
+
+        Returns
+        -------
+        dict
+        """
+        params = super().get_params(deep=False)
+        if not deep:
+            return params
+        nested = dict(params)
+        if isinstance(self.tasks, Mapping):
+            for name, task in self.tasks.items():
+                nested[f"tasks__{name}"] = task
+                if isinstance(task, Task):
+                    for parameter, value in task.get_params().items():
+                        nested[f"tasks__{name}__{parameter}"] = value
+        if isinstance(self.encoder_params, Mapping):
+            for parameter, value in self.encoder_params.items():
+                nested[f"encoder_params__{parameter}"] = value
+        return nested
+
+    def set_params(self, **params):
+        """Set parameters, also within `tasks` and `encoder_params`.
+
+        Parameters
+        ----------
+        **params
+            ``tasks__<task>`` replaces a task, ``tasks__<task>__<parameter>`` one of its
+            parameters; a short name in `tasks` becomes the task object it stands for.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter or task.
+        """
+        nested = {name: params[name] for name in params if "__" in name}
+        super().set_params(**{name: params[name] for name in params if "__" not in name})
+        # Whole tasks before their parameters, in whatever order they are given.
+        for name in sorted(nested, key=lambda name: name.count("__")):
+            parameter, _, rest = name.partition("__")
+            if parameter == "tasks":
+                self._set_task(rest, nested[name])
+            elif parameter == "encoder_params":
+                self.encoder_params = {**(self.encoder_params or {}), rest: nested[name]}
+            else:
+                super().set_params(**{name: nested[name]})  # refuses it in scikit-learn's words
+        return self
+
+    def _set_task(self, path, value):
+        name, _, parameter = path.partition("__")
+        if not isinstance(self.tasks, Mapping):
+            raise ValueError(
+                f"cannot set tasks__{path}: tasks is {self.tasks!r}. Name the tasks first, "
+                f'e.g. tasks={{{name!r}: "classification"}}.'
+            )
+        if name not in self.tasks and parameter:
+            raise ValueError(
+                f"cannot set tasks__{path}: there is no task {name!r}, the tasks are "
+                f"{list(self.tasks)}."
+            )
+        if parameter:
+            task = self.tasks[name]
+            if task == "auto":
+                raise ValueError(
+                    f"cannot set tasks__{path}: tasks[{name!r}] is 'auto', whose kind is known "
+                    "only in fit. Name the kind first."
+                )
+            task = task_object(name, task)
+            value = type(task)(**task.get_params()).set_params(**{parameter: value})
+        self.tasks = {**self.tasks, name: value}

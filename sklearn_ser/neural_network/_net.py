@@ -1,0 +1,198 @@
+"""skorch's net for a module with several outputs and targets packed per row."""
+
+import contextlib
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from torch import nn
+
+from sklearn_ser.neural_network._averaging import WeightAverage
+from sklearn_ser.neural_network._callbacks import StopTraining
+from sklearn_ser.neural_network._frame_level import utterance_outputs
+from sklearn_ser.neural_network._perturb import InputPerturbation
+from sklearn_ser.neural_network._schedule import rate_factor, reversal_strength
+from sklearn_ser.neural_network._scores import task_score
+
+
+@dataclass
+class Procedure:
+    """What a training step does beyond the gradient step itself.
+
+    Parameters
+    ----------
+    tasks : sequence of fitted tasks
+    total_rows : int
+        Rows that the whole training will see: those of an epoch times the epochs.
+    learning_rate : float
+    schedule : str
+    warmup : float
+        See `rate_factor`.
+    max_grad_norm : float or None
+    perturbation : InputPerturbation or None
+    average : WeightAverage or None
+    autocast : contextlib context manager or None
+        For mixed precision.
+    """
+
+    tasks: list
+    total_rows: int = 1
+    learning_rate: float = 1e-3
+    schedule: str = "constant"
+    warmup: float = 0.0
+    max_grad_norm: float | None = None
+    perturbation: InputPerturbation | None = None
+    average: WeightAverage | None = None
+    autocast: object = None
+    seen_rows: int = field(default=0, init=False)
+
+    def __post_init__(self):
+        self.adversaries = [
+            (place, task.spec)
+            for place, task in enumerate(self.tasks)
+            if task.kind == "adversarial" and task.weight > 0.0
+        ]
+        self.plain = self.schedule == "constant" and not self.warmup
+
+    @property
+    def done(self):
+        """Share of the training that is over."""
+        return min(1.0, self.seen_rows / self.total_rows)
+
+    def before_step(self, net, n_rows):
+        if not self.plain:
+            # In the middle of its step, so that neither the first nor the last has a rate of 0.
+            done = min(1.0, (self.seen_rows + 0.5 * n_rows) / self.total_rows)
+            rate = self.learning_rate * rate_factor(done, self.schedule, self.warmup)
+            for group in net.optimizer_.param_groups:
+                group["lr"] = rate
+        for place, spec in self.adversaries:
+            net.module_.reversal[place] = reversal_strength(self.done, spec)
+        self.seen_rows += n_rows
+
+
+class MultiTaskNet(NeuralNet):
+    """A skorch net that keeps the loss of each task, and reads them from the device once an epoch.
+
+    Parameters
+    ----------
+    procedure : Procedure
+    """
+
+    interrupted_ = False
+
+    def __init__(self, module, criterion, *args, procedure=None, **kwargs):
+        self.procedure = procedure
+        super().__init__(module, criterion, *args, **kwargs)
+
+    @property
+    def _default_callbacks(self):
+        return []
+
+    def fit_loop(self, X, y=None, epochs=None, **kwargs):
+        try:
+            return super().fit_loop(X, y, epochs, **kwargs)
+        except StopTraining:
+            return self
+        except KeyboardInterrupt:
+            self.interrupted_ = True
+            return self
+
+    def notify(self, method_name, **cb_kwargs):
+        if method_name != "on_epoch_end":
+            return super().notify(method_name, **cb_kwargs)
+        if self.procedure.average is not None:
+            self.procedure.average.after_epoch(self.procedure.done)
+        try:
+            return super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt:  # how skorch's own callbacks, such as EarlyStopping, end training
+            raise StopTraining from None
+
+    def evaluated_weights(self):
+        """A copy of the weights that are validated: the averaged ones where there are."""
+        with self._averaged():
+            return {name: value.clone() for name, value in self.module_.state_dict().items()}
+
+    def train_step(self, batch, **fit_params):
+        x, (targets, weights) = batch
+        how = self.procedure
+        how.before_step(self, len(weights))
+        clean, seen, mix = x, x, None
+        if how.perturbation is not None:
+            clean, seen, mix = how.perturbation(x)
+        self.optimizer_.zero_grad(set_to_none=True)
+        outputs, frame_batch = self._forward(seen)
+        if mix is None:
+            losses = self.criterion_.per_task(outputs, targets, weights, (clean, seen), frame_batch)
+        else:
+            losses = self.criterion_.mixed(
+                outputs, targets, weights, mix, (clean, seen), frame_batch
+            )
+        self.criterion_.weighting.backward(losses, weights, self.module_)
+        if how.max_grad_norm is not None:
+            nn.utils.clip_grad_norm_(self.module_.parameters(), how.max_grad_norm)
+        self.optimizer_.step()
+        if how.average is not None:
+            how.average.after_step()
+        return torch.stack(losses).detach()
+
+    def validation_step(self, batch, **fit_params):
+        x, (targets, weights) = batch
+        with torch.inference_mode():
+            outputs, frame_batch = self._forward(x)
+            losses = self.criterion_.per_task(outputs, targets, weights, (x, x), frame_batch)
+            if frame_batch is not None:
+                outputs = utterance_outputs(self.procedure.tasks, outputs, frame_batch)
+        self._answers.append((outputs, targets, weights))
+        return torch.stack(losses)
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        if iterator is None:
+            return
+        self._set_training(training)
+        self._answers = []
+        losses, totals = [], []
+        with contextlib.nullcontext() if training else self._averaged():
+            for batch in iterator:
+                self.notify("on_batch_begin", batch=batch, training=training)
+                losses.append(step_fn(batch, **fit_params))
+                totals.append(batch[1][1].sum(dim=0))
+                self.notify("on_batch_end", batch=batch, training=training, loss=losses[-1])
+        losses = torch.stack(losses).cpu().double().numpy()
+        totals = torch.stack(totals).cpu().double().numpy()
+        labelled = totals.sum(axis=0)
+        means = np.full(len(labelled), np.nan)
+        np.divide((losses * totals).sum(axis=0), labelled, out=means, where=labelled > 0)
+        self.history.record(f"{prefix}_losses", means)
+        if not training:
+            self.history.record("valid_scores", self._scores())
+
+    def _forward(self, x):
+        """The outputs of all heads, and the batch where they are of its frames."""
+        if self.procedure.autocast is None:
+            outputs = self.module_(x)
+        else:
+            with self.procedure.autocast:
+                outputs = self.module_(x)
+            outputs = tuple(output.float() for output in outputs)
+        return outputs, x if self.module_.frame_level else None
+
+    def _averaged(self):
+        average = self.procedure.average
+        return contextlib.nullcontext() if average is None else average.applied()
+
+    def _scores(self):
+        """Score of each task that answers something, over all held-out rows."""
+        scores = {}
+        for place, task in enumerate(self.procedure.tasks):
+            if task.predicts:
+                parts = [
+                    (outputs[place].cpu(), targets[place].cpu(), weights[:, place].cpu())
+                    for outputs, targets, weights in self._answers
+                ]
+                outputs, targets, weights = (
+                    torch.cat(part).numpy() for part in zip(*parts, strict=True)
+                )
+                scores[task.name] = task_score(task, outputs, targets, weights)
+        return scores

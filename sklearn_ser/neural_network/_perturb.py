@@ -1,0 +1,93 @@
+"""What training does to the inputs of a batch: mixup, noise, dropout."""
+
+from dataclasses import dataclass
+
+import torch
+
+from sklearn_ser.neural_network._random import numpy_stream, torch_stream
+from sklearn_ser.neural_network._sequences import FrameBatch
+
+
+@dataclass(frozen=True)
+class Mix:
+    """With which row each row of a batch was mixed, and how much of itself is left.
+
+    Parameters
+    ----------
+    partner : Tensor of int64 of shape (n_rows,)
+    share : float
+    """
+
+    partner: torch.Tensor
+    share: float
+
+
+class InputPerturbation:
+    """Mixes the rows of a batch with each other, then adds noise and zeroes values.
+
+    Parameters
+    ----------
+    mixup_alpha : float
+        Of the Beta distribution that the share of a row is drawn from, once per batch [1]_; 0 for
+        none. Frame sequences: the partner's frames are repeated, or cut, to the row's length.
+    noise : float
+        Standard deviation of the normal noise added to every value.
+    dropout : float
+        Share of the values that are zeroed; the others are scaled up.
+    seed : int
+    device : str
+
+    References
+    ----------
+    .. [1] Zhang, H. et al. (2018). mixup: Beyond Empirical Risk Minimization. ICLR 2018.
+    """
+
+    def __init__(self, *, mixup_alpha, noise, dropout, seed, device):
+        self.mixup_alpha = mixup_alpha
+        self.noise = noise
+        self.dropout = dropout
+        self.shares = numpy_stream(seed, "mixup share")
+        self.partners = torch_stream(seed, "mixup partner")
+        self.values = torch_stream(seed, "input noise", device)
+
+    @property
+    def active(self):
+        return bool(self.mixup_alpha or self.noise or self.dropout)
+
+    def __call__(self, x):
+        """Perturb a batch.
+
+        Returns
+        -------
+        clean, seen : Tensor or FrameBatch
+            Before and after noise and dropout.
+        mix : Mix or None
+        """
+        mix = None
+        if self.mixup_alpha:
+            mix = self._draw(len(x))
+            x = _mixed(x, mix)
+        if isinstance(x, FrameBatch):
+            return x, x.with_frames(self._corrupted(x.frames)), mix
+        return x, self._corrupted(x), mix
+
+    def _draw(self, n_rows):
+        share = self.shares.beta(self.mixup_alpha, self.mixup_alpha)
+        return Mix(torch.randperm(n_rows, generator=self.partners), float(share))
+
+    def _corrupted(self, values):
+        if self.noise:
+            drawn = torch.empty_like(values).normal_(generator=self.values)
+            values = values + self.noise * drawn
+        if self.dropout:
+            kept = torch.empty_like(values).uniform_(generator=self.values) >= self.dropout
+            values = values * (kept.to(values.dtype) / (1.0 - self.dropout))
+        return values
+
+
+def _mixed(x, mix):
+    if isinstance(x, FrameBatch):
+        frames = x.frames
+        others = frames[x.frames_of(mix.partner).to(frames.device)]
+        return x.with_frames(mix.share * frames + (1.0 - mix.share) * others)
+    return mix.share * x + (1.0 - mix.share) * x[mix.partner.to(x.device)]

@@ -1,0 +1,178 @@
+"""How the losses of several tasks become one step: their weights, fixed or found in training."""
+
+import torch
+from torch import nn
+
+# Losses that are squared errors: half of one is a Gaussian's negative log-likelihood.
+_SQUARED = {"regression", "reconstruction"}
+
+
+class FixedWeighting(nn.Module):
+    """The weighted sum of the losses.
+
+    Parameters
+    ----------
+    tasks : sequence of fitted tasks
+        Those of weight 0 take no part.
+    generator : torch.Generator, optional
+        For schemes that draw.
+    """
+
+    def __init__(self, tasks, generator=None):
+        super().__init__()
+        self.active = [place for place, task in enumerate(tasks) if task.weight > 0.0]
+        self.base = [task.weight for task in tasks]
+
+    def backward(self, losses, weights, module):
+        """Add the gradients of a step to the parameters.
+
+        Parameters
+        ----------
+        losses : list of scalar Tensor
+            One per task.
+        weights : Tensor of shape (n_rows, n_tasks)
+            Of the batch's rows; 0 where a row does not have the task's target.
+        module : MultiTaskModule
+        """
+        sum(
+            losses[place] if self.base[place] == 1.0 else losses[place] * self.base[place]
+            for place in self.active
+        ).backward()
+
+    def current(self):
+        """The factor of each task's loss now, as a list of floats."""
+        return list(self.base)
+
+    def _present(self, weights):
+        """Whether the batch has a row with the target, of each active task."""
+        return weights[:, self.active].sum(dim=0) > 0
+
+
+class UncertaintyWeighting(FixedWeighting):
+    """Weights learnt as the tasks' homoscedastic uncertainties [1]_.
+
+    A loss L with the learnt s is ``exp(-s) L + s / 2`` (a squared error: half of ``exp(-s) L +
+    s``), times the task's weight; s is 0 at first.
+
+    References
+    ----------
+    .. [1] Kendall, A., Gal, Y., Cipolla, R. (2018). Multi-Task Learning Using Uncertainty to Weigh
+       Losses for Scene Geometry and Semantics. CVPR 2018. https://arxiv.org/abs/1705.07115
+    """
+
+    def __init__(self, tasks, generator=None):
+        super().__init__(tasks)
+        self.log_variances = nn.Parameter(torch.zeros(len(self.active)))
+        half = [0.5 if tasks[place].kind in _SQUARED else 1.0 for place in self.active]
+        self.register_buffer("halved", torch.tensor(half), persistent=False)
+        base = [self.base[place] for place in self.active]
+        self.register_buffer("factors", torch.tensor(base), persistent=False)
+
+    def backward(self, losses, weights, module):
+        stacked = torch.stack([losses[place] for place in self.active])
+        # A task without a target in the batch says nothing about its uncertainty.
+        price = 0.5 * self.log_variances * self._present(weights)
+        scaled = self.halved * (-self.log_variances).exp() * stacked
+        torch.dot(self.factors.to(stacked.dtype), scaled + price).backward()
+
+    def current(self):
+        found = self.factors * self.halved * (-self.log_variances.detach()).exp()
+        weights = [0.0] * len(self.base)
+        for place, weight in zip(self.active, found.tolist(), strict=True):
+            weights[place] = weight
+        return weights
+
+
+class PCGrad(FixedWeighting):
+    """Fixed weights; where the tasks' gradients for the encoder conflict, the conflict is cut [1]_.
+
+    Of two gradients with a negative inner product each loses its part along the other, in random
+    order. Heads get their own gradients.
+
+    References
+    ----------
+    .. [1] Yu, T. et al. (2020). Gradient Surgery for Multi-Task Learning. NeurIPS 2020.
+       https://arxiv.org/abs/2001.06782
+    """
+
+    def __init__(self, tasks, generator=None):
+        super().__init__(tasks)
+        self.generator = generator
+
+    def backward(self, losses, weights, module):
+        weighted = [losses[place] * self.base[place] for place in self.active]
+        shared = list(module.encoder.parameters())
+        gradients = [
+            torch.cat([part.flatten() for part in _gradient(loss, shared)]) for loss in weighted
+        ]
+        total = torch.zeros_like(gradients[0])
+        for place, gradient in enumerate(gradients):
+            kept = gradient
+            for other in torch.randperm(len(gradients), generator=self.generator).tolist():
+                if other != place:
+                    against = gradients[other]
+                    inner = torch.dot(kept, against).clamp_max(0.0)
+                    tiny = torch.finfo(inner.dtype).tiny
+                    kept = kept - inner / torch.dot(against, against).clamp_min(tiny) * against
+            total += kept
+        heads = list(module.heads.parameters())
+        for parameter, gradient in zip(heads, _gradient(sum(weighted), heads), strict=True):
+            parameter.grad = gradient
+        sizes = [parameter.numel() for parameter in shared]
+        for parameter, gradient in zip(shared, total.split(sizes), strict=True):
+            parameter.grad = gradient.view_as(parameter)
+
+
+class GradNorm(FixedWeighting):
+    """Weights that bring the tasks' gradient norms at the last shared layer together [1]_.
+
+    References
+    ----------
+    .. [1] Chen, Z. et al. (2018). GradNorm: Gradient Normalization for Adaptive Loss Balancing in
+       Deep Multitask Networks. ICML 2018. https://arxiv.org/abs/1711.02257
+    """
+
+    #: Strength with which slow tasks are pulled along, and step of the weights, as in the paper.
+    alpha = 1.5
+    rate = 0.025
+
+    def __init__(self, tasks, generator=None):
+        super().__init__(tasks)
+        self.factors = torch.tensor([self.base[place] for place in self.active])
+        self.first = None
+
+    def backward(self, losses, weights, module):
+        found = torch.stack([losses[place] for place in self.active])
+        last = [part for part in module.encoder.parameters() if part.dim() > 1][-1]
+        norms = torch.stack([_gradient(loss, [last])[0].norm() for loss in found])
+        self.factors = self.factors.to(found)
+        torch.dot(self.factors, found).backward()
+        with torch.no_grad():
+            if self.first is None:
+                self.first = found.detach().clamp_min(1e-8)
+            rates = found / self.first
+            rates = (rates / rates.mean()).pow(self.alpha)
+            weighted = self.factors * norms
+            step = torch.sign(weighted - weighted.mean() * rates) * norms * self._present(weights)
+            moved = (self.factors - self.rate * step).clamp_min(1e-3)
+            self.factors = moved * (self.factors.sum() / moved.sum())
+
+    def current(self):
+        weights = [0.0] * len(self.base)
+        for place, weight in zip(self.active, self.factors.tolist(), strict=True):
+            weights[place] = weight
+        return weights
+
+
+def _gradient(loss, parameters):
+    return torch.autograd.grad(
+        loss, parameters, retain_graph=True, allow_unused=True, materialize_grads=True
+    )
+
+
+LOSS_WEIGHTINGS = {
+    "fixed": FixedWeighting,
+    "uncertainty": UncertaintyWeighting,
+    "pcgrad": PCGrad,
+    "gradnorm": GradNorm,
+}
