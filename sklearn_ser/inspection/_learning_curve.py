@@ -187,6 +187,7 @@ class LearningCurve:
                 color=f"C{place}",
                 markersize=6 if len(self.best_epochs[name]) == 1 else 4,
                 markeredgecolor="white",
+                zorder=3,  # above the lines of networks that are drawn later
             )
             self.dots_.setdefault((name, known[-1]), []).append(dot)
 
