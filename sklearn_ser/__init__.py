@@ -28,7 +28,13 @@ _LOCATIONS = {
             "SlidingWindows",
             "SpeakerEmbedding",
         ),
-        "metrics": ("make_uar_scorer", "uar_score", "uar_scorer"),
+        "metrics": (
+            "concordance_cc",
+            "expected_calibration_error",
+            "make_uar_scorer",
+            "uar_score",
+            "uar_scorer",
+        ),
         "model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
         "neural_network": (
             "AdversarialTask",
