@@ -4,14 +4,13 @@ import numpy as np
 import pandas as pd
 
 
-def recall_by_corpus(predictions, labels):
+def recall_by_corpus(predictions):
     """Unweighted average recall of each test corpus, mean over seeds.
 
     Parameters
     ----------
     predictions : DataFrame
         Columns corpus, seed, truth, prediction; one row per utterance and seed.
-    labels : list
 
     Returns
     -------
@@ -73,20 +72,19 @@ def sign_flip(first, second, *, n_draws=20000, seed=0):
     return float(observed), float((as_large.sum() + 1) / (n_draws + 1))
 
 
-def summary(predictions, labels, baselines):
+def summary(predictions, baselines):
     """One row per estimator and setting: each corpus, the mean, differences and their p.
 
     Parameters
     ----------
     predictions : DataFrame
         With columns estimator and setting besides.
-    labels : list
     baselines : sequence of str
         Estimators that the others are compared with.
     """
     rows = []
     for (estimator, setting), part in predictions.groupby(["estimator", "setting"], sort=False):
-        uar = recall_by_corpus(part, labels)
+        uar = recall_by_corpus(part)
         row = {"estimator": estimator, "setting": setting, **uar, "mean": uar.mean()}
         for baseline in baselines:
             other = predictions[

@@ -16,7 +16,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the two processes are all that runs at once
 
 import pandas as pd
-from _corpora import EMOTIONS, FEATURE_SETS, load_features, load_frame
+from _corpora import FEATURE_SETS, load_features, load_frame
 from _folds import run
 from _paired import summary
 from _race_entries import AUX, entries
@@ -64,7 +64,7 @@ def show(predictions, title):
     baselines = [
         name for name in ("SVM", "single-task net") if name in set(predictions["estimator"])
     ]
-    table = summary(predictions, list(EMOTIONS), baselines)
+    table = summary(predictions, baselines)
     print(f"\n## {title}\n")
     with pd.option_context("display.width", 200, "display.max_columns", 20):
         print(table.round(3).to_string(index=False))
