@@ -165,7 +165,7 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         failed = self._failed_rows(X)
-        report_left_out(failed, stacklevel=4)
+        report_left_out(failed)
         self.classes_ = np.unique(y[~failed])
         used = ~failed & (weights > 0)
         X, y, weights = X[used], y[used], weights[used]

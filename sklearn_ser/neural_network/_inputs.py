@@ -152,7 +152,7 @@ def check_training_data(
             sample_weight, failed, dtype=np.dtype(dtype), ensure_non_negative=True
         ),
     )
-    report_left_out(failed, stacklevel=6)
+    report_left_out(failed)
     if failed.any():
         data = data.take(~failed)
     _check_classes(estimator, data, classes)

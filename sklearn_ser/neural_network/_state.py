@@ -170,6 +170,8 @@ def _check_tasks(states, heads, classes):
     try:
         tasks = [task_from_state(state) for state in states]
         outputs = {task.name: task.n_outputs for task in tasks}
+        for task in tasks:
+            task.spec.check(task.name)
     except (TypeError, ValueError, KeyError) as error:
         raise _damage(f"its tasks cannot be read ({error!r})") from error
     if list(outputs.items()) != list(heads.items()) or len(tasks) != len(heads):

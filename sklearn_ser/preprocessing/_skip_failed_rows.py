@@ -118,7 +118,7 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
             If rows are left out.
         """
         failed = _failed_rows(X)
-        report_left_out(failed, stacklevel=3)
+        report_left_out(failed)
         metadata = {name: value for name, value in metadata.items() if value is not None}
         if failed.any():
             check_consistent_length(X, y)
