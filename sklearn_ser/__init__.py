@@ -43,6 +43,7 @@ _LOCATIONS = {
             "ELMClassifier",
             "HighLevelFeatures",
             "MTLNeuralClassifier",
+            "PseudoLabels",
             "ReconstructionTask",
             "RegressionTask",
         ),

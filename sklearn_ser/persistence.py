@@ -59,6 +59,7 @@ _TRUSTED = {
         "ELMClassifier",
         "HighLevelFeatures",
         "MTLNeuralClassifier",
+        "PseudoLabels",
         "ReconstructionTask",
         "RegressionTask",
     ),

@@ -10,6 +10,7 @@ _LOCATIONS = {
     "ELMClassifier": "sklearn_ser.neural_network._elm",
     "HighLevelFeatures": "sklearn_ser.neural_network._high_level_features",
     "MTLNeuralClassifier": "sklearn_ser.neural_network._classifier",
+    "PseudoLabels": "sklearn_ser.neural_network._pseudo_labels",
     "ReconstructionTask": "sklearn_ser.neural_network._tasks",
     "RegressionTask": "sklearn_ser.neural_network._tasks",
 }

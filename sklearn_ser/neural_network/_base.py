@@ -92,6 +92,27 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         ).rename_axis("member")
 
     @property
+    def pseudo_labels_(self):
+        """One row per round of self-training; see the class."""
+        check_is_fitted(self)
+        rounds = getattr(self, "_rounds", [None])
+        if None in rounds:
+            raise AttributeError("pseudo_labels_ is there only after fit with pseudo_labels set")
+        names = [f"n_{label}" for label in self.classes_]
+        tables = []
+        for lines in rounds:
+            table = pd.DataFrame(lines)
+            counts = pd.DataFrame(table.pop("counts").tolist(), columns=names)
+            tables.append(
+                pd.concat([table[["n_selected"]], counts, table.iloc[:, 1:]], axis=1).rename_axis(
+                    "round"
+                )
+            )
+        if len(tables) == 1:
+            return tables[0]
+        return pd.concat(tables, keys=range(len(tables)), names=["member"])
+
+    @property
     def layer_weights_(self):
         """Weight of each layer of a pretrained model; see the class."""
         check_is_fitted(self)
@@ -119,6 +140,8 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self._history = [member.history for member in members]
         self._best_epochs = [member.best_epoch for member in members]
         self._splits = [member.split for member in members]
+        if not keep_state:  # one more epoch leaves them as they were
+            self._rounds = [member.rounds for member in members]
         self.validation_split_ = members[0].split
         self.best_epoch_ = members[0].best_epoch
         self.n_iter_ = max(len(member.history["epoch"]) for member in members)

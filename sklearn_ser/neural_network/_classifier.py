@@ -15,6 +15,7 @@ from sklearn_ser.neural_network._fitting import fit_network, warn_interrupted
 from sklearn_ser.neural_network._mlp import ACTIVATIONS
 from sklearn_ser.neural_network._module import DTYPES
 from sklearn_ser.neural_network._nested_params import NestedParams
+from sklearn_ser.neural_network._pseudo_labels import PseudoLabels
 from sklearn_ser.neural_network._weighting import LOSS_WEIGHTINGS
 from sklearn_ser.utils._failed import with_missing
 
@@ -120,6 +121,12 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     unlabelled : -1, "nan" or None, default=None
         What marks a row without a label in `y`. Such rows train the auxiliary tasks only. None:
         every row has a label.
+    pseudo_labels : PseudoLabels or None, default=None
+        Self-training: rows without a label are learnt with labels that the network gives them,
+        in several rounds; see :class:`PseudoLabels`. Each network labels them for itself. Only
+        rows that :meth:`fit` is given can be labelled, and :meth:`partial_fit` labels none.
+        Without early stopping, rows are held out to judge the rounds. Parameters are set and
+        searched as ``pseudo_labels__share``.
     warm_start : bool, default=False
         Let :meth:`fit` go on from the networks of the last fit, on whatever rows it is given: fine
         tuning on a target corpus. The classes and tasks stay those of the first fit.
@@ -174,6 +181,16 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         recall, or concordance correlation) and ``weight_<task>``; the main task is called ``y``.
         NaN where no row has the task's target. Several networks: the index has the levels
         ``member`` and ``epoch``.
+    pseudo_labels_ : DataFrame
+        Only with `pseudo_labels`: one row per round; round 0 is the training before any labels
+        were given. ``n_selected`` (rows learnt with labels of the network's), ``n_<class>`` (of
+        each class), ``agreement`` (share of all unlabelled rows that were labelled as in the
+        round before; NaN at first), ``valid_loss`` (cross-entropy) and ``valid_score``
+        (unweighted average recall) of `y` on the held-out rows, ``kept`` (the round whose network
+        this is), ``stopped`` (in the last round, why it ended: the parameter of
+        :class:`PseudoLabels` by which it did, "settled": almost the same rows and labels again,
+        "nothing unlabelled", or "interrupted"). Several networks: the index has the levels
+        ``member`` and ``round``.
     layer_weights_ : ndarray of shape (n_layers,)
         Only with ``encoder="layers"``: the weight of each layer; they sum to 1.
     net_ : skorch.NeuralNet
@@ -304,6 +321,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "calibrate": ["boolean"],
         "unlabelled": [Options(Integral, {-1}), StrOptions({"nan"}), None],
+        "pseudo_labels": [PseudoLabels, None],
         "warm_start": ["boolean"],
         "callbacks": [list, None],
         "mixed_precision": [StrOptions({"auto"}), "boolean"],
@@ -350,6 +368,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         n_estimators=1,
         calibrate=False,
         unlabelled=None,
+        pseudo_labels=None,
         warm_start=False,
         callbacks=None,
         mixed_precision="auto",
@@ -392,6 +411,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         self.n_estimators = n_estimators
         self.calibrate = calibrate
         self.unlabelled = unlabelled
+        self.pseudo_labels = pseudo_labels
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.mixed_precision = mixed_precision

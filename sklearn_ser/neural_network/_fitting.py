@@ -56,6 +56,9 @@ def fit_network(
     int or None
         Epochs of the longest training, if it was interrupted; None otherwise.
     """
+    pseudo_labels = None if one_epoch else estimator.pseudo_labels
+    if pseudo_labels is not None:
+        pseudo_labels.check(estimator.unlabelled)
     if estimator.unlabelled is not None:
         refuse_recoding(estimator.unlabelled)
     device = resolve_device(estimator.device)
@@ -94,8 +97,10 @@ def fit_network(
     else:
         seed = int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
     settings = training_settings(estimator, one_epoch)
-    held_out = (estimator.early_stopping or estimator.calibrate) and not one_epoch
-    n_epochs = settings.max_epochs * estimator.n_estimators
+    watched = estimator.early_stopping or estimator.calibrate or pseudo_labels is not None
+    held_out = watched and not one_epoch
+    n_rounds = 1 if pseudo_labels is None else 1 + pseudo_labels.max_rounds
+    n_epochs = settings.max_epochs * estimator.n_estimators * n_rounds
     members, rows_there = [], rows.to(device)
     own = not isinstance(encoder, str)
     with (
@@ -122,6 +127,7 @@ def fit_network(
                 seed=member_seed(seed, place),
                 device=device,
                 bar=bar,
+                pseudo_labels=pseudo_labels,
                 **old,
             )
             if member is not None:

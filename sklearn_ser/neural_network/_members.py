@@ -3,12 +3,11 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
-from sklearn_ser.neural_network._batches import evaluation_batches
 from sklearn_ser.neural_network._calibration import fit_temperature
-from sklearn_ser.neural_network._frame_level import utterance_outputs
+from sklearn_ser.neural_network._evaluate import main_outputs
 from sklearn_ser.neural_network._module import build_module, load_weights, weights_to_bytes
+from sklearn_ser.neural_network._pseudo_rounds import self_train
 from sklearn_ser.neural_network._training import train
 from sklearn_ser.neural_network._training_state import training_state
 from sklearn_ser.neural_network._validation_split import hold_out
@@ -29,6 +28,8 @@ class Member:
     interrupted : bool
     state : bytes
         Of the optimiser.
+    rounds : list of dict or None
+        Of self-training.
     """
 
     weights: bytes
@@ -38,6 +39,7 @@ class Member:
     split: dict
     interrupted: bool
     state: bytes
+    rounds: list | None = None
 
 
 def member_seed(seed, place):
@@ -65,6 +67,7 @@ def train_member(
     bar,
     weights=None,
     state=None,
+    pseudo_labels=None,
 ):
     """Train one network.
 
@@ -90,6 +93,8 @@ def train_member(
     bar : progress bar
     weights, state : bytes, optional
         Of a trained network to go on from.
+    pseudo_labels : PseudoLabels, optional
+        How rows without a label are labelled.
 
     Returns
     -------
@@ -98,18 +103,37 @@ def train_member(
     """
     train_part, valid_part, split = hold_out(rows, groups, fraction, seed, turn=place)
     valid_rows = rows.take(valid_part) if len(valid_part) else None
-    module = _start(architecture, device, seed, weights)
-    record = train(
-        module,
-        tasks,
-        rows.take(train_part),
-        valid_rows if early_stopping else None,
-        settings,
-        seed=seed,
-        device=device,
-        bar=bar,
-        state=state,
-    )
+
+    def train_on(given):
+        module = _start(architecture, device, seed, weights)
+        return module, train(
+            module,
+            tasks,
+            given.take(train_part),
+            valid_rows if early_stopping else None,
+            settings,
+            seed=seed,
+            device=device,
+            bar=bar,
+            state=state,
+        )
+
+    rounds = None
+    if pseudo_labels is None:
+        module, record = train_on(rows)
+    else:
+        kept, rounds = self_train(
+            pseudo_labels,
+            train_on,
+            rows,
+            train_part,
+            valid_part,
+            plain_weights,
+            tasks,
+            seed=seed,
+            device=device,
+        )
+        module, record, rows = kept.module, kept.record, kept.rows
     if not record.epochs:
         return None
     temperature = 1.0
@@ -142,6 +166,7 @@ def train_member(
         split,
         record.interrupted,
         training_state(net),
+        rounds,
     )
 
 
@@ -155,12 +180,6 @@ def _start(architecture, device, seed, weights):
 def _temperature(module, tasks, rows, weights):
     module.eval()
     codes = rows.targets[0].cpu().numpy()
-    outputs = np.empty((len(codes), tasks[0].n_outputs))
-    with torch.inference_mode():
-        for places, batch in evaluation_batches(rows.x):
-            found = module(batch)
-            if module.frame_level:
-                found = utterance_outputs(tasks, found, batch)
-            outputs[places] = found[0].cpu().numpy()
+    outputs = main_outputs(module, tasks, rows.x)
     known = codes >= 0
     return fit_temperature(outputs[known], codes[known], weights[known])

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from sklearn_ser.neural_network._make_tasks import task_object
+from sklearn_ser.neural_network._pseudo_labels import PseudoLabels
 from sklearn_ser.neural_network._tasks import Task
 
 
 class NestedParams:
-    """Lets ``get_params`` and ``set_params`` reach into the mappings `tasks` and `encoder_params`.
+    """Lets ``get_params`` and ``set_params`` reach into `tasks`, `encoder_params`, `pseudo_labels`.
 
     scikit-learn reaches into estimators, not into mappings. A change makes a new mapping and new
     task objects, so that clones and other estimators that share them are not changed with it.
@@ -20,7 +21,7 @@ class NestedParams:
         ----------
         deep : bool, default=True
             Also those of tasks, as ``tasks__<task>`` and ``tasks__<task>__<parameter>``, and of
-            the encoder, as ``encoder_params__<parameter>``.
+            the encoder, as ``encoder_params__<parameter>``, and ``pseudo_labels__<parameter>``.
 
         Returns
         -------
@@ -39,6 +40,9 @@ class NestedParams:
         if isinstance(self.encoder_params, Mapping):
             for parameter, value in self.encoder_params.items():
                 nested[f"encoder_params__{parameter}"] = value
+        if isinstance(self.pseudo_labels, PseudoLabels):
+            for parameter, value in self.pseudo_labels.get_params().items():
+                nested[f"pseudo_labels__{parameter}"] = value
         return nested
 
     def set_params(self, **params):
@@ -68,9 +72,20 @@ class NestedParams:
                 self._set_task(rest, nested[name])
             elif parameter == "encoder_params":
                 self.encoder_params = {**(self.encoder_params or {}), rest: nested[name]}
+            elif parameter == "pseudo_labels":
+                self._set_pseudo_labels(rest, nested[name])
             else:
                 super().set_params(**{name: nested[name]})  # refuses it in scikit-learn's words
         return self
+
+    def _set_pseudo_labels(self, parameter, value):
+        if not isinstance(self.pseudo_labels, PseudoLabels):
+            raise ValueError(
+                f"cannot set pseudo_labels__{parameter}: pseudo_labels is {self.pseudo_labels!r}. "
+                "Set pseudo_labels=PseudoLabels() first."
+            )
+        given = self.pseudo_labels.get_params()
+        self.pseudo_labels = type(self.pseudo_labels)(**given).set_params(**{parameter: value})
 
     def _set_task(self, path, value):
         first = path.partition("__")[0]

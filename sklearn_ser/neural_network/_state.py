@@ -14,6 +14,17 @@ _FITTED = ("_architecture", "_weights", "_tasks", "_history", "classes_", "n_fea
 _CHOICES = {"encoder": ENCODERS, "activation": ACTIVATIONS, "dtype": DTYPES}
 _ARCHITECTURE = {*_CHOICES, *ENCODER_PARAMETERS, "encoder_params", "heads", "head_units"}
 
+#: A line of the record of self-training.
+_ROUND = {
+    "n_selected": int,
+    "counts": list,
+    "agreement": float,
+    "valid_loss": float,
+    "valid_score": float,
+    "kept": bool,
+    "stopped": str,
+}
+
 # By the names that safetensors has for them.
 _DTYPE_NAMES = {"float32": "F32", "float64": "F64"}
 
@@ -68,8 +79,29 @@ def _check_members(state, n_members):
     for temperature in state["_temperatures"]:
         if not isinstance(temperature, float) or not 0.0 < temperature < np.inf:
             raise _damage(f"a temperature is {temperature!r}")
+    _check_rounds(state.get("_rounds", [None] * n_members), n_members, len(state["classes_"]))
     if not all(isinstance(history, dict) and "epoch" in history for history in state["_history"]):
         raise _damage("its history has no epochs")
+
+
+def _check_rounds(members, n_members, n_classes):
+    """Are the rounds of self-training lines of plain values, as `pseudo_labels_` shows them?"""
+    if not isinstance(members, list) or len(members) != n_members:
+        raise _damage(f"_rounds is not a list of {n_members}")
+    for lines in members:
+        if lines is None:
+            continue
+        if not isinstance(lines, list) or not lines:
+            raise _damage("the rounds of a network are not a list of lines")
+        for line in lines:
+            counts = line.get("counts") if isinstance(line, dict) else None
+            if (
+                not isinstance(counts, list)
+                or len(counts) != n_classes
+                or not all(type(count) is int for count in counts)
+                or {name: type(value) for name, value in line.items()} != _ROUND
+            ):
+                raise _damage(f"a round of self-training is {line!r}")
 
 
 def _damage(what):

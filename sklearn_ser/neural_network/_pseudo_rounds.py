@@ -1,0 +1,221 @@
+"""Self-training: the rounds in which a network labels rows and learns from its own labels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.special import log_softmax, softmax
+from torch import nn
+
+from sklearn_ser.neural_network._batches import ResidentRows, class_weights
+from sklearn_ser.neural_network._calibration import fit_temperature
+from sklearn_ser.neural_network._evaluate import main_outputs
+from sklearn_ser.neural_network._perturb import InputPerturbation
+from sklearn_ser.neural_network._pseudo_selection import choose_rows, class_quotas
+from sklearn_ser.neural_network._random import Dropout, numpy_stream
+from sklearn_ser.neural_network._scores import task_score
+
+#: With this share of the chosen rows and labels as before, another round would change nothing.
+SETTLED = 0.99
+
+_DROPOUT = (Dropout, nn.modules.dropout._DropoutNd)  # a user's own encoder may have torch's
+
+
+@dataclass
+class Trained:
+    """The network of one round.
+
+    Parameters
+    ----------
+    module : MultiTaskModule
+    record : TrainingRecord
+    rows : ResidentRows
+        All rows of the fit, with the labels that it learnt from.
+    """
+
+    module: nn.Module
+    record: object
+    rows: ResidentRows
+
+
+def self_train(spec, train_on, rows, train_part, valid_part, plain_weights, tasks, *, seed, device):
+    """Train, label, train anew, until one of the rules of `spec` ends it.
+
+    Parameters
+    ----------
+    spec : PseudoLabels
+    train_on : callable
+        Of all rows of the fit (ResidentRows), gives a module trained on those of `train_part`,
+        and its record.
+    rows : ResidentRows
+        On the device.
+    train_part, valid_part : ndarray of int
+        Rows of `train_part` alone get labels; those of `valid_part` judge the rounds.
+    plain_weights : ndarray of shape (n_rows,)
+        The rows' weights, without those of classes.
+    tasks : list of fitted tasks
+    seed : int
+    device : str
+
+    Returns
+    -------
+    kept : Trained
+        Its record has no epochs if training was interrupted before the end of the first; it says
+        that it was interrupted if any round was.
+    table : list of dict
+        Plain values, one dict per round; see ``pseudo_labels_`` of MTLNeuralClassifier.
+    """
+    kept = trained = Trained(*train_on(rows), rows)
+    if not kept.record.epochs:
+        return kept, []
+    judge = _Judge(tasks, rows, valid_part, plain_weights)
+    labeller = _Labeller(spec, judge, rows, train_part, plain_weights, seed, device)
+    table, found, reason = [judge.line(trained)], None, ""
+    lowest = table[0]["valid_loss"]
+    if kept.record.interrupted:
+        reason = "interrupted"
+    while not reason:
+        if len(table) > spec.max_rounds:
+            reason = "max_rounds"
+            break
+        before, found = found, labeller(trained.module, len(table))
+        reason = _why_end(spec, found, before)
+        if reason:
+            break
+        given = labeller.labelled(found)
+        trained = Trained(*train_on(given), given)
+        if trained.record.interrupted:
+            kept.record.interrupted = True
+            reason = "interrupted"
+            break
+        line = judge.line(trained, found, before)
+        table.append(line)
+        if spec.tolerance is not None and line["valid_loss"] > lowest * (1.0 + spec.tolerance):
+            reason = "tolerance"
+        else:
+            kept = trained
+            lowest = min(lowest, line["valid_loss"])
+    table[-1]["stopped"] = reason
+    table[-2 if reason == "tolerance" else -1]["kept"] = True
+    return kept, table
+
+
+def _why_end(spec, found, before):
+    """Why no network is trained on what was found, by the name of the parameter; "" if one is."""
+    if not len(found.labels):
+        return "nothing unlabelled"
+    if len(found.chosen) < spec.min_rows:
+        return "min_rows"
+    if before is not None and found.agreement(before) < spec.stability:
+        return "stability"
+    if before is not None and found.is_almost(before, SETTLED):
+        return "settled"
+    return ""
+
+
+class _Judge:
+    """How well networks tell the held-out rows."""
+
+    def __init__(self, tasks, rows, valid_part, plain_weights):
+        held_out = rows.take(valid_part)
+        self.tasks = tasks
+        self.x = held_out.x
+        self.codes = held_out.targets[0].cpu().numpy()
+        self.weights = plain_weights[valid_part]
+
+    def temperature(self, module):
+        """What makes a network's probabilities honest on these rows; 1 without rows."""
+        if not len(self.codes):
+            return 1.0
+        module.eval()
+        return fit_temperature(main_outputs(module, self.tasks, self.x), self.codes, self.weights)
+
+    def line(self, trained, found=None, before=None):
+        """A line of the table: of the first round without `found`."""
+        n_classes = self.tasks[0].n_outputs
+        counts = np.zeros(n_classes, dtype=int)
+        if found is not None:
+            counts = found.counts(n_classes)
+        loss = score = np.nan
+        if len(self.codes):
+            trained.module.eval()
+            outputs = main_outputs(trained.module, self.tasks, self.x)
+            losses = -log_softmax(outputs, axis=1)[np.arange(len(self.codes)), self.codes]
+            loss = float(np.average(losses, weights=self.weights))
+            score = task_score(self.tasks[0], outputs, self.codes, self.weights)
+        return {
+            "n_selected": int(counts.sum()),
+            "counts": counts.tolist(),
+            "agreement": np.nan if before is None else found.agreement(before),
+            "valid_loss": loss,
+            "valid_score": score,
+            "kept": False,
+            "stopped": "",
+        }
+
+
+class _Labeller:
+    """Labels the rows of the training part that have no label."""
+
+    def __init__(self, spec, judge, rows, train_part, plain_weights, seed, device):
+        codes = rows.targets[0].cpu().numpy()
+        self.spec = spec
+        self.judge = judge
+        self.tasks = judge.tasks
+        self.rows = rows
+        self.places = train_part[(codes[train_part] < 0) & (plain_weights[train_part] > 0)]
+        self.x = rows.x[self.places]
+        self.plain_weights = plain_weights
+        self.seed = seed
+        self.device = device
+        main = self.tasks[0]
+        learnt = train_part[codes[train_part] >= 0]
+        counts = np.bincount(codes[learnt], plain_weights[learnt], minlength=main.n_outputs)
+        self.priors = counts / counts.sum()
+        # As of the labelled rows, by class; 1 of a class that none of them has.
+        factors = class_weights(main, codes, plain_weights)
+        self.factors = np.ones(main.n_outputs)
+        self.factors[codes[codes >= 0]] = factors[codes >= 0]
+
+    def __call__(self, module, number):
+        """What a network says, for the training of round `number`."""
+        spec = self.spec
+        temperature = self.judge.temperature(module)
+        module.eval()
+        outputs = main_outputs(module, self.tasks, self.x)
+        votes = self._votes(module, outputs.argmax(axis=1), number) if spec.consistency else None
+        share = spec.share * number / spec.max_rounds
+        return choose_rows(
+            softmax(outputs / temperature, axis=1),
+            votes,
+            class_quotas(spec.balance, share, len(outputs), self.priors),
+            threshold=spec.threshold,
+            agreement=spec.agreement,
+        )
+
+    def _votes(self, module, labels, number):
+        perturbation = InputPerturbation(
+            mixup_alpha=0.0,
+            noise=self.spec.input_noise,
+            dropout=0.0,
+            seed=int(numpy_stream(self.seed, f"pseudo labels {number}").integers(2**31)),
+            device=self.device,
+        )
+        for part in module.modules():
+            if isinstance(part, _DROPOUT):
+                part.train()
+        agreeing = np.zeros(len(labels))
+        for _ in range(self.spec.consistency):
+            outputs = main_outputs(module, self.tasks, self.x, lambda x: perturbation(x)[1])
+            agreeing += outputs.argmax(axis=1) == labels
+        module.eval()
+        return agreeing / self.spec.consistency
+
+    def labelled(self, found):
+        """All rows, those that were chosen with their labels."""
+        places, codes = self.places[found.chosen], found.labels[found.chosen]
+        weights = self.spec.weight * self.plain_weights[places] * self.factors[codes]
+        targets, all_weights = self.rows.targets[0].clone(), self.rows.weights.clone()
+        targets[places] = torch.from_numpy(codes).to(targets)
+        all_weights[places, 0] = torch.from_numpy(weights).to(all_weights)
+        return ResidentRows(self.rows.x, [targets, *self.rows.targets[1:]], all_weights)
