@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn_ser.neural_network._aux_predictions import AuxiliaryPredictions
 from sklearn_ser.neural_network._base import MultiTaskNetwork
 from sklearn_ser.neural_network._encoders import ENCODERS
-from sklearn_ser.neural_network._fitting import fit_network, warn_interrupted
+from sklearn_ser.neural_network._fitting import fit_network
 from sklearn_ser.neural_network._mlp import ACTIVATIONS
 from sklearn_ser.neural_network._module import DTYPES
 from sklearn_ser.neural_network._nested_params import NestedParams
@@ -447,10 +447,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
             given and could not be kept apart.
         """
         continued = self.warm_start and hasattr(self, "_weights")
-        interrupted = fit_network(self, X, y, aux, groups, sample_weight, continued=continued)
-        if interrupted is not None:
-            warn_interrupted(interrupted, self)
-            raise KeyboardInterrupt
+        fit_network(self, X, y, aux, groups, sample_weight, continued=continued)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -1,5 +1,6 @@
 """What ``fit`` and ``partial_fit`` do: from what they are given to trained networks."""
 
+import contextlib
 import sys
 import warnings
 
@@ -26,6 +27,9 @@ _RECODING = {
     "sklearn.ensemble._bagging": "BaggingClassifier",
     "sklearn.ensemble._voting": "VotingClassifier",
     "sklearn.ensemble._stacking": "StackingClassifier",
+    # All that is seen of these two in a worker process.
+    "sklearn.ensemble._base": "VotingClassifier or StackingClassifier",
+    "sklearn.ensemble._weight_boosting": "AdaBoostClassifier",
     "sklearn.multiclass": "a multiclass meta-estimator",
     "sklearn.multioutput": "a multioutput meta-estimator",
 }
@@ -48,11 +52,35 @@ def fit_network(
     classes : array-like, optional
         All classes, where y may lack some.
 
-    Returns
-    -------
-    int or None
-        Epochs of the longest training, if it was interrupted; None otherwise.
+    Raises
+    ------
+    KeyboardInterrupt
+        If it was interrupted, with what was trained so far stored, and a warning. Where there is
+        nothing to keep (or nothing whole: of a pass over all rows), and after any other error,
+        the estimator is as it was.
     """
+    with _unchanged_on_error(estimator):
+        interrupted = _fit_network(
+            estimator, X, y, aux, groups, sample_weight, continued, one_epoch, classes
+        )
+    if interrupted is not None:
+        warnings.warn(f"training was interrupted {interrupted}", TrainingWarning, stacklevel=4)
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _unchanged_on_error(estimator):
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def _fit_network(estimator, X, y, aux, groups, sample_weight, continued, one_epoch, classes):
+    """As `fit_network`; returns where it was interrupted, or None."""
     if estimator.unlabelled is not None:
         refuse_recoding(estimator.unlabelled)
     device = resolve_device(estimator.device)
@@ -89,10 +117,28 @@ def fit_network(
         seed = member_seed(estimator._seed, estimator.n_iter_)
     else:
         seed = int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
+    members, interrupted = _train_members(
+        estimator, architecture, tasks, rows.to(device), data, seed, device, continued, one_epoch
+    )
+    if one_epoch and continued:
+        _add_history(estimator, members)
+    estimator.classes_ = tasks[0].classes
+    estimator.aux_classes_ = {
+        task.name: task.classes for task in tasks[1:] if isinstance(task, Labels)
+    }
+    estimator.dropped_tasks_ = dropped
+    if not (continued and one_epoch):
+        estimator._seed = seed
+    estimator._store_networks(architecture, members, tasks)
+    return interrupted
+
+
+def _train_members(estimator, architecture, tasks, rows, data, seed, device, continued, one_epoch):
+    """The trained networks, and where the training was interrupted, or None."""
     settings = training_settings(estimator, one_epoch)
     held_out = (estimator.early_stopping or estimator.calibrate) and not one_epoch
-    n_epochs = settings.max_epochs * estimator.n_estimators
-    members, rows_there = [], rows.to(device)
+    n_epochs = (1 if one_epoch else settings.max_epochs) * estimator.n_estimators
+    members = []
     with (
         torch_threads(estimator.n_threads),
         progress(
@@ -101,40 +147,46 @@ def fit_network(
     ):
         for place in range(estimator.n_estimators):
             old = _old_member(estimator, place, one_epoch) if continued else {}
-            member = train_member(
-                architecture,
-                tasks,
-                rows_there,
-                data.groups,
-                data.weights,
-                settings,
-                fraction=estimator.validation_fraction if held_out else None,
-                early_stopping=estimator.early_stopping and held_out,
-                calibrate=estimator.calibrate,
-                refit=estimator.refit,
-                place=place,
-                seed=member_seed(seed, place),
-                device=device,
-                bar=bar,
-                **old,
-            )
+            try:
+                member = train_member(
+                    architecture,
+                    tasks,
+                    rows,
+                    data.groups,
+                    data.weights,
+                    settings,
+                    fraction=estimator.validation_fraction if held_out else None,
+                    early_stopping=estimator.early_stopping and held_out,
+                    calibrate=estimator.calibrate,
+                    refit=estimator.refit,
+                    place=place,
+                    seed=member_seed(seed, place),
+                    device=device,
+                    bar=bar,
+                    one_epoch=one_epoch,
+                    **old,
+                )
+            except KeyboardInterrupt:  # between epochs
+                member = None
             if member is not None:
                 members.append(member)
             if member is None or member.interrupted:
-                break
-    if not members:  # interrupted before there was anything to keep
-        raise KeyboardInterrupt
-    interrupted = members[-1].interrupted or len(members) < estimator.n_estimators
-    if one_epoch and continued:
-        _add_history(estimator, members)
-    estimator.classes_ = tasks[0].classes
-    estimator.aux_classes_ = {
-        task.name: task.classes for task in tasks[1:] if isinstance(task, Labels)
-    }
-    estimator.dropped_tasks_ = dropped
-    estimator._seed = seed if not (continued and one_epoch) else estimator._seed
-    estimator._store_networks(architecture, members, tasks, keep_state=one_epoch)
-    return estimator.n_iter_ if interrupted else None
+                if not members or one_epoch:
+                    raise KeyboardInterrupt
+                return members, _how_far(estimator, members, place, member)
+    return members, None
+
+
+def _how_far(estimator, members, place, member):
+    """Where a training was interrupted, and what is left of it."""
+    n_epochs = 0 if member is None else len(member.history["epoch"])
+    after = f"after {n_epochs} of at most {estimator.max_epochs} epochs"
+    if estimator.n_estimators > 1:
+        return (
+            f"in network {place + 1} of {estimator.n_estimators}, {after}: the estimator is "
+            f"fitted with {len(members)} of them"
+        )
+    return f"{after}: the network is fitted with the weights of epoch {member.best_epoch}"
 
 
 def validation_groups(name, X, aux, groups):
@@ -157,8 +209,8 @@ def training_settings(estimator, one_epoch=False):
     """The parameters of an estimator that are about training."""
     names = TrainingSettings.__dataclass_fields__
     values = {name: getattr(estimator, name) for name in names}
-    if one_epoch:
-        values |= {"max_epochs": 1, "lr_schedule": "constant", "warmup": 0.0}
+    if one_epoch:  # how many there will be is not known
+        values |= {"lr_schedule": "constant", "warmup": 0.0, "weight_averaging": None}
     return TrainingSettings(**values)
 
 
@@ -230,11 +282,13 @@ def _refuse_other_network(estimator, architecture):
 
 
 def _old_member(estimator, place, one_epoch):
-    states = estimator._states
-    return {
-        "weights": estimator._weights[place],
-        "state": states[place] if one_epoch and states else None,
-    }
+    old = {"weights": estimator._weights[place]}
+    if one_epoch:
+        old["temperature"] = estimator._temperatures[place]
+        old["epochs_before"] = len(estimator._history[place]["epoch"])
+        if estimator._states:
+            old["state"] = estimator._states[place]
+    return old
 
 
 def _add_history(estimator, members):
@@ -248,18 +302,3 @@ def _add_history(estimator, members):
             for name in {**old, **new}
         }
         member.best_epoch += start
-
-
-def warn_interrupted(n_epochs, estimator):
-    """Say how far an interrupted training got."""
-    warnings.warn(
-        f"training was interrupted after {n_epochs} of at most {estimator.max_epochs} epochs: the "
-        f"network is fitted with the weights of epoch {estimator.best_epoch_}"
-        + (
-            f", {len(estimator._weights)} of {estimator.n_estimators} networks"
-            if estimator.n_estimators > 1
-            else ""
-        ),
-        TrainingWarning,
-        stacklevel=4,
-    )

@@ -27,7 +27,7 @@ class Member:
     split : dict
         How rows were held out.
     interrupted : bool
-    state : bytes
+    state : bytes or None
         Of the optimiser.
     """
 
@@ -37,7 +37,7 @@ class Member:
     best_epoch: int
     split: dict
     interrupted: bool
-    state: bytes
+    state: bytes | None
 
 
 def member_seed(seed, place):
@@ -63,8 +63,11 @@ def train_member(
     seed,
     device,
     bar,
+    one_epoch=False,
     weights=None,
     state=None,
+    temperature=1.0,
+    epochs_before=0,
 ):
     """Train one network.
 
@@ -88,15 +91,30 @@ def train_member(
         Of this network.
     device : str
     bar : progress bar
+    one_epoch : bool
+        Whether this is an epoch of ``partial_fit``, out of the `max_epochs` of `settings`; the
+        optimiser's state is then kept.
     weights, state : bytes, optional
         Of a trained network to go on from.
+    temperature : float
+        Its temperature, which holds until another is found.
+    epochs_before : int
+        How many epochs of `max_epochs` are over.
 
     Returns
     -------
     Member or None
         None if it was interrupted before there was anything to keep.
     """
-    train_part, valid_part, split = hold_out(rows, groups, fraction, seed, turn=place)
+    train_part, valid_part, split = hold_out(
+        rows,
+        groups,
+        fraction,
+        seed,
+        turn=place,
+        purpose="early stopping watches" if early_stopping else "calibration uses",
+        reason="partial_fit holds nothing out" if one_epoch else "early_stopping=False",
+    )
     valid_rows = rows.take(valid_part) if len(valid_part) else None
     module = _start(architecture, device, seed, weights)
     record = train(
@@ -104,15 +122,16 @@ def train_member(
         tasks,
         rows.take(train_part),
         valid_rows if early_stopping else None,
-        settings,
+        replace(settings, max_epochs=1) if one_epoch else settings,
         seed=seed,
         device=device,
         bar=bar,
         state=state,
+        horizon=settings.max_epochs,
+        epochs_before=epochs_before,
     )
     if not record.epochs:
         return None
-    temperature = 1.0
     if calibrate and valid_rows is not None:
         temperature = _temperature(module, tasks, valid_rows, plain_weights[valid_part])
     net = record.net
@@ -127,12 +146,10 @@ def train_member(
             seed=seed,
             device=device,
             bar=bar,
-            state=state,
             horizon=settings.max_epochs,
         )
-        if again.interrupted:
-            record.interrupted = True
-        if again.epochs:
+        record.interrupted = again.interrupted
+        if not again.interrupted:  # else the first network is the better one
             net = again.net
     return Member(
         weights_to_bytes(net.module_),
@@ -141,7 +158,7 @@ def train_member(
         record.best_epoch,
         split,
         record.interrupted,
-        training_state(net),
+        training_state(net) if one_epoch else None,
     )
 
 

@@ -1,7 +1,7 @@
 """skorch's net for a module with several outputs and targets packed per row."""
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -34,6 +34,8 @@ class Procedure:
     average : WeightAverage or None
     autocast : contextlib context manager or None
         For mixed precision.
+    seen_rows : int
+        Of those, how many were seen so far.
     """
 
     tasks: list
@@ -45,7 +47,7 @@ class Procedure:
     perturbation: InputPerturbation | None = None
     average: WeightAverage | None = None
     autocast: object = None
-    seen_rows: int = field(default=0, init=False)
+    seen_rows: int = 0
 
     def __post_init__(self):
         self.adversaries = [
@@ -81,6 +83,8 @@ class MultiTaskNet(NeuralNet):
     """
 
     interrupted_ = False
+    #: Set by a callback of our own to end the training after the epoch, which all callbacks see.
+    finished_ = False
 
     def __init__(self, module, criterion, *args, procedure=None, **kwargs):
         self.procedure = procedure
@@ -102,12 +106,13 @@ class MultiTaskNet(NeuralNet):
     def notify(self, method_name, **cb_kwargs):
         if method_name != "on_epoch_end":
             return super().notify(method_name, **cb_kwargs)
-        if self.procedure.average is not None:
-            self.procedure.average.after_epoch(self.procedure.done)
         try:
-            return super().notify(method_name, **cb_kwargs)
+            super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt:  # how skorch's own callbacks, such as EarlyStopping, end training
             raise StopTraining from None
+        if self.finished_:
+            raise StopTraining
+        return self
 
     def evaluated_weights(self):
         """A copy of the weights that are validated: the averaged ones where there are."""
@@ -130,6 +135,12 @@ class MultiTaskNet(NeuralNet):
                 outputs, targets, weights, mix, (clean, seen), frame_batch
             )
         self.criterion_.weighting.backward(losses, weights, self.module_)
+        self.notify(
+            "on_grad_computed",
+            named_parameters=self.module_.named_parameters(),
+            batch=batch,
+            training=True,
+        )
         if how.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.module_.parameters(), how.max_grad_norm)
         self.optimizer_.step()
@@ -161,10 +172,13 @@ class MultiTaskNet(NeuralNet):
                 self.notify("on_batch_end", batch=batch, training=training, loss=losses[-1])
         losses = torch.stack(losses).cpu().double().numpy()
         totals = torch.stack(totals).cpu().double().numpy()
+        if training and self.procedure.average is not None:
+            self.procedure.average.after_epoch(self.procedure.done)  # what is validated next
         labelled = totals.sum(axis=0)
         means = np.full(len(labelled), np.nan)
         np.divide((losses * totals).sum(axis=0), labelled, out=means, where=labelled > 0)
         self.history.record(f"{prefix}_losses", means)
+        self.history.record(f"{prefix}_labelled", labelled > 0)
         if not training:
             self.history.record("valid_scores", self._scores())
 

@@ -20,8 +20,8 @@ def training_state(net):
 def load_training_state(net, stored):
     """Give an initialised net what :func:`training_state` kept.
 
-    A state that is not of such a network (another `loss_weighting`, say) is left alone: the
-    optimiser then begins anew.
+    A state that is not of such a network (another `loss_weighting`, or other tasks that are
+    weighed) is left alone: the optimiser then begins anew.
     """
     values = load(stored)
     weighting = net.criterion_.weighting
@@ -30,7 +30,9 @@ def load_training_state(net, stored):
         for name in list(values)
         if name.startswith(_WEIGHTING)
     }
-    if kept.keys() != weighting.state_dict().keys():
+    if {name: value.shape for name, value in kept.items()} != {
+        name: value.shape for name, value in weighting.state_dict().items()
+    }:
         return
     weighting.load_state_dict(kept)
     state = {}
