@@ -46,7 +46,7 @@ _LOCATIONS = {
             "ReconstructionTask",
             "RegressionTask",
         ),
-        "persistence": ("load_model", "save_model"),
+        "persistence": ("export_onnx", "load_model", "save_model"),
         "preprocessing": (
             "FrameScaler",
             "FunctionalsPooling",

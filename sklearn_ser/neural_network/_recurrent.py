@@ -42,7 +42,7 @@ class LSTMLayers(nn.Module):
 
     @staticmethod
     def _run(layer, batch, hidden):
-        if not len(hidden):  # torch refuses to pack nothing
+        if hidden.shape[0] == 0:  # torch refuses to pack nothing (len would be no symbol)
             width = layer.hidden_size * (2 if layer.bidirectional else 1)
             return hidden.new_zeros(0, width)
         padded = batch.padded(hidden)
