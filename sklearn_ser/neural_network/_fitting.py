@@ -1,10 +1,9 @@
 """What ``fit`` and ``partial_fit`` do: from what they are given to trained networks."""
 
 import contextlib
-import sys
-import warnings
 
 import numpy as np
+import torch
 from sklearn.utils import check_random_state
 
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
@@ -15,24 +14,14 @@ from sklearn_ser.neural_network._inputs import check_training_data
 from sklearn_ser.neural_network._make_tasks import MAIN_TASK, make_tasks, rebind_tasks
 from sklearn_ser.neural_network._members import member_seed, train_member
 from sklearn_ser.neural_network._module import describe_network, resolve_device
+from sklearn_ser.neural_network._random import global_randomness
+from sklearn_ser.neural_network._recoding import refuse_recoding
 from sklearn_ser.neural_network._tasks import ClassificationTask
 from sklearn_ser.neural_network._training import TrainingSettings
 from sklearn_ser.utils._ids import find_id
 from sklearn_ser.utils._progress import progress
 from sklearn_ser.utils._threads import torch_threads
-
-#: Modules of scikit-learn whose meta-estimators recode y, or count every label as a class.
-_RECODING = {
-    "sklearn.calibration": "CalibratedClassifierCV",
-    "sklearn.ensemble._bagging": "BaggingClassifier",
-    "sklearn.ensemble._voting": "VotingClassifier",
-    "sklearn.ensemble._stacking": "StackingClassifier",
-    # All that is seen of these two in a worker process.
-    "sklearn.ensemble._base": "VotingClassifier or StackingClassifier",
-    "sklearn.ensemble._weight_boosting": "AdaBoostClassifier",
-    "sklearn.multiclass": "a multiclass meta-estimator",
-    "sklearn.multioutput": "a multioutput meta-estimator",
-}
+from sklearn_ser.utils._user_line import warn_user
 
 
 def fit_network(
@@ -64,7 +53,7 @@ def fit_network(
             estimator, X, y, aux, groups, sample_weight, continued, one_epoch, classes
         )
     if interrupted is not None:
-        warnings.warn(f"training was interrupted {interrupted}", TrainingWarning, stacklevel=4)
+        warn_user(f"training was interrupted {interrupted}", TrainingWarning)
         raise KeyboardInterrupt
 
 
@@ -100,11 +89,13 @@ def _fit_network(estimator, X, y, aux, groups, sample_weight, continued, one_epo
         reset=not continued,
     )
     tasks, dropped = _tasks(estimator, data, continued, classes)
+    _refuse_idle_guesses(tasks, estimator.unlabelled)
     architecture = describe_network(
         encoder,
         data.X,
         tasks,
         n_features=estimator.n_features_in_,
+        encoder_params=estimator.encoder_params,
         hidden_units=estimator.hidden_units,
         activation=estimator.activation,
         dropout=estimator.dropout,
@@ -117,9 +108,11 @@ def _fit_network(estimator, X, y, aux, groups, sample_weight, continued, one_epo
         seed = member_seed(estimator._seed, estimator.n_iter_)
     else:
         seed = int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
-    members, interrupted = _train_members(
-        estimator, architecture, tasks, rows.to(device), data, seed, device, continued, one_epoch
-    )
+    own = not isinstance(encoder, str)
+    with global_randomness(seed) if own else contextlib.nullcontext():
+        members, interrupted = _train_members(
+            estimator, architecture, tasks, rows, data, seed, device, continued, one_epoch
+        )
     if one_epoch and continued:
         _add_history(estimator, members)
     estimator.classes_ = tasks[0].classes
@@ -138,7 +131,7 @@ def _train_members(estimator, architecture, tasks, rows, data, seed, device, con
     settings = training_settings(estimator, one_epoch)
     held_out = (estimator.early_stopping or estimator.calibrate) and not one_epoch
     n_epochs = (1 if one_epoch else settings.max_epochs) * estimator.n_estimators
-    members = []
+    members, rows = [], rows.to(device)
     with (
         torch_threads(estimator.n_threads),
         progress(
@@ -186,6 +179,8 @@ def _how_far(estimator, members, place, member):
             f"in network {place + 1} of {estimator.n_estimators}, {after}: the estimator is "
             f"fitted with {len(members)} of them"
         )
+    if member.interrupted == "refit":
+        after = "while the network was trained anew on all rows (refit=True)"
     return f"{after}: the network is fitted with the weights of epoch {member.best_epoch}"
 
 
@@ -214,24 +209,6 @@ def training_settings(estimator, one_epoch=False):
     return TrainingSettings(**values)
 
 
-def refuse_recoding(unlabelled):
-    """Refuse a fit within a meta-estimator in which unlabelled rows would become a class.
-
-    It hands on y as codes of a LabelEncoder's, or itself takes -1 for a class, neither of which
-    shows in what arrives here: only who calls tells.
-    """
-    frame = sys._getframe(1)
-    while frame is not None:
-        name = _RECODING.get(frame.f_globals.get("__name__"))
-        if name is not None:
-            raise ValueError(
-                f"unlabelled={unlabelled!r} does not work inside {name}, which recodes the labels: "
-                "rows without a label would be taken for a class of their own. Fit it on labelled "
-                "rows with unlabelled=None, or put the network outermost."
-            )
-        frame = frame.f_back
-
-
 def _tasks(estimator, data, continued, classes):
     spec = ClassificationTask(
         class_weight=estimator.class_weight,
@@ -239,26 +216,38 @@ def _tasks(estimator, data, continued, classes):
         focal_gamma=estimator.focal_gamma,
         logit_adjustment=estimator.logit_adjustment,
     )
-    if continued:
-        main = Labels(MAIN_TASK, 1.0, estimator.classes_, spec)
-        known = estimator._fitted_tasks()[1:]
-        return [
-            main,
-            *rebind_tasks(
-                known, data.aux, estimator.tasks, aux_weight=estimator.aux_weight, main=main
-            ),
-        ], estimator.dropped_tasks_
-    labels = data.y[data.labelled] if classes is None else np.asarray(classes)
-    main = Labels(MAIN_TASK, 1.0, np.unique(labels), spec)
-    on_frames = not hasattr(data.X, "dim")
+    on_frames = not isinstance(data.X, torch.Tensor)
 
     def n_inputs(time_bins):
         return estimator.n_features_in_ * (time_bins if on_frames else 1)
 
+    if continued:
+        main = Labels(MAIN_TASK, 1.0, estimator.classes_, spec)
+        tasks = rebind_tasks(
+            estimator._fitted_tasks()[1:],
+            estimator.dropped_tasks_,
+            data.aux,
+            estimator.tasks,
+            aux_weight=estimator.aux_weight,
+            main=main,
+            n_inputs=n_inputs,
+        )
+        return [main, *tasks], estimator.dropped_tasks_
+    labels = data.y[data.labelled] if classes is None else np.asarray(classes)
+    main = Labels(MAIN_TASK, 1.0, np.unique(labels), spec)
     tasks, dropped = make_tasks(
         data.aux, estimator.tasks, aux_weight=estimator.aux_weight, main=main, n_inputs=n_inputs
     )
     return [main, *tasks], dropped
+
+
+def _refuse_idle_guesses(tasks, unlabelled):
+    for task in tasks:
+        if task.kind == "consistency" and unlabelled is None:
+            raise ValueError(
+                f"tasks[{task.name!r}] learns from rows without a label, and unlabelled=None says "
+                'that there are none: set unlabelled=-1 or "nan", as y marks them.'
+            )
 
 
 def _refuse_other_network(estimator, architecture):

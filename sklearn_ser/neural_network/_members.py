@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network._batches import evaluation_batches
 from sklearn_ser.neural_network._calibration import fit_temperature
 from sklearn_ser.neural_network._frame_level import utterance_outputs
@@ -12,6 +13,7 @@ from sklearn_ser.neural_network._module import build_module, load_weights, weigh
 from sklearn_ser.neural_network._training import train
 from sklearn_ser.neural_network._training_state import training_state
 from sklearn_ser.neural_network._validation_split import hold_out
+from sklearn_ser.utils._user_line import warn_user
 
 
 @dataclass
@@ -26,7 +28,8 @@ class Member:
     best_epoch : int
     split : dict
         How rows were held out.
-    interrupted : bool
+    interrupted : {"training", "refit"} or None
+        Where.
     state : bytes or None
         Of the optimiser.
     """
@@ -36,7 +39,7 @@ class Member:
     history: dict
     best_epoch: int
     split: dict
-    interrupted: bool
+    interrupted: str | None
     state: bytes | None
 
 
@@ -134,8 +137,14 @@ def train_member(
         return None
     if calibrate and valid_rows is not None:
         temperature = _temperature(module, tasks, valid_rows, plain_weights[valid_part])
-    net = record.net
-    if refit and valid_rows is not None and not record.interrupted:
+    elif calibrate and place == 0 and not one_epoch:
+        warn_user(
+            f"calibrate=True: no rows could be held out, because {split['reason']}. Probabilities "
+            "are not calibrated (the temperature is 1).",
+            TrainingWarning,
+        )
+    net, interrupted = record.net, "training" if record.interrupted else None
+    if refit and valid_rows is not None and not interrupted:
         module = _start(architecture, device, seed, weights)
         again = train(
             module,
@@ -148,8 +157,9 @@ def train_member(
             bar=bar,
             horizon=settings.max_epochs,
         )
-        record.interrupted = again.interrupted
-        if not again.interrupted:  # else the first network is the better one
+        if again.interrupted:  # the first network is the better one
+            interrupted = "refit"
+        else:
             net = again.net
     return Member(
         weights_to_bytes(net.module_),
@@ -157,7 +167,7 @@ def train_member(
         record.columns(),
         record.best_epoch,
         split,
-        record.interrupted,
+        interrupted,
         training_state(net) if one_epoch else None,
     )
 

@@ -4,7 +4,7 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 
 from sklearn_ser.exceptions import SerError
-from sklearn_ser.neural_network._encoders import ENCODERS
+from sklearn_ser.neural_network._encoders import ENCODERS, data_parameters
 from sklearn_ser.neural_network._fitted_tasks import Labels, Values, task_from_state
 from sklearn_ser.neural_network._make_tasks import MAIN_TASK
 from sklearn_ser.neural_network._mlp import ACTIVATIONS
@@ -12,7 +12,7 @@ from sklearn_ser.neural_network._module import DTYPES, ENCODER_PARAMETERS, build
 
 _FITTED = ("_architecture", "_weights", "_tasks", "_history", "classes_", "n_features_in_")
 _CHOICES = {"encoder": ENCODERS, "activation": ACTIVATIONS, "dtype": DTYPES}
-_ARCHITECTURE = {*_CHOICES, *ENCODER_PARAMETERS, "heads", "head_units"}
+_ARCHITECTURE = {*_CHOICES, *ENCODER_PARAMETERS, "encoder_params", "heads", "head_units"}
 
 # By the names that safetensors has for them.
 _DTYPE_NAMES = {"float32": "F32", "float64": "F64"}
@@ -46,8 +46,10 @@ def check_state(state):
     architecture = state["_architecture"]
     for weights in members:
         shapes = _stored_shapes(weights)
-        _check_architecture(architecture, largest=len(weights), n_arrays=len(shapes))
-        _check_shapes(architecture, shapes)
+        # A class of one's own comes by pickle, which has run whatever code it wanted by now.
+        if not _is_own(architecture):
+            _check_architecture(architecture, largest=len(weights), n_arrays=len(shapes))
+            _check_shapes(architecture, shapes)
     _check_members(state, len(members))
     _check_tasks(state["_tasks"], architecture["heads"], state["classes_"])
     if state["n_features_in_"] != architecture["n_features"]:
@@ -85,6 +87,10 @@ def _stored_shapes(weights):
     return {name: (array["dtype"], tuple(array["shape"])) for name, array in arrays}
 
 
+def _is_own(architecture):
+    return isinstance(architecture, dict) and isinstance(architecture.get("encoder"), type)
+
+
 def _check_architecture(architecture, largest, n_arrays):
     """`largest` and `n_arrays` bound widths and depth by the weights that are really there."""
     if not isinstance(architecture, dict) or _ARCHITECTURE - set(architecture):
@@ -93,7 +99,7 @@ def _check_architecture(architecture, largest, n_arrays):
         value = architecture[name]
         if not isinstance(value, str) or value not in choices:
             raise _damage(f"{name} is {value!r}, not one of {sorted(choices)}")
-    own = ENCODERS[architecture["encoder"]].own_parameters
+    own = data_parameters(architecture["encoder"])
     if set(architecture) != {*_ARCHITECTURE, *own}:
         raise _damage(
             f"its architecture must have {sorted({*_ARCHITECTURE, *own})}, it has "
@@ -114,14 +120,14 @@ def _check_architecture(architecture, largest, n_arrays):
     widths = {
         "n_features": [architecture["n_features"]],
         "hidden_units": architecture["hidden_units"],
-        "heads": [*heads.values()],
+        "heads": [value for value in heads.values() if type(value) is not int or value != 0],
         **{name: [architecture[name]] for name in own},
+        "encoder_params": _check_encoder_params(architecture, n_arrays),
         "head_units": [width for units in head_units.values() for width in units],
     }
     for name, values in widths.items():
-        if (not values and name != "head_units") or not all(
-            type(value) is int and value > 0 for value in values
-        ):
+        positive = all(type(value) is int and value > 0 for value in values)
+        if not positive or (not values and name not in ("head_units", "encoder_params")):
             raise _damage(f"{name} is {architecture[name]!r}, not positive whole numbers")
         if max(values, default=0) > largest or len(values) > n_arrays:
             raise _damage(
@@ -129,9 +135,28 @@ def _check_architecture(architecture, largest, n_arrays):
             )
 
 
+def _check_encoder_params(architecture, n_arrays):
+    """All numbers above 0 among the encoder's own parameters; raise if they are not its own."""
+    known, found = ENCODERS[architecture["encoder"]].own_parameters, architecture["encoder_params"]
+    if not isinstance(found, dict) or set(found) != set(known):
+        raise _damage(f"encoder_params is {found!r}, it must have {sorted(known)}")
+    numbers = []
+    for name, value in found.items():
+        if not known[name].accepts(value) or known[name].plain(value) != value:
+            raise _damage(f"encoder_params[{name!r}] is {value!r}, not {known[name]}")
+        if isinstance(value, list) and len(value) > n_arrays:
+            raise _damage(f"encoder_params[{name!r}] is longer than the network")
+        if not isinstance(value, str | bool):
+            numbers += value if isinstance(value, list) else [value]
+    return [number for number in numbers if number]
+
+
 def _check_shapes(architecture, stored):
     dtype = _DTYPE_NAMES[architecture["dtype"]]
-    module = build_module(architecture, device="meta")
+    try:
+        module = build_module(architecture, device="meta")
+    except ValueError as error:
+        raise _damage(f"no network can be built of its architecture ({error})") from error
     needed = {name: (dtype, tuple(value.shape)) for name, value in module.state_dict().items()}
     for name in sorted({*needed, *stored}):
         if needed.get(name) != stored.get(name):
@@ -145,6 +170,8 @@ def _check_tasks(states, heads, classes):
     try:
         tasks = [task_from_state(state) for state in states]
         outputs = {task.name: task.n_outputs for task in tasks}
+        for task in tasks:
+            task.spec.check(task.name)
     except (TypeError, ValueError, KeyError) as error:
         raise _damage(f"its tasks cannot be read ({error!r})") from error
     if list(outputs.items()) != list(heads.items()) or len(tasks) != len(heads):

@@ -13,6 +13,7 @@ from sklearn_ser.neural_network._callbacks import (
     EpochRecorder,
     LastWeights,
     LeaveWeights,
+    Patience,
     ProgressBar,
 )
 from sklearn_ser.neural_network._losses import MultiTaskLoss
@@ -123,19 +124,19 @@ def train(
     prepare(module, tasks)
     if settings.compile:
         module.compile(**({} if settings.compile is True else {"backend": settings.compile}))
-    kept = LastWeights()
+    kept, patience = LastWeights(), []
     if valid_rows is not None:
         monitored = f"valid_{settings.monitor}_{tasks[0].name}"
-        sign = 1 if settings.monitor == "loss" else -1
-        kept = BestWeights(record, monitored, sign, settings.patience)
-    # A user's own come last: they find the epoch in the history, and at the end the weights that
-    # are kept.
+        kept = BestWeights(record, monitored, -1 if settings.monitor == "score" else 1)
+        patience = [Patience(record, settings.patience)]
+    # A user's own find an epoch in the history, and in the end the weights that are kept.
     callbacks = [
         EpochRecorder(record, tasks),
         ProgressBar(bar, record),
         kept,
         LeaveWeights(kept),
         *(settings.callbacks or []),
+        *patience,
     ]
     limits = {}
     if module.encoder.on_frames and settings.batch_size is None:
