@@ -126,7 +126,9 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     callbacks : list or None, default=None
         skorch callbacks. They find ``train_loss``, ``valid_loss`` and the other columns of
         `history_` in the history of the net that they are given, and are called as they are, not
-        copied: by every network in turn.
+        copied: by every network in turn. In ``on_train_end`` the net has the weights that are
+        kept. ``clone``, and so a search, copies a callback by its parameters: its other attributes
+        must have names that end in an underscore.
     mixed_precision : "auto" or bool, default="auto"
         Train in bfloat16 where that is faster. "auto": on GPUs that have it.
     compile : bool or str, default=False

@@ -65,7 +65,7 @@ class TrainingRecord:
 def make_net(module, tasks, *, device, criterion=None, **settings):
     """The skorch net of a module and its tasks, not yet initialised."""
     batches = LengthBatches if module.encoder.on_frames else SliceBatches
-    given = {"train_split": None, "procedure": Procedure(tasks)} | settings
+    given = {"train_split": None, "procedure": Procedure(tasks), "verbose": 0} | settings
     return MultiTaskNet(
         module,
         criterion=MultiTaskLoss(tasks) if criterion is None else criterion,
@@ -75,7 +75,6 @@ def make_net(module, tasks, *, device, criterion=None, **settings):
         iterator_valid=batches,
         iterator_valid__batch_size=EVALUATION_BATCH,
         device=device,
-        verbose=0,
         **given,
     )
 
@@ -161,6 +160,7 @@ def train(
         iterator_train__generator=torch_stream(seed, "order of rows"),
         train_split=None if valid_rows is None else predefined_split(valid_rows),
         callbacks=callbacks,
+        verbose=1,  # for a user's PrintLog: nothing else prints
         **limits,
     )
     net.initialize()
