@@ -21,7 +21,7 @@ from sklearn_ser._model_archive import (
     size_limit,
 )
 from sklearn_ser.exceptions import ModelFileError, SerError
-from sklearn_ser.utils._stores import without_stores
+from sklearn_ser.utils._model_files import model_file
 
 __all__ = ["load_model", "load_model_info", "save_model", "trusted_types"]
 
@@ -170,7 +170,7 @@ def load_model(path, *, trusted=()):
             f"{unknown}. If you know that they are harmless, name them in trusted="
         )
     with _refusing(f"model file {str(path)!r} cannot be read"):
-        with without_stores():
+        with model_file():
             model = skops.io.loads(data, trusted=[*trusted_types(), *trusted])
         _check_estimator(model, "what it holds")
         repr(model)  # a parameter may be missing, or be what no estimator has
@@ -273,7 +273,7 @@ def _dumps(model):
     import skops.io
 
     try:
-        with without_stores():
+        with model_file():
             data = skops.io.dumps(model)
         _check(data, size_limit(len(data)), ())
         unknown = _untrusted(data, ())

@@ -108,7 +108,7 @@ def without(name, *tasks):
         (tasks(lambda all_: without("mean", *all_)), r"its tasks cannot be read \(TypeError"),
         (
             tasks(lambda all_: [{**task, "classes": ["a"] * 3} for task in all_[:1]] + all_[1:]),
-            "the classes of task 'y' are not a list of labels",
+            "the classes of task 'y' are not a sorted list of labels",
         ),
         (
             tasks(lambda all_: [*all_[:2], {**all_[2], "mean": "0"}]),
