@@ -28,17 +28,25 @@ _LOCATIONS = {
             "SlidingWindows",
             "SpeakerEmbedding",
         ),
-        "metrics": ("make_uar_scorer", "uar_score", "uar_scorer"),
+        "metrics": (
+            "concordance_cc",
+            "expected_calibration_error",
+            "make_uar_scorer",
+            "uar_score",
+            "uar_scorer",
+        ),
         "model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
         "neural_network": (
             "AdversarialTask",
             "ClassificationTask",
             "ContrastiveTask",
+            "ELMClassifier",
+            "HighLevelFeatures",
             "MTLNeuralClassifier",
             "ReconstructionTask",
             "RegressionTask",
         ),
-        "persistence": ("load_model", "save_model"),
+        "persistence": ("export_onnx", "load_model", "save_model"),
         "preprocessing": (
             "FrameScaler",
             "FunctionalsPooling",
@@ -46,7 +54,13 @@ _LOCATIONS = {
             "SkipFailedRows",
             "sliding_windows",
         ),
-        "recipes": ("make_multi_task_net", "make_single_task_net", "make_svm_baseline"),
+        "recipes": (
+            "make_dnn_elm",
+            "make_lstm_elm",
+            "make_multi_task_net",
+            "make_single_task_net",
+            "make_svm_baseline",
+        ),
     }.items()
     for name in names
 } | {

@@ -20,10 +20,11 @@ from sklearn_ser._model_archive import (
     replace_file,
     size_limit,
 )
+from sklearn_ser._onnx_export import export_onnx
 from sklearn_ser.exceptions import ModelFileError, SerError
 from sklearn_ser.utils._model_files import model_file
 
-__all__ = ["load_model", "load_model_info", "save_model", "trusted_types"]
+__all__ = ["export_onnx", "load_model", "load_model_info", "save_model", "trusted_types"]
 
 FORMAT = 1
 _MODEL, _INFO = "model.skops", "info.json"
@@ -56,6 +57,8 @@ _TRUSTED = {
         "AdversarialTask",
         "ClassificationTask",
         "ContrastiveTask",
+        "ELMClassifier",
+        "HighLevelFeatures",
         "MTLNeuralClassifier",
         "ReconstructionTask",
         "RegressionTask",

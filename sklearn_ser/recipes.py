@@ -1,8 +1,9 @@
 """Ready Pipelines: the baselines that a result must beat, and the multi-task net, one line each.
 
 Every recipe takes `features`: the name of an audio step, a transformer of your own, or None where
-X holds features already (such as ``load_functionals().X``). All of them scale per corpus, which
-matters more than the choice of model (see the benchmarks).
+X holds features already (such as ``load_functionals().X``). Those on rows of features scale per
+corpus, which matters more than the choice of model (see the benchmarks); those on frames scale
+by the training set.
 """
 
 from numbers import Integral
@@ -14,11 +15,20 @@ from sklearn.svm import LinearSVC
 
 from sklearn_ser.metrics import uar_scorer
 from sklearn_ser.model_selection import SpeakerKFold
-from sklearn_ser.preprocessing import GroupScaler, SkipFailedRows
+from sklearn_ser.preprocessing import FrameScaler, GroupScaler, SkipFailedRows
 
-__all__ = ["FEATURES", "make_multi_task_net", "make_single_task_net", "make_svm_baseline"]
+__all__ = [
+    "FEATURES",
+    "FRAME_FEATURES",
+    "make_dnn_elm",
+    "make_lstm_elm",
+    "make_multi_task_net",
+    "make_single_task_net",
+    "make_svm_baseline",
+]
 
 FEATURES = ("ge2e", "egemaps", "both")
+FRAME_FEATURES = ("logmel", "egemaps")
 
 #: Strong regularisation suits few speakers and standardised features; the search may go weaker.
 SVM_C_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
@@ -159,6 +169,98 @@ def make_multi_task_net(
     return _make_net(features, scale_by, n_jobs, on_error, store, net_params)
 
 
+def make_dnn_elm(
+    features="logmel", *, n_jobs=None, on_error="raise", store=None, random_state=None, **net_params
+):
+    """DNN-ELM after Kim et al. (2017): a network of frames, and an ELM over what it says of them.
+
+    A network with two layers of 128 units classifies each frame of an utterance by itself, in
+    every task; :class:`~sklearn_ser.neural_network.HighLevelFeatures` sums up its answers, and an
+    :class:`~sklearn_ser.neural_network.ELMClassifier` decides. Multi-task with the auxiliary
+    targets given to `fit`; ``tasks=None`` is the single-task system.
+
+    The defaults are those of the first author's released trainer, as far as they are the same
+    thing here: unit loss weights, no dropout, learning rate 0.001, batches of 128 utterances, at
+    most 50 epochs with a patience of 5, 50 linear hidden units and ridge 1 in the ELM, threshold
+    0.3. Not the same: early stopping looks at held-out speakers of the training rows; weight
+    decay is that of AdamW; gradients are clipped by their norm, not value by value; frames are
+    scaled once by the training set, not batch by batch; there is no padding that counts.
+
+    Parameters
+    ----------
+    features : {"logmel", "egemaps"}, transformer or None, default="logmel"
+        Log-mel spectrogram (80 bands), openSMILE's eGeMAPSv02 descriptors (25 numbers a frame;
+        openSMILE is free for research and other non-commercial use only), a step of your own that
+        gives frame sequences, or None where X holds those already.
+    n_jobs, on_error, store
+        As in :func:`make_svm_baseline`, for the audio step. Failed audio needs no further step.
+    random_state : int, RandomState instance or None, default=None
+        Of the network and of the ELM.
+    **net_params
+        Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`. Those of the steps
+        are set with ``set_params``: ``highlevel__threshold``, ``highlevel__cv``,
+        ``elm__n_hidden``, ``elm__activation``, ``elm__alpha``.
+
+    Returns
+    -------
+    Pipeline
+
+    References
+    ----------
+    K. Han, D. Yu, I. Tashev, "Speech Emotion Recognition Using Deep Neural Network and Extreme
+    Learning Machine", INTERSPEECH 2014.
+
+    J. Kim, G. Englebienne, K. P. Truong, V. Evers, "Towards Speech Emotion Recognition 'in the
+    Wild' using Aggregated Corpora and Deep Multi-Task Learning", INTERSPEECH 2017.
+
+    Examples
+    --------
+    >>> from sklearn_ser import make_dnn_elm
+    >>> model = make_dnn_elm(tasks=None)
+    >>> list(model.named_steps)
+    ['features', 'scaler', 'highlevel', 'elm']
+    >>> model.set_params(elm__n_hidden=120).named_steps["highlevel"].estimator.hidden_units
+    (128, 128)
+    """
+    network = {"encoder": "frame_dnn", "hidden_units": (128, 128), **net_params}
+    return _make_elm(features, n_jobs, on_error, store, random_state, network)
+
+
+def make_lstm_elm(
+    features="logmel", *, n_jobs=None, on_error="raise", store=None, random_state=None, **net_params
+):
+    """LSTM-ELM after Kim et al. (2017): like :func:`make_dnn_elm`, the frames being heard in order.
+
+    The network is two LSTM layers of 64 units, as in the sample scripts of the released trainer,
+    whose own default is 256.
+
+    Parameters
+    ----------
+    features, n_jobs, on_error, store, random_state, **net_params
+        As in :func:`make_dnn_elm`, and so are all other settings.
+
+    Returns
+    -------
+    Pipeline
+
+    References
+    ----------
+    J. Lee, I. Tashev, "High-level Feature Representation using Recurrent Neural Network for Speech
+    Emotion Recognition", INTERSPEECH 2015.
+
+    J. Kim, G. Englebienne, K. P. Truong, V. Evers, "Towards Speech Emotion Recognition 'in the
+    Wild' using Aggregated Corpora and Deep Multi-Task Learning", INTERSPEECH 2017.
+
+    Examples
+    --------
+    >>> from sklearn_ser import make_lstm_elm
+    >>> make_lstm_elm("egemaps").named_steps["features"].feature_level
+    'lld'
+    """
+    network = {"encoder": "lstm", "hidden_units": (64, 64), **net_params}
+    return _make_elm(features, n_jobs, on_error, store, random_state, network)
+
+
 def _make_net(features, scale_by, n_jobs, on_error, store, net_params):
     from sklearn_ser.neural_network import MTLNeuralClassifier
 
@@ -170,6 +272,47 @@ def _make_net(features, scale_by, n_jobs, on_error, store, net_params):
             ("scaler", GroupScaler(by=scale_by)),
             ("net", MTLNeuralClassifier(**net_params)),
         ]
+    )
+
+
+def _make_elm(features, n_jobs, on_error, store, random_state, network):
+    from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures, MTLNeuralClassifier
+
+    step = _frame_step(features, n_jobs, on_error, store)
+    released = {
+        "encoder_params": {"pooling": "frames"},
+        "dropout": 0.0,
+        "aux_weight": 1.0,
+        "learning_rate": 1e-3,
+        "batch_size": 128,
+        "max_epochs": 50,
+        "patience": 5,
+        "max_grad_norm": 1.0,
+        "random_state": random_state,
+    }
+    net = MTLNeuralClassifier(**{**released, **network})
+    return Pipeline(
+        [
+            *([] if step is None else [("features", step)]),
+            ("scaler", FrameScaler()),
+            ("highlevel", HighLevelFeatures(net)),
+            ("elm", ELMClassifier(random_state=random_state)),
+        ]
+    )
+
+
+def _frame_step(features, n_jobs, on_error, store):
+    from sklearn_ser.feature_extraction import LogMelSpectrogram, OpenSmileExtractor
+
+    if features is None or isinstance(features, BaseEstimator):
+        return features
+    settings = {"n_jobs": n_jobs, "on_error": on_error, "store": store}
+    if features == "logmel":
+        return LogMelSpectrogram(**settings)
+    if features == "egemaps":
+        return OpenSmileExtractor("eGeMAPSv02", "lld", **settings)
+    raise ValueError(
+        f"features must be one of {list(FRAME_FEATURES)}, a transformer or None, got {features!r}"
     )
 
 

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from sklearn_ser.evaluation._fold import probability_columns
 from sklearn_ser.evaluation._tables import as_labels
 from sklearn_ser.exceptions import SerError
-from sklearn_ser.metrics import uar_score
+from sklearn_ser.metrics import expected_calibration_error, uar_score
 
 _PREDICTIONS = "predictions.parquet"
 _DETAILS = "result.json"
+_METRICS = ("uar", "war", "ece")
 
 
 class EvaluationResult:
@@ -52,14 +54,17 @@ class EvaluationResult:
         self.failures = _table_of(failures, ["row", "file", "reason"])
 
     def scores(self):
-        """Unweighted average recall and accuracy per estimator, setting, seed and test corpus.
+        """Recall, accuracy and calibration per estimator, setting, seed and test corpus.
 
         Returns
         -------
         pandas.DataFrame
-            Columns estimator, setting, seed, train, corpus, uar, war, utterances, failed,
+            Columns estimator, setting, seed, train, corpus, uar, war, ece, utterances, failed,
             speakers; the predictions of all folds of a corpus are pooled. `train` is empty unless
-            the protocol is "pairwise".
+            the protocol is "pairwise". `uar` is the unweighted average recall, `war` accuracy;
+            utterances whose audio failed are misses in both. `ece` is the expected calibration
+            error of the probabilities (lower is better): failed utterances have none and are
+            left out of it, and it is NaN for an estimator that gives no probabilities.
         """
         keys = ["estimator", "setting", "seed", "train", "corpus"]
         table = self._with_test_keys()
@@ -75,8 +80,9 @@ class EvaluationResult:
 
         Parameters
         ----------
-        metric : {"uar", "war"}, default="uar"
-            Unweighted average recall, or accuracy.
+        metric : {"uar", "war", "ece"}, default="uar"
+            Unweighted average recall, accuracy, or expected calibration error (lower is better;
+            NaN where there are no probabilities).
 
         Returns
         -------
@@ -85,8 +91,8 @@ class EvaluationResult:
             score of all test predictions together (each utterance counts the same; where the
             emotions' shares differ by corpus, guessing can score above 1 / number of emotions).
         """
-        if metric not in ("uar", "war"):
-            raise ValueError(f"metric must be 'uar' or 'war', got {metric!r}")
+        if metric not in _METRICS:
+            raise ValueError(f"metric must be one of {', '.join(_METRICS)}, got {metric!r}")
         scores = self.scores()
         tested = scores["corpus"].where(
             scores["train"] == "", scores["train"] + " -> " + scores["corpus"]
@@ -127,6 +133,11 @@ class EvaluationResult:
             lines += [
                 f"  {r.file or f'row {r.row}'}: {r.reason}" for r in self.failures.itertuples()
             ]
+        for estimator, part in self.predictions.groupby("estimator", sort=False):
+            try:
+                self._calibration_error(part)
+            except ValueError as error:
+                lines.append(f"no calibration error for {estimator}: {error}")
         lines += [f"note ({r.estimator}, {r.fits} fits): {r.note}" for r in self.notes.itertuples()]
         return lines
 
@@ -157,7 +168,7 @@ class EvaluationResult:
         return counts.div(counts.sum(axis=1), axis=0) if normalise else counts
 
     def to_markdown(self, metric="uar", digits=3):
-        """The summary as a Markdown table."""
+        """The summary as a Markdown table; see :meth:`summary` for `metric`."""
         table = self.summary(metric).round(digits).reset_index().astype(object)
         cells = [list(map(str, table.columns))]
         cells += [
@@ -232,13 +243,25 @@ class EvaluationResult:
     def _score(self, part):
         truth = part["truth"].to_numpy(dtype=object)
         predicted = part["prediction"].to_numpy(dtype=object)
+        try:
+            ece = self._calibration_error(part)
+        except ValueError:  # told in remarks(); the other scores stand
+            ece = float("nan")
         return {
             "uar": uar_score(truth, predicted, labels=self.labels),
             "war": float(np.mean(truth == predicted)),
+            "ece": ece,
             "utterances": len(part),
             "failed": int(part["failed"].sum()),
             "speakers": part["speaker"].nunique(),
         }
+
+    def _calibration_error(self, part):
+        """ECE of a part of the predictions; ValueError where its numbers are no probabilities."""
+        columns = probability_columns(self.labels)
+        if not set(columns) <= set(part.columns):
+            return float("nan")
+        return expected_calibration_error(part["truth"], part[columns], labels=self.labels)
 
 
 def _table_of(table, columns):

@@ -18,6 +18,7 @@ from sklearn_ser.evaluation._protocols import Fold, make_folds
 from sklearn_ser.evaluation._result import EvaluationResult
 from sklearn_ser.evaluation._tables import collect_failures, collect_notes, tidy_predictions
 from sklearn_ser.exceptions import EvaluationWarning
+from sklearn_ser.utils._named import named_estimators
 from sklearn_ser.utils._progress import progress
 
 
@@ -114,7 +115,7 @@ def cross_corpus_validate(
     >>> list(result.summary().columns)
     ['emodb', 'nemo', 'ravdess', 'mean', 'pooled']
     """
-    estimators = _named(estimators)
+    estimators = named_estimators(estimators)
     seeds = _checked_seeds(seeds)
     data = select_data(frame, X=X, y=y, aux=aux, corpus=corpus, speaker=speaker, labels=labels)
     folds = make_folds(
@@ -182,25 +183,6 @@ class Job:
     fold: Fold
     estimator: object
     prepared: Prepared
-
-
-def _named(estimators):
-    """A dict of name to estimator, whatever form was given."""
-    if hasattr(estimators, "fit"):
-        return {type(estimators).__name__: estimators}
-    pairs = list(estimators.items() if hasattr(estimators, "items") else estimators)
-    for pair in pairs:
-        if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)):
-            raise ValueError(
-                f"estimators must be an estimator, a dict of name to estimator or a list of "
-                f"(name, estimator); found {pair!r} in the list"
-            )
-        if not hasattr(pair[1], "fit"):
-            raise ValueError(f"estimator {pair[0]!r} has no fit: {pair[1]!r}")
-    names = [name for name, _ in pairs]
-    if not pairs or len(set(names)) < len(names):
-        raise ValueError(f"estimators need names, each once; got {names}")
-    return dict(pairs)
 
 
 def _checked_seeds(seeds):

@@ -2,9 +2,7 @@
 
 import math
 import os
-import sys
 import time
-import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -20,13 +18,12 @@ from sklearn_ser.feature_extraction._store_keys import (
     extractor_digest,
     utterance_key,
 )
+from sklearn_ser.utils._user_line import warn_user
 
 #: Seconds that a transform waits in all for what other processes are extracting.
 MOST_WAITED = 30.0
 #: Seconds between two looks at whether they are done.
 _BETWEEN_LOOKS = 0.02
-#: Packages whose code lies between a user's line and a warning here.
-_BETWEEN = {"sklearn_ser", "sklearn", "joblib", "contextlib"}
 
 
 @dataclass
@@ -233,11 +230,7 @@ class StoredRows:
         """Warn, once, if the store was given up; for the thread that the user called."""
         reason, self._untold = self._untold, None
         if reason is not None:
-            warnings.warn(
-                f"{reason}. Extraction goes on without it.",
-                StoreWarning,
-                stacklevel=_stacklevel(),
-            )
+            warn_user(f"{reason}. Extraction goes on without it.", StoreWarning)
 
     def close(self):
         """Give up all claims."""
@@ -280,15 +273,3 @@ def absolute_path(path):
     with suppress(OSError):  # the working directory was removed
         path = os.path.join(os.getcwd(), path)
     return path
-
-
-def _stacklevel():
-    """Of a warning from the caller of this, so that it names the user's own line."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and _package(frame) in _BETWEEN:
-        frame, level = frame.f_back, level + 1
-    return level
-
-
-def _package(frame):
-    return frame.f_globals.get("__name__", "").partition(".")[0]

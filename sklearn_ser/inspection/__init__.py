@@ -2,12 +2,23 @@
 
 from sklearn_ser._lazy import lazy_attributes
 
-__all__ = ["ConfusionDisplay", "UARDisplay"]
+__all__ = [
+    "ConfusionDisplay",
+    "LearningCurve",
+    "RepresentationDisplay",
+    "TaskWeights",
+    "UARDisplay",
+    "representation_silhouette",
+]
 
 __getattr__, __dir__ = lazy_attributes(
     __name__,
     {
         "ConfusionDisplay": "sklearn_ser.inspection._confusion",
+        "LearningCurve": "sklearn_ser.inspection._learning_curve",
+        "RepresentationDisplay": "sklearn_ser.inspection._representation",
+        "TaskWeights": "sklearn_ser.inspection._task_weights",
         "UARDisplay": "sklearn_ser.inspection._uar",
+        "representation_silhouette": "sklearn_ser.inspection._silhouette",
     },
 )

@@ -8,6 +8,15 @@ from sklearn.metrics import make_scorer
 from sklearn.utils import check_consistent_length
 
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
+from sklearn_ser.metrics._labels import (
+    as_labels,
+    label_set,
+    listed,
+    refuse_missing,
+    refuse_mixed_kinds,
+    truth_codes,
+)
+from sklearn_ser.metrics._weights import row_weights
 
 
 def uar_score(y_true, y_pred, *, labels=None, sample_weight=None):
@@ -31,7 +40,7 @@ def uar_score(y_true, y_pred, *, labels=None, sample_weight=None):
         The fixed label set C. The score is NaN if one of them is absent in `y_true`. None takes
         the classes present in `y_true`, as for one fold of a protocol.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights w. A class whose weights sum to zero counts as absent.
+        Weights w, none negative. A class whose weights sum to zero counts as absent.
 
     Returns
     -------
@@ -67,26 +76,14 @@ def uar_score(y_true, y_pred, *, labels=None, sample_weight=None):
     >>> uar_score(truth, truth, labels=["anger", "fear", "sadness"])
     nan
     """
-    truth, predicted = _as_labels(y_true, "y_true"), _as_labels(y_pred, "y_pred")
+    truth, predicted = as_labels(y_true, "y_true"), as_labels(y_pred, "y_pred")
     check_consistent_length(truth, predicted, sample_weight)
-    unlabelled = np.flatnonzero(pd.isna(truth))
-    if len(unlabelled):
-        raise MetadataError(
-            f"y_true has no label (None or NaN) in {_listed(unlabelled, 'row')}: drop these rows "
-            f"first, or score with uar_scorer, which does."
-        )
-    classes = pd.Index(truth).unique() if labels is None else _label_set(labels)
-    _refuse_mixed_kinds(truth, predicted)
+    refuse_missing(truth, "drop these rows first, or score with uar_scorer, which does.")
+    classes = pd.Index(truth).unique() if labels is None else label_set(labels)
+    refuse_mixed_kinds(truth, predicted, "y_pred", "no prediction could be right")
 
-    true_codes, predicted_codes = classes.get_indexer(truth), classes.get_indexer(predicted)
-    outside = np.flatnonzero(true_codes < 0)
-    if len(outside):
-        strangers = sorted(map(str, set(truth[outside])))
-        raise MetadataError(
-            f"y_true holds {_listed(strangers, 'label')} in {_listed(outside, 'row')}, not among "
-            f"labels={list(classes)}: drop these rows or add the label to labels."
-        )
-    weights = np.ones(len(truth)) if sample_weight is None else np.asarray(sample_weight, float)
+    true_codes, predicted_codes = truth_codes(truth, classes), classes.get_indexer(predicted)
+    weights = row_weights(sample_weight, len(truth))
     total = np.bincount(true_codes, weights, minlength=len(classes))
     found = np.bincount(true_codes, weights * (true_codes == predicted_codes), len(classes))
     present = total > 0
@@ -97,28 +94,28 @@ def uar_score(y_true, y_pred, *, labels=None, sample_weight=None):
 
 def _uar_of_labelled_rows(y_true, y_pred, *, sample_weight=None):
     """UAR over the classes present in the truth, rows without a label left out."""
-    truth = _as_labels(y_true, "y_true")
+    truth = as_labels(y_true, "y_true")
     labelled = ~pd.isna(truth)
     if sample_weight is not None:
         sample_weight = np.asarray(sample_weight)[labelled]
-    predicted = _as_labels(y_pred, "y_pred")[labelled]
+    predicted = as_labels(y_pred, "y_pred")[labelled]
     return uar_score(truth[labelled], predicted, sample_weight=sample_weight)
 
 
 def _uar_with_warning(y_true, y_pred, *, labels, sample_weight=None):
     """UAR over the classes present in the truth; those of `labels` that are not are named."""
-    truth, classes = _as_labels(y_true, "y_true"), _label_set(labels)
+    truth, classes = as_labels(y_true, "y_true"), label_set(labels)
     present = pd.Index(truth[~pd.isna(truth)]).unique()
     strangers = [label for label in present if label not in classes]
     if strangers:
         raise MetadataError(
-            f"y_true holds {_listed(strangers, 'label')}, not among labels={list(classes)}: drop "
+            f"y_true holds {listed(strangers, 'label')}, not among labels={list(classes)}: drop "
             f"these rows or add the label to labels."
         )
     absent = [label for label in classes if label not in present]
     if absent:
         warnings.warn(
-            f"{_listed(absent, 'class')} absent from the {len(truth)} rows scored: the UAR is the "
+            f"{listed(absent, 'class')} absent from the {len(truth)} rows scored: the UAR is the "
             f"mean recall of the other {len(present)}.",
             EvaluationWarning,
             stacklevel=2,
@@ -158,47 +155,4 @@ def make_uar_scorer(labels):
     >>> scorer(DummyClassifier().fit(X, y), X, y)
     0.5
     """
-    return make_scorer(_uar_with_warning, labels=_label_set(labels).tolist())
-
-
-def _as_labels(y, name):
-    """`y` as a one-dimensional object array of plain Python values."""
-    values = y if isinstance(y, pd.Series | pd.Index) else np.asarray(y)
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values.ravel()
-    if values.ndim != 1:
-        raise MetadataError(
-            f"{name} must have one label per row (one-dimensional), got the shape {values.shape}."
-        )
-    return np.asarray(values.astype(object), dtype=object)
-
-
-def _label_set(labels):
-    values = _as_labels(labels, "labels")
-    if not len(values) or pd.isna(values).any() or len(set(values)) < len(values):
-        raise MetadataError(
-            f"labels must be one or more different labels, none of them missing, got {labels!r}."
-        )
-    return pd.Index(values, dtype=object)
-
-
-def _refuse_mixed_kinds(truth, predicted):
-    """1 and "1" never compare equal: with strings against numbers every row would be a miss."""
-    kinds = [
-        {isinstance(value, str) for value in values[~pd.isna(values)]}
-        for values in (truth, predicted)
-    ]
-    if all(kinds) and not kinds[0] & kinds[1]:
-        first, second = ("strings" if True in kind else "numbers" for kind in kinds)
-        raise MetadataError(
-            f"y_true holds {first} and y_pred {second}, so that no prediction could be right: "
-            f"give both in the same form."
-        )
-
-
-def _listed(items, noun, most=5):
-    """'label 'a'' or 'rows 1, 2, 3, 4, 5 and 7 more', for messages."""
-    shown = ", ".join(repr(item) if isinstance(item, str) else str(item) for item in items[:most])
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    plural = {"class": "classes"}.get(noun, f"{noun}s")
-    return f"{noun if len(items) == 1 else plural} {shown}{more}"
+    return make_scorer(_uar_with_warning, labels=label_set(labels).tolist())

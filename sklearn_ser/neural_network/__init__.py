@@ -1,19 +1,18 @@
-"""Multi-task neural networks for speech emotion as scikit-learn estimators."""
+"""Multi-task neural networks for speech emotion, and what stands behind them, as estimators."""
 
-from sklearn_ser.neural_network._classifier import MTLNeuralClassifier
-from sklearn_ser.neural_network._tasks import (
-    AdversarialTask,
-    ClassificationTask,
-    ContrastiveTask,
-    ReconstructionTask,
-    RegressionTask,
-)
+from sklearn_ser._lazy import lazy_attributes
 
-__all__ = [
-    "AdversarialTask",
-    "ClassificationTask",
-    "ContrastiveTask",
-    "MTLNeuralClassifier",
-    "ReconstructionTask",
-    "RegressionTask",
-]
+# On first use: only the network needs torch.
+_LOCATIONS = {
+    "AdversarialTask": "sklearn_ser.neural_network._tasks",
+    "ClassificationTask": "sklearn_ser.neural_network._tasks",
+    "ContrastiveTask": "sklearn_ser.neural_network._tasks",
+    "ELMClassifier": "sklearn_ser.neural_network._elm",
+    "HighLevelFeatures": "sklearn_ser.neural_network._high_level_features",
+    "MTLNeuralClassifier": "sklearn_ser.neural_network._classifier",
+    "ReconstructionTask": "sklearn_ser.neural_network._tasks",
+    "RegressionTask": "sklearn_ser.neural_network._tasks",
+}
+
+__all__ = list(_LOCATIONS)
+__getattr__, __dir__ = lazy_attributes(__name__, _LOCATIONS)

@@ -1,53 +1,62 @@
-"""Layers over each frame, then attentive statistics over time."""
+"""Layers over each frame, then pooling over time."""
 
-import torch
+from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
 from sklearn_ser.neural_network._mlp import MLPEncoder
-from sklearn_ser.neural_network._random import linear
-
-# Added to a variance, so that a sequence of one frame has a gradient.
-_LEAST_VARIANCE = 1e-6
+from sklearn_ser.neural_network._parameter import Parameter
+from sklearn_ser.neural_network._pooling import POOLINGS
 
 
 class AttentionEncoder(nn.Module):
-    """The same layers over every frame, then attentive statistics pooling over time [1]_.
+    """The same fully connected layers over every frame, then pooling over time.
 
-    An attention of one hidden layer (as wide as the last of `hidden_units`, tanh) gives each frame
-    a weight, softmax over the sequence. The representation is the weighted mean of the frames'
-    last layer, and beside it their weighted standard deviation.
+    Named "attention" this is attentive statistics pooling, whose representation is twice as wide as
+    the last layer: means and deviations.
 
     Parameters
     ----------
     n_features, hidden_units, activation, dropout, init_generator, dropout_generator
         Of the layers over each frame; see MLPEncoder.
-
-    References
-    ----------
-    .. [1] Okabe, K., Koshinaka, T., Shinoda, K. (2018). Attentive Statistics Pooling for Deep
-       Speaker Embedding. Interspeech 2018. https://arxiv.org/abs/1803.10963
+    pooling : {"attention", "mean"}, default="attention"
     """
 
     on_frames = True
-    own_parameters = ()
+    frame_level = False
+    own_parameters = {"pooling": Parameter("attention", StrOptions({"attention", "mean"}))}
 
-    def __init__(
-        self, n_features, hidden_units, activation, dropout, init_generator, dropout_generator
-    ):
+    def __init__(self, *, pooling, init_generator, **layers):
         super().__init__()
-        self.frame_layers = MLPEncoder(
-            n_features, hidden_units, activation, dropout, init_generator, dropout_generator
-        )
-        width = self.frame_layers.n_outputs
-        self.attention = linear(width, width, init_generator)
-        self.score = linear(width, 1, init_generator)
-        self.n_outputs = 2 * width
+        self.frame_layers = MLPEncoder(init_generator=init_generator, residual=False, **layers)
+        self.pool = POOLINGS[pooling](self.frame_layers.n_outputs, init_generator)
+        self.n_outputs = self.pool.n_outputs
 
     def forward(self, batch):
-        hidden = self.frame_layers(batch.frames)
-        scores = self.score(torch.tanh(self.attention(hidden))).squeeze(1)
-        weights = batch.padded(scores, fill=-torch.inf).softmax(dim=1).unsqueeze(1)
-        hidden = batch.padded(hidden)
-        mean = weights @ hidden
-        variance = weights @ (hidden - mean).square()
-        return torch.cat([mean, (variance + _LEAST_VARIANCE).sqrt()], dim=2).squeeze(1)
+        return self.pool(batch, self.frame_layers(batch.frames))
+
+
+class FrameDNNEncoder(AttentionEncoder):
+    """The per-frame network of Kim et al. (2017), after the first author's released trainer [1]_.
+
+    Fully connected layers over every frame (two of 128 ReLU units there). With
+    ``pooling="frames"`` the heads answer for every frame: the utterance's target is repeated on
+    all of them, and their posteriors are averaged.
+
+    Parameters
+    ----------
+    n_features, hidden_units, activation, dropout, init_generator, dropout_generator
+        Of the layers over each frame; see MLPEncoder.
+    pooling : {"frames", "mean", "attention"}, default="frames"
+
+    References
+    ----------
+    .. [1] Kim, J., Englebienne, G., Truong, K. P., Evers, V. (2017). Towards Speech Emotion
+       Recognition "in the wild" using Aggregated Corpora and Deep Multi-Task Learning.
+       Interspeech 2017. https://arxiv.org/abs/1708.03920
+    """
+
+    own_parameters = {"pooling": Parameter("frames", StrOptions({"frames", "mean", "attention"}))}
+
+    def __init__(self, *, pooling, **layers):
+        super().__init__(pooling=pooling, **layers)
+        self.frame_level = pooling == "frames"

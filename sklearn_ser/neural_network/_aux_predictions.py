@@ -67,8 +67,9 @@ class AuxiliaryPredictions:
         ----------
         X : array-like of shape (n_samples, n_features), or frame sequences
         aux : DataFrame of shape (n_samples, n_aux), Series or array-like
-            True targets; tasks that it lacks are left out. Rows with a missing target, and those
-            of failed audio, do not count.
+            True targets, in columns named as in `fit`; tasks whose column it lacks are left out.
+            Rows with a missing target, and those of failed audio, do not count. Labels that the
+            network does not know count as misses, as classes of their own.
 
         Returns
         -------
@@ -83,8 +84,11 @@ class AuxiliaryPredictions:
         table = table[~failed].reset_index(drop=True)
         scores = {}
         for task, output in self._answering(outputs):
-            if task.name in table.columns:
-                targets, known = task.encode(table[task.name])
+            column = task.spec.column or task.name
+            if column in table.columns:
+                targets, known = task.encode(table[column])
+                if isinstance(task, Labels):
+                    targets, known = _with_new_classes(task, table[column], targets, known)
                 scores[task.name] = task_score(task, output, targets, known)
         return pd.Series(scores, dtype=float)
 
@@ -139,6 +143,14 @@ class AuxiliaryPredictions:
             for task, output in zip(self._fitted_tasks(), outputs, strict=True)
             if task.predicts
         ][1:]
+
+
+def _with_new_classes(task, column, codes, known):
+    """Codes of all labels, those that the task does not know after its own classes."""
+    new = column.notna().to_numpy() & ~known
+    found, _ = pd.factorize(column[new])
+    codes[new] = task.n_outputs + found
+    return codes, known | new
 
 
 def _probabilities(outputs):

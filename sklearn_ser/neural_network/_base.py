@@ -7,15 +7,15 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.neural_network._batches import evaluation_batches
-from sklearn_ser.neural_network._encoders import ENCODERS
+from sklearn_ser.neural_network._encoders import takes_frames
 from sklearn_ser.neural_network._ensemble import average_outputs
 from sklearn_ser.neural_network._fitted_tasks import task_from_state
 from sklearn_ser.neural_network._frame_level import utterance_outputs
 from sklearn_ser.neural_network._inputs import check_inputs
 from sklearn_ser.neural_network._module import (
     NetCache,
-    build_module,
     module_from_bytes,
+    module_of_shapes,
     resolve_device,
 )
 from sklearn_ser.neural_network._state import check_state
@@ -64,7 +64,7 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         ndarray of str of shape (n_outputs,)
         """
         check_is_fitted(self)
-        on_frames = ENCODERS[self._architecture["encoder"]].on_frames
+        on_frames = takes_frames(self._architecture["encoder"])
         if on_frames and input_features is not None and list(input_features) == [FRAMES]:
             input_features = None  # feature_names_in_ are those of a frame
         return super().get_feature_names_out(input_features)
@@ -176,7 +176,7 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     @property
     def _n_features_out(self):
-        width = build_module(self._architecture, device="meta").encoder.n_outputs
+        width = module_of_shapes(self._architecture).encoder.n_outputs
         return width * len(self._weights)
 
     def __getstate__(self):

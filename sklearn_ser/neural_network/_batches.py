@@ -49,14 +49,15 @@ class ResidentRows(Dataset):
         return ResidentRows(x, targets, weights)
 
     def priors(self, tasks):
-        """Share of each class by the rows' weights, of each task with labels; None of others."""
+        """Share of each class by the rows' weights, of each task; None without labels."""
         shares = []
         for task, target, weight in zip(tasks, self.targets, self.weights.T, strict=True):
             share = None
             if isinstance(task, Labels):
                 known = target >= 0
                 share = weight.new_zeros(task.n_outputs).index_add_(0, target[known], weight[known])
-                share = share / share.sum()
+                total = float(share.sum())
+                share = share / total if total > 0.0 else None
             shares.append(share)
         return shares
 
@@ -132,12 +133,15 @@ def class_weights(task, codes, weights):
         return np.zeros(len(codes))
     # A class whose rows all have weight 0 gets an infinite balanced weight, and 0 x inf is NaN.
     with np.errstate(divide="ignore"):
-        by_class = compute_class_weight(
-            task.spec.class_weight,
-            classes=task.classes[present],
-            y=task.classes[codes[known]],
-            sample_weight=weights[known],
-        )
+        try:
+            by_class = compute_class_weight(
+                task.spec.class_weight,
+                classes=task.classes[present],
+                y=task.classes[codes[known]],
+                sample_weight=weights[known],
+            )
+        except ValueError as error:  # a dict that lacks classes
+            raise ValueError(f"class_weight of the task {task.name!r}: {error}.") from None
     factors = np.zeros(len(task.classes))
     factors[present] = np.where(np.isfinite(by_class), by_class, 0.0)
     return np.where(known, factors[codes], 0.0)

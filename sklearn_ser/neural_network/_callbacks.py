@@ -67,7 +67,7 @@ class ProgressBar(Callback):
 
 
 class BestWeights(Callback):
-    """Keeps the weights of the best epoch, and ends a training that does not get better.
+    """Keeps the weights of the best epoch.
 
     They are kept in memory: files would be shared by fits that run at the same time.
 
@@ -78,14 +78,12 @@ class BestWeights(Callback):
         A column of the history.
     sign : int
         1 where low is good, -1 where high is.
-    patience : int
     """
 
-    def __init__(self, record, monitored, sign, patience):
+    def __init__(self, record, monitored, sign):
         self.record = record
         self.monitored = monitored
         self.sign = sign
-        self.patience = patience
 
     def on_train_begin(self, net, **kwargs):
         self.lowest_ = np.inf
@@ -106,7 +104,26 @@ class BestWeights(Callback):
             self.best_epoch_ = row["epoch"]
             self.weights_ = net.evaluated_weights()
         self.record.best_epoch = self.best_epoch_
-        if row["epoch"] - self.best_epoch_ >= self.patience:
+
+
+class Patience(Callback):
+    """Ends a training that has not got better for some epochs.
+
+    Apart from BestWeights, so that a user's own callbacks, which stand between the two, see the
+    last epoch too.
+
+    Parameters
+    ----------
+    record : TrainingRecord
+    patience : int
+    """
+
+    def __init__(self, record, patience):
+        self.record = record
+        self.patience = patience
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(self.record.epochs) - self.record.best_epoch >= self.patience:
             raise StopTraining
 
 

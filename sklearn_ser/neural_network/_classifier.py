@@ -273,7 +273,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     }
 
     _parameter_constraints = {
-        "encoder": [StrOptions({"auto", *ENCODERS})],
+        "encoder": [StrOptions({"auto", *ENCODERS}), type],
         "encoder_params": [dict, None],
         "hidden_units": ["array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],

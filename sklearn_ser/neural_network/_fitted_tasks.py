@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from pandas.api import types
 from scipy.special import softmax
 
 from sklearn_ser.exceptions import MetadataError
@@ -14,6 +15,10 @@ from sklearn_ser.neural_network._tasks import (
     ReconstructionTask,
     RegressionTask,
 )
+
+#: Parameters of task objects that are kept after training: by them a network was built, or finds
+#: its targets again.
+_KEPT = ("column", "across", "hidden_units", "time_bins", "n_components")
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,16 @@ class _Fitted:
 
     def state(self):
         """Plain values, from which :func:`task_from_state` makes the task again."""
-        return {"kind": self.kind, "name": self.name, "weight": self.weight, **self._own_state()}
+        kept = {name: value for name, value in vars(self.spec).items() if name in _KEPT}
+        if "hidden_units" in kept:
+            kept["hidden_units"] = [int(width) for width in kept["hidden_units"]]
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "weight": self.weight,
+            "spec": kept,
+            **self._own_state(),
+        }
 
 
 @dataclass(frozen=True)
@@ -52,27 +66,30 @@ class Labels(_Fitted):
     classes : ndarray
         Sorted.
     spec : ClassificationTask
-        How it is learnt; its defaults once training is over.
+        How it is learnt; once training is over, only what made the network or names columns.
     """
 
     classes: np.ndarray
     spec: ClassificationTask = field(default_factory=ClassificationTask, compare=False)
     kind = "classification"
+    spec_type = ClassificationTask
 
     @classmethod
     def from_column(cls, name, weight, column, spec=None):
         values = column.dropna().tolist()
         try:
-            classes = np.unique(np.asarray(values)) if values else np.empty(0)
-            mixed = classes.dtype.kind in "US" and not all(isinstance(v, str) for v in values)
+            labels = np.asarray(values) if values else np.empty(0)
+            classes = np.unique(labels)
+            texts = labels.dtype.kind in "US"
+            usable = labels.ndim == 1 and (not texts or all(isinstance(v, str) for v in values))
         except (TypeError, ValueError):
-            mixed = True
-        if mixed:
-            types = sorted({type(value).__name__ for value in values})
+            usable = False
+        if not usable:
+            names = sorted({type(value).__name__ for value in values})
+            found = "mixes values of the types" if len(names) > 1 else "holds values of the type"
             raise MetadataError(
-                f"aux column {column.name!r} mixes values of the types {types}: labels of one "
-                "task must be all strings, all numbers or all booleans; mark missing ones with "
-                "None."
+                f"aux column {column.name!r} {found} {names}: labels of one task must be all "
+                "strings, all numbers or all booleans; mark missing ones with None."
             )
         return cls(name, weight, classes, **({} if spec is None else {"spec": spec}))
 
@@ -89,8 +106,9 @@ class Labels(_Fitted):
 
     def encode(self, column):
         """Class codes (-1 where missing) and whether each row has a label."""
-        codes = pd.Categorical(column.tolist(), categories=self.classes.tolist()).codes
-        codes = codes.astype(np.int64)
+        # As objects: what is missing, and what is no label of the task, is found among no labels.
+        classes = pd.Index(self.classes.tolist(), dtype=object)
+        codes = classes.get_indexer(pd.Index(column.tolist(), dtype=object)).astype(np.int64)
         return codes, codes >= 0
 
     def unknown(self, column):
@@ -115,6 +133,7 @@ class AdversarialLabels(Labels):
 
     spec: AdversarialTask = field(default_factory=AdversarialTask, compare=False)
     kind = "adversarial"
+    spec_type = AdversarialTask
 
 
 @dataclass(frozen=True)
@@ -132,6 +151,7 @@ class Values(_Fitted):
     scale: float
     spec: RegressionTask = field(default_factory=RegressionTask, compare=False)
     kind = "regression"
+    spec_type = RegressionTask
     n_outputs = 1
 
     @classmethod
@@ -141,10 +161,17 @@ class Values(_Fitted):
         given = {} if spec is None else {"spec": spec}
         if not len(known):
             return cls(name, weight, np.nan, 0.0, **given)
+        if known.min() == known.max():  # the rounding of their mean may give a deviation above 0
+            return cls(name, weight, float(known[0]), 0.0, **given)
         return cls(name, weight, float(known.mean()), float(known.std()), **given)
 
     @staticmethod
     def _numbers(name, column):
+        if types.is_datetime64_any_dtype(column) or types.is_timedelta64_dtype(column):
+            raise MetadataError(
+                f"aux column {column.name!r} holds times (dtype {column.dtype}), which a "
+                "regression task does not take: convert them to numbers, with NaN where missing."
+            )
         try:
             values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
         except (TypeError, ValueError) as error:
@@ -193,6 +220,7 @@ class Reconstruction(_Fitted):
     n_outputs: int
     spec: ReconstructionTask = field(default_factory=ReconstructionTask, compare=False)
     kind = "reconstruction"
+    spec_type = ReconstructionTask
     predicts = False
     constant_value = None
 
@@ -218,6 +246,7 @@ class Contrast(_Fitted):
     across: Labels = field(default=None, compare=False)
     spec: ContrastiveTask = field(default_factory=ContrastiveTask, compare=False)
     kind = "contrastive"
+    spec_type = ContrastiveTask
     predicts = False
 
     @property
@@ -238,4 +267,5 @@ TASK_KINDS = {
 def task_from_state(state):
     """The task object of a plain dict made by its ``state()``."""
     values = dict(state)
-    return TASK_KINDS[values.pop("kind")](**values)
+    kind = TASK_KINDS[values.pop("kind")]
+    return kind(**values | {"spec": kind.spec_type(**values["spec"])})

@@ -1,9 +1,10 @@
 """What ``fit`` and ``partial_fit`` do: from what they are given to trained networks."""
 
+import contextlib
 import sys
-import warnings
 
 import numpy as np
+import torch
 from sklearn.utils import check_random_state
 
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
@@ -14,11 +15,13 @@ from sklearn_ser.neural_network._inputs import check_training_data
 from sklearn_ser.neural_network._make_tasks import MAIN_TASK, make_tasks, rebind_tasks
 from sklearn_ser.neural_network._members import member_seed, train_member
 from sklearn_ser.neural_network._module import describe_network, resolve_device
+from sklearn_ser.neural_network._random import global_randomness
 from sklearn_ser.neural_network._tasks import ClassificationTask
 from sklearn_ser.neural_network._training import TrainingSettings
 from sklearn_ser.utils._ids import find_id
 from sklearn_ser.utils._progress import progress
 from sklearn_ser.utils._threads import torch_threads
+from sklearn_ser.utils._user_line import warn_user
 
 #: Modules of scikit-learn whose meta-estimators recode y, or count every label as a class.
 _RECODING = {
@@ -77,6 +80,7 @@ def fit_network(
         data.X,
         tasks,
         n_features=estimator.n_features_in_,
+        encoder_params=estimator.encoder_params,
         hidden_units=estimator.hidden_units,
         activation=estimator.activation,
         dropout=estimator.dropout,
@@ -93,7 +97,9 @@ def fit_network(
     held_out = (estimator.early_stopping or estimator.calibrate) and not one_epoch
     n_epochs = settings.max_epochs * estimator.n_estimators
     members, rows_there = [], rows.to(device)
+    own = not isinstance(encoder, str)
     with (
+        global_randomness(seed) if own else contextlib.nullcontext(),
         torch_threads(estimator.n_threads),
         progress(
             total=n_epochs, desc=type(estimator).__name__, unit="epoch", verbose=estimator.verbose
@@ -187,22 +193,25 @@ def _tasks(estimator, data, continued, classes):
         focal_gamma=estimator.focal_gamma,
         logit_adjustment=estimator.logit_adjustment,
     )
-    if continued:
-        main = Labels(MAIN_TASK, 1.0, estimator.classes_, spec)
-        known = estimator._fitted_tasks()[1:]
-        return [
-            main,
-            *rebind_tasks(
-                known, data.aux, estimator.tasks, aux_weight=estimator.aux_weight, main=main
-            ),
-        ], estimator.dropped_tasks_
-    labels = data.y[data.labelled] if classes is None else np.asarray(classes)
-    main = Labels(MAIN_TASK, 1.0, np.unique(labels), spec)
-    on_frames = not hasattr(data.X, "dim")
+    on_frames = not isinstance(data.X, torch.Tensor)
 
     def n_inputs(time_bins):
         return estimator.n_features_in_ * (time_bins if on_frames else 1)
 
+    if continued:
+        main = Labels(MAIN_TASK, 1.0, estimator.classes_, spec)
+        tasks = rebind_tasks(
+            estimator._fitted_tasks()[1:],
+            estimator.dropped_tasks_,
+            data.aux,
+            estimator.tasks,
+            aux_weight=estimator.aux_weight,
+            main=main,
+            n_inputs=n_inputs,
+        )
+        return [main, *tasks], estimator.dropped_tasks_
+    labels = data.y[data.labelled] if classes is None else np.asarray(classes)
+    main = Labels(MAIN_TASK, 1.0, np.unique(labels), spec)
     tasks, dropped = make_tasks(
         data.aux, estimator.tasks, aux_weight=estimator.aux_weight, main=main, n_inputs=n_inputs
     )
@@ -252,7 +261,7 @@ def _add_history(estimator, members):
 
 def warn_interrupted(n_epochs, estimator):
     """Say how far an interrupted training got."""
-    warnings.warn(
+    warn_user(
         f"training was interrupted after {n_epochs} of at most {estimator.max_epochs} epochs: the "
         f"network is fitted with the weights of epoch {estimator.best_epoch_}"
         + (
@@ -261,5 +270,4 @@ def warn_interrupted(n_epochs, estimator):
             else ""
         ),
         TrainingWarning,
-        stacklevel=4,
     )

@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, assert_all_finite, va
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.neural_network._aux import check_aux
-from sklearn_ser.neural_network._encoders import ENCODERS, check_kind
+from sklearn_ser.neural_network._encoders import check_kind, data_parameters, takes_frames
 from sklearn_ser.neural_network._frame_inputs import check_equal_lengths, check_sequences
 from sklearn_ser.neural_network._sequences import FrameSequences
 from sklearn_ser.utils._alignment import refuse_other_order
@@ -28,8 +28,8 @@ def check_inputs(estimator, X, dtype, encoder, *, reset):
         Its number (and names) of features are set or compared.
     X : array-like of shape (n_rows, n_features), or frame sequences
     dtype : {"float32", "float64"}
-    encoder : str
-        Name of the encoder that X is for.
+    encoder : str or type
+        The encoder that X is for.
     reset : bool
         Whether this is `fit`.
 
@@ -47,9 +47,9 @@ def check_inputs(estimator, X, dtype, encoder, *, reset):
         If ids stand among the features.
     """
     check_kind(encoder, X)
-    if ENCODERS[encoder].on_frames:
+    if takes_frames(encoder):
         x, failed = check_sequences(estimator, X, np.dtype(dtype), reset=reset)
-        if "n_layers" in ENCODERS[encoder].own_parameters:
+        if "n_layers" in data_parameters(encoder):
             check_equal_lengths(x, failed, None if reset else estimator._architecture["n_layers"])
         return x, failed
     values, failed = _check_features(estimator, X, dtype, reset=reset)
@@ -152,7 +152,7 @@ def check_training_data(
             sample_weight, failed, dtype=np.dtype(dtype), ensure_non_negative=True
         ),
     )
-    report_left_out(failed, stacklevel=6)
+    report_left_out(failed)
     if failed.any():
         data = data.take(~failed)
     _check_classes(estimator, data, classes)

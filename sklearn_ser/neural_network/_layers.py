@@ -25,13 +25,15 @@ class LayersEncoder(nn.Module):
     """
 
     on_frames = True
-    own_parameters = ("n_layers",)
+    frame_level = False
+    own_parameters = {}
+    data_parameters = ("n_layers",)
 
     def __init__(self, n_layers, **mlp):
         super().__init__()
         device = "meta" if mlp["init_generator"] is None else "cpu"
         self.layer_scores = nn.Parameter(torch.zeros(n_layers, device=device))
-        self.mlp = MLPEncoder(**mlp)
+        self.mlp = MLPEncoder(**mlp, residual=False)
         self.n_outputs = self.mlp.n_outputs
 
     @property
@@ -40,5 +42,5 @@ class LayersEncoder(nn.Module):
         return self.layer_scores.softmax(dim=0)
 
     def forward(self, batch):
-        layers = batch.frames.view(len(batch), len(self.layer_scores), batch.frames.shape[1])
+        layers = batch.frames.view(-1, len(self.layer_scores), batch.frames.shape[1])
         return self.mlp(torch.tensordot(layers, self.layer_weights, dims=([1], [0])))

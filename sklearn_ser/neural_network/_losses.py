@@ -135,7 +135,7 @@ def loss_of(task, prior=None):
     ----------
     task : fitted task
     prior : Tensor of shape (n_classes,), optional
-        Share of each class among the training rows.
+        Share of each class among the training rows; None where no row has a label.
     """
     spec = task.spec
     if task.kind == "regression":
@@ -148,7 +148,8 @@ def loss_of(task, prior=None):
         return CrossEntropy()
     shift = None
     if spec.logit_adjustment and prior is not None:
-        shift = spec.logit_adjustment * prior.clamp_min(_TINY).log()
+        # A class without rows is not adjusted: it would be spared, and then predicted.
+        shift = spec.logit_adjustment * torch.where(prior > 0, prior, 1.0).log()
     return CrossEntropy(spec.label_smoothing, spec.focal_gamma, shift)
 
 
@@ -188,12 +189,14 @@ class MultiTaskLoss(nn.Module):
             Where the outputs are of frames: every frame gets its sequence's target, and each
             sequence counts as one row, however long it is.
         """
-        totals = weights.sum(dim=0)
-        shares = weights / totals.clamp_min(torch.finfo(totals.dtype).tiny)
+        # Each task's weights are summed alone and side by side in memory: a sum over a column of a
+        # table is taken in an order, and so to last digits, that depend on the number of columns.
+        columns = weights.T.contiguous().unbind()
         losses = []
-        for loss, by_frame, output, target, share in zip(
-            self.losses, self.by_frame, outputs, targets, shares.unbind(dim=1), strict=True
+        for loss, by_frame, output, target, column in zip(
+            self.losses, self.by_frame, outputs, targets, columns, strict=True
         ):
+            share = column / column.sum().clamp_min(torch.finfo(column.dtype).tiny)
             if frame_batch is not None and by_frame:
                 rows = frame_batch.row_of_frame
                 share = (share / frame_batch.lengths.to(share))[rows]

@@ -1,6 +1,5 @@
 """From `tasks` and the table of auxiliary targets to the tasks that a network learns."""
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -9,32 +8,24 @@ from pandas.api import types
 
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.neural_network._fitted_tasks import (
-    AdversarialLabels,
+    TASK_KINDS,
     Contrast,
     Labels,
     Reconstruction,
-    Values,
 )
 from sklearn_ser.neural_network._tasks import (
     SHORT_NAMES,
-    AdversarialTask,
     ClassificationTask,
     ContrastiveTask,
     ReconstructionTask,
     RegressionTask,
-    Task,
 )
+from sklearn_ser.utils._user_line import warn_user
 
 #: The name of the main task (the emotion) among all tasks.
 MAIN_TASK = "y"
 #: A column of whole numbers with at most this many different ones holds classes.
 MOST_INTEGER_CLASSES = 20
-
-_COLUMN_TASKS = {
-    ClassificationTask: Labels,
-    AdversarialTask: AdversarialLabels,
-    RegressionTask: Values,
-}
 
 
 def task_object(name, task):
@@ -45,7 +36,7 @@ def task_object(name, task):
     ValueError
         If it is no task object and no short name of one.
     """
-    if isinstance(task, Task):
+    if isinstance(task, tuple(kind.spec_type for kind in TASK_KINDS.values())):
         return task
     if isinstance(task, str) and task in SHORT_NAMES:
         return SHORT_NAMES[task]()
@@ -54,7 +45,7 @@ def task_object(name, task):
     )
 
 
-def make_tasks(aux, tasks, *, aux_weight, main=None, main_column=None, n_inputs=None):
+def make_tasks(aux, tasks, *, aux_weight, main=None, n_inputs=None):
     """The auxiliary tasks to learn.
 
     Parameters
@@ -65,8 +56,7 @@ def make_tasks(aux, tasks, *, aux_weight, main=None, main_column=None, n_inputs=
     aux_weight : float
         Weight of the tasks that name none.
     main : Labels, optional
-        The main task, and `main_column`, a Series of its labels: for tasks that use them too.
-    main_column : Series, optional
+        The main task, for tasks that use its labels too.
     n_inputs : function, optional
         Number of values to reconstruct, given the number of time bins.
 
@@ -87,35 +77,37 @@ def make_tasks(aux, tasks, *, aux_weight, main=None, main_column=None, n_inputs=
     made = []
     for name, spec in _specs(aux, tasks).items():
         weight = float(aux_weight if spec.weight is None else spec.weight)
-        if isinstance(spec, ReconstructionTask):
-            made.append(Reconstruction(name, weight, n_inputs(spec.time_bins), spec))
-        elif isinstance(spec, ContrastiveTask):
+        kind = _kind(spec)
+        if kind is Reconstruction:
+            made.append(kind(name, weight, n_inputs(spec.time_bins), spec))
+        elif kind is Contrast:
             made.append(_contrast(name, weight, spec, aux, main))
         else:
-            kind = _COLUMN_TASKS[type(spec)]
             made.append(kind.from_column(name, weight, aux[spec.column or name], spec))
     dropped = {task.name: task.constant_value for task in made if task.constant_value is not None}
     if dropped:
         found = ", ".join(f"{name!r} (only {value})" for name, value in dropped.items())
-        warnings.warn(
+        warn_user(
             f"auxiliary targets that are constant in these training rows are left out: {found}",
             TrainingWarning,
-            stacklevel=6,
         )
     return [task for task in made if task.name not in dropped], dropped
 
 
-def rebind_tasks(known, aux, tasks, *, aux_weight, main):
+def rebind_tasks(known, dropped, aux, tasks, *, aux_weight, main, n_inputs):
     """The tasks of a fitted network for further training on other rows.
 
-    What a task knows (its classes, its scale) stays; how it is learnt follows `tasks`. Columns
-    that `aux` does not have now are missing values.
+    What a task knows (its classes, its scale) stays; how it is learnt follows `tasks`. One that
+    `tasks` does not name any more has weight 0. Columns that `aux` does not have now are missing
+    values.
 
     Parameters
     ----------
     known : list of fitted tasks
         Without the main task.
-    aux, tasks, aux_weight, main
+    dropped : dict of str to str
+        Tasks that were constant in the first fit, which may still be named.
+    aux, tasks, aux_weight, main, n_inputs
         As in :func:`make_tasks`.
 
     Raises
@@ -125,31 +117,39 @@ def rebind_tasks(known, aux, tasks, *, aux_weight, main):
     ValueError
         If `tasks` names a task that the network was not built with, or another kind of task.
     """
-    specs = {} if tasks is None or isinstance(tasks, str) else _named(tasks)
-    strange = sorted(set(specs) - {task.name for task in known})
+    names = [task.name for task in known]
+    specs = dict.fromkeys(names, "auto") if isinstance(tasks, str) else _named(tasks or {})
+    strange = sorted(set(specs) - {*names, *dropped})
     if strange:
         raise ValueError(
-            f"tasks names {strange}, which the fitted network has not: it has "
-            f"{[task.name for task in known]}. Its tasks are those of the first fit; set "
-            "warm_start=False to begin anew."
+            f"tasks names {strange}, which the fitted network has not: it has {names}. Its tasks "
+            "are those of the first fit; set warm_start=False to begin anew."
         )
-    return [_rebound(task, specs.get(task.name, "auto"), aux, aux_weight, main) for task in known]
+    rebound = []
+    for task in known:
+        named = task.name in specs
+        # Nobody asked for one that is not named: it is not trained, and no column is its own.
+        again = _rebound(
+            task, specs.get(task.name, "auto"), aux if named else None, aux_weight, main, n_inputs
+        )
+        rebound.append(again if named else replace(again, weight=0.0))
+    return rebound
 
 
-def _rebound(task, spec, aux, aux_weight, main):
+def _rebound(task, spec, aux, aux_weight, main, n_inputs):
     spec = task.spec if spec == "auto" else task_object(task.name, spec)
-    if type(spec) is not type(task.spec):
+    if _kind(spec) is not type(task):
         raise ValueError(
-            f"tasks[{task.name!r}] is now a {type(spec).__name__}, and the fitted network has a "
-            f"{type(task.spec).__name__}: set warm_start=False to begin anew."
+            f"tasks[{task.name!r}] is of the type {type(spec).__name__} now, and of the type "
+            f"{type(task.spec).__name__} in the fitted network: set warm_start=False to begin anew."
         )
     spec.check(task.name)
     weight = float(aux_weight if spec.weight is None else spec.weight)
-    changes = {"spec": spec, "weight": weight}
     if isinstance(task, Contrast):
-        again = _contrast(task.name, weight, spec, aux, main)
-        changes |= {"labels": again.labels, "across": again.across}
-    elif isinstance(task, Labels):
+        return _contrast(task.name, weight, spec, aux, main)
+    if isinstance(task, Reconstruction):
+        return replace(task, weight=weight, spec=spec, n_outputs=n_inputs(spec.time_bins))
+    if isinstance(task, Labels):
         column = spec.column or task.name
         strange = [] if aux is None or column not in aux else task.unknown(aux[column])
         if strange:
@@ -157,7 +157,12 @@ def _rebound(task, spec, aux, aux_weight, main):
                 f"aux column {column!r} has the labels {strange}, which the fitted network does "
                 f"not know: its classes are {task.classes.tolist()}."
             )
-    return replace(task, **changes)
+    return replace(task, weight=weight, spec=spec)
+
+
+def _kind(spec):
+    """The fitted form of a task object."""
+    return next(kind for kind in TASK_KINDS.values() if isinstance(spec, kind.spec_type))
 
 
 def _contrast(name, weight, spec, aux, main):
@@ -210,7 +215,9 @@ def _named(tasks):
 
 def columns_of(name, task):
     """Columns of `aux` that a task of this name takes its targets from."""
-    task = SHORT_NAMES["classification"]() if task == "auto" else task_object(name, task)
+    if isinstance(task, str) and task == "auto":
+        return [name]
+    task = task_object(name, task)
     if isinstance(task, ReconstructionTask):
         return []
     if isinstance(task, ContrastiveTask):

@@ -12,8 +12,10 @@ from safetensors.torch import load, save
 from torch import nn
 
 from sklearn_ser.exceptions import SerError
-from sklearn_ser.neural_network._encoders import ENCODERS
+from sklearn_ser.neural_network._encoders import ENCODERS, data_parameters
 from sklearn_ser.neural_network._heads import make_head, reverse_gradient
+from sklearn_ser.neural_network._own_encoder import build_own
+from sklearn_ser.neural_network._parameter import resolve_parameters
 from sklearn_ser.neural_network._random import torch_stream
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -71,8 +73,9 @@ def build_module(architecture, *, device, seed=None):
     ----------
     architecture : dict
         ``encoder``, ``n_features``, ``hidden_units``, ``activation``, ``dropout``, ``dtype``,
-        ``heads``, a dict of task name to number of outputs, ``head_units``, one of task name to
-        widths of hidden layers (for heads that have any), and the encoder's `own_parameters`.
+        ``encoder_params``, the encoder's `own_parameters`, its `data_parameters`, ``heads``, a
+        dict of task name to number of outputs, ``head_units``, one of task name to
+        widths of hidden layers (for heads that have any).
     device : str
     seed : int, optional
         For the first weights and dropout. None, with ``device="meta"``: shapes only, without
@@ -86,13 +89,18 @@ def build_module(architecture, *, device, seed=None):
     def stream(name, where="cpu"):
         return None if seed is None else torch_stream(seed, name, where)
 
-    kind = ENCODERS[architecture["encoder"]]
-    encoder = kind(
-        **{name: architecture[name] for name in (*ENCODER_PARAMETERS, *kind.own_parameters)},
-        # First weights are always drawn on the CPU: the same on every device.
-        init_generator=stream("encoder"),
-        dropout_generator=stream("dropout", device),
-    )
+    if isinstance(architecture["encoder"], str):
+        kind = ENCODERS[architecture["encoder"]]
+        encoder = kind(
+            **{name: architecture[name] for name in ENCODER_PARAMETERS},
+            **{name: architecture[name] for name in data_parameters(architecture["encoder"])},
+            **architecture["encoder_params"],
+            # First weights are always drawn on the CPU: the same on every device.
+            init_generator=stream("encoder"),
+            dropout_generator=stream("dropout", device),
+        )
+    else:
+        encoder = build_own(architecture, seed)
     heads = [
         make_head(
             encoder.n_outputs,
@@ -106,16 +114,17 @@ def build_module(architecture, *, device, seed=None):
     return module.to(device=device, dtype=DTYPES[architecture["dtype"]])
 
 
-def describe_network(encoder, x, tasks, *, hidden_units, dropout, **settings):
+def describe_network(encoder, x, tasks, *, encoder_params, hidden_units, dropout, **settings):
     """The network as plain values, from which `build_module` makes it.
 
     Parameters
     ----------
-    encoder : str
-        Name of the encoder.
+    encoder : str or type
+        Name of the encoder, or a class of a user's own.
     x : Tensor or FrameSequences
         The training rows.
     tasks : sequence of task objects
+    encoder_params : dict or None
     hidden_units : sequence of int
     dropout : float
     **settings
@@ -133,13 +142,18 @@ def describe_network(encoder, x, tasks, *, hidden_units, dropout, **settings):
         )
     architecture = {
         "encoder": encoder,
+        "encoder_params": resolve_parameters(
+            encoder, ENCODERS[encoder].own_parameters, encoder_params
+        )
+        if isinstance(encoder, str)
+        else dict(encoder_params or {}),
         "hidden_units": [int(width) for width in widths],
         "dropout": float(dropout),
         "heads": {task.name: task.n_outputs for task in tasks},
         "head_units": _head_units(tasks),
         **settings,
     }
-    if "n_layers" in ENCODERS[encoder].own_parameters:
+    if "n_layers" in data_parameters(encoder):
         architecture["n_layers"] = int(x.lengths.max())
     return architecture
 
@@ -161,9 +175,19 @@ def weights_to_bytes(module):
 
 def module_from_bytes(architecture, weights, device):
     """A module ready to predict, from :func:`weights_to_bytes`."""
-    module = build_module(architecture, device="meta").to_empty(device=device)
+    module = module_of_shapes(architecture)
+    if isinstance(architecture["encoder"], str):
+        module = module.to_empty(device=device)
+    module = module.to(device)
     load_weights(module, weights)
     return module.eval()
+
+
+def module_of_shapes(architecture):
+    """The module without memory for weights; an encoder of a user's own is made as it is."""
+    if isinstance(architecture["encoder"], str):
+        return build_module(architecture, device="meta")
+    return build_module(architecture, device="cpu", seed=0)
 
 
 def load_weights(module, weights):

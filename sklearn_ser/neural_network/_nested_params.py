@@ -73,20 +73,24 @@ class NestedParams:
         return self
 
     def _set_task(self, path, value):
-        name, _, parameter = path.partition("__")
+        first = path.partition("__")[0]
         if not isinstance(self.tasks, Mapping):
             raise ValueError(
                 f"cannot set tasks__{path}: tasks is {self.tasks!r}. Name the tasks first, "
-                f'e.g. tasks={{{name!r}: "classification"}}.'
+                f'e.g. tasks={{{first!r}: "classification"}}.'
             )
-        if name not in self.tasks and parameter:
+        # The longest that fits: a column's name, and so a task's, may have "__" in it.
+        fitting = [key for key in self.tasks if f"{path}__".startswith(f"{key}__")]
+        if not fitting:
             raise ValueError(
-                f"cannot set tasks__{path}: there is no task {name!r}, the tasks are "
+                f"cannot set tasks__{path}: there is no task {first!r}, the tasks are "
                 f"{list(self.tasks)}."
             )
+        name = max(fitting, key=lambda key: len(str(key)))
+        parameter = path[len(str(name)) + 2 :]
         if parameter:
             task = self.tasks[name]
-            if task == "auto":
+            if isinstance(task, str) and task == "auto":
                 raise ValueError(
                     f"cannot set tasks__{path}: tasks[{name!r}] is 'auto', whose kind is known "
                     "only in fit. Name the kind first."

@@ -152,19 +152,14 @@ class MultiTaskNet(NeuralNet):
             return
         self._set_training(training)
         self._answers = []
-        losses, totals = [], []
+        losses, weights = [], []
         with contextlib.nullcontext() if training else self._averaged():
             for batch in iterator:
                 self.notify("on_batch_begin", batch=batch, training=training)
                 losses.append(step_fn(batch, **fit_params))
-                totals.append(batch[1][1].sum(dim=0))
+                weights.append(batch[1][1])
                 self.notify("on_batch_end", batch=batch, training=training, loss=losses[-1])
-        losses = torch.stack(losses).cpu().double().numpy()
-        totals = torch.stack(totals).cpu().double().numpy()
-        labelled = totals.sum(axis=0)
-        means = np.full(len(labelled), np.nan)
-        np.divide((losses * totals).sum(axis=0), labelled, out=means, where=labelled > 0)
-        self.history.record(f"{prefix}_losses", means)
+        self.history.record(f"{prefix}_losses", _mean_losses(losses, weights))
         if not training:
             self.history.record("valid_scores", self._scores())
 
@@ -196,3 +191,23 @@ class MultiTaskNet(NeuralNet):
                 )
                 scores[task.name] = task_score(task, outputs, targets, weights)
         return scores
+
+
+def _mean_losses(losses, weights):
+    """Mean loss of each task over all rows, from those of batches; NaN where no row has a target.
+
+    Parameters
+    ----------
+    losses : list of Tensor of shape (n_tasks,)
+    weights : list of Tensor of shape (n_rows, n_tasks)
+    """
+    starts = np.cumsum([0, *map(len, weights[:-1])])
+    # Task by task, each side by side in memory: see MultiTaskLoss.per_task.
+    by_task = torch.stack(losses).cpu().numpy().astype(np.float64).T.copy()
+    rows_by_task = torch.cat(weights).cpu().numpy().astype(np.float64).T.copy()
+    means = np.full(len(by_task), np.nan)
+    for task, (of_batch, of_row) in enumerate(zip(by_task, rows_by_task, strict=True)):
+        totals = np.add.reduceat(of_row, starts)
+        if totals.any():
+            means[task] = (of_batch * totals).sum() / totals.sum()
+    return means

@@ -6,6 +6,9 @@ global generators, fits in several threads equal fits in a row, and a further he
 other part's numbers as they were.
 """
 
+import contextlib
+import threading
+
 import numpy as np
 import torch
 from torch import nn
@@ -56,11 +59,65 @@ def linear(n_inputs, n_outputs, generator):
     With ``generator=None`` the layer is on torch's "meta" device, shapes without memory, for a
     network whose weights are loaded.
     """
-    layer = nn.Linear(n_inputs, n_outputs, device="meta")
-    if generator is not None:
-        layer = layer.to_empty(device="cpu")
-        bound = n_inputs**-0.5
-        with torch.no_grad():
-            layer.weight.uniform_(-bound, bound, generator=generator)
-            layer.bias.uniform_(-bound, bound, generator=generator)
+    return _drawn(nn.Linear(n_inputs, n_outputs, device="meta"), n_inputs**-0.5, generator)
+
+
+def layer_norm(width, generator):
+    """Normalisation of each frame over its features; the weights begin at 1 and 0."""
+    return nn.LayerNorm(width, device="meta" if generator is None else "cpu")
+
+
+def lstm(n_inputs, n_hidden, bidirectional, generator):
+    """One LSTM layer with torch's usual first weights, drawn from `generator`; see `linear`."""
+    layer = nn.LSTM(
+        n_inputs, n_hidden, batch_first=True, bidirectional=bidirectional, device="meta"
+    )
+    return _drawn(layer, n_hidden**-0.5, generator)
+
+
+def convolution(kind, n_inputs, n_outputs, kernel_size, generator, groups=1):
+    """A convolution that keeps the length, with torch's usual first weights; see `linear`.
+
+    Parameters
+    ----------
+    kind : {torch.nn.Conv1d, torch.nn.Conv2d}
+    n_inputs, n_outputs, kernel_size : int
+        `kernel_size` is odd.
+    generator : torch.Generator or None
+    groups : int
+    """
+    layer = kind(
+        n_inputs,
+        n_outputs,
+        kernel_size,
+        padding=kernel_size // 2,
+        groups=groups,
+        device="meta",
+    )
+    return _drawn(layer, layer.weight[0].numel() ** -0.5, generator)
+
+
+def _drawn(layer, bound, generator):
+    """The layer with uniform weights within `bound`, or on "meta" without a generator."""
+    if generator is None:
+        return layer
+    layer = layer.to_empty(device="cpu")
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.uniform_(-bound, bound, generator=generator)
     return layer
+
+
+@contextlib.contextmanager
+def global_randomness(seed):
+    """Within, torch's global generators are seeded and this thread's alone; then as before.
+
+    For modules of a user's own, whose first weights and dropout come from them. One fit at a time:
+    threads share these generators.
+    """
+    with _global_lock, torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+_global_lock = threading.RLock()

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sklearn_ser.metrics import concordance_cc
+
 
 def task_score(task, outputs, targets, weights):
     """Unweighted average recall of labels, concordance correlation of values.
@@ -25,15 +27,8 @@ def task_score(task, outputs, targets, weights):
         return float("nan")
     targets = targets[known]
     if task.kind == "regression":
-        return concordance(outputs[known, 0].astype(np.float64), targets.astype(np.float64))
+        return concordance_cc(targets.astype(np.float64), outputs[known, 0].astype(np.float64))
     right = outputs[known].argmax(axis=1) == targets
     n_rows, n_right = np.bincount(targets), np.bincount(targets, weights=right)
     present = n_rows > 0
     return float((n_right[present] / n_rows[present]).mean())
-
-
-def concordance(found, true):
-    """Concordance correlation coefficient; NaN where both are constant and equal."""
-    distance = found.var() + true.var() + (found.mean() - true.mean()) ** 2
-    covariance = ((found - found.mean()) * (true - true.mean())).mean()
-    return float(2.0 * covariance / distance) if distance > 0.0 else float("nan")

@@ -2,7 +2,9 @@
 
 from numbers import Integral
 
-from sklearn_ser.neural_network._encoders import ENCODERS
+from torch import nn
+
+from sklearn_ser.neural_network._encoders import ENCODERS, data_parameters
 from sklearn_ser.neural_network._mlp import ACTIVATIONS
 from sklearn_ser.neural_network._module import DTYPES, ENCODER_PARAMETERS, build_module
 from sklearn_ser.neural_network._state_parts import (
@@ -16,7 +18,7 @@ from sklearn_ser.neural_network._state_parts import damage as _damage
 
 _FITTED = ("_architecture", "_weights", "_tasks", "_history", "classes_", "n_features_in_")
 _CHOICES = {"encoder": ENCODERS, "activation": ACTIVATIONS, "dtype": DTYPES}
-_ARCHITECTURE = {*_CHOICES, *ENCODER_PARAMETERS, "heads", "head_units"}
+_ARCHITECTURE = {*_CHOICES, *ENCODER_PARAMETERS, "encoder_params", "heads", "head_units"}
 
 # By the names that safetensors has for them.
 _DTYPE_NAMES = {"float32": "F32", "float64": "F64"}
@@ -50,10 +52,13 @@ def check_state(state):
     architecture = state["_architecture"]
     for weights in members:
         shapes = read_shapes(weights, "its weights")
-        _check_architecture(architecture, largest=len(weights), n_arrays=len(shapes))
-        parameters = _check_shapes(architecture, shapes)
+        if _is_own(architecture):
+            parameters = None  # only its code could tell
+        else:
+            _check_architecture(architecture, largest=len(weights), n_arrays=len(shapes))
+            parameters = _check_shapes(architecture, shapes)
     check_members(state, len(members))
-    check_tasks(state, architecture["heads"])
+    check_tasks(state, architecture)
     check_training_states(state.get("_states"), len(members), parameters, len(state["_tasks"]))
     n_features = state["n_features_in_"]
     if not isinstance(n_features, Integral) or n_features != architecture["n_features"]:
@@ -61,6 +66,22 @@ def check_state(state):
             f"n_features_in_ is {n_features!r}, and the network takes {architecture['n_features']}"
         )
     check_surroundings(state)
+
+
+def _is_own(architecture):
+    """Whether its encoder is a class of a user's own, which is then made as its code says.
+
+    Whoever loads it trusts that class: a pickle has run whatever code it wanted by now, and a
+    model file is refused unless its reader names the class as trusted.
+    """
+    if not isinstance(architecture, dict) or not isinstance(architecture.get("encoder"), type):
+        return False
+    if not issubclass(architecture["encoder"], nn.Module):
+        # Such as a type that every model file may hold: it would be called.
+        raise _damage(f"encoder is {architecture['encoder']!r}, no class of torch modules")
+    if _ARCHITECTURE - set(architecture):
+        raise _damage(f"its architecture must have {sorted(_ARCHITECTURE)}")
+    return True
 
 
 def _check_architecture(architecture, largest, n_arrays):
@@ -71,7 +92,7 @@ def _check_architecture(architecture, largest, n_arrays):
         value = architecture[name]
         if not isinstance(value, str) or value not in choices:
             raise _damage(f"{name} is {value!r}, not one of {sorted(choices)}")
-    own = ENCODERS[architecture["encoder"]].own_parameters
+    own = data_parameters(architecture["encoder"])
     if set(architecture) != {*_ARCHITECTURE, *own}:
         raise _damage(
             f"its architecture must have {sorted({*_ARCHITECTURE, *own})}, it has "
@@ -94,12 +115,12 @@ def _check_architecture(architecture, largest, n_arrays):
         "hidden_units": architecture["hidden_units"],
         "heads": [*heads.values()],
         **{name: [architecture[name]] for name in own},
+        "encoder_params": _check_encoder_params(architecture, n_arrays),
         "head_units": [width for units in head_units.values() for width in units],
     }
     for name, values in widths.items():
-        if (not values and name != "head_units") or not all(
-            type(value) is int and value > 0 for value in values
-        ):
+        positive = all(type(value) is int and value > 0 for value in values)
+        if not positive or (not values and name not in ("head_units", "encoder_params")):
             raise _damage(f"{name} is {architecture[name]!r}, not positive whole numbers")
         if max(values, default=0) > largest or len(values) > n_arrays:
             raise _damage(
@@ -107,10 +128,29 @@ def _check_architecture(architecture, largest, n_arrays):
             )
 
 
+def _check_encoder_params(architecture, n_arrays):
+    """All numbers above 0 among the encoder's own parameters; raise if they are not its own."""
+    known, found = ENCODERS[architecture["encoder"]].own_parameters, architecture["encoder_params"]
+    if not isinstance(found, dict) or set(found) != set(known):
+        raise _damage(f"encoder_params is {found!r}, it must have {sorted(known)}")
+    numbers = []
+    for name, value in found.items():
+        if not known[name].accepts(value) or known[name].plain(value) != value:
+            raise _damage(f"encoder_params[{name!r}] is {value!r}, not {known[name]}")
+        if isinstance(value, list) and len(value) > n_arrays:
+            raise _damage(f"encoder_params[{name!r}] is longer than the network")
+        if not isinstance(value, str | bool):
+            numbers += value if isinstance(value, list) else [value]
+    return [number for number in numbers if number]
+
+
 def _check_shapes(architecture, stored):
     """Refuse weights that are not the architecture's; the dtype and shape of each parameter."""
     dtype = _DTYPE_NAMES[architecture["dtype"]]
-    module = build_module(architecture, device="meta")
+    try:
+        module = build_module(architecture, device="meta")
+    except ValueError as error:
+        raise _damage(f"no network can be built of its architecture ({error})") from error
     needed = {name: (dtype, tuple(value.shape)) for name, value in module.state_dict().items()}
     for name in sorted({*needed, *stored}):
         if needed.get(name) != stored.get(name):

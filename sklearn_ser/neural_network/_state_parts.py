@@ -6,7 +6,13 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 
 from sklearn_ser.exceptions import SerError
-from sklearn_ser.neural_network._fitted_tasks import Labels, Values, task_from_state
+from sklearn_ser.neural_network._fitted_tasks import (
+    Contrast,
+    Labels,
+    Reconstruction,
+    Values,
+    task_from_state,
+)
 from sklearn_ser.neural_network._make_tasks import MAIN_TASK
 
 _SPLIT = {"kind": str, "n_train": Integral, "n_valid": Integral, "groups": list, "reason": str}
@@ -88,14 +94,16 @@ def check_training_states(states, n_members, parameters, n_tasks):
     ----------
     states : list of bytes
     n_members : int
-    parameters : list of (dtype, shape)
-        Of the network, dtypes as safetensors names them.
+    parameters : list of (dtype, shape) or None
+        Of the network, dtypes as safetensors names them. None if that is not known.
     n_tasks : int
     """
     if not isinstance(states, list) or len(states) not in (0, n_members):
         raise damage(f"_states is not a list of {n_members}, or of none")
     for stored in states:
         shapes = read_shapes(stored, "its training states")
+        if parameters is None:
+            continue
         weighting = shapes.pop(_LEARNT_WEIGHTS, None)
         known = dict(enumerate(parameters))
         if weighting is not None:
@@ -119,15 +127,18 @@ def check_training_states(states, n_members, parameters, n_tasks):
                 raise damage(f"its training states lack {missing} of parameter {place}")
 
 
-def check_tasks(state, heads):
-    """Are the tasks such, with the outputs of the heads and the classes of the estimator?"""
+def check_tasks(state, architecture):
+    """Are the tasks such, with the heads of the network and the classes of the estimator?"""
+    heads = architecture["heads"]
     try:
         tasks = [task_from_state(each) for each in state["_tasks"]]
         outputs = {task.name: task.n_outputs for task in tasks}
+        for task in tasks:
+            task.spec.check(task.name)
         strange = [
             task.name
             for task, each in zip(tasks, state["_tasks"], strict=True)
-            if task.state().keys() != each.keys()
+            if _names_in(task.state()) != _names_in(each)
         ]
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise damage(f"its tasks cannot be read ({error!r})") from error
@@ -137,6 +148,10 @@ def check_tasks(state, heads):
         _check_task(task)
     if list(outputs.items()) != list(heads.items()) or len(tasks) != len(heads):
         raise damage(f"its tasks have {outputs} outputs, and its heads {heads}")
+    units = {task.name: list(task.head_units) for task in tasks if len(task.head_units)}
+    if units != architecture["head_units"]:
+        raise damage(f"its tasks have hidden units {units}, not those of its heads")
+    _check_widths(tasks, architecture["n_features"])
     main = tasks[0]
     if main.name != MAIN_TASK or main.kind != "classification":
         raise damage(f"its first task is {main.name!r}, not the classes of {MAIN_TASK!r}")
@@ -165,6 +180,22 @@ def _check_task(task):
             raise damage(f"task {task.name!r} has no mean and scale")
     elif type(task.n_outputs) is not int:
         raise damage(f"task {task.name!r} has {task.n_outputs!r} outputs")
+
+
+def _check_widths(tasks, n_features):
+    for task in tasks:
+        if isinstance(task, Contrast):
+            possible = {task.spec.n_components}
+        elif isinstance(task, Reconstruction):
+            possible = {n_features, n_features * task.spec.time_bins}
+        else:
+            continue
+        if task.n_outputs not in possible:
+            raise damage(f"task {task.name!r} has {task.n_outputs} outputs, not {sorted(possible)}")
+
+
+def _names_in(task_state):
+    return task_state.keys(), task_state["spec"].keys()
 
 
 def _check_history(history):

@@ -12,6 +12,7 @@ from sklearn_ser.neural_network._callbacks import (
     BestWeights,
     EpochRecorder,
     LeaveWeights,
+    Patience,
     ProgressBar,
 )
 from sklearn_ser.neural_network._losses import MultiTaskLoss
@@ -109,15 +110,19 @@ def train(
     prepare(module, tasks)
     if settings.compile:
         module.compile(**({} if settings.compile is True else {"backend": settings.compile}))
-    callbacks = [EpochRecorder(record, tasks), ProgressBar(bar, record)]
-    best = None
+    best, watching = None, []
     if valid_rows is not None:
-        monitored, sign = f"valid_{settings.monitor}_{tasks[0].name}", 1
-        if settings.monitor == "score":
-            sign = -1
-        best = BestWeights(record, monitored, sign, settings.patience)
-        callbacks.append(best)
-    callbacks.append(LeaveWeights(best))
+        monitored = f"valid_{settings.monitor}_{tasks[0].name}"
+        best = BestWeights(record, monitored, -1 if settings.monitor == "score" else 1)
+        watching = [best]
+    callbacks = [
+        EpochRecorder(record, tasks),
+        ProgressBar(bar, record),
+        *watching,
+        *(settings.callbacks or []),
+        *(Patience(record, settings.patience) for _ in watching),
+        LeaveWeights(best),
+    ]
     limits = {}
     if module.encoder.on_frames and settings.batch_size is None:
         limits["iterator_train__most_frames"] = None
@@ -138,7 +143,7 @@ def train(
         batch_size=-1 if settings.batch_size is None else settings.batch_size,
         iterator_train__generator=torch_stream(seed, "order of rows"),
         train_split=None if valid_rows is None else predefined_split(valid_rows),
-        callbacks=[*(settings.callbacks or []), *callbacks],
+        callbacks=callbacks,
         **limits,
     )
     net.initialize()

@@ -1,13 +1,12 @@
 """Which training rows decide when to stop: rows of speakers that are not trained on."""
 
-import warnings
-
 import numpy as np
 import pandas as pd
 
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.neural_network._random import numpy_stream
+from sklearn_ser.utils._user_line import warn_user
 
 #: With fewer rows to validate on than this, their loss is mostly chance: no early stopping.
 FEWEST_VALIDATION_ROWS = 10
@@ -43,11 +42,10 @@ def hold_out(rows, groups, fraction, seed, turn=0):
             codes, groups, fraction, numpy_stream(seed, "validation"), turn
         )
     if weaker and turn == 0:
-        warnings.warn(
+        warn_user(
             "early stopping watches rows of speakers that are also trained on, because "
             f"{record['reason']}",
             TrainingWarning,
-            stacklevel=6,
         )
     return np.flatnonzero(train), np.flatnonzero(valid), record
 

@@ -3,9 +3,6 @@
 import torch
 from torch import nn
 
-# Losses that are squared errors: half of one is a Gaussian's negative log-likelihood.
-_SQUARED = {"regression", "reconstruction"}
-
 
 class FixedWeighting(nn.Module):
     """The weighted sum of the losses.
@@ -63,7 +60,7 @@ class UncertaintyWeighting(FixedWeighting):
     def __init__(self, tasks, generator=None):
         super().__init__(tasks)
         self.log_variances = nn.Parameter(torch.zeros(len(self.active)))
-        half = [0.5 if tasks[place].kind in _SQUARED else 1.0 for place in self.active]
+        half = [0.5 if _is_squared(tasks[place]) else 1.0 for place in self.active]
         self.register_buffer("halved", torch.tensor(half), persistent=False)
         base = [self.base[place] for place in self.active]
         self.register_buffer("factors", torch.tensor(base), persistent=False)
@@ -101,7 +98,7 @@ class PCGrad(FixedWeighting):
 
     def backward(self, losses, weights, module):
         weighted = [losses[place] * self.base[place] for place in self.active]
-        shared = list(module.encoder.parameters())
+        shared = [part for part in module.encoder.parameters() if part.requires_grad]
         gradients = [
             torch.cat([part.flatten() for part in _gradient(loss, shared)]) for loss in weighted
         ]
@@ -115,7 +112,9 @@ class PCGrad(FixedWeighting):
                     tiny = torch.finfo(inner.dtype).tiny
                     kept = kept - inner / torch.dot(against, against).clamp_min(tiny) * against
             total += kept
-        heads = list(module.heads.parameters())
+        heads = [
+            parameter for place in self.active for parameter in module.heads[place].parameters()
+        ]
         for parameter, gradient in zip(heads, _gradient(sum(weighted), heads), strict=True):
             parameter.grad = gradient
         sizes = [parameter.numel() for parameter in shared]
@@ -162,6 +161,11 @@ class GradNorm(FixedWeighting):
         for place, weight in zip(self.active, self.factors.tolist(), strict=True):
             weights[place] = weight
         return weights
+
+
+def _is_squared(task):
+    """Whether its loss is a squared error: half of it is a Gaussian's negative log-likelihood."""
+    return task.kind == "reconstruction" or (task.kind == "regression" and task.spec.loss == "mse")
 
 
 def _gradient(loss, parameters):

@@ -1,25 +1,29 @@
 """A meta-estimator that keeps rows of failed audio away from an estimator that refuses NaN."""
 
 from copy import deepcopy
-from inspect import signature
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
-from sklearn import config_context, get_config
+from sklearn import config_context
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d, get_tags
+from sklearn.utils import _safe_indexing, check_consistent_length, get_tags
 from sklearn.utils._set_output import _safe_set_output
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
 
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.utils._failed import failed_rows, report_left_out, with_missing
+from sklearn_ser.utils._failed import (
+    accuracy_with_misses,
+    failed_rows,
+    report_left_out,
+    with_missing,
+)
 from sklearn_ser.utils._frames import as_sequences, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
-from sklearn_ser.utils._routing import arguments_for
+from sklearn_ser.utils._routing import arguments_through, routing_is_on
 
 
 def _inner_has(name):
@@ -114,7 +118,7 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
             If rows are left out.
         """
         failed = _failed_rows(X)
-        report_left_out(failed, stacklevel=3)
+        report_left_out(failed)
         metadata = {name: value for name, value in metadata.items() if value is not None}
         if failed.any():
             check_consistent_length(X, y)
@@ -124,9 +128,9 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
             X = _safe_indexing(X, usable)
             y = None if y is None else _safe_indexing(y, usable)
         self._shape_of_frames = _shape_of_frames(X)
-        given = self._arguments("fit", metadata)
+        given = arguments_through(self, "fit", metadata)
         # What the inner estimator's parts consume reaches them only with routing on.
-        with config_context(enable_metadata_routing=bool(given) or _routing_is_on()):
+        with config_context(enable_metadata_routing=bool(given) or routing_is_on()):
             self.estimator_ = clone(self.estimator).fit(X, y, **given)
         return self
 
@@ -247,8 +251,8 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         present = {name: value for name, value in metadata.items() if value is not None}
-        given = self._arguments("score", present)
-        with config_context(enable_metadata_routing=bool(given) or _routing_is_on()):
+        given = arguments_through(self, "score", present)
+        with config_context(enable_metadata_routing=bool(given) or routing_is_on()):
             if not self._failed_rows(X).any():
                 return self.estimator_.score(X, y, **given)
             if not is_classifier(self):
@@ -323,26 +327,6 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
         tags.array_api_support = False
         return tags
 
-    def _arguments(self, method, metadata):
-        """The metadata for a direct call of the inner estimator's method."""
-        if not metadata:
-            return {}
-        if _routing_is_on():
-            return process_routing(self, method, **metadata)["estimator"][method]
-        # With routing off, scikit-learn's own meta-estimators pass what `fit` names, such as
-        # sample_weight, whether it was requested or not.
-        named = {
-            name: value
-            for name, value in metadata.items()
-            if name in signature(getattr(self.estimator, method)).parameters
-        }
-        given = {**arguments_for(self.estimator, method, metadata), **named}
-        # With routing off, `groups` serves a splitter that asks for speakers or corpora.
-        for name in ("speaker", "corpus"):
-            if "groups" in metadata and "groups" not in given and name not in metadata:
-                given |= arguments_for(self.estimator, method, {name: metadata["groups"]})
-        return given
-
     def _spread(self, method, X):
         """Output of an inner method for the usable rows, spread over all rows."""
         check_is_fitted(self)
@@ -385,13 +369,7 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
             routed = process_routing(search, "score", **given)["scorer"]["score"] if given else {}
             scores = search.scorer_(self, X, y, **routed)
             return scores[search.refit] if search.multimetric_ else scores
-        predicted, truth = self.predict(X).astype(object), column_or_1d(y).astype(object)
-        check_consistent_length(predicted, truth)
-        return float(np.average(predicted == truth, weights=given.get("sample_weight")))
-
-
-def _routing_is_on():
-    return get_config()["enable_metadata_routing"]
+        return accuracy_with_misses(y, self.predict(X), given.get("sample_weight"))
 
 
 def _failed_rows(X, of_frames=False):

@@ -5,13 +5,13 @@ trainers drop and report it, evaluators count it as a miss and report it. A row 
 NaN is not a failed one: estimators refuse it as scikit-learn's own do.
 """
 
-import warnings
-
 import numpy as np
 import pandas as pd
+from sklearn.utils import check_consistent_length, column_or_1d
 
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.utils._frames import as_sequences, is_frames
+from sklearn_ser.utils._user_line import warn_user
 
 
 def failed_rows(X):
@@ -36,14 +36,12 @@ def failed_rows(X):
     return failed
 
 
-def report_left_out(failed, *, stacklevel):
+def report_left_out(failed):
     """Warn that a fit goes on without the failed rows; raise where nothing would be left.
 
     Parameters
     ----------
     failed : ndarray of bool of shape (n_samples,)
-    stacklevel : int
-        As for ``warnings.warn``, seen from here.
     """
     positions = np.flatnonzero(failed)
     if not len(positions):
@@ -55,11 +53,10 @@ def report_left_out(failed, *, stacklevel):
     most = 5
     shown = ", ".join(map(str, positions[:most]))
     more = f" and {len(positions) - most} more" if len(positions) > most else ""
-    warnings.warn(
+    warn_user(
         f"{len(positions)} of {len(failed)} rows of X are entirely NaN (failed audio) and are "
         f"left out of training: row{'s' if len(positions) > 1 else ''} {shown}{more}",
         TrainingWarning,
-        stacklevel=stacklevel,
     )
 
 
@@ -77,3 +74,21 @@ def with_missing(values, failed):
         full = np.full((len(failed), *values.shape[1:]), None, dtype=object)
     full[~failed] = values
     return full
+
+
+def accuracy_with_misses(y, predicted, sample_weight=None):
+    """Accuracy, where a missing prediction (failed audio) counts as a miss.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    predicted : ndarray of shape (n_samples,)
+    sample_weight : array-like of shape (n_samples,), default=None
+
+    Returns
+    -------
+    float
+    """
+    truth, predicted = column_or_1d(y).astype(object), predicted.astype(object)
+    check_consistent_length(predicted, truth, sample_weight)
+    return float(np.average(predicted == truth, weights=sample_weight))

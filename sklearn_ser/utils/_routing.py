@@ -1,12 +1,19 @@
 """Metadata routing for our own meta-estimators and functions (DESIGN, decision 7)."""
 
-from sklearn import config_context
+from inspect import signature
+
+from sklearn import config_context, get_config
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
     get_routing_for_object,
     process_routing,
 )
+
+
+def routing_is_on():
+    """Whether metadata routing is switched on, here and now."""
+    return get_config()["enable_metadata_routing"]
 
 
 def consumed(estimator, method, metadata):
@@ -54,6 +61,48 @@ def arguments_for(estimator, method, metadata):
         )
         wanted = consumed(estimator, method, metadata)
         return dict(process_routing(router, method, **wanted)["estimator"][method])
+
+
+def arguments_through(meta, method, metadata):
+    """What a meta-estimator hands its inner estimator's `method`, of the metadata it was given.
+
+    The call itself must have routing switched on where there is any: what the inner estimator's
+    parts consume reaches them only so.
+
+    Parameters
+    ----------
+    meta : estimator
+        Its ``estimator`` is the inner one, and its ``get_metadata_routing`` a router to it.
+    method : str
+        Of both of them.
+    metadata : dict
+        Name -> value; values of None are left out. With routing on, the inner estimator must have
+        requested all of it; with routing off, it gets what it requested and what its method
+        names, and the rest is dropped.
+
+    Returns
+    -------
+    dict
+    """
+    metadata = {name: value for name, value in metadata.items() if value is not None}
+    if not metadata:
+        return {}
+    if routing_is_on():
+        return process_routing(meta, method, **metadata)["estimator"][method]
+    # With routing off, scikit-learn's own meta-estimators pass what `fit` names, such as
+    # sample_weight, whether it was requested or not.
+    inner = meta.estimator
+    named = {
+        name: value
+        for name, value in metadata.items()
+        if name in signature(getattr(inner, method)).parameters
+    }
+    given = {**arguments_for(inner, method, metadata), **named}
+    # With routing off, `groups` serves a splitter that asks for speakers or corpora.
+    for name in ("speaker", "corpus"):
+        if "groups" in metadata and "groups" not in given and name not in metadata:
+            given |= arguments_for(inner, method, {name: metadata["groups"]})
+    return given
 
 
 def fit_routed(estimator, X, y, **metadata):

@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -58,6 +59,59 @@ def test_seeds_are_averaged_not_pooled():
     assert both.summary().loc[("svm", "single"), "a"] == pytest.approx((0.5 + 1) / 2)
 
 
+def with_probabilities(p_anger, **columns):
+    p_anger = np.array(p_anger)
+    return result(p_anger=p_anger, p_sadness=1 - p_anger, **columns)
+
+
+def test_calibration_error_by_hand_without_the_failed_row():
+    found = with_probabilities([0.9, 0.9, 0.2, np.nan, 0.7, 0.7])
+    # a: 0.9 sure twice and right twice, 0.8 sure once and right (bins apart); the fourth failed.
+    in_a = (abs(2 - 2 * 0.9) + abs(1 - 0.8)) / 3
+    in_b = abs(1 - 2 * 0.7) / 2  # 0.7 sure twice, right once
+    summary = found.summary("ece").loc[("svm", "single")]
+    assert summary["a"] == pytest.approx(in_a)
+    assert summary["b"] == pytest.approx(in_b)
+    assert summary["mean"] == pytest.approx((in_a + in_b) / 2)
+    assert summary["pooled"] == pytest.approx((3 * in_a + 2 * in_b) / 5)
+    scores = found.scores().set_index("corpus")
+    assert scores["ece"].to_dict() == pytest.approx({"a": in_a, "b": in_b})
+    assert scores["failed"].to_dict() == {"a": 1, "b": 0}
+    assert found.to_markdown("ece").splitlines()[2] == (
+        "| svm | single | 0.133 | 0.200 | 0.167 | 0.160 |"
+    )
+
+
+def test_no_calibration_error_without_probabilities():
+    for found in (result(), with_probabilities([np.nan] * 6)):
+        summary = found.summary("ece")
+        assert summary.columns.tolist() == ["a", "b", "mean", "pooled"]
+        assert summary.isna().all(axis=None)
+        assert (
+            found.to_markdown("ece").splitlines()[2] == "| svm | single | nan | nan | nan | nan |"
+        )
+        assert found.summary("uar").notna().all(axis=None)
+
+
+def test_an_estimator_without_probabilities_beside_one_with_them():
+    both = with_probabilities([0.9, 0.9, 0.2, np.nan, 0.7, 0.7])
+    without = both.predictions.assign(estimator="linear", p_anger=np.nan, p_sadness=np.nan)
+    both.predictions = pd.concat([without, both.predictions], ignore_index=True)
+    summary = both.summary("ece")
+    assert summary.loc["linear"].isna().all(axis=None)
+    assert summary.loc["svm"].notna().all(axis=None)
+
+
+def test_numbers_that_are_no_probabilities_cost_only_the_calibration_error():
+    found = result(p_anger=[2.0] * 6, p_sadness=[1.0] * 6)
+    assert found.summary("ece").isna().all(axis=None)
+    assert found.summary().loc[("svm", "single"), "a"] == pytest.approx(0.5)
+    (remark,) = [r for r in found.remarks() if "calibration" in r]
+    assert remark.startswith(
+        "no calibration error for svm: y_proba has probabilities that do not sum to 1 in rows 0, 1"
+    )
+
+
 def test_confusion_counts():
     counts = result().confusion("svm", normalise=False)
     assert counts.loc["anger"].to_dict() == {"anger": 2, "sadness": 1, "none": 0}
@@ -71,7 +125,7 @@ def test_unknown_estimator_or_setting():
         result().confusion("net")
     with pytest.raises(ValueError, match=r"has the settings \['single'\], not 'transductive'"):
         result().confusion("svm", setting="transductive")
-    with pytest.raises(ValueError, match="metric must be 'uar' or 'war', got 'f1'"):
+    with pytest.raises(ValueError, match="metric must be one of uar, war, ece, got 'f1'"):
         result().summary("f1")
 
 

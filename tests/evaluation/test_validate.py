@@ -219,6 +219,10 @@ def test_probabilities(feature_table):
     np.testing.assert_allclose(result.predictions[columns].sum(axis=1), 1, rtol=1e-6)
     best = result.predictions[columns].idxmax(axis=1).str.removeprefix("p_")
     assert (best == result.predictions["prediction"]).all()
+    # A model fitted on two corpora is more sure of the third, shifted one than it is right.
+    table = result.predictions
+    right, sure = (table["truth"] == table["prediction"]), table[columns].max(axis=1)
+    assert result.summary("ece")["pooled"].item() >= sure.mean() - right.mean() > 0.1
 
 
 def test_chance_is_chance(feature_table):

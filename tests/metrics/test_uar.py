@@ -133,6 +133,19 @@ def test_lengths_must_agree():
         uar_score(["a", "b"], ["a"])
 
 
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        ([1, -1], r"finite and not negative, but is -1.0 in row 1: give such rows the weight 0"),
+        ([np.nan, 1], "finite and not negative, but is nan in row 0"),
+        ([[1], [1]], r"one weight per row \(one-dimensional\), got the shape \(2, 1\)"),
+    ],
+)
+def test_weights_that_are_none(weight, message):
+    with pytest.raises(ValueError, match=message):
+        uar_score(["a", "b"], ["a", "b"], sample_weight=weight)
+
+
 @pytest.mark.parametrize("scorer", [uar_scorer, make_uar_scorer(["anger", "sadness"])])
 @pytest.mark.parametrize("missing", [None, np.nan])
 def test_scorers_drop_rows_without_a_label(scorer, missing):

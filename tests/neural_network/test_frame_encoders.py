@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from sklearn_ser.neural_network._encoders import ENCODERS
 from sklearn_ser.neural_network._module import build_module
 from sklearn_ser.neural_network._random import torch_stream
 from sklearn_ser.neural_network._sequences import FrameSequences
@@ -19,6 +20,11 @@ ARCHITECTURE = {
 
 
 def build(encoder, **changes):
+    parameters = {
+        name: parameter.plain(parameter.default)
+        for name, parameter in ENCODERS[encoder].own_parameters.items()
+    }
+    changes.setdefault("encoder_params", parameters)
     return build_module(ARCHITECTURE | {"encoder": encoder} | changes, device="cpu", seed=0)
 
 
@@ -33,8 +39,8 @@ def attention_reference(module, x):
     encoder = module.encoder
     for layer in encoder.frame_layers.layers:
         x = torch.tanh(x @ layer.weight.T + layer.bias)
-    scores = torch.tanh(x @ encoder.attention.weight.T + encoder.attention.bias)
-    scores = scores @ encoder.score.weight.T + encoder.score.bias
+    scores = torch.tanh(x @ encoder.pool.attention.weight.T + encoder.pool.attention.bias)
+    scores = scores @ encoder.pool.score.weight.T + encoder.pool.score.bias
     weights = torch.exp(scores) / torch.exp(scores).sum()
     mean = (weights * x).sum(dim=0)
     variance = (weights * x * x).sum(dim=0) - mean**2
@@ -82,7 +88,7 @@ def test_outputs_and_gradients_equal_plain_torch(module, reference, lengths):
     torch.testing.assert_close(ours, theirs)
     torch.testing.assert_close(gradients, expected)
     assert all(gradient.abs().max() > 1e-6 for name, gradient in gradients.items()
-               if name != "encoder.score.bias")  # fmt: skip  # softmax does not see a constant
+               if name != "encoder.pool.score.bias")  # fmt: skip  # softmax does not see a constant
 
 
 def test_a_single_frame_has_a_deviation_of_next_to_nothing_and_a_gradient():

@@ -248,7 +248,8 @@ def test_layers_must_be_as_many_as_in_fit(frames):
     ("encoder", "of_frames", "message"),
     [
         ("mlp", True, 'encoder="mlp" takes one row of features for each utterance, and X holds '
-         'frame sequences: use encoder="attention" or encoder="layers", or pool the frames'),
+         'frame sequences: use encoder="attention" or "layers" or "frame_dnn" or "lstm" or '
+         '"cnn_blstm" or "conformer", or pool the frames'),
         ("attention", False, 'encoder="attention" takes frame sequences (arrays (n_frames, '
          "n_features), one for each row), and X is a ndarray of shape (120, 4): use "
          'encoder="mlp" for rows'),

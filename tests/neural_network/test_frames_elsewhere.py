@@ -76,7 +76,16 @@ def architecture(**changes):
     [
         ("attention", architecture(n_layers=3), "its architecture must have .*, it has .*n_layers"),
         ("attention", architecture(encoder="layers"), "its architecture must have .*'n_layers'"),
-        ("attention", architecture(encoder="mlp"), "in its weights and absent in"),
+        (
+            "attention",
+            architecture(encoder="mlp"),
+            "encoder_params is .*, it must have .'residual'",
+        ),
+        (
+            "attention",
+            architecture(encoder="mlp", encoder_params={"residual": False}),
+            "in its weights and absent in",
+        ),
         ("attention", architecture(hidden_units=[9]), r"\(8,\)\) in its weights and .*\(9,\)"),
         ("attention", architecture(hidden_units=[10**9]), "bytes of weights can hold"),
         ("layers", architecture(n_layers=10**9), r"n_layers is 1000000000, more than \d+ bytes"),

@@ -119,6 +119,7 @@ def test_every_head_moves_the_encoder(batch, position):
     _, targets, weights = batch
     architecture = {
         "encoder": "mlp",
+        "encoder_params": {"residual": False},
         "n_features": 4,
         "hidden_units": [5],
         "activation": "tanh",

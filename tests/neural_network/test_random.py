@@ -58,6 +58,7 @@ def test_a_further_head_leaves_all_first_weights_alone():
     def first_weights(heads):
         architecture = {
             "encoder": "mlp",
+            "encoder_params": {"residual": False},
             "n_features": 4,
             "hidden_units": [5, 3],
             "activation": "relu",

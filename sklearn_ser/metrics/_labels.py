@@ -1,0 +1,71 @@
+"""Labels as the classification metrics take them: plain values, checked alike everywhere."""
+
+import numpy as np
+import pandas as pd
+
+from sklearn_ser.exceptions import MetadataError
+
+
+def as_labels(y, name):
+    """`y` as a one-dimensional object array of plain Python values."""
+    values = y if isinstance(y, pd.Series | pd.Index) else np.asarray(y)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values.ravel()
+    if values.ndim != 1:
+        raise MetadataError(
+            f"{name} must have one label per row (one-dimensional), got the shape {values.shape}."
+        )
+    return np.asarray(values.astype(object), dtype=object)
+
+
+def label_set(labels):
+    """`labels` as an Index: one or more, all different, none missing."""
+    values = as_labels(labels, "labels")
+    if not len(values) or pd.isna(values).any() or len(set(values)) < len(values):
+        raise MetadataError(
+            f"labels must be one or more different labels, none of them missing, got {labels!r}."
+        )
+    return pd.Index(values, dtype=object)
+
+
+def refuse_missing(truth, remedy):
+    """Raise where a true label is missing, saying in which rows and what to do."""
+    unlabelled = np.flatnonzero(pd.isna(truth))
+    if len(unlabelled):
+        raise MetadataError(
+            f"y_true has no label (None or NaN) in {listed(unlabelled, 'row')}: {remedy}"
+        )
+
+
+def truth_codes(truth, classes):
+    """Position of each true label in `classes`; a label outside is refused."""
+    codes = classes.get_indexer(truth)
+    outside = np.flatnonzero(codes < 0)
+    if len(outside):
+        strangers = sorted(map(str, set(truth[outside])))
+        raise MetadataError(
+            f"y_true holds {listed(strangers, 'label')} in {listed(outside, 'row')}, not among "
+            f"labels={list(classes)}: drop these rows or add the label to labels."
+        )
+    return codes
+
+
+def refuse_mixed_kinds(truth, others, name, consequence):
+    """1 and "1" never compare equal: with strings against numbers every row would be wrong."""
+    kinds = [
+        {isinstance(value, str) for value in values[~pd.isna(values)]} for values in (truth, others)
+    ]
+    if all(kinds) and not kinds[0] & kinds[1]:
+        first, second = ("strings" if True in kind else "numbers" for kind in kinds)
+        raise MetadataError(
+            f"y_true holds {first} and {name} {second}, so that {consequence}: give both in the "
+            f"same form."
+        )
+
+
+def listed(items, noun, most=5):
+    """'label 'a'' or 'rows 1, 2, 3, 4, 5 and 7 more', for messages."""
+    shown = ", ".join(repr(item) if isinstance(item, str) else str(item) for item in items[:most])
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    plural = {"class": "classes"}.get(noun, f"{noun}s")
+    return f"{noun if len(items) == 1 else plural} {shown}{more}"

@@ -1,0 +1,95 @@
+"""From frames over time to one representation of a sequence."""
+
+import torch
+from torch import nn
+
+from sklearn_ser.neural_network._random import linear
+
+# Added to a variance, so that a sequence of one frame has a gradient.
+_LEAST_VARIANCE = 1e-6
+
+
+class AttentivePooling(nn.Module):
+    """Attentive statistics pooling over time [1]_.
+
+    An attention of one hidden layer (tanh) gives each frame a weight, softmax over the sequence.
+    What comes out is the weighted mean of the frames, and beside it their weighted standard
+    deviation.
+
+    Parameters
+    ----------
+    width : int
+        Of a frame.
+    generator : torch.Generator or None
+
+    References
+    ----------
+    .. [1] Okabe, K., Koshinaka, T., Shinoda, K. (2018). Attentive Statistics Pooling for Deep
+       Speaker Embedding. Interspeech 2018. https://arxiv.org/abs/1803.10963
+    """
+
+    def __init__(self, width, generator):
+        super().__init__()
+        self.attention = linear(width, width, generator)
+        self.score = linear(width, 1, generator)
+        self.n_outputs = 2 * width
+
+    def forward(self, batch, hidden):
+        """Pool `hidden`, of shape (n_frames, width), in the order of the batch's frames."""
+        scores = self.score(torch.tanh(self.attention(hidden))).squeeze(1)
+        weights = batch.padded(scores, fill=-torch.inf).softmax(dim=1).unsqueeze(1)
+        hidden = batch.padded(hidden)
+        mean = weights @ hidden
+        variance = weights @ (hidden - mean).square()
+        return torch.cat([mean, (variance + _LEAST_VARIANCE).sqrt()], dim=2).squeeze(1)
+
+
+class MeanPooling(nn.Module):
+    """The mean over time."""
+
+    def __init__(self, width, generator):
+        super().__init__()
+        self.n_outputs = width
+
+    def forward(self, batch, hidden):
+        return batch.means(hidden)
+
+
+class LastFrame(MeanPooling):
+    """What a recurrent layer ends with: the last frame (backwards, the first) of each sequence.
+
+    Parameters
+    ----------
+    width : int
+    generator : None
+    bidirectional : bool
+        The second half of a frame runs backwards.
+    """
+
+    def __init__(self, width, generator, bidirectional=False):
+        super().__init__(width, generator)
+        self.bidirectional = bidirectional
+
+    def forward(self, batch, hidden):
+        ends = batch.lengths.cumsum(0)
+        last = hidden[(ends - 1).to(hidden.device)]
+        if not self.bidirectional:
+            return last
+        first = hidden[(ends - batch.lengths).to(hidden.device)]
+        half = hidden.shape[1] // 2
+        return torch.cat([last[:, :half], first[:, half:]], dim=1)
+
+
+class EveryFrame(MeanPooling):
+    """No pooling: the network answers for each frame."""
+
+    def forward(self, batch, hidden):
+        return hidden
+
+
+POOLINGS = {
+    "attention": AttentivePooling,
+    "mean": MeanPooling,
+    "last": LastFrame,
+    "frames": EveryFrame,
+}

@@ -1,0 +1,19 @@
+"""The programs of the pages in docs/ that say that they run as a test."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+
+@pytest.mark.parametrize("page", ["multi_task.md"])
+def test_the_programs_of_a_page_run_one_after_the_other(page, capsys):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    programs = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert len(programs) > 1
+    names = {"__name__": page}
+    for program in programs:
+        exec(compile(program, page, "exec"), names)
+    assert capsys.readouterr().out
