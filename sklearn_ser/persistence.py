@@ -12,6 +12,8 @@ import json
 import platform
 from pathlib import Path
 
+from packaging.version import InvalidVersion, Version
+
 from sklearn_ser import __version__
 from sklearn_ser._model_archive import (
     archive_of,
@@ -26,7 +28,8 @@ from sklearn_ser.utils._model_files import model_file
 
 __all__ = ["export_onnx", "load_model", "load_model_info", "save_model", "trusted_types"]
 
-FORMAT = 1
+#: 2: networks are lists, one entry for each of an ensemble.
+FORMAT = 2
 _MODEL, _INFO = "model.skops", "info.json"
 
 #: What a model file may hold beyond what skops trusts, by the module that has it. Those of
@@ -94,6 +97,10 @@ def trusted_types():
 def save_model(model, path, *, info=None):
     """Write a fitted estimator to one file.
 
+    What belongs to the place of the training stays out of it: the feature stores of audio steps,
+    and the `callbacks` of networks. Both parameters are None in the file, and stay as they are in
+    `model`.
+
     Parameters
     ----------
     model : estimator
@@ -157,8 +164,8 @@ def load_model(path, *, trusted=()):
     Raises
     ------
     ModelFileError
-        If the file is missing, damaged, of a newer format, holds a type that is not trusted, or
-        something else than a fitted estimator.
+        If the file is missing, damaged, of a newer version or of an older format, holds a type
+        that is not trusted, or something else than a fitted estimator.
     """
     import skops.io
 
@@ -196,7 +203,7 @@ def load_model_info(path):
     Raises
     ------
     ModelFileError
-        If the file is missing, damaged or of a newer format.
+        If the file is missing, damaged, of a newer version or of an older format.
     """
     return _read(path)[-1]
 
@@ -307,12 +314,31 @@ def _read(path, *names):
             raise ModelFileError(
                 f"{_INFO} must have a format of 1 or higher, it has {str(file_format)[:40]}"
             )
-    if file_format > FORMAT:
+        written_by = _version_of(facts)
+    if file_format > FORMAT or written_by > Version(__version__):
         raise ModelFileError(
-            f"model file {str(path)!r} has format {file_format}, this version of sklearn_ser "
-            f"({__version__}) reads up to {FORMAT}: upgrade sklearn_ser"
+            f"model file {str(path)!r} has format {file_format} and was written by sklearn_ser "
+            f"{written_by}; this is {__version__}, which reads format {FORMAT} of its own and "
+            f"older versions: pip install --upgrade 'sklearn-ser>={written_by}'"
+        )
+    if file_format < FORMAT:
+        raise ModelFileError(
+            f"model file {str(path)!r} has format {file_format}, and this sklearn_ser "
+            f"({__version__}) reads format {FORMAT}: fit the model again and save it, or use the "
+            f"sklearn_ser that wrote it ({written_by})"
         )
     return *(members[name] for name in names), facts
+
+
+def _version_of(facts):
+    """The version of sklearn_ser that wrote the file; a file of any format tells it."""
+    try:
+        return Version(facts.get("sklearn_ser"))
+    except (TypeError, InvalidVersion) as error:
+        raise ModelFileError(
+            f"{_INFO} must have the version of sklearn_ser that wrote it, it has "
+            f"{str(facts.get('sklearn_ser'))[:40]}"
+        ) from error
 
 
 def _check(data, limit, trusted):
