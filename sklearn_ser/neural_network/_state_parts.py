@@ -57,7 +57,7 @@ def check_members(state, n_members):
     for best, history in zip(state["_best_epochs"], state["_history"], strict=True):
         if not _is_count(best, 1) or best > history["epoch"][-1]:
             raise damage(f"a best epoch is {best!r}, of {history['epoch'][-1]}")
-    for split in state["_splits"]:
+    for split in [*state["_splits"], state.get("validation_split_")]:
         _check_split(split)
     summary = {
         "n_iter_": max(lengths),
@@ -74,7 +74,7 @@ def check_members(state, n_members):
 def check_surroundings(state):
     """Are the names of features, and the parameters that predictions use, such?"""
     names = state.get("feature_names_in_")
-    if names is not None and not (
+    if "feature_names_in_" in state and not (
         type(names) is np.ndarray
         and names.shape == (state["n_features_in_"],)
         and all(isinstance(name, str) for name in names)
@@ -105,14 +105,14 @@ def check_training_states(states, n_members, parameters, n_tasks):
         if parameters is None:
             continue
         weighting = shapes.pop(_LEARNT_WEIGHTS, None)
-        known = dict(enumerate(parameters))
+        known = parameters
         if weighting is not None:
             dtype, shape = weighting
             if dtype != "F32" or len(shape) != 1 or shape[0] > n_tasks:
                 raise damage(f"{_LEARNT_WEIGHTS!r} in its training states is {weighting}")
-            known[len(parameters)] = weighting
+            known = [weighting, *parameters]  # skorch's order: the criterion's come first
         by_name = {}
-        for place, parameter in known.items():
+        for place, parameter in enumerate(known):
             by_name |= {f"{place}.{name}": parameter for name in _MOMENTS}
             by_name[f"{place}.{_STEP}"] = ("F32", ())
         for name, found in shapes.items():
@@ -140,7 +140,7 @@ def check_tasks(state, architecture):
             for task, each in zip(tasks, state["_tasks"], strict=True)
             if _names_in(task.state()) != _names_in(each)
         ]
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise damage(f"its tasks cannot be read ({error!r})") from error
     if strange:
         raise damage(f"task {strange[0]!r} has more than a task of its kind")
