@@ -39,6 +39,7 @@ _LOCATIONS = {
         "neural_network": (
             "AdversarialTask",
             "ClassificationTask",
+            "ConsistencyTask",
             "ContrastiveTask",
             "ELMClassifier",
             "HighLevelFeatures",

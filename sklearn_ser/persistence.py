@@ -59,6 +59,7 @@ _TRUSTED = {
     "sklearn_ser.neural_network": (
         "AdversarialTask",
         "ClassificationTask",
+        "ConsistencyTask",
         "ContrastiveTask",
         "ELMClassifier",
         "HighLevelFeatures",

@@ -75,6 +75,7 @@ def fit_network(
         reset=not continued,
     )
     tasks, dropped = _tasks(estimator, data, continued, classes)
+    _refuse_idle_guesses(tasks, estimator.unlabelled)
     architecture = describe_network(
         encoder,
         data.X,
@@ -216,6 +217,15 @@ def _tasks(estimator, data, continued, classes):
         data.aux, estimator.tasks, aux_weight=estimator.aux_weight, main=main, n_inputs=n_inputs
     )
     return [main, *tasks], dropped
+
+
+def _refuse_idle_guesses(tasks, unlabelled):
+    for task in tasks:
+        if task.kind == "consistency" and unlabelled is None:
+            raise ValueError(
+                f"tasks[{task.name!r}] learns from rows without a label, and unlabelled=None says "
+                'that there are none: set unlabelled=-1 or "nan", as y marks them.'
+            )
 
 
 def _refuse_other_network(estimator, architecture):

@@ -11,6 +11,7 @@ from torch import nn
 from sklearn_ser.neural_network._averaging import WeightAverage
 from sklearn_ser.neural_network._callbacks import StopTraining
 from sklearn_ser.neural_network._frame_level import utterance_outputs
+from sklearn_ser.neural_network._losses import Inputs
 from sklearn_ser.neural_network._perturb import InputPerturbation
 from sklearn_ser.neural_network._schedule import rate_factor, reversal_strength
 from sklearn_ser.neural_network._scores import task_score
@@ -53,12 +54,23 @@ class Procedure:
             for place, task in enumerate(self.tasks)
             if task.kind == "adversarial" and task.weight > 0.0
         ]
+        starts = [
+            task.spec.start
+            for task in self.tasks
+            if task.kind == "consistency" and task.weight > 0.0
+        ]
+        self.guessing_from = min(starts, default=None)
         self.plain = self.schedule == "constant" and not self.warmup
 
     @property
     def done(self):
         """Share of the training that is over."""
         return min(1.0, self.seen_rows / self.total_rows)
+
+    @property
+    def guesses_now(self):
+        """Whether any task learns what the network guesses."""
+        return self.guessing_from is not None and self.done > self.guessing_from
 
     def before_step(self, net, n_rows):
         if not self.plain:
@@ -123,12 +135,13 @@ class MultiTaskNet(NeuralNet):
             clean, seen, mix = how.perturbation(x)
         self.optimizer_.zero_grad(set_to_none=True)
         outputs, frame_batch = self._forward(seen)
+        inputs = Inputs(clean, seen)
+        if how.guesses_now:
+            inputs = Inputs(clean, seen, self._main(outputs, frame_batch), self._guess(clean))
         if mix is None:
-            losses = self.criterion_.per_task(outputs, targets, weights, (clean, seen), frame_batch)
+            losses = self.criterion_.per_task(outputs, targets, weights, inputs, frame_batch)
         else:
-            losses = self.criterion_.mixed(
-                outputs, targets, weights, mix, (clean, seen), frame_batch
-            )
+            losses = self.criterion_.mixed(outputs, targets, weights, mix, inputs, frame_batch)
         self.criterion_.weighting.backward(losses, weights, self.module_)
         if how.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.module_.parameters(), how.max_grad_norm)
@@ -141,7 +154,7 @@ class MultiTaskNet(NeuralNet):
         x, (targets, weights) = batch
         with torch.inference_mode():
             outputs, frame_batch = self._forward(x)
-            losses = self.criterion_.per_task(outputs, targets, weights, (x, x), frame_batch)
+            losses = self.criterion_.per_task(outputs, targets, weights, Inputs(x, x), frame_batch)
             if frame_batch is not None:
                 outputs = utterance_outputs(self.procedure.tasks, outputs, frame_batch)
         self._answers.append((outputs, targets, weights))
@@ -172,6 +185,20 @@ class MultiTaskNet(NeuralNet):
                 outputs = self.module_(x)
             outputs = tuple(output.float() for output in outputs)
         return outputs, x if self.module_.frame_level else None
+
+    def _main(self, outputs, frame_batch):
+        """The main head's outputs of utterances."""
+        if frame_batch is None:
+            return outputs[0]
+        return utterance_outputs(self.procedure.tasks[:1], outputs[:1], frame_batch)[0]
+
+    def _guess(self, x):
+        """The main head's probabilities without noise and dropout."""
+        self.module_.eval()
+        with torch.no_grad():
+            guesses = self._main(*self._forward(x)).softmax(dim=1)
+        self.module_.train()
+        return guesses
 
     def _averaged(self):
         average = self.procedure.average

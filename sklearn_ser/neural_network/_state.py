@@ -113,7 +113,7 @@ def _check_architecture(architecture, largest, n_arrays):
     widths = {
         "n_features": [architecture["n_features"]],
         "hidden_units": architecture["hidden_units"],
-        "heads": [*heads.values()],
+        "heads": [value for value in heads.values() if type(value) is not int or value != 0],
         **{name: [architecture[name]] for name in own},
         "encoder_params": _check_encoder_params(architecture, n_arrays),
         "head_units": [width for units in head_units.values() for width in units],
