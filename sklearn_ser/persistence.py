@@ -18,9 +18,10 @@ from sklearn_ser import __version__
 from sklearn_ser._model_archive import (
     archive_of,
     check_skops,
+    checked_target,
     read_members,
-    replace_file,
     size_limit,
+    write_file,
 )
 from sklearn_ser._onnx_export import export_onnx
 from sklearn_ser.exceptions import ModelFileError, SerError
@@ -131,7 +132,7 @@ def save_model(model, path, *, info=None):
     """
     import sklearn
 
-    target = _checked_target(path)
+    target = checked_target(path)
     facts = {
         "format": FORMAT,
         "sklearn_ser": __version__,
@@ -141,10 +142,7 @@ def save_model(model, path, *, info=None):
     }
     _check_estimator(model, "the model")
     content = archive_of({_INFO: json.dumps(facts, indent=2).encode(), _MODEL: _dumps(model)})
-    try:
-        replace_file(target, content)
-    except (OSError, ValueError) as error:
-        raise ModelFileError(f"cannot write the model file {str(path)!r}: {error}") from error
+    write_file(target, content)
 
 
 def load_model(path, *, trusted=()):
@@ -219,20 +217,6 @@ def _trusted_objects():
 
 def _full_name(found):
     return f"{found.__module__}.{found.__qualname__}"
-
-
-def _checked_target(path):
-    """Where to write, links resolved."""
-    target = Path(path)
-    with contextlib.suppress(ValueError):  # of a path that cannot be; writing will tell
-        target = target.resolve()
-    if target.is_dir():
-        raise ModelFileError(f"cannot write the model file {str(path)!r}: this is a folder")
-    if not target.parent.is_dir():
-        raise ModelFileError(
-            f"cannot write the model file {str(path)!r}: there is no folder {str(target.parent)!r}"
-        )
-    return target
 
 
 def _checked_info(info):

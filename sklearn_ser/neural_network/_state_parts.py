@@ -238,7 +238,7 @@ def _is_dict_of(found, kind):
 
 def _are_classes(classes):
     """Whether they are an array of sorted labels, of which there is each once."""
-    if type(classes) is not np.ndarray or classes.ndim != 1:
+    if type(classes) is not np.ndarray or classes.ndim != 1 or not len(classes):
         return False
     try:
         return np.array_equal(np.unique(classes), classes) and not any(

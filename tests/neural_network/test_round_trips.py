@@ -18,6 +18,7 @@ from sklearn_ser.exceptions import ModelFileError, SerError
 from sklearn_ser.neural_network import (
     AdversarialTask,
     ClassificationTask,
+    ConsistencyTask,
     ContrastiveTask,
     MTLNeuralClassifier,
     ReconstructionTask,
@@ -109,7 +110,9 @@ def test_everything_comes_back(speech, aux, tmp_path, params):
 def test_unlabelled_rows(speech, aux, tmp_path):
     y = speech.y.astype(object)
     y[::4] = np.nan
-    model = make(unlabelled="nan").fit(speech.X, y, aux=aux, groups=speech.speaker)
+    tasks = {"gender": "auto", "guesses": ConsistencyTask(threshold=0.0, start=0.0)}
+    model = make(unlabelled="nan", tasks=tasks, input_noise=0.5)
+    model.fit(speech.X, y, aux=aux, groups=speech.speaker)
     for way in WAYS:
         assert_same(way(model, tmp_path), model, speech.X)
 
