@@ -126,7 +126,8 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     callbacks : list or None, default=None
         skorch callbacks. They find ``train_loss``, ``valid_loss`` and the other columns of
         `history_` in the history of the net that they are given, and are called as they are, not
-        copied: by every network in turn.
+        copied: by every network in turn. A model file (:func:`~sklearn_ser.save_model`) is written
+        without them.
     mixed_precision : "auto" or bool, default="auto"
         Train in bfloat16 where that is faster. "auto": on GPUs that have it.
     compile : bool or str, default=False
