@@ -75,7 +75,7 @@ def check_surroundings(state):
     """Are the names of features, and the parameters that predictions use, such?"""
     names = state.get("feature_names_in_")
     if "feature_names_in_" in state and not (
-        type(names) is np.ndarray
+        _is_array(names)
         and names.shape == (state["n_features_in_"],)
         and all(isinstance(name, str) for name in names)
     ):
@@ -236,9 +236,14 @@ def _is_dict_of(found, kind):
     )
 
 
+def _is_array(found):
+    """Whether it is an array, in memory or mapped from a file (joblib's ``mmap_mode``)."""
+    return type(found) in (np.ndarray, np.memmap)
+
+
 def _are_classes(classes):
     """Whether they are an array of sorted labels, of which there is each once."""
-    if type(classes) is not np.ndarray or classes.ndim != 1 or not len(classes):
+    if not _is_array(classes) or classes.ndim != 1 or not len(classes):
         return False
     try:
         return np.array_equal(np.unique(classes), classes) and not any(
@@ -249,8 +254,4 @@ def _are_classes(classes):
 
 
 def _are_equal(stored, expected):
-    return (
-        type(stored) is np.ndarray
-        and stored.dtype == expected.dtype
-        and np.array_equal(stored, expected)
-    )
+    return _is_array(stored) and stored.dtype == expected.dtype and np.array_equal(stored, expected)

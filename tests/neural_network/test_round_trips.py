@@ -24,6 +24,7 @@ from sklearn_ser.neural_network import (
     ReconstructionTask,
     RegressionTask,
 )
+from sklearn_ser.neural_network._encoders import ENCODERS
 
 OBJECTS = {
     "gender": ClassificationTask(label_smoothing=0.1, class_weight={"female": 2.0, "male": 1.0}),
@@ -105,6 +106,19 @@ def test_everything_comes_back(speech, aux, tmp_path, params):
     model = make(**params).fit(speech.X, speech.y, aux=aux, groups=speech.speaker)
     for way in WAYS:
         assert_same(way(model, tmp_path), model, speech.X)
+
+
+@pytest.mark.parametrize("encoder", sorted(set(ENCODERS) - {"mlp"}))
+def test_encoders_of_frames(frames, tmp_path, encoder):
+    # All of one length, as "layers" asks for, with bands enough for "cnn_blstm".
+    X = [np.resize(sequence, (6, 16)) for sequence in frames.sequences[:60]]
+    params = {"encoder_params": {"pooling": "frames"}} if encoder == "lstm" else {}
+    model = make(encoder=encoder, tasks={"rebuilt": "reconstruction"}, **params)
+    model.partial_fit(X, frames.y[:60], classes=np.unique(frames.y))
+    for way in WAYS:
+        loaded = way(model, tmp_path)
+        assert_same(loaded, model, X)
+        assert loaded._states == model._states
 
 
 def test_unlabelled_rows(speech, aux, tmp_path):
