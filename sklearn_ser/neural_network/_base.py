@@ -110,12 +110,12 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         check_is_fitted(self)
         return self._net_cache.get(self._build_nets)
 
-    def _store_networks(self, architecture, members, tasks, *, keep_state):
+    def _store_networks(self, architecture, members, tasks):
         """Keep trained networks, as plain values only."""
         self._architecture = architecture
         self._weights = [member.weights for member in members]
         self._temperatures = [member.temperature for member in members]
-        self._states = [member.state for member in members] if keep_state else []
+        self._states = [member.state for member in members if member.state is not None]
         self._tasks = [task.state() for task in tasks]
         self._history = [member.history for member in members]
         self._best_epochs = [member.best_epoch for member in members]

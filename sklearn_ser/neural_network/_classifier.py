@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn_ser.neural_network._aux_predictions import AuxiliaryPredictions
 from sklearn_ser.neural_network._base import MultiTaskNetwork
 from sklearn_ser.neural_network._encoders import ENCODERS
-from sklearn_ser.neural_network._fitting import fit_network, warn_interrupted
+from sklearn_ser.neural_network._fitting import fit_network
 from sklearn_ser.neural_network._mlp import ACTIVATIONS
 from sklearn_ser.neural_network._module import DTYPES
 from sklearn_ser.neural_network._nested_params import NestedParams
@@ -126,8 +126,10 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     callbacks : list or None, default=None
         skorch callbacks. They find ``train_loss``, ``valid_loss`` and the other columns of
         `history_` in the history of the net that they are given, and are called as they are, not
-        copied: by every network in turn. A model file (:func:`~sklearn_ser.save_model`) is written
-        without them.
+        copied: by every network in turn. In ``on_train_end`` the net has the weights that are
+        kept. ``clone``, and so a search, copies a callback by its parameters: its other attributes
+        must have names that end in an underscore. A model file
+        (:func:`~sklearn_ser.save_model`) is written without them.
     mixed_precision : "auto" or bool, default="auto"
         Train in bfloat16 where that is faster. "auto": on GPUs that have it.
     compile : bool or str, default=False
@@ -448,10 +450,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
             given and could not be kept apart.
         """
         continued = self.warm_start and hasattr(self, "_weights")
-        interrupted = fit_network(self, X, y, aux, groups, sample_weight, continued=continued)
-        if interrupted is not None:
-            warn_interrupted(interrupted, self)
-            raise KeyboardInterrupt
+        fit_network(self, X, y, aux, groups, sample_weight, continued=continued)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -1,11 +1,12 @@
 """skorch's net for a module with several outputs and targets packed per row."""
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from skorch import NeuralNet
+from skorch.utils import TeeGenerator
 from torch import nn
 
 from sklearn_ser.neural_network._averaging import WeightAverage
@@ -35,6 +36,8 @@ class Procedure:
     average : WeightAverage or None
     autocast : contextlib context manager or None
         For mixed precision.
+    seen_rows : int
+        Of those, how many were seen so far.
     """
 
     tasks: list
@@ -46,7 +49,7 @@ class Procedure:
     perturbation: InputPerturbation | None = None
     average: WeightAverage | None = None
     autocast: object = None
-    seen_rows: int = field(default=0, init=False)
+    seen_rows: int = 0
 
     def __post_init__(self):
         self.adversaries = [
@@ -114,8 +117,6 @@ class MultiTaskNet(NeuralNet):
     def notify(self, method_name, **cb_kwargs):
         if method_name != "on_epoch_end":
             return super().notify(method_name, **cb_kwargs)
-        if self.procedure.average is not None:
-            self.procedure.average.after_epoch(self.procedure.done)
         try:
             return super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt:  # how skorch's own callbacks, such as EarlyStopping, end training
@@ -143,6 +144,12 @@ class MultiTaskNet(NeuralNet):
         else:
             losses = self.criterion_.mixed(outputs, targets, weights, mix, inputs, frame_batch)
         self.criterion_.weighting.backward(losses, weights, self.module_)
+        self.notify(
+            "on_grad_computed",
+            named_parameters=TeeGenerator(self.module_.named_parameters()),
+            batch=batch,
+            training=True,
+        )
         if how.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.module_.parameters(), how.max_grad_norm)
         self.optimizer_.step()
@@ -172,7 +179,11 @@ class MultiTaskNet(NeuralNet):
                 losses.append(step_fn(batch, **fit_params))
                 weights.append(batch[1][1])
                 self.notify("on_batch_end", batch=batch, training=training, loss=losses[-1])
-        self.history.record(f"{prefix}_losses", _mean_losses(losses, weights))
+        if training and self.procedure.average is not None:
+            self.procedure.average.after_epoch(self.procedure.done)  # what is validated next
+        means, labelled = _mean_losses(losses, weights)
+        self.history.record(f"{prefix}_losses", means)
+        self.history.record(f"{prefix}_labelled", labelled)
         if not training:
             self.history.record("valid_scores", self._scores())
 
@@ -221,7 +232,7 @@ class MultiTaskNet(NeuralNet):
 
 
 def _mean_losses(losses, weights):
-    """Mean loss of each task over all rows, from those of batches; NaN where no row has a target.
+    """Mean loss of each task over all rows, from those of batches, and whether a row has a target.
 
     Parameters
     ----------
@@ -232,9 +243,10 @@ def _mean_losses(losses, weights):
     # Task by task, each side by side in memory: see MultiTaskLoss.per_task.
     by_task = torch.stack(losses).cpu().numpy().astype(np.float64).T.copy()
     rows_by_task = torch.cat(weights).cpu().numpy().astype(np.float64).T.copy()
-    means = np.full(len(by_task), np.nan)
+    means, labelled = np.full(len(by_task), np.nan), np.zeros(len(by_task), dtype=bool)
     for task, (of_batch, of_row) in enumerate(zip(by_task, rows_by_task, strict=True)):
         totals = np.add.reduceat(of_row, starts)
         if totals.any():
             means[task] = (of_batch * totals).sum() / totals.sum()
-    return means
+            labelled[task] = True
+    return means, labelled

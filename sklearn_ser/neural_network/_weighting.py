@@ -137,8 +137,9 @@ class GradNorm(FixedWeighting):
 
     def __init__(self, tasks, generator=None):
         super().__init__(tasks)
-        self.factors = torch.tensor([self.base[place] for place in self.active])
-        self.first = None
+        self.register_buffer("factors", torch.tensor([self.base[place] for place in self.active]))
+        #: The losses of the first step; NaN before.
+        self.register_buffer("first", torch.full_like(self.factors, torch.nan))
 
     def backward(self, losses, weights, module):
         found = torch.stack([losses[place] for place in self.active])
@@ -147,7 +148,7 @@ class GradNorm(FixedWeighting):
         self.factors = self.factors.to(found)
         torch.dot(self.factors, found).backward()
         with torch.no_grad():
-            if self.first is None:
+            if self.first.isnan().any():
                 self.first = found.detach().clamp_min(1e-8)
             rates = found / self.first
             rates = (rates / rates.mean()).pow(self.alpha)
