@@ -1,4 +1,4 @@
-"""How to weigh several tasks: fixed weights, learnt uncertainties, PCGrad, GradNorm.
+"""How to weigh several tasks: fixed weights, learnt uncertainties, PCGrad.
 
 A network with the tasks gender, speaker, naturalness rating and reconstruction beside emotion;
 leave one corpus out on four real corpora, scaled per corpus (transductive), 5 seeds; and the time

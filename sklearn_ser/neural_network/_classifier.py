@@ -61,7 +61,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         as ``tasks__gender__weight``.
     aux_weight : float, default=0.3
         Weight of the loss of every auxiliary task that names none; `y` has weight 1.
-    loss_weighting : {"fixed", "uncertainty", "pcgrad", "gradnorm"}, default="fixed"
+    loss_weighting : {"fixed", "uncertainty", "pcgrad"}, default="fixed"
         "fixed": the sum of the weighted losses. "uncertainty": each is divided by a learnt variance
         [4]_. "pcgrad": parts of the tasks' gradients that conflict are cut [5]_.
     class_weight : "balanced", dict or None, default=None

@@ -48,7 +48,6 @@ CASES = {
     "ensemble": {"tasks": NAMES, "n_estimators": 3, "calibrate": True},
     "uncertainty": {"tasks": NAMES, "loss_weighting": "uncertainty"},
     "pcgrad": {"tasks": NAMES, "loss_weighting": "pcgrad"},
-    "gradnorm": {"tasks": NAMES, "loss_weighting": "gradnorm"},
     "double precision": {"tasks": NAMES, "dtype": "float64"},
     "averaged": {"weight_averaging": "ema", "mixup_alpha": 0.2, "refit": True},
     "settings": {
@@ -149,7 +148,7 @@ def test_one_that_was_interrupted(speech, tmp_path, way):
 
 
 @ways
-@pytest.mark.parametrize("loss_weighting", ["fixed", "uncertainty", "pcgrad", "gradnorm"])
+@pytest.mark.parametrize("loss_weighting", ["fixed", "uncertainty", "pcgrad"])
 def test_training_goes_on_as_if_nothing_had_happened(speech, aux, tmp_path, way, loss_weighting):
     model = make(tasks=OBJECTS, loss_weighting=loss_weighting, n_estimators=2)
     classes = np.unique(speech.y)
