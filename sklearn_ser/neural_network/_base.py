@@ -22,6 +22,7 @@ from sklearn_ser.neural_network._state import check_state
 from sklearn_ser.neural_network._training import make_net
 from sklearn_ser.utils._failed import with_missing
 from sklearn_ser.utils._frames import FRAMES
+from sklearn_ser.utils._model_files import passing_state
 from sklearn_ser.utils._threads import torch_threads
 
 
@@ -182,11 +183,11 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         # The nets are torch, which neither skops nor another device can take: they are built anew.
         state = dict(super().__getstate__())
         state.pop("_net_cache", None)
-        return state
+        return passing_state(state)
 
     def __setstate__(self, state):
         check_state(state)  # it may come from a file
-        super().__setstate__(state)
+        super().__setstate__(passing_state(state))
         if "_weights" in state:
             self._net_cache = NetCache()
 

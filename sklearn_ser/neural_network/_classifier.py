@@ -61,7 +61,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         as ``tasks__gender__weight``.
     aux_weight : float, default=0.3
         Weight of the loss of every auxiliary task that names none; `y` has weight 1.
-    loss_weighting : {"fixed", "uncertainty", "pcgrad", "gradnorm"}, default="fixed"
+    loss_weighting : {"fixed", "uncertainty", "pcgrad"}, default="fixed"
         "fixed": the sum of the weighted losses. "uncertainty": each is divided by a learnt variance
         [4]_. "pcgrad": parts of the tasks' gradients that conflict are cut [5]_.
     class_weight : "balanced", dict or None, default=None
@@ -128,7 +128,8 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         `history_` in the history of the net that they are given, and are called as they are, not
         copied: by every network in turn. In ``on_train_end`` the net has the weights that are
         kept. ``clone``, and so a search, copies a callback by its parameters: its other attributes
-        must have names that end in an underscore.
+        must have names that end in an underscore. A model file
+        (:func:`~sklearn_ser.save_model`) is written without them.
     mixed_precision : "auto" or bool, default="auto"
         Train in bfloat16 where that is faster. "auto": on GPUs that have it.
     compile : bool or str, default=False
