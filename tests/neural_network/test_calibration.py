@@ -86,7 +86,7 @@ def test_weights_of_rows_count_and_those_of_classes_do_not(speech, overfitted):
     y, parameters = overfitted
 
     def temperature(sample_weight=None, **more):
-        model = net(calibrate=True, **parameters | more, max_epochs=1)
+        model = net(calibrate=True, **parameters | more | {"max_epochs": 1})
         model.fit(speech.X, y, groups=speech.speaker, sample_weight=sample_weight)
         return model.members_["temperature"][0]
 
@@ -159,5 +159,5 @@ def test_the_temperature_of_outputs_that_are_scaled_is_their_scale(scale):
 def test_certain_and_hopeless_outputs_stay_in_bounds():
     codes = np.array([0, 1] * 10)
     right = 5.0 * np.eye(2)[codes]
-    assert fit_temperature(right, codes, np.ones(20)) == pytest.approx(0.05, rel=0.01)
+    assert 0.05 <= fit_temperature(right, codes, np.ones(20)) < 0.2  # where the loss is 0
     assert fit_temperature(-right, codes, np.ones(20)) == pytest.approx(20.0, rel=0.01)

@@ -30,9 +30,11 @@ def test_fine_tuning_helps_on_the_target_corpus(corpora, way):
     source, target, unseen = corpora
     model = net(warm_start=True).fit(*source)
     before = model.score(*unseen)
-    scratch = net(early_stopping=False).fit(*target).score(*unseen)
+    further = {"early_stopping": False, "learning_rate": 0.003, "batch_size": 16}
+    scratch = net(**further).fit(*target).score(*unseen)
+    model.set_params(**further)
     if way == "fit":
-        model.set_params(early_stopping=False).fit(*target)
+        model.fit(*target)
     else:
         for _ in range(15):
             model.partial_fit(*target)
