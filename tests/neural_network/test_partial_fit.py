@@ -91,7 +91,9 @@ def test_passes_equal_plain_torch_steps_with_one_optimiser(speech):
 def test_without_chance_passes_are_the_epochs_of_a_fit(speech, weighting):
     """What weighs the losses goes on, and so do its steps."""
     exact = {"dropout": 0.0, "batch_size": None, "dtype": "float64", "learning_rate": 0.02}
-    parameters = {**exact, "loss_weighting": weighting, "early_stopping": False, "max_epochs": 5}
+    tasks = {"gender": "auto"}  # of two gradients, their order does not matter
+    parameters = {"tasks": tasks, "early_stopping": False, "max_epochs": 5, **exact}
+    parameters["loss_weighting"] = weighting
     in_one = net(**parameters).fit(speech.X, speech.y, aux=speech.aux)
     in_passes = passes(speech, 5, net(**parameters))
     pd.testing.assert_frame_equal(in_passes.history_, in_one.history_, rtol=1e-6)
