@@ -12,8 +12,13 @@ from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.neural_network import MTLNeuralClassifier
 
 
+def plain_net(**params):
+    """A network without what the defaults add to a single training."""
+    return MTLNeuralClassifier(**{"refit": False, "input_noise": 0.0} | params)
+
+
 def fitted(speech, *own, y=None, **parameters):
-    model = MTLNeuralClassifier(max_epochs=6, random_state=0, callbacks=[*own])
+    model = plain_net(max_epochs=6, random_state=0, callbacks=[*own])
     return model.set_params(**parameters).fit(
         speech.X, speech.y if y is None else y, aux=speech.aux, groups=speech.speaker
     )
@@ -116,7 +121,7 @@ def test_every_network_of_an_ensemble_calls_them_in_turn(speech):
 
 def test_they_are_not_changed_by_searches_and_pickle(speech):
     own = Recorder()
-    model = MTLNeuralClassifier(max_epochs=2, random_state=0, callbacks=[own])
+    model = plain_net(max_epochs=2, random_state=0, callbacks=[own])
     assert clone(model).callbacks[0] is not own
     search = GridSearchCV(model, {"dropout": [0.0, 0.5]}, cv=SpeakerKFold(2), error_score="raise")
     search.fit(speech.X, speech.y, groups=speech.speaker)
