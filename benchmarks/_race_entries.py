@@ -28,9 +28,9 @@ NET_GRID = [
         "model__early_stopping": [False],
         "model__lr_schedule": ["cosine"],
         "model__max_epochs": [20],
-        "model__input_noise": [0.5, 1.0],
+        "model__input_noise": [1.0],
     },
-    {"model__refit": [True], "model__input_noise": [0.5, 1.0]},
+    {"model__refit": [True], "model__input_noise": [1.0]},
 ]
 GUESSING_GRID = {
     "model__early_stopping": [False],

@@ -92,7 +92,8 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         Above 0, the rows of a batch are mixed in pairs, with a share drawn from Beta(alpha, alpha),
         and every task learns both rows' targets by their shares [7]_.
     input_noise : float, default=0.0
-        Standard deviation of normal noise on the (standardised) inputs in training.
+        Standard deviation of normal noise on the inputs in training, in units of each feature's
+        own standard deviation over the training rows.
     input_dropout : float, default=0.0
         Share of the input values that is zeroed in training, in [0, 1).
     early_stopping : bool, default=True

@@ -18,7 +18,7 @@ from sklearn_ser.neural_network._callbacks import (
 )
 from sklearn_ser.neural_network._losses import MultiTaskLoss
 from sklearn_ser.neural_network._net import MultiTaskNet, Procedure
-from sklearn_ser.neural_network._perturb import InputPerturbation
+from sklearn_ser.neural_network._perturb import InputPerturbation, feature_spread
 from sklearn_ser.neural_network._random import torch_stream
 from sklearn_ser.neural_network._sequences import LengthBatches
 from sklearn_ser.neural_network._training_state import load_training_state
@@ -185,6 +185,7 @@ def _procedure(module, tasks, rows, settings, seed, device, horizon, epochs_befo
         dropout=settings.input_dropout,
         seed=seed,
         device=device,
+        scale=feature_spread(rows, tasks) if settings.input_noise else None,
     )
     kind = settings.weight_averaging
     return Procedure(

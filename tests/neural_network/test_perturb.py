@@ -153,3 +153,23 @@ def test_mixup_trains_on_frames(frames):
     model.fit(frames.X, frames.y, aux=frames.aux)
     assert np.isfinite(model.history_["train_loss"]).all()
     assert model.score(frames.X, frames.y) > 0.6
+
+
+def test_noise_is_in_units_of_each_features_spread(speech):
+    scales = np.array([0.01, 1.0, 5.0, 0.0, 1.0, 1.0, 1.0, 100.0], dtype=np.float32)
+    noted = []
+
+    class Noted(Callback):
+        def on_train_begin(self, net, **kwargs):
+            noted.append(net.procedure.perturbation.scale)
+
+    params = {"input_noise": 0.5, "max_epochs": 1, "early_stopping": False, "callbacks": [Noted()]}
+    MTLNeuralClassifier(**params).fit(speech.X * scales, speech.y)
+    expected = (speech.X * scales).std(axis=0)
+    np.testing.assert_allclose(noted[0].numpy(), expected, rtol=1e-4)
+    frames = [
+        row[None].repeat(1 + place % 3, axis=0) for place, row in enumerate(speech.X * scales)
+    ]
+    MTLNeuralClassifier(**params).fit(frames, speech.y)
+    expected = np.concatenate(frames).std(axis=0)
+    np.testing.assert_allclose(noted[1].numpy(), expected, rtol=1e-4, atol=1e-6)
