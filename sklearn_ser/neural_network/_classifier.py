@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -507,6 +508,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         if not continued:
             if known is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
+            _check_classes(known, self.unlabelled)
         elif known is not None and not np.array_equal(known, self.classes_):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
@@ -578,3 +580,13 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
             return float("nan")
         weights = None if sample_weight is None else np.asarray(sample_weight)[labelled]
         return float(np.average((predicted == truth)[labelled], weights=weights))
+
+
+def _check_classes(classes, unlabelled):
+    if len(classes) < 2:
+        raise ValueError(f"classes must hold at least 2 labels, got {classes.tolist()}.")
+    if not labelled_rows(classes, unlabelled).all() or pd.isna(classes).any():
+        raise ValueError(
+            f"classes holds {classes.tolist()}, among them what marks rows without a label "
+            f"(unlabelled={unlabelled!r}, NaN and None): give the labels alone."
+        )
