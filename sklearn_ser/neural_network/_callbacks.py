@@ -2,6 +2,7 @@
 
 import numpy as np
 from skorch.callbacks import Callback
+from skorch.callbacks.scoring import ScoringBase
 
 from sklearn_ser.exceptions import SerError
 
@@ -21,6 +22,28 @@ def diverged(where):
     )
 
 
+def check_callbacks(callbacks):
+    """Refuse what is no skorch callback, or one that cannot work here.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming its place.
+    """
+    for place, given in enumerate(callbacks or []):
+        callback = given[1] if isinstance(given, tuple) and len(given) == 2 else given
+        kind = callback if isinstance(callback, type) else type(callback)
+        if not issubclass(kind, Callback):
+            raise TypeError(
+                f"callbacks[{place}] must be a skorch callback (or a name and one), got {given!r}."
+            )
+        if issubclass(kind, ScoringBase):
+            raise ValueError(
+                f"callbacks[{place}]: {kind.__name__} takes batches with one target. The scores of "
+                "held-out rows are there without it, as valid_score_y and so on in the history."
+            )
+
+
 class EpochRecorder(Callback):
     """Writes each epoch's losses and scores into the record, and refuses a diverged loss.
 
@@ -34,6 +57,7 @@ class EpochRecorder(Callback):
         self.record = record
         self.tasks = tasks
         self.weights = [task.weight for task in tasks]
+        self.lowest = {}
 
     def on_epoch_end(self, net, **kwargs):
         row = {"epoch": len(net.history)}
@@ -55,9 +79,18 @@ class EpochRecorder(Callback):
             raise diverged(f"the loss was not finite in epoch {row['epoch']}")
         self.record.epochs.append(row)
         self.record.best_epoch = row["epoch"]
-        for name, value in row.items():  # for callbacks of a user's own
+        self._tell(net, row)
+
+    def _tell(self, net, row):
+        """Put it into the net's history, for callbacks of a user's own, in skorch's manner."""
+        for name, value in row.items():
             if name != "epoch":
                 net.history.record(name, value)
+        for name in {"train_loss", "valid_loss"} & set(row):
+            best = row[name] < self.lowest.get(name, np.inf)
+            net.history.record(f"{name}_best", best)
+            if best:
+                self.lowest[name] = row[name]
 
 
 class ProgressBar(Callback):

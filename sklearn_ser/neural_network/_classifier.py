@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -12,6 +13,7 @@ from sklearn_ser.neural_network._aux_predictions import AuxiliaryPredictions
 from sklearn_ser.neural_network._base import MultiTaskNetwork
 from sklearn_ser.neural_network._encoders import ENCODERS
 from sklearn_ser.neural_network._fitting import fit_network
+from sklearn_ser.neural_network._inputs import labelled_rows
 from sklearn_ser.neural_network._mlp import ACTIVATIONS
 from sklearn_ser.neural_network._module import DTYPES
 from sklearn_ser.neural_network._nested_params import NestedParams
@@ -104,7 +106,8 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         since whole groups are held out.
     validation_by : str or None, default=None
         Hold out whole groups of another kind than `groups`: the name of a column or index level of
-        X, or of a column of `aux`, such as "corpus".
+        X, or of a column of `aux`, such as "corpus". Under ``tasks="auto"`` a column of `aux` is
+        a task, too.
     monitor : {"loss", "score"}, default="loss"
         Of `y` on the held-out rows: its loss, or unweighted average recall.
     patience : int, default=10
@@ -116,8 +119,9 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         probabilities are predicted.
     calibrate : bool, default=False
         Divide the outputs for `y` by a temperature that fits the held-out rows best [8]_: honest
-        probabilities, the same labels. Where nothing can be held out it is 1. Without early
-        stopping the rows are held out for this alone.
+        probabilities, and of one network the same labels (of several, each has its own). Where
+        nothing can be held out it is 1, with a warning. Without early stopping the rows are held
+        out for this alone.
     unlabelled : -1, "nan" or None, default=None
         What marks a row without a label in `y`. Such rows train the auxiliary tasks only. None:
         every row has a label.
@@ -205,12 +209,24 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     for bit what they would learn without it. Early stopping looks at `y` alone.
 
     Ctrl-C ends :meth:`fit` with KeyboardInterrupt, as it ends anything else; if at least one epoch
-    is complete, the estimator is fitted all the same, with the best weights so far, and a
-    TrainingWarning says how far training got.
+    is complete, the estimator is fitted all the same, with the best weights so far (of several
+    networks, with those that have weights), and a TrainingWarning says how far training got.
+    Before that, and after any error, the estimator is as it was.
 
     With metadata routing on, ``fit`` asks for ``aux``, ``sample_weight``, and takes ``speaker`` as
     its `groups`. A ``StandardScaler`` before it then has to be told whether it wants weights too:
     ``StandardScaler().set_fit_request(sample_weight=False)``.
+
+    ``StackingClassifier`` hands its metadata to the final estimator too. Let X carry the speakers
+    as an index level, which splitters and early stopping find, give `aux` alone, and take a final
+    estimator that accepts it: ``StackingClassifier([("net", MTLNeuralClassifier()), ("svm",
+    LinearSVC())], final_estimator=MTLNeuralClassifier(tasks=None), cv=SpeakerKFold()).fit(X, y,
+    aux=aux)``.
+
+    With `unlabelled`, Pipeline, searches with a splitter object and ``cross_validate`` work as
+    ever. Meta-estimators that recode labels (voting, bagging, stacking, calibration, one against
+    the rest) would make a class of the rows without one: a fit inside them is refused. What was
+    fitted before can be calibrated (``FrozenEstimator``).
 
     References
     ----------
@@ -461,10 +477,17 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         The first call, before any fit, makes the network: its tasks, and what they know (classes,
         scales), are those of the rows of this call. After :meth:`fit`, it fine-tunes.
 
+        The optimiser goes on from call to call, through pickle too; after a fit, another
+        `loss_weighting` or other tasks in the sum it begins anew. How many calls there will be is
+        not known: the learning rate is constant, weights are not averaged, and what grows with
+        training (adversaries) does so over `max_epochs` calls. A temperature that :meth:`fit` has
+        found stays. An interrupted call, or one that fails, changes nothing.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or frame sequences
         y : array-like of shape (n_samples,)
+            May lack classes and, after the first call, with `unlabelled` have no label at all.
         classes : array-like of shape (n_classes,), default=None
             All labels that any call will have. Needed in the first call.
         aux, groups, sample_weight
@@ -485,6 +508,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         if not continued:
             if known is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
+            _check_classes(known, self.unlabelled)
         elif known is not None and not np.array_equal(known, self.classes_):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
@@ -540,13 +564,29 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         ----------
         X : array-like of shape (n_samples, n_features), or frame sequences
         y : array-like of shape (n_samples,)
+            Rows without a label, as `unlabelled` marks them, do not count.
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
         -------
         float
+            NaN where no row has a label.
         """
         predicted = self.predict(X).astype(object)
         truth = column_or_1d(y).astype(object)
         check_consistent_length(predicted, truth, sample_weight)
-        return float(np.average(predicted == truth, weights=sample_weight))
+        labelled = labelled_rows(truth, self.unlabelled)
+        if not labelled.any():
+            return float("nan")
+        weights = None if sample_weight is None else np.asarray(sample_weight)[labelled]
+        return float(np.average((predicted == truth)[labelled], weights=weights))
+
+
+def _check_classes(classes, unlabelled):
+    if len(classes) < 2:
+        raise ValueError(f"classes must hold at least 2 labels, got {classes.tolist()}.")
+    if not labelled_rows(classes, unlabelled).all() or pd.isna(classes).any():
+        raise ValueError(
+            f"classes holds {classes.tolist()}, among them what marks rows without a label "
+            f"(unlabelled={unlabelled!r}, NaN and None): give the labels alone."
+        )

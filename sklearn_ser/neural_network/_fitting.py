@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.neural_network._batches import pack_rows
+from sklearn_ser.neural_network._callbacks import check_callbacks
 from sklearn_ser.neural_network._encoders import choose_encoder
 from sklearn_ser.neural_network._fitted_tasks import Labels
 from sklearn_ser.neural_network._inputs import check_training_data
@@ -72,6 +73,7 @@ def _fit_network(estimator, X, y, aux, groups, sample_weight, continued, one_epo
     """As `fit_network`; returns where it was interrupted, or None."""
     if estimator.unlabelled is not None:
         refuse_recoding(estimator.unlabelled)
+    check_callbacks(estimator.callbacks)
     device = resolve_device(estimator.device)
     encoder = choose_encoder(estimator.encoder, X)
     groups = validation_groups(estimator.validation_by, X, aux, groups)

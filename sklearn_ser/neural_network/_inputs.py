@@ -192,18 +192,15 @@ def _check_labels(y, unlabelled, known=None):
     if y.dtype.kind == "f":
         assert_all_finite(y, allow_nan=True, input_name="y")
     missing = np.asarray(pd.isna(y))
-    if unlabelled == "nan":
-        labelled = ~missing
-    elif missing.any():
+    if missing.any() and unlabelled != "nan":
         raise ValueError(
             f"Input y contains NaN (or None) in {missing.sum()} rows, the first is row "
             f"{np.flatnonzero(missing)[0]}. Leave these rows out, or set unlabelled='nan' to "
             "train only the auxiliary tasks on them."
         )
-    elif unlabelled == -1:
-        labelled = np.asarray(pd.Series(y, dtype=object) != -1)
-    else:
-        return y, np.ones(len(y), dtype=bool)
+    labelled = labelled_rows(y, unlabelled)
+    if unlabelled is None:
+        return y, labelled
     if not labelled.any():
         if known is None:
             raise ValueError(f"no row of y has a label (unlabelled={unlabelled!r}).")
@@ -213,6 +210,15 @@ def _check_labels(y, unlabelled, known=None):
         y = np.where(labelled, y, y[labelled][0])
         y = np.array(y.tolist())
     return y, labelled
+
+
+def labelled_rows(y, unlabelled):
+    """Which rows of `y`, a 1-D array, have a label, given what marks those without."""
+    if unlabelled == "nan":
+        return ~np.asarray(pd.isna(y))
+    if unlabelled == -1:
+        return np.asarray(pd.Series(y, dtype=object) != -1)
+    return np.ones(len(y), dtype=bool)
 
 
 def _check_classes(estimator, data, known):

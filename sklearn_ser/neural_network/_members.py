@@ -146,6 +146,7 @@ def train_member(
     net, interrupted = record.net, "training" if record.interrupted else None
     if refit and valid_rows is not None and not interrupted:
         module = _start(architecture, device, seed, weights)
+        bar.total += record.best_epoch
         again = train(
             module,
             tasks,

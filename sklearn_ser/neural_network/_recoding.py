@@ -2,14 +2,15 @@
 
 import sys
 
+#: All that is seen of these two in a worker, where a function of a module that they share fits.
+_EITHER = "VotingClassifier or StackingClassifier"
 #: Modules whose meta-estimators recode y, or take every value of y for a class.
 _RECODING = {
     "sklearn.calibration": "CalibratedClassifierCV",
     "sklearn.ensemble._bagging": "BaggingClassifier",
     "sklearn.ensemble._voting": "VotingClassifier",
     "sklearn.ensemble._stacking": "StackingClassifier",
-    # All that is seen of these two in a worker, where this module's function fits.
-    "sklearn.ensemble._base": "VotingClassifier or StackingClassifier",
+    "sklearn.ensemble._base": _EITHER,
     "sklearn.ensemble._weight_boosting": "AdaBoostClassifier",
     "sklearn.multiclass": "a multiclass meta-estimator",
     "sklearn.multioutput": "a multioutput meta-estimator",
@@ -26,13 +27,18 @@ def refuse_recoding(unlabelled):
     ------
     ValueError
     """
-    frame = sys._getframe(1)
+    names = [_RECODING[module] for module in _modules(sys._getframe(1)) if module in _RECODING]
+    if names:
+        name = next((name for name in names if name != _EITHER), _EITHER)
+        raise ValueError(
+            f"unlabelled={unlabelled!r} does not work inside {name}, which recodes the labels: "
+            "rows without a label would be taken for a class of their own. Fit it on labelled "
+            "rows with unlabelled=None, or put the network outermost."
+        )
+
+
+def _modules(frame):
+    """Names of the modules of a frame and of all that called it, from the inside out."""
     while frame is not None:
-        name = _RECODING.get(frame.f_globals.get("__name__"))
-        if name is not None:
-            raise ValueError(
-                f"unlabelled={unlabelled!r} does not work inside {name}, which recodes the labels: "
-                "rows without a label would be taken for a class of their own. Fit it on labelled "
-                "rows with unlabelled=None, or put the network outermost."
-            )
+        yield frame.f_globals.get("__name__")
         frame = frame.f_back

@@ -167,6 +167,8 @@ def train(
     if state is not None:
         load_training_state(net, state)
     net.partial_fit(train_rows)
+    bar.total += len(record.epochs) - settings.max_epochs  # it may have ended early
+    bar.refresh()
     record.interrupted = net.interrupted_
     record.net = net
     return record

@@ -131,6 +131,33 @@ def test_they_are_not_changed_by_searches_and_pickle(speech):
     assert np.array_equal(again.predict(speech.X), search.predict(speech.X))
 
 
+def test_skorch_checkpoint_finds_the_best_epoch(speech, tmp_path):
+    y = np.random.default_rng(0).permutation(speech.y)
+    seen = Recorder()
+    keep = callbacks.Checkpoint(dirname=str(tmp_path), event_name="kept", f_optimizer=None)
+    model = fitted(speech, keep, seen, y=y, max_epochs=12, learning_rate=0.01)
+    losses = model.history_["valid_loss"]
+    lowest = losses < losses.cummin().shift(fill_value=np.inf)
+    assert [row["kept"] for row in seen.rows_] == lowest.tolist()
+    assert not lowest.all()
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ("bar", TypeError, r"^callbacks\[1\] must be a skorch callback \(or a name and one\), got"),
+        (
+            callbacks.EpochScoring("accuracy"),
+            ValueError,
+            r"^callbacks\[1\]: EpochScoring takes",
+        ),
+    ],
+)
+def test_what_is_no_callback_is_refused(speech, given, error, message):
+    with pytest.raises(error, match=message):
+        fitted(speech, ("timer", callbacks.EpochTimer()), given)
+
+
 def test_an_error_in_a_callback_is_the_users_own(speech):
     class Broken(callbacks.Callback):
         def on_epoch_end(self, net, **kwargs):

@@ -228,6 +228,12 @@ def test_what_cannot_go_on_is_refused_by_name_and_changes_nothing(speech, given,
 def test_the_first_call_needs_classes(speech):
     with pytest.raises(ValueError, match="classes must be passed on the first call to partial_fit"):
         net().partial_fit(speech.X, speech.y)
+    with pytest.raises(ValueError, match=r"classes must hold at least 2 labels, got \['anger'\]"):
+        net().partial_fit(speech.X, ["anger"] * 240, classes=["anger"])
+    y = np.arange(240) % 3 - 1
+    with pytest.raises(ValueError, match=r"classes holds \[-1, 0, 1\], among them what marks rows"):
+        net(unlabelled=-1).partial_fit(speech.X, y, classes=[-1, 0, 1])
+    assert net().partial_fit(speech.X, y, classes=[-1, 0, 1]).classes_.tolist() == [-1, 0, 1]
 
 
 def test_other_tasks_in_the_sum_let_the_optimiser_begin_anew(speech):

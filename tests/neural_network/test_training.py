@@ -206,6 +206,17 @@ def test_interrupt_before_the_first_epoch_leaves_nothing(speech, monkeypatch):
     assert not hasattr(model, "classes_")
 
 
+def test_progress_ends_at_its_end_whatever_the_number_of_epochs(speech, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    y = np.random.default_rng(0).permutation(speech.y)
+    model = MTLNeuralClassifier(
+        max_epochs=40, patience=2, learning_rate=0.01, refit=True, n_estimators=2, verbose=1
+    )
+    model.fit(speech.X, y, groups=speech.speaker)
+    n_epochs = int(model.members_[["n_iter", "best_epoch"]].to_numpy().sum())
+    assert f" {n_epochs}/{n_epochs} " in capsys.readouterr().err.rpartition("\r")[2]
+
+
 def test_progress_is_shown_only_when_asked_for(speech, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     model = plain_net(max_epochs=2, random_state=0)
