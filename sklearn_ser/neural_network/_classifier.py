@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
+from torch import nn
 
 from sklearn_ser.neural_network._aux_predictions import AuxiliaryPredictions
 from sklearn_ser.neural_network._base import MultiTaskNetwork
@@ -292,7 +293,8 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     }
 
     _parameter_constraints = {
-        "encoder": [StrOptions({"auto", *ENCODERS}), type],
+        # An instance is refused in fit, in words that say what to give instead.
+        "encoder": [StrOptions({"auto", *ENCODERS}), type, nn.Module],
         "encoder_params": [dict, None],
         "hidden_units": ["array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],
