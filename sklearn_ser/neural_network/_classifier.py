@@ -92,7 +92,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     mixup_alpha : float, default=0.0
         Above 0, the rows of a batch are mixed in pairs, with a share drawn from Beta(alpha, alpha),
         and every task learns both rows' targets by their shares [7]_.
-    input_noise : float, default=0.0
+    input_noise : float, default=1.0
         Standard deviation of normal noise on the inputs in training, in units of each feature's
         own standard deviation over the training rows.
     input_dropout : float, default=0.0
@@ -112,7 +112,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         Of `y` on the held-out rows: its loss, or unweighted average recall.
     patience : int, default=10
         Epochs without improvement after which training stops.
-    refit : bool, default=False
+    refit : bool, default=True
         After early stopping, train anew on all rows for the number of epochs that was best.
     n_estimators : int, default=1
         Networks, each with its own first weights, order of rows and held-out groups, whose mean
@@ -131,9 +131,10 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     callbacks : list or None, default=None
         skorch callbacks. They find ``train_loss``, ``valid_loss`` and the other columns of
         `history_` in the history of the net that they are given, and are called as they are, not
-        copied: by every network in turn. In ``on_train_end`` the net has the weights that are
-        kept. ``clone``, and so a search, copies a callback by its parameters: its other attributes
-        must have names that end in an underscore. A model file
+        copied: by every network in turn, and again in a training anew (`refit`), where those that
+        monitor held-out rows (skorch's EarlyStopping) are left out. In ``on_train_end`` the net
+        has the weights that are kept. ``clone``, and so a search, copies a callback by its
+        parameters: its other attributes must have names that end in an underscore. A model file
         (:func:`~sklearn_ser.save_model`) is written without them.
     mixed_precision : "auto" or bool, default="auto"
         Train in bfloat16 where that is faster. "auto": on GPUs that have it.
@@ -359,14 +360,14 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         max_grad_norm=None,
         weight_averaging=None,
         mixup_alpha=0.0,
-        input_noise=0.0,
+        input_noise=1.0,
         input_dropout=0.0,
         early_stopping=True,
         validation_fraction=0.2,
         validation_by=None,
         monitor="loss",
         patience=10,
-        refit=False,
+        refit=True,
         n_estimators=1,
         calibrate=False,
         unlabelled=None,

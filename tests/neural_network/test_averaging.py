@@ -9,6 +9,11 @@ from torch.nn.functional import cross_entropy
 from sklearn_ser.neural_network import MTLNeuralClassifier
 
 
+def plain_net(**params):
+    """A network without what the defaults add to a single training."""
+    return MTLNeuralClassifier(**{"refit": False, "input_noise": 0.0} | params)
+
+
 class Weights(Callback):
     """Notes all weights before training, after each step and after each epoch."""
 
@@ -32,7 +37,7 @@ def flat(module):
 
 def averaged(speech, kind, **parameters):
     seen = Weights()
-    model = MTLNeuralClassifier(
+    model = plain_net(
         weight_averaging=kind,
         max_epochs=6,
         batch_size=48,
@@ -118,7 +123,7 @@ def test_partial_fit_does_not_average(speech):
     """Steps go on from the weights that were stepped to, not from a mean of them."""
 
     def fitted(kind):
-        model = MTLNeuralClassifier(weight_averaging=kind, random_state=0)
+        model = plain_net(weight_averaging=kind, random_state=0)
         for _ in range(3):
             model.partial_fit(speech.X, speech.y, classes=np.unique(speech.y))
         return model._weights

@@ -12,7 +12,9 @@ from sklearn_ser.neural_network._calibration import fit_temperature
 
 
 def net(**parameters):
-    return MTLNeuralClassifier(**{"max_epochs": 40, "random_state": 0} | parameters)
+    return MTLNeuralClassifier(
+        **{"max_epochs": 40, "random_state": 0, "input_noise": 0.0, "refit": False} | parameters
+    )
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,13 @@ from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.neural_network import MTLNeuralClassifier
 
 
+def plain_net(**params):
+    """A network without what the defaults add to a single training."""
+    return MTLNeuralClassifier(**{"refit": False, "input_noise": 0.0} | params)
+
+
 def fitted(speech, *own, y=None, **parameters):
-    model = MTLNeuralClassifier(max_epochs=6, random_state=0, callbacks=[*own])
+    model = plain_net(max_epochs=6, random_state=0, callbacks=[*own])
     return model.set_params(**parameters).fit(
         speech.X, speech.y if y is None else y, aux=speech.aux, groups=speech.speaker
     )
@@ -78,6 +83,30 @@ def test_skorch_early_stopping_ends_the_training_and_nothing_else(speech):
     assert model._weights == shorter._weights
 
 
+@pytest.mark.parametrize("kind", ["instance", "class", "named"])
+def test_in_a_training_anew_those_that_watch_held_out_rows_are_left_out(speech, kind):
+    y = np.random.default_rng(0).permutation(speech.y)
+    stop = callbacks.EarlyStopping(patience=3, sink=lambda text: None)
+    if kind == "class":
+        stop = type("Quiet", (callbacks.EarlyStopping,), {"_sink": lambda *args, **kwargs: None})
+    elif kind == "named":
+        stop = ("stop", stop)
+    clip, own = callbacks.GradientNormClipping(0.05), Recorder()
+    given = {"y": y, "max_epochs": 30, "learning_rate": 0.01, "refit": True}
+    model = fitted(speech, own, stop, clip, **given)
+    assert model.n_iter_ < 30
+    assert len(own.rows_) == model.n_iter_ + model.best_epoch_
+    same = fitted(
+        speech,
+        y=y,
+        max_epochs=model.best_epoch_,
+        early_stopping=False,
+        learning_rate=0.01,
+        max_grad_norm=0.05,
+    )
+    assert model._weights == same._weights
+
+
 def test_skorch_lr_scheduler_sets_the_rates(speech):
     scheduler = callbacks.LRScheduler("StepLR", step_size=2, gamma=0.1)
     own = Recorder()
@@ -116,7 +145,7 @@ def test_every_network_of_an_ensemble_calls_them_in_turn(speech):
 
 def test_they_are_not_changed_by_searches_and_pickle(speech):
     own = Recorder()
-    model = MTLNeuralClassifier(max_epochs=2, random_state=0, callbacks=[own])
+    model = plain_net(max_epochs=2, random_state=0, callbacks=[own])
     assert clone(model).callbacks[0] is not own
     search = GridSearchCV(model, {"dropout": [0.0, 0.5]}, cv=SpeakerKFold(2), error_score="raise")
     search.fit(speech.X, speech.y, groups=speech.speaker)

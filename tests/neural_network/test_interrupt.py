@@ -30,7 +30,7 @@ class Interrupt(Callback):
 
 
 def net(*interrupt, **parameters):
-    given = {"max_epochs": 6, "random_state": 0, "batch_size": 48}
+    given = {"max_epochs": 6, "random_state": 0, "batch_size": 48, "refit": False}
     if interrupt:
         given["callbacks"] = [Interrupt(*interrupt)]
     return MTLNeuralClassifier(**given | parameters)

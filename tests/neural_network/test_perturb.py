@@ -10,6 +10,11 @@ from sklearn_ser.neural_network._perturb import InputPerturbation
 from sklearn_ser.neural_network._sequences import FrameBatch
 
 
+def plain_net(**params):
+    """A network without what the defaults add to a single training."""
+    return MTLNeuralClassifier(**{"refit": False, "input_noise": 0.0} | params)
+
+
 def perturbation(**parameters):
     given = {"mixup_alpha": 0.0, "noise": 0.0, "dropout": 0.0, "seed": 0, "device": "cpu"}
     return InputPerturbation(**given | parameters)
@@ -81,7 +86,7 @@ class Seen(Callback):
 
 def test_only_training_rows_are_perturbed_and_only_in_training(speech):
     seen = Seen()
-    model = MTLNeuralClassifier(
+    model = plain_net(
         input_noise=0.5, input_dropout=0.2, mixup_alpha=0.4, max_epochs=2, callbacks=[seen]
     )
     model.fit(speech.X, speech.y, groups=speech.speaker)
@@ -109,7 +114,7 @@ def test_both_rows_targets_are_learnt_by_their_shares(speech, monkeypatch):
     monkeypatch.setattr(_losses.MultiTaskLoss, "mixed", note)
     aux = speech.aux.copy()
     aux.loc[::3, "gender"] = None
-    MTLNeuralClassifier(
+    plain_net(
         mixup_alpha=1.0,
         input_noise=0.1,
         tasks={"gender": "auto", "arousal": "mse", "x": ReconstructionTask()},
@@ -147,7 +152,7 @@ def one_hot(codes, n_classes):
 
 
 def test_mixup_trains_on_frames(frames):
-    model = MTLNeuralClassifier(
+    model = plain_net(
         mixup_alpha=0.2, input_noise=0.1, input_dropout=0.1, max_epochs=25, random_state=0
     )
     model.fit(frames.X, frames.y, aux=frames.aux)
@@ -164,12 +169,12 @@ def test_noise_is_in_units_of_each_features_spread(speech):
             noted.append(net.procedure.perturbation.scale)
 
     params = {"input_noise": 0.5, "max_epochs": 1, "early_stopping": False, "callbacks": [Noted()]}
-    MTLNeuralClassifier(**params).fit(speech.X * scales, speech.y)
+    plain_net(**params).fit(speech.X * scales, speech.y)
     expected = (speech.X * scales).std(axis=0)
     np.testing.assert_allclose(noted[0].numpy(), expected, rtol=1e-4)
     frames = [
         row[None].repeat(1 + place % 3, axis=0) for place, row in enumerate(speech.X * scales)
     ]
-    MTLNeuralClassifier(**params).fit(frames, speech.y)
+    plain_net(**params).fit(frames, speech.y)
     expected = np.concatenate(frames).std(axis=0)
     np.testing.assert_allclose(noted[1].numpy(), expected, rtol=1e-4, atol=1e-6)

@@ -192,7 +192,7 @@ class Watch(Callback):
 
 def test_callbacks_stay_out_of_a_model_file_only(speech, tmp_path):
     watch = Watch()
-    model = make(callbacks=[watch]).fit(speech.X, speech.y)
+    model = make(callbacks=[watch], refit=False).fit(speech.X, speech.y)
     assert watch.calls_ == 2
     assert through_pickle(model, tmp_path).callbacks[0].calls_ == 2
     search = GridSearchCV(model, {"dropout": [0.1]}, cv=2, n_jobs=1).fit(speech.X, speech.y)

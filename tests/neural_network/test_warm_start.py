@@ -8,7 +8,9 @@ from sklearn_ser.neural_network import MTLNeuralClassifier
 
 
 def net(**parameters):
-    return MTLNeuralClassifier(**{"max_epochs": 15, "random_state": 0} | parameters)
+    return MTLNeuralClassifier(
+        **{"max_epochs": 15, "random_state": 0, "input_noise": 0.0, "refit": False} | parameters
+    )
 
 
 def corpus(seed, n_rows, shift):
