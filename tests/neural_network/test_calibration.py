@@ -12,9 +12,8 @@ from sklearn_ser.neural_network._calibration import fit_temperature
 
 
 def net(**parameters):
-    return MTLNeuralClassifier(
-        **{"max_epochs": 40, "random_state": 0, "input_noise": 0.0, "refit": False} | parameters
-    )
+    given = {"max_epochs": 40, "random_state": 0, "refit": False, "input_noise": 0.0}
+    return MTLNeuralClassifier(**given | parameters)
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,8 @@ CORPUS = np.repeat(["emodb", "nemo", "ravdess", "urdu"], 60)  # of three speaker
 
 
 def net(**parameters):
-    return MTLNeuralClassifier(
-        **{"max_epochs": 2, "random_state": 0, "input_noise": 0.0, "refit": False} | parameters
-    )
+    given = {"max_epochs": 2, "random_state": 0, "refit": False, "input_noise": 0.0}
+    return MTLNeuralClassifier(**given | parameters)
 
 
 def table(speech, *names):

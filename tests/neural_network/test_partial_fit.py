@@ -33,7 +33,8 @@ EVERYTHING = {
 
 
 def net(**parameters):
-    return MTLNeuralClassifier(**{"max_epochs": 6, "random_state": 0} | parameters)
+    given = {"max_epochs": 6, "random_state": 0, "refit": False, "input_noise": 0.0}
+    return MTLNeuralClassifier(**given | parameters)
 
 
 def passes(speech, n, model, between=lambda model: model, **given):

@@ -8,9 +8,8 @@ from sklearn_ser.neural_network import MTLNeuralClassifier
 
 
 def net(**parameters):
-    return MTLNeuralClassifier(
-        **{"max_epochs": 15, "random_state": 0, "input_noise": 0.0, "refit": False} | parameters
-    )
+    given = {"max_epochs": 15, "random_state": 0, "refit": False, "input_noise": 0.0}
+    return MTLNeuralClassifier(**given | parameters)
 
 
 def corpus(seed, n_rows, shift):
