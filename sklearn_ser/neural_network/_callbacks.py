@@ -44,6 +44,18 @@ def check_callbacks(callbacks):
             )
 
 
+def without_held_out_rows(callbacks):
+    """Those that can work in a training in which nothing is held out."""
+    kept = []
+    for given in callbacks or []:
+        callback = given[1] if isinstance(given, tuple) else given
+        if isinstance(callback, type):  # of which skorch makes one with its defaults
+            callback = callback()
+        if not str(getattr(callback, "monitor", "")).startswith("valid_"):
+            kept.append(given)
+    return kept
+
+
 class EpochRecorder(Callback):
     """Writes each epoch's losses and scores into the record, and refuses a diverged loss.
 

@@ -8,6 +8,7 @@ import torch
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network._batches import evaluation_batches
 from sklearn_ser.neural_network._calibration import fit_temperature
+from sklearn_ser.neural_network._callbacks import without_held_out_rows
 from sklearn_ser.neural_network._frame_level import utterance_outputs
 from sklearn_ser.neural_network._module import build_module, load_weights, weights_to_bytes
 from sklearn_ser.neural_network._training import train
@@ -152,7 +153,11 @@ def train_member(
             tasks,
             rows,
             None,
-            replace(settings, max_epochs=record.best_epoch),
+            replace(
+                settings,
+                max_epochs=record.best_epoch,
+                callbacks=without_held_out_rows(settings.callbacks),
+            ),
             seed=seed,
             device=device,
             bar=bar,

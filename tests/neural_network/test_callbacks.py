@@ -83,6 +83,30 @@ def test_skorch_early_stopping_ends_the_training_and_nothing_else(speech):
     assert model._weights == shorter._weights
 
 
+@pytest.mark.parametrize("kind", ["instance", "class", "named"])
+def test_in_a_training_anew_those_that_watch_held_out_rows_are_left_out(speech, kind):
+    y = np.random.default_rng(0).permutation(speech.y)
+    stop = callbacks.EarlyStopping(patience=3, sink=lambda text: None)
+    if kind == "class":
+        stop = type("Quiet", (callbacks.EarlyStopping,), {"_sink": lambda *args, **kwargs: None})
+    elif kind == "named":
+        stop = ("stop", stop)
+    clip, own = callbacks.GradientNormClipping(0.05), Recorder()
+    given = {"y": y, "max_epochs": 30, "learning_rate": 0.01, "refit": True}
+    model = fitted(speech, own, stop, clip, **given)
+    assert model.n_iter_ < 30
+    assert len(own.rows_) == model.n_iter_ + model.best_epoch_
+    same = fitted(
+        speech,
+        y=y,
+        max_epochs=model.best_epoch_,
+        early_stopping=False,
+        learning_rate=0.01,
+        max_grad_norm=0.05,
+    )
+    assert model._weights == same._weights
+
+
 def test_skorch_lr_scheduler_sets_the_rates(speech):
     scheduler = callbacks.LRScheduler("StepLR", step_size=2, gamma=0.1)
     own = Recorder()

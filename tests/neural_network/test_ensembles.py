@@ -14,7 +14,14 @@ from sklearn_ser.neural_network._members import member_seed
 
 def net(**parameters):
     return MTLNeuralClassifier(
-        **{"max_epochs": 3, "random_state": 0, "n_estimators": 3} | parameters
+        **{
+            "max_epochs": 3,
+            "random_state": 0,
+            "input_noise": 0.0,
+            "refit": False,
+            "n_estimators": 3,
+        }
+        | parameters
     )
 
 

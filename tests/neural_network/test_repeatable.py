@@ -124,7 +124,7 @@ def test_a_search_on_dask_workers(speech, serial):
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, dashboard_address=":0"
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster),
         parallel_config(backend="dask"),
