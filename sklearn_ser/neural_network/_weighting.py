@@ -147,12 +147,16 @@ class GradNorm(FixedWeighting):
         self.factors = self.factors.to(found)
         torch.dot(self.factors, found).backward()
         with torch.no_grad():
+            present = self._present(weights)
             if self.first is None:
-                self.first = found.detach().clamp_min(1e-8)
-            rates = found / self.first
+                self.first = torch.zeros_like(found)
+            # A task that has had no target yet has not begun to learn.
+            begins = (self.first == 0) & present
+            self.first = torch.where(begins, found.clamp_min(1e-8), self.first)
+            rates = torch.where(present, found / self.first, 1.0)
             rates = (rates / rates.mean()).pow(self.alpha)
             weighted = self.factors * norms
-            step = torch.sign(weighted - weighted.mean() * rates) * norms * self._present(weights)
+            step = torch.sign(weighted - weighted.mean() * rates) * norms * present
             moved = (self.factors - self.rate * step).clamp_min(1e-3)
             self.factors = moved * (self.factors.sum() / moved.sum())
 
