@@ -11,6 +11,7 @@ from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.neural_network._tasks import (
     AdversarialTask,
     ClassificationTask,
+    ConsistencyTask,
     ContrastiveTask,
     ReconstructionTask,
     RegressionTask,
@@ -259,8 +260,29 @@ class Contrast(_Fitted):
         return {"n_outputs": self.n_outputs}
 
 
+@dataclass(frozen=True)
+class Consistency(_Fitted):
+    """Guesses of the main task for rows without a label; it has no head of its own.
+
+    Parameters
+    ----------
+    spec : ConsistencyTask
+    """
+
+    spec: ConsistencyTask = field(default_factory=ConsistencyTask, compare=False)
+    kind = "consistency"
+    spec_type = ConsistencyTask
+    n_outputs = 0
+    predicts = False
+    constant_value = None
+
+    def _own_state(self):
+        return {}
+
+
 TASK_KINDS = {
-    kind.kind: kind for kind in (Labels, AdversarialLabels, Values, Reconstruction, Contrast)
+    kind.kind: kind
+    for kind in (Labels, AdversarialLabels, Values, Reconstruction, Contrast, Consistency)
 }
 
 

@@ -9,6 +9,7 @@ from pandas.api import types
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.neural_network._fitted_tasks import (
     TASK_KINDS,
+    Consistency,
     Contrast,
     Labels,
     Reconstruction,
@@ -16,6 +17,7 @@ from sklearn_ser.neural_network._fitted_tasks import (
 from sklearn_ser.neural_network._tasks import (
     SHORT_NAMES,
     ClassificationTask,
+    ConsistencyTask,
     ContrastiveTask,
     ReconstructionTask,
     RegressionTask,
@@ -80,6 +82,8 @@ def make_tasks(aux, tasks, *, aux_weight, main=None, n_inputs=None):
         kind = _kind(spec)
         if kind is Reconstruction:
             made.append(kind(name, weight, n_inputs(spec.time_bins), spec))
+        elif kind is Consistency:
+            made.append(kind(name, weight, spec))
         elif kind is Contrast:
             made.append(_contrast(name, weight, spec, aux, main))
         else:
@@ -218,7 +222,7 @@ def columns_of(name, task):
     if isinstance(task, str) and task == "auto":
         return [name]
     task = task_object(name, task)
-    if isinstance(task, ReconstructionTask):
+    if isinstance(task, ReconstructionTask | ConsistencyTask):
         return []
     if isinstance(task, ContrastiveTask):
         return [column for column in (task.column, task.across) if column is not None]

@@ -5,13 +5,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network._batches import evaluation_batches
 from sklearn_ser.neural_network._calibration import fit_temperature
+from sklearn_ser.neural_network._callbacks import without_held_out_rows
 from sklearn_ser.neural_network._frame_level import utterance_outputs
 from sklearn_ser.neural_network._module import build_module, load_weights, weights_to_bytes
 from sklearn_ser.neural_network._training import train
 from sklearn_ser.neural_network._training_state import training_state
 from sklearn_ser.neural_network._validation_split import hold_out
+from sklearn_ser.utils._user_line import warn_user
 
 
 @dataclass
@@ -26,8 +29,9 @@ class Member:
     best_epoch : int
     split : dict
         How rows were held out.
-    interrupted : bool
-    state : bytes
+    interrupted : {"training", "refit"} or None
+        Where.
+    state : bytes or None
         Of the optimiser.
     """
 
@@ -36,8 +40,8 @@ class Member:
     history: dict
     best_epoch: int
     split: dict
-    interrupted: bool
-    state: bytes
+    interrupted: str | None
+    state: bytes | None
 
 
 def member_seed(seed, place):
@@ -63,8 +67,11 @@ def train_member(
     seed,
     device,
     bar,
+    one_epoch=False,
     weights=None,
     state=None,
+    temperature=1.0,
+    epochs_before=0,
 ):
     """Train one network.
 
@@ -88,15 +95,30 @@ def train_member(
         Of this network.
     device : str
     bar : progress bar
+    one_epoch : bool
+        Whether this is an epoch of ``partial_fit``, out of the `max_epochs` of `settings`; the
+        optimiser's state is then kept.
     weights, state : bytes, optional
         Of a trained network to go on from.
+    temperature : float
+        Its temperature, which holds until another is found.
+    epochs_before : int
+        How many epochs of `max_epochs` are over.
 
     Returns
     -------
     Member or None
         None if it was interrupted before there was anything to keep.
     """
-    train_part, valid_part, split = hold_out(rows, groups, fraction, seed, turn=place)
+    train_part, valid_part, split = hold_out(
+        rows,
+        groups,
+        fraction,
+        seed,
+        turn=place,
+        purpose="early stopping watches" if early_stopping else "calibration uses",
+        reason="partial_fit holds nothing out" if one_epoch else "early_stopping=False",
+    )
     valid_rows = rows.take(valid_part) if len(valid_part) else None
     module = _start(architecture, device, seed, weights)
     record = train(
@@ -104,35 +126,46 @@ def train_member(
         tasks,
         rows.take(train_part),
         valid_rows if early_stopping else None,
-        settings,
+        replace(settings, max_epochs=1) if one_epoch else settings,
         seed=seed,
         device=device,
         bar=bar,
         state=state,
+        horizon=settings.max_epochs,
+        epochs_before=epochs_before,
     )
     if not record.epochs:
         return None
-    temperature = 1.0
     if calibrate and valid_rows is not None:
         temperature = _temperature(module, tasks, valid_rows, plain_weights[valid_part])
-    net = record.net
-    if refit and valid_rows is not None and not record.interrupted:
+    elif calibrate and place == 0 and not one_epoch:
+        warn_user(
+            f"calibrate=True: no rows could be held out, because {split['reason']}. Probabilities "
+            "are not calibrated (the temperature is 1).",
+            TrainingWarning,
+        )
+    net, interrupted = record.net, "training" if record.interrupted else None
+    if refit and valid_rows is not None and not interrupted:
         module = _start(architecture, device, seed, weights)
+        bar.total += record.best_epoch
         again = train(
             module,
             tasks,
             rows,
             None,
-            replace(settings, max_epochs=record.best_epoch),
+            replace(
+                settings,
+                max_epochs=record.best_epoch,
+                callbacks=without_held_out_rows(settings.callbacks),
+            ),
             seed=seed,
             device=device,
             bar=bar,
-            state=state,
             horizon=settings.max_epochs,
         )
-        if again.interrupted:
-            record.interrupted = True
-        if again.epochs:
+        if again.interrupted:  # the first network is the better one
+            interrupted = "refit"
+        else:
             net = again.net
     return Member(
         weights_to_bytes(net.module_),
@@ -140,8 +173,8 @@ def train_member(
         record.columns(),
         record.best_epoch,
         split,
-        record.interrupted,
-        training_state(net),
+        interrupted,
+        training_state(net) if one_epoch else None,
     )
 
 
