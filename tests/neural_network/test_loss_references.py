@@ -20,7 +20,7 @@ from sklearn_ser.neural_network._fitted_tasks import (
     Reconstruction,
     Values,
 )
-from sklearn_ser.neural_network._losses import MultiTaskLoss
+from sklearn_ser.neural_network._losses import Inputs, MultiTaskLoss
 from sklearn_ser.neural_network._perturb import Mix
 from sklearn_ser.neural_network._sequences import FrameSequences
 
@@ -77,14 +77,14 @@ def concordance(outputs, targets, weights, inputs):
     return 1.0 - 2.0 * covariance / (found_var + true_var + (found_mean - true_mean) ** 2)
 
 
-def reconstruction(outputs, targets, weights, inputs, which=0):
-    x = inputs[which]
+def reconstruction(outputs, targets, weights, inputs, which):
+    x = getattr(inputs, which)
     return weighted_mean(lambda row: ((outputs[row] - x[row]) ** 2).mean(), weights)
 
 
 def reconstruction_of_frames(outputs, targets, weights, inputs, n_bins=3):
     def of_row(row):
-        sequence = inputs[0].frames.split(LENGTHS)[row]
+        sequence = inputs.clean.frames.split(LENGTHS)[row]
         parts = []
         for part in range(n_bins):
             first = int(np.floor(part * len(sequence) / n_bins))
@@ -129,7 +129,7 @@ class Case:
     targets: torch.Tensor
     reference: object
     settings: dict
-    inputs: tuple = ()
+    inputs: Inputs | None = None
     prior: torch.Tensor | None = None
 
     def loss(self):
@@ -162,7 +162,7 @@ def contrastive(across):
     return Case(Contrast("t", 1.0, 4, spec=spec), torch.stack(columns, dim=1), contrast, {})
 
 
-ROWS = (normal(N_ROWS, 5, seed=5), normal(N_ROWS, 5, seed=6))
+ROWS = Inputs(normal(N_ROWS, 5, seed=5), normal(N_ROWS, 5, seed=6))
 FRAMES = FrameSequences.packed(normal(sum(LENGTHS), 2, seed=7), LENGTHS).batch()
 
 CASES = {
@@ -187,9 +187,9 @@ CASES = {
     ),
     "mse": values("mse", squared_error),
     "ccc": values("ccc", concordance),
-    "clean rows": rebuilt("clean", ROWS, 5, reconstruction, {"which": 0}),
-    "augmented rows": rebuilt("augmented", ROWS, 5, reconstruction, {"which": 1}),
-    "frames": rebuilt("clean", (FRAMES, None), 6, reconstruction_of_frames, {}),
+    "clean rows": rebuilt("clean", ROWS, 5, reconstruction, {"which": "clean"}),
+    "augmented rows": rebuilt("augmented", ROWS, 5, reconstruction, {"which": "seen"}),
+    "frames": rebuilt("clean", Inputs(FRAMES, FRAMES), 6, reconstruction_of_frames, {}),
     "contrastive": contrastive(None),
     "contrastive across": contrastive("corpus"),
 }
@@ -215,9 +215,7 @@ def compare(found, expected, outputs):
 
 def ours(case, outputs, targets=None, weights=WEIGHTS, frame_batch=None):
     targets = case.targets if targets is None else targets
-    return case.loss().per_task(
-        [outputs], [targets], weights[:, None], case.inputs or None, frame_batch
-    )[0]
+    return case.loss().per_task([outputs], [targets], weights[:, None], case.inputs, frame_batch)[0]
 
 
 @every_loss
@@ -264,14 +262,12 @@ def test_weight_k_equals_k_copies(name):
     outputs = normal(N_ROWS, case.task.n_outputs, seed=8)
     counts = torch.tensor([1, 2, 0, 3, 1, 1, 0, 2, 4, 1, 1, 2])
     copies = torch.arange(N_ROWS).repeat_interleave(counts)
-    once = case.loss().per_task(
-        [outputs], [case.targets], counts[:, None].double(), case.inputs or None
-    )
+    once = case.loss().per_task([outputs], [case.targets], counts[:, None].double(), case.inputs)
     repeated = case.loss().per_task(
         [outputs[copies]],
         [case.targets[copies]],
         torch.ones(len(copies), 1, dtype=torch.float64),
-        tuple(x[copies] for x in case.inputs) or None,
+        case.inputs and Inputs(case.inputs.clean[copies], case.inputs.seen[copies]),
     )
     torch.testing.assert_close(once, repeated)
 
@@ -282,7 +278,7 @@ def test_mixed_rows_learn_both_targets_by_their_shares(case):
     partner = torch.randperm(N_ROWS, generator=torch.Generator().manual_seed(3))
     compare(
         lambda outputs: case.loss().mixed(
-            [outputs], [case.targets], WEIGHTS[:, None], Mix(partner, 0.7), case.inputs or None
+            [outputs], [case.targets], WEIGHTS[:, None], Mix(partner, 0.7), case.inputs
         )[0],
         lambda outputs: (
             0.7 * case.expected(outputs, case.targets, WEIGHTS)
