@@ -5,7 +5,11 @@ import re
 import numpy as np
 import pytest
 import torch
+from sklearn.model_selection import GridSearchCV, PredefinedSplit, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from sklearn_ser import uar_scorer
 from sklearn_ser.neural_network import ConsistencyTask, MTLNeuralClassifier
 from sklearn_ser.neural_network._losses import ConsistencyError, Inputs
 
@@ -124,6 +128,32 @@ def test_of_sequences(frames, encoder):
     model.fit(frames.X, y)
     assert (model.history_["train_loss_guesses"][1:] > 0.0).all()
     assert model.predict_aux(frames.X).columns.empty
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_within_a_pipeline_a_search_and_cross_validation(speech, hidden, n_jobs):
+    y, rows = hidden
+    folds = np.where(rows, -1, np.arange(240) // 80)  # rows without a label stay in training
+    model = make_pipeline(
+        StandardScaler(), net({"guesses": ConsistencyTask()}, max_epochs=15, learning_rate=5e-3)
+    )
+    search = GridSearchCV(
+        model,
+        {"mtlneuralclassifier__tasks__guesses__weight": [0.0, 0.5]},
+        cv=PredefinedSplit(folds),
+        scoring=uar_scorer,
+        error_score="raise",
+        n_jobs=n_jobs,
+    )
+    search.fit(speech.X, y)
+    assert search.cv_results_["mean_test_score"].shape == (2,)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    scores = cross_validate(
+        search.best_estimator_, speech.X, y, cv=PredefinedSplit(folds), scoring=uar_scorer,
+        error_score="raise",
+    )["test_score"]  # fmt: skip
+    assert len(scores) == 3
+    assert scores.mean() > 0.5
 
 
 def test_without_unlabelled_it_is_refused(speech):
