@@ -81,8 +81,9 @@ class Labels(_Fitted):
         try:
             labels = np.asarray(values) if values else np.empty(0)
             classes = np.unique(labels)
-            texts = labels.dtype.kind in "US"
-            usable = labels.ndim == 1 and (not texts or all(isinstance(v, str) for v in values))
+            plain = labels.ndim == 1 and labels.dtype.kind in "Ubiuf"
+            texts = labels.dtype.kind == "U"
+            usable = plain and (not texts or all(isinstance(value, str) for value in values))
         except (TypeError, ValueError):
             usable = False
         if not usable:

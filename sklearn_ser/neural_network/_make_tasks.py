@@ -141,7 +141,7 @@ def rebind_tasks(known, dropped, aux, tasks, *, aux_weight, main, n_inputs):
 
 
 def _rebound(task, spec, aux, aux_weight, main, n_inputs):
-    spec = task.spec if spec == "auto" else task_object(task.name, spec)
+    spec = task.spec if _is_auto(spec) else task_object(task.name, spec)
     if _kind(spec) is not type(task):
         raise ValueError(
             f"tasks[{task.name!r}] is of the type {type(spec).__name__} now, and of the type "
@@ -191,6 +191,9 @@ def _specs(aux, tasks):
             f"an auxiliary task cannot be called {MAIN_TASK!r}, which is the main task's name in "
             "history_: rename that column of aux."
         )
+    for name, task in given.items():
+        if not _is_auto(task):
+            task_object(name, task).check(name)
     needed = {name: columns_of(name, task) for name, task in given.items()}
     missing = [column for wanted in needed.values() for column in wanted if column not in columns]
     if missing and aux is None:
@@ -202,13 +205,10 @@ def _specs(aux, tasks):
         raise MetadataError(
             f"tasks names {missing}, which aux does not have: its columns are {columns}."
         )
-    specs = {
-        name: _inferred(name, aux[name]) if task == "auto" else task_object(name, task)
+    return {
+        name: _inferred(name, aux[name]) if _is_auto(task) else task_object(name, task)
         for name, task in given.items()
     }
-    for name, spec in specs.items():
-        spec.check(name)
-    return specs
 
 
 def _named(tasks):
@@ -217,9 +217,13 @@ def _named(tasks):
     return {str(name): task for name, task in tasks.items()}
 
 
+def _is_auto(task):
+    return isinstance(task, str) and task == "auto"
+
+
 def columns_of(name, task):
     """Columns of `aux` that a task of this name takes its targets from."""
-    if isinstance(task, str) and task == "auto":
+    if _is_auto(task):
         return [name]
     task = task_object(name, task)
     if isinstance(task, ReconstructionTask | ConsistencyTask):
