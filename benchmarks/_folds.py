@@ -2,6 +2,7 @@
 
 import hashlib
 import warnings
+from dataclasses import dataclass
 
 import joblib
 import numpy as np
@@ -10,12 +11,32 @@ from _corpora import EMOTIONS, work_folder
 from joblib import Parallel, delayed
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, ParameterGrid
 
-from sklearn_ser import LeaveOneCorpusOut, SpeakerKFold, uar_scorer
+from sklearn_ser import LeaveOneCorpusOut, SpeakerKFold, uar_score, uar_scorer
 from sklearn_ser.evaluation._fold import is_random, run_fold, with_seed
-from sklearn_ser.evaluation._protocols import make_folds
+from sklearn_ser.evaluation._protocols import Fold, make_folds
 from sklearn_ser.utils._routing import fit_routed
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is fitted in every fold.
+
+    Parameters
+    ----------
+    estimator : estimator
+    grid : dict or list of dict, optional
+        Searched on each fold's training rows, with one seed.
+    sees_test : bool
+        Whether the test rows are given in training, without labels or anything else about them but
+        their corpus: what comes out is transductive, beyond scaling.
+    """
+
+    estimator: object
+    grid: object = None
+    sees_test: bool = False
+
 
 #: Speaker-disjoint folds of the inner search, where one corpus is all there is.
 INNER_FOLDS = 4
@@ -26,8 +47,7 @@ def run(jobs, X, frame, protocol, seeds, *, aux=(), labels=EMOTIONS, name, n_job
 
     Parameters
     ----------
-    jobs : dict of str to (estimator, grid)
-        The grid is searched on each fold's training rows, with one seed; None for no search.
+    jobs : dict of str to Job
     X : DataFrame
         Features (or frames), aligned with `frame`.
     frame : DataFrame
@@ -56,11 +76,9 @@ def run(jobs, X, frame, protocol, seeds, *, aux=(), labels=EMOTIONS, name, n_job
     folds = make_folds(protocol, y=target, corpus=metadata["corpus"], speaker=together)
     folder = work_folder(name)
     tasks = [
-        delayed(_fold)(
-            folder, estimator, grid, key, X, target, metadata, fold, protocol, seeds, labels
-        )
+        delayed(_fold)(folder, job, key, X, target, metadata, fold, protocol, seeds, labels)
         for fold in folds
-        for key, (estimator, grid) in jobs.items()
+        for key, job in jobs.items()
     ]
     tables = Parallel(n_jobs=n_jobs, verbose=1)(tasks)
     table = pd.concat(tables, ignore_index=True)
@@ -85,9 +103,11 @@ def kept_together(frame):
     return frame["speaker"].map(names).to_numpy(dtype=object)
 
 
-def _fold(folder, estimator, grid, key, X, y, metadata, fold, protocol, seeds, labels):
+def _fold(folder, job, key, X, y, metadata, fold, protocol, seeds, labels):
+    estimator = job.estimator
     what = [
-        *(repr(estimator), estimator.get_params(), grid, list(seeds), list(labels), y, metadata),
+        *(repr(estimator), estimator.get_params(), job.grid, job.sees_test, list(seeds)),
+        *(list(labels), y, metadata),
         *(fold.train, fold.test, np.asarray(X.shape), list(X.columns), np.asarray(X.iloc[0])),
     ]
     digest = hashlib.sha256(joblib.hash(what).encode()).hexdigest()[:20]
@@ -96,11 +116,15 @@ def _fold(folder, estimator, grid, key, X, y, metadata, fold, protocol, seeds, l
         return pd.read_parquet(file)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        chosen = _choose(estimator, grid, X, y, metadata, fold, protocol)
+        choose = _choose_seeing if job.sees_test else _choose
+        chosen = choose(job, X, y, metadata, fold, protocol)
         parts = []
         for seed in seeds if is_random(estimator) else seeds[:1]:
             model = with_seed(clone(estimator).set_params(**chosen), seed)
-            part = run_fold(model, X, y, metadata, fold, list(labels))
+            if job.sees_test:
+                part = _seeing(model, X, y, metadata, fold, list(labels))
+            else:
+                part = run_fold(model, X, y, metadata, fold, list(labels))
             parts.append(part[["position", "setting", "prediction"]].assign(seed=seed))
     table = pd.concat(parts, ignore_index=True)
     table = _both_settings(table).assign(
@@ -110,6 +134,55 @@ def _fold(folder, estimator, grid, key, X, y, metadata, fold, protocol, seeds, l
     return table
 
 
+def _seeing(model, X, y, metadata, fold, labels):
+    """Predictions of a model that is given the test rows in training, nothing known of them.
+
+    Only their corpus is: not who speaks, not which gender, no label.
+    """
+    rows = np.concatenate([fold.train, fold.test])
+    tested = np.arange(len(rows)) >= len(fold.train)
+    given = {name: _take(values, rows) for name, values in metadata.items()}
+    if "aux" in given:
+        hidden = [column for column in given["aux"] if column != "corpus"]
+        given["aux"] = given["aux"].astype(object)
+        given["aux"].loc[tested, hidden] = None
+        given["aux"] = given["aux"].infer_objects()
+    given["speaker"] = np.where(tested, "?", given["speaker"].astype(object))
+    fit_routed(model, X.iloc[rows], np.where(tested, None, y[rows]), **given)
+    found = pd.DataFrame({"position": fold.test, "setting": "transductive"})
+    return found.assign(prediction=np.asarray(model.predict(X.iloc[fold.test]), dtype=object))
+
+
+def _take(values, rows):
+    return values.iloc[rows].reset_index(drop=True) if hasattr(values, "iloc") else values[rows]
+
+
+def _choose_seeing(job, X, y, metadata, fold, protocol):
+    """As `_choose`, each inner test corpus (or speakers) being given without labels too."""
+    if not job.grid:
+        return {}
+    best, highest = {}, -np.inf
+    inner = _inner_folds(metadata, fold.train, y, protocol)
+    for chosen in ParameterGrid(job.grid):
+        scores = []
+        for train, test in inner:
+            part = Fold("inner", "", fold.train[train], fold.train[test])
+            model = with_seed(clone(job.estimator).set_params(**chosen), 0)
+            found = _seeing(model, X, y, metadata, part, None)
+            scores.append(uar_score(y[part.test], found["prediction"].to_numpy()))
+        if np.mean(scores) > highest:
+            best, highest = chosen, np.mean(scores)
+    return best
+
+
+def _inner_folds(metadata, train, y, protocol):
+    corpus = metadata["corpus"][train]
+    if len(set(corpus)) > 1 and protocol == "leave-one-corpus-out":
+        return list(LeaveOneCorpusOut().split(y[train], y[train], corpus=corpus))
+    speaker = metadata["speaker"][train]
+    return list(SpeakerKFold(INNER_FOLDS).split(y[train], y[train], speaker=speaker))
+
+
 def _both_settings(table):
     """An estimator that never used its batch has the same predictions in both settings."""
     if (table["setting"] == "transductive").any():
@@ -117,23 +190,19 @@ def _both_settings(table):
     return pd.concat([table, table.assign(setting="transductive")], ignore_index=True)
 
 
-def _choose(estimator, grid, X, y, metadata, fold, protocol):
-    if not grid:
+def _choose(job, X, y, metadata, fold, protocol):
+    if not job.grid:
         return {}
     train = fold.train
-    several = len(set(metadata["corpus"][train])) > 1 and protocol == "leave-one-corpus-out"
     search = GridSearchCV(
-        with_seed(estimator, 0),
-        grid,
-        cv=LeaveOneCorpusOut() if several else SpeakerKFold(INNER_FOLDS),
+        with_seed(job.estimator, 0),
+        job.grid,
+        cv=_inner_folds(metadata, train, y, protocol),
         scoring=uar_scorer,
         refit=False,
         error_score="raise",
     )
-    given = {
-        name: values.iloc[train] if hasattr(values, "iloc") else values[train]
-        for name, values in metadata.items()
-    }
+    given = {name: _take(values, train) for name, values in metadata.items()}
     with config_context(enable_metadata_routing=True):
         fit_routed(search, X.iloc[train], y[train], **given)
     return search.best_params_

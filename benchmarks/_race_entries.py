@@ -1,28 +1,52 @@
 """Who takes part in `race.py`: pipelines, and what is searched of each on the training rows."""
 
+import numpy as np
+from _folds import Job
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
+from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.svm import LinearSVC
 
 from sklearn_ser import (
     AdversarialTask,
     ClassificationTask,
+    ConsistencyTask,
     GroupScaler,
     MTLNeuralClassifier,
 )
 
 #: Columns of the auxiliary targets that any entry may learn.
-AUX = ("gender", "speaker", "corpus", "naturalness", "naturalness_rating")
+AUX = ("gender", "speaker", "corpus")
 
 SVM_GRID = {"model__C": [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2]}
 LOGISTIC_GRID = {"model__C": [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1]}
-NET_GRID = {"model__input_noise": [0.5, 2.0], "model__max_epochs": [8, 20]}
-GENDER = {"gender": ClassificationTask(weight=0.5)}
+SELF_TRAINED_GRID = {"model__C": [3e-4, 1e-3, 3e-3, 1e-2], "model__threshold": [0.6, 0.9]}
+#: A fixed number of epochs, or early stopping and then all rows.
+NET_GRID = [
+    {
+        "model__early_stopping": [False],
+        "model__lr_schedule": ["cosine"],
+        "model__max_epochs": [20],
+        "model__input_noise": [1.0],
+    },
+    {"model__refit": [True], "model__input_noise": [1.0]},
+]
+GUESSING_GRID = {
+    "model__early_stopping": [False],
+    "model__lr_schedule": ["cosine"],
+    "model__max_epochs": [20],
+    "model__input_noise": [1.0],
+    "model__tasks__guesses__weight": [0.1, 0.3],
+}
+GENDER = {"gender": ClassificationTask(weight=1.0)}
 SPEAKER = {"speaker": ClassificationTask(weight=0.5)}
+CORPUS = {"corpus": AdversarialTask(weight=0.3)}
+GUESSES = {"guesses": ConsistencyTask()}
 
 
-def entries(scale_by, protocol):
-    """Name of each entry to its pipeline and its grid."""
+def entries(scale_by):
+    """Name of each entry to its job."""
 
     def scaled(model):
         return Pipeline([("scaler", GroupScaler(by=scale_by)), ("model", model)])
@@ -31,20 +55,54 @@ def entries(scale_by, protocol):
         return scaled(
             MTLNeuralClassifier(
                 tasks=tasks,
+                hidden_units=(128,),
                 class_weight="balanced",
-                early_stopping=False,
                 random_state=0,
                 **parameters,
             )
         )
 
+    def guessing(tasks, **parameters):
+        return Job(
+            net(tasks | GUESSES, unlabelled="nan", **parameters), GUESSING_GRID, sees_test=True
+        )
+
     svm = LinearSVC(class_weight="balanced", dual=False, random_state=None)
     logistic = LogisticRegression(class_weight="balanced", max_iter=1000)
     return {
-        "SVM": (scaled(svm), SVM_GRID),
-        "logistic regression": (scaled(logistic), LOGISTIC_GRID),
-        "single-task net": (net(), NET_GRID),
-        "+ gender": (net(GENDER), NET_GRID),
-        "+ speaker": (net(SPEAKER), NET_GRID),
-        "+ adversarial corpus": (net({"corpus": AdversarialTask(weight=0.3)}), NET_GRID),
+        "SVM": Job(scaled(svm), SVM_GRID),
+        "logistic regression": Job(scaled(logistic), LOGISTIC_GRID),
+        "single-task net": Job(net(), NET_GRID),
+        "+ gender": Job(net(GENDER), NET_GRID),
+        "+ speaker": Job(net(SPEAKER), NET_GRID),
+        "+ adversarial corpus": Job(net(CORPUS), NET_GRID),
+        "+ gender, 5 networks": Job(net(GENDER, n_estimators=5), NET_GRID[0]),
+        "test rows unlabelled: logistic regression, self-trained": Job(
+            scaled(SelfTrainedLogisticRegression()), SELF_TRAINED_GRID, sees_test=True
+        ),
+        "test rows unlabelled: single-task net + guesses": guessing({}),
+        "test rows unlabelled: + gender + guesses": guessing(GENDER),
+        "test rows unlabelled: + gender + adversarial corpus + guesses": guessing(GENDER | CORPUS),
+        "test rows unlabelled: + gender + guesses, 5 networks": guessing(GENDER, n_estimators=5),
     }
+
+
+class SelfTrainedLogisticRegression(ClassifierMixin, BaseEstimator):
+    """scikit-learn's self-training, for labels that are None where there is none."""
+
+    def __init__(self, C=1e-3, threshold=0.75):
+        self.C = C
+        self.threshold = threshold
+
+    def fit(self, X, y):
+        known = np.array([label is not None for label in y])
+        self.classes_ = np.unique(np.asarray(y)[known].astype(str))
+        codes = np.full(len(y), -1)
+        codes[known] = np.searchsorted(self.classes_, np.asarray(y)[known].astype(str))
+        inner = LogisticRegression(C=self.C, class_weight="balanced", max_iter=1000)
+        self.model_ = SelfTrainingClassifier(inner, threshold=self.threshold)
+        self.model_.fit(np.asarray(X), codes)
+        return self
+
+    def predict(self, X):
+        return self.classes_[self.model_.predict(np.asarray(X))]

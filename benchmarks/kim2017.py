@@ -20,7 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the two processes are all that 
 
 import pandas as pd
 from _corpora import load_features, load_frame
-from _folds import run
+from _folds import Job, run
 from _kim_entries import (
     AUX_COLUMNS,
     CONDITIONS,
@@ -54,11 +54,9 @@ def main():
         for protocol in asked.protocol:
             rows = []
             for system in asked.systems:
-                jobs = {"SVM": (svm(), SVM_GRID)}
+                jobs = {"SVM": Job(svm(), SVM_GRID)}
                 if system != "SVM":
-                    jobs = {
-                        name: (makers[system](tasks), None) for name, tasks in CONDITIONS.items()
-                    }
+                    jobs = {name: Job(makers[system](tasks)) for name, tasks in CONDITIONS.items()}
                 predictions = run(
                     jobs,
                     windows if system.endswith("ELM") else functionals,

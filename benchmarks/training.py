@@ -56,7 +56,7 @@ def net(**parameters):
         "max_epochs": EPOCHS,
         "batch_size": 64,
         "early_stopping": False,
-        "n_estimators": 1,
+        "input_noise": 0.0,
         "device": "cpu",
         "random_state": 0,
     }
@@ -156,7 +156,7 @@ def prediction():
     X, y, aux = functionals()
     for name, model in {
         "one network": net(max_epochs=1, tasks="auto"),
-        "the default": MTLNeuralClassifier(max_epochs=1),
+        "five networks": net(max_epochs=1, tasks="auto", n_estimators=5),
     }.items():
         model.fit(X, y, aux=aux)
         model.predict(X[:1])

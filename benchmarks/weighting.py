@@ -1,4 +1,4 @@
-"""How to weigh several tasks: fixed weights, learnt uncertainties, PCGrad, GradNorm.
+"""How to weigh several tasks: fixed weights, learnt uncertainties, PCGrad.
 
 A network with the tasks gender, speaker, naturalness rating and reconstruction beside emotion;
 leave one corpus out on four real corpora, scaled per corpus (transductive), 5 seeds; and the time
@@ -14,7 +14,7 @@ import warnings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from _corpora import FEATURE_SETS, load_features, load_frame
-from _folds import run
+from _folds import Job, run
 from _paired import recall_by_corpus, sign_flip
 from _timing import ratio
 from sklearn.pipeline import Pipeline
@@ -40,8 +40,8 @@ def main():
     frame = load_frame()
     for features in asked.features:
         X = load_features(frame, features)
-        jobs = {"single-task": (model(None, "fixed"), None)}
-        jobs |= {name: (model(TASKS, name), None) for name in LOSS_WEIGHTINGS}
+        jobs = {"single-task": Job(model(None, "fixed"))}
+        jobs |= {name: Job(model(TASKS, name)) for name in LOSS_WEIGHTINGS}
         found = run(
             jobs,
             X,

@@ -39,6 +39,7 @@ _LOCATIONS = {
         "neural_network": (
             "AdversarialTask",
             "ClassificationTask",
+            "ConsistencyTask",
             "ContrastiveTask",
             "ELMClassifier",
             "HighLevelFeatures",
@@ -47,7 +48,7 @@ _LOCATIONS = {
             "ReconstructionTask",
             "RegressionTask",
         ),
-        "persistence": ("load_model", "save_model"),
+        "persistence": ("export_onnx", "load_model", "save_model"),
         "preprocessing": (
             "FrameScaler",
             "FunctionalsPooling",

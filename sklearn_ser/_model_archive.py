@@ -12,6 +12,7 @@ import json
 import os
 import uuid
 import zipfile
+from pathlib import Path
 
 from sklearn_ser.exceptions import ModelFileError
 
@@ -67,7 +68,21 @@ def archive_of(members):
     return buffer.getvalue()
 
 
-def replace_file(path, content):
+def checked_target(path):
+    """Where to write, links resolved."""
+    target = Path(path)
+    with contextlib.suppress(ValueError):  # of a path that cannot be; writing will tell
+        target = target.resolve()
+    if target.is_dir():
+        raise ModelFileError(f"cannot write the model file {str(path)!r}: this is a folder")
+    if not target.parent.is_dir():
+        raise ModelFileError(
+            f"cannot write the model file {str(path)!r}: there is no folder {str(target.parent)!r}"
+        )
+    return target
+
+
+def write_file(path, content):
     """Write a file such that at any moment there is the whole old one or the whole new one."""
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
@@ -77,6 +92,8 @@ def replace_file(path, content):
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"cannot write the model file {str(path)!r}: {error}") from error
     finally:
         with contextlib.suppress(OSError, ValueError):
             part.unlink()

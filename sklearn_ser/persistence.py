@@ -12,20 +12,25 @@ import json
 import platform
 from pathlib import Path
 
+from packaging.version import InvalidVersion, Version
+
 from sklearn_ser import __version__
 from sklearn_ser._model_archive import (
     archive_of,
     check_skops,
+    checked_target,
     read_members,
-    replace_file,
     size_limit,
+    write_file,
 )
+from sklearn_ser._onnx_export import export_onnx
 from sklearn_ser.exceptions import ModelFileError, SerError
-from sklearn_ser.utils._stores import without_stores
+from sklearn_ser.utils._model_files import model_file
 
-__all__ = ["load_model", "load_model_info", "save_model", "trusted_types"]
+__all__ = ["export_onnx", "load_model", "load_model_info", "save_model", "trusted_types"]
 
-FORMAT = 1
+#: 2: networks are lists, one entry for each of an ensemble.
+FORMAT = 2
 _MODEL, _INFO = "model.skops", "info.json"
 
 #: What a model file may hold beyond what skops trusts, by the module that has it. Those of
@@ -55,6 +60,7 @@ _TRUSTED = {
     "sklearn_ser.neural_network": (
         "AdversarialTask",
         "ClassificationTask",
+        "ConsistencyTask",
         "ContrastiveTask",
         "ELMClassifier",
         "HighLevelFeatures",
@@ -94,6 +100,10 @@ def trusted_types():
 def save_model(model, path, *, info=None):
     """Write a fitted estimator to one file.
 
+    What belongs to the place of the training stays out of it: the feature stores of audio steps,
+    and the `callbacks` of networks. Both parameters are None in the file, and stay as they are in
+    `model`.
+
     Parameters
     ----------
     model : estimator
@@ -123,7 +133,7 @@ def save_model(model, path, *, info=None):
     """
     import sklearn
 
-    target = _checked_target(path)
+    target = checked_target(path)
     facts = {
         "format": FORMAT,
         "sklearn_ser": __version__,
@@ -133,10 +143,7 @@ def save_model(model, path, *, info=None):
     }
     _check_estimator(model, "the model")
     content = archive_of({_INFO: json.dumps(facts, indent=2).encode(), _MODEL: _dumps(model)})
-    try:
-        replace_file(target, content)
-    except (OSError, ValueError) as error:
-        raise ModelFileError(f"cannot write the model file {str(path)!r}: {error}") from error
+    write_file(target, content)
 
 
 def load_model(path, *, trusted=()):
@@ -157,8 +164,8 @@ def load_model(path, *, trusted=()):
     Raises
     ------
     ModelFileError
-        If the file is missing, damaged, of a newer format, holds a type that is not trusted, or
-        something else than a fitted estimator.
+        If the file is missing, damaged, of a newer version or of an older format, holds a type
+        that is not trusted, or something else than a fitted estimator.
     """
     import skops.io
 
@@ -173,7 +180,7 @@ def load_model(path, *, trusted=()):
             f"{unknown}. If you know that they are harmless, name them in trusted="
         )
     with _refusing(f"model file {str(path)!r} cannot be read"):
-        with without_stores():
+        with model_file():
             model = skops.io.loads(data, trusted=[*trusted_types(), *trusted])
         _check_estimator(model, "what it holds")
         repr(model)  # a parameter may be missing, or be what no estimator has
@@ -196,7 +203,7 @@ def load_model_info(path):
     Raises
     ------
     ModelFileError
-        If the file is missing, damaged or of a newer format.
+        If the file is missing, damaged, of a newer version or of an older format.
     """
     return _read(path)[-1]
 
@@ -211,20 +218,6 @@ def _trusted_objects():
 
 def _full_name(found):
     return f"{found.__module__}.{found.__qualname__}"
-
-
-def _checked_target(path):
-    """Where to write, links resolved."""
-    target = Path(path)
-    with contextlib.suppress(ValueError):  # of a path that cannot be; writing will tell
-        target = target.resolve()
-    if target.is_dir():
-        raise ModelFileError(f"cannot write the model file {str(path)!r}: this is a folder")
-    if not target.parent.is_dir():
-        raise ModelFileError(
-            f"cannot write the model file {str(path)!r}: there is no folder {str(target.parent)!r}"
-        )
-    return target
 
 
 def _checked_info(info):
@@ -276,7 +269,7 @@ def _dumps(model):
     import skops.io
 
     try:
-        with without_stores():
+        with model_file():
             data = skops.io.dumps(model)
         _check(data, size_limit(len(data)), ())
         unknown = _untrusted(data, ())
@@ -307,12 +300,31 @@ def _read(path, *names):
             raise ModelFileError(
                 f"{_INFO} must have a format of 1 or higher, it has {str(file_format)[:40]}"
             )
-    if file_format > FORMAT:
+        written_by = _version_of(facts)
+    if file_format > FORMAT or written_by > Version(__version__):
         raise ModelFileError(
-            f"model file {str(path)!r} has format {file_format}, this version of sklearn_ser "
-            f"({__version__}) reads up to {FORMAT}: upgrade sklearn_ser"
+            f"model file {str(path)!r} has format {file_format} and was written by sklearn_ser "
+            f"{written_by}; this is {__version__}, which reads format {FORMAT} of its own and "
+            f"older versions: pip install --upgrade 'sklearn-ser>={written_by}'"
+        )
+    if file_format < FORMAT:
+        raise ModelFileError(
+            f"model file {str(path)!r} has format {file_format}, and this sklearn_ser "
+            f"({__version__}) reads format {FORMAT}: fit the model again and save it, or use the "
+            f"sklearn_ser that wrote it ({written_by})"
         )
     return *(members[name] for name in names), facts
+
+
+def _version_of(facts):
+    """The version of sklearn_ser that wrote the file; a file of any format tells it."""
+    try:
+        return Version(facts.get("sklearn_ser"))
+    except (TypeError, InvalidVersion) as error:
+        raise ModelFileError(
+            f"{_INFO} must have the version of sklearn_ser that wrote it, it has "
+            f"{str(facts.get('sklearn_ser'))[:40]}"
+        ) from error
 
 
 def _check(data, limit, trusted):

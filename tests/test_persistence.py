@@ -270,7 +270,7 @@ def test_a_model_file_names_no_store_and_cannot_choose_one(tmp_path, monkeypatch
     with zipfile.ZipFile(io.BytesIO(model)) as archive:
         assert str(tmp_path) not in archive.read("schema.json").decode()
     assert load_model(tmp_path / "m.ser").store is None
-    monkeypatch.setattr(persistence, "without_stores", contextlib.nullcontext)
+    monkeypatch.setattr(persistence, "model_file", contextlib.nullcontext)
     save_model(step, tmp_path / "hostile.ser")
     monkeypatch.undo()
     assert load_model(tmp_path / "hostile.ser").store is None

@@ -208,10 +208,13 @@ DAMAGED = "is not a model file of sklearn_ser, or is damaged: "
         (b'{"format": 1.9}', r"must have a format of 1 or higher, it has 1\.9"),
         (b"{}", "must have a format of 1 or higher, it has None"),
         (b"[1]", "info.json does not hold what save_model writes"),
-        (b'{"format": 1, "info": [1]}', "info.json does not hold what save_model writes"),
+        (b'{"format": 2, "info": [1]}', "info.json does not hold what save_model writes"),
         (b"[" * 100_000, "RecursionError"),
         (b'{"format": ' + b"9" * 5000 + b"}", "ValueError"),
-        (b'{"format": 1, "x":"\xff"}', "UnicodeDecodeError"),
+        (b'{"format": 2, "x":"\xff"}', "UnicodeDecodeError"),
+        (b'{"format": 2}', "must have the version of sklearn_ser that wrote it, it has None"),
+        (b'{"format": 2, "sklearn_ser": 3}', "that wrote it, it has 3"),
+        (b'{"format": 2, "sklearn_ser": "new"}', "that wrote it, it has new"),
     ],
     ids=lambda part: repr(part)[:30],
 )
@@ -222,11 +225,26 @@ def test_damaged_facts(good, path, read, info, text):
         read(path)
 
 
-def test_newer_format_says_so(good, path):
-    rewrite(path, good, info=b'{"format": 99}')
+@pytest.mark.parametrize(
+    ("file_format", "version", "text"),
+    [
+        (99, "0.1.0", r"has format 99 and was written by sklearn_ser 0\.1\.0; this is \d.*, which"),
+        (99, "9.1", r"reads format 2 of its own .*: pip install --upgrade 'sklearn-ser>=9\.1'$"),
+        (2, "99.0", r"has format 2 and was written by sklearn_ser 99\.0; this is "),
+        (2, "0.1.1.dev3", r"written by sklearn_ser 0\.1\.1\.dev3; this is "),
+        (1, "0.0.9", r"has format 1, and this .* reads format 2: fit .* that wrote it \(0\.0\.9\)"),
+    ],
+)
+def test_other_formats_and_newer_versions_say_what_to_do(good, path, file_format, version, text):
+    rewrite(path, good, info=json.dumps({"format": file_format, "sklearn_ser": version}).encode())
     for read in (load_model, load_model_info):
-        with pytest.raises(ModelFileError, match=r"has format 99, this version .* reads up to 1"):
+        with pytest.raises(ModelFileError, match=text):
             read(path)
+
+
+def test_files_of_older_versions_are_read(good, path):
+    rewrite(path, good, info=b'{"format": 2, "sklearn_ser": "0.0.9"}')
+    assert load_model(path).predict(X[:1]) == load_model(good).predict(X[:1])
 
 
 def patched(data, central, local, change):
@@ -268,7 +286,7 @@ def small_limit(monkeypatch):
 def test_zip_bombs_are_refused(good, path, small_limit):
     zeros = bytes(4 * 2**20)
     text = r"it would unpack to 4 MiB, and a file of its size may to \d MiB"
-    rewrite(path, good, info=b'{"format": 1}' + b" " * len(zeros))
+    rewrite(path, good, info=b'{"format": 2}' + b" " * len(zeros))
     for read in (load_model, load_model_info):
         with pytest.raises(ModelFileError, match=text):
             read(path)

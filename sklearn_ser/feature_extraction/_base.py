@@ -14,7 +14,7 @@ from sklearn_ser.audio import handle_failures, open_audio
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._parallel import extract_rows
 from sklearn_ser.utils._frames import FRAMES, frames_table
-from sklearn_ser.utils._stores import passing_state
+from sklearn_ser.utils._model_files import passing_state
 
 
 class AudioExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):

@@ -118,7 +118,9 @@ class SpeakerKFold(IdSplitter):
             {name: getattr(self, name) for name in self._parameter_constraints},
             caller_name=type(self).__name__,
         )
-        if self.random_state is not None and not self.shuffle:
+        # StackingClassifier puts a generator where it finds None, in any splitter.
+        set_by_hand = not isinstance(self.random_state, np.random.RandomState | None)
+        if set_by_hand and not self.shuffle:
             raise ValueError(
                 f"random_state={self.random_state!r} has no effect with shuffle=False: leave it "
                 f"at None, or set shuffle=True."

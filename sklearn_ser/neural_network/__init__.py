@@ -6,6 +6,7 @@ from sklearn_ser._lazy import lazy_attributes
 _LOCATIONS = {
     "AdversarialTask": "sklearn_ser.neural_network._tasks",
     "ClassificationTask": "sklearn_ser.neural_network._tasks",
+    "ConsistencyTask": "sklearn_ser.neural_network._tasks",
     "ContrastiveTask": "sklearn_ser.neural_network._tasks",
     "ELMClassifier": "sklearn_ser.neural_network._elm",
     "HighLevelFeatures": "sklearn_ser.neural_network._high_level_features",

@@ -116,8 +116,8 @@ class AuxiliaryPredictions:
         places = [place for place, task in enumerate(tasks) if isinstance(task, Labels)]
         if not self.net_.module_.frame_level:
             raise ValueError(
-                f"the encoder {self.encoder!r} gives one representation for a whole sequence: "
-                "probabilities of frames need one that works frame by frame, e.g. "
+                f"the encoder {self._architecture['encoder']!r} gives one representation for a "
+                "whole sequence: probabilities of frames need one that works frame by frame, e.g. "
                 'encoder="frame_dnn" or "lstm" with encoder_params={"pooling": "frames"}.'
             )
 

@@ -41,8 +41,8 @@ class WeightAverage:
         """Take the weights of an epoch in, after which the share `done` of training is over."""
         if self.kind == "swa":
             # Before it begins, the average is the latest weights.
-            self.count = self.count + 1 if done > SWA_START else 1
-            self._move(1.0 / self.count)
+            self.count = self.count + 1 if done > SWA_START else 0
+            self._move(1.0 / max(self.count, 1))
 
     @torch.no_grad()
     def _move(self, share):

@@ -22,6 +22,7 @@ from sklearn_ser.neural_network._state import check_state
 from sklearn_ser.neural_network._training import make_net
 from sklearn_ser.utils._failed import with_missing
 from sklearn_ser.utils._frames import FRAMES
+from sklearn_ser.utils._model_files import passing_state
 from sklearn_ser.utils._threads import torch_threads
 
 
@@ -130,17 +131,17 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         check_is_fitted(self)
         return self._net_cache.get(self._build_nets)
 
-    def _store_networks(self, architecture, members, tasks, *, keep_state):
+    def _store_networks(self, architecture, members, tasks):
         """Keep trained networks, as plain values only."""
         self._architecture = architecture
         self._weights = [member.weights for member in members]
         self._temperatures = [member.temperature for member in members]
-        self._states = [member.state for member in members] if keep_state else []
+        self._states = [member.state for member in members if member.state is not None]
         self._tasks = [task.state() for task in tasks]
         self._history = [member.history for member in members]
         self._best_epochs = [member.best_epoch for member in members]
         self._splits = [member.split for member in members]
-        if not keep_state:  # one more epoch leaves them as they were
+        if not self._states:  # an epoch of partial_fit leaves them as they were
             self._rounds = [member.rounds for member in members]
         self.validation_split_ = members[0].split
         self.best_epoch_ = members[0].best_epoch
@@ -205,11 +206,11 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         # The nets are torch, which neither skops nor another device can take: they are built anew.
         state = dict(super().__getstate__())
         state.pop("_net_cache", None)
-        return state
+        return passing_state(state)
 
     def __setstate__(self, state):
         check_state(state)  # it may come from a file
-        super().__setstate__(state)
+        super().__setstate__(passing_state(state))
         if "_weights" in state:
             self._net_cache = NetCache()
 

@@ -98,6 +98,8 @@ def _targets(task, data, main_codes):
     """Targets of one auxiliary task, and the rows' weights in it."""
     if task.kind == "reconstruction":
         return np.empty((len(data.weights), 0)), data.weights
+    if task.kind == "consistency":
+        return np.empty((len(data.weights), 0)), data.weights * (main_codes < 0)
     if task.kind == "contrastive":
         columns = [
             main_codes

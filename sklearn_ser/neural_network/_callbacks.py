@@ -2,15 +2,58 @@
 
 import numpy as np
 from skorch.callbacks import Callback
+from skorch.callbacks.scoring import ScoringBase
 
 from sklearn_ser.exceptions import SerError
 
 
 class StopTraining(Exception):
-    """Raised by a callback to end the training in good order.
+    """Ends the training in good order, after an epoch.
 
     skorch's own sign for this is KeyboardInterrupt, which cannot be told from a person's Ctrl-C.
     """
+
+
+def diverged(where):
+    """The error of a training that has left the finite numbers."""
+    return SerError(
+        f"training diverged: {where}. Standardise the features before the network (GroupScaler, "
+        "StandardScaler), or lower learning_rate."
+    )
+
+
+def check_callbacks(callbacks):
+    """Refuse what is no skorch callback, or one that cannot work here.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming its place.
+    """
+    for place, given in enumerate(callbacks or []):
+        callback = given[1] if isinstance(given, tuple) and len(given) == 2 else given
+        kind = callback if isinstance(callback, type) else type(callback)
+        if not issubclass(kind, Callback):
+            raise TypeError(
+                f"callbacks[{place}] must be a skorch callback (or a name and one), got {given!r}."
+            )
+        if issubclass(kind, ScoringBase):
+            raise ValueError(
+                f"callbacks[{place}]: {kind.__name__} takes batches with one target. The scores of "
+                "held-out rows are there without it, as valid_score_y and so on in the history."
+            )
+
+
+def without_held_out_rows(callbacks):
+    """Those that can work in a training in which nothing is held out."""
+    kept = []
+    for given in callbacks or []:
+        callback = given[1] if isinstance(given, tuple) else given
+        if isinstance(callback, type):  # of which skorch makes one with its defaults
+            callback = callback()
+        if not str(getattr(callback, "monitor", "")).startswith("valid_"):
+            kept.append(given)
+    return kept
 
 
 class EpochRecorder(Callback):
@@ -25,6 +68,8 @@ class EpochRecorder(Callback):
     def __init__(self, record, tasks):
         self.record = record
         self.tasks = tasks
+        self.weights = [task.weight for task in tasks]
+        self.lowest = {}
 
     def on_epoch_end(self, net, **kwargs):
         row = {"epoch": len(net.history)}
@@ -40,17 +85,24 @@ class EpochRecorder(Callback):
             row[f"valid_score_{name}"] = score
         for task, weight in zip(self.tasks, weights, strict=True):
             row[f"weight_{task.name}"] = float(weight)
-        if not np.isfinite(row[f"train_loss_{self.tasks[0].name}"]):
-            raise SerError(
-                f"training diverged: the loss was not finite in epoch {row['epoch']}. Standardise "
-                "the features before the network (GroupScaler, StandardScaler), or lower "
-                "learning_rate."
-            )
+        # Of a task without a target in these rows there is no loss, which is no divergence.
+        there = net.history[-1]["train_labelled"] & (np.array(self.weights) > 0.0)
+        if not np.isfinite(net.history[-1]["train_losses"][there]).all():
+            raise diverged(f"the loss was not finite in epoch {row['epoch']}")
         self.record.epochs.append(row)
         self.record.best_epoch = row["epoch"]
-        for name, value in row.items():  # for callbacks of a user's own
+        self._tell(net, row)
+
+    def _tell(self, net, row):
+        """Put it into the net's history, for callbacks of a user's own, in skorch's manner."""
+        for name, value in row.items():
             if name != "epoch":
                 net.history.record(name, value)
+        for name in {"train_loss", "valid_loss"} & set(row):
+            best = row[name] < self.lowest.get(name, np.inf)
+            net.history.record(f"{name}_best", best)
+            if best:
+                self.lowest[name] = row[name]
 
 
 class ProgressBar(Callback):
@@ -106,6 +158,15 @@ class BestWeights(Callback):
         self.record.best_epoch = self.best_epoch_
 
 
+class LastWeights(Callback):
+    """Keeps the weights of the last whole epoch, which an interrupted one does not change."""
+
+    weights_ = None
+
+    def on_epoch_end(self, net, **kwargs):
+        self.weights_ = net.evaluated_weights()
+
+
 class Patience(Callback):
     """Ends a training that has not got better for some epochs.
 
@@ -128,12 +189,20 @@ class Patience(Callback):
 
 
 class LeaveWeights(Callback):
-    """At the end, puts into the module the best weights, or else the averaged ones, if any."""
+    """At the end, puts the weights that another callback kept into the module.
 
-    def __init__(self, best=None):
-        self.best = best
+    Parameters
+    ----------
+    kept : BestWeights or LastWeights
+    """
+
+    def __init__(self, kept):
+        self.kept = kept
 
     def on_train_end(self, net, **kwargs):
-        weights = net.evaluated_weights() if self.best is None else self.best.weights_
-        if weights is not None:
-            net.module_.load_state_dict(weights)
+        weights = self.kept.weights_
+        if weights is None:
+            return
+        if not all(bool(value.isfinite().all()) for value in weights.values()):
+            raise diverged(f"weights were not finite after epoch {len(net.history)}")
+        net.module_.load_state_dict(weights)

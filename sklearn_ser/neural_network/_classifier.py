@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
+from torch import nn
 
 from sklearn_ser.neural_network._aux_predictions import AuxiliaryPredictions
 from sklearn_ser.neural_network._base import MultiTaskNetwork
 from sklearn_ser.neural_network._encoders import ENCODERS
-from sklearn_ser.neural_network._fitting import fit_network, warn_interrupted
+from sklearn_ser.neural_network._fitting import fit_network
+from sklearn_ser.neural_network._inputs import labelled_rows
 from sklearn_ser.neural_network._mlp import ACTIVATIONS
 from sklearn_ser.neural_network._module import DTYPES
 from sklearn_ser.neural_network._nested_params import NestedParams
@@ -62,7 +65,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         as ``tasks__gender__weight``.
     aux_weight : float, default=0.3
         Weight of the loss of every auxiliary task that names none; `y` has weight 1.
-    loss_weighting : {"fixed", "uncertainty", "pcgrad", "gradnorm"}, default="fixed"
+    loss_weighting : {"fixed", "uncertainty", "pcgrad"}, default="fixed"
         "fixed": the sum of the weighted losses. "uncertainty": each is divided by a learnt variance
         [4]_. "pcgrad": parts of the tasks' gradients that conflict are cut [5]_.
     class_weight : "balanced", dict or None, default=None
@@ -91,8 +94,9 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     mixup_alpha : float, default=0.0
         Above 0, the rows of a batch are mixed in pairs, with a share drawn from Beta(alpha, alpha),
         and every task learns both rows' targets by their shares [7]_.
-    input_noise : float, default=0.0
-        Standard deviation of normal noise on the (standardised) inputs in training.
+    input_noise : float, default=1.0
+        Standard deviation of normal noise on the inputs in training, in units of each feature's
+        own standard deviation over the training rows.
     input_dropout : float, default=0.0
         Share of the input values that is zeroed in training, in [0, 1).
     early_stopping : bool, default=True
@@ -104,20 +108,22 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         since whole groups are held out.
     validation_by : str or None, default=None
         Hold out whole groups of another kind than `groups`: the name of a column or index level of
-        X, or of a column of `aux`, such as "corpus".
+        X, or of a column of `aux`, such as "corpus". Under ``tasks="auto"`` a column of `aux` is
+        a task, too.
     monitor : {"loss", "score"}, default="loss"
         Of `y` on the held-out rows: its loss, or unweighted average recall.
     patience : int, default=10
         Epochs without improvement after which training stops.
-    refit : bool, default=False
+    refit : bool, default=True
         After early stopping, train anew on all rows for the number of epochs that was best.
     n_estimators : int, default=1
         Networks, each with its own first weights, order of rows and held-out groups, whose mean
         probabilities are predicted.
     calibrate : bool, default=False
         Divide the outputs for `y` by a temperature that fits the held-out rows best [8]_: honest
-        probabilities, the same labels. Where nothing can be held out it is 1. Without early
-        stopping the rows are held out for this alone.
+        probabilities, and of one network the same labels (of several, each has its own). Where
+        nothing can be held out it is 1, with a warning. Without early stopping the rows are held
+        out for this alone.
     unlabelled : -1, "nan" or None, default=None
         What marks a row without a label in `y`. Such rows train the auxiliary tasks only. None:
         every row has a label.
@@ -133,7 +139,11 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     callbacks : list or None, default=None
         skorch callbacks. They find ``train_loss``, ``valid_loss`` and the other columns of
         `history_` in the history of the net that they are given, and are called as they are, not
-        copied: by every network in turn.
+        copied: by every network in turn, and again in a training anew (`refit`), where those that
+        monitor held-out rows (skorch's EarlyStopping) are left out. In ``on_train_end`` the net
+        has the weights that are kept. ``clone``, and so a search, copies a callback by its
+        parameters: its other attributes must have names that end in an underscore. A model file
+        (:func:`~sklearn_ser.save_model`) is written without them.
     mixed_precision : "auto" or bool, default="auto"
         Train in bfloat16 where that is faster. "auto": on GPUs that have it.
     compile : bool or str, default=False
@@ -218,12 +228,24 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     for bit what they would learn without it. Early stopping looks at `y` alone.
 
     Ctrl-C ends :meth:`fit` with KeyboardInterrupt, as it ends anything else; if at least one epoch
-    is complete, the estimator is fitted all the same, with the best weights so far, and a
-    TrainingWarning says how far training got.
+    is complete, the estimator is fitted all the same, with the best weights so far (of several
+    networks, with those that have weights), and a TrainingWarning says how far training got.
+    Before that, and after any error, the estimator is as it was.
 
     With metadata routing on, ``fit`` asks for ``aux``, ``sample_weight``, and takes ``speaker`` as
     its `groups`. A ``StandardScaler`` before it then has to be told whether it wants weights too:
     ``StandardScaler().set_fit_request(sample_weight=False)``.
+
+    ``StackingClassifier`` hands its metadata to the final estimator too. Let X carry the speakers
+    as an index level, which splitters and early stopping find, give `aux` alone, and take a final
+    estimator that accepts it: ``StackingClassifier([("net", MTLNeuralClassifier()), ("svm",
+    LinearSVC())], final_estimator=MTLNeuralClassifier(tasks=None), cv=SpeakerKFold()).fit(X, y,
+    aux=aux)``.
+
+    With `unlabelled`, Pipeline, searches with a splitter object and ``cross_validate`` work as
+    ever. Meta-estimators that recode labels (voting, bagging, stacking, calibration, one against
+    the rest) would make a class of the rows without one: a fit inside them is refused. What was
+    fitted before can be calibrated (``FrozenEstimator``).
 
     References
     ----------
@@ -289,7 +311,8 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     }
 
     _parameter_constraints = {
-        "encoder": [StrOptions({"auto", *ENCODERS}), type],
+        # An instance is refused in fit, in words that say what to give instead.
+        "encoder": [StrOptions({"auto", *ENCODERS}), type, nn.Module],
         "encoder_params": [dict, None],
         "hidden_units": ["array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],
@@ -357,14 +380,14 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         max_grad_norm=None,
         weight_averaging=None,
         mixup_alpha=0.0,
-        input_noise=0.0,
+        input_noise=1.0,
         input_dropout=0.0,
         early_stopping=True,
         validation_fraction=0.2,
         validation_by=None,
         monitor="loss",
         patience=10,
-        refit=False,
+        refit=True,
         n_estimators=1,
         calibrate=False,
         unlabelled=None,
@@ -467,10 +490,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
             given and could not be kept apart.
         """
         continued = self.warm_start and hasattr(self, "_weights")
-        interrupted = fit_network(self, X, y, aux, groups, sample_weight, continued=continued)
-        if interrupted is not None:
-            warn_interrupted(interrupted, self)
-            raise KeyboardInterrupt
+        fit_network(self, X, y, aux, groups, sample_weight, continued=continued)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -480,10 +500,17 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         The first call, before any fit, makes the network: its tasks, and what they know (classes,
         scales), are those of the rows of this call. After :meth:`fit`, it fine-tunes.
 
+        The optimiser goes on from call to call, through pickle too; after a fit, another
+        `loss_weighting` or other tasks in the sum it begins anew. How many calls there will be is
+        not known: the learning rate is constant, weights are not averaged, and what grows with
+        training (adversaries) does so over `max_epochs` calls. A temperature that :meth:`fit` has
+        found stays. An interrupted call, or one that fails, changes nothing.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or frame sequences
         y : array-like of shape (n_samples,)
+            May lack classes and, after the first call, with `unlabelled` have no label at all.
         classes : array-like of shape (n_classes,), default=None
             All labels that any call will have. Needed in the first call.
         aux, groups, sample_weight
@@ -504,6 +531,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         if not continued:
             if known is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
+            _check_classes(known, self.unlabelled)
         elif known is not None and not np.array_equal(known, self.classes_):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
@@ -559,13 +587,29 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         ----------
         X : array-like of shape (n_samples, n_features), or frame sequences
         y : array-like of shape (n_samples,)
+            Rows without a label, as `unlabelled` marks them, do not count.
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
         -------
         float
+            NaN where no row has a label.
         """
         predicted = self.predict(X).astype(object)
         truth = column_or_1d(y).astype(object)
         check_consistent_length(predicted, truth, sample_weight)
-        return float(np.average(predicted == truth, weights=sample_weight))
+        labelled = labelled_rows(truth, self.unlabelled)
+        if not labelled.any():
+            return float("nan")
+        weights = None if sample_weight is None else np.asarray(sample_weight)[labelled]
+        return float(np.average((predicted == truth)[labelled], weights=weights))
+
+
+def _check_classes(classes, unlabelled):
+    if len(classes) < 2:
+        raise ValueError(f"classes must hold at least 2 labels, got {classes.tolist()}.")
+    if not labelled_rows(classes, unlabelled).all() or pd.isna(classes).any():
+        raise ValueError(
+            f"classes holds {classes.tolist()}, among them what marks rows without a label "
+            f"(unlabelled={unlabelled!r}, NaN and None): give the labels alone."
+        )

@@ -11,7 +11,6 @@ from torch.nn import functional
 from sklearn_ser.neural_network._parameter import Parameter
 from sklearn_ser.neural_network._pooling import POOLINGS
 from sklearn_ser.neural_network._random import Dropout, convolution, layer_norm, linear
-from sklearn_ser.neural_network._sequences import FrameBatch
 
 
 class ConformerEncoder(nn.Module):
@@ -89,7 +88,8 @@ class ConformerEncoder(nn.Module):
         self.n_outputs = self.pool.n_outputs
 
     def forward(self, batch):
-        batch = averaged(batch, self.subsampling)
+        if self.subsampling > 1:
+            batch = batch.averaged(self.subsampling)
         hidden = self.project(batch.frames)
         hidden = hidden + batch.unpadded(_positions(batch, hidden))
         for block in self.blocks:
@@ -169,22 +169,6 @@ class GatedConvolution(nn.Module):
         return self.output(functional.silu(self.norm(x)))
 
 
-def averaged(batch, size):
-    """Sequences of the means of `size` frames each; the last of a sequence may be of fewer."""
-    if size == 1:
-        return batch
-    lengths = -(-batch.lengths // size)
-    first = lengths.cumsum(0) - lengths
-    starts = batch.lengths.cumsum(0) - batch.lengths
-    rows = torch.arange(len(batch)).repeat_interleave(batch.lengths)
-    group = first[rows] + (torch.arange(len(rows)) - starts[rows]) // size
-    group = group.to(batch.frames.device)
-    n_groups = int(lengths.sum())
-    sums = batch.frames.new_zeros(n_groups, batch.frames.shape[1]).index_add(0, group, batch.frames)
-    counts = torch.bincount(group, minlength=n_groups).to(sums.dtype)
-    return FrameBatch(sums / counts[:, None], lengths)
-
-
 def _positions(batch, like):
     """Sinusoids of each frame's time (Vaswani et al., 2017), padded like the batch."""
     width = like.shape[1]
@@ -192,4 +176,4 @@ def _positions(batch, like):
     rates = torch.arange(0, width, 2, dtype=like.dtype, device=like.device)
     angles = time * torch.exp(rates * (-math.log(10000.0) / width))
     table = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(start_dim=1)
-    return table.expand(len(batch), -1, -1)
+    return table.expand(batch.n_sequences, -1, -1)

@@ -12,7 +12,6 @@ from sklearn_ser.neural_network._parameter import Parameter
 from sklearn_ser.neural_network._pooling import AttentivePooling
 from sklearn_ser.neural_network._random import Dropout, convolution, layer_norm
 from sklearn_ser.neural_network._recurrent import LSTMLayers
-from sklearn_ser.neural_network._sequences import FrameBatch
 
 KERNEL = 3
 
@@ -131,21 +130,18 @@ class ConvolutionBlock(nn.Module):
         """
         x = self.norm(self.convolution(x).permute(0, 2, 3, 1))
         x = self.dropout(self.activation(x)).permute(0, 3, 1, 2)
-        lengths = batch.lengths
         if not batch.is_full:
-            # What is beyond the end would be seen by the next block, and by pooling.
-            x = x.masked_fill(~_within(lengths, x.shape[2], x.device)[:, None, :, None], -torch.inf)
-        halving = self.stride[0] == 2
-        x = functional.max_pool2d(
-            functional.pad(x, (0, 0, 0, x.shape[2] % 2 if halving else 0), value=-torch.inf),
-            self.stride,
-        )
-        if halving:
-            lengths = (lengths + 1) // 2
+            # What is beyond the end would be seen by pooling, and by the next block.
+            x = x.masked_fill(_beyond(batch, x), -torch.inf)
+        # Over time the last may be alone; a last band without a partner is left out.
+        x = functional.max_pool2d(x[..., : x.shape[3] // 2 * 2], self.stride, ceil_mode=True)
+        batch = batch.shortened(self.stride[0])
         if not batch.is_full:
-            x = x.masked_fill(~_within(lengths, x.shape[2], x.device)[:, None, :, None], 0.0)
-        return x, FrameBatch(x.new_empty(int(lengths.sum()), 0), lengths)
+            x = x.masked_fill(_beyond(batch, x), 0.0)
+        return x, batch
 
 
-def _within(lengths, longest, device):
-    return (torch.arange(longest) < lengths[:, None]).to(device)
+def _beyond(batch, x):
+    """Which places of (n_sequences, channels, time, bands) are beyond the end of a sequence."""
+    there = torch.arange(x.shape[2]) < batch.lengths[:, None]
+    return ~there.to(x.device)[:, None, :, None]

@@ -11,6 +11,7 @@ from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.neural_network._tasks import (
     AdversarialTask,
     ClassificationTask,
+    ConsistencyTask,
     ContrastiveTask,
     ReconstructionTask,
     RegressionTask,
@@ -80,8 +81,9 @@ class Labels(_Fitted):
         try:
             labels = np.asarray(values) if values else np.empty(0)
             classes = np.unique(labels)
-            texts = labels.dtype.kind in "US"
-            usable = labels.ndim == 1 and (not texts or all(isinstance(v, str) for v in values))
+            plain = labels.ndim == 1 and labels.dtype.kind in "Ubiuf"
+            texts = labels.dtype.kind == "U"
+            usable = plain and (not texts or all(isinstance(value, str) for value in values))
         except (TypeError, ValueError):
             usable = False
         if not usable:
@@ -259,8 +261,29 @@ class Contrast(_Fitted):
         return {"n_outputs": self.n_outputs}
 
 
+@dataclass(frozen=True)
+class Consistency(_Fitted):
+    """Guesses of the main task for rows without a label; it has no head of its own.
+
+    Parameters
+    ----------
+    spec : ConsistencyTask
+    """
+
+    spec: ConsistencyTask = field(default_factory=ConsistencyTask, compare=False)
+    kind = "consistency"
+    spec_type = ConsistencyTask
+    n_outputs = 0
+    predicts = False
+    constant_value = None
+
+    def _own_state(self):
+        return {}
+
+
 TASK_KINDS = {
-    kind.kind: kind for kind in (Labels, AdversarialLabels, Values, Reconstruction, Contrast)
+    kind.kind: kind
+    for kind in (Labels, AdversarialLabels, Values, Reconstruction, Contrast, Consistency)
 }
 
 

@@ -1,7 +1,6 @@
 """What ``fit`` and ``partial_fit`` do: from what they are given to trained networks."""
 
 import contextlib
-import sys
 
 import numpy as np
 import torch
@@ -9,6 +8,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.neural_network._batches import pack_rows
+from sklearn_ser.neural_network._callbacks import check_callbacks
 from sklearn_ser.neural_network._encoders import choose_encoder
 from sklearn_ser.neural_network._fitted_tasks import Labels
 from sklearn_ser.neural_network._inputs import check_training_data
@@ -16,22 +16,13 @@ from sklearn_ser.neural_network._make_tasks import MAIN_TASK, make_tasks, rebind
 from sklearn_ser.neural_network._members import member_seed, train_member
 from sklearn_ser.neural_network._module import describe_network, resolve_device
 from sklearn_ser.neural_network._random import global_randomness
+from sklearn_ser.neural_network._recoding import refuse_recoding
 from sklearn_ser.neural_network._tasks import ClassificationTask
 from sklearn_ser.neural_network._training import TrainingSettings
 from sklearn_ser.utils._ids import find_id
 from sklearn_ser.utils._progress import progress
 from sklearn_ser.utils._threads import torch_threads
 from sklearn_ser.utils._user_line import warn_user
-
-#: Modules of scikit-learn whose meta-estimators recode y, or count every label as a class.
-_RECODING = {
-    "sklearn.calibration": "CalibratedClassifierCV",
-    "sklearn.ensemble._bagging": "BaggingClassifier",
-    "sklearn.ensemble._voting": "VotingClassifier",
-    "sklearn.ensemble._stacking": "StackingClassifier",
-    "sklearn.multiclass": "a multiclass meta-estimator",
-    "sklearn.multioutput": "a multioutput meta-estimator",
-}
 
 
 def fit_network(
@@ -51,16 +42,40 @@ def fit_network(
     classes : array-like, optional
         All classes, where y may lack some.
 
-    Returns
-    -------
-    int or None
-        Epochs of the longest training, if it was interrupted; None otherwise.
+    Raises
+    ------
+    KeyboardInterrupt
+        If it was interrupted, with what was trained so far stored, and a warning. Where there is
+        nothing to keep (or nothing whole: of a pass over all rows), and after any other error,
+        the estimator is as it was.
     """
-    pseudo_labels = None if one_epoch else estimator.pseudo_labels
-    if pseudo_labels is not None:
-        pseudo_labels.check(estimator.unlabelled)
+    with _unchanged_on_error(estimator):
+        interrupted = _fit_network(
+            estimator, X, y, aux, groups, sample_weight, continued, one_epoch, classes
+        )
+    if interrupted is not None:
+        warn_user(f"training was interrupted {interrupted}", TrainingWarning)
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _unchanged_on_error(estimator):
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def _fit_network(estimator, X, y, aux, groups, sample_weight, continued, one_epoch, classes):
+    """As `fit_network`; returns where it was interrupted, or None."""
+    if estimator.pseudo_labels is not None:
+        estimator.pseudo_labels.check(estimator.unlabelled)
     if estimator.unlabelled is not None:
         refuse_recoding(estimator.unlabelled)
+    check_callbacks(estimator.callbacks)
     device = resolve_device(estimator.device)
     encoder = choose_encoder(estimator.encoder, X)
     groups = validation_groups(estimator.validation_by, X, aux, groups)
@@ -78,6 +93,7 @@ def fit_network(
         reset=not continued,
     )
     tasks, dropped = _tasks(estimator, data, continued, classes)
+    _refuse_idle_guesses(tasks, estimator.unlabelled)
     architecture = describe_network(
         encoder,
         data.X,
@@ -96,47 +112,11 @@ def fit_network(
         seed = member_seed(estimator._seed, estimator.n_iter_)
     else:
         seed = int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
-    settings = training_settings(estimator, one_epoch)
-    watched = estimator.early_stopping or estimator.calibrate or pseudo_labels is not None
-    held_out = watched and not one_epoch
-    n_rounds = 1 if pseudo_labels is None else 1 + pseudo_labels.max_rounds
-    n_epochs = settings.max_epochs * estimator.n_estimators * n_rounds
-    members, rows_there = [], rows.to(device)
     own = not isinstance(encoder, str)
-    with (
-        global_randomness(seed) if own else contextlib.nullcontext(),
-        torch_threads(estimator.n_threads),
-        progress(
-            total=n_epochs, desc=type(estimator).__name__, unit="epoch", verbose=estimator.verbose
-        ) as bar,
-    ):
-        for place in range(estimator.n_estimators):
-            old = _old_member(estimator, place, one_epoch) if continued else {}
-            member = train_member(
-                architecture,
-                tasks,
-                rows_there,
-                data.groups,
-                data.weights,
-                settings,
-                fraction=estimator.validation_fraction if held_out else None,
-                early_stopping=estimator.early_stopping and held_out,
-                calibrate=estimator.calibrate,
-                refit=estimator.refit,
-                place=place,
-                seed=member_seed(seed, place),
-                device=device,
-                bar=bar,
-                pseudo_labels=pseudo_labels,
-                **old,
-            )
-            if member is not None:
-                members.append(member)
-            if member is None or member.interrupted:
-                break
-    if not members:  # interrupted before there was anything to keep
-        raise KeyboardInterrupt
-    interrupted = members[-1].interrupted or len(members) < estimator.n_estimators
+    with global_randomness(seed) if own else contextlib.nullcontext():
+        members, interrupted = _train_members(
+            estimator, architecture, tasks, rows, data, seed, device, continued, one_epoch
+        )
     if one_epoch and continued:
         _add_history(estimator, members)
     estimator.classes_ = tasks[0].classes
@@ -144,9 +124,73 @@ def fit_network(
         task.name: task.classes for task in tasks[1:] if isinstance(task, Labels)
     }
     estimator.dropped_tasks_ = dropped
-    estimator._seed = seed if not (continued and one_epoch) else estimator._seed
-    estimator._store_networks(architecture, members, tasks, keep_state=one_epoch)
-    return estimator.n_iter_ if interrupted else None
+    if not (continued and one_epoch):
+        estimator._seed = seed
+    estimator._store_networks(architecture, members, tasks)
+    return interrupted
+
+
+def _train_members(estimator, architecture, tasks, rows, data, seed, device, continued, one_epoch):
+    """The trained networks, and where the training was interrupted, or None."""
+    settings = training_settings(estimator, one_epoch)
+    pseudo_labels = None if one_epoch else estimator.pseudo_labels
+    watched = estimator.early_stopping or estimator.calibrate or pseudo_labels is not None
+    held_out = watched and not one_epoch
+    n_epochs = (1 if one_epoch else settings.max_epochs) * estimator.n_estimators
+    members, rows = [], rows.to(device)
+    with (
+        torch_threads(estimator.n_threads),
+        progress(
+            total=n_epochs, desc=type(estimator).__name__, unit="epoch", verbose=estimator.verbose
+        ) as bar,
+    ):
+        for place in range(estimator.n_estimators):
+            old = _old_member(estimator, place, one_epoch) if continued else {}
+            try:
+                member = train_member(
+                    architecture,
+                    tasks,
+                    rows,
+                    data.groups,
+                    data.weights,
+                    settings,
+                    fraction=estimator.validation_fraction if held_out else None,
+                    early_stopping=estimator.early_stopping and held_out,
+                    calibrate=estimator.calibrate,
+                    refit=estimator.refit,
+                    place=place,
+                    seed=member_seed(seed, place),
+                    device=device,
+                    bar=bar,
+                    one_epoch=one_epoch,
+                    pseudo_labels=pseudo_labels,
+                    **old,
+                )
+            except KeyboardInterrupt:  # between epochs
+                member = None
+            if member is not None:
+                members.append(member)
+            if member is None or member.interrupted:
+                if not members or one_epoch:
+                    raise KeyboardInterrupt
+                return members, _how_far(estimator, members, place, member)
+    return members, None
+
+
+def _how_far(estimator, members, place, member):
+    """Where a training was interrupted, and what is left of it."""
+    n_epochs = 0 if member is None else len(member.history["epoch"])
+    after = f"after {n_epochs} of at most {estimator.max_epochs} epochs"
+    if estimator.n_estimators > 1:
+        return (
+            f"in network {place + 1} of {estimator.n_estimators}, {after}: the estimator is "
+            f"fitted with {len(members)} of them"
+        )
+    if member.interrupted == "refit":
+        after = "while the network was trained anew on all rows (refit=True)"
+    if member.interrupted == "self-training":
+        after = f"after round {len(member.rounds) - 1} of self-training"
+    return f"{after}: the network is fitted with the weights of epoch {member.best_epoch}"
 
 
 def validation_groups(name, X, aux, groups):
@@ -169,27 +213,9 @@ def training_settings(estimator, one_epoch=False):
     """The parameters of an estimator that are about training."""
     names = TrainingSettings.__dataclass_fields__
     values = {name: getattr(estimator, name) for name in names}
-    if one_epoch:
-        values |= {"max_epochs": 1, "lr_schedule": "constant", "warmup": 0.0}
+    if one_epoch:  # how many there will be is not known
+        values |= {"lr_schedule": "constant", "warmup": 0.0, "weight_averaging": None}
     return TrainingSettings(**values)
-
-
-def refuse_recoding(unlabelled):
-    """Refuse a fit within a meta-estimator in which unlabelled rows would become a class.
-
-    It hands on y as codes of a LabelEncoder's, or itself takes -1 for a class, neither of which
-    shows in what arrives here: only who calls tells.
-    """
-    frame = sys._getframe(1)
-    while frame is not None:
-        name = _RECODING.get(frame.f_globals.get("__name__"))
-        if name is not None:
-            raise ValueError(
-                f"unlabelled={unlabelled!r} does not work inside {name}, which recodes the labels: "
-                "rows without a label would be taken for a class of their own. Fit it on labelled "
-                "rows with unlabelled=None, or put the network outermost."
-            )
-        frame = frame.f_back
 
 
 def _tasks(estimator, data, continued, classes):
@@ -224,6 +250,15 @@ def _tasks(estimator, data, continued, classes):
     return [main, *tasks], dropped
 
 
+def _refuse_idle_guesses(tasks, unlabelled):
+    for task in tasks:
+        if task.kind == "consistency" and unlabelled is None:
+            raise ValueError(
+                f"tasks[{task.name!r}] learns from rows without a label, and unlabelled=None says "
+                'that there are none: set unlabelled=-1 or "nan", as y marks them.'
+            )
+
+
 def _refuse_other_network(estimator, architecture):
     old = estimator._architecture
     changed = sorted(
@@ -245,11 +280,13 @@ def _refuse_other_network(estimator, architecture):
 
 
 def _old_member(estimator, place, one_epoch):
-    states = estimator._states
-    return {
-        "weights": estimator._weights[place],
-        "state": states[place] if one_epoch and states else None,
-    }
+    old = {"weights": estimator._weights[place]}
+    if one_epoch:
+        old["temperature"] = estimator._temperatures[place]
+        old["epochs_before"] = len(estimator._history[place]["epoch"])
+        if estimator._states:
+            old["state"] = estimator._states[place]
+    return old
 
 
 def _add_history(estimator, members):
@@ -263,17 +300,3 @@ def _add_history(estimator, members):
             for name in {**old, **new}
         }
         member.best_epoch += start
-
-
-def warn_interrupted(n_epochs, estimator):
-    """Say how far an interrupted training got."""
-    warn_user(
-        f"training was interrupted after {n_epochs} of at most {estimator.max_epochs} epochs: the "
-        f"network is fitted with the weights of epoch {estimator.best_epoch_}"
-        + (
-            f", {len(estimator._weights)} of {estimator.n_estimators} networks"
-            if estimator.n_estimators > 1
-            else ""
-        ),
-        TrainingWarning,
-    )

@@ -141,7 +141,7 @@ def check_training_data(
     _check_order(X, y, {"aux": aux, "groups": groups, "sample_weight": sample_weight})
     y = column_or_1d(y, warn=True)
     check_consistent_length(failed, y)
-    y, labelled = _check_labels(y, unlabelled)
+    y, labelled = _check_labels(y, unlabelled, classes)
     data = TrainingData(
         X=x,
         y=y,
@@ -184,30 +184,41 @@ def _index_levels(table):
     return list(table.index.names) if isinstance(table, pd.DataFrame | pd.Series) else []
 
 
-def _check_labels(y, unlabelled):
-    """y, and which of its rows have a label; missing labels are refused unless asked for."""
+def _check_labels(y, unlabelled, known=None):
+    """y, and which of its rows have a label; missing labels are refused unless asked for.
+
+    With the classes `known`, no row needs to have one.
+    """
     if y.dtype.kind == "f":
         assert_all_finite(y, allow_nan=True, input_name="y")
     missing = np.asarray(pd.isna(y))
-    if unlabelled == "nan":
-        labelled = ~missing
-    elif missing.any():
+    if missing.any() and unlabelled != "nan":
         raise ValueError(
             f"Input y contains NaN (or None) in {missing.sum()} rows, the first is row "
             f"{np.flatnonzero(missing)[0]}. Leave these rows out, or set unlabelled='nan' to "
             "train only the auxiliary tasks on them."
         )
-    elif unlabelled == -1:
-        labelled = np.asarray(pd.Series(y, dtype=object) != -1)
-    else:
-        return y, np.ones(len(y), dtype=bool)
+    labelled = labelled_rows(y, unlabelled)
+    if unlabelled is None:
+        return y, labelled
     if not labelled.any():
-        raise ValueError(f"no row of y has a label (unlabelled={unlabelled!r}).")
+        if known is None:
+            raise ValueError(f"no row of y has a label (unlabelled={unlabelled!r}).")
+        return np.full(len(y), known[0]), labelled
     if y.dtype == object:
         # Without the markers the rest may be plain numbers or plain strings.
         y = np.where(labelled, y, y[labelled][0])
         y = np.array(y.tolist())
     return y, labelled
+
+
+def labelled_rows(y, unlabelled):
+    """Which rows of `y`, a 1-D array, have a label, given what marks those without."""
+    if unlabelled == "nan":
+        return ~np.asarray(pd.isna(y))
+    if unlabelled == -1:
+        return np.asarray(pd.Series(y, dtype=object) != -1)
+    return np.ones(len(y), dtype=bool)
 
 
 def _check_classes(estimator, data, known):

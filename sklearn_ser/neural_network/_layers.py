@@ -42,5 +42,5 @@ class LayersEncoder(nn.Module):
         return self.layer_scores.softmax(dim=0)
 
     def forward(self, batch):
-        layers = batch.frames.view(len(batch), len(self.layer_scores), batch.frames.shape[1])
+        layers = batch.frames.view(-1, len(self.layer_scores), batch.frames.shape[1])
         return self.mlp(torch.tensordot(layers, self.layer_weights, dims=([1], [0])))

@@ -5,6 +5,8 @@ divided by the sum of all, so that the shares sum to 1, or are all 0 where no ro
 the target. A loss is then 0, with a gradient of 0, and never NaN.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -16,6 +18,25 @@ from sklearn_ser.neural_network._weighting import FixedWeighting
 _TINY = 1e-8
 # Stands for minus infinity among similarities, where infinity would make gradients NaN.
 _EXCLUDED = -1e9
+
+
+class Inputs(NamedTuple):
+    """What targets are made of that no row brings.
+
+    Parameters
+    ----------
+    clean, seen : Tensor or FrameBatch
+        The batch before noise and dropout, and as the encoder got it.
+    outputs : Tensor of shape (n_rows, n_classes), optional
+        Of the main head, of utterances.
+    guesses : Tensor of shape (n_rows, n_classes), optional
+        The main head's probabilities without noise and dropout.
+    """
+
+    clean: object
+    seen: object
+    outputs: torch.Tensor | None = None
+    guesses: torch.Tensor | None = None
 
 
 class CrossEntropy(nn.Module):
@@ -89,8 +110,7 @@ class ReconstructionError(nn.Module):
         self.time_bins = time_bins
 
     def forward(self, outputs, targets, shares, inputs=None):
-        clean, seen = inputs
-        x = clean if self.target == "clean" else seen
+        x = inputs.clean if self.target == "clean" else inputs.seen
         if isinstance(x, FrameBatch):
             x = x.binned(self.time_bins).flatten(start_dim=1)
         return torch.dot((outputs - x).square().mean(dim=1), shares)
@@ -128,6 +148,44 @@ class SupervisedContrast(nn.Module):
         return torch.dot(of_row, shares) / shares.sum().clamp_min(_TINY)
 
 
+class ConsistencyError(nn.Module):
+    """Cross-entropy of the main head's outputs against its own guesses without noise.
+
+    Parameters
+    ----------
+    spec : ConsistencyTask
+    """
+
+    #: Of the running mean of the guesses, per step.
+    momentum = 0.9
+
+    def __init__(self, spec):
+        super().__init__()
+        self.spec = spec
+        self.mean = None
+
+    def forward(self, outputs, targets, shares, inputs=None):
+        if inputs is None or inputs.guesses is None:
+            return outputs.sum() * 0.0  # of no outputs at all: 0, with the gradient of 0
+        guesses = self._sharpened(inputs.guesses, shares)
+        sure = guesses.max(dim=1).values >= self.spec.threshold
+        losses = functional.cross_entropy(inputs.outputs, guesses, reduction="none")
+        return torch.dot(losses * sure, shares)
+
+    @torch.no_grad()
+    def _sharpened(self, guesses, shares):
+        if self.spec.balance and shares.sum() > 0:
+            mean = shares @ guesses / shares.sum()
+            if self.mean is None:
+                self.mean = mean
+            self.mean = self.momentum * self.mean + (1.0 - self.momentum) * mean
+        if self.mean is not None:
+            guesses = guesses / self.mean.clamp_min(_TINY)
+        guesses = guesses / guesses.sum(dim=1, keepdim=True)
+        guesses = guesses.pow(self.spec.sharpening)
+        return guesses / guesses.sum(dim=1, keepdim=True)
+
+
 def loss_of(task, prior=None):
     """The loss of a fitted task.
 
@@ -142,6 +200,8 @@ def loss_of(task, prior=None):
         return Concordance() if spec.loss == "ccc" else SquaredError()
     if task.kind == "reconstruction":
         return ReconstructionError(spec.target, spec.time_bins)
+    if task.kind == "consistency":
+        return ConsistencyError(spec)
     if task.kind == "contrastive":
         return SupervisedContrast(spec.temperature)
     if task.kind == "adversarial":
@@ -183,8 +243,8 @@ class MultiTaskLoss(nn.Module):
         outputs, targets : sequence of Tensor
             One of each per task, with one row per row of the batch.
         weights : Tensor of shape (n_rows, n_tasks)
-        inputs : tuple, optional
-            What was given and what the encoder saw, for reconstruction.
+        inputs : Inputs, optional
+            Of tasks whose targets are made of the batch.
         frame_batch : FrameBatch, optional
             Where the outputs are of frames: every frame gets its sequence's target, and each
             sequence counts as one row, however long it is.

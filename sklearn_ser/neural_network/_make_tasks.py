@@ -9,6 +9,7 @@ from pandas.api import types
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.neural_network._fitted_tasks import (
     TASK_KINDS,
+    Consistency,
     Contrast,
     Labels,
     Reconstruction,
@@ -16,6 +17,7 @@ from sklearn_ser.neural_network._fitted_tasks import (
 from sklearn_ser.neural_network._tasks import (
     SHORT_NAMES,
     ClassificationTask,
+    ConsistencyTask,
     ContrastiveTask,
     ReconstructionTask,
     RegressionTask,
@@ -80,6 +82,8 @@ def make_tasks(aux, tasks, *, aux_weight, main=None, n_inputs=None):
         kind = _kind(spec)
         if kind is Reconstruction:
             made.append(kind(name, weight, n_inputs(spec.time_bins), spec))
+        elif kind is Consistency:
+            made.append(kind(name, weight, spec))
         elif kind is Contrast:
             made.append(_contrast(name, weight, spec, aux, main))
         else:
@@ -137,7 +141,7 @@ def rebind_tasks(known, dropped, aux, tasks, *, aux_weight, main, n_inputs):
 
 
 def _rebound(task, spec, aux, aux_weight, main, n_inputs):
-    spec = task.spec if spec == "auto" else task_object(task.name, spec)
+    spec = task.spec if _is_auto(spec) else task_object(task.name, spec)
     if _kind(spec) is not type(task):
         raise ValueError(
             f"tasks[{task.name!r}] is of the type {type(spec).__name__} now, and of the type "
@@ -187,6 +191,9 @@ def _specs(aux, tasks):
             f"an auxiliary task cannot be called {MAIN_TASK!r}, which is the main task's name in "
             "history_: rename that column of aux."
         )
+    for name, task in given.items():
+        if not _is_auto(task):
+            task_object(name, task).check(name)
     needed = {name: columns_of(name, task) for name, task in given.items()}
     missing = [column for wanted in needed.values() for column in wanted if column not in columns]
     if missing and aux is None:
@@ -198,13 +205,10 @@ def _specs(aux, tasks):
         raise MetadataError(
             f"tasks names {missing}, which aux does not have: its columns are {columns}."
         )
-    specs = {
-        name: _inferred(name, aux[name]) if task == "auto" else task_object(name, task)
+    return {
+        name: _inferred(name, aux[name]) if _is_auto(task) else task_object(name, task)
         for name, task in given.items()
     }
-    for name, spec in specs.items():
-        spec.check(name)
-    return specs
 
 
 def _named(tasks):
@@ -213,12 +217,16 @@ def _named(tasks):
     return {str(name): task for name, task in tasks.items()}
 
 
+def _is_auto(task):
+    return isinstance(task, str) and task == "auto"
+
+
 def columns_of(name, task):
     """Columns of `aux` that a task of this name takes its targets from."""
-    if isinstance(task, str) and task == "auto":
+    if _is_auto(task):
         return [name]
     task = task_object(name, task)
-    if isinstance(task, ReconstructionTask):
+    if isinstance(task, ReconstructionTask | ConsistencyTask):
         return []
     if isinstance(task, ContrastiveTask):
         return [column for column in (task.column, task.across) if column is not None]

@@ -4,13 +4,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network._calibration import fit_temperature
+from sklearn_ser.neural_network._callbacks import without_held_out_rows
 from sklearn_ser.neural_network._evaluate import main_outputs
 from sklearn_ser.neural_network._module import build_module, load_weights, weights_to_bytes
-from sklearn_ser.neural_network._pseudo_rounds import self_train
+from sklearn_ser.neural_network._pseudo_rounds import INTERRUPTED, self_train
 from sklearn_ser.neural_network._training import train
 from sklearn_ser.neural_network._training_state import training_state
 from sklearn_ser.neural_network._validation_split import hold_out
+from sklearn_ser.utils._user_line import warn_user
 
 
 @dataclass
@@ -25,8 +28,9 @@ class Member:
     best_epoch : int
     split : dict
         How rows were held out.
-    interrupted : bool
-    state : bytes
+    interrupted : {"training", "self-training", "refit"} or None
+        Where.
+    state : bytes or None
         Of the optimiser.
     rounds : list of dict or None
         Of self-training.
@@ -37,9 +41,9 @@ class Member:
     history: dict
     best_epoch: int
     split: dict
-    interrupted: bool
-    state: bytes
-    rounds: list | None = None
+    interrupted: str | None
+    state: bytes | None
+    rounds: list | None
 
 
 def member_seed(seed, place):
@@ -65,8 +69,11 @@ def train_member(
     seed,
     device,
     bar,
+    one_epoch=False,
     weights=None,
     state=None,
+    temperature=1.0,
+    epochs_before=0,
     pseudo_labels=None,
 ):
     """Train one network.
@@ -91,34 +98,53 @@ def train_member(
         Of this network.
     device : str
     bar : progress bar
+    one_epoch : bool
+        Whether this is an epoch of ``partial_fit``, out of the `max_epochs` of `settings`; the
+        optimiser's state is then kept.
     weights, state : bytes, optional
         Of a trained network to go on from.
+    temperature : float
+        Its temperature, which holds until another is found.
+    epochs_before : int
+        How many epochs of `max_epochs` are over.
     pseudo_labels : PseudoLabels, optional
-        How rows without a label are labelled.
+        How rows without a label get one.
 
     Returns
     -------
     Member or None
         None if it was interrupted before there was anything to keep.
     """
-    train_part, valid_part, split = hold_out(rows, groups, fraction, seed, turn=place)
+    train_part, valid_part, split = hold_out(
+        rows,
+        groups,
+        fraction,
+        seed,
+        turn=place,
+        purpose=_purpose(early_stopping, calibrate),
+        reason="partial_fit holds nothing out" if one_epoch else "early_stopping=False",
+    )
     valid_rows = rows.take(valid_part) if len(valid_part) else None
 
     def train_on(given):
         module = _start(architecture, device, seed, weights)
+        if given is not rows:  # a further round
+            bar.total += settings.max_epochs
         return module, train(
             module,
             tasks,
             given.take(train_part),
             valid_rows if early_stopping else None,
-            settings,
+            replace(settings, max_epochs=1) if one_epoch else settings,
             seed=seed,
             device=device,
             bar=bar,
             state=state,
+            horizon=settings.max_epochs,
+            epochs_before=epochs_before,
         )
 
-    rounds = None
+    learnt, rounds = rows, None
     if pseudo_labels is None:
         module, record = train_on(rows)
     else:
@@ -133,30 +159,41 @@ def train_member(
             seed=seed,
             device=device,
         )
-        module, record, rows = kept.module, kept.record, kept.rows
+        module, record, learnt = kept.module, kept.record, kept.rows
     if not record.epochs:
         return None
-    temperature = 1.0
     if calibrate and valid_rows is not None:
         temperature = _temperature(module, tasks, valid_rows, plain_weights[valid_part])
-    net = record.net
-    if refit and valid_rows is not None and not record.interrupted:
+    elif calibrate and place == 0 and not one_epoch:
+        warn_user(
+            f"calibrate=True: no rows could be held out, because {split['reason']}. Probabilities "
+            "are not calibrated (the temperature is 1).",
+            TrainingWarning,
+        )
+    net, interrupted = record.net, "training" if record.interrupted else None
+    if not interrupted and rounds and rounds[-1]["stopped"] == INTERRUPTED:
+        interrupted = "self-training"
+    if refit and valid_rows is not None and not interrupted:
         module = _start(architecture, device, seed, weights)
+        bar.total += record.best_epoch
         again = train(
             module,
             tasks,
-            rows,
+            learnt,
             None,
-            replace(settings, max_epochs=record.best_epoch),
+            replace(
+                settings,
+                max_epochs=record.best_epoch,
+                callbacks=without_held_out_rows(settings.callbacks),
+            ),
             seed=seed,
             device=device,
             bar=bar,
-            state=state,
             horizon=settings.max_epochs,
         )
-        if again.interrupted:
-            record.interrupted = True
-        if again.epochs:
+        if again.interrupted:  # the first network is the better one
+            interrupted = "refit"
+        else:
             net = again.net
     return Member(
         weights_to_bytes(net.module_),
@@ -164,10 +201,16 @@ def train_member(
         record.columns(),
         record.best_epoch,
         split,
-        record.interrupted,
-        training_state(net),
+        interrupted,
+        training_state(net) if one_epoch else None,
         rounds,
     )
+
+
+def _purpose(early_stopping, calibrate):
+    if early_stopping:
+        return "early stopping watches"
+    return "calibration uses" if calibrate else "self-training is judged by"
 
 
 def _start(architecture, device, seed, weights):

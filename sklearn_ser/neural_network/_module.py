@@ -51,7 +51,7 @@ class MultiTaskModule(nn.Module):
 
     def forward(self, x):
         """The outputs of all heads, in the order of the tasks (a tuple of tensors)."""
-        shared = self.encoder(x)
+        shared = self._shared(x)
         outputs = []
         for place, head in enumerate(self.heads):
             given = x.means(shared) if self.frame_level and place in self.whole else shared
@@ -62,8 +62,14 @@ class MultiTaskModule(nn.Module):
 
     def represent(self, x):
         """The shared representation of each row; of frames' representations the mean."""
-        shared = self.encoder(x)
+        shared = self._shared(x)
         return x.means(shared) if self.frame_level else shared
+
+    def _shared(self, x):
+        # Not every layer takes an empty batch, which rows of failed audio alone leave.
+        if getattr(self.encoder, "on_frames", False) and len(x) == 0:
+            return x.frames.new_zeros(0, self.encoder.n_outputs)
+        return self.encoder(x)
 
 
 def build_module(architecture, *, device, seed=None):

@@ -1,16 +1,18 @@
 """skorch's net for a module with several outputs and targets packed per row."""
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from skorch import NeuralNet
+from skorch.utils import TeeGenerator
 from torch import nn
 
 from sklearn_ser.neural_network._averaging import WeightAverage
 from sklearn_ser.neural_network._callbacks import StopTraining
 from sklearn_ser.neural_network._frame_level import utterance_outputs
+from sklearn_ser.neural_network._losses import Inputs
 from sklearn_ser.neural_network._perturb import InputPerturbation
 from sklearn_ser.neural_network._schedule import rate_factor, reversal_strength
 from sklearn_ser.neural_network._scores import task_score
@@ -34,6 +36,8 @@ class Procedure:
     average : WeightAverage or None
     autocast : contextlib context manager or None
         For mixed precision.
+    seen_rows : int
+        Of those, how many were seen so far.
     """
 
     tasks: list
@@ -45,7 +49,7 @@ class Procedure:
     perturbation: InputPerturbation | None = None
     average: WeightAverage | None = None
     autocast: object = None
-    seen_rows: int = field(default=0, init=False)
+    seen_rows: int = 0
 
     def __post_init__(self):
         self.adversaries = [
@@ -53,12 +57,23 @@ class Procedure:
             for place, task in enumerate(self.tasks)
             if task.kind == "adversarial" and task.weight > 0.0
         ]
+        starts = [
+            task.spec.start
+            for task in self.tasks
+            if task.kind == "consistency" and task.weight > 0.0
+        ]
+        self.guessing_from = min(starts, default=None)
         self.plain = self.schedule == "constant" and not self.warmup
 
     @property
     def done(self):
         """Share of the training that is over."""
         return min(1.0, self.seen_rows / self.total_rows)
+
+    @property
+    def guesses_now(self):
+        """Whether any task learns what the network guesses."""
+        return self.guessing_from is not None and self.done > self.guessing_from
 
     def before_step(self, net, n_rows):
         if not self.plain:
@@ -102,8 +117,6 @@ class MultiTaskNet(NeuralNet):
     def notify(self, method_name, **cb_kwargs):
         if method_name != "on_epoch_end":
             return super().notify(method_name, **cb_kwargs)
-        if self.procedure.average is not None:
-            self.procedure.average.after_epoch(self.procedure.done)
         try:
             return super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt:  # how skorch's own callbacks, such as EarlyStopping, end training
@@ -123,13 +136,20 @@ class MultiTaskNet(NeuralNet):
             clean, seen, mix = how.perturbation(x)
         self.optimizer_.zero_grad(set_to_none=True)
         outputs, frame_batch = self._forward(seen)
+        inputs = Inputs(clean, seen)
+        if how.guesses_now:
+            inputs = Inputs(clean, seen, self._main(outputs, frame_batch), self._guess(clean))
         if mix is None:
-            losses = self.criterion_.per_task(outputs, targets, weights, (clean, seen), frame_batch)
+            losses = self.criterion_.per_task(outputs, targets, weights, inputs, frame_batch)
         else:
-            losses = self.criterion_.mixed(
-                outputs, targets, weights, mix, (clean, seen), frame_batch
-            )
+            losses = self.criterion_.mixed(outputs, targets, weights, mix, inputs, frame_batch)
         self.criterion_.weighting.backward(losses, weights, self.module_)
+        self.notify(
+            "on_grad_computed",
+            named_parameters=TeeGenerator(self.module_.named_parameters()),
+            batch=batch,
+            training=True,
+        )
         if how.max_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.module_.parameters(), how.max_grad_norm)
         self.optimizer_.step()
@@ -141,7 +161,7 @@ class MultiTaskNet(NeuralNet):
         x, (targets, weights) = batch
         with torch.inference_mode():
             outputs, frame_batch = self._forward(x)
-            losses = self.criterion_.per_task(outputs, targets, weights, (x, x), frame_batch)
+            losses = self.criterion_.per_task(outputs, targets, weights, Inputs(x, x), frame_batch)
             if frame_batch is not None:
                 outputs = utterance_outputs(self.procedure.tasks, outputs, frame_batch)
         self._answers.append((outputs, targets, weights))
@@ -159,7 +179,11 @@ class MultiTaskNet(NeuralNet):
                 losses.append(step_fn(batch, **fit_params))
                 weights.append(batch[1][1])
                 self.notify("on_batch_end", batch=batch, training=training, loss=losses[-1])
-        self.history.record(f"{prefix}_losses", _mean_losses(losses, weights))
+        if training and self.procedure.average is not None:
+            self.procedure.average.after_epoch(self.procedure.done)  # what is validated next
+        means, labelled = _mean_losses(losses, weights)
+        self.history.record(f"{prefix}_losses", means)
+        self.history.record(f"{prefix}_labelled", labelled)
         if not training:
             self.history.record("valid_scores", self._scores())
 
@@ -172,6 +196,20 @@ class MultiTaskNet(NeuralNet):
                 outputs = self.module_(x)
             outputs = tuple(output.float() for output in outputs)
         return outputs, x if self.module_.frame_level else None
+
+    def _main(self, outputs, frame_batch):
+        """The main head's outputs of utterances."""
+        if frame_batch is None:
+            return outputs[0]
+        return utterance_outputs(self.procedure.tasks[:1], outputs[:1], frame_batch)[0]
+
+    def _guess(self, x):
+        """The main head's probabilities without noise and dropout."""
+        self.module_.eval()
+        with torch.no_grad():
+            guesses = self._main(*self._forward(x)).softmax(dim=1)
+        self.module_.train()
+        return guesses
 
     def _averaged(self):
         average = self.procedure.average
@@ -194,7 +232,7 @@ class MultiTaskNet(NeuralNet):
 
 
 def _mean_losses(losses, weights):
-    """Mean loss of each task over all rows, from those of batches; NaN where no row has a target.
+    """Mean loss of each task over all rows, from those of batches, and whether a row has a target.
 
     Parameters
     ----------
@@ -205,9 +243,10 @@ def _mean_losses(losses, weights):
     # Task by task, each side by side in memory: see MultiTaskLoss.per_task.
     by_task = torch.stack(losses).cpu().numpy().astype(np.float64).T.copy()
     rows_by_task = torch.cat(weights).cpu().numpy().astype(np.float64).T.copy()
-    means = np.full(len(by_task), np.nan)
+    means, labelled = np.full(len(by_task), np.nan), np.zeros(len(by_task), dtype=bool)
     for task, (of_batch, of_row) in enumerate(zip(by_task, rows_by_task, strict=True)):
         totals = np.add.reduceat(of_row, starts)
         if totals.any():
             means[task] = (of_batch * totals).sum() / totals.sum()
-    return means
+            labelled[task] = True
+    return means, labelled

@@ -31,21 +31,24 @@ class InputPerturbation:
         Of the Beta distribution that the share of a row is drawn from, once per batch [1]_; 0 for
         none. Frame sequences: the partner's frames are repeated, or cut, to the row's length.
     noise : float
-        Standard deviation of the normal noise added to every value.
+        Standard deviation of the normal noise added to every value, in units of `scale`.
     dropout : float
         Share of the values that are zeroed; the others are scaled up.
     seed : int
     device : str
+    scale : Tensor of shape (n_features,), optional
+        Of each feature; 1 where not given.
 
     References
     ----------
     .. [1] Zhang, H. et al. (2018). mixup: Beyond Empirical Risk Minimization. ICLR 2018.
     """
 
-    def __init__(self, *, mixup_alpha, noise, dropout, seed, device):
+    def __init__(self, *, mixup_alpha, noise, dropout, seed, device, scale=None):
         self.mixup_alpha = mixup_alpha
         self.noise = noise
         self.dropout = dropout
+        self.scale = 1.0 if scale is None else scale
         self.shares = numpy_stream(seed, "mixup share")
         self.partners = torch_stream(seed, "mixup partner")
         self.values = torch_stream(seed, "input noise", device)
@@ -78,11 +81,38 @@ class InputPerturbation:
     def _corrupted(self, values):
         if self.noise:
             drawn = torch.empty_like(values).normal_(generator=self.values)
-            values = values + self.noise * drawn
+            values = values + self.noise * self.scale * drawn
         if self.dropout:
             kept = torch.empty_like(values).uniform_(generator=self.values) >= self.dropout
             values = values * (kept.to(values.dtype) / (1.0 - self.dropout))
         return values
+
+
+def feature_spread(rows, tasks):
+    """Standard deviation of each feature over the rows (or their frames) that train any task.
+
+    Parameters
+    ----------
+    rows : ResidentRows
+    tasks : sequence of fitted tasks
+        Those of weight 0 do not count.
+
+    Returns
+    -------
+    Tensor of shape (n_features,)
+    """
+    active = [place for place, task in enumerate(tasks) if task.weight > 0.0]
+    x = rows.x[(rows.weights[:, active] > 0).any(dim=1)]
+    if isinstance(x, torch.Tensor):
+        return x.std(dim=0, correction=0)
+    # Sequence by sequence: all frames together may be most of the memory.
+    n_frames = max(int(x.lengths.sum()), 1)
+    sums = squares = torch.zeros(x.frames.shape[1], dtype=torch.float64)
+    for start, length in zip(x.starts.tolist(), x.lengths.tolist(), strict=True):
+        part = x.frames[start : start + length].cpu().double()
+        sums, squares = sums + part.sum(dim=0), squares + part.square().sum(dim=0)
+    spread = (squares / n_frames - (sums / n_frames).square()).clamp_min(0.0).sqrt()
+    return spread.to(x.frames)
 
 
 def _mixed(x, mix):

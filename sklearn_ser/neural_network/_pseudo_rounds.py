@@ -17,6 +17,7 @@ from sklearn_ser.neural_network._scores import task_score
 
 #: With this share of the chosen rows and labels as before, another round would change nothing.
 SETTLED = 0.99
+INTERRUPTED = "interrupted"
 
 _DROPOUT = (Dropout, nn.modules.dropout._DropoutNd)  # a user's own encoder may have torch's
 
@@ -60,8 +61,7 @@ def self_train(spec, train_on, rows, train_part, valid_part, plain_weights, task
     Returns
     -------
     kept : Trained
-        Its record has no epochs if training was interrupted before the end of the first; it says
-        that it was interrupted if any round was.
+        Its record has no epochs if training was interrupted before the end of the first.
     table : list of dict
         Plain values, one dict per round; see ``pseudo_labels_`` of MTLNeuralClassifier.
     """
@@ -70,25 +70,27 @@ def self_train(spec, train_on, rows, train_part, valid_part, plain_weights, task
         return kept, []
     judge = _Judge(tasks, rows, valid_part, plain_weights)
     labeller = _Labeller(spec, judge, rows, train_part, plain_weights, seed, device)
-    table, found, reason = [judge.line(trained)], None, ""
+    table, found = [judge.line(trained)], None
     lowest = table[0]["valid_loss"]
-    if kept.record.interrupted:
-        reason = "interrupted"
+    reason = INTERRUPTED if trained.record.interrupted else ""
     while not reason:
         if len(table) > spec.max_rounds:
             reason = "max_rounds"
             break
-        before, found = found, labeller(trained.module, len(table))
-        reason = _why_end(spec, found, before)
-        if reason:
+        try:
+            before, found = found, labeller(trained.module, len(table))
+            reason = _why_end(spec, found, before)
+            if reason:
+                break
+            given = labeller.labelled(found)
+            trained = Trained(*train_on(given), given)
+            line = judge.line(trained, found, before)
+        except KeyboardInterrupt:  # between epochs
+            reason = INTERRUPTED
             break
-        given = labeller.labelled(found)
-        trained = Trained(*train_on(given), given)
         if trained.record.interrupted:
-            kept.record.interrupted = True
-            reason = "interrupted"
+            reason = INTERRUPTED
             break
-        line = judge.line(trained, found, before)
         table.append(line)
         if spec.tolerance is not None and line["valid_loss"] > lowest * (1.0 + spec.tolerance):
             reason = "tolerance"

@@ -42,9 +42,6 @@ class LSTMLayers(nn.Module):
 
     @staticmethod
     def _run(layer, batch, hidden):
-        if not len(hidden):  # torch refuses to pack nothing
-            width = layer.hidden_size * (2 if layer.bidirectional else 1)
-            return hidden.new_zeros(0, width)
         padded = batch.padded(hidden)
         if batch.is_full:
             return batch.unpadded(layer(padded)[0])

@@ -86,6 +86,10 @@ class FrameBatch:
         return FrameBatch(self.frames.to(device), self.lengths)
 
     @property
+    def n_sequences(self):
+        return len(self.lengths)
+
+    @property
     def is_full(self):
         """Whether all sequences are equally long, so that none has padding."""
         return len(self.frames) == len(self) * self.longest
@@ -115,6 +119,24 @@ class FrameBatch:
         return room.index_copy_(0, self._places, values).view(
             len(self), self.longest, *values.shape[1:]
         )
+
+    def shortened(self, factor):
+        """Sequences of a `factor`-th of the frames, rounded up, whose frames are still empty."""
+        lengths = -(-self.lengths // factor)
+        return FrameBatch(self.frames.new_empty(int(lengths.sum()), 0), lengths)
+
+    def averaged(self, size):
+        """Sequences of the means of `size` frames each; the last of a sequence may be of fewer."""
+        shorter = self.shortened(size)
+        first = shorter.lengths.cumsum(0) - shorter.lengths
+        starts = self.lengths.cumsum(0) - self.lengths
+        rows = torch.arange(len(self)).repeat_interleave(self.lengths)
+        group = first[rows] + (torch.arange(len(rows)) - starts[rows]) // size
+        group = group.to(self.frames.device)
+        sums = self.frames.new_zeros(len(shorter.frames), self.frames.shape[1])
+        sums = sums.index_add(0, group, self.frames)
+        counts = torch.bincount(group, minlength=len(sums)).to(sums.dtype)
+        return shorter.with_frames(sums / counts[:, None])
 
     def with_frames(self, frames):
         """Sequences of the same lengths with other frames."""

@@ -1,29 +1,25 @@
 """Is the state of a fitted estimator one that fit could have left? It may come from a file."""
 
-import numpy as np
-from safetensors import SafetensorError, deserialize
+from numbers import Integral
 
-from sklearn_ser.exceptions import SerError
+from torch import nn
+
 from sklearn_ser.neural_network._encoders import ENCODERS, data_parameters
-from sklearn_ser.neural_network._fitted_tasks import Labels, Values, task_from_state
-from sklearn_ser.neural_network._make_tasks import MAIN_TASK
 from sklearn_ser.neural_network._mlp import ACTIVATIONS
 from sklearn_ser.neural_network._module import DTYPES, ENCODER_PARAMETERS, build_module
+from sklearn_ser.neural_network._state_parts import (
+    check_members,
+    check_rounds,
+    check_surroundings,
+    check_tasks,
+    check_training_states,
+    read_shapes,
+)
+from sklearn_ser.neural_network._state_parts import damage as _damage
 
 _FITTED = ("_architecture", "_weights", "_tasks", "_history", "classes_", "n_features_in_")
 _CHOICES = {"encoder": ENCODERS, "activation": ACTIVATIONS, "dtype": DTYPES}
 _ARCHITECTURE = {*_CHOICES, *ENCODER_PARAMETERS, "encoder_params", "heads", "head_units"}
-
-#: A line of the record of self-training.
-_ROUND = {
-    "n_selected": int,
-    "counts": list,
-    "agreement": float,
-    "valid_loss": float,
-    "valid_score": float,
-    "kept": bool,
-    "stopped": str,
-}
 
 # By the names that safetensors has for them.
 _DTYPE_NAMES = {"float32": "F32", "float64": "F64"}
@@ -56,71 +52,38 @@ def check_state(state):
         raise _damage(f"its weights are a {type(members).__name__}, not a list of networks")
     architecture = state["_architecture"]
     for weights in members:
-        shapes = _stored_shapes(weights)
-        # A class of one's own comes by pickle, which has run whatever code it wanted by now.
-        if not _is_own(architecture):
+        shapes = read_shapes(weights, "its weights")
+        if _is_own(architecture):
+            parameters = None  # only its code could tell
+        else:
             _check_architecture(architecture, largest=len(weights), n_arrays=len(shapes))
-            _check_shapes(architecture, shapes)
-    _check_members(state, len(members))
-    _check_tasks(state["_tasks"], architecture["heads"], state["classes_"])
-    if state["n_features_in_"] != architecture["n_features"]:
+            parameters = _check_shapes(architecture, shapes)
+    check_members(state, len(members))
+    check_tasks(state, architecture)
+    check_rounds(state.get("_rounds"), len(members), len(state["classes_"]))
+    check_training_states(state.get("_states"), len(members), parameters, len(state["_tasks"]))
+    n_features = state["n_features_in_"]
+    if not isinstance(n_features, Integral) or n_features != architecture["n_features"]:
         raise _damage(
-            f"n_features_in_ is {state['n_features_in_']!r}, and the network takes "
-            f"{architecture['n_features']}"
+            f"n_features_in_ is {n_features!r}, and the network takes {architecture['n_features']}"
         )
-
-
-def _check_members(state, n_members):
-    """Is there of everything else, too, one for each network?"""
-    for name in ("_temperatures", "_history", "_best_epochs", "_splits"):
-        values = state.get(name)
-        if not isinstance(values, list) or len(values) != n_members:
-            raise _damage(f"{name} is not a list of {n_members}")
-    for temperature in state["_temperatures"]:
-        if not isinstance(temperature, float) or not 0.0 < temperature < np.inf:
-            raise _damage(f"a temperature is {temperature!r}")
-    _check_rounds(state.get("_rounds", [None] * n_members), n_members, len(state["classes_"]))
-    if not all(isinstance(history, dict) and "epoch" in history for history in state["_history"]):
-        raise _damage("its history has no epochs")
-
-
-def _check_rounds(members, n_members, n_classes):
-    """Are the rounds of self-training lines of plain values, as `pseudo_labels_` shows them?"""
-    if not isinstance(members, list) or len(members) != n_members:
-        raise _damage(f"_rounds is not a list of {n_members}")
-    for lines in members:
-        if lines is None:
-            continue
-        if not isinstance(lines, list) or not lines:
-            raise _damage("the rounds of a network are not a list of lines")
-        for line in lines:
-            counts = line.get("counts") if isinstance(line, dict) else None
-            if (
-                not isinstance(counts, list)
-                or len(counts) != n_classes
-                or not all(type(count) is int for count in counts)
-                or {name: type(value) for name, value in line.items()} != _ROUND
-            ):
-                raise _damage(f"a round of self-training is {line!r}")
-
-
-def _damage(what):
-    return SerError(f"the state of the neural network is damaged: {what}")
-
-
-def _stored_shapes(weights):
-    """Name of each stored array to its dtype and shape."""
-    if not isinstance(weights, bytes):
-        raise _damage(f"its weights are a {type(weights).__name__}, not bytes")
-    try:
-        arrays = deserialize(weights)
-    except SafetensorError as error:
-        raise _damage(f"its weights cannot be read ({error})") from error
-    return {name: (array["dtype"], tuple(array["shape"])) for name, array in arrays}
+    check_surroundings(state)
 
 
 def _is_own(architecture):
-    return isinstance(architecture, dict) and isinstance(architecture.get("encoder"), type)
+    """Whether its encoder is a class of a user's own, which is then made as its code says.
+
+    Whoever loads it trusts that class: a pickle has run whatever code it wanted by now, and a
+    model file is refused unless its reader names the class as trusted.
+    """
+    if not isinstance(architecture, dict) or not isinstance(architecture.get("encoder"), type):
+        return False
+    if not issubclass(architecture["encoder"], nn.Module):
+        # Such as a type that every model file may hold: it would be called.
+        raise _damage(f"encoder is {architecture['encoder']!r}, no class of torch modules")
+    if _ARCHITECTURE - set(architecture):
+        raise _damage(f"its architecture must have {sorted(_ARCHITECTURE)}")
+    return True
 
 
 def _check_architecture(architecture, largest, n_arrays):
@@ -152,7 +115,7 @@ def _check_architecture(architecture, largest, n_arrays):
     widths = {
         "n_features": [architecture["n_features"]],
         "hidden_units": architecture["hidden_units"],
-        "heads": [*heads.values()],
+        "heads": [value for value in heads.values() if type(value) is not int or value != 0],
         **{name: [architecture[name]] for name in own},
         "encoder_params": _check_encoder_params(architecture, n_arrays),
         "head_units": [width for units in head_units.values() for width in units],
@@ -184,6 +147,7 @@ def _check_encoder_params(architecture, n_arrays):
 
 
 def _check_shapes(architecture, stored):
+    """Refuse weights that are not the architecture's; the dtype and shape of each parameter."""
     dtype = _DTYPE_NAMES[architecture["dtype"]]
     try:
         module = build_module(architecture, device="meta")
@@ -196,28 +160,4 @@ def _check_shapes(architecture, stored):
                 f"{name!r} is {stored.get(name, 'absent')} in its weights and "
                 f"{needed.get(name, 'absent')} in its architecture"
             )
-
-
-def _check_tasks(states, heads, classes):
-    try:
-        tasks = [task_from_state(state) for state in states]
-        outputs = {task.name: task.n_outputs for task in tasks}
-        for task in tasks:
-            task.spec.check(task.name)
-    except (TypeError, ValueError, KeyError) as error:
-        raise _damage(f"its tasks cannot be read ({error!r})") from error
-    if list(outputs.items()) != list(heads.items()) or len(tasks) != len(heads):
-        raise _damage(f"its tasks have {outputs} outputs, and its heads {heads}")
-    main = tasks[0]
-    if main.name != MAIN_TASK or main.kind != "classification":
-        raise _damage(f"its first task is {main.name!r}, not the classes of {MAIN_TASK!r}")
-    for task in tasks:
-        if isinstance(task, Labels):
-            if not isinstance(task.classes, np.ndarray) or task.classes.ndim != 1:
-                raise _damage(f"the classes of task {task.name!r} are not a list of labels")
-        elif isinstance(task, Values) and not all(
-            isinstance(value, float) for value in (task.mean, task.scale)
-        ):
-            raise _damage(f"task {task.name!r} has no mean and scale")
-    if not np.array_equal(main.classes, classes):
-        raise _damage("classes_ are not those of its first task")
+    return [(dtype, tuple(value.shape)) for value in module.parameters()]

@@ -275,6 +275,66 @@ class ContrastiveTask(Task):
         self.n_components = n_components
 
 
+class ConsistencyTask(Task):
+    """Rows without a label, in training: what the network says of them should outlast noise [1]_.
+
+    In every step the network, without noise and dropout, guesses the class of each row that has no
+    label; where it is sure, the same network under noise and dropout learns the guess (as
+    probabilities). Needs `unlabelled` of the network, and is of use with `input_noise` or
+    `input_dropout`.
+
+    Parameters
+    ----------
+    weight : float, default=None
+        Of the task's loss in the sum; `aux_weight` of the network where None.
+    threshold : float, default=0.6
+        A guess counts if its most probable class, after balance and sharpening, has at least this
+        probability.
+    balance : bool, default=True
+        Divide the guesses by their running mean over the rows, so that no class swallows all
+        [2]_. It supposes that all classes are about equally frequent there.
+    sharpening : float, default=2.0
+        Power that the guesses are raised to.
+    start : float, default=0.3
+        Share of the training after which it begins.
+
+    Notes
+    -----
+    What ends it is what ends the training: early stopping watches labelled rows of other speakers,
+    so that a network that its own guesses lead astray is not kept.
+
+    References
+    ----------
+    .. [1] Sohn, K. et al. (2020). FixMatch: Simplifying Semi-Supervised Learning with Consistency
+       and Confidence. NeurIPS 2020. https://arxiv.org/abs/2001.07685
+    .. [2] Berthelot, D. et al. (2020). ReMixMatch: Semi-Supervised Learning with Distribution
+       Alignment and Augmentation Anchoring. ICLR 2020. https://arxiv.org/abs/1911.09785
+
+    Examples
+    --------
+    >>> from sklearn_ser.neural_network import ConsistencyTask, MTLNeuralClassifier
+    >>> net = MTLNeuralClassifier(
+    ...     tasks={"guesses": ConsistencyTask(weight=0.3)}, unlabelled="nan", input_noise=1.0)
+    >>> net.set_params(tasks__guesses__threshold=0.8).tasks
+    {'guesses': ConsistencyTask(threshold=0.8, weight=0.3)}
+    """
+
+    _parameter_constraints = {
+        "weight": _WEIGHT,
+        "threshold": [Interval(Real, 0, 1, closed="both")],
+        "balance": ["boolean"],
+        "sharpening": [Interval(Real, 0, None, closed="neither")],
+        "start": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def __init__(self, *, weight=None, threshold=0.6, balance=True, sharpening=2.0, start=0.3):
+        self.weight = weight
+        self.threshold = threshold
+        self.balance = balance
+        self.sharpening = sharpening
+        self.start = start
+
+
 #: Short names of tasks with their defaults.
 SHORT_NAMES = {
     "classification": ClassificationTask,
@@ -284,4 +344,5 @@ SHORT_NAMES = {
     "adversarial": AdversarialTask,
     "reconstruction": ReconstructionTask,
     "contrastive": ContrastiveTask,
+    "consistency": ConsistencyTask,
 }

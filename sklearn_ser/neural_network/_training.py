@@ -11,13 +11,14 @@ from sklearn_ser.neural_network._batches import EVALUATION_BATCH, SliceBatches
 from sklearn_ser.neural_network._callbacks import (
     BestWeights,
     EpochRecorder,
+    LastWeights,
     LeaveWeights,
     Patience,
     ProgressBar,
 )
 from sklearn_ser.neural_network._losses import MultiTaskLoss
 from sklearn_ser.neural_network._net import MultiTaskNet, Procedure
-from sklearn_ser.neural_network._perturb import InputPerturbation
+from sklearn_ser.neural_network._perturb import InputPerturbation, feature_spread
 from sklearn_ser.neural_network._random import torch_stream
 from sklearn_ser.neural_network._sequences import LengthBatches
 from sklearn_ser.neural_network._training_state import load_training_state
@@ -64,7 +65,7 @@ class TrainingRecord:
 def make_net(module, tasks, *, device, criterion=None, **settings):
     """The skorch net of a module and its tasks, not yet initialised."""
     batches = LengthBatches if module.encoder.on_frames else SliceBatches
-    given = {"train_split": None, "procedure": Procedure(tasks)} | settings
+    given = {"train_split": None, "procedure": Procedure(tasks), "verbose": 0} | settings
     return MultiTaskNet(
         module,
         criterion=MultiTaskLoss(tasks) if criterion is None else criterion,
@@ -74,13 +75,23 @@ def make_net(module, tasks, *, device, criterion=None, **settings):
         iterator_valid=batches,
         iterator_valid__batch_size=EVALUATION_BATCH,
         device=device,
-        verbose=0,
         **given,
     )
 
 
 def train(
-    module, tasks, train_rows, valid_rows, settings, *, seed, device, bar, state=None, horizon=None
+    module,
+    tasks,
+    train_rows,
+    valid_rows,
+    settings,
+    *,
+    seed,
+    device,
+    bar,
+    state=None,
+    horizon=None,
+    epochs_before=0,
 ):
     """Train `module` in place, and leave the best weights in it.
 
@@ -101,6 +112,8 @@ def train(
     horizon : int, optional
         The number of epochs that the learning rate and adversaries are planned for, where it is
         not `max_epochs`.
+    epochs_before : int
+        How many of them are over.
 
     Returns
     -------
@@ -110,18 +123,19 @@ def train(
     prepare(module, tasks)
     if settings.compile:
         module.compile(**({} if settings.compile is True else {"backend": settings.compile}))
-    best, watching = None, []
+    kept, patience = LastWeights(), []
     if valid_rows is not None:
         monitored = f"valid_{settings.monitor}_{tasks[0].name}"
-        best = BestWeights(record, monitored, -1 if settings.monitor == "score" else 1)
-        watching = [best]
+        kept = BestWeights(record, monitored, -1 if settings.monitor == "score" else 1)
+        patience = [Patience(record, settings.patience)]
+    # A user's own find an epoch in the history, and in the end the weights that are kept.
     callbacks = [
         EpochRecorder(record, tasks),
         ProgressBar(bar, record),
-        *watching,
+        kept,
+        LeaveWeights(kept),
         *(settings.callbacks or []),
-        *(Patience(record, settings.patience) for _ in watching),
-        LeaveWeights(best),
+        *patience,
     ]
     limits = {}
     if module.encoder.on_frames and settings.batch_size is None:
@@ -134,7 +148,9 @@ def train(
         tasks,
         device=device,
         criterion=MultiTaskLoss(tasks, train_rows.priors(tasks), weighting),
-        procedure=_procedure(module, tasks, len(train_rows), settings, seed, device, horizon),
+        procedure=_procedure(
+            module, tasks, train_rows, settings, seed, device, horizon, epochs_before
+        ),
         optimizer__lr=settings.learning_rate,
         optimizer__weight_decay=settings.weight_decay,
         # What weighs the losses is no weight of the network: nothing draws it to 0.
@@ -144,12 +160,15 @@ def train(
         iterator_train__generator=torch_stream(seed, "order of rows"),
         train_split=None if valid_rows is None else predefined_split(valid_rows),
         callbacks=callbacks,
+        verbose=1,  # for a user's PrintLog: nothing else prints
         **limits,
     )
     net.initialize()
     if state is not None:
         load_training_state(net, state)
     net.partial_fit(train_rows)
+    bar.total += len(record.epochs) - settings.max_epochs  # it may have ended early
+    bar.refresh()
     record.interrupted = net.interrupted_
     record.net = net
     return record
@@ -161,42 +180,53 @@ def prepare(module, tasks):
     module.reversal = {place: 0.0 for place, task in enumerate(tasks) if task.kind == "adversarial"}
 
 
-def _procedure(module, tasks, n_rows, settings, seed, device, horizon):
+def _procedure(module, tasks, rows, settings, seed, device, horizon, epochs_before):
     perturbation = InputPerturbation(
         mixup_alpha=settings.mixup_alpha,
         noise=settings.input_noise,
         dropout=settings.input_dropout,
         seed=seed,
         device=device,
+        scale=feature_spread(rows, tasks) if settings.input_noise else None,
     )
     kind = settings.weight_averaging
     return Procedure(
         tasks,
-        total_rows=n_rows * (horizon or settings.max_epochs),
+        total_rows=len(rows) * (horizon or settings.max_epochs),
+        seen_rows=len(rows) * epochs_before,
         learning_rate=settings.learning_rate,
         schedule=settings.lr_schedule,
         warmup=settings.warmup,
         max_grad_norm=settings.max_grad_norm,
         perturbation=perturbation if perturbation.active else None,
         average=None if kind is None else WeightAverage(kind, module),
-        autocast=mixed_precision(settings.mixed_precision, device),
+        autocast=mixed_precision(settings.mixed_precision, device, rows.weights.dtype),
     )
 
 
-def mixed_precision(asked, device):
+def mixed_precision(asked, device, dtype):
     """The context in which the network runs in bfloat16, or None for full precision.
 
     Parameters
     ----------
     asked : "auto" or bool
-        "auto": on a GPU that has bfloat16.
+        "auto": on a GPU that has bfloat16, with a network in single precision.
     device : str
+    dtype : torch.dtype
+        Of the network.
 
     Raises
     ------
     SerError
-        If it was asked for and the device cannot.
+        If it was asked for and the device cannot, or the network is in double precision.
     """
+    if dtype == torch.float64:
+        if asked is True:
+            raise SerError(
+                'mixed_precision=True: a network of dtype="float64" is not trained in bfloat16; '
+                'use dtype="float32", or mixed_precision=False.'
+            )
+        return None
     kind = torch.device(device).type
     able = kind == "cpu" or (kind == "cuda" and torch.cuda.is_bf16_supported())
     if asked is True and not able:

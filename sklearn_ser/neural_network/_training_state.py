@@ -20,8 +20,8 @@ def training_state(net):
 def load_training_state(net, stored):
     """Give an initialised net what :func:`training_state` kept.
 
-    A state that is not of such a network (another `loss_weighting`, say) is left alone: the
-    optimiser then begins anew.
+    A state that is not of such a training (another `loss_weighting`, or other tasks of weight 0)
+    is left alone: the optimiser then begins anew.
     """
     values = load(stored)
     weighting = net.criterion_.weighting
@@ -30,7 +30,7 @@ def load_training_state(net, stored):
         for name in list(values)
         if name.startswith(_WEIGHTING)
     }
-    if kept.keys() != weighting.state_dict().keys():
+    if _shapes(kept) != _shapes(weighting.state_dict()):
         return
     weighting.load_state_dict(kept)
     state = {}
@@ -38,3 +38,7 @@ def load_training_state(net, stored):
         place, _, part = name.partition(".")
         state.setdefault(int(place), {})[part] = value
     net.optimizer_.load_state_dict({**net.optimizer_.state_dict(), "state": state})
+
+
+def _shapes(values):
+    return {name: value.shape for name, value in values.items()}

@@ -12,7 +12,16 @@ from sklearn_ser.utils._user_line import warn_user
 FEWEST_VALIDATION_ROWS = 10
 
 
-def hold_out(rows, groups, fraction, seed, turn=0):
+def hold_out(
+    rows,
+    groups,
+    fraction,
+    seed,
+    turn=0,
+    *,
+    purpose="early stopping watches",
+    reason="early_stopping=False",
+):
     """Choose the rows that decide when to stop, and warn where groups could not be kept apart.
 
     Parameters
@@ -26,6 +35,10 @@ def hold_out(rows, groups, fraction, seed, turn=0):
     turn : int
         Which of the equally sized choices of groups is taken, the best one first: the networks of
         an ensemble hold out different groups, so that each row trains most of them.
+    purpose : str
+        What the rows are for, to be said in the warning.
+    reason : str
+        Why nothing is held out, if `fraction` is None.
 
     Returns
     -------
@@ -34,17 +47,16 @@ def hold_out(rows, groups, fraction, seed, turn=0):
     record : dict
         See :func:`split_validation`.
     """
-    codes = np.where(rows.weights[:, 0] > 0, rows.targets[0], -1)
+    codes = np.where(rows.weights[:, 0].cpu() > 0, rows.targets[0].cpu(), -1)
     if fraction is None:
-        valid, train, record, weaker = no_validation(codes, "early_stopping=False")
+        valid, train, record, weaker = no_validation(codes, reason)
     else:
         valid, train, record, weaker = split_validation(
             codes, groups, fraction, numpy_stream(seed, "validation"), turn
         )
     if weaker and turn == 0:
         warn_user(
-            "early stopping watches rows of speakers that are also trained on, because "
-            f"{record['reason']}",
+            f"{purpose} rows of speakers that are also trained on, because {record['reason']}",
             TrainingWarning,
         )
     return np.flatnonzero(train), np.flatnonzero(valid), record

@@ -122,47 +122,6 @@ class PCGrad(FixedWeighting):
             parameter.grad = gradient.view_as(parameter)
 
 
-class GradNorm(FixedWeighting):
-    """Weights that bring the tasks' gradient norms at the last shared layer together [1]_.
-
-    References
-    ----------
-    .. [1] Chen, Z. et al. (2018). GradNorm: Gradient Normalization for Adaptive Loss Balancing in
-       Deep Multitask Networks. ICML 2018. https://arxiv.org/abs/1711.02257
-    """
-
-    #: Strength with which slow tasks are pulled along, and step of the weights, as in the paper.
-    alpha = 1.5
-    rate = 0.025
-
-    def __init__(self, tasks, generator=None):
-        super().__init__(tasks)
-        self.factors = torch.tensor([self.base[place] for place in self.active])
-        self.first = None
-
-    def backward(self, losses, weights, module):
-        found = torch.stack([losses[place] for place in self.active])
-        last = [part for part in module.encoder.parameters() if part.dim() > 1][-1]
-        norms = torch.stack([_gradient(loss, [last])[0].norm() for loss in found])
-        self.factors = self.factors.to(found)
-        torch.dot(self.factors, found).backward()
-        with torch.no_grad():
-            if self.first is None:
-                self.first = found.detach().clamp_min(1e-8)
-            rates = found / self.first
-            rates = (rates / rates.mean()).pow(self.alpha)
-            weighted = self.factors * norms
-            step = torch.sign(weighted - weighted.mean() * rates) * norms * self._present(weights)
-            moved = (self.factors - self.rate * step).clamp_min(1e-3)
-            self.factors = moved * (self.factors.sum() / moved.sum())
-
-    def current(self):
-        weights = [0.0] * len(self.base)
-        for place, weight in zip(self.active, self.factors.tolist(), strict=True):
-            weights[place] = weight
-        return weights
-
-
 def _is_squared(task):
     """Whether its loss is a squared error: half of it is a Gaussian's negative log-likelihood."""
     return task.kind == "reconstruction" or (task.kind == "regression" and task.spec.loss == "mse")
@@ -178,5 +137,4 @@ LOSS_WEIGHTINGS = {
     "fixed": FixedWeighting,
     "uncertainty": UncertaintyWeighting,
     "pcgrad": PCGrad,
-    "gradnorm": GradNorm,
 }

@@ -171,6 +171,14 @@ def test_parameters_are_checked_when_used(parameters, message):
         cv.split(np.zeros((4, 1)), groups=list("abcd"))
 
 
+def test_a_generator_that_stacking_puts_in_is_let_be():
+    cv = SpeakerKFold(2)
+    groups = list("abcdab")
+    expected = [test.tolist() for _, test in cv.split(np.zeros((6, 1)), groups=groups)]
+    cv.random_state = np.random.RandomState()
+    assert [test.tolist() for _, test in cv.split(np.zeros((6, 1)), groups=groups)] == expected
+
+
 def test_many_speakers():
     """Above the limit for swaps, moves alone still balance."""
     rng = np.random.RandomState(0)

@@ -126,8 +126,8 @@ TABLE = pd.DataFrame({"gender": ["f", "m"], "arousal": [0.1, 0.2]})
             TABLE,
             {"gender": "ranking"},
             "tasks['gender'] must be a task object or one of ['auto', 'classification', "
-            "'regression', 'mse', 'ccc', 'adversarial', 'reconstruction', 'contrastive'], got "
-            "'ranking'.",
+            "'regression', 'mse', 'ccc', 'adversarial', 'reconstruction', 'contrastive', "
+            "'consistency'], got 'ranking'.",
         ),
         (
             TABLE,

@@ -85,7 +85,13 @@ def test_rows_masked_for_all_tasks_equal_absent_rows(speech):
     aux = speech.aux.copy()
     aux.loc[masked, "gender"] = None
     aux.loc[masked, "arousal"] = np.nan
-    parameters = {"batch_size": None, "dropout": 0.0, "early_stopping": False, "dtype": "float64"}
+    parameters = {
+        "batch_size": None,
+        "dropout": 0.0,
+        "input_noise": 0.0,
+        "early_stopping": False,
+        "dtype": "float64",
+    }
     model = net(unlabelled="nan", **parameters).fit(speech.X, y, aux=aux)
     absent = net(**parameters).fit(speech.X[~masked], y[~masked].astype(str), aux=aux[~masked])
     pd.testing.assert_frame_equal(model.history_, absent.history_, rtol=1e-9)

@@ -187,7 +187,13 @@ def test_unlabelled_rows_and_weights(frames):
     y[::4] = None
     model = net(unlabelled="nan").fit(frames.X, y, aux=frames.aux)
     assert model.score(frames.X, frames.y) > 0.7
-    parameters = {"early_stopping": False, "batch_size": None, "dropout": 0.0, "dtype": "float64"}
+    parameters = {
+        "early_stopping": False,
+        "batch_size": None,
+        "dropout": 0.0,
+        "input_noise": 0.0,
+        "dtype": "float64",
+    }
     twice = np.r_[np.arange(120), np.arange(0, 120, 2)]
     copies = net(**parameters).fit(frames.X.iloc[twice], frames.y[twice])
     weights = 1.0 + (np.arange(120) % 2 == 0)

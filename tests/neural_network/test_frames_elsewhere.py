@@ -117,13 +117,6 @@ def test_fits_repeat_bit_for_bit_wherever_they_run(frames, encoder):
     assert Parallel(2)(delayed(weights)(seed) for seed in range(2)) == in_a_row[:2]
 
 
-def test_a_task_of_weight_zero_changes_nothing(frames):
-    without = net().fit(frames.X, frames.y)
-    ignored = net(aux_weight=0.0)
-    ignored.fit(frames.X, frames.y, aux=frames.aux)
-    assert np.array_equal(without.predict_proba(frames.X), ignored.predict_proba(frames.X))
-
-
 def test_global_generators_are_not_read(frames):
     before = torch.get_rng_state()
     net().fit(frames.X, frames.y).predict(frames.X)

@@ -1,11 +1,13 @@
 """Inside scikit-learn's own tools, with metadata routing on and off."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import config_context
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import BaggingClassifier, VotingClassifier
+from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
@@ -108,8 +110,9 @@ def test_nested_cross_validation(speech):
         lambda net: CalibratedClassifierCV(net, cv=3),
         lambda net: BaggingClassifier(net, n_estimators=2, random_state=0),
         lambda net: VotingClassifier([("a", net), ("b", net)], voting="soft"),
+        OneVsRestClassifier,
     ],
-    ids=["calibrated", "bagging", "voting"],
+    ids=["calibrated", "bagging", "voting", "one against the rest"],
 )
 def test_ensembles_and_calibration(speech, watched, wrap):
     model = wrap(watched).fit(speech.X, speech.y, aux=speech.aux, speaker=speech.speaker)
@@ -117,20 +120,31 @@ def test_ensembles_and_calibration(speech, watched, wrap):
     assert model.predict_proba(speech.X).shape == (240, 3)
 
 
-@pytest.mark.slow
-def test_parallel_search_equals_serial(speech):
-    def best(n_jobs):
-        search = GridSearchCV(
-            MTLNeuralClassifier(max_epochs=2, random_state=0),
-            {"dropout": [0.0, 0.5]},
-            cv=SpeakerKFold(2),
-            n_jobs=n_jobs,
-        )
-        search.fit(speech.X, speech.y, groups=speech.speaker)
-        return search.cv_results_["mean_test_score"], search.predict_proba(speech.X)
+@pytest.mark.usefixtures("routing")
+def test_stacking_with_a_final_estimator_that_takes_aux(speech):
+    """As in the notes on MTLNeuralClassifier."""
+    X = pd.DataFrame(speech.X, index=pd.Index(speech.speaker, name="speaker")).add_prefix("f")
+    Watched.seen.clear()
+    model = StackingClassifier(
+        [("net", Watched(max_epochs=5, random_state=0)), ("svm", LinearSVC())],
+        final_estimator=MTLNeuralClassifier(tasks=None, learning_rate=0.01, random_state=0),
+        cv=SpeakerKFold(3),
+    ).fit(X, speech.y, aux=speech.aux)
+    assert len(Watched.seen) == 1 + 3
+    place = {row.tobytes(): position for position, row in enumerate(speech.X)}
+    for rows, aux, _, _ in Watched.seen:
+        expected = speech.aux["gender"].iloc[[place[row.tobytes()] for row in rows]]
+        assert aux["gender"].tolist() == expected.tolist()
+    assert model.named_estimators_["net"].validation_split_["kind"] == "groups"
+    assert model.final_estimator_.aux_classes_ == {}
+    assert model.score(X, speech.y) > 0.8
 
-    for serial, parallel in zip(best(1), best(2), strict=True):
-        assert np.array_equal(serial, parallel)
+
+def test_stacking_without_auxiliary_targets_takes_any_final_estimator(speech):
+    model = StackingClassifier(
+        [("net", MTLNeuralClassifier(max_epochs=5, random_state=0)), ("svm", LinearSVC())], cv=3
+    ).fit(speech.X, speech.y)
+    assert model.score(speech.X, speech.y) > 0.8
 
 
 @pytest.mark.usefixtures("routing")

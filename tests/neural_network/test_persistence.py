@@ -8,7 +8,6 @@ import pytest
 import skops.io
 from sklearn.base import clone
 
-from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network import MTLNeuralClassifier
 
 TRUSTED = ["sklearn_ser.neural_network._classifier.MTLNeuralClassifier"]
@@ -62,79 +61,3 @@ def test_the_network_is_that_of_the_fit_even_if_parameters_change(speech, fitted
 
 def test_state_holds_no_torch(fitted):
     assert b"torch" not in pickle.dumps(fitted)
-
-
-def architecture(**changed):
-    return lambda state: {"_architecture": state["_architecture"] | changed}
-
-
-def tasks(change):
-    return lambda state: {"_tasks": change(copy.deepcopy(state["_tasks"]))}
-
-
-def without(name, *tasks):
-    return [{key: value for key, value in task.items() if key != name} for task in tasks]
-
-
-@pytest.mark.parametrize(
-    ("change", "text"),
-    [
-        (architecture(activation="os.system"), r"activation is 'os\.system', not one of \['gelu',"),
-        (architecture(encoder=[]), r"encoder is \[\], not one of \['attention',"),
-        (architecture(dtype="int8"), "dtype is 'int8', not one of"),
-        (architecture(dropout=1.0), r"dropout is 1\.0"),
-        (architecture(more=1), r"its architecture must have \['activation', 'dropout', "),
-        (architecture(hidden_units=(8,)), "hidden_units must be a list, and heads a dict"),
-        (architecture(hidden_units=[]), r"hidden_units is \[\], not positive whole numbers"),
-        (architecture(n_features=True), "n_features is True, not positive whole numbers"),
-        (
-            architecture(hidden_units=[10**6, 10**6]),
-            r"hidden_units is \[1000000, 1000000\], more than \d+ bytes of weights can hold",
-        ),
-        (architecture(hidden_units=[1] * 100), "more than .* bytes of weights can hold"),
-        (
-            architecture(hidden_units=[64]),
-            r"'encoder\.layers\.0\.bias' is \('F32', \(128,\)\) in its weights and \('F32'",
-        ),
-        (architecture(hidden_units=[128, 4]), "is absent in its weights and"),
-        (architecture(dtype="float64"), r"is \('F32', .* in its weights and \('F64', "),
-        (lambda state: {"_weights": [b"\0" * 100]}, "its weights cannot be read"),
-        (lambda state: {"_weights": [state["_weights"][0][:-4]]}, "its weights cannot be read"),
-        (lambda state: {"_weights": ["text"]}, "its weights are a str, not bytes"),
-        (lambda state: {"_tasks": []}, r"its tasks have \{\} outputs, and its heads \{'y': 3,"),
-        (lambda state: {"_tasks": None}, "its tasks cannot be read"),
-        (tasks(lambda all_: all_[::-1]), "its tasks have .* outputs, and its heads"),
-        (tasks(lambda all_: without("kind", *all_)), r"its tasks cannot be read \(KeyError"),
-        (tasks(lambda all_: without("mean", *all_)), r"its tasks cannot be read \(TypeError"),
-        (
-            tasks(lambda all_: [{**task, "classes": ["a"] * 3} for task in all_[:1]] + all_[1:]),
-            "the classes of task 'y' are not a list of labels",
-        ),
-        (
-            tasks(lambda all_: [*all_[:2], {**all_[2], "mean": "0"}]),
-            "task 'arousal' has no mean and scale",
-        ),
-        (lambda state: {"classes_": state["classes_"][::-1]}, "classes_ are not those of its"),
-        (lambda state: {"n_features_in_": 1}, "n_features_in_ is 1, and the network takes"),
-        (lambda state: {"_weights": state["_weights"][0]}, "its weights are a bytes, not a list"),
-        (lambda state: {"_weights": state["_weights"] * 2}, "_temperatures is not a list of 2"),
-        (lambda state: {"_history": [{}]}, "its history has no epochs"),
-        (lambda state: {"_temperatures": [0.0]}, "a temperature is 0.0"),
-        (architecture(head_units={"sex": [3]}), "head_units must be a dict of lists"),
-        (architecture(head_units={"gender": [10**9]}), "more than .* bytes of weights can hold"),
-    ],
-)
-def test_a_damaged_state_is_refused(fitted, change, text):
-    state = fitted.__getstate__()
-    with pytest.raises(SerError, match=f"the state of the neural network is damaged: .*{text}"):
-        MTLNeuralClassifier().__setstate__({**state, **change(state)})
-
-
-def test_half_a_state_is_refused(fitted):
-    state = fitted.__getstate__()
-    for name in ("_weights", "classes_"):
-        rest = {key: value for key, value in state.items() if key != name}
-        with pytest.raises(SerError, match=rf"damaged: it lacks \['{name}'\]"):
-            MTLNeuralClassifier().__setstate__(rest)
-    with pytest.raises(SerError, match="damaged: it is a list"):
-        MTLNeuralClassifier().__setstate__([1])

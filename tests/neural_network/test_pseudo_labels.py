@@ -31,7 +31,8 @@ FREE = {"stability": 0.0, "tolerance": None, "min_rows": 1}
 
 def net(pseudo_labels=None, **parameters):
     given = {"max_epochs": 6, "hidden_units": (16,), "learning_rate": 0.01, "random_state": 0}
-    given |= {"unlabelled": "nan", "pseudo_labels": pseudo_labels}
+    given |= {"refit": False, "input_noise": 0.0, "unlabelled": "nan"}
+    given |= {"pseudo_labels": pseudo_labels}
     return MTLNeuralClassifier(**(given | parameters))
 
 

@@ -47,13 +47,6 @@ def test_single_task_is_the_same_with_and_without_aux(speech):
     assert with_aux.predict_aux_proba(speech.X) == {}
 
 
-def test_a_task_of_weight_zero_changes_nothing_for_the_others(speech):
-    without = fit(speech, aux=False)
-    ignored = fit(speech, aux_weight=0.0)
-    assert np.array_equal(without.predict_proba(speech.X), ignored.predict_proba(speech.X))
-    assert not np.array_equal(without.transform(speech.X), fit(speech).transform(speech.X))
-
-
 def test_a_further_head_leaves_all_first_weights_alone():
     def first_weights(heads):
         architecture = {

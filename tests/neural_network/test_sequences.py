@@ -98,3 +98,17 @@ def test_batches_are_dealt_anew_each_time_and_repeat_with_the_generator():
     assert longest != sorted(longest)
     assert two_epochs(0) == [first, second]
     assert two_epochs(1) != [first, second]
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 8, 9, 50])
+def test_bins_of_a_sequence_are_means_of_its_parts(length):
+    generator = torch.Generator().manual_seed(length)
+    sequence = torch.randn(length, 3, generator=generator, dtype=torch.float64)
+    (found,) = FrameSequences.packed(sequence, [length]).batch().binned(8)
+    for part in range(8):
+        frames = [
+            frame
+            for frame in range(length)
+            if part < (frame + 1) * 8 / length and frame * 8 / length < part + 1
+        ]
+        torch.testing.assert_close(found[part], sequence[frames].mean(dim=0))

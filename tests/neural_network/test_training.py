@@ -10,8 +10,13 @@ from sklearn_ser.exceptions import SerError, TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier, _training
 
 
+def plain_net(**params):
+    """A network without what the defaults add to a single training."""
+    return MTLNeuralClassifier(**{"refit": False, "input_noise": 0.0} | params)
+
+
 def test_history_has_a_column_for_each_task_and_part(speech):
-    model = MTLNeuralClassifier(max_epochs=3, random_state=0)
+    model = plain_net(max_epochs=3, random_state=0)
     history = model.fit(speech.X, speech.y, aux=speech.aux, groups=speech.speaker).history_
     assert history.index.tolist() == [1, 2, 3]
     tasks = ("y", "gender", "arousal")
@@ -40,7 +45,7 @@ def test_history_has_a_column_for_each_task_and_part(speech):
 
 def test_the_best_epoch_is_kept_and_training_ends_in_time(speech):
     y = np.random.default_rng(0).permutation(speech.y)  # nothing to learn: it soon gets worse
-    model = MTLNeuralClassifier(max_epochs=60, patience=4, learning_rate=0.01, random_state=0)
+    model = plain_net(max_epochs=60, patience=4, learning_rate=0.01, random_state=0)
     model.fit(speech.X, y, groups=speech.speaker)
     losses = model.history_["valid_loss_y"]
     assert model.n_iter_ < 60
@@ -54,7 +59,7 @@ def test_the_best_epoch_is_kept_and_training_ends_in_time(speech):
 
 
 def test_without_held_out_rows_every_epoch_is_run(speech):
-    model = MTLNeuralClassifier(early_stopping=False, max_epochs=7, random_state=0)
+    model = plain_net(early_stopping=False, max_epochs=7, random_state=0)
     model.fit(speech.X, speech.y)
     assert (model.n_iter_, model.best_epoch_) == (7, 7)
     assert model.history_.columns.tolist() == ["train_loss", "train_loss_y", "weight_y"]
@@ -75,7 +80,7 @@ def steps(monkeypatch):
 
 
 def test_each_epoch_takes_every_row_once_in_a_new_order(speech, steps):
-    model = MTLNeuralClassifier(early_stopping=False, max_epochs=2, batch_size=50, random_state=0)
+    model = plain_net(early_stopping=False, max_epochs=2, batch_size=50, random_state=0)
     model.fit(speech.X, speech.y)
     assert [len(batch) for _, batch, _ in steps] == 2 * [50, 50, 50, 50, 40]
     place = {row.tobytes(): position for position, row in enumerate(speech.X)}
@@ -94,7 +99,7 @@ def test_threads_are_those_asked_for_and_given_back(speech, steps, asked, expect
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        MTLNeuralClassifier(max_epochs=1, n_threads=asked).fit(speech.X, speech.y)
+        plain_net(max_epochs=1, n_threads=asked).fit(speech.X, speech.y)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -103,7 +108,7 @@ def test_threads_are_those_asked_for_and_given_back(speech, steps, asked, expect
 
 def test_weight_decay_shrinks_the_weights(speech):
     def weights(weight_decay):
-        model = MTLNeuralClassifier(
+        model = plain_net(
             weight_decay=weight_decay,
             max_epochs=1,
             batch_size=None,
@@ -122,7 +127,7 @@ def test_weight_decay_shrinks_the_weights(speech):
 
 
 def test_divergence_is_an_error_that_says_what_to_do(speech):
-    model = MTLNeuralClassifier(learning_rate=1e30, random_state=0)
+    model = plain_net(learning_rate=1e30, random_state=0)
     message = (
         r"^training diverged: the loss was not finite in epoch [12]\. Standardise the features "
         r"before the network \(GroupScaler, StandardScaler\), or lower learning_rate\.$"
@@ -132,7 +137,7 @@ def test_divergence_is_an_error_that_says_what_to_do(speech):
 
 
 def test_held_out_rows_whose_loss_is_not_finite_are_an_error(speech):
-    model = MTLNeuralClassifier(max_epochs=3, random_state=0)
+    model = plain_net(max_epochs=3, random_state=0)
     model.fit(speech.X, speech.y, groups=speech.speaker)
     X = speech.X.copy()
     X[np.isin(speech.speaker, model.validation_split_["groups"])] = 3e38
@@ -157,7 +162,7 @@ def test_errors_name_the_epoch(speech, monkeypatch, epoch):
 
         return wrapped
 
-    model = MTLNeuralClassifier(max_epochs=4, random_state=0)
+    model = plain_net(max_epochs=4, random_state=0)
     monkeypatch.setattr(_training.MultiTaskNet, "validation_step", broken(validation_step))
     with pytest.raises(SerError, match=f"held-out rows is not finite in epoch {epoch}\\. Their"):
         model.fit(speech.X, speech.y)
@@ -179,7 +184,7 @@ def interrupt_in_epoch(monkeypatch, epoch):
 
 def test_interrupt_leaves_a_fitted_network_and_goes_on_upwards(speech, monkeypatch):
     interrupt_in_epoch(monkeypatch, 4)
-    model = MTLNeuralClassifier(max_epochs=50, random_state=0)
+    model = plain_net(max_epochs=50, random_state=0)
     message = "training was interrupted after 3 of at most 50 epochs: the network is fitted"
     with (
         pytest.warns(TrainingWarning, match=re.escape(message)),
@@ -188,22 +193,33 @@ def test_interrupt_leaves_a_fitted_network_and_goes_on_upwards(speech, monkeypat
         model.fit(speech.X, speech.y, groups=speech.speaker)
     assert model.n_iter_ == 3
     monkeypatch.undo()
-    whole = MTLNeuralClassifier(max_epochs=3, random_state=0)
+    whole = plain_net(max_epochs=3, random_state=0)
     whole.fit(speech.X, speech.y, groups=speech.speaker)
     assert np.array_equal(model.predict_proba(speech.X), whole.predict_proba(speech.X))
 
 
 def test_interrupt_before_the_first_epoch_leaves_nothing(speech, monkeypatch):
     interrupt_in_epoch(monkeypatch, 1)
-    model = MTLNeuralClassifier(random_state=0)
+    model = plain_net(random_state=0)
     with pytest.raises(KeyboardInterrupt):
         model.fit(speech.X, speech.y)
     assert not hasattr(model, "classes_")
 
 
+def test_progress_ends_at_its_end_whatever_the_number_of_epochs(speech, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    y = np.random.default_rng(0).permutation(speech.y)
+    model = MTLNeuralClassifier(
+        max_epochs=40, patience=2, learning_rate=0.01, refit=True, n_estimators=2, verbose=1
+    )
+    model.fit(speech.X, y, groups=speech.speaker)
+    n_epochs = int(model.members_[["n_iter", "best_epoch"]].to_numpy().sum())
+    assert f" {n_epochs}/{n_epochs} " in capsys.readouterr().err.rpartition("\r")[2]
+
+
 def test_progress_is_shown_only_when_asked_for(speech, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    model = MTLNeuralClassifier(max_epochs=2, random_state=0)
+    model = plain_net(max_epochs=2, random_state=0)
     model.fit(speech.X, speech.y)
     assert capsys.readouterr() == ("", "")
     model.set_params(verbose=1).fit(speech.X, speech.y)

@@ -1,0 +1,44 @@
+"""Meta-estimators of scikit-learn in which rows without a label would become a class."""
+
+import sys
+
+#: All that is seen of these two in a worker, where a function of a module that they share fits.
+_EITHER = "VotingClassifier or StackingClassifier"
+#: Modules whose meta-estimators recode y, or take every value of y for a class.
+_RECODING = {
+    "sklearn.calibration": "CalibratedClassifierCV",
+    "sklearn.ensemble._bagging": "BaggingClassifier",
+    "sklearn.ensemble._voting": "VotingClassifier",
+    "sklearn.ensemble._stacking": "StackingClassifier",
+    "sklearn.ensemble._base": _EITHER,
+    "sklearn.ensemble._weight_boosting": "AdaBoostClassifier",
+    "sklearn.multiclass": "a multiclass meta-estimator",
+    "sklearn.multioutput": "a multioutput meta-estimator",
+}
+
+
+def refuse_recoding(unlabelled):
+    """Refuse a fit within a meta-estimator in which unlabelled rows would become a class.
+
+    It hands on y as codes of a LabelEncoder's, or itself takes -1 for a class, neither of which
+    shows in what arrives here: only who calls tells.
+
+    Raises
+    ------
+    ValueError
+    """
+    names = [_RECODING[module] for module in _modules(sys._getframe(1)) if module in _RECODING]
+    if names:
+        name = next((name for name in names if name != _EITHER), _EITHER)
+        raise ValueError(
+            f"unlabelled={unlabelled!r} does not work inside {name}, which recodes the labels: "
+            "rows without a label would be taken for a class of their own. Fit it on labelled "
+            "rows with unlabelled=None, or put the network outermost."
+        )
+
+
+def _modules(frame):
+    """Names of the modules of a frame and of all that called it, from the inside out."""
+    while frame is not None:
+        yield frame.f_globals.get("__name__")
+        frame = frame.f_back

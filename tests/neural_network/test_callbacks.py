@@ -1,0 +1,191 @@
+"""A user's own skorch callbacks: what they see, and what they can do."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from skorch import callbacks
+
+from sklearn_ser.model_selection import SpeakerKFold
+from sklearn_ser.neural_network import MTLNeuralClassifier
+
+
+def plain_net(**params):
+    """A network without what the defaults add to a single training."""
+    return MTLNeuralClassifier(**{"refit": False, "input_noise": 0.0} | params)
+
+
+def fitted(speech, *own, y=None, **parameters):
+    model = plain_net(max_epochs=6, random_state=0, callbacks=[*own])
+    return model.set_params(**parameters).fit(
+        speech.X, speech.y if y is None else y, aux=speech.aux, groups=speech.speaker
+    )
+
+
+class Recorder(callbacks.Callback):
+    """Notes what happens, and the last row of the history at the end of an epoch."""
+
+    def __init__(self):
+        self.events_, self.rows_ = [], []
+
+    def on_train_begin(self, net, **kwargs):
+        self.events_.append("train begins")
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.events_.append("epoch begins")
+
+    def on_batch_end(self, net, training=None, **kwargs):
+        self.events_.append("step" if training else "evaluation")
+
+    def on_epoch_end(self, net, **kwargs):
+        self.events_.append("epoch ends")
+        self.rows_.append(dict(net.history[-1]))
+
+    def on_train_end(self, net, **kwargs):
+        self.events_.append("train ends")
+        self.weights_ = {name: value.clone() for name, value in net.module_.state_dict().items()}
+
+
+def test_a_callback_sees_every_epoch_the_history_and_the_weights_that_are_kept(speech):
+    y = np.random.default_rng(0).permutation(speech.y)
+    own = Recorder()
+    model = fitted(speech, own, y=y, patience=2, max_epochs=30, learning_rate=0.01)
+    assert model.n_iter_ < 30
+    n_steps = -(-model.validation_split_["n_train"] // 64)
+    epoch = ["epoch begins", *["step"] * n_steps, "evaluation", "epoch ends"]
+    assert own.events_ == ["train begins", *epoch * model.n_iter_, "train ends"]
+    for name, column in model.history_.items():
+        assert [row[name] for row in own.rows_] == column.tolist()
+    for name, value in model.net_.module_.state_dict().items():
+        assert np.array_equal(own.weights_[name], value)
+
+
+def test_callbacks_of_others_change_nothing_by_being_there(speech):
+    assert fitted(speech, Recorder())._weights == fitted(speech)._weights
+
+
+def test_skorch_early_stopping_ends_the_training_and_nothing_else(speech):
+    y = np.random.default_rng(0).permutation(speech.y)
+    stop = callbacks.EarlyStopping(monitor="valid_loss_y", patience=3, sink=lambda text: None)
+    model = fitted(speech, stop, y=y, max_epochs=60, patience=50, learning_rate=0.01)
+    losses = model.history_["valid_loss_y"]
+    assert model.n_iter_ == losses.idxmin() + 3 < 60
+    assert model.best_epoch_ == losses.idxmin()
+    # Without rows of our own held out, on the training loss; the last whole epoch's weights stay.
+    stop = callbacks.EarlyStopping(
+        monitor="train_loss", patience=1, threshold=0.5, sink=lambda text: None
+    )
+    model = fitted(speech, stop, early_stopping=False, max_epochs=60)
+    assert model.n_iter_ == model.best_epoch_ < 60
+    shorter = fitted(speech, early_stopping=False, max_epochs=model.n_iter_)
+    assert model._weights == shorter._weights
+
+
+@pytest.mark.parametrize("kind", ["instance", "class", "named"])
+def test_in_a_training_anew_those_that_watch_held_out_rows_are_left_out(speech, kind):
+    y = np.random.default_rng(0).permutation(speech.y)
+    stop = callbacks.EarlyStopping(patience=3, sink=lambda text: None)
+    if kind == "class":
+        stop = type("Quiet", (callbacks.EarlyStopping,), {"_sink": lambda *args, **kwargs: None})
+    elif kind == "named":
+        stop = ("stop", stop)
+    clip, own = callbacks.GradientNormClipping(0.05), Recorder()
+    given = {"y": y, "max_epochs": 30, "learning_rate": 0.01, "refit": True}
+    model = fitted(speech, own, stop, clip, **given)
+    assert model.n_iter_ < 30
+    assert len(own.rows_) == model.n_iter_ + model.best_epoch_
+    same = fitted(
+        speech,
+        y=y,
+        max_epochs=model.best_epoch_,
+        early_stopping=False,
+        learning_rate=0.01,
+        max_grad_norm=0.05,
+    )
+    assert model._weights == same._weights
+
+
+def test_skorch_lr_scheduler_sets_the_rates(speech):
+    scheduler = callbacks.LRScheduler("StepLR", step_size=2, gamma=0.1)
+    own = Recorder()
+    fitted(speech, scheduler, own, max_epochs=6, learning_rate=0.01)
+    rates = [row["event_lr"] for row in own.rows_]
+    np.testing.assert_allclose(rates, [0.01, 0.01, 1e-3, 1e-3, 1e-4, 1e-4])
+
+
+def test_skorch_clips_and_freezes(speech):
+    clip = callbacks.GradientNormClipping(0.05)
+    assert fitted(speech, clip)._weights == fitted(speech, max_grad_norm=0.05)._weights
+    frozen = fitted(speech, callbacks.Freezer("encoder.*"), early_stopping=False)
+    first = fitted(speech, early_stopping=False, max_epochs=1, learning_rate=1e-30, weight_decay=0)
+    assert np.array_equal(frozen.transform(speech.X), first.transform(speech.X))
+    assert frozen.history_["train_loss"].iloc[-1] < frozen.history_["train_loss"].iloc[0]
+
+
+def test_skorch_prints_and_shows_progress(speech, capsys):
+    fitted(speech, callbacks.PrintLog(), callbacks.EpochTimer(), max_epochs=3)
+    lines = capsys.readouterr().out.splitlines()
+    assert "valid_loss_y" in lines[0]
+    assert len(lines) == 2 + 3
+    fitted(speech, callbacks.ProgressBar(detect_notebook=False), max_epochs=2)
+    assert "it/s" in capsys.readouterr().err
+    assert fitted(speech).callbacks == []
+    assert capsys.readouterr() == ("", "")
+
+
+def test_every_network_of_an_ensemble_calls_them_in_turn(speech):
+    own = Recorder()
+    model = fitted(speech, own, n_estimators=3, max_epochs=2)
+    assert own.events_.count("train begins") == own.events_.count("train ends") == 3
+    losses = [row["train_loss"] for row in own.rows_]
+    assert losses == model.history_["train_loss"].tolist()
+
+
+def test_they_are_not_changed_by_searches_and_pickle(speech):
+    own = Recorder()
+    model = plain_net(max_epochs=2, random_state=0, callbacks=[own])
+    assert clone(model).callbacks[0] is not own
+    search = GridSearchCV(model, {"dropout": [0.0, 0.5]}, cv=SpeakerKFold(2), error_score="raise")
+    search.fit(speech.X, speech.y, groups=speech.speaker)
+    assert own.events_ == []
+    again = pickle.loads(pickle.dumps(search.best_estimator_))
+    assert again.callbacks[0].events_.count("epoch ends") == 2
+    assert np.array_equal(again.predict(speech.X), search.predict(speech.X))
+
+
+def test_skorch_checkpoint_finds_the_best_epoch(speech, tmp_path):
+    y = np.random.default_rng(0).permutation(speech.y)
+    seen = Recorder()
+    keep = callbacks.Checkpoint(dirname=str(tmp_path), event_name="kept", f_optimizer=None)
+    model = fitted(speech, keep, seen, y=y, max_epochs=12, learning_rate=0.01)
+    losses = model.history_["valid_loss"]
+    lowest = losses < losses.cummin().shift(fill_value=np.inf)
+    assert [row["kept"] for row in seen.rows_] == lowest.tolist()
+    assert not lowest.all()
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ("bar", TypeError, r"^callbacks\[1\] must be a skorch callback \(or a name and one\), got"),
+        (
+            callbacks.EpochScoring("accuracy"),
+            ValueError,
+            r"^callbacks\[1\]: EpochScoring takes",
+        ),
+    ],
+)
+def test_what_is_no_callback_is_refused(speech, given, error, message):
+    with pytest.raises(error, match=message):
+        fitted(speech, ("timer", callbacks.EpochTimer()), given)
+
+
+def test_an_error_in_a_callback_is_the_users_own(speech):
+    class Broken(callbacks.Callback):
+        def on_epoch_end(self, net, **kwargs):
+            raise LookupError("my own")
+
+    with pytest.raises(LookupError, match="my own"):
+        fitted(speech, Broken())

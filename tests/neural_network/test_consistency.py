@@ -1,0 +1,165 @@
+"""Rows without a label: what the network guesses of them, and what it learns of that."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from sklearn.model_selection import GridSearchCV, PredefinedSplit, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_ser import uar_scorer
+from sklearn_ser.neural_network import ConsistencyTask, MTLNeuralClassifier
+from sklearn_ser.neural_network._losses import ConsistencyError, Inputs
+
+HIDDEN = 4  # of five rows in this many the label is hidden
+
+
+@pytest.fixture(scope="module")
+def hidden(speech):
+    """y of `speech` with most labels hidden, and which are."""
+    rows = np.arange(len(speech.y)) % 5 < HIDDEN
+    return np.where(rows, None, speech.y.astype(object)), rows
+
+
+def net(tasks, **params):
+    given = {
+        "tasks": tasks,
+        "unlabelled": "nan",
+        "input_noise": 0.5,
+        "max_epochs": 6,
+        "early_stopping": False,
+        "random_state": 0,
+    }
+    return MTLNeuralClassifier(**given | params)
+
+
+def reference(logits, guesses, shares, spec, mean):
+    """The loss of one batch, row by row, as the docstring says it."""
+    total = 0.0
+    for row in range(len(shares)):
+        guess = guesses[row] / mean if spec.balance else guesses[row]
+        guess = guess / guess.sum()
+        guess = guess**spec.sharpening / (guess**spec.sharpening).sum()
+        if guess.max() >= spec.threshold:
+            log_probability = logits[row] - np.log(np.exp(logits[row]).sum())
+            total -= shares[row] * (guess * log_probability).sum()
+    return total
+
+
+@pytest.mark.parametrize("balance", [True, False])
+def test_the_loss_and_its_gradient_are_those_of_a_plain_loop(balance):
+    generator = np.random.default_rng(0)
+    logits, guesses = generator.normal(size=(2, 8, 3))
+    guesses = np.exp(2 * guesses) / np.exp(2 * guesses).sum(axis=1, keepdims=True)
+    shares = np.array([0.3, 0.2, 0.1, 0.1, 0.3, 0.0, 0.0, 0.0])
+    spec = ConsistencyTask(threshold=0.7, balance=balance, sharpening=1.5)
+    outputs = torch.tensor(logits, requires_grad=True)
+    inputs = Inputs(None, None, outputs, torch.tensor(guesses))
+    loss = ConsistencyError(spec)(None, None, torch.tensor(shares), inputs)
+    mean = shares @ guesses
+    assert loss.item() == pytest.approx(reference(logits, guesses, shares, spec, mean))
+    loss.backward()
+    assert torch.equal(outputs.grad[5:], torch.zeros(3, 3, dtype=torch.float64))
+    step = 1e-6
+    for row, column in ((0, 0), (2, 1), (4, 2)):
+        moved = logits.copy()
+        moved[row, column] += step
+        change = reference(moved, guesses, shares, spec, mean) - loss.item()
+        assert outputs.grad[row, column].item() == pytest.approx(change / step, abs=1e-4)
+
+
+def test_the_running_mean_moves_slowly():
+    loss = ConsistencyError(ConsistencyTask())
+    shares = torch.tensor([1.0])
+    for guess in ([0.8, 0.2], [0.4, 0.6]):
+        inputs = Inputs(None, None, torch.zeros(1, 2), torch.tensor([guess]))
+        loss(None, None, shares, inputs)
+    torch.testing.assert_close(loss.mean, torch.tensor([0.76, 0.24]))
+
+
+def test_a_batch_without_unlabelled_rows_costs_nothing():
+    outputs = torch.randn(3, 2, requires_grad=True)
+    inputs = Inputs(None, None, outputs, torch.full((3, 2), 0.5))
+    loss = ConsistencyError(ConsistencyTask())(None, None, torch.zeros(3), inputs)
+    loss.backward()
+    assert loss.item() == 0.0
+    assert torch.equal(outputs.grad, torch.zeros(3, 2))
+
+
+def test_guesses_help_where_the_other_rows_lie_elsewhere():
+    generator = np.random.default_rng(0)
+    y = np.tile(["anger", "neutral", "sadness"], 100)
+    X = generator.normal(size=(300, 8))
+    X[:, 0] += 3.0 * (y == "anger") - 3.0 * (y == "sadness")
+    X[:, 1] += 3.0 * (y == "neutral")
+    elsewhere = np.arange(300) >= 150  # another corpus, say, whose loud is louder
+    X[elsewhere, 0] += 1.5
+    hidden = np.where(elsewhere, None, y.astype(object))
+    scores = []
+    for tasks in (None, {"guesses": ConsistencyTask(weight=1.0)}):
+        model = net(tasks, max_epochs=30).fit(X, hidden)
+        scores.append(model.score(X[elsewhere], y[elsewhere]))
+    assert scores[1] > scores[0] + 0.02
+
+
+def test_it_begins_after_its_share_of_the_training(speech, hidden):
+    history = (
+        net({"guesses": ConsistencyTask(start=0.5, threshold=0.0)})
+        .fit(speech.X, hidden[0])
+        .history_
+    )
+    assert (history["train_loss_guesses"][:3] == 0.0).all()
+    assert (history["train_loss_guesses"][3:] > 0.0).all()
+
+
+def test_weight_zero_equals_leaving_it_out(speech, hidden):
+    ignored = net({"guesses": ConsistencyTask(weight=0.0)}).fit(speech.X, hidden[0])
+    without = net(None).fit(speech.X, hidden[0])
+    assert np.array_equal(ignored.predict_proba(speech.X), without.predict_proba(speech.X))
+
+
+@pytest.mark.parametrize("encoder", ["attention", "frame_dnn"])
+def test_of_sequences(frames, encoder):
+    y = frames.y.astype(object)
+    y[::2] = None
+    model = net({"guesses": ConsistencyTask(threshold=0.0)}, encoder=encoder, max_epochs=3)
+    model.fit(frames.X, y)
+    assert (model.history_["train_loss_guesses"][1:] > 0.0).all()
+    assert model.predict_aux(frames.X).columns.empty
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_within_a_pipeline_a_search_and_cross_validation(speech, hidden, n_jobs):
+    y, rows = hidden
+    folds = np.where(rows, -1, np.arange(240) // 80)  # rows without a label stay in training
+    model = make_pipeline(
+        StandardScaler(), net({"guesses": ConsistencyTask()}, max_epochs=15, learning_rate=5e-3)
+    )
+    search = GridSearchCV(
+        model,
+        {"mtlneuralclassifier__tasks__guesses__weight": [0.0, 0.5]},
+        cv=PredefinedSplit(folds),
+        scoring=uar_scorer,
+        error_score="raise",
+        n_jobs=n_jobs,
+    )
+    search.fit(speech.X, y)
+    assert search.cv_results_["mean_test_score"].shape == (2,)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    scores = cross_validate(
+        search.best_estimator_, speech.X, y, cv=PredefinedSplit(folds), scoring=uar_scorer,
+        error_score="raise",
+    )["test_score"]  # fmt: skip
+    assert len(scores) == 3
+    assert scores.mean() > 0.5
+
+
+def test_without_unlabelled_it_is_refused(speech):
+    message = (
+        "tasks['guesses'] learns from rows without a label, and unlabelled=None says that there "
+        'are none: set unlabelled=-1 or "nan", as y marks them.'
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        net({"guesses": "consistency"}, unlabelled=None).fit(speech.X, speech.y)

@@ -1,0 +1,296 @@
+"""States that fit cannot have left, from a file that was damaged or tampered with: all refused."""
+
+import copy
+import random
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load, save
+
+from sklearn_ser.exceptions import SerError
+from sklearn_ser.neural_network import (
+    AdversarialTask,
+    ClassificationTask,
+    ContrastiveTask,
+    MTLNeuralClassifier,
+    ReconstructionTask,
+)
+
+
+@pytest.fixture(scope="module")
+def fitted(speech):
+    """Do not fit again."""
+    model = MTLNeuralClassifier(
+        max_epochs=3, aux_weight=0.5, tasks={"gender": "auto", "arousal": "auto"}, random_state=0
+    )
+    return model.fit(speech.X, speech.y, aux=speech.aux, groups=speech.speaker)
+
+
+@pytest.fixture(scope="module")
+def continued(speech):
+    """An ensemble with every kind of task and the states of its optimisers; do not fit again."""
+    model = MTLNeuralClassifier(
+        hidden_units=(5,),
+        n_estimators=2,
+        loss_weighting="uncertainty",
+        tasks={
+            "gender": ClassificationTask(column="gender"),
+            "arousal": "ccc",
+            "speaker": AdversarialTask(hidden_units=(3,)),
+            "rebuilt": ReconstructionTask(time_bins=4),
+            "clusters": ContrastiveTask(across="gender", n_components=6),
+        },
+        random_state=0,
+    )
+    aux = speech.aux.assign(speaker=speech.speaker)
+    X = pd.DataFrame(speech.X, columns=list("abcdefgh"))
+    return model.partial_fit(X, speech.y, classes=np.unique(speech.y), aux=aux)
+
+
+def refuses(model, change, text):
+    """The model with a changed state is refused in these words."""
+    state = model.__getstate__()
+    with pytest.raises(SerError, match=f"the state of the neural network is damaged: .*{text}"):
+        MTLNeuralClassifier().__setstate__({**state, **change(state)})
+
+
+def architecture(**changed):
+    return lambda state: {"_architecture": state["_architecture"] | changed}
+
+
+def tasks(change):
+    return lambda state: {"_tasks": change(copy.deepcopy(state["_tasks"]))}
+
+
+def without(name, *tasks):
+    return [{key: value for key, value in task.items() if key != name} for task in tasks]
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (architecture(activation="os.system"), r"activation is 'os\.system', not one of \['gelu',"),
+        (architecture(encoder=[]), r"encoder is \[\], not one of \['attention',"),
+        (architecture(dtype="int8"), "dtype is 'int8', not one of"),
+        (architecture(dropout=1.0), r"dropout is 1\.0"),
+        (architecture(more=1), r"its architecture must have \['activation', 'dropout', "),
+        (architecture(hidden_units=(8,)), "hidden_units must be a list, and heads a dict"),
+        (architecture(hidden_units=[]), r"hidden_units is \[\], not positive whole numbers"),
+        (architecture(n_features=True), "n_features is True, not positive whole numbers"),
+        (
+            architecture(hidden_units=[10**6, 10**6]),
+            r"hidden_units is \[1000000, 1000000\], more than \d+ bytes of weights can hold",
+        ),
+        (architecture(hidden_units=[1] * 100), "more than .* bytes of weights can hold"),
+        (
+            architecture(hidden_units=[64]),
+            r"'encoder\.layers\.0\.bias' is \('F32', \(128,\)\) in its weights and \('F32'",
+        ),
+        (architecture(hidden_units=[128, 4]), "is absent in its weights and"),
+        (architecture(dtype="float64"), r"is \('F32', .* in its weights and \('F64', "),
+        (lambda state: {"_weights": [b"\0" * 100]}, "its weights cannot be read"),
+        (lambda state: {"_weights": [state["_weights"][0][:-4]]}, "its weights cannot be read"),
+        (lambda state: {"_weights": ["text"]}, "its weights are a str, not bytes"),
+        (lambda state: {"_tasks": []}, r"its tasks have \{\} outputs, and its heads \{'y': 3,"),
+        (lambda state: {"_tasks": None}, "its tasks cannot be read"),
+        (tasks(lambda all_: all_[::-1]), "its tasks have .* outputs, and its heads"),
+        (tasks(lambda all_: without("kind", *all_)), r"its tasks cannot be read \(KeyError"),
+        (tasks(lambda all_: without("mean", *all_)), r"its tasks cannot be read \(TypeError"),
+        (
+            tasks(lambda all_: [{**task, "classes": ["a"] * 3} for task in all_[:1]] + all_[1:]),
+            "the classes of task 'y' are not a sorted list of labels",
+        ),
+        (
+            tasks(lambda all_: [*all_[:2], {**all_[2], "mean": "0"}]),
+            "task 'arousal' has no mean and scale",
+        ),
+        (lambda state: {"classes_": state["classes_"][::-1]}, "classes_ are not those of its"),
+        (lambda state: {"n_features_in_": 1}, "n_features_in_ is 1, and the network takes"),
+        (lambda state: {"_weights": state["_weights"][0]}, "its weights are a bytes, not a list"),
+        (lambda state: {"_weights": state["_weights"] * 2}, "_temperatures is not a list of 2"),
+        (lambda state: {"_history": [{}]}, "its history has no epochs"),
+        (lambda state: {"_temperatures": [0.0]}, "a temperature is 0.0"),
+        (architecture(head_units={"sex": [3]}), "head_units must be a dict of lists"),
+        (architecture(head_units={"gender": [10**9]}), "more than .* bytes of weights can hold"),
+    ],
+)
+def test_a_damaged_state_is_refused(fitted, change, text):
+    refuses(fitted, change, text)
+
+
+def test_half_a_state_is_refused(fitted):
+    state = fitted.__getstate__()
+    for name in ("_weights", "classes_"):
+        rest = {key: value for key, value in state.items() if key != name}
+        with pytest.raises(SerError, match=rf"damaged: it lacks \['{name}'\]"):
+            MTLNeuralClassifier().__setstate__(rest)
+    with pytest.raises(SerError, match="damaged: it is a list"):
+        MTLNeuralClassifier().__setstate__([1])
+
+
+def first(name, **changed):
+    """The first entry of a list of dicts, with other values."""
+    return lambda state: {name: [state[name][0] | changed, *state[name][1:]]}
+
+
+def task(place, **changed):
+    return tasks(lambda all_: [*all_[:place], all_[place] | changed, *all_[place + 1 :]])
+
+
+def spec(place, **changed):
+    def change(all_):
+        all_[place]["spec"] |= changed
+        return all_
+
+    return tasks(change)
+
+
+def state_with(**arrays):
+    def change(state):
+        before = load(state["_states"][1])
+        after = {name: array for name, array in (before | arrays).items() if array is not None}
+        return {"_states": [state["_states"][0], save(after)]}
+
+    return change
+
+
+STEP = np.zeros((), dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (task(0, weight=np.nan), "task 'y' has the weight nan"),
+        (task(1, weight=-1.0), r"task 'gender' has the weight -1\.0"),
+        (task(1, weight="0.1"), r"task 'gender' has the weight '0\.1'"),
+        (
+            task(1, classes=np.array(["male", "female"])),
+            "classes of task 'gender' are not a sorted",
+        ),
+        (task(1, classes=np.array([["a"], ["b"]])), "classes of task 'gender' are not a sorted"),
+        (task(1, kind="sorcery"), r"its tasks cannot be read \(KeyError\('sorcery'\)\)"),
+        (task(1, kind=["regression"]), r"its tasks cannot be read \(TypeError"),
+        (task(1, labels=None), r"its tasks cannot be read \(TypeError.*labels"),
+        (task(5, labels=MTLNeuralClassifier()), "task 'clusters' has more than a task of its kind"),
+        (task(2, scale=0.0), "task 'arousal' has no mean and scale"),
+        (task(2, mean=np.inf), "task 'arousal' has no mean and scale"),
+        (task(4, n_outputs=8.0), r"task 'rebuilt' has 8\.0 outputs"),
+        (task(4, n_outputs=10**12), "its tasks have .*1000000000000.* outputs, and its heads"),
+        (spec(1, column=3), r"its tasks cannot be read \(InvalidParameterError"),
+        (spec(1, class_weight="balanced"), "task 'gender' has more than a task of its kind"),
+        (spec(3, hidden_units=[10**9]), r"hidden units \{'speaker': \[1000000000\]\}, not those"),
+        (spec(5, n_components=7), r"task 'clusters' has 6 outputs, not \[7\]"),
+        (spec(4, time_bins=10**9), r"its tasks cannot be read \(InvalidParameterError"),
+        (lambda state: {"aux_classes_": {}}, "aux_classes_ are not those of its tasks"),
+        (lambda state: {"aux_classes_": None}, "aux_classes_ are not those of its tasks"),
+        (lambda state: {"classes_": state["classes_"].tolist()}, "classes_ are not those of its"),
+        (lambda state: {"dropped_tasks_": [1]}, r"dropped_tasks_ is \[1\]"),
+        (lambda state: {"_temperatures": [1.0]}, "_temperatures is not a list of 2"),
+        (lambda state: {"_temperatures": [1.0, np.nan]}, "a temperature is nan"),
+        (lambda state: {"_temperatures": [1.0, "2"]}, "a temperature is '2'"),
+        (first("_history", epoch=[]), "its history has no epochs"),
+        (first("_history", epoch=[0]), r"the epochs of its history are \[0\]"),
+        (first("_history", train_loss=[0.1, 0.2]), "'train_loss' in its history is not 1 numbers"),
+        (first("_history", train_loss=["x"]), "'train_loss' in its history is not 1 numbers"),
+        (first("_history", more=3), "its history has no epochs"),
+        (lambda state: {"_best_epochs": [1, 2]}, "a best epoch is 2, of 1"),
+        (lambda state: {"_best_epochs": [True, 1]}, "a best epoch is True, of 1"),
+        (first("_splits", kind="chance"), "kind of a validation split is 'chance'"),
+        (first("_splits", n_valid=-1), "n_valid of a validation split is -1"),
+        (first("_splits", groups=[1]), "the groups of a validation split are not names"),
+        (first("_splits", reason=None), "reason of a validation split is None"),
+        (lambda state: {"_splits": [{}, {}]}, r"a validation split must have \['groups', 'kind'"),
+        (lambda state: {"n_iter_": 2}, "n_iter_ is 2, and its networks say 1"),
+        (lambda state: {"best_epoch_": None}, "best_epoch_ is None, and its networks say 1"),
+        (
+            lambda state: {"validation_split_": state["validation_split_"] | {"n_train": 1}},
+            "validation_split_ is .*, and its networks say",
+        ),
+        (lambda state: {"_seed": -1}, "its seed is -1"),
+        (lambda state: {"_seed": 2**40}, "its seed is 1099511627776"),
+        (lambda state: {"_seed": None}, "its seed is None"),
+        (lambda state: {"_states": None}, "_states is not a list of 2, or of none"),
+        (lambda state: {"_states": state["_states"][:1]}, "_states is not a list of 2, or of none"),
+        (lambda state: {"_states": ["a", "b"]}, "its training states are a str, not bytes"),
+        (lambda state: {"_states": [b"a", b"b"]}, "its training states cannot be read"),
+        (state_with(**{"99.step": STEP}), r"'99\.step' in its training states is .*have none"),
+        (
+            state_with(**{"1.step": np.zeros(9)}),
+            r"'1\.step' in its training states is \('F64', \(9",
+        ),
+        (
+            state_with(**{"1.exp_avg": STEP}),
+            r"'1\.exp_avg' in its .* is .* networks have \('F32', \(5",
+        ),
+        (
+            state_with(**{"1.exp_avg": None}),
+            r"its training states lack \['exp_avg'\] of parameter 1",
+        ),
+        (
+            state_with(**{"weighting.log_variances": np.zeros(10**6, dtype=np.float32)}),
+            r"'weighting\.log_variances' in its training states is \('F32', \(1000000,\)\)",
+        ),
+        (lambda state: {"feature_names_in_": np.array(["a"])}, "feature_names_in_ are not 8 names"),
+        (
+            lambda state: {"n_features_in_": np.zeros(8)},
+            "n_features_in_ is array.*, and the network",
+        ),
+        (lambda state: {"device": 3}, "device is 3"),
+        (lambda state: {"n_threads": 10**9}, "n_threads is 1000000000"),
+        (lambda state: {"n_threads": 0}, "n_threads is 0"),
+    ],
+)
+def test_damage_of_what_stands_beside_the_weights_is_named(continued, change, text):
+    refuses(continued, change, text)
+
+
+JUNK = (
+    *(None, True, -1, 0, 3, 10**9, 2**70, -0.5, 1e300, float("nan"), float("inf")),
+    *("x", "", b"x", [], [1], ["x"], {}, {"a": 1}, (1, 2)),
+    *(np.array(3), np.zeros((2, 2)), np.array(["q", "r"]), np.float64(2.0)),
+)
+
+
+def places(value, path=()):
+    """The paths of everything in nested dicts and lists."""
+    yield path
+    inside = value.items() if isinstance(value, dict) else ()
+    for key, part in enumerate(value) if isinstance(value, list) else inside:
+        yield from places(part, (*path, key))
+
+
+def with_junk(state, path, junk):
+    name, *path = path
+    if not path:
+        return {**state, name: junk}
+    changed = part = copy.deepcopy(state[name])
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = junk
+    return {**state, name: changed}
+
+
+def test_what_is_not_refused_can_be_used(continued, speech):
+    """Junk anywhere in the state: a SerError, or a network that predicts and learns."""
+    state = continued.__getstate__()
+    fitted_names = [name for name in state if name.startswith("_") or name.endswith("_")]
+    everywhere = [path for name in fitted_names for path in places(state[name], (name,))]
+    generator = random.Random(0)
+    X, y = speech.X[:60], speech.y[:60]
+    aux = speech.aux.assign(speaker=speech.speaker)[:60]
+    X = pd.DataFrame(X, columns=list("abcdefgh"))
+    refused = 0
+    for path in generator.choices([*everywhere, ("n_threads",)], k=300):
+        model = MTLNeuralClassifier()
+        try:
+            model.__setstate__(with_junk(state, path, generator.choice(JUNK)))
+        except SerError:
+            refused += 1
+            continue
+        assert model.predict_proba(X).shape == (60, 3), path
+        assert len(model.predict_aux(X)) == len(model.transform(X)) == 60, path
+        assert len(model.members_) == len(model.history_) == 2, path
+        if path[0] != "_architecture":  # which may be another that has the same weights
+            model.partial_fit(X, y, aux=aux)
+    assert 220 < refused < 300

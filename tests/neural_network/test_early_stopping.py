@@ -1,0 +1,133 @@
+"""Which rows decide when to stop, by which measure, and training anew on all of them."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+from skorch.callbacks import Callback
+
+from sklearn_ser.exceptions import MetadataError, TrainingWarning
+from sklearn_ser.neural_network import MTLNeuralClassifier
+from sklearn_ser.utils._frames import frames_table
+
+CORPUS = np.repeat(["emodb", "nemo", "ravdess", "urdu"], 60)  # of three speakers each
+
+
+def net(**parameters):
+    given = {"max_epochs": 2, "random_state": 0, "refit": False, "input_noise": 0.0}
+    return MTLNeuralClassifier(**given | parameters)
+
+
+def table(speech, *names):
+    """X with index levels."""
+    levels = {"speaker": speech.speaker, "corpus": CORPUS}
+    X = pd.DataFrame(speech.X).add_prefix("f")
+    return X.set_index(pd.MultiIndex.from_arrays([levels[name] for name in names], names=names))
+
+
+def held_out(model):
+    assert model.validation_split_["kind"] == "groups"
+    return model.validation_split_["groups"]
+
+
+def test_groups_by_an_index_level_of_x(speech):
+    X = table(speech, "speaker", "corpus")
+    [corpus] = held_out(net(validation_by="corpus").fit(X, speech.y))
+    assert corpus in CORPUS
+    assert set(held_out(net().fit(X, speech.y))) <= set(speech.speaker)
+    # It is asked for by name: groups, which may be there for the splitter, do not count.
+    model = net(validation_by="corpus").fit(X, speech.y, groups=speech.speaker)
+    assert held_out(model) == [corpus]
+    same = net().fit(speech.X, speech.y, groups=CORPUS)
+    assert same._weights == model._weights
+
+
+def test_groups_by_an_index_level_of_a_table_of_frames(frames):
+    corpus = pd.Index(np.repeat(["a", "b", "c"], 40), name="corpus")
+    X = frames_table(frames.sequences, corpus, list("vwxyz"))
+    assert held_out(net(validation_by="corpus").fit(X, frames.y))[0] in "abc"
+
+
+def test_groups_by_a_column_of_aux(speech):
+    aux = speech.aux.assign(corpus=CORPUS)
+    model = net(validation_by="corpus", tasks={"gender": "auto"}).fit(speech.X, speech.y, aux=aux)
+    assert set(held_out(model)) <= set(CORPUS)
+    assert list(model.aux_classes_) == ["gender"]
+    # Rows of failed audio are taken out of it with the rest.
+    X = speech.X.copy()
+    X[:70] = np.nan
+    with pytest.warns(TrainingWarning, match="70 of 240 rows"):
+        model.fit(X, speech.y, aux=aux)
+    assert not set(held_out(model)) & {"emodb"}
+
+
+def test_no_such_groups(speech):
+    message = (
+        "validation_by='corpus' is neither a column nor an index level of X, nor a column of aux: "
+        "give X as a DataFrame that has it, or leave validation_by=None for the groups (speakers) "
+        "that fit is given."
+    )
+    for X, aux in ((speech.X, None), (table(speech, "speaker"), speech.aux)):
+        with pytest.raises(MetadataError, match=f"^{re.escape(message)}$"):
+            net(validation_by="corpus").fit(X, speech.y, aux=aux, groups=speech.speaker)
+
+
+def test_the_score_may_decide(speech):
+    y = np.random.default_rng(1).permutation(speech.y)
+    parameters = {"max_epochs": 60, "patience": 5, "learning_rate": 0.01}
+    model = net(monitor="score", **parameters).fit(speech.X, y, groups=speech.speaker)
+    scores = model.history_["valid_score_y"]
+    assert model.best_epoch_ == scores.idxmax()  # the first of equals
+    assert model.n_iter_ == model.best_epoch_ + 5
+    rows = np.isin(speech.speaker, held_out(model))
+    assert balanced_accuracy_score(y[rows], model.predict(speech.X[rows])) == pytest.approx(
+        scores.max()
+    )
+    by_loss = net(**parameters).fit(speech.X, y, groups=speech.speaker)
+    assert by_loss.best_epoch_ == by_loss.history_["valid_loss_y"].idxmin()
+    assert by_loss.best_epoch_ != model.best_epoch_
+
+
+class StopAfter(Callback):
+    """Ends a training after some epochs, as skorch's callbacks do."""
+
+    def __init__(self, n_epochs):
+        self.n_epochs = n_epochs
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.n_epochs:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"lr_schedule": "cosine", "warmup": 0.2},
+        {"weight_averaging": "swa", "max_epochs": 12},
+        {"weight_averaging": "ema", "mixup_alpha": 0.3, "input_noise": 0.2, "input_dropout": 0.1},
+    ],
+    ids=["plain", "schedule", "swa", "random"],
+)
+def test_refit_is_a_fit_of_the_best_number_of_epochs_on_all_rows(speech, parameters):
+    y = np.where(np.arange(240) % 5 == 0, np.roll(speech.y, 1), speech.y)
+    given = {"max_epochs": 40, "patience": 4, "learning_rate": 0.02} | parameters
+    searched = net(**given).fit(speech.X, y, aux=speech.aux, groups=speech.speaker)
+    model = net(refit=True, **given).fit(speech.X, y, aux=speech.aux, groups=speech.speaker)
+    best = model.best_epoch_
+    assert 1 < best < model.n_iter_
+    pd.testing.assert_frame_equal(model.history_, searched.history_)
+    assert model._weights != searched._weights
+    # Planned for max_epochs as the first training was.
+    same = net(early_stopping=False, callbacks=[StopAfter(best)], **given)
+    assert model._weights == same.fit(speech.X, y, aux=speech.aux)._weights
+    if not parameters:
+        plain = net(early_stopping=False, **given | {"max_epochs": best})
+        assert model._weights == plain.fit(speech.X, y, aux=speech.aux)._weights
+
+
+def test_refit_without_held_out_rows_is_the_fit(speech):
+    plain = net(early_stopping=False).fit(speech.X, speech.y)
+    assert net(early_stopping=False, refit=True).fit(speech.X, speech.y)._weights == plain._weights

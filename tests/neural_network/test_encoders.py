@@ -1,0 +1,236 @@
+"""Every encoder: no part in it for the company of a sequence, parameters of its own, learning."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from torch import nn
+
+from sklearn_ser.neural_network import MTLNeuralClassifier
+from sklearn_ser.neural_network._encoders import ENCODERS
+from sklearn_ser.neural_network._module import build_module
+from sklearn_ser.neural_network._sequences import FrameSequences
+
+N_FEATURES = 8
+KINDS = {
+    "attention": ("attention", {}),
+    "attention, mean": ("attention", {"pooling": "mean"}),
+    "frame_dnn": ("frame_dnn", {}),
+    "frame_dnn, attention": ("frame_dnn", {"pooling": "attention"}),
+    "lstm": ("lstm", {}),
+    "lstm, frames": ("lstm", {"pooling": "frames"}),
+    "lstm, mean": ("lstm", {"pooling": "mean"}),
+    "lstm, both ways": ("lstm", {"bidirectional": True}),
+    "lstm, both ways, attention": ("lstm", {"bidirectional": True, "pooling": "attention"}),
+    "cnn_blstm": ("cnn_blstm", {"channels": (3, 4)}),
+    "cnn_blstm, time": ("cnn_blstm", {"channels": (3, 4, 5), "time_halvings": 3}),
+    "conformer": ("conformer", {"n_heads": 2, "kernel_size": 3}),
+    "conformer, no subsampling": ("conformer", {"n_heads": 2, "subsampling": 1, "pooling": "mean"}),
+}
+LENGTHS = [7, 1, 12, 2, 30, 5]
+
+
+def build(encoder, own, **changes):
+    known = ENCODERS[encoder].own_parameters
+    params = {name: part.plain(own.get(name, part.default)) for name, part in known.items()}
+    architecture = {
+        "encoder": encoder,
+        "encoder_params": params,
+        "n_features": N_FEATURES,
+        "hidden_units": [6, 6],
+        "activation": "tanh",
+        "dropout": 0.0,
+        "dtype": "float64",
+        "heads": {"y": 3, "gender": 2},
+        "head_units": {},
+    }
+    return build_module(architecture | changes, device="cpu", seed=0)
+
+
+def sequences():
+    generator = torch.Generator().manual_seed(0)
+    frames = torch.randn(sum(LENGTHS), N_FEATURES, generator=generator, dtype=torch.float64)
+    return FrameSequences.packed(frames, LENGTHS)
+
+
+def run(module, batches):
+    """Representations of all rows, and gradients of an uneven function of the outputs."""
+    module.zero_grad()
+    shared, loss = [], 0.0
+    for batch in batches:
+        shared.append(module.represent(batch))
+        for place, output in enumerate(module(batch)):
+            # The means of a sequence, where the network answers for frames.
+            output = batch.means(output) if module.frame_level else output
+            loss = loss + (place + 1) * output.sin().sum()
+    loss.backward()
+    gradients = {name: value.grad.clone() for name, value in module.named_parameters()}
+    return torch.cat(shared).detach(), gradients
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_company_changes_nothing(kind):
+    module = build(*KINDS[kind])
+    rows = sequences()
+    alone = run(module, [rows[[row]].batch() for row in range(len(LENGTHS))])
+    together = run(module, [rows.batch()])
+    torch.testing.assert_close(together, alone, rtol=1e-9, atol=1e-10)
+    torch.testing.assert_close(run(module, [rows[:2].batch(), rows[2:].batch()]), alone)
+    assert all(
+        gradient.abs().max() > 0 for name, gradient in alone[1].items() if "score.bias" not in name
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_sequences_give_no_rows(kind):
+    module = build(*KINDS[kind])
+    assert module.represent(sequences()[:0].batch()).shape == (0, module.encoder.n_outputs)
+
+
+def test_lstm_is_torchs_own():
+    module = build("lstm", {"bidirectional": True})
+    first, second = module.encoder.recurrent.layers
+    rows = sequences()
+    for row, cell in enumerate(rows.frames.split(LENGTHS)):
+        out, _ = second(first(cell[None])[0])
+        half = out.shape[2] // 2
+        expected = torch.cat([out[0, -1, :half], out[0, 0, half:]])
+        found = module.encoder(rows[[row]].batch())[0]
+        torch.testing.assert_close(found, expected)
+
+
+def test_a_block_of_convolution_by_hand():
+    module = build("cnn_blstm", {"channels": (3,), "time_halvings": 1})
+    block = module.encoder.blocks[0]
+    batch = sequences()[[0]].batch()
+    x = batch.padded(batch.frames)[:, None]
+    found, shorter = block(x, batch)
+    assert shorter.lengths.tolist() == [4]
+    y = nn.functional.conv2d(x, block.convolution.weight, block.convolution.bias, padding=1)
+    y = nn.functional.layer_norm(y.movedim(1, -1), (3,)).movedim(-1, 1).tanh()
+    expected = torch.stack([y[0, :, 2 * t : 2 * t + 2].amax(dim=1) for t in range(4)], dim=1)
+    torch.testing.assert_close(found[0], expected.unflatten(2, (4, 2)).amax(dim=3))
+
+
+@pytest.mark.parametrize("encoder", [name for name in ENCODERS if name not in ("mlp", "layers")])
+def test_every_encoder_learns(frames, encoder):
+    params = {"hidden_units": (16,), "dropout": 0.1, "learning_rate": 5e-3, "max_epochs": 15}
+    own = {"channels": (4,)} if encoder == "cnn_blstm" else None
+    model = MTLNeuralClassifier(
+        encoder=encoder, encoder_params=own, early_stopping=False, random_state=0, **params
+    )
+    assert model.fit(frames.X, frames.y, aux=frames.aux).score(frames.X, frames.y) > 0.7
+
+
+def test_residual_layers():
+    module = build("mlp", {"residual": True})
+    x = torch.randn(4, N_FEATURES, dtype=torch.float64)
+    first, block = module.encoder.layers
+    inner = first(x).tanh()
+    normed = nn.functional.layer_norm(inner, (6,))
+    expected = inner + block.second(block.first(normed).tanh())
+    torch.testing.assert_close(module.encoder(x), expected)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (
+            {"encoder": "lstm", "encoder_params": {"width": 3}},
+            "encoder_params names ['width'], which encoder='lstm' does not have: it has "
+            "['bidirectional', 'pooling'].",
+        ),
+        (
+            {"encoder": "attention", "encoder_params": {"pooling": "last"}},
+            "encoder_params['pooling'] of encoder='attention' must be a str among",
+        ),
+        (
+            {"encoder": "cnn_blstm", "encoder_params": {"channels": (8, 0)}},
+            "encoder_params['channels'] of encoder='cnn_blstm' must be a sequence, each of it an "
+            "int in the range [1, inf), got (8, 0).",
+        ),
+        ({"encoder": "cnn_blstm"}, "halves the 5 features of a frame in each of its 3 blocks"),
+        (
+            {"encoder": "conformer", "hidden_units": (6, 8)},
+            "encoder='conformer' takes hidden_units that are all alike, even and a multiple of its "
+            "4 heads",
+        ),
+        (
+            {
+                "encoder": "conformer",
+                "hidden_units": (8,),
+                "encoder_params": {"kernel_size": 4},
+            },
+            "encoder_params['kernel_size'] of encoder='conformer' must be odd, got 4.",
+        ),
+    ],
+)
+def test_parameters_that_cannot_be(frames, params, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        MTLNeuralClassifier(**params).fit(frames.X, frames.y)
+
+
+class Rows(nn.Module):
+    """A user's own, with torch's own dropout and first weights."""
+
+    def __init__(self, n_features, width=6):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(n_features, width), nn.ReLU(), nn.Dropout(0.3))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+class Frames(Rows):
+    on_frames = True
+
+    def forward(self, frames, lengths):
+        there = torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
+        summed = (self.layers(frames) * there[..., None]).sum(dim=1)
+        return summed / lengths[:, None]
+
+
+def own(encoder=Rows, **params):
+    given = {"max_epochs": 3, "random_state": 0, "encoder_params": {"width": 4}} | params
+    return MTLNeuralClassifier(encoder=encoder, **given)
+
+
+def test_a_class_of_ones_own(speech, frames):
+    before = torch.get_rng_state()
+    first, second = (own().fit(speech.X, speech.y) for _ in range(2))
+    assert first._weights == second._weights
+    assert torch.equal(torch.get_rng_state(), before)
+    assert first.transform(speech.X).shape == (240, 4)
+    assert clone(first).encoder is Rows
+    elsewhere = Parallel(2, backend="threading")(
+        delayed(own(random_state=seed).fit)(speech.X, speech.y) for seed in (0, 1, 0)
+    )
+    assert elsewhere[0]._weights == elsewhere[2]._weights == first._weights
+    assert elsewhere[1]._weights != first._weights
+    search = GridSearchCV(own(), {"encoder_params__width": [3, 5]}, cv=2)
+    assert search.fit(speech.X, speech.y).best_params_["encoder_params__width"] in (3, 5)
+    model = own(Frames).fit(frames.X, frames.y)
+    alone = np.vstack([model.predict_proba(frames.X.iloc[[row]]) for row in range(5)])
+    np.testing.assert_allclose(model.predict_proba(frames.X)[:5], alone, atol=1e-6)
+
+
+class Flat(Rows):
+    def forward(self, x):
+        return super().forward(x).flatten()
+
+
+@pytest.mark.parametrize(
+    ("encoder", "error", "message"),
+    [
+        (Rows(8), TypeError, "encoder is an instance of Rows: give the class itself"),
+        (dict, TypeError, "encoder must be a name or a subclass of torch.nn.Module, got"),
+        (Flat, ValueError, "encoder=Flat: forward must give one row of numbers for each row"),
+    ],
+)
+def test_what_is_no_encoder(speech, encoder, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        own(encoder).fit(speech.X, speech.y)

@@ -1,0 +1,234 @@
+"""Parameters within `tasks` and `encoder_params`: read, set, searched, never shared."""
+
+import pickle
+import re
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_ser.model_selection import SpeakerKFold
+from sklearn_ser.neural_network import (
+    AdversarialTask,
+    ClassificationTask,
+    MTLNeuralClassifier,
+    ReconstructionTask,
+    RegressionTask,
+)
+
+
+def net(**parameters):
+    return MTLNeuralClassifier(**({"max_epochs": 1, "random_state": 0} | parameters))
+
+
+@pytest.fixture
+def tasks():
+    return {
+        "gender": ClassificationTask(weight=0.2),
+        "arousal": "ccc",
+        "rebuilt": "reconstruction",
+        "rating": "auto",
+    }
+
+
+def plain(tasks):
+    return {
+        name: task if isinstance(task, str) else (type(task), task.get_params())
+        for name, task in tasks.items()
+    }
+
+
+def test_get_params_lists_tasks_and_what_they_hold(tasks):
+    model = net(tasks=tasks, encoder_params={"residual": True})
+    params = model.get_params()
+    assert params["tasks"] is tasks
+    assert params["tasks__gender"] is tasks["gender"]
+    assert params["tasks__gender__weight"] == 0.2
+    assert params["tasks__arousal"] == "ccc"
+    assert params["encoder_params__residual"] is True
+    of_tasks = {name for name in params if name.startswith("tasks__")}
+    assert of_tasks == {
+        *(f"tasks__{name}" for name in tasks),
+        *(f"tasks__gender__{name}" for name in ClassificationTask().get_params()),
+    }
+    assert not any("__" in name for name in model.get_params(deep=False))
+    assert not any("__" in name for name in net().get_params())
+
+
+def test_setting_copies_and_leaves_the_original_alone(tasks):
+    before = plain(tasks)
+    one, other = net(tasks=tasks), net(tasks=tasks)
+    one.set_params(tasks__gender__weight=0.9, tasks__arousal__weight=0.1)
+    assert one.tasks["gender"].weight == 0.9
+    assert plain(tasks) == plain(other.tasks) == before
+    assert one.tasks is not tasks
+    assert one.tasks["rebuilt"] is tasks["rebuilt"]
+    assert list(one.tasks) == list(tasks)
+    params = {"residual": True}
+    model = net(encoder_params=params)
+    assert model.set_params(encoder_params__residual=False).encoder_params == {"residual": False}
+    assert params == {"residual": True}
+    assert net().set_params(encoder_params__residual=True).encoder_params == {"residual": True}
+
+
+def test_strings_become_task_objects_on_the_first_set(tasks):
+    model = net(tasks=tasks).set_params(
+        tasks__arousal__weight=0.1, tasks__rebuilt__target="augmented"
+    )
+    assert plain(model.tasks)["arousal"] == plain({"": RegressionTask(loss="ccc", weight=0.1)})[""]
+    assert plain(model.tasks)["rebuilt"] == plain({"": ReconstructionTask(target="augmented")})[""]
+
+
+def test_whole_tasks_come_before_their_parameters(tasks):
+    for given in (
+        {"tasks__gender": "adversarial", "tasks__gender__strength": 0.5},
+        {"tasks__gender__strength": 0.5, "tasks__gender": AdversarialTask()},
+        {"tasks__gender__strength": 0.5, "tasks": {"gender": "adversarial"}},
+    ):
+        model = net(tasks=tasks).set_params(**given)
+        assert (type(model.tasks["gender"]), model.tasks["gender"].strength) == (
+            AdversarialTask,
+            0.5,
+        )
+
+
+def test_what_get_params_gives_can_be_set(tasks):
+    model = net(tasks=tasks, encoder_params={"residual": True})
+    again = net().set_params(**model.get_params())
+    assert plain(again.tasks) == plain(tasks)
+    assert repr(again) == repr(model)
+
+
+def test_names_with_underscores_and_numbers():
+    model = net(tasks={"a": "classification", "a__b": ClassificationTask(), 0: "ccc"})
+    model.set_params(tasks__a__b__weight=0.1, tasks__a__weight=0.2, tasks__0__weight=0.3)
+    assert {name: task.weight for name, task in model.tasks.items()} == {
+        "a": 0.2,
+        "a__b": 0.1,
+        0: 0.3,
+    }
+    assert net().set_params(**model.get_params()).tasks["a__b"].weight == 0.1
+
+
+def test_any_mapping_will_do():
+    frozen = MappingProxyType({"gender": "classification"})
+    model = net(tasks=frozen)
+    assert model.get_params()["tasks__gender"] == "classification"
+    assert model.set_params(tasks__gender__weight=0.5).tasks["gender"].weight == 0.5
+
+
+def test_clones_are_independent(tasks):
+    model = net(tasks=tasks)
+    copied = clone(model)
+    assert plain(copied.tasks) == plain(model.tasks)
+    assert copied.tasks["gender"] is not model.tasks["gender"]
+    copied.set_params(tasks__gender__weight=0.7)
+    assert model.tasks["gender"].weight == 0.2
+    task = AdversarialTask(hidden_units=(8,))
+    assert clone(task).get_params() == task.get_params()
+
+
+NO_SUCH = "there is no task 'sex', the tasks are ['gender', 'arousal', 'rebuilt', 'rating']."
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"tasks__sex__weight": 1}, f"cannot set tasks__sex__weight: {NO_SUCH}"),
+        ({"tasks__sex": "ccc"}, f"cannot set tasks__sex: {NO_SUCH}"),
+        (
+            {"tasks__rating__weight": 1},
+            "cannot set tasks__rating__weight: tasks['rating'] is 'auto', whose kind is known only "
+            "in fit. Name the kind first.",
+        ),
+        (
+            {"tasks": "auto", "tasks__gender__weight": 1},
+            "cannot set tasks__gender__weight: tasks is 'auto'. Name the tasks first, e.g. "
+            "tasks={'gender': \"classification\"}.",
+        ),
+        ({"tasks": None, "tasks__gender": "ccc"}, "cannot set tasks__gender: tasks is None."),
+        (
+            {"tasks__gender__wieght": 1},
+            "Invalid parameter 'wieght' for estimator ClassificationTask(weight=0.2). Valid "
+            "parameters are: ['class_weight', 'column',",
+        ),
+        (
+            {"tasks__gender": "ranking", "tasks__gender__weight": 1},
+            "tasks['gender'] must be a task object or one of ['auto', 'classification',",
+        ),
+        ({"dropuot__x": 1}, "Invalid parameter 'dropuot' for estimator MTLNeuralClassifier("),
+        ({"dropuot": 1}, "Invalid parameter 'dropuot' for estimator MTLNeuralClassifier("),
+    ],
+)
+def test_what_cannot_be_set_is_said(tasks, given, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        net(tasks=tasks).set_params(**given)
+
+
+@pytest.mark.parametrize("changed_only", [True, False])
+def test_representations(tasks, changed_only):
+    model = net(tasks=tasks)
+    with config_context(print_changed_only=changed_only):
+        text = repr(model)  # of all parameters scikit-learn shows only some
+        assert not changed_only or "'arousal': 'ccc'" in text
+        assert not changed_only or "'gender': ClassificationTask(weight=0.2)" in text
+        html = model._repr_html_()
+        assert "MTLNeuralClassifier" in html
+        assert not changed_only or "ClassificationTask" in html
+        for task in tasks.values():
+            if not isinstance(task, str):
+                assert type(task).__name__ in task._repr_html_()
+        assert "StandardScaler" in make_pipeline(StandardScaler(), model)._repr_html_()
+    assert repr(ClassificationTask(weight=0.2)) == "ClassificationTask(weight=0.2)"
+
+
+def test_pickles_keep_tasks(tasks, speech):
+    model = net(tasks={"gender": tasks["gender"], "rebuilt": "reconstruction"})
+    assert plain(pickle.loads(pickle.dumps(model)).tasks) == plain(model.tasks)
+    model.fit(speech.X, speech.y, aux=speech.aux)
+    again = pickle.loads(pickle.dumps(model))
+    assert plain(again.tasks) == plain(model.tasks)
+    assert again.predict_aux(speech.X).equals(model.predict_aux(speech.X))
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_grid_search_over_tasks_in_a_pipeline(speech, routing):
+    tasks = {"gender": ClassificationTask(), "arousal": "ccc"}
+    weights, kinds = [0.0, 1.0], ["ccc", RegressionTask(weight=0.5)]
+    with config_context(enable_metadata_routing=routing):
+        search = GridSearchCV(
+            make_pipeline(StandardScaler(), net(tasks=tasks, hidden_units=(8, 8))),
+            {
+                "mtlneuralclassifier__tasks__gender__weight": weights,
+                "mtlneuralclassifier__tasks__arousal": kinds,
+                "mtlneuralclassifier__encoder_params__residual": [True, False],
+            },
+            cv=SpeakerKFold(2) if routing else 2,
+            error_score="raise",
+        )
+        given = (
+            {"aux": speech.aux, "speaker": speech.speaker}
+            if routing
+            else {"mtlneuralclassifier__aux": speech.aux}
+        )
+        search.fit(speech.X, speech.y, **given)
+    assert plain(tasks) == plain({"gender": ClassificationTask(), "arousal": "ccc"})
+    results = search.cv_results_
+    assert len(results["params"]) == 8
+    best = search.best_estimator_[-1]
+    chosen = search.best_params_["mtlneuralclassifier__tasks__gender__weight"]
+    assert best.tasks["gender"].weight == chosen
+    assert best.history_["weight_gender"].iloc[0] == chosen
+    assert len(np.unique(results["mean_test_score"])) > 1
+
+
+def test_grid_search_over_the_whole_of_tasks(speech):
+    candidates = [None, {"gender": "adversarial"}, {"rebuilt": ReconstructionTask(weight=0.1)}]
+    search = GridSearchCV(net(), {"tasks": candidates}, cv=2, error_score="raise")
+    search.fit(speech.X, speech.y, aux=speech.aux)
+    assert [params["tasks"] for params in search.cv_results_["params"]] == candidates

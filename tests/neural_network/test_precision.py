@@ -1,0 +1,53 @@
+"""Mixed precision and compilation: the same network, by other arithmetic."""
+
+import numpy as np
+import pytest
+
+from sklearn_ser.exceptions import SerError
+from sklearn_ser.neural_network import AdversarialTask, MTLNeuralClassifier
+
+
+def fitted(data, **parameters):
+    model = MTLNeuralClassifier(max_epochs=6, random_state=0, device="cpu").set_params(**parameters)
+    return model.fit(data.X, data.y, aux=data.aux, groups=data.speaker)
+
+
+@pytest.mark.parametrize("kind", ["speech", "frames"])
+def test_bfloat16_comes_close(kind, request):
+    data = request.getfixturevalue(kind)
+    full, mixed = fitted(data), fitted(data, mixed_precision=True)
+    assert mixed._weights != full._weights
+    np.testing.assert_allclose(mixed.history_["train_loss"], full.history_["train_loss"], rtol=0.02)
+    np.testing.assert_allclose(mixed.predict_proba(data.X), full.predict_proba(data.X), atol=0.05)
+    assert mixed.net_.module_.heads[0].weight.dtype == full.net_.module_.heads[0].weight.dtype
+    assert fitted(data, mixed_precision=True)._weights == mixed._weights
+
+
+def test_auto_is_full_precision_on_a_cpu(speech):
+    assert fitted(speech, mixed_precision="auto")._weights == (
+        fitted(speech, mixed_precision=False)._weights
+    )
+
+
+def test_double_precision_is_not_mixed(speech):
+    message = r'^mixed_precision=True: a network of dtype="float64" is not trained in bfloat16;'
+    with pytest.raises(SerError, match=message):
+        fitted(speech, mixed_precision=True, dtype="float64")
+    assert fitted(speech, mixed_precision="auto", dtype="float64").n_iter_ == 6
+
+
+# torch's compiler runs into warnings of its own, and hides them, which as errors they escape.
+@pytest.mark.filterwarnings("ignore::UserWarning:torch", "ignore::DeprecationWarning:torch")
+@pytest.mark.parametrize("kind", ["speech", "frames"])
+def test_compiled_without_optimisation_it_is_the_same_network(kind, request):
+    data = request.getfixturevalue(kind)
+    parameters = {"tasks": {"gender": AdversarialTask(), "arousal": "mse"}, "max_epochs": 3}
+    plain = fitted(data, **parameters)
+    compiled = fitted(data, compile="eager", **parameters)
+    assert compiled._weights == plain._weights
+    assert np.array_equal(compiled.predict_proba(data.X), plain.predict_proba(data.X))
+
+
+def test_an_unknown_compiler_is_an_error_that_names_it(speech):
+    with pytest.raises(Exception, match="'no such'"):
+        fitted(speech, compile="no such")

@@ -1,0 +1,344 @@
+"""What is wrong with tasks or their targets is said by name, in fit and in every fold."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.model_selection import PredefinedSplit, cross_validate
+
+from sklearn_ser.exceptions import MetadataError, TrainingWarning
+from sklearn_ser.neural_network import (
+    AdversarialTask,
+    ClassificationTask,
+    ConsistencyTask,
+    ContrastiveTask,
+    MTLNeuralClassifier,
+    ReconstructionTask,
+    RegressionTask,
+)
+
+
+def net(**parameters):
+    return MTLNeuralClassifier(**({"max_epochs": 1, "random_state": 0} | parameters))
+
+
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        (["gender"], "The 'tasks' parameter of MTLNeuralClassifier must be a str among {'auto'}, "),
+        ("gender", "The 'tasks' parameter of MTLNeuralClassifier must be a str among {'auto'}, "),
+        ({"gender": None}, "tasks['gender'] must be a task object or one of ['auto', "),
+        ({"gender": ClassificationTask}, "tasks['gender'] must be a task object or one of ["),
+        (
+            {"gender": ClassificationTask(label_smoothing=1.0)},
+            "tasks['gender']: The 'label_smoothing' parameter of ClassificationTask must be a "
+            "float in the range [0.0, 1.0). Got 1.0 instead.",
+        ),
+        (
+            {"gender": ClassificationTask(focal_gamma=-1)},
+            "tasks['gender']: The 'focal_gamma' parameter of ClassificationTask must be a float",
+        ),
+        (
+            {"gender": ClassificationTask(class_weight="even")},
+            "tasks['gender']: The 'class_weight' parameter of ClassificationTask must be",
+        ),
+        (
+            {"gender": ClassificationTask(class_weight={"diverse": 2})},
+            "class_weight of the task 'gender': The classes, ['female', 'male'], are not in "
+            "class_weight.",
+        ),
+        (
+            {"gender": ClassificationTask(column=3)},
+            "tasks['gender']: The 'column' parameter of ClassificationTask must be an instance of "
+            "'str' or None. Got 3 instead.",
+        ),
+        (
+            {"arousal": RegressionTask(loss="mae")},
+            "tasks['arousal']: The 'loss' parameter of RegressionTask must be a str among {",
+        ),
+        (
+            {"gender": AdversarialTask(strength=-0.1)},
+            "tasks['gender']: The 'strength' parameter of AdversarialTask must be a float in the "
+            "range [0.0, inf). Got -0.1 instead.",
+        ),
+        (
+            {"gender": AdversarialTask(hidden_units=64)},
+            "tasks['gender']: The 'hidden_units' parameter of AdversarialTask must be an "
+            "array-like. Got 64 instead.",
+        ),
+        (
+            {"gender": AdversarialTask(hidden_units="64")},
+            "tasks['gender']: The 'hidden_units' parameter of AdversarialTask must be an array",
+        ),
+        (
+            {"gender": AdversarialTask(hidden_units=(8, 0))},
+            "hidden_units of tasks['gender'] must be positive whole numbers, got [8, 0].",
+        ),
+        (
+            {"rebuilt": ReconstructionTask(hidden_units=[8.5])},
+            "hidden_units of tasks['rebuilt'] must be positive whole numbers, got [8.5].",
+        ),
+        (
+            {"rebuilt": ReconstructionTask(time_bins=0)},
+            "tasks['rebuilt']: The 'time_bins' parameter of ReconstructionTask must be an int in "
+            "the range [1, 1024]. Got 0 instead.",
+        ),
+        (
+            {"clusters": ContrastiveTask(temperature=0)},
+            "tasks['clusters']: The 'temperature' parameter of ContrastiveTask must be a float in "
+            "the range (0.0, inf). Got 0 instead.",
+        ),
+        (
+            {"guesses": ConsistencyTask(threshold=2)},
+            "tasks['guesses']: The 'threshold' parameter of ConsistencyTask must be a float in "
+            "the range [0.0, 1.0]. Got 2 instead.",
+        ),
+        (
+            {"sex": "classification"},
+            "tasks names ['sex'], which aux does not have: its columns are ['gender', 'arousal'].",
+        ),
+        (
+            {"corpus": "adversarial", "clusters": ContrastiveTask(across="language")},
+            "tasks names ['corpus', 'language'], which aux does not have: its columns are [",
+        ),
+        ({"y": "classification"}, "an auxiliary task cannot be called 'y', which is the main"),
+        ({"gender": "ccc"}, "aux column 'gender' is a regression task but holds values that are"),
+    ],
+)
+def test_tasks_that_cannot_be(speech, tasks, message):
+    with pytest.raises((ValueError, TypeError), match=f"^{re.escape(message)}"):
+        net(tasks=tasks).fit(speech.X, speech.y, aux=speech.aux)
+
+
+@pytest.mark.parametrize(
+    ("column", "tasks", "message"),
+    [
+        (
+            pd.date_range("2020", periods=240),
+            {"t": "regression"},
+            "aux column 't' holds times (dtype datetime64[",
+        ),
+        (
+            pd.to_timedelta(np.arange(240), unit="s"),
+            {"t": "ccc"},
+            "aux column 't' holds times (dtype timedelta64[",
+        ),
+        (
+            [("f", 1), ("m", 2)] * 120,
+            "auto",
+            "aux column 't' holds values of the type ['tuple']: labels of one task must be all "
+            "strings, all numbers or all booleans; mark missing ones with None.",
+        ),
+        ([b"f", b"m"] * 120, "auto", "aux column 't' holds values of the type ['bytes']"),
+        (
+            ["f", 1.5] * 120,
+            {"t": "adversarial"},
+            "aux column 't' mixes values of the types ['float', 'str']",
+        ),
+        ([{"f"}, {"m"}] * 120, "auto", "aux column 't' holds values of the type ['set']"),
+        ([1.0, np.inf] * 120, {"t": "ccc"}, "aux column 't' holds an infinite value in row 1"),
+    ],
+)
+def test_targets_that_cannot_be_learnt(speech, column, tasks, message):
+    aux = pd.DataFrame({"t": column})
+    with pytest.raises(MetadataError, match=f"^{re.escape(message)}"):
+        net(tasks=tasks).fit(speech.X, speech.y, aux=aux)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (
+            {"aux": {"gender": ["f"] * 240}},
+            MetadataError,
+            "aux is a dict, which scikit-learn does not slice along with X: cross-validation "
+            "would silently give each fold the targets of other rows. Give aux as a DataFrame: "
+            "pd.DataFrame(aux).",
+        ),
+        (
+            {"aux": pd.DataFrame({"gender": ["f", "m"]})},
+            MetadataError,
+            "aux has 2 rows and X has 240: give one row of targets per row of X, with missing "
+            "values where a target is not known.",
+        ),
+        (
+            {"aux": "gender"},
+            MetadataError,
+            "aux must be a DataFrame, a Series or an array of one or two dimensions, got a str "
+            "with 0 dimensions",
+        ),
+        (
+            {"groups": ["s1"]},
+            MetadataError,
+            "groups must have one value per row of X, shape (240,), got (1,).",
+        ),
+        (
+            {"y": ["a", "b"]},
+            ValueError,
+            "Found input variables with inconsistent numbers of samples: [240, 2]",
+        ),
+        ({"sample_weight": [1.0]}, ValueError, "sample_weight.shape == (1,), expected (240,)!"),
+        ({"X": np.zeros(240)}, ValueError, "Expected 2D array, got 1D array instead"),
+        (
+            {"X": np.zeros((240, 3, 2)), "encoder": "mlp"},
+            ValueError,
+            'encoder="mlp" takes one row of features for each utterance, and X holds frame',
+        ),
+        (
+            {"encoder": "attention"},
+            ValueError,
+            'encoder="attention" takes frame sequences (arrays (n_frames, n_features), one for',
+        ),
+        (
+            {"X": np.full((240, 8), np.nan)},
+            ValueError,
+            "all 240 rows of X are entirely NaN (failed audio): nothing to train on.",
+        ),
+    ],
+)
+def test_shapes_that_do_not_fit(speech, arguments, error, message):
+    arguments = dict(arguments)
+    parameters = {name: arguments.pop(name) for name in ("encoder",) if name in arguments}
+    with pytest.raises(error, match=f"^{re.escape(message)}"):
+        net(**parameters).fit(**{"X": speech.X, "y": speech.y} | arguments)
+
+
+def constant_in_the_first_fold(speech):
+    """Gender is one in the training rows of fold 0, whose test rows have both."""
+    fold = (np.arange(240) >= 120).astype(int)
+    gender = np.where((fold == 1) | (np.arange(240) % 2 == 0), "female", "male")
+    return speech.aux.assign(gender=gender), PredefinedSplit(fold)
+
+
+CONSTANT = "constant in these training rows are left out: 'gender' (only 'female')"
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        "auto",
+        {"gender": "classification", "arousal": "auto"},
+        {"gender": "adversarial", "arousal": "auto"},
+        {"gender": ContrastiveTask(column="gender"), "arousal": "auto"},
+        {"gender": ContrastiveTask(across="gender"), "arousal": "auto"},
+    ],
+    ids=["auto", "classification", "adversarial", "contrastive", "across"],
+)
+@pytest.mark.parametrize("routing", [False, True])
+def test_a_task_of_one_class_in_a_fold_is_left_out_there(speech, tasks, routing):
+    aux, split = constant_in_the_first_fold(speech)
+    with (
+        config_context(enable_metadata_routing=routing),
+        pytest.warns(TrainingWarning, match=re.escape(CONSTANT)) as caught,
+    ):
+        found = cross_validate(
+            net(tasks=tasks),
+            speech.X,
+            speech.y,
+            cv=split,
+            params={"aux": aux},
+            return_estimator=True,
+            error_score="raise",
+        )
+    assert [warning.filename for warning in caught] == [__file__]
+    without, with_gender = found["estimator"]
+    assert without.dropped_tasks_ == {"gender": "'female'"}
+    assert [name for name in without.history_ if "gender" in name] == []
+    assert "weight_gender" in with_gender.history_
+    assert with_gender.dropped_tasks_ == {}
+    assert "arousal" in without.predict_aux(speech.X)
+
+
+def test_a_left_out_task_may_still_be_named_when_training_goes_on(speech):
+    aux, _ = constant_in_the_first_fold(speech)
+    model = net(tasks={"gender": "classification", "arousal": "auto"})
+    classes = np.unique(speech.y)
+    with pytest.warns(TrainingWarning, match=re.escape(CONSTANT)):
+        model.partial_fit(speech.X[120:], speech.y[120:], classes=classes, aux=aux[120:])
+    model.partial_fit(speech.X, speech.y, aux=aux)
+    assert model.dropped_tasks_ == {"gender": "'female'"}
+    model.set_params(warm_start=True).fit(speech.X, speech.y, aux=aux)
+    assert list(model.score_aux(speech.X, aux).index) == ["arousal"]
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "message"),
+    [
+        (
+            {"gender": "classification"},
+            {"gender": "adversarial"},
+            "tasks['gender'] is of the type AdversarialTask now, and of the type "
+            "ClassificationTask in the fitted network: set warm_start=False to begin anew.",
+        ),
+        (
+            {"gender": AdversarialTask(hidden_units=(4,))},
+            {"gender": AdversarialTask(hidden_units=(5,))},
+            "head_units is {'gender': [5]} now and was {'gender': [4]}",
+        ),
+        (
+            {"clusters": ContrastiveTask(n_components=4)},
+            {"clusters": ContrastiveTask(n_components=5)},
+            "heads is {'y': 3, 'clusters': 5} now and was {'y': 3, 'clusters': 4}",
+        ),
+        (
+            {"gender": "classification"},
+            {"gender": "classification", "arousal": "auto"},
+            "tasks names ['arousal'], which the fitted network has not: it has ['gender'].",
+        ),
+        (
+            {"gender": "classification"},
+            {"gender": ClassificationTask(weight=-1)},
+            "tasks['gender']: The 'weight' parameter of ClassificationTask must be",
+        ),
+    ],
+)
+def test_other_tasks_when_training_goes_on(speech, first, then, message):
+    model = net(tasks=first, warm_start=True).fit(speech.X, speech.y, aux=speech.aux)
+    before = model._weights
+    with pytest.raises(ValueError, match=re.escape(message)):
+        model.set_params(tasks=then).fit(speech.X, speech.y, aux=speech.aux)
+    assert model._weights == before
+
+
+@pytest.mark.parametrize("tasks", [None, {"gender": "classification"}])
+def test_tasks_no_longer_named_are_kept_and_not_trained(speech, frames, tasks):
+    """Whatever their heads are made of, and whatever aux holds now."""
+    for data in (speech, frames):
+        model = net(
+            tasks={
+                "gender": "classification",
+                "speaker": AdversarialTask(hidden_units=(4,)),
+                "rebuilt": ReconstructionTask(time_bins=3, hidden_units=(5,)),
+                "clusters": ContrastiveTask(n_components=7, across="speaker"),
+            },
+            warm_start=True,
+            weight_decay=0.0,
+        )
+        model.fit(data.X, data.y, aux=data.aux.assign(speaker=data.speaker))
+        rebuilt = model.net_.module_.heads[3][0].weight.clone()
+        encoder = model.transform(data.X)
+        model.set_params(tasks=tasks).fit(data.X, data.y, aux=data.aux.assign(speaker="new"))
+        history = model.history_
+        assert (history[["weight_speaker", "weight_rebuilt", "weight_clusters"]] == 0).all(
+            axis=None
+        )
+        assert history["weight_gender"].iloc[0] == (0.0 if tasks is None else 0.3)
+        assert (model.net_.module_.heads[3][0].weight == rebuilt).all()
+        assert not np.array_equal(model.transform(data.X), encoder)
+
+
+def test_subclasses_of_tasks_are_tasks(speech):
+    class Gender(ClassificationTask):
+        pass
+
+    one, other = (
+        net(tasks={"gender": kind()}, warm_start=True)
+        .fit(speech.X, speech.y, aux=speech.aux)
+        .fit(speech.X, speech.y, aux=speech.aux)
+        for kind in (Gender, ClassificationTask)
+    )
+    assert one._weights == other._weights
+    assert type(clone(one).tasks["gender"]) is Gender

@@ -1,0 +1,146 @@
+"""Every kind of task moves the shared encoder: as strongly as its weight says, or backwards."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from skorch.callbacks import Callback
+
+from sklearn_ser.neural_network import (
+    AdversarialTask,
+    ClassificationTask,
+    ConsistencyTask,
+    ContrastiveTask,
+    MTLNeuralClassifier,
+    ReconstructionTask,
+    RegressionTask,
+)
+
+TASKS = {
+    "classification": ClassificationTask(column="gender"),
+    "mse": RegressionTask(column="arousal"),
+    "ccc": RegressionTask(column="arousal", loss="ccc"),
+    "adversarial": AdversarialTask(column="gender", schedule="constant"),
+    "reconstruction": ReconstructionTask(),
+    "contrastive": ContrastiveTask(),
+    "contrastive, of another column": ContrastiveTask(column="gender"),
+    "contrastive, across": ContrastiveTask(across="gender"),
+}
+ENCODERS = {
+    "rows": {"encoder": "mlp"},
+    "frames": {"encoder": "attention"},
+    "frame by frame": {"encoder": "frame_dnn", "encoder_params": {"pooling": "frames"}},
+}
+
+
+class Gradients(Callback):
+    """Notes the gradients of the first step: of the encoder, and of the last head."""
+
+    encoder = None
+
+    def on_grad_computed(self, net, **kwargs):
+        if self.encoder is None:
+            module = net.module_
+            self.encoder = flat(module.encoder)
+            self.head = flat(module.heads[-1])
+
+
+def flat(module):
+    return torch.cat([part.grad.flatten() for part in module.parameters()]).numpy().copy()
+
+
+@pytest.fixture(params=ENCODERS)
+def first_step(request, speech, frames):
+    """Function of a task (or None) to the gradients of the first step."""
+    data = speech if request.param == "rows" else frames
+
+    def run(task, y=data.y, **parameters):
+        noted = Gradients()
+        MTLNeuralClassifier(
+            hidden_units=(16,),
+            tasks=None if task is None else {"task": task},
+            dropout=0.0,
+            input_noise=0.0,
+            batch_size=None,
+            max_epochs=1,
+            early_stopping=False,
+            dtype="float64",
+            random_state=0,
+            callbacks=[noted],
+            **ENCODERS[request.param],
+            **parameters,
+        ).fit(data.X, y, aux=data.aux)
+        return noted
+
+    return run
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_adds_its_gradient_by_its_weight(first_step, name):
+    def step(weight):
+        task = clone(TASKS[name]).set_params(weight=weight)
+        return first_step(task).encoder
+
+    alone = first_step(None).encoder
+    added = step(1.0) - alone
+    assert np.linalg.norm(added) > 0.02 * np.linalg.norm(alone)
+    np.testing.assert_allclose(step(2.5) - alone, 2.5 * added, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_guesses_move_the_encoder(kind, speech, frames):
+    data = speech if kind == "rows" else frames
+    y = np.where(np.arange(len(data.y)) % 2, None, data.y.astype(object))
+
+    def representation(weight):
+        task = ConsistencyTask(weight=weight, threshold=0.0, start=0.0)
+        model = MTLNeuralClassifier(
+            hidden_units=(16,),
+            tasks={"task": task},
+            unlabelled="nan",
+            max_epochs=3,
+            early_stopping=False,
+            random_state=0,
+            **ENCODERS[kind],
+        )
+        return model.fit(data.X, y).transform(data.X)
+
+    assert np.abs(representation(1.0) - representation(0.0)).max() > 1e-3
+
+
+def test_an_adversary_learns_forwards_and_teaches_backwards(first_step):
+    alone = first_step(None).encoder
+    forwards = first_step(ClassificationTask(column="gender", weight=0.8))
+    backwards = first_step(
+        AdversarialTask(column="gender", weight=0.8, strength=0.7, schedule="constant")
+    )
+    np.testing.assert_allclose(
+        backwards.encoder - alone, -0.7 * (forwards.encoder - alone), rtol=1e-6, atol=1e-12
+    )
+    np.testing.assert_allclose(backwards.head, forwards.head, rtol=1e-12)
+    assert np.linalg.norm(backwards.head) > 1e-3
+    ramp = first_step(AdversarialTask(column="gender", weight=0.8))
+    assert np.array_equal(ramp.encoder, alone)  # not against a head that has learnt nothing yet
+    np.testing.assert_allclose(ramp.head, forwards.head, rtol=1e-12)
+
+
+def test_an_adversary_hides_its_labels(speech):
+    gender = speech.aux["gender"]
+
+    def told_by_the_representation(task):
+        model = MTLNeuralClassifier(
+            hidden_units=(8,),
+            tasks={"gender": task},
+            aux_weight=1.0,
+            dropout=0.0,
+            max_epochs=60,
+            learning_rate=0.01,
+            early_stopping=False,
+            random_state=0,
+        )
+        shared = model.fit(speech.X, speech.y, aux=speech.aux).transform(speech.X)
+        return LogisticRegression().fit(shared, gender).score(shared, gender)
+
+    assert told_by_the_representation("classification") > 0.88
+    assert told_by_the_representation("adversarial") < 0.8

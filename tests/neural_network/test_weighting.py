@@ -1,0 +1,209 @@
+"""How losses become one step: each scheme beside a plain loop."""
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_ser.neural_network import MTLNeuralClassifier, ReconstructionTask, RegressionTask
+from sklearn_ser.neural_network._fitted_tasks import (
+    AdversarialLabels,
+    Contrast,
+    Labels,
+    Reconstruction,
+    Values,
+)
+from sklearn_ser.neural_network._heads import make_head
+from sklearn_ser.neural_network._module import MultiTaskModule
+from sklearn_ser.neural_network._weighting import FixedWeighting, PCGrad, UncertaintyWeighting
+
+TASKS = [
+    Labels("y", 1.0, np.array(["a", "b"])),
+    Values("mse", 0.5, 0.0, 1.0),
+    Labels("idle", 0.0, np.array(["f", "m"])),
+    Values("ccc", 0.3, 0.0, 1.0, RegressionTask(loss="ccc")),
+    AdversarialLabels("corpus", 0.2, np.array(["x", "y"])),
+    Reconstruction("rebuilt", 0.4, 3, ReconstructionTask()),
+    Contrast("clusters", 0.1, 4),
+]
+ACTIVE = [0, 1, 3, 4, 5, 6]
+FACTORS = [1.0, 0.5, 0.3, 0.2, 0.4, 0.1]
+#: Of these losses, half is a Gaussian's negative log-likelihood.
+HALF = [1.0, 0.5, 1.0, 1.0, 0.5, 1.0]
+
+
+@pytest.fixture
+def module():
+    generator = torch.Generator().manual_seed(0)
+    encoder = torch.nn.Sequential(make_head(3, (5,), 4, generator), torch.nn.Tanh())
+    heads = [make_head(4, (), task.n_outputs, generator) for task in TASKS]
+    return MultiTaskModule(encoder, heads).double()
+
+
+def losses_of(module, seed=0, signs=(1, -1, 1, 1, -1, 1, 1)):
+    """One loss per task, of which some pull against each other."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(6, 3, generator=generator, dtype=torch.float64)
+    return [
+        (output - sign * (task + 1)).square().mean()
+        for task, (output, sign) in enumerate(zip(module(x), signs, strict=True))
+    ]
+
+
+def gradients_of(module):
+    return {
+        name: None if part.grad is None else part.grad.clone()
+        for name, part in module.named_parameters()
+    }
+
+
+def gradients_after(module, scheme, weights=None, **given):
+    module.zero_grad(set_to_none=True)
+    weights = torch.ones(6, len(TASKS), dtype=torch.float64) if weights is None else weights
+    scheme.backward(losses_of(module, **given), weights, module)
+    return gradients_of(module)
+
+
+def test_fixed_is_the_weighted_sum(module):
+    found = gradients_after(module, FixedWeighting(TASKS))
+    module.zero_grad(set_to_none=True)
+    losses = losses_of(module)
+    sum(factor * losses[place] for factor, place in zip(FACTORS, ACTIVE, strict=True)).backward()
+    torch.testing.assert_close(found, gradients_of(module))
+    assert found["heads.2.weight"] is None
+    assert FixedWeighting(TASKS).current() == [1.0, 0.5, 0.0, 0.3, 0.2, 0.4, 0.1]
+
+
+def test_uncertainty_is_a_plain_loop_with_parameters_of_its_own(module):
+    """Twenty steps of plain gradient descent; in every third batch a task has no target."""
+    scheme = UncertaintyWeighting(TASKS).double()
+    own = [torch.zeros((), dtype=torch.float64, requires_grad=True) for _ in ACTIVE]
+    for step in range(20):
+        weights = torch.ones(6, len(TASKS), dtype=torch.float64)
+        if step % 3 == 0:
+            weights[:, 1] = 0.0
+        losses = [loss.detach().requires_grad_() for loss in losses_of(module, seed=step)]
+        if step % 3 == 0:
+            losses[1] = torch.zeros((), dtype=torch.float64, requires_grad=True)
+        scheme.zero_grad()
+        scheme.backward(losses, weights, module)
+        found = [losses[place].grad.clone() for place in ACTIVE]
+        total = 0.0
+        for position, place in enumerate(ACTIVE):
+            loss = HALF[position] * torch.exp(-own[position]) * losses[place].detach()
+            if weights[:, place].any():
+                loss = loss + 0.5 * own[position]
+            total = total + FACTORS[position] * loss
+        by_hand = torch.autograd.grad(total, own)
+        torch.testing.assert_close(scheme.log_variances.grad, torch.stack(by_hand))
+        expected = [
+            factor * half * np.exp(-s.item())
+            for factor, half, s in zip(FACTORS, HALF, own, strict=True)
+        ]
+        np.testing.assert_allclose(torch.stack(found), expected)
+        np.testing.assert_allclose([scheme.current()[place] for place in ACTIVE], expected)
+        with torch.no_grad():
+            scheme.log_variances -= 0.1 * scheme.log_variances.grad
+            for value, gradient in zip(own, by_hand, strict=True):
+                value -= 0.1 * gradient
+    assert losses[2].grad is None
+    assert scheme.current()[2] == 0.0
+    assert np.ptp(expected / np.multiply(FACTORS, HALF)) > 0.1
+
+
+def projected(gradients, generator):
+    """Yu et al. (2020), algorithm 1, in numpy."""
+    kept = []
+    for place, gradient in enumerate(gradients):
+        gradient = gradient.copy()
+        for other in torch.randperm(len(gradients), generator=generator).tolist():
+            if other != place and gradient @ gradients[other] < 0:
+                against = gradients[other]
+                gradient -= (gradient @ against) / (against @ against) * against
+        kept.append(gradient)
+    return sum(kept)
+
+
+def shared_gradients(module, **given):
+    """Of each active task, weighted, for the encoder."""
+    found = []
+    for factor, place in zip(FACTORS, ACTIVE, strict=True):
+        module.zero_grad()
+        (factor * losses_of(module, **given)[place]).backward()
+        found.append(shared_part(gradients_of(module)))
+    return found
+
+
+def shared_part(gradients):
+    return np.concatenate(
+        [value.numpy().ravel() for name, value in gradients.items() if name.startswith("encoder")]
+    )
+
+
+def test_pcgrad_cuts_what_conflicts(module):
+    gradients = shared_gradients(module)
+    assert min(a @ b for a in gradients for b in gradients) < 0
+    found = gradients_after(module, PCGrad(TASKS, torch.Generator().manual_seed(5)))
+    expected = projected(gradients, torch.Generator().manual_seed(5))
+    np.testing.assert_allclose(shared_part(found), expected)
+    fixed = gradients_after(module, FixedWeighting(TASKS))
+    assert np.linalg.norm(shared_part(found) - shared_part(fixed)) > 0.1
+    for name in fixed:  # heads have but one task
+        if name.startswith("heads"):
+            torch.testing.assert_close(found[name], fixed[name])
+
+
+def test_pcgrad_leaves_what_agrees(module):
+    """One and the same output, wanted by all."""
+    with torch.no_grad():
+        for head in module.heads:
+            head.weight.fill_(0.5)
+            head.bias.zero_()
+    signs = [1] * len(TASKS)
+    gradients = shared_gradients(module, signs=signs)
+    assert min(a @ b for a in gradients for b in gradients) > 0
+    found = gradients_after(module, PCGrad(TASKS, torch.Generator().manual_seed(5)), signs=signs)
+    fixed = gradients_after(module, FixedWeighting(TASKS), signs=signs)
+    torch.testing.assert_close(found, fixed)
+
+
+def test_pcgrad_leaves_frozen_parts_and_tasks_without_a_gradient(module):
+    module.encoder[0][0].weight.requires_grad_(False)
+    losses = losses_of(module)
+    losses[1] = losses[1] * 0.0
+    PCGrad(TASKS, torch.Generator().manual_seed(5)).backward(
+        losses, torch.ones(6, len(TASKS)), module
+    )
+    found = gradients_of(module)
+    assert found["encoder.0.0.weight"] is None
+    assert torch.isfinite(found["encoder.0.2.weight"]).all()
+    assert found["encoder.0.2.weight"].abs().max() > 1e-3
+    assert torch.equal(found["heads.1.weight"], torch.zeros_like(found["heads.1.weight"]))
+
+
+@pytest.mark.parametrize("scheme", ["uncertainty", "pcgrad"])
+def test_estimators_learn_with_every_scheme(speech, scheme):
+    model = MTLNeuralClassifier(loss_weighting=scheme, max_epochs=20, random_state=0)
+    model.fit(speech.X, speech.y, aux=speech.aux, groups=speech.speaker)
+    assert model.score(speech.X, speech.y) > 0.75
+    assert (model.score_aux(speech.X, speech.aux) > [0.75, 0.4]).all()
+    weights = model.history_.filter(like="weight_")
+    moved = (weights.iloc[0] != weights.iloc[-1]).tolist()
+    assert moved == [scheme == "uncertainty"] * 3
+
+
+@pytest.mark.parametrize("scheme", ["fixed", "uncertainty", "pcgrad"])
+def test_guesses_may_not_have_begun(speech, scheme):
+    """Until then that task's loss is nothing at all."""
+    y = speech.y.astype(object)
+    y[::3] = None
+    model = MTLNeuralClassifier(
+        tasks={"guesses": "consistency", "gender": "classification"},
+        loss_weighting=scheme,
+        unlabelled="nan",
+        max_epochs=4,
+        random_state=0,
+    )
+    model.set_params(tasks__guesses__start=0.5, tasks__guesses__threshold=0.0)
+    losses = model.fit(speech.X, y, aux=speech.aux).history_["train_loss_guesses"]
+    assert losses.iloc[0] == 0.0
+    assert losses.iloc[-1] > 0.0
