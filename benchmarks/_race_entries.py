@@ -14,6 +14,7 @@ from sklearn_ser import (
     ConsistencyTask,
     GroupScaler,
     MTLNeuralClassifier,
+    PseudoLabels,
 )
 
 #: Columns of the auxiliary targets that any entry may learn.
@@ -38,6 +39,12 @@ GUESSING_GRID = {
     "model__max_epochs": [20],
     "model__input_noise": [1.0],
     "model__tasks__guesses__weight": [0.1, 0.3],
+}
+#: Rounds of self-training, each a training from the start, with few or many of the test rows.
+SELF_TRAINING_GRID = {
+    **{name: values for name, values in GUESSING_GRID.items() if "guesses" not in name},
+    "model__pseudo_labels": [PseudoLabels()],
+    "model__pseudo_labels__share": [0.3, 0.6, 0.9],
 }
 GENDER = {"gender": ClassificationTask(weight=1.0)}
 SPEAKER = {"speaker": ClassificationTask(weight=0.5)}
@@ -67,6 +74,9 @@ def entries(scale_by):
             net(tasks | GUESSES, unlabelled="nan", **parameters), GUESSING_GRID, sees_test=True
         )
 
+    def self_training(tasks=None, grid=SELF_TRAINING_GRID, **parameters):
+        return Job(net(tasks, unlabelled="nan", **parameters), grid, sees_test=True)
+
     svm = LinearSVC(class_weight="balanced", dual=False, random_state=None)
     logistic = LogisticRegression(class_weight="balanced", max_iter=1000)
     return {
@@ -84,6 +94,11 @@ def entries(scale_by):
         "test rows unlabelled: + gender + guesses": guessing(GENDER),
         "test rows unlabelled: + gender + adversarial corpus + guesses": guessing(GENDER | CORPUS),
         "test rows unlabelled: + gender + guesses, 5 networks": guessing(GENDER, n_estimators=5),
+        "test rows unlabelled: single-task net + self-training": self_training(),
+        "test rows unlabelled: + gender + self-training": self_training(GENDER),
+        "test rows unlabelled: + gender + self-training, 5 networks": self_training(
+            GENDER, SELF_TRAINING_GRID | {"model__pseudo_labels__share": [0.6]}, n_estimators=5
+        ),
     }
 
 

@@ -23,6 +23,12 @@ from _paired import summary
 from _race_entries import AUX, entries
 
 PROTOCOLS = ("leave-one-corpus-out", "within-corpus")
+BASELINES = (
+    "SVM",
+    "single-task net",
+    "test rows unlabelled: single-task net + guesses",
+    "test rows unlabelled: single-task net + self-training",
+)
 SCALINGS = {"corpus": "corpus", "hierarchical": ["corpus", "speaker"]}
 
 
@@ -67,11 +73,7 @@ def show(predictions, title):
     # Those that see the test rows have one setting.
     seeing = predictions["estimator"].str.startswith("test rows")
     predictions = predictions[~seeing | (predictions["setting"] == "transductive")]
-    baselines = [
-        name
-        for name in ("SVM", "single-task net", "test rows unlabelled: single-task net + guesses")
-        if name in set(predictions["estimator"])
-    ]
+    baselines = [name for name in BASELINES if name in set(predictions["estimator"])]
     table = summary(predictions, baselines)
     print(f"\n## {title}\n")
     with pd.option_context("display.width", 200, "display.max_columns", 20):
