@@ -20,6 +20,8 @@ _LENDING = threading.RLock()
 _PACKAGES = ("audiomentations", "librosa", "python-stretch", "scipy")
 #: In the name of a transform's parameter: its text is a path, and what lies there counts.
 _PATHS = ("path", "file", "folder")
+#: Parameters that audiomentations does not keep under their own name.
+_UNKEPT = {"lru_cache_size", "weights"}
 
 
 class AudiomentationsAugmenter(AudioAugmenter):
@@ -154,13 +156,16 @@ def _content(name, value):
         for parameter in inspect.signature(type(value)).parameters.values()
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
-    if not all(hasattr(value, parameter) for parameter in parameters):
+    kept = {name: getattr(value, name) for name in parameters if hasattr(value, name)}
+    if set(parameters) - set(kept) - _UNKEPT:
         return value  # it does not keep what it was made with
+    if hasattr(value, "sampler"):  # of OneOf: its weights
+        kept |= vars(value.sampler)
     is_frozen = getattr(value, "are_parameters_frozen", False)
     kind = type(value)
     is_known = kind.__module__.partition(".")[0] == "audiomentations"
     return {
         "class": kind.__qualname__ if is_known else [kind.__qualname__, class_code(kind)],
-        "parameters": {p: _content(p, getattr(value, p)) for p in parameters},
+        "parameters": {name: _content(name, part) for name, part in kept.items()},
         "frozen": getattr(value, "parameters", None) if is_frozen else None,
     }
