@@ -10,7 +10,21 @@ __version__ = "0.1.0"
 _LOCATIONS = {
     name: f"sklearn_ser.{module}"
     for module, names in {
-        "augmentation": ("Gain",),
+        "augmentation": (
+            "AddNoise",
+            "AddReverb",
+            "AudiomentationsAugmenter",
+            "Clip",
+            "Codec",
+            "Gain",
+            "PitchShift",
+            "SpeedPerturbation",
+            "TelephoneBand",
+            "TempoPerturbation",
+            "TimeMask",
+            "TimeShift",
+            "VocalTractLengthPerturbation",
+        ),
         "datasets": (
             "Corpus",
             "concat_corpora",
