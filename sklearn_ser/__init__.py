@@ -10,7 +10,13 @@ __version__ = "0.1.0"
 _LOCATIONS = {
     name: f"sklearn_ser.{module}"
     for module, names in {
-        "augmentation": ("Gain",),
+        "augmentation": (
+            "AugmentingClassifier",
+            "FeatureNoise",
+            "Gain",
+            "SpecAugment",
+            "TimeWarp",
+        ),
         "datasets": (
             "Corpus",
             "concat_corpora",
