@@ -12,8 +12,10 @@ _LOCATIONS = {
     for module, names in {
         "augmentation": (
             "AugmentingClassifier",
+            "CutMix",
             "FeatureNoise",
             "Gain",
+            "Mixup",
             "SpecAugment",
             "TimeWarp",
         ),

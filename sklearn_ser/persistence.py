@@ -39,8 +39,10 @@ _MODEL, _INFO = "model.skops", "info.json"
 _TRUSTED = {
     "sklearn_ser.augmentation": (
         "AugmentingClassifier",
+        "CutMix",
         "FeatureNoise",
         "Gain",
+        "Mixup",
         "SpecAugment",
         "TimeWarp",
     ),

@@ -1,7 +1,5 @@
 """What `fit` of AugmentingClassifier does: rows and their metadata made, the estimator fitted."""
 
-from inspect import signature
-
 import numpy as np
 import pandas as pd
 from sklearn import config_context
@@ -19,6 +17,7 @@ from sklearn_ser.augmentation._split_originals import (
     SOURCES,
     with_split_originals,
 )
+from sklearn_ser.augmentation._weight_requests import forget_requests, let_ask_for_weights
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.feature_extraction._leading import leading_audio_steps
 from sklearn_ser.utils._aux_table import check_aux
@@ -71,11 +70,14 @@ def fit_on_rows(meta, augmenters, seed, X, y, metadata):
     taken, made = _metadata(meta, metadata, X, n_rows, rows, bool(augmenters))
     prepared = with_split_originals(estimator, rows.sources, rows.original, unseen=sorted(made))
     made |= {SOURCES: rows.sources, ORIGINAL_ROWS: rows.original}
+    asking = let_ask_for_weights(prepared) if "sample_weight" in made else set()
     given = {**arguments_through(meta, "fit", taken), **arguments_for(prepared, "fit", made)}
-    given = _with_weights(meta.estimator, given, rows)
+    if (rows.weights != 1).any():
+        _check_weighted(meta.estimator, given)
     # What the inner estimator's parts consume reaches them only with routing on.
     with config_context(enable_metadata_routing=bool(given) or routing_is_on()):
         prepared.fit(rows.X, labels, **given)
+    forget_requests(prepared, asking)
     if extraction:
         prepared = clone(meta.estimator).set_params(steps=[*steps.steps, *prepared.steps])
     return prepared, rows
@@ -126,17 +128,13 @@ def _metadata(meta, given, X, n_rows, rows, with_kinds):
     return taken, made
 
 
-def _with_weights(estimator, given, rows):
-    """The arguments with the shares of mixtures, without which a mixture would count twice."""
-    if "sample_weight" in given or (rows.weights == 1).all():
-        return given
-    if "sample_weight" in signature(estimator.fit).parameters:  # requested or not
-        return {**given, "sample_weight": rows.weights}
-    raise MetadataError(
-        f"an augmenter mixes rows of two classes, whose shares are sample weights, and "
-        f"{type(estimator).__name__} does not ask for any: call "
-        "set_fit_request(sample_weight=True) on the step that takes them (and False on others)."
-    )
+def _check_weighted(estimator, given):
+    if "sample_weight" not in given:
+        raise MetadataError(
+            f"an augmenter mixes rows of two classes, whose shares are sample weights, and "
+            f"{type(estimator).__name__} takes none: leave that augmenter out, or take an "
+            "estimator with sample weights."
+        )
 
 
 def _reset(value):

@@ -6,8 +6,7 @@ from scipy import sparse
 from sklearn.utils import _safe_indexing
 
 from sklearn_ser.augmentation._named import seeded
-from sklearn_ser.augmentation._rows import joined
-from sklearn_ser.utils._frames import is_frames
+from sklearn_ser.augmentation._rows import joined, numbers_of
 
 #: A synthetic row lies between two rows that are among this many nearest ones of its class.
 _NEAREST = 200
@@ -35,7 +34,8 @@ def resampled(sampler, rows, y, labelled, seed):
         If the sampler looks at features, or makes new rows, and X has no features.
     """
     given = np.flatnonzero(labelled)
-    features = _features(_safe_indexing(rows.X, given))
+    features = _safe_indexing(rows.X, given)
+    features = features if sparse.issparse(features) else numbers_of(features)
     classes = np.asarray(_safe_indexing(y, given))
     # What has no features is told apart by text, which no sampler takes for a feature.
     stand_ins = np.array([[f"row {row}"] for row in given], dtype=object)
@@ -59,20 +59,6 @@ def resampled(sampler, rows, y, labelled, seed):
             "it took, and X has no features to know them by (audio or frame sequences)."
         )
     return _with_synthetic(rows, given, rest, features, classes, made, np.asarray(made_y))
-
-
-def _features(X):
-    """X as numbers in two dimensions, or None."""
-    if sparse.issparse(X):
-        return X
-    if is_frames(X):
-        return None
-    try:
-        values = X.to_numpy() if isinstance(X, pd.DataFrame) else np.asarray(X)
-        values = values.astype(float) if values.dtype.kind not in "fiub" else values
-    except (TypeError, ValueError):
-        return None
-    return values if values.ndim == 2 else None
 
 
 def _with_synthetic(rows, given, rest, features, classes, made, made_y):

@@ -161,3 +161,19 @@ def _repeated(value, n_rows):
     made = np.empty(n_rows, dtype=object)
     made[:] = value
     return made
+
+
+def numbers_of(X):
+    """Rows of features as an array of floats, or None where X is something else.
+
+    A list of arrays, of equal length or not, is audio or frames.
+    """
+    if is_frames(X) or (isinstance(X, list | tuple) and X and not isinstance(X[0], list)):
+        return None
+    try:
+        values = np.asarray(X)
+    except ValueError:
+        return None
+    if values.ndim != 2 or values.dtype.kind not in "fiub":
+        return None
+    return values if values.dtype.kind == "f" else values.astype(float)
