@@ -37,6 +37,16 @@ _MODEL, _INFO = "model.skops", "info.json"
 #: scikit-learn are what every fitted search holds: a scorer and its function, and the splitter.
 #: The types only keep what they are given; the functions may stand in a scorer only.
 _TRUSTED = {
+    "sklearn_ser.augmentation": (
+        "AugmentingClassifier",
+        "CutMix",
+        "FeatureNoise",
+        "Gain",
+        "Mixup",
+        "SpecAugment",
+        "TimeWarp",
+    ),
+    "sklearn_ser.augmentation._split_originals": ("SplitOriginals",),
     "sklearn.metrics": ("accuracy_score", "balanced_accuracy_score", "f1_score", "recall_score"),
     "sklearn.metrics._scorer": ("_PassthroughScorer", "_Scorer"),
     "sklearn.model_selection": (

@@ -7,14 +7,14 @@ from numbers import Real
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.utils import check_random_state
+from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 
 from sklearn_ser._audio_cell import is_missing
 from sklearn_ser._audio_signal import TOP
 from sklearn_ser._audio_table import as_table, find_cells
 from sklearn_ser._derived_audio import DerivedAudio
+from sklearn_ser.augmentation._augmenter import Augmenter
 from sklearn_ser.exceptions import AudioError
 
 #: Parameters that have no influence on the samples once a seed was drawn.
@@ -24,7 +24,7 @@ _IRRELEVANT = {"train_only": True, "random_state": None, "audio": "file"}
 _MOST_HASHED = 4096
 
 
-class AudioAugmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
+class AudioAugmenter(Augmenter, metaclass=ABCMeta):
     """Base of the augmenters: audio in, changed audio out.
 
     A subclass stores the parameters common to all (see `_parameter_constraints`) and its own, and
@@ -79,23 +79,6 @@ class AudioAugmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         """A copy for the cells of one table, which nobody changes any more."""
         return clone(self).set_params(**_IRRELEVANT)
 
-    def fit(self, X, y=None):
-        """Check the parameters; there is nothing to learn and no audio is read.
-
-        Parameters
-        ----------
-        X : DataFrame, Series, list or array of audio
-            Ignored, as is y.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self
-        """
-        self._validate_params()
-        return self
-
     def augment(self, X):
         """Change every utterance, whatever `train_only` is.
 
@@ -114,8 +97,6 @@ class AudioAugmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         """
         self._validate_params()
         cells = find_cells(X, self.audio)
-        is_table = isinstance(X, pd.DataFrame) and self.audio in X.columns
-        table = X if is_table else as_table(X, cells, self.audio)
         maker = self._frozen()
         seed = self._seed()
         made = np.empty(len(cells.values), dtype=object)
@@ -127,47 +108,7 @@ class AudioAugmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
                 if is_missing(cell) or row in cells.faults
                 else AugmentedAudio(cell, start, end, maker, seed)
             )
-        columns = {self.audio: pd.Series(made, index=table.index, dtype=object)}
-        for name in ("start", "end"):
-            if name in table.columns:
-                times = table[name].copy()
-                kept = np.zeros(len(table), dtype=bool)
-                kept[list(cells.faults)] = True
-                columns[name] = times.where(kept)
-        return table.assign(**columns)
-
-    def transform(self, X):
-        """Hand X on untouched, or change it where `train_only` is False.
-
-        In a Pipeline `fit` changes the audio (by `fit_transform`) and `predict` does not, so that
-        nobody scores a model on noisy test data by accident.
-
-        Parameters
-        ----------
-        X : DataFrame, Series, list or array of audio
-
-        Returns
-        -------
-        X itself, or as of :meth:`augment`
-        """
-        self._validate_params()
-        return X if self.train_only else self.augment(X)
-
-    def fit_transform(self, X, y=None):
-        """Change every utterance: `augment`.
-
-        Parameters
-        ----------
-        X : DataFrame, Series, list or array of audio
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        DataFrame
-            See :meth:`augment`.
-        """
-        return self.augment(X)
+        return with_audio(X, cells, made, self.audio)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns: those that came in.
@@ -184,19 +125,11 @@ class AudioAugmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         names = [self.audio] if input_features is None else list(input_features)
         return np.asarray(names, dtype=object)
 
-    def _seed(self):
-        if isinstance(self.random_state, int | np.integer):
-            return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.non_deterministic = True
         tags.input_tags.two_d_array = False
         tags.input_tags.one_d_array = True
         tags.input_tags.string = True
-        tags.transformer_tags.preserves_dtype = []
         return tags
 
 
@@ -243,6 +176,35 @@ class AugmentedAudio(DerivedAudio):
 
     def __repr__(self):
         return f"AugmentedAudio({self.source!r}, {self.augmenter!r}, seed={self.seed})"
+
+
+def with_audio(X, cells, made, audio):
+    """X as a table with other audio, which is made of the whole of what it was made of.
+
+    Parameters
+    ----------
+    X : what `find_cells` took
+    cells : Cells
+        What it found.
+    made : ndarray of object of shape (n_rows,)
+        The new cells.
+    audio : str
+        The column they stand in.
+
+    Returns
+    -------
+    DataFrame
+    """
+    is_table = isinstance(X, pd.DataFrame) and audio in X.columns
+    table = X if is_table else as_table(X, cells, audio)
+    columns = {audio: pd.Series(made, index=table.index, dtype=object)}
+    for name in ("start", "end"):
+        if name in table.columns:
+            times = table[name].copy()
+            kept = np.zeros(len(table), dtype=bool)
+            kept[list(cells.faults)] = True
+            columns[name] = times.where(kept)
+    return table.assign(**columns)
 
 
 def utterance_generator(seed, purpose, signal):

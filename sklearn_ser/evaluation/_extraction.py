@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from sklearn_ser.feature_extraction._base import AudioExtractor
+from sklearn_ser.feature_extraction._leading import leading_audio_steps
 
 
 def split_extraction(estimator):
@@ -30,16 +31,9 @@ def split_extraction(estimator):
         return _split_search(estimator)
     if not isinstance(estimator, Pipeline):
         return [], clone(estimator)
-    n_leading = 0
-    for _, step in estimator.steps[:-1]:
-        if not _is_extraction(step):
-            break
-        n_leading += 1
-    if not n_leading:
-        return [], clone(estimator)
-    extraction = [(name, clone(step)) for name, step in estimator.steps[:n_leading]]
+    extraction = [(name, clone(step)) for name, step in leading_audio_steps(estimator)]
     rest = clone(estimator)
-    rest.steps = rest.steps[n_leading:]
+    rest.steps = rest.steps[len(extraction) :]
     return extraction, rest
 
 
@@ -60,14 +54,6 @@ def _split_search(search):
 
 def _as_list(grids):
     return [grids] if hasattr(grids, "keys") else list(grids)
-
-
-def _is_extraction(step):
-    if isinstance(step, FeatureUnion):
-        return all(_is_extraction(part) for _, part in step.transformer_list)
-    if isinstance(step, Pipeline):
-        return all(_is_extraction(part) for _, part in step.steps)
-    return isinstance(step, AudioExtractor)
 
 
 def audio_steps(estimator):

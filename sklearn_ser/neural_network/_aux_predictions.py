@@ -6,11 +6,11 @@ from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.neural_network._aux import check_aux
 from sklearn_ser.neural_network._base import index_of
 from sklearn_ser.neural_network._fitted_tasks import Labels
 from sklearn_ser.neural_network._scores import task_score
 from sklearn_ser.utils._alignment import refuse_other_order
+from sklearn_ser.utils._aux_table import check_aux
 from sklearn_ser.utils._failed import with_missing
 
 

@@ -14,7 +14,6 @@ from sklearn_ser.neural_network._aux_predictions import AuxiliaryPredictions
 from sklearn_ser.neural_network._base import MultiTaskNetwork
 from sklearn_ser.neural_network._encoders import ENCODERS
 from sklearn_ser.neural_network._fitting import fit_network
-from sklearn_ser.neural_network._inputs import labelled_rows
 from sklearn_ser.neural_network._mlp import ACTIVATIONS
 from sklearn_ser.neural_network._module import DTYPES
 from sklearn_ser.neural_network._nested_params import NestedParams
@@ -22,6 +21,7 @@ from sklearn_ser.neural_network._pseudo_labels import PseudoLabels
 from sklearn_ser.neural_network._weighting import LOSS_WEIGHTINGS
 from sklearn_ser.utils._alignment import refuse_other_order
 from sklearn_ser.utils._failed import with_missing
+from sklearn_ser.utils._labels import labelled_rows
 
 
 class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, MultiTaskNetwork):
@@ -303,7 +303,12 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     ValueError: encoder="attention" takes frame sequences ...
     """
 
-    __metadata_request__fit = {"aux": True, "groups": "speaker", "sample_weight": True}
+    __metadata_request__fit = {
+        "aux": True,
+        "groups": "speaker",
+        "sample_weight": True,
+        "sources": True,
+    }
     __metadata_request__partial_fit = {
         "aux": True,
         "classes": True,
@@ -447,7 +452,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, aux=None, groups=None, sample_weight=None):
+    def fit(self, X, y, aux=None, groups=None, sample_weight=None, sources=None):
         """Train the network.
 
         Parameters
@@ -467,6 +472,11 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
             is none, rows are held out at random. Rows without a group count as one group.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, in the losses of all tasks.
+        sources : array-like of int of shape (n_samples,) or (n_samples, k), default=None
+            Of rows that are copies of others, or mixtures: the numbers of the original rows that
+            each was made from (an original has its own number). Early stopping never watches a
+            row that shares a source with one that is trained on. Given by
+            :class:`~sklearn_ser.augmentation.AugmentingClassifier`.
 
         Returns
         -------
@@ -491,7 +501,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
             given and could not be kept apart.
         """
         continued = self.warm_start and hasattr(self, "_weights")
-        fit_network(self, X, y, aux, groups, sample_weight, continued=continued)
+        fit_network(self, X, y, aux, groups, sample_weight, sources=sources, continued=continued)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -26,14 +26,24 @@ from sklearn_ser.utils._user_line import warn_user
 
 
 def fit_network(
-    estimator, X, y, aux, groups, sample_weight, *, continued=False, one_epoch=False, classes=None
+    estimator,
+    X,
+    y,
+    aux,
+    groups,
+    sample_weight,
+    *,
+    sources=None,
+    continued=False,
+    one_epoch=False,
+    classes=None,
 ):
     """Train the networks of an estimator and store them in it.
 
     Parameters
     ----------
     estimator : MTLNeuralClassifier
-    X, y, aux, groups, sample_weight
+    X, y, aux, groups, sample_weight, sources
         As in its ``fit``.
     continued : bool
         Whether it goes on from the networks that it has.
@@ -51,7 +61,7 @@ def fit_network(
     """
     with _unchanged_on_error(estimator):
         interrupted = _fit_network(
-            estimator, X, y, aux, groups, sample_weight, continued, one_epoch, classes
+            estimator, X, y, aux, groups, sample_weight, sources, continued, one_epoch, classes
         )
     if interrupted is not None:
         warn_user(f"training was interrupted {interrupted}", TrainingWarning)
@@ -69,7 +79,9 @@ def _unchanged_on_error(estimator):
         raise
 
 
-def _fit_network(estimator, X, y, aux, groups, sample_weight, continued, one_epoch, classes):
+def _fit_network(
+    estimator, X, y, aux, groups, sample_weight, sources, continued, one_epoch, classes
+):
     """As `fit_network`; returns where it was interrupted, or None."""
     if estimator.pseudo_labels is not None:
         estimator.pseudo_labels.check(estimator.unlabelled)
@@ -87,6 +99,7 @@ def _fit_network(estimator, X, y, aux, groups, sample_weight, continued, one_epo
         aux,
         groups,
         sample_weight,
+        sources=sources,
         dtype=estimator.dtype,
         encoder=encoder,
         unlabelled=estimator.unlabelled,
@@ -166,6 +179,7 @@ def _train_members(estimator, architecture, tasks, rows, data, seed, device, con
                     bar=bar,
                     one_epoch=one_epoch,
                     pseudo_labels=pseudo_labels,
+                    sources=data.sources,
                     **old,
                 )
             except KeyboardInterrupt:  # between epochs

@@ -10,13 +10,14 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite, validate_data
 
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.neural_network._aux import check_aux
 from sklearn_ser.neural_network._encoders import check_kind, data_parameters, takes_frames
 from sklearn_ser.neural_network._frame_inputs import check_equal_lengths, check_sequences
 from sklearn_ser.neural_network._sequences import FrameSequences
-from sklearn_ser.utils._alignment import refuse_other_order
+from sklearn_ser.utils._alignment import refuse_other_orders
+from sklearn_ser.utils._aux_table import check_aux
 from sklearn_ser.utils._failed import failed_rows, report_left_out
 from sklearn_ser.utils._ids import ID_COLUMNS
+from sklearn_ser.utils._labels import labelled_rows
 
 
 def check_inputs(estimator, X, dtype, encoder, *, reset):
@@ -108,6 +109,8 @@ class TrainingData:
     aux : DataFrame of n_rows rows, or None
     groups : ndarray of shape (n_rows,) or None
     weights : ndarray of shape (n_rows,)
+    sources : ndarray of int of shape (n_rows, k) or None
+        The original rows that each row was made from.
     """
 
     X: torch.Tensor | FrameSequences
@@ -116,6 +119,7 @@ class TrainingData:
     aux: pd.DataFrame | None
     groups: np.ndarray | None
     weights: np.ndarray
+    sources: np.ndarray | None = None
 
     def take(self, rows):
         """The same data with only the rows of this mask."""
@@ -126,6 +130,7 @@ class TrainingData:
             aux=None if self.aux is None else self.aux[rows].reset_index(drop=True),
             groups=None if self.groups is None else self.groups[rows],
             weights=self.weights[rows],
+            sources=None if self.sources is None else self.sources[rows],
         )
 
 
@@ -137,6 +142,7 @@ def check_training_data(
     groups,
     sample_weight,
     *,
+    sources=None,
     dtype,
     encoder,
     unlabelled,
@@ -157,7 +163,7 @@ def check_training_data(
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None"
         )
-    _check_order(X, y, {"aux": aux, "groups": groups, "sample_weight": sample_weight})
+    refuse_other_orders(X, y, {"aux": aux, "groups": groups, "sample_weight": sample_weight})
     y = column_or_1d(_list_as_it_is(y), warn=True)
     check_consistent_length(failed, y)
     y, labelled = _check_labels(y, unlabelled, classes)
@@ -170,37 +176,13 @@ def check_training_data(
         weights=_check_sample_weight(
             sample_weight, failed, dtype=np.dtype(dtype), ensure_non_negative=True
         ),
+        sources=_check_sources(sources, len(failed)),
     )
     report_left_out(failed)
     if failed.any():
         data = data.take(~failed)
     _check_classes(estimator, data, classes)
     return data
-
-
-def _check_order(X, y, given):
-    """Refuse tables whose index says that their rows are in another order than those of X or y."""
-    for name, table in {"y": y, **given}.items():
-        _check_order_against(table, X, name, "X")
-    for name, table in given.items():
-        _check_order_against(table, y, name, "y")
-
-
-def _check_order_against(table, reference, name, reference_name):
-    levels, known = _index_levels(table), _index_levels(reference)
-    # Extractors give X ids as further index levels, without which it is like the table they read.
-    ids = [level for level in known if level in ID_COLUMNS and level not in levels]
-    if 0 < len(ids) < len(known):
-        reference = reference.index.droplevel(ids).to_frame()
-        reference_name = f"{reference_name}.droplevel({ids})"
-        known = [level for level in known if level not in ids]
-    if len(levels) == len(known):
-        refuse_other_order(table, reference, name, reference_name)
-
-
-def _index_levels(table):
-    """Names of the levels of a pandas object's index; none for anything else."""
-    return list(table.index.names) if isinstance(table, pd.DataFrame | pd.Series) else []
 
 
 def _check_labels(y, unlabelled, known=None):
@@ -266,15 +248,6 @@ def _refuse_text_marks(y, labelled, unlabelled):
         )
 
 
-def labelled_rows(y, unlabelled):
-    """Which rows of `y`, a 1-D array, have a label, given what marks those without."""
-    if unlabelled == "nan":
-        return ~np.asarray(pd.isna(y))
-    if unlabelled == -1:
-        return np.asarray(pd.Series(y, dtype=object) != -1)
-    return np.ones(len(y), dtype=bool)
-
-
 def _check_classes(estimator, data, known):
     check_classification_targets(data.y[data.labelled])
     if known is not None:
@@ -303,3 +276,17 @@ def _check_groups(groups, n_rows):
             f"groups must have one value per row of X, shape ({n_rows},), got {groups.shape}."
         )
     return groups
+
+
+def _check_sources(sources, n_rows):
+    if sources is None:
+        return None
+    sources = np.asarray(sources)
+    if sources.ndim == 1:
+        sources = sources[:, None]
+    if sources.ndim != 2 or len(sources) != n_rows or sources.dtype.kind not in "iu":
+        raise MetadataError(
+            f"sources must be whole numbers of shape ({n_rows},) or ({n_rows}, k), the original "
+            f"rows that each row of X was made from; got {sources.dtype} of shape {sources.shape}."
+        )
+    return sources

@@ -75,6 +75,7 @@ def train_member(
     temperature=1.0,
     epochs_before=0,
     pseudo_labels=None,
+    sources=None,
 ):
     """Train one network.
 
@@ -109,6 +110,8 @@ def train_member(
         How many epochs of `max_epochs` are over.
     pseudo_labels : PseudoLabels, optional
         How rows without a label get one.
+    sources : ndarray of int of shape (n_rows, k), optional
+        See :func:`hold_out`.
 
     Returns
     -------
@@ -123,6 +126,7 @@ def train_member(
         turn=place,
         purpose=_purpose(early_stopping, calibrate),
         reason="partial_fit holds nothing out" if one_epoch else "early_stopping=False",
+        sources=sources,
     )
     valid_rows = rows.take(valid_part) if len(valid_part) else None
 

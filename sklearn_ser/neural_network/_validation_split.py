@@ -21,6 +21,7 @@ def hold_out(
     *,
     purpose="early stopping watches",
     reason="early_stopping=False",
+    sources=None,
 ):
     """Choose the rows that decide when to stop, and warn where groups could not be kept apart.
 
@@ -39,6 +40,9 @@ def hold_out(
         What the rows are for, to be said in the warning.
     reason : str
         Why nothing is held out, if `fraction` is None.
+    sources : ndarray of int of shape (n_rows, k), optional
+        The original rows that each row was made from: no row is trained on of which a source is
+        held out, and mixtures of several are not watched.
 
     Returns
     -------
@@ -52,7 +56,7 @@ def hold_out(
         valid, train, record, weaker = no_validation(codes, reason)
     else:
         valid, train, record, weaker = split_validation(
-            codes, groups, fraction, numpy_stream(seed, "validation"), turn
+            codes, groups, fraction, numpy_stream(seed, "validation"), turn, sources
         )
     if weaker and turn == 0:
         warn_user(
@@ -62,7 +66,7 @@ def hold_out(
     return np.flatnonzero(train), np.flatnonzero(valid), record
 
 
-def split_validation(codes, groups, fraction, generator, turn=0):
+def split_validation(codes, groups, fraction, generator, turn=0, sources=None):
     """Choose the validation rows.
 
     With groups: whole groups of about `fraction` of the labelled rows, chosen so that every class
@@ -78,6 +82,8 @@ def split_validation(codes, groups, fraction, generator, turn=0):
     fraction : float
     generator : numpy.random.Generator
     turn : int
+    sources : ndarray of int of shape (n_rows, k), optional
+        See :func:`hold_out`.
 
     Returns
     -------
@@ -90,12 +96,13 @@ def split_validation(codes, groups, fraction, generator, turn=0):
         Whether groups were given but could not be used.
     """
     labelled = codes >= 0
-    at_random = _random_rows(codes, fraction, generator)
-    if at_random.sum() < FEWEST_VALIDATION_ROWS:
+    at_random = _random_rows(codes, fraction, generator, sources)
+    n_labelled, n_random = _n_originals(labelled, sources), _n_originals(at_random, sources)
+    if n_random < FEWEST_VALIDATION_ROWS:
         return no_validation(
             codes,
-            f"{fraction} of the {labelled.sum()} labelled rows, class by class, is "
-            f"{at_random.sum()}, and at least {FEWEST_VALIDATION_ROWS} are needed",
+            f"{fraction} of the {n_labelled} labelled rows, class by class, is {n_random}, and at "
+            f"least {FEWEST_VALIDATION_ROWS} are needed",
         )
     reason = "no groups were given"
     if groups is not None:
@@ -103,17 +110,20 @@ def split_validation(codes, groups, fraction, generator, turn=0):
         held_out, reason = _choose_groups(codes[labelled], ids[labelled], fraction, turn)
         if held_out is not None:
             held = np.isin(ids, held_out)
-            valid = held & labelled
+            valid, train = _apart(held, labelled, sources)
+            if not valid.any():
+                return no_validation(codes, "the rows of held-out groups are mixtures")
             names = sorted(str(names[i]) for i in held_out)
-            return valid, ~held, _record("groups", codes, valid, groups=names), False
-    record = _record("stratified", codes, at_random, reason=reason)
-    return at_random, ~at_random, record, groups is not None
+            return valid, train, _record("groups", codes, valid, train, groups=names), False
+    valid, train = _apart(at_random, labelled, sources)
+    record = _record("stratified", codes, valid, train, reason=reason)
+    return valid, train, record, groups is not None
 
 
 def no_validation(codes, reason):
     """As :func:`split_validation`, with every row in training."""
     nowhere = np.zeros(len(codes), dtype=bool)
-    return nowhere, ~nowhere, _record("none", codes, nowhere, reason=reason), False
+    return nowhere, ~nowhere, _record("none", codes, nowhere, ~nowhere, reason=reason), False
 
 
 def _choose_groups(codes, ids, fraction, turn):
@@ -137,21 +147,38 @@ def _choose_groups(codes, ids, fraction, turn):
     return choices[turn % len(choices)][1], None
 
 
-def _random_rows(codes, fraction, generator):
-    """About `fraction` of each class's rows, never all of them."""
-    valid = np.zeros(len(codes), dtype=bool)
-    for code in np.unique(codes[codes >= 0]):
-        rows = np.flatnonzero(codes == code)
+def _n_originals(rows, sources):
+    """How many rows these are, copies not counted."""
+    return int(rows.sum()) if sources is None else len(np.unique(sources[rows, 0]))
+
+
+def _apart(held, labelled, sources):
+    """The rows to watch and those to train on, given those that are held out."""
+    if sources is None:
+        return held & labelled, ~held
+    mixed = (sources != sources[:, :1]).any(axis=1)
+    held_sources = sources[held, 0]  # a mixture has the group of its first source
+    return held & labelled & ~mixed, ~np.isin(sources, held_sources).any(axis=1)
+
+
+def _random_rows(codes, fraction, generator, sources=None):
+    """About `fraction` of each class's rows, never all of them; copies of a row go together."""
+    chosen = np.zeros(len(codes), dtype=bool)
+    firsts = np.flatnonzero(codes >= 0)
+    if sources is not None:
+        firsts = firsts[np.unique(sources[firsts, 0], return_index=True)[1]]
+    for code in np.unique(codes[firsts]):
+        rows = firsts[codes[firsts] == code]
         n_valid = min(round(len(rows) * fraction), len(rows) - 1)
-        valid[generator.permutation(rows)[:n_valid]] = True
-    return valid
+        chosen[generator.permutation(rows)[:n_valid]] = True
+    return chosen if sources is None else np.isin(sources[:, 0], sources[chosen, 0])
 
 
-def _record(kind, codes, valid, groups=(), reason=""):
+def _record(kind, codes, valid, train, groups=(), reason=""):
     groups = list(groups)
     return {
         "kind": kind,
-        "n_train": int((codes >= 0).sum() - valid.sum()),
+        "n_train": int((train & (codes >= 0)).sum()),
         "n_valid": int(valid.sum()),
         "groups": groups,
         "reason": reason,

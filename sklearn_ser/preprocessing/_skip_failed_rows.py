@@ -1,16 +1,13 @@
 """A meta-estimator that keeps rows of failed audio away from an estimator that refuses NaN."""
 
-from copy import deepcopy
-
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 from sklearn import config_context
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, check_consistent_length, get_tags
-from sklearn.utils._set_output import _safe_set_output
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
 
@@ -23,20 +20,11 @@ from sklearn_ser.utils._failed import (
 )
 from sklearn_ser.utils._frames import as_sequences, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
+from sklearn_ser.utils._meta import InnerAttributes, inner_has
 from sklearn_ser.utils._routing import arguments_through, routing_is_on
 
 
-def _inner_has(name):
-    """For available_if: whether the inner estimator (the fitted one, if any) has `name`."""
-
-    def check(self):
-        getattr(getattr(self, "estimator_", self.estimator), name)
-        return True
-
-    return check
-
-
-class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
+class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
     """Train without the rows of failed audio, and predict a missing label for them.
 
     An audio step with ``on_error="warn"`` or ``"ignore"`` gives a row of NaN (or NaN in the place
@@ -134,7 +122,7 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
             self.estimator_ = clone(self.estimator).fit(X, y, **given)
         return self
 
-    @available_if(_inner_has("predict"))
+    @available_if(inner_has("predict"))
     def predict(self, X):
         """Predict each row.
 
@@ -149,7 +137,7 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
         """
         return self._spread("predict", X)
 
-    @available_if(_inner_has("predict_proba"))
+    @available_if(inner_has("predict_proba"))
     def predict_proba(self, X):
         """Probability of each class of `classes_`.
 
@@ -164,7 +152,7 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
         """
         return self._spread("predict_proba", X)
 
-    @available_if(_inner_has("decision_function"))
+    @available_if(inner_has("decision_function"))
     def decision_function(self, X):
         """Decision values of the inner estimator.
 
@@ -179,7 +167,7 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
         """
         return self._spread("decision_function", X)
 
-    @available_if(_inner_has("predict_aux"))
+    @available_if(inner_has("predict_aux"))
     def predict_aux(self, X):
         """Auxiliary predictions of the inner estimator.
 
@@ -194,7 +182,7 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
         """
         return self._spread("predict_aux", X)
 
-    @available_if(_inner_has("transform"))
+    @available_if(inner_has("transform"))
     def transform(self, X):
         """Transform each row.
 
@@ -209,7 +197,7 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
         """
         return self._spread("transform", X)
 
-    @available_if(_inner_has("transform"))
+    @available_if(inner_has("transform"))
     def fit_transform(self, X, y=None, **metadata):
         """Fit, then transform the same rows.
 
@@ -225,7 +213,7 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
         """
         return self.fit(X, y, **metadata).transform(X)
 
-    @available_if(_inner_has("score"))
+    @available_if(inner_has("score"))
     def score(self, X, y=None, **metadata):
         """Score of the inner estimator; a row of failed audio counts as a miss.
 
@@ -262,70 +250,6 @@ class SkipFailedRows(MetaEstimatorMixin, BaseEstimator):
                     "classifier. Leave these rows out of X and y."
                 )
             return self._score_with_misses(X, y, given)
-
-    @available_if(_inner_has("get_feature_names_out"))
-    def get_feature_names_out(self, input_features=None):
-        """Names of the outputs of `transform`.
-
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-
-        Returns
-        -------
-        ndarray of str
-        """
-        check_is_fitted(self)
-        return self.estimator_.get_feature_names_out(input_features)
-
-    @available_if(_inner_has("transform"))
-    def set_output(self, *, transform=None):
-        """Choose the container that `transform` gives, as for any transformer.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas", "polars"} or None
-
-        Returns
-        -------
-        self
-        """
-        for estimator in (self.estimator, getattr(self, "estimator_", None)):
-            if estimator is not None:
-                _safe_set_output(estimator, transform=transform)
-        return self
-
-    @property
-    def classes_(self):
-        return self.estimator_.classes_
-
-    @property
-    def n_features_in_(self):
-        return self.estimator_.n_features_in_
-
-    @property
-    def feature_names_in_(self):
-        return self.estimator_.feature_names_in_
-
-    def get_metadata_routing(self):
-        """Everything goes to the inner estimator.
-
-        Returns
-        -------
-        MetadataRouter
-        """
-        return MetadataRouter(owner=self).add(
-            estimator=self.estimator,
-            method_mapping=MethodMapping()
-            .add(caller="fit", callee="fit")
-            .add(caller="fit_transform", callee="fit")
-            .add(caller="score", callee="score"),
-        )
-
-    def __sklearn_tags__(self):
-        tags = deepcopy(get_tags(self.estimator))
-        tags.array_api_support = False
-        return tags
 
     def _spread(self, method, X):
         """Output of an inner method for the usable rows, spread over all rows."""

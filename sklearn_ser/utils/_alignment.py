@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.utils._ids import ID_COLUMNS
 
 
 def refuse_other_order(table, reference, table_name, reference_name, *, default_counts=False):
@@ -41,3 +42,36 @@ def refuse_other_order(table, reference, table_name, reference_name, *, default_
 
 def _is_default(index):
     return isinstance(index, pd.RangeIndex) and index.equals(pd.RangeIndex(len(index)))
+
+
+def refuse_other_orders(X, y, given):
+    """Refuse tables whose index says that their rows are in another order than those of X or y.
+
+    Parameters
+    ----------
+    X, y : object
+        As `fit` was given them.
+    given : dict of str to object
+        Metadata, by the names that the message gives them.
+    """
+    for name, table in {"y": y, **given}.items():
+        _check_order_against(table, X, name, "X")
+    for name, table in given.items():
+        _check_order_against(table, y, name, "y")
+
+
+def _check_order_against(table, reference, name, reference_name):
+    levels, known = _index_levels(table), _index_levels(reference)
+    # Extractors give X ids as further index levels, without which it is like the table they read.
+    ids = [level for level in known if level in ID_COLUMNS and level not in levels]
+    if 0 < len(ids) < len(known):
+        reference = reference.index.droplevel(ids).to_frame()
+        reference_name = f"{reference_name}.droplevel({ids})"
+        known = [level for level in known if level not in ids]
+    if len(levels) == len(known):
+        refuse_other_order(table, reference, name, reference_name)
+
+
+def _index_levels(table):
+    """Names of the levels of a pandas object's index; none for anything else."""
+    return list(table.index.names) if isinstance(table, pd.DataFrame | pd.Series) else []

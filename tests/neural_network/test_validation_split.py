@@ -142,3 +142,62 @@ def test_early_stopping_off_trains_on_everything(speech):
 def test_groups_of_another_length_are_refused(speech):
     with pytest.raises(MetadataError, match=r"groups must have one value per row of X"):
         net().fit(speech.X, speech.y, groups=["a"])
+
+
+def copies_and_mixtures(n=60, seed=0):
+    """Each row twice, then mixtures of two rows: codes, groups by first source, sources."""
+    rng = np.random.default_rng(seed)
+    codes = np.arange(n) % 3
+    pairs = np.stack([np.arange(n), rng.permutation(n)], axis=1)
+    sources = np.concatenate([np.stack([np.arange(n)] * 2, axis=1)] * 2 + [pairs])
+    groups = np.array([f"s{row // 10}" for row in sources[:, 0]], dtype=object)
+    return codes[sources[:, 0]], groups, sources
+
+
+@pytest.mark.parametrize("by_groups", [True, False])
+def test_copies_and_mixtures_cross_no_split(by_groups):
+    codes, groups, sources = copies_and_mixtures()
+    for seed in range(5):
+        valid, train, record, _ = split_validation(
+            codes, groups if by_groups else None, 0.25, np.random.default_rng(seed), 0, sources
+        )
+        assert record["kind"] == ("groups" if by_groups else "stratified")
+        assert not set(sources[valid].ravel()) & set(sources[train].ravel())
+        assert valid.sum() >= 2 * len(set(sources[valid, 0])) > 20
+        assert (sources[valid, 0] == sources[valid, 1]).all()
+        assert record["n_valid"] == valid.sum()
+        assert record["n_train"] == train.sum() < (~valid).sum()
+        kept = set(sources[train, 0])
+        fit = [set(pair) <= kept for pair in sources]
+        assert train.tolist() == fit
+
+
+def test_groups_that_cannot_be_kept_apart_keep_copies_together():
+    codes, _, sources = copies_and_mixtures()
+    valid, train, record, weaker = split_validation(
+        codes, np.full(len(codes), "one"), 0.25, np.random.default_rng(0), 0, sources
+    )
+    assert weaker
+    assert record["kind"] == "stratified"
+    assert not set(sources[valid].ravel()) & set(sources[train].ravel())
+
+
+def test_copies_do_not_make_up_for_rows():
+    codes = np.repeat(np.arange(40) % 2, 10)
+    sources = np.repeat(np.arange(40), 10)[:, None]
+    valid, _, record, _ = split_validation(
+        codes, None, 0.2, np.random.default_rng(0), sources=sources
+    )
+    assert not valid.any()
+    assert record["reason"] == (
+        "0.2 of the 40 labelled rows, class by class, is 8, and at least 10 are needed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sources", "found"),
+    [([0.5] * 240, r"float64 of shape \(240, 1\)"), ([1, 2], r"shape \(2, 1\)")],
+)
+def test_sources_that_are_none(sources, found, speech):
+    with pytest.raises(MetadataError, match=found):
+        net().fit(speech.X, speech.y, sources=sources)

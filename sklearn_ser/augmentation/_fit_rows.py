@@ -1,0 +1,185 @@
+"""What `fit` of AugmentingClassifier does: rows and their metadata made, the estimator fitted."""
+
+import numpy as np
+import pandas as pd
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _check_method_params, _num_samples
+
+from sklearn_ser.augmentation._copies import copies_of
+from sklearn_ser.augmentation._named import ORIGINAL
+from sklearn_ser.augmentation._resampling import resampled
+from sklearn_ser.augmentation._rows import TrainingRows, joined
+from sklearn_ser.augmentation._split_originals import (
+    ORIGINAL_ROWS,
+    SOURCES,
+    with_split_originals,
+)
+from sklearn_ser.augmentation._weight_requests import forget_requests, let_ask_for_weights
+from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.feature_extraction._leading import leading_audio_steps
+from sklearn_ser.utils._aux_table import check_aux
+from sklearn_ser.utils._ids import find_id
+from sklearn_ser.utils._labels import labelled_rows
+from sklearn_ser.utils._routing import arguments_for, arguments_through, consumed, routing_is_on
+
+
+def fit_on_rows(meta, augmenters, seed, X, y, metadata):
+    """Fit a clone of the estimator of `meta` on rows and copies.
+
+    Parameters
+    ----------
+    meta : AugmentingClassifier
+    augmenters : dict of str to augmenter
+    seed : int
+    X, y, metadata
+        As given to `fit`; no metadata is None.
+
+    Returns
+    -------
+    estimator
+        Fitted.
+    rows : TrainingRows
+        What it was fitted on.
+    """
+    n_rows = _num_samples(X)
+    labelled = _labelled(meta.estimator, y, n_rows)
+    base = TrainingRows.of(X, ORIGINAL)
+    if meta.resampler is not None:
+        base = resampled(meta.resampler, base, y, labelled, seed)
+    by_stage = {True: {}, False: {}}
+    for name, augmenter in augmenters.items():
+        by_stage[_is_of_features(augmenter)][name] = augmenter
+    extraction = leading_audio_steps(meta.estimator) if by_stage[True] else []
+    parts = copies_of(base, by_stage[False], meta.copies, seed, y, labelled)
+    rows = joined([base, *parts])
+    if extraction:
+        steps = Pipeline([(name, clone(step)) for name, step in extraction])
+        rows.X = steps.fit_transform(rows.X)
+        base = rows.take(np.arange(len(base)))
+    parts = copies_of(base, by_stage[True], meta.copies, seed, y, labelled)
+    rows = joined([rows, *parts])
+    if not meta.keep_original:
+        rows = rows.take(np.flatnonzero(~rows.original))
+    labels = None if y is None else _safe_indexing(_without_index(y), rows.labels)
+    estimator = meta.estimator
+    if extraction:
+        estimator = Pipeline(estimator.steps[len(extraction) :])
+    taken, made = _metadata(meta, metadata, X, n_rows, rows, bool(augmenters))
+    prepared = with_split_originals(estimator, rows.sources, rows.original, unseen=sorted(made))
+    made |= {SOURCES: rows.sources, ORIGINAL_ROWS: rows.original}
+    asking = let_ask_for_weights(prepared) if "sample_weight" in made else set()
+    given = {**arguments_through(meta, "fit", taken), **arguments_for(prepared, "fit", made)}
+    if (rows.weights != 1).any():
+        _check_weighted(meta.estimator, given)
+    # What the inner estimator's parts consume reaches them only with routing on.
+    with config_context(enable_metadata_routing=bool(given) or routing_is_on()):
+        prepared.fit(rows.X, labels, **given)
+    forget_requests(prepared, asking)
+    if extraction:
+        prepared = clone(meta.estimator).set_params(steps=[*steps.steps, *prepared.steps])
+    return prepared, rows
+
+
+def _is_of_features(augmenter):
+    first = augmenter.steps[0][1] if isinstance(augmenter, Pipeline) else augmenter
+    return getattr(first, "_augments", None) == "features"
+
+
+def _labelled(estimator, y, n_rows):
+    """Rows with a label. Only the estimator says whether -1 is one."""
+    if y is None:
+        return np.ones(n_rows, dtype=bool)
+    y = np.asarray(y, dtype=object)
+    if y.ndim != 1:
+        return np.ones(n_rows, dtype=bool)
+    labelled = labelled_rows(y, "nan")
+    marks = [
+        value
+        for name, value in estimator.get_params().items()
+        if name.split("__")[-1] == "unlabelled"
+    ]
+    return labelled & labelled_rows(y, -1) if -1 in marks else labelled
+
+
+def _without_index(y):
+    """y without an index, which rows that were copied do not have."""
+    return y.reset_index(drop=True) if isinstance(y, pd.Series | pd.DataFrame) else y
+
+
+def _metadata(meta, given, X, n_rows, rows, with_kinds):
+    """Metadata of all rows: what was given to `fit`, and what it makes itself."""
+    aux = _aux(meta.task, given.get("aux"), n_rows, rows, with_kinds)
+    other = {name: value for name, value in given.items() if name != "aux"}
+    weights = _weights(other.pop("sample_weight", None), n_rows, rows)
+    for name, value in other.items():
+        if hasattr(value, "__len__") and not isinstance(value, str) and len(value) != n_rows:
+            raise MetadataError(
+                f"{name} has {len(value)} rows and X has {n_rows}: give one value per row of X."
+            )
+    taken = _check_method_params(X, other, rows.sources[:, 0])
+    taken = {name: _reset(value) for name, value in taken.items()}
+    made = _ids(meta.estimator, taken, X, rows)
+    for name, value in {"aux": aux, "sample_weight": weights}.items():
+        if value is not None:
+            (taken if name in given else made)[name] = value
+    return taken, made
+
+
+def _check_weighted(estimator, given):
+    if "sample_weight" not in given:
+        raise MetadataError(
+            f"an augmenter mixes rows of two classes, whose shares are sample weights, and "
+            f"{type(estimator).__name__} takes none: leave that augmenter out, or take an "
+            "estimator with sample weights."
+        )
+
+
+def _reset(value):
+    return value.reset_index(drop=True) if isinstance(value, pd.Series | pd.DataFrame) else value
+
+
+def _weights(given, n_rows, rows):
+    if given is None:
+        return None if (rows.weights == 1).all() else rows.weights
+    given = np.asarray(given)
+    if given.shape != (n_rows,):
+        raise ValueError(f"sample_weight.shape == {given.shape}, expected {(n_rows,)}!")
+    return np.where(rows.synthetic, 1.0, given[rows.labels] * rows.weights)
+
+
+def _aux(task, given, n_rows, rows, with_kinds):
+    """Auxiliary targets of all rows, what made them among these."""
+    table = check_aux(given, n_rows)
+    if table is not None and task in table.columns:
+        raise MetadataError(
+            f"aux has a column {task!r} already, where AugmentingClassifier puts what made each "
+            "row: rename it, or give another task=."
+        )
+    if table is None:
+        taken = pd.DataFrame(index=range(len(rows)))
+    else:
+        first, second = (table.iloc[side].reset_index(drop=True) for side in rows.sources.T)
+        agree = (first == second).fillna(False).astype(bool) & ~rows.synthetic[:, None]
+        taken = first.where(agree)
+    if with_kinds:
+        taken = taken.assign(**{task: pd.Series(rows.kinds, index=taken.index, dtype=object)})
+    return taken if len(taken.columns) else None
+
+
+def _ids(estimator, taken, X, rows):
+    """Speakers for an estimator that asks for them and was given none.
+
+    Those that X names: a step inside may lose them. Else each row is a speaker of its own, so that
+    copies stay together, unless the estimator knows of copies.
+    """
+    if "speaker" in taken or "groups" in taken:
+        return {}
+    speakers = find_id(X, "speaker")
+    if speakers is not None:
+        return {"speaker": np.asarray(speakers, dtype=object)[rows.sources[:, 0]]}
+    if consumed(estimator, "fit", {SOURCES: rows.sources}):
+        return {}
+    return dict.fromkeys(("speaker", "groups"), rows.sources[:, 0])

@@ -1,0 +1,181 @@
+"""Splits of training rows with copies: made for the original rows, and copies go along."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.utils import _safe_indexing
+from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
+from sklearn.utils.validation import _check_method_params, _num_samples
+
+from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.model_selection import SpeakerKFold
+
+#: Metadata by which a splitter, wherever it stands in an estimator, learns of copies.
+SOURCES, ORIGINAL_ROWS = "sources", "original_rows"
+
+
+class SplitOriginals:
+    """Splits the original rows; trains on copies of training rows, tests on originals alone.
+
+    What :class:`AugmentingClassifier` puts around the splitters inside its estimator. A row made
+    from several others is trained on where all of them are.
+
+    Parameters
+    ----------
+    cv : splitter, int, None or iterable of (train, test)
+        As the inner estimator was given it; positions in an iterable are those of rows of `fit`.
+    sources : ndarray of int of shape (n_rows, 2)
+        The original rows that each row was made from.
+    original_rows : ndarray of bool of shape (n_rows,)
+    classifier : bool
+        For ``cv`` a number: whether folds are stratified.
+    unseen : sequence of str
+        Metadata that `cv` must not get: it was made up.
+    copies_too : bool
+        Test on copies of test rows as well, so that each row is tested once: for estimators
+        that are trained on what their parts say of unseen rows.
+    """
+
+    def __init__(self, cv, sources, original_rows, *, classifier=True, unseen=(), copies_too=False):
+        self.cv = cv
+        self.sources = sources
+        self.original_rows = original_rows
+        self.classifier = classifier
+        self.unseen = unseen
+        self.copies_too = copies_too
+
+    def split(self, X, y=None, groups=None, sources=None, original_rows=None, **metadata):
+        """Indices of training and test rows; metadata is what `cv` takes, row by row."""
+        sources, original_rows = self._origins(X, sources, original_rows)
+        rows, arguments = self._of_originals(X, y, groups, metadata, sources, original_rows)
+        ids = sources[rows, 0]
+        if hasattr(self.cv, "split") or isinstance(self.cv, Integral | None):
+            splits = self._splitter(arguments["y"]).split(**arguments)
+        else:
+            places = {source: place for place, source in enumerate(ids.tolist())}
+            splits = (
+                [[places[row] for row in np.arange(ids.max() + 1)[part] if row in places]
+                 for part in split]
+                for split in self.cv
+            )  # fmt: skip
+        for train, test in splits:
+            in_train = np.isin(sources, ids[train]).all(axis=1)
+            tested = rows[test]
+            if self.copies_too:
+                tested = np.flatnonzero(np.isin(sources[:, 0], ids[test]))
+            yield np.flatnonzero(in_train), tested
+
+    def get_n_splits(
+        self, X=None, y=None, groups=None, sources=None, original_rows=None, **metadata
+    ):
+        """Number of splits."""
+        if not (hasattr(self.cv, "split") or isinstance(self.cv, Integral | None)):
+            return len(list(self.cv))
+        if X is None:
+            return self._splitter(y).get_n_splits()
+        sources, original_rows = self._origins(X, sources, original_rows)
+        _, arguments = self._of_originals(X, y, groups, metadata, sources, original_rows)
+        return self._splitter(arguments["y"]).get_n_splits(**arguments)
+
+    def get_metadata_routing(self):
+        """What `cv` asks for, and where copies come from."""
+        if hasattr(self.cv, "split"):
+            request = get_routing_for_object(self.cv)
+            for name in self.unseen:
+                request.split.requests.pop(name, None)
+        else:
+            request = MetadataRequest(owner=self)
+        for name in (SOURCES, ORIGINAL_ROWS):
+            request.split.add_request(param=name, alias=True)
+        return request
+
+    def __repr__(self):
+        return f"SplitOriginals({self.cv!r})"
+
+    def _splitter(self, y):
+        return check_cv(self.cv, y, classifier=self.classifier)
+
+    def _origins(self, X, sources, original_rows):
+        if sources is not None and original_rows is not None:
+            return np.asarray(sources), np.asarray(original_rows, dtype=bool)
+        if _num_samples(X) == len(self.sources):
+            return self.sources, self.original_rows
+        raise MetadataError(
+            f"the splitter {self.cv!r} inside an AugmentingClassifier got {_num_samples(X)} of "
+            f"{len(self.sources)} rows, and not where they come from, so that copies of a row "
+            "would cross the split: the estimator that holds it does not route metadata to it."
+        )
+
+    def _of_originals(self, X, y, groups, metadata, sources, original_rows):
+        """One row for each original, and what the splitter is given of them."""
+        order = np.lexsort((~original_rows, sources[:, 0]))
+        single = order[(sources[order] == sources[order, :1]).all(axis=1)]
+        rows = single[np.unique(sources[single, 0], return_index=True)[1]]
+        given = _check_method_params(X, {"groups": groups, **metadata}, rows)
+        given = {name: value for name, value in given.items() if value is not None}
+        return rows, {
+            "X": _safe_indexing(X, rows),
+            "y": None if y is None else _safe_indexing(y, rows),
+            **given,
+        }
+
+
+def with_split_originals(estimator, sources, original_rows, unseen=()):
+    """A clone whose every splitter keeps copies of a row on one side.
+
+    Parameters
+    ----------
+    estimator : estimator
+    sources, original_rows, unseen
+        As of :class:`SplitOriginals`.
+
+    Returns
+    -------
+    estimator
+    """
+    prepared = clone(estimator)
+    for name, value in prepared.get_params().items():
+        path, _, last = name.rpartition("__")
+        if last != "cv":
+            continue
+        owner = prepared.get_params()[path] if path else prepared
+        cv = _splitter_of(owner, value)
+        if cv is None:
+            continue
+        wrapped = SplitOriginals(
+            cv.given,
+            sources,
+            original_rows,
+            classifier=is_classifier(getattr(owner, "estimator", owner)),
+            unseen=unseen,
+            copies_too=not _scores(owner),
+        )
+        prepared.set_params(**{name: wrapped})
+    return prepared
+
+
+class _Given:
+    """A `cv` that means folds, None among them."""
+
+    def __init__(self, given):
+        self.given = given
+
+
+def _splitter_of(owner, cv):
+    """What `cv` means to its owner, or None where it has no folds or takes no splitter."""
+    if isinstance(cv, str) or not hasattr(owner, "get_params"):
+        return None
+    ours = type(owner).__module__.partition(".")[0] == __name__.partition(".")[0]
+    constraints = getattr(owner, "_parameter_constraints", {}).get("cv", ["cv_object"])
+    if ours:  # whole numbers are speaker-disjoint folds in this package, and None is none
+        cv = SpeakerKFold(cv) if isinstance(cv, Integral) else cv
+        return None if cv is None else _Given(cv)
+    return _Given(cv) if "cv_object" in constraints else None
+
+
+def _scores(owner):
+    """Whether test rows are only scored (or calibrated on), so that copies may be left out."""
+    names = owner.get_params(deep=False)
+    return "scoring" in names or names.get("ensemble") in ("auto", True)

@@ -1,0 +1,279 @@
+"""Copies of a row never cross a split, whoever splits; test rows are never changed."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import StackingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    RandomizedSearchCV,
+    StratifiedKFold,
+    cross_validate,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_ser import (
+    AugmentingClassifier,
+    FeatureNoise,
+    LogMelSpectrogram,
+    MTLNeuralClassifier,
+    SpeakerKFold,
+    make_speech_corpus,
+)
+from sklearn_ser.augmentation import Gain, Mixup
+from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.feature_extraction import SpeakerEmbedding
+from sklearn_ser.neural_network import _validation_split
+
+SEEN = []
+
+
+class Spy(ClassifierMixin, BaseEstimator):
+    """Writes down the rows that it is fitted on and asked about: each row's number, in column 0."""
+
+    def __init__(self, C=1.0):
+        self.C = C
+
+    def fit(self, X, y, sample_weight=None):
+        self.classes_ = np.unique(y)
+        self.rows_ = np.asarray(X)[:, 0]
+        SEEN.append(("fit", self.rows_, np.asarray(X)[:, 3]))
+        return self
+
+    def predict_proba(self, X):
+        values = np.asarray(X)
+        SEEN.append(("ask", self.rows_, values[:, 0], values[:, 3]))
+        return np.full((len(values), len(self.classes_)), 1 / len(self.classes_))
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+class Mark(BaseEstimator):
+    def augment(self, X):
+        return X.assign(c=9.0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_seen_yet():
+    SEEN.clear()
+
+
+def questions():
+    return [seen[1:] for seen in SEEN if seen[0] == "ask"]
+
+
+def parts(row):
+    """The rows that a row was made from: a mixture of 3 and 7 is 3007 (see `Pairs`)."""
+    return {int(row) // 1000 - 1, int(row) % 1000} if row >= 1000 else {int(row)}
+
+
+def sources(rows):
+    return set().union(*(parts(row) for row in rows))
+
+
+class Pairs(BaseEstimator):
+    """Mixtures of each row and the next one."""
+
+    def augment_rows(self, X, y, rng):
+        first = np.arange(len(X))
+        second = np.roll(first, 1)
+        made = X.assign(row=1000 * (1 + X["row"]) + X["row"].to_numpy()[second])
+        return made, np.column_stack([first, second]), first, np.ones(len(X))
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        GridSearchCV(Spy(), {"C": [1.0, 2.0]}, cv=3),
+        GridSearchCV(Spy(), {"C": [1.0]}, cv=KFold(4, shuffle=True, random_state=0)),
+        GridSearchCV(Spy(), {"C": [1.0]}),
+        GridSearchCV(Spy(), {"C": [1.0]}, cv=SpeakerKFold(3)),
+        GridSearchCV(
+            Spy(), {"C": [1.0]}, cv=[(range(30), range(30, 60)), (range(9, 60), range(9))]
+        ),
+        RandomizedSearchCV(Spy(), {"C": [1.0, 3.0]}, n_iter=1, cv=StratifiedKFold(2)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("augmenters", [{"mark": Mark()}, {"mark": Mark(), "pairs": Pairs()}])
+def test_an_inner_search_splits_original_rows(search, augmenters, rows):
+    X, y, speaker = rows
+    AugmentingClassifier(search, augmenters, copies=2).fit(X, y, speaker=speaker)
+    asked = questions()
+    assert len(asked) >= 2
+    tested = []
+    for trained, rows_asked, marks in asked:
+        assert not sources(trained) & sources(rows_asked)
+        assert not (marks == 9.0).any()
+        assert len(set(rows_asked)) == len(rows_asked)
+        counts = pd.Series(trained[trained < 1000]).value_counts()
+        assert (counts == 3).all()
+        tested.extend(rows_asked)
+    assert SEEN[-1][0] == "fit"  # the best one, anew on everything
+    assert len(SEEN[-1][1]) == 60 * (3 + 2 * (len(augmenters) - 1))
+    if isinstance(search.cv, int | None | SpeakerKFold):
+        assert sorted(set(tested)) == list(range(60))
+    if isinstance(search.cv, SpeakerKFold):
+        for trained, rows_asked, _ in asked:
+            assert not {row // 10 for row in sources(trained)} & set(rows_asked // 10)
+
+
+def test_mixtures_are_trained_on_where_all_their_rows_are(rows):
+    X, y, _ = rows
+    search = GridSearchCV(Spy(), {"C": [1.0]}, cv=KFold(2))
+    AugmentingClassifier(search, Pairs()).fit(X, y)
+    trained = [seen[1] for seen in SEEN if seen[0] == "fit"][:2]
+    # Rows 30 to 59, and the mixtures of each with the one before: not of row 30 with row 29.
+    assert sorted(trained[0][:30]) == list(range(30, 60))
+    assert len(trained[0]) == 30 + 29
+
+
+def test_a_search_within_a_search(rows):
+    X, y, _ = rows
+    inner = GridSearchCV(Spy(), {"C": [1.0, 2.0]}, cv=2)
+    outer = GridSearchCV(make_pipeline(inner), {"gridsearchcv__refit": [True]}, cv=3)
+    AugmentingClassifier(outer, {"mark": Mark(), "pairs": Pairs()}).fit(X, y)
+    for trained, rows_asked, marks in questions():
+        assert not sources(trained) & sources(rows_asked)
+        assert not (marks == 9.0).any()
+
+
+@pytest.mark.parametrize(
+    ("inner", "copies_too"),
+    [
+        (CalibratedClassifierCV(Spy(), cv=3), False),
+        (CalibratedClassifierCV(Spy(), cv=3, ensemble=False), True),
+        (StackingClassifier([("spy", Spy())], LogisticRegression(), cv=3), True),
+    ],
+    ids=str,
+)
+def test_calibration_and_stacking(inner, copies_too, rows):
+    X, y, _ = rows
+    AugmentingClassifier(inner, Mark(), copies=2).fit(X, y)
+    asked = [(trained, row, mark) for trained, row, mark in questions() if len(row) < 180]
+    assert len(asked) >= 3
+    for trained, rows_asked, marks in asked:
+        assert not sources(trained) & sources(rows_asked)
+        assert (marks == 9.0).any() == copies_too
+
+
+def test_a_splitter_that_cannot_know(rows):
+    X, y, _ = rows
+    stacked = StackingClassifier([("spy", Spy())], LogisticRegression(), cv=2)
+    outer = GridSearchCV(stacked, {"spy__C": [1.0]}, cv=2, error_score="raise")
+    with pytest.raises(MetadataError, match=r"got 60 of 120 rows, and not where they come from"):
+        AugmentingClassifier(outer, Mark()).fit(X, y)
+
+
+def test_made_up_speakers_serve_no_splitter(recorder, rows):
+    X, y, _ = rows
+    for cv, message in ((SpeakerKFold(3), "got neither speaker="), (GroupKFold(3), "'groups'")):
+        search = GridSearchCV(recorder, {}, cv=cv)
+        with pytest.raises((MetadataError, ValueError), match=message):
+            AugmentingClassifier(search, Mark()).fit(X, y)
+
+
+def watched_splits(monkeypatch):
+    """What early stopping holds out, each time."""
+    splits = []
+    hold_out = _validation_split.hold_out
+
+    def spy(rows, groups, *args, sources=None, **kwargs):
+        train, valid, record = hold_out(rows, groups, *args, sources=sources, **kwargs)
+        splits.append((sources, train, valid, record))
+        return train, valid, record
+
+    monkeypatch.setattr("sklearn_ser.neural_network._members.hold_out", spy)
+    return splits
+
+
+@pytest.mark.parametrize("with_speakers", [True, False])
+def test_early_stopping_keeps_copies_together(with_speakers, rows, monkeypatch):
+    X, y, speaker = rows
+    splits = watched_splits(monkeypatch)
+    net = MTLNeuralClassifier(max_epochs=1, n_estimators=2, validation_fraction=0.4, random_state=0)
+    augmenters = {"noise": FeatureNoise(), "mixed": Mixup()}
+    model = AugmentingClassifier(make_pipeline(StandardScaler(), net), augmenters, random_state=0)
+    model.fit(X, y, **({"speaker": speaker} if with_speakers else {}))
+    search = GridSearchCV(model.estimator, {"mtlneuralclassifier__dropout": [0.1]}, cv=2)
+    model.set_params(estimator=search).fit(X, y, **({"speaker": speaker} if with_speakers else {}))
+    assert len(splits) == 2 + 2 * 3
+    for made_from, train, valid, record in splits:
+        assert record["kind"] == ("groups" if with_speakers else "stratified")
+        assert len(valid) > 10
+        assert not set(made_from[valid].ravel()) & set(made_from[train].ravel())
+    full = splits[0]
+    assert len(set(full[0][full[1]].ravel()) | set(full[0][full[2]].ravel())) == 60
+
+
+def test_an_outer_split_makes_copies_of_training_rows_alone(rows):
+    X, y, _ = rows
+    cross_validate(AugmentingClassifier(Spy(), Mark()), X, y, cv=3, error_score="raise")
+    for trained, rows_asked, marks in questions():
+        assert not set(trained) & set(rows_asked)
+        assert not (marks == 9.0).any()
+
+
+@pytest.fixture(scope="module")
+def speech():
+    return make_speech_corpus(n_speakers=4, n_utterances=1, random_state=0).frame
+
+
+def test_a_grid_search_pays_once_for_each_copy(speech, tmp_path, monkeypatch):
+    count = []
+    extract = SpeakerEmbedding._extract_batch
+
+    def counted(self, signals):
+        count.append(len(signals))
+        return extract(self, signals)
+
+    monkeypatch.setattr(SpeakerEmbedding, "_extract_batch", counted)
+    step = SpeakerEmbedding(store=tmp_path / "store")
+    model = AugmentingClassifier(
+        make_pipeline(step, LogisticRegression()),
+        {"soft": Gain((-9.0, -3.0)), "softer": Gain((-20.0, -12.0))},
+        random_state=0,
+    )
+    X, y = speech[["file", "speaker"]], speech["emotion"]
+    grid = {"estimator__logisticregression__C": [0.1, 1.0, 10.0]}
+    GridSearchCV(model, grid, cv=SpeakerKFold(2)).fit(X, y)
+    # 16 utterances, two copies of each: not 2 folds x 3 candidates x (24 + 8) + 48 = 240.
+    assert sum(count) == 48
+
+
+def test_augmenters_of_frames_change_what_the_audio_step_makes(speech, tmp_path):
+    from sklearn_ser import SpecAugment
+
+    class Frames(ClassifierMixin, BaseEstimator):
+        def fit(self, X, y):
+            self.classes_ = np.unique(y)
+            self.frames_ = X["frames"].tolist()
+            return self
+
+        def predict(self, X):
+            return np.full(len(X), self.classes_[0])
+
+    X, y = speech[["file", "speaker"]], speech["emotion"]
+    model = AugmentingClassifier(
+        make_pipeline(LogMelSpectrogram(), Frames()),
+        {"masked": SpecAugment(), "soft": Gain(-6.0)},
+        random_state=0,
+    ).fit(X, y)
+    assert list(model.estimator_.named_steps) == ["logmelspectrogram", "frames"]
+    assert model.n_rows_ == {"original": 16, "soft": 16, "masked": 16}
+    plain, soft, masked = (model.estimator_[-1].frames_[start:][:16] for start in (0, 16, 32))
+    expected = LogMelSpectrogram().fit_transform(X)["frames"]
+    for row in range(16):
+        np.testing.assert_array_equal(plain[row], expected.iloc[row])
+        assert plain[row].shape == masked[row].shape == soft[row].shape
+        assert (plain[row].mean() - soft[row].mean()) == pytest.approx(6.0, abs=0.1)
+        same = np.isclose(plain[row], masked[row])
+        assert 0.4 < same.mean() < 1.0
+    assert set(model.predict(X)) <= set(y)

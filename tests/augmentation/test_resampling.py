@@ -1,0 +1,178 @@
+"""Samplers of imbalanced-learn inside AugmentingClassifier."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from imblearn.combine import SMOTEENN
+from imblearn.over_sampling import ADASYN, SMOTE, RandomOverSampler
+from imblearn.under_sampling import NearMiss, RandomUnderSampler, TomekLinks
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import GridSearchCV, KFold
+
+from sklearn_ser import AugmentingClassifier, FeatureNoise, MTLNeuralClassifier
+from sklearn_ser.augmentation import Gain
+
+Y = np.array(["anger"] * 30 + ["calm"] * 20 + ["fear"] * 10)
+AUX = pd.DataFrame({"gender": np.arange(60) % 2})
+
+
+def features():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 4)) + pd.factorize(Y)[0][:, None]
+    index = pd.Index([f"s{row % 7}" for row in range(60)], name="speaker")
+    return pd.DataFrame(X, columns=list("abcd"), index=index)
+
+
+def fit(recorder, resampler, X=None, y=Y, **params):
+    model = AugmentingClassifier(recorder, resampler=resampler, random_state=0, **params)
+    X = features() if X is None else X
+    return model.fit(X, y, aux=AUX, sample_weight=np.arange(60.0)), X
+
+
+@pytest.mark.parametrize(
+    "sampler", [RandomOverSampler(), RandomUnderSampler(), NearMiss(), TomekLinks()], ids=str
+)
+def test_samplers_that_tell_their_rows(sampler, recorder):
+    model, X = fit(recorder, sampler)
+    seen = model.estimator_.seen_
+    rows = seen["weight"].astype(int)
+    np.testing.assert_array_equal(seen["X"], X.iloc[rows])
+    assert seen["y"].tolist() == Y[rows].tolist()
+    assert seen["aux"]["gender"].tolist() == (rows % 2).tolist()
+    assert list(seen["speaker"]) == X.index[rows].tolist()
+    counts = pd.Series(seen["y"]).value_counts()
+    if not isinstance(sampler, TomekLinks):
+        assert set(counts) == {30 if isinstance(sampler, RandomOverSampler) else 10}
+    assert list(seen["aux"].columns) == ["gender"]  # without augmenters there is no kind
+
+
+@pytest.mark.parametrize("sampler", [SMOTE(k_neighbors=3), ADASYN(n_neighbors=3), SMOTEENN()],
+                         ids=str)  # fmt: skip
+def test_synthetic_rows(sampler, recorder):
+    model, X = fit(recorder, sampler)
+    seen = model.estimator_.seen_
+    synthetic = seen["aux"]["gender"].isna().to_numpy()
+    assert synthetic.sum() > 10
+    assert (seen["weight"][synthetic] == 1).all()
+    rows = seen["weight"][~synthetic].astype(int)
+    np.testing.assert_array_equal(seen["X"][~synthetic], X.iloc[rows])
+    assert seen["y"][~synthetic].tolist() == Y[rows].tolist()
+    if isinstance(sampler, SMOTE):
+        assert sorted(rows) == list(range(60))
+        assert set(pd.Series(seen["y"]).value_counts()) == {30}
+        assert model.n_rows_ == {"original": 60, "synthetic": 30}
+    # Ids are those of a row of the class near by.
+    for values, label, speaker in zip(
+        seen["X"].to_numpy()[synthetic], seen["y"][synthetic],
+        np.asarray(seen["speaker"])[synthetic], strict=True,
+    ):  # fmt: skip
+        distance = np.linalg.norm(X.to_numpy() - values, axis=1)
+        distance[label != Y] = np.inf
+        assert speaker in X.index[np.argsort(distance)[:6]]
+
+
+def test_parents_of_synthetic_rows_are_found():
+    X = features().to_numpy()
+    made, made_y = SMOTE(random_state=0, k_neighbors=3).fit_resample(X, Y)
+    from sklearn_ser.augmentation._resampling import _parents
+
+    parents = _parents(made[60:], made_y[60:], X, Y)
+    for row, label, (first, second) in zip(made[60:], made_y[60:], parents, strict=True):
+        assert Y[first] == Y[second] == label
+        around = np.linalg.norm(X[first] - row) + np.linalg.norm(X[second] - row)
+        assert around == pytest.approx(np.linalg.norm(X[first] - X[second]))
+        assert np.linalg.norm(X[first] - row) <= np.linalg.norm(X[second] - row)
+
+
+def test_synthetic_rows_cross_no_split(monkeypatch):
+    seen = []
+
+    class Splits(KFold):
+        def split(self, X, y=None, groups=None):
+            for train, test in super().split(X, y, groups):
+                seen.append((X.iloc[train], X.iloc[test]))
+                yield train, test
+
+    from sklearn.linear_model import LogisticRegression
+
+    fitted = []
+    fit_plain = LogisticRegression.fit
+
+    def spy(self, X, y, sample_weight=None):
+        fitted.append(X)
+        return fit_plain(self, X, y, sample_weight)
+
+    monkeypatch.setattr(LogisticRegression, "fit", spy)
+    cv = Splits(3, shuffle=True, random_state=0)
+    search = GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=cv)
+    AugmentingClassifier(search, resampler=SMOTE(k_neighbors=3), random_state=0).fit(features(), Y)
+    X = features().to_numpy()
+    for trained, (train, test) in zip(fitted, seen, strict=False):
+        assert len(train) + len(test) == 60  # originals alone are split
+        held = {row.tobytes() for row in test.to_numpy()}
+        known = {row.tobytes() for row in X}
+        rows = trained.to_numpy()
+        synthetic = [row for row in rows if row.tobytes() not in known]
+        assert not any(row.tobytes() in held for row in rows)
+        assert 0 < len(synthetic) < 30
+        for row in synthetic:  # it lies between two rows, neither of which is tested
+            away = X - row
+            away /= np.linalg.norm(away, axis=1, keepdims=True)
+            ends = np.unravel_index(np.argmin(away @ away.T), (60, 60))
+            assert not any(X[end].tobytes() in held for end in ends)
+
+
+def test_drawn_again_rows_have_other_copies(recorder):
+    model, _ = fit(recorder, RandomOverSampler(), augmenters={"noise": FeatureNoise()})
+    seen = model.estimator_.seen_
+    assert model.n_rows_ == {"original": 90, "noise": 90}
+    noisy = seen["X"].to_numpy()[90:]
+    assert len(np.unique(noisy, axis=0)) == 90
+
+
+def test_rows_without_a_label_stay(recorder):
+    y = Y.astype(object)
+    y[::5] = None
+    model, _ = fit(recorder, RandomUnderSampler(), y=y)
+    seen = model.estimator_.seen_
+    assert pd.isna(seen["y"]).sum() == 12
+    assert set(pd.Series(seen["y"]).value_counts()) == {8}
+
+
+def test_audio_and_frames(recorder):
+    signals = [np.full(800, row / 100) for row in range(60)]
+    frames = [np.full((3, 2), float(row)) for row in range(60)]
+    for X in (pd.DataFrame({"file": signals}), frames, signals):
+        augmenters = None if X is frames else {"soft": Gain(-6.0)}
+        model, _ = fit(recorder, RandomUnderSampler(), X=X, augmenters=augmenters)
+        seen = model.estimator_.seen_
+        assert len(seen["X"]) == (30 if X is frames else 60)
+        if X is frames:
+            assert [cell[0, 0] for cell in seen["X"]] == seen["weight"].tolist()
+        with pytest.raises(ValueError, match="SMOTE looks at features, and X has none yet"):
+            fit(recorder, SMOTE(), X=X)
+        with pytest.raises(ValueError, match="NearMiss looks at features, and X has none yet"):
+            fit(recorder, NearMiss(), X=X)
+
+
+def test_a_sampler_that_tells_nothing_of_audio(recorder):
+    class Halves(BaseEstimator):
+        def fit_resample(self, X, y):
+            return X[::2], y[::2]
+
+    with pytest.raises(ValueError, match="Halves has no sample_indices_, so that it cannot tell"):
+        fit(recorder, Halves(), X=[f"{row}.wav" for row in range(60)])
+    assert fit(recorder, Halves())[0].n_rows_ == {"original": 30}
+
+
+def test_with_the_net():
+    net = MTLNeuralClassifier(max_epochs=1, random_state=0)
+    model = AugmentingClassifier(net, FeatureNoise(), resampler=SMOTE(), random_state=0)
+    model.fit(features(), Y, aux=AUX)
+    assert model.estimator_.validation_split_["kind"] == "groups"
+    assert model.n_rows_ == {"original": 60, "synthetic": 30, "featurenoise": 90}
+
+
+def test_the_seed_is_the_meta_estimators(recorder):
+    first, second = (fit(recorder, RandomOverSampler())[0].estimator_.seen_ for _ in range(2))
+    np.testing.assert_array_equal(first["weight"], second["weight"])
