@@ -51,7 +51,7 @@ SELF_TRAINING_GRID = {
 GENDER = {"gender": ClassificationTask(weight=1.0)}
 SPEAKER = {"speaker": ClassificationTask(weight=0.5)}
 CORPUS = {"corpus": AdversarialTask(weight=0.3)}
-GUESSES = {"guesses": ConsistencyTask()}
+GUESSES = {"guesses": ConsistencyTask(start=0.3)}
 
 
 def entries(scale_by):

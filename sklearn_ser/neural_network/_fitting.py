@@ -90,7 +90,8 @@ def _fit_network(
     check_callbacks(estimator.callbacks)
     device = resolve_device(estimator.device)
     encoder = choose_encoder(estimator.encoder, X)
-    groups = validation_groups(estimator.validation_by, X, aux, groups)
+    held_out = _holds_out(estimator, one_epoch)
+    groups = validation_groups(estimator.validation_by if held_out else None, X, aux, groups)
     data = check_training_data(
         estimator,
         X,
@@ -130,6 +131,8 @@ def _fit_network(
         members, interrupted = _train_members(
             estimator, architecture, tasks, rows, data, seed, device, continued, one_epoch
         )
+    if not one_epoch:
+        _warn_of_unlearnt_guesses(tasks, members, estimator.max_epochs)
     if one_epoch and continued:
         _add_history(estimator, members)
     estimator.classes_ = tasks[0].classes
@@ -147,8 +150,7 @@ def _train_members(estimator, architecture, tasks, rows, data, seed, device, con
     """The trained networks, and where the training was interrupted, or None."""
     settings = training_settings(estimator, one_epoch)
     pseudo_labels = None if one_epoch else estimator.pseudo_labels
-    watched = estimator.early_stopping or estimator.calibrate or pseudo_labels is not None
-    held_out = watched and not one_epoch
+    held_out = _holds_out(estimator, one_epoch)
     n_epochs = (1 if one_epoch else settings.max_epochs) * estimator.n_estimators
     members, rows = [], rows.to(device)
     with (
@@ -205,6 +207,12 @@ def _how_far(estimator, members, place, member):
     if member.interrupted == "self-training":
         after = f"after round {len(member.rounds) - 1} of self-training"
     return f"{after}: the network is fitted with the weights of epoch {member.best_epoch}"
+
+
+def _holds_out(estimator, one_epoch):
+    """Whether rows are held out: for early stopping, a temperature or the rounds' judge."""
+    watched = estimator.early_stopping or estimator.calibrate or estimator.pseudo_labels is not None
+    return watched and not one_epoch
 
 
 def validation_groups(name, X, aux, groups):
@@ -266,10 +274,26 @@ def _tasks(estimator, data, continued, classes):
 
 def _refuse_idle_guesses(tasks, unlabelled):
     for task in tasks:
-        if task.kind == "consistency" and unlabelled is None:
+        if task.kind == "consistency" and task.weight > 0.0 and unlabelled is None:
             raise ValueError(
                 f"tasks[{task.name!r}] learns from rows without a label, and unlabelled=None says "
                 'that there are none: set unlabelled=-1 or "nan", as y marks them.'
+            )
+
+
+def _warn_of_unlearnt_guesses(tasks, members, max_epochs):
+    for task in tasks:
+        if task.kind != "consistency" or task.weight == 0.0 or task.spec.start == 0.0:
+            continue
+        begins = task.spec.start * max_epochs
+        best = max(member.best_epoch for member in members)
+        if best <= begins:
+            warn_user(
+                f"tasks[{task.name!r}] has taught nothing: with start={task.spec.start} it begins "
+                f"after {begins:g} of max_epochs={max_epochs} epochs, and the weights that are "
+                f"kept are of epoch {best}. Lower start or max_epochs, or set "
+                "early_stopping=False.",
+                TrainingWarning,
             )
 
 

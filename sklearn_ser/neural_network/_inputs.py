@@ -17,7 +17,7 @@ from sklearn_ser.utils._alignment import refuse_other_orders
 from sklearn_ser.utils._aux_table import check_aux
 from sklearn_ser.utils._failed import failed_rows, report_left_out
 from sklearn_ser.utils._ids import ID_COLUMNS
-from sklearn_ser.utils._labels import labelled_rows
+from sklearn_ser.utils._unlabelled import labelled_rows
 
 
 def check_inputs(estimator, X, dtype, encoder, *, reset):
@@ -70,11 +70,30 @@ def _check_features(estimator, X, dtype, *, reset):
                 "sklearn_ser.feature_extraction give them."
             )
     values = validate_data(
-        estimator, X, dtype=np.dtype(dtype), ensure_all_finite="allow-nan", reset=reset
+        estimator, X, dtype=np.dtype(dtype), ensure_all_finite=False, reset=reset
     )
     failed = failed_rows(values)
-    assert_all_finite(values[~failed], input_name="X", estimator_name=type(estimator).__name__)
+    _refuse_not_finite(values, failed, X)
     return values, failed
+
+
+def _refuse_not_finite(values, failed, X):
+    """Raise at the first value that is NaN or infinite in a row that has others."""
+    bad = ~np.isfinite(values[~failed])
+    if not bad.any():
+        return
+    place, column = np.argwhere(bad)[0]
+    row = int(np.flatnonzero(~failed)[place])
+    # (scikit-learn's checks look for these first words)
+    kind = "NaN" if np.isnan(values[row, column]) else "infinity"
+    names = list(X.columns) if isinstance(X, pd.DataFrame) else None
+    name = f"column {int(column)}" if names is None else f"column {names[column]!r}"
+    n_rows = int(bad.any(axis=1).sum())
+    raise ValueError(
+        f"Input X contains {kind}: row {row}, {name} (one of {n_rows} such row(s)). A row of "
+        "failed audio is NaN throughout and left out; where only some values are missing, impute "
+        "them (SimpleImputer before the network) or leave the rows out."
+    )
 
 
 @dataclass
@@ -145,7 +164,7 @@ def check_training_data(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None"
         )
     refuse_other_orders(X, y, {"aux": aux, "groups": groups, "sample_weight": sample_weight})
-    y = column_or_1d(y, warn=True)
+    y = column_or_1d(_list_as_it_is(y), warn=True)
     check_consistent_length(failed, y)
     y, labelled = _check_labels(y, unlabelled, classes)
     data = TrainingData(
@@ -181,6 +200,9 @@ def _check_labels(y, unlabelled, known=None):
             "train only the auxiliary tasks on them."
         )
     labelled = labelled_rows(y, unlabelled)
+    if y.dtype == object:
+        _refuse_mixed_labels(y, labelled)
+    _refuse_text_marks(y, labelled, unlabelled)
     if unlabelled is None:
         return y, labelled
     if not labelled.any():
@@ -192,6 +214,38 @@ def _check_labels(y, unlabelled, known=None):
         y = np.where(labelled, y, y[labelled][0])
         y = np.array(y.tolist())
     return y, labelled
+
+
+def _list_as_it_is(y):
+    """A list as an object array where numpy would make texts of its marks (-1, NaN)."""
+    if not isinstance(y, list | tuple):
+        return y
+    kinds = {isinstance(value, str) for value in y}
+    return np.array(y, dtype=object) if len(kinds) == 2 else y
+
+
+def _refuse_mixed_labels(y, labelled):
+    """Texts among numbers would become texts, which equal none of the numbers."""
+    is_text = np.array([isinstance(value, str) for value in y], dtype=bool)
+    texts, others = (np.flatnonzero(labelled & kind) for kind in (is_text, ~is_text))
+    if len(texts) and len(others):
+        raise ValueError(
+            f"y holds texts and other labels: {y[texts[0]]!r} in row {texts[0]}, "
+            f"{y[others[0]]!r} in row {others[0]}. Give labels of one kind."
+        )
+
+
+def _refuse_text_marks(y, labelled, unlabelled):
+    """np.array(["anger", -1]) holds the text "-1", which marks nothing."""
+    if unlabelled is None or y.dtype.kind not in "UO":
+        return
+    marks = np.flatnonzero(labelled)[y[labelled] == str(unlabelled)]
+    if len(marks):
+        raise ValueError(
+            f"y holds the text {str(unlabelled)!r} in {len(marks)} rows (the first is row "
+            f"{marks[0]}), and unlabelled={unlabelled!r}: numpy makes texts of all that stands "
+            "beside texts. Give a list, a Series, or an array with dtype=object."
+        )
 
 
 def _check_classes(estimator, data, known):

@@ -342,3 +342,52 @@ def test_subclasses_of_tasks_are_tasks(speech):
     )
     assert one._weights == other._weights
     assert type(clone(one).tasks["gender"]) is Gender
+
+
+@pytest.mark.parametrize("table", [True, False])
+@pytest.mark.parametrize(("value", "kind"), [(np.nan, "NaN"), (np.inf, "infinity")])
+def test_a_value_that_is_not_finite_is_named(speech, value, kind, table):
+    X = speech.X.copy()
+    X[0] = np.nan  # failed audio
+    X[7, 3] = X[9, 0] = value
+    name = "column 'd'" if table else "column 3"
+    X = pd.DataFrame(X, columns=list("abcdefgh")) if table else X
+    text = rf"Input X contains {kind}: row 7, {name} \(one of 2 such row\(s\)\)"
+    with pytest.raises(ValueError, match=text):
+        net(tasks=None).fit(X, speech.y)
+
+
+def test_labels_of_two_kinds_are_refused(speech):
+    y = speech.y.astype(object)
+    y[::2], y[5] = 5, None
+    with pytest.raises(
+        ValueError, match="y holds texts and other labels: 'neutral' in row 1, 5 in"
+    ):
+        net(tasks=None, unlabelled="nan").fit(speech.X, y)
+
+
+@pytest.mark.parametrize(("unlabelled", "mark"), [(-1, -1), ("nan", float("nan")), ("nan", None)])
+def test_a_plain_list_may_hold_marks_among_texts(speech, unlabelled, mark):
+    y = [mark if row % 3 == 0 else label for row, label in enumerate(speech.y.tolist())]
+    y[1::3] = ["fear"] * len(y[1::3])
+    model = net(tasks=None, unlabelled=unlabelled).fit(speech.X, y)
+    assert model.classes_.tolist() == ["fear", "sadness"]
+    text = re.escape(f"y holds the text {str(unlabelled)!r} in 80 rows (the first is row 0), and")
+    if mark is not None:
+        with pytest.raises(ValueError, match=text):
+            net(tasks=None, unlabelled=unlabelled).fit(speech.X, np.array(y))
+
+
+def test_missing_labels_in_a_plain_list_are_no_class(speech):
+    y = [float("nan"), *speech.y.tolist()[1:]]
+    with pytest.raises(ValueError, match=r"Input y contains NaN \(or None\) in 1 rows"):
+        net(tasks=None).fit(speech.X, y)
+
+
+def test_validation_by_is_looked_for_only_where_rows_are_held_out(speech):
+    X = pd.DataFrame(speech.X, index=pd.Index(np.repeat(["x", "y", "z"], 80), name="corpus"))
+    model = net(tasks=None, validation_by="corpus").fit(X, speech.y)
+    model.partial_fit(speech.X[:20], speech.y[:20])
+    with pytest.raises(MetadataError, match="validation_by='corpus' is neither a column nor"):
+        model.fit(speech.X, speech.y)
+    model.set_params(early_stopping=False).fit(speech.X, speech.y)
