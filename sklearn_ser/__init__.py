@@ -52,6 +52,7 @@ _LOCATIONS = {
             "PairwiseCorpusSplit",
             "SentenceSpeakerKFold",
             "SpeakerKFold",
+            "UnlabelledInTraining",
             "WithinCorpusSpeakerKFold",
         ),
         "neural_network": (
