@@ -64,6 +64,7 @@ _LOCATIONS = {
             "PairwiseCorpusSplit",
             "SentenceSpeakerKFold",
             "SpeakerKFold",
+            "UnlabelledInTraining",
             "WithinCorpusSpeakerKFold",
         ),
         "neural_network": (

@@ -79,6 +79,7 @@ _TRUSTED = {
         "PairwiseCorpusSplit",
         "SentenceSpeakerKFold",
         "SpeakerKFold",
+        "UnlabelledInTraining",
         "WithinCorpusSpeakerKFold",
     ),
     "sklearn_ser.neural_network": (

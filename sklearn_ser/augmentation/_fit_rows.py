@@ -22,8 +22,8 @@ from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.feature_extraction._leading import leading_audio_steps
 from sklearn_ser.utils._aux_table import check_aux
 from sklearn_ser.utils._ids import find_id
-from sklearn_ser.utils._labels import labelled_rows
 from sklearn_ser.utils._routing import arguments_for, arguments_through, consumed, routing_is_on
+from sklearn_ser.utils._unlabelled import without_marks
 
 
 def fit_on_rows(meta, augmenters, seed, X, y, metadata):
@@ -90,18 +90,9 @@ def _is_of_features(augmenter):
 
 def _labelled(estimator, y, n_rows):
     """Rows with a label. Only the estimator says whether -1 is one."""
-    if y is None:
+    if y is None or np.ndim(y) != 1:
         return np.ones(n_rows, dtype=bool)
-    y = np.asarray(y, dtype=object)
-    if y.ndim != 1:
-        return np.ones(n_rows, dtype=bool)
-    labelled = labelled_rows(y, "nan")
-    marks = [
-        value
-        for name, value in estimator.get_params().items()
-        if name.split("__")[-1] == "unlabelled"
-    ]
-    return labelled & labelled_rows(y, -1) if -1 in marks else labelled
+    return ~np.asarray(pd.isna(without_marks(estimator, np.asarray(y, dtype=object))), dtype=bool)
 
 
 def _without_index(y):

@@ -5,6 +5,7 @@ from sklearn_ser.model_selection._corpus import LeaveOneCorpusOut, PairwiseCorpu
 from sklearn_ser.model_selection._leave_one_out import CrossLanguageSplit, LeaveOneSpeakerOut
 from sklearn_ser.model_selection._sentence import SentenceSpeakerKFold
 from sklearn_ser.model_selection._speaker import SpeakerKFold
+from sklearn_ser.model_selection._unlabelled import UnlabelledInTraining
 from sklearn_ser.model_selection._within_corpus import WithinCorpusSpeakerKFold
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "PairwiseCorpusSplit",
     "SentenceSpeakerKFold",
     "SpeakerKFold",
+    "UnlabelledInTraining",
     "WithinCorpusSpeakerKFold",
 ]

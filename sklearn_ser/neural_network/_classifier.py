@@ -21,7 +21,7 @@ from sklearn_ser.neural_network._pseudo_labels import PseudoLabels
 from sklearn_ser.neural_network._weighting import LOSS_WEIGHTINGS
 from sklearn_ser.utils._alignment import refuse_other_order
 from sklearn_ser.utils._failed import with_missing
-from sklearn_ser.utils._labels import labelled_rows
+from sklearn_ser.utils._unlabelled import labelled_rows
 
 
 class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, MultiTaskNetwork):

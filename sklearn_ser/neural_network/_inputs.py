@@ -17,7 +17,7 @@ from sklearn_ser.utils._alignment import refuse_other_orders
 from sklearn_ser.utils._aux_table import check_aux
 from sklearn_ser.utils._failed import failed_rows, report_left_out
 from sklearn_ser.utils._ids import ID_COLUMNS
-from sklearn_ser.utils._labels import labelled_rows
+from sklearn_ser.utils._unlabelled import labelled_rows
 
 
 def check_inputs(estimator, X, dtype, encoder, *, reset):

@@ -5,6 +5,7 @@ import pandas as pd
 
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.model_selection import SpeakerKFold
+from sklearn_ser.model_selection._base import sorted_codes
 from sklearn_ser.neural_network._random import numpy_stream
 from sklearn_ser.utils._user_line import warn_user
 
@@ -134,12 +135,14 @@ def _choose_groups(codes, ids, fraction, turn):
     overall = np.bincount(codes) / len(codes)
     n_splits = min(n_groups, max(2, round(1 / fraction)))
     choices = []
-    for train, valid in SpeakerKFold(n_splits).split(codes[:, None], codes, groups=ids):
+    places, names = sorted_codes(ids)
+    # The masks themselves: `split` refuses them all where one of them loses a class.
+    for train, valid in SpeakerKFold(n_splits)._iter_masks(places, names, codes):
         counts = np.bincount(codes[train], minlength=len(overall))
         if (counts[overall > 0] == 0).any():
             continue
-        shares = np.bincount(codes[valid], minlength=len(overall)) / len(valid)
-        mismatch = abs(len(valid) / len(codes) - fraction) + abs(shares - overall).sum() / 2
+        shares = np.bincount(codes[valid], minlength=len(overall)) / valid.sum()
+        mismatch = abs(valid.sum() / len(codes) - fraction) + abs(shares - overall).sum() / 2
         choices.append((mismatch, np.unique(ids[valid])))
     if not choices:
         return None, "every split by groups takes a whole class out of training"

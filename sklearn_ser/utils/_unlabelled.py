@@ -1,4 +1,4 @@
-"""Rows without a label, as an estimator marks them, for what scores or draws its rows."""
+"""Rows without a label, as estimators mark them."""
 
 import numpy as np
 import pandas as pd
@@ -30,3 +30,23 @@ def without_marks(estimator, y):
         return y
     values = np.asarray(y, dtype=object)
     return np.where(np.asarray(pd.Series(values, dtype=object) == -1), None, values)
+
+
+def labelled_rows(y, unlabelled):
+    """Which rows of `y`, a 1-D array, have a label, given what marks those without.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_rows,)
+    unlabelled : -1, "nan" or None
+        None: every row has one.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_rows,)
+    """
+    if unlabelled == "nan":
+        return ~np.asarray(pd.isna(y))
+    if unlabelled == -1:
+        return np.asarray(pd.Series(y, dtype=object) != -1)
+    return np.ones(len(y), dtype=bool)
