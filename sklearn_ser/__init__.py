@@ -38,6 +38,7 @@ _LOCATIONS = {
         "model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
         "neural_network": (
             "AdversarialTask",
+            "AdversarialTraining",
             "ClassificationTask",
             "ConsistencyTask",
             "ContrastiveTask",

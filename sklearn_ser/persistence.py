@@ -59,6 +59,7 @@ _TRUSTED = {
     "sklearn_ser.model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
     "sklearn_ser.neural_network": (
         "AdversarialTask",
+        "AdversarialTraining",
         "ClassificationTask",
         "ConsistencyTask",
         "ContrastiveTask",
