@@ -112,7 +112,9 @@ def loss_now(model, spec, X, y, scale, mix=None, seed=0):
     codes = torch.from_numpy(np.searchsorted(model.classes_, y))
     weights = torch.ones(len(y), dtype=torch.float64)
     term = AdversarialLoss(spec, scale=scale, seed=seed, device="cpu")
-    return term(net_, torch.from_numpy(np.array(X, dtype=np.float64)), codes, weights, mix)
+    return term(
+        net_, torch.tensor(np.asarray(X).tolist(), dtype=torch.float64), codes, weights, mix
+    )
 
 
 def test_fgsm_is_one_step_along_the_sign(speech, trained):
