@@ -17,7 +17,12 @@ _LOCATIONS = {
             "load_functionals",
             "make_speech_corpus",
         ),
-        "evaluation": ("EvaluationResult", "cross_corpus_validate", "predict_timeline"),
+        "evaluation": (
+            "EvaluationResult",
+            "adversarial_robustness",
+            "cross_corpus_validate",
+            "predict_timeline",
+        ),
         "feature_extraction": (
             "FeatureStore",
             "LogMelSpectrogram",

@@ -5,6 +5,7 @@ from sklearn_ser._lazy import lazy_attributes
 __all__ = [
     "PROTOCOLS",
     "EvaluationResult",
+    "adversarial_robustness",
     "cross_corpus_validate",
     "fit_model",
     "predict_table",
@@ -15,6 +16,7 @@ __getattr__, __dir__ = lazy_attributes(
     __name__,
     {
         "PROTOCOLS": "sklearn_ser.evaluation._names",
+        "adversarial_robustness": "sklearn_ser.evaluation._adversarial",
         "EvaluationResult": "sklearn_ser.evaluation._result",
         "cross_corpus_validate": "sklearn_ser.evaluation._validate",
         "fit_model": "sklearn_ser.evaluation._model",
