@@ -313,8 +313,9 @@ def _codes(truth, classes, name):
     if (codes < 0).any():
         strangers = sorted({str(label) for label in truth[codes < 0]})
         raise MetadataError(
-            f"y holds {strangers}, which are none of the classes {np.asarray(classes).tolist()} of estimator "
-            f"{name!r}: an attack raises the loss of the true label. Leave these rows out."
+            f"y holds {strangers}, which are none of the classes {np.asarray(classes).tolist()} of "
+            f"estimator {name!r}: an attack raises the loss of the true label. Leave these rows "
+            "out."
         )
     return torch.from_numpy(codes.astype(np.int64))
 
