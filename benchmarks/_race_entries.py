@@ -30,6 +30,7 @@ NET_GRID = [
         "model__lr_schedule": ["cosine"],
         "model__max_epochs": [20],
         "model__input_noise": [1.0],
+        "model__activation": ["relu", "tanh"],
     },
     {"model__refit": [True], "model__input_noise": [1.0]},
 ]
@@ -38,6 +39,7 @@ GUESSING_GRID = {
     "model__lr_schedule": ["cosine"],
     "model__max_epochs": [20],
     "model__input_noise": [1.0],
+    "model__activation": ["relu", "tanh"],
     "model__tasks__guesses__weight": [0.1, 0.3],
 }
 #: Rounds of self-training, each a training from the start, with few or many of the test rows.
@@ -49,7 +51,7 @@ SELF_TRAINING_GRID = {
 GENDER = {"gender": ClassificationTask(weight=1.0)}
 SPEAKER = {"speaker": ClassificationTask(weight=0.5)}
 CORPUS = {"corpus": AdversarialTask(weight=0.3)}
-GUESSES = {"guesses": ConsistencyTask()}
+GUESSES = {"guesses": ConsistencyTask(start=0.3)}
 
 
 def entries(scale_by):

@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 _LOCATIONS = {
     name: f"sklearn_ser.{module}"
     for module, names in {
+        "augmentation": ("Gain",),
         "datasets": (
             "Corpus",
             "concat_corpora",
@@ -75,6 +76,7 @@ _LOCATIONS = {
     module: f"sklearn_ser.{module}"
     for module in (
         "audio",
+        "augmentation",
         "datasets",
         "evaluation",
         "exceptions",

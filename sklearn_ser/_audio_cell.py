@@ -18,6 +18,7 @@ from sklearn_ser._audio_signal import (
     shortened,
     to_mono,
 )
+from sklearn_ser._derived_audio import DerivedAudio, chain_of
 from sklearn_ser.exceptions import AudioError
 
 
@@ -39,22 +40,41 @@ class ReadingOptions:
         self.remove_dc = remove_dc
 
 
+#: How a cell is read where only its length matters.
+_PLAINLY = ReadingOptions(16000, 0.0, "clip", False)
+
+
 def read_cell(cell, start, end, options, row):
     """The signal of one cell, and the peak if it was clipped."""
     try:
         start, end = seconds(start, "start"), seconds(end, "end")
-        array, rate, lossy = _samples(cell, start, end, options.sampling_rate)
+        if isinstance(cell, DerivedAudio):
+            array, rate, source_peak = _derived(cell, start, end, options)
+            lossy = False
+        else:
+            array, rate, lossy = _samples(cell, start, end, options.sampling_rate)
+            source_peak = None
         signal, clipped_peak = to_mono(array, options.beyond_full_scale, lossy)
+        clipped_peak = source_peak if clipped_peak is None else clipped_peak
         check_duration(len(signal), rate, options.min_duration)
         return finish(signal, rate, options.sampling_rate, options.remove_dc), clipped_peak
     except AudioError as error:
-        raise AudioError(error.reason, row=row, file=path_of(cell)) from error.__cause__
+        raise AudioError(error.reason, row=row, file=file_of(cell)) from error.__cause__
     except MemoryError as error:
         raise AudioError(
             "not enough memory to read this: give shorter parts with start and end",
             row=row,
-            file=path_of(cell),
+            file=file_of(cell),
         ) from error
+
+
+def _derived(cell, start, end, options):
+    """Samples of a cell that is made from another, their rate, and the source's clipped peak."""
+    reading = ReadingOptions(cell.sampling_rate, 0.0, options.beyond_full_scale, options.remove_dc)
+    signal, clipped_peak = read_cell(cell.source, cell.start, cell.end, reading, None)
+    made = cell.make(signal)
+    first, stop = sample_span(start, end, len(made), cell.sampling_rate)
+    return made[first:stop], cell.sampling_rate, clipped_peak
 
 
 def _samples(cell, start, end, sampling_rate):
@@ -81,13 +101,16 @@ def cell_extent(cell, start, end, sampling_rate):
     path = path_of(cell)
     if path:
         return extent(path, start, end)
-    array, rate = array_and_rate(cell, sampling_rate)
+    if isinstance(cell, DerivedAudio):
+        array, rate, _ = _derived(cell, math.nan, math.nan, _PLAINLY)
+    else:
+        array, rate = array_and_rate(cell, sampling_rate)
     return *sample_span(start, end, array.shape[-1], rate), rate
 
 
 def array_and_rate(cell, sampling_rate):
     """The samples of a cell that is no path, 1-D or (channels, samples), and their rate."""
-    if _is_missing(cell) or path_of(cell) == "":
+    if is_missing(cell) or path_of(cell) == "":
         raise AudioError(f"no audio in this row ({cell!r}): give a path or an array")
     rate = sampling_rate
     if isinstance(cell, os.PathLike):
@@ -131,7 +154,12 @@ def path_of(cell):
     return None
 
 
-def _is_missing(cell):
+def file_of(cell):
+    """The path that a cell is, or was made from; None where there is none."""
+    return path_of(chain_of(cell)[0])
+
+
+def is_missing(cell):
     return (
         cell is None
         or cell is pd.NaT

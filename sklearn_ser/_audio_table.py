@@ -78,6 +78,33 @@ def find_cells(X, audio):
     return Cells(values, None, None, pd.RangeIndex(len(values)))
 
 
+def as_table(X, cells, audio):
+    """X as a DataFrame whose columns are all that is known of each utterance.
+
+    Parameters
+    ----------
+    X : what `find_cells` took
+    cells : Cells
+        What it found.
+    audio : str
+
+    Returns
+    -------
+    DataFrame
+        Named index levels are columns, and the index counts the rows.
+    """
+    if isinstance(X, pd.Series) and audio in X.index.names and X.name != audio:
+        X = X.to_frame()
+    if isinstance(X, pd.Index) and audio in X.names:
+        X = pd.DataFrame(index=X)
+    if not isinstance(X, pd.DataFrame):
+        values = np.empty(len(cells.values), dtype=object)
+        values[:] = cells.values
+        return pd.DataFrame({audio: values})
+    levels = [name for name in X.index.names if name is not None and name not in X.columns]
+    return X.reset_index(level=levels).reset_index(drop=True)
+
+
 def _from_frame(X, audio):
     if audio in X.columns:
         # Only columns beside it: arrays may have been cut already by the segments in the index.

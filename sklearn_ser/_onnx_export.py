@@ -149,9 +149,20 @@ def _to_onnx(model):
     proto.producer_name, proto.producer_version = "sklearn_ser", __version__
     for key, value in {"classes": model.classes_.tolist(), "features": names}.items():
         entry = proto.metadata_props.add()
-        entry.key, entry.value = key, json.dumps(value)
+        entry.key, entry.value = key, _as_json(key, value)
     onnx.checker.check_model(proto)
     return proto.SerializeToString()
+
+
+def _as_json(key, value):
+    try:
+        return json.dumps(value)
+    except TypeError:
+        kinds = sorted({type(item).__name__ for item in value})
+        raise SerError(
+            f"the {key} of this network are {', '.join(kinds)}, which an ONNX file cannot name: "
+            "fit it with texts or numbers"
+        ) from None
 
 
 def _compare(model, data):

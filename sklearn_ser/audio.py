@@ -13,7 +13,9 @@ by its index (its values are labels), unless the Series itself has that name.
 
 A cell is a path (str or Path; relative ones start at the working directory), an array, or a pair
 ``(array, rate)``. A bare array counts as being at the asked `sampling_rate`; a pair is resampled.
-A plain list of floats is taken for an array. Arrays are (samples,) or (channels, samples).
+A cell may also be what an augmenter made (``AddNoise().augment(X)``), which is computed when it
+is read. A plain list of floats is taken for an array. Arrays are (samples,) or
+(channels, samples).
 
 **What comes out**, one utterance at a time: mono float32 in [-1, 32767/32768] at the asked
 rate, in memory of its own. Files that libsndfile reads are decoded (wav, flac, ogg, mp3, ...),
@@ -40,7 +42,7 @@ import math
 import operator
 import warnings
 
-from sklearn_ser._audio_cell import ReadingOptions, path_of, read_cell
+from sklearn_ser._audio_cell import ReadingOptions, file_of, read_cell
 from sklearn_ser._audio_failures import failure_records, handle_failures
 from sklearn_ser._audio_table import find_cells
 from sklearn_ser.exceptions import AudioError, AudioWarning
@@ -110,7 +112,7 @@ def read_audio(
     options = ReadingOptions(sampling_rate, min_duration, beyond_full_scale, remove_dc)
     signal, clipped_peak = read_cell(source, start, end, options, row)
     if clipped_peak is not None:
-        warnings.warn(_clipped(clipped_peak, row, path_of(source)), AudioWarning, stacklevel=2)
+        warnings.warn(_clipped(clipped_peak, row, file_of(source)), AudioWarning, stacklevel=2)
     return signal
 
 
@@ -235,7 +237,7 @@ class AudioTable:
             self._warn_of_clipping(clipped[row], row, self.file(row), stacklevel=3)
 
     def file(self, i):
-        """The path of row `i` as it was given, or None for an array.
+        """The path of row `i` as it was given (or that it was made from), or None for an array.
 
         Parameters
         ----------
@@ -245,7 +247,7 @@ class AudioTable:
         -------
         str or None
         """
-        return path_of(self._cells.values[i])
+        return file_of(self._cells.values[i])
 
     def read(self, i):
         """Read row `i`.

@@ -55,7 +55,12 @@ _TRUSTED = {
         "SlidingWindows",
         "SpeakerEmbedding",
     ),
-    "sklearn_ser.metrics._uar": ("uar_score", "_uar_of_labelled_rows", "_uar_with_warning"),
+    "sklearn_ser.metrics._uar": (
+        "_UARScorer",
+        "uar_score",
+        "_uar_of_labelled_rows",
+        "_uar_with_warning",
+    ),
     "sklearn_ser.model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
     "sklearn_ser.neural_network": (
         "AdversarialTask",

@@ -180,3 +180,11 @@ def test_without_the_extra_it_is_named(tmp_path, monkeypatch, package):
     message = rf"needs the package '{package}', .* pip install 'sklearn-ser\[export\]'"
     with pytest.raises(MissingDependencyError, match=message):
         export_onnx(MTLNeuralClassifier(), tmp_path / "net.onnx")
+
+
+def test_classes_that_a_file_cannot_name_are_refused(tmp_path):
+    y = np.repeat(np.array(["2020-01-01", "2021-01-01"], dtype="datetime64[D]"), 20)
+    X = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    model = MTLNeuralClassifier(tasks=None, max_epochs=1, random_state=0).fit(X, y)
+    with pytest.raises(SerError, match="the classes of this network are date, which an ONNX file"):
+        export_onnx(model, tmp_path / "a.onnx")

@@ -9,6 +9,7 @@ from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
 
 from sklearn_ser._audio_cell import path_of
+from sklearn_ser._derived_audio import DerivedAudio
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._dask_backend import lasting_backend
 from sklearn_ser.feature_extraction._extracted import Extracted
@@ -179,11 +180,14 @@ def _part(table, rows, elsewhere):
     part = table.part(rows)
     if elsewhere:
         cells = part._cells
-        cells.values = [
-            cell if (path := path_of(cell)) is None else absolute_path(path)
-            for cell in cells.values
-        ]
+        cells.values = [_absolute(cell) for cell in cells.values]
     return part
+
+
+def _absolute(cell):
+    if isinstance(cell, DerivedAudio):
+        return cell.with_source(_absolute(cell.source))
+    return cell if (path := path_of(cell)) is None else absolute_path(path)
 
 
 def _can_be_sent(cell):

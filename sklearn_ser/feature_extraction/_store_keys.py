@@ -98,6 +98,38 @@ def array_digest(cell, sampling_rate):
     return digest.digest()
 
 
+def derived_digest(source_digest, cell, known):
+    """Digest of an audio cell that is made from another one.
+
+    Parameters
+    ----------
+    source_digest : bytes
+    cell : DerivedAudio
+    known : dict
+        Of step to its encoding, filled here: thousands of cells are made by one and the same.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    NoStableContent
+        Where the recipe has no content that could be compared in another process.
+    """
+    digest = hashlib.sha256(b"derived" + source_digest)
+    digest.update(encoded([float(cell.start), float(cell.end), float(cell.sampling_rate)]))
+    for part in cell.recipe():
+        if not isinstance(part, BaseEstimator):
+            digest.update(encoded(part))
+            continue
+        # The table holds the cells and they their steps: no other one can get the same id.
+        if id(part) not in known:
+            known[id(part)] = encoded(part)
+        digest.update(known[id(part)])
+    return digest.digest()
+
+
 def encoded(value):
     """A value as bytes, equal for equal content in any process and different otherwise.
 

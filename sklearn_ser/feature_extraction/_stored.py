@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sklearn_ser._audio_cell import path_of
+from sklearn_ser._derived_audio import chain_of
 from sklearn_ser.exceptions import StoreError, StoreWarning
 from sklearn_ser.feature_extraction._extracted import Extracted
 from sklearn_ser.feature_extraction._store import FeatureStore
@@ -15,6 +16,7 @@ from sklearn_ser.feature_extraction._store_files import FileDigests
 from sklearn_ser.feature_extraction._store_keys import (
     NoStableContent,
     array_digest,
+    derived_digest,
     extractor_digest,
     utterance_key,
 )
@@ -78,6 +80,7 @@ class StoredRows:
         self._patience = MOST_WAITED
         self._files = FileDigests()
         self._arrays = {}
+        self._recipes = {}
         self._to_add = {}  # row -> key, path, FileDigest
         self._gave_up = False
         self._untold = None
@@ -239,13 +242,17 @@ class StoredRows:
     def _keys(self, rows):
         """Row -> key, path and FileDigest (None for arrays) of the rows that can have a key."""
         cells = self._cells
-        paths = {row: path for row in rows if (path := path_of(cells.values[row]))}
+        chains = {row: chain_of(cells.values[row]) for row in rows}
+        paths = {row: path for row in rows if (path := path_of(chains[row][0]))}
         files = self._files.of(dict.fromkeys(paths.values()))
         keys = {}
         for row in rows:
             path = paths.get(row)
             file = files.get(path)
-            digest = self._array_digest(cells.values[row]) if path is None else file and file.digest
+            source, *derived = chains[row]
+            digest = self._array_digest(source) if path is None else file and file.digest
+            if digest is not None and derived:
+                digest = self._derived_digest(digest, derived)
             if digest is not None:
                 start = math.nan if cells.starts is None else cells.starts[row]
                 end = math.nan if cells.ends is None else cells.ends[row]
@@ -257,6 +264,15 @@ class StoredRows:
         if id(cell) not in self._arrays:
             self._arrays[id(cell)] = array_digest(cell, self._sampling_rate)
         return self._arrays[id(cell)]
+
+    def _derived_digest(self, digest, derived):
+        """Of audio made from audio of this digest; None (it is not stored) without a recipe."""
+        try:
+            for cell in derived:
+                digest = derived_digest(digest, cell, self._recipes)
+        except NoStableContent:
+            return None
+        return digest
 
     def _give_up(self, reason):
         if not self._gave_up:

@@ -21,7 +21,12 @@ def embed(representation, method, metric, seed):
     Returns
     -------
     ndarray of shape (n_samples, 2)
+        All zeros where the rows are one and the same: a representation that has collapsed.
     """
+    spread = np.ptp(representation, axis=0).max(initial=0.0)
+    if not spread > 1e-9 * max(1.0, np.abs(representation).max(initial=0.0)):
+        # t-SNE's start from principal components would divide by their deviation, and crash.
+        return np.zeros((len(representation), 2))
     n_rows = len(representation)
     if method == "tsne":
         from sklearn.manifold import TSNE

@@ -90,7 +90,7 @@ class LearningCurve:
 
         Parameters
         ----------
-        tasks : list of str, default=None
+        tasks : str or list of str, default=None
             The tasks to draw, all by default; the main task is called ``"y"``.
         values : tuple of {"loss", "score"}, default=("loss", "score")
             What to draw. Scores are left out where there are none: nothing was held out, or the
@@ -138,6 +138,7 @@ class LearningCurve:
         known = named_columns(self.histories, "train_loss_")
         if tasks is None:
             return known
+        tasks = [tasks] if isinstance(tasks, str) else tasks
         unknown = [task for task in tasks if task not in known]
         if unknown or not len(tasks):
             raise ValueError(f"tasks must be some of {known}, got {list(tasks)}")

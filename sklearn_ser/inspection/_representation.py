@@ -16,6 +16,7 @@ from sklearn_ser.inspection._silhouette import (
 )
 from sklearn_ser.utils._alignment import refuse_other_order
 from sklearn_ser.utils._named import named_estimators
+from sklearn_ser.utils._unlabelled import without_marks
 
 _AXIS_NAMES = {"tsne": "t-SNE {}", "umap": "UMAP {}", "pca": "principal component {}"}
 _FEWEST_ROWS = 5
@@ -102,7 +103,8 @@ class RepresentationDisplay:
         X : array-like of shape (n_samples, n_features), table or frame sequences
             Rows of speakers whom no estimator was trained on.
         y : array-like of shape (n_samples,)
-            Emotions. Rows without one (None, NaN), and rows of failed audio, are left out.
+            Emotions. Rows without one (None, NaN, and -1 where an estimator has
+            ``unlabelled=-1``), and rows of failed audio, are left out.
         groups : array-like of shape (n_samples,), default=None
             The speaker of each row; the titles then give the silhouette of the speakers too.
         style : array-like of shape (n_samples,), default=None
@@ -147,6 +149,8 @@ class RepresentationDisplay:
         for name, values in {"y": y, "groups": groups, "style": style}.items():
             refuse_other_order(values, X, name, "X")
         labels = np.asarray(y, dtype=object)
+        for estimator in estimators.values():
+            labels = np.asarray(without_marks(estimator, labels), dtype=object)
         found = {name: represent(estimator, X) for name, estimator in estimators.items()}
         kept = ~pd.isna(labels)
         for representation in found.values():

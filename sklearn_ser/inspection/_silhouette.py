@@ -14,6 +14,7 @@ from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.utils._alignment import refuse_other_order
 from sklearn_ser.utils._named import named_estimators
 from sklearn_ser.utils._routing import arguments_for, fit_routed
+from sklearn_ser.utils._unlabelled import without_marks
 
 METRICS = ("euclidean", "cosine")
 
@@ -47,7 +48,8 @@ def representation_silhouette(
     X : array-like of shape (n_samples, n_features), table or frame sequences
         What the estimators take.
     y : array-like of shape (n_samples,)
-        Emotions. Held-out rows without one (None, NaN) are left out.
+        Emotions. Held-out rows without one (None, NaN, and -1 where the estimator has
+        ``unlabelled=-1``) are left out.
     aux : DataFrame of shape (n_samples, n_aux), default=None
         Auxiliary targets, for estimators that ask for them; they see those of training rows.
     speaker, corpus : array-like of shape (n_samples,), default=None
@@ -128,7 +130,7 @@ def _score_fold(estimator, X, y, metadata, train, test, metric):
     }
     fit_routed(estimator, _safe_indexing(X, train), _safe_indexing(y, train), **given)
     representation = represent(estimator, _safe_indexing(X, test))
-    labels = np.asarray(_safe_indexing(y, test), dtype=object)
+    labels = np.asarray(without_marks(estimator, _safe_indexing(y, test)), dtype=object)
     scored = ~pd.isna(labels) & np.isfinite(representation).all(axis=1)
     return int(scored.sum()), silhouette(representation[scored], labels[scored], metric)
 
@@ -141,6 +143,7 @@ def represent(estimator, X):
 def silhouette(representation, labels, metric):
     """Mean silhouette of the classes; NaN where it is undefined."""
     codes, classes = pd.factorize(np.asarray(labels, dtype=object))
+    representation, codes = representation[codes >= 0], codes[codes >= 0]  # the others are missing
     if not 2 <= len(classes) < len(codes):
         return float("nan")
     return float(silhouette_score(representation, codes, metric=metric))

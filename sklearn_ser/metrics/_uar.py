@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import make_scorer
+from sklearn.metrics._scorer import _Scorer
 from sklearn.utils import check_consistent_length
 
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
@@ -17,6 +17,7 @@ from sklearn_ser.metrics._labels import (
     truth_codes,
 )
 from sklearn_ser.metrics._weights import row_weights
+from sklearn_ser.utils._unlabelled import without_marks
 
 
 def uar_score(y_true, y_pred, *, labels=None, sample_weight=None):
@@ -123,10 +124,22 @@ def _uar_with_warning(y_true, y_pred, *, labels, sample_weight=None):
     return _uar_of_labelled_rows(truth, y_pred, sample_weight=sample_weight)
 
 
+class _UARScorer(_Scorer):
+    """scikit-learn's scorer, which knows of rows that the estimator itself marks as unlabelled.
+
+    (`make_scorer` makes a `_Scorer`, whose `_score` alone sees both the estimator and the truth.)
+    """
+
+    def _score(self, method_caller, estimator, X, y_true, **kwargs):
+        y_true = without_marks(estimator, y_true)
+        return super()._score(method_caller, estimator, X, y_true, **kwargs)
+
+
 #: ``scoring=uar_scorer``: UAR of a fold over the classes present in its truth. Rows without a
-#: label (None, NaN) are left out; a missing prediction is a miss. It is one shared object: copy it
-#: (``copy.deepcopy``) before ``set_score_request``.
-uar_scorer = make_scorer(_uar_of_labelled_rows)
+#: label (None, NaN, and -1 where the estimator has ``unlabelled=-1``) are left out; a missing
+#: prediction is a miss. It is one shared object: copy it (``copy.deepcopy``) before
+#: ``set_score_request``.
+uar_scorer = _UARScorer(_uar_of_labelled_rows, 1, {}, "predict")
 
 
 def make_uar_scorer(labels):
@@ -155,4 +168,5 @@ def make_uar_scorer(labels):
     >>> scorer(DummyClassifier().fit(X, y), X, y)
     0.5
     """
-    return make_scorer(_uar_with_warning, labels=label_set(labels).tolist())
+    known = {"labels": label_set(labels).tolist()}
+    return _UARScorer(_uar_with_warning, 1, known, "predict")

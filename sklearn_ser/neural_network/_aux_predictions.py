@@ -10,6 +10,7 @@ from sklearn_ser.neural_network._aux import check_aux
 from sklearn_ser.neural_network._base import index_of
 from sklearn_ser.neural_network._fitted_tasks import Labels
 from sklearn_ser.neural_network._scores import task_score
+from sklearn_ser.utils._alignment import refuse_other_order
 from sklearn_ser.utils._failed import with_missing
 
 
@@ -77,6 +78,7 @@ class AuxiliaryPredictions:
             By task: unweighted average recall for classes (of an adversarial task, low is good),
             concordance correlation coefficient for values. NaN where no row counts.
         """
+        refuse_other_order(aux, X, "aux", "X")
         outputs, failed = self._outputs(X)
         table = check_aux(aux, len(failed))
         if table is None:

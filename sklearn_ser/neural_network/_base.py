@@ -105,7 +105,7 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             table = pd.DataFrame(lines)
             counts = pd.DataFrame(table.pop("counts").tolist(), columns=names)
             tables.append(
-                pd.concat([table[["n_selected"]], counts, table.iloc[:, 1:]], axis=1).rename_axis(
+                pd.concat([table[["selected"]], counts, table.iloc[:, 1:]], axis=1).rename_axis(
                     "round"
                 )
             )

@@ -21,6 +21,7 @@ from sklearn_ser.neural_network._module import DTYPES
 from sklearn_ser.neural_network._nested_params import NestedParams
 from sklearn_ser.neural_network._pseudo_labels import PseudoLabels
 from sklearn_ser.neural_network._weighting import LOSS_WEIGHTINGS
+from sklearn_ser.utils._alignment import refuse_other_order
 from sklearn_ser.utils._failed import with_missing
 
 
@@ -199,7 +200,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         ``member`` and ``epoch``.
     pseudo_labels_ : DataFrame
         Only with `pseudo_labels`: one row per round; round 0 is the training before any labels
-        were given. ``n_selected`` (rows learnt with labels of the network's), ``n_<class>`` (of
+        were given. ``selected`` (rows learnt with labels of the network's), ``n_<class>`` (of
         each class), ``agreement`` (share of all unlabelled rows that were labelled as in the
         round before; NaN at first), ``valid_loss`` (cross-entropy) and ``valid_score``
         (unweighted average recall) of `y` on the held-out rows, ``kept`` (the round whose network
@@ -604,6 +605,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         float
             NaN where no row has a label.
         """
+        refuse_other_order(y, X, "y", "X")
         predicted = self.predict(X).astype(object)
         truth = column_or_1d(y).astype(object)
         check_consistent_length(predicted, truth, sample_weight)
@@ -611,7 +613,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         if not labelled.any():
             return float("nan")
         weights = None if sample_weight is None else np.asarray(sample_weight)[labelled]
-        return float(np.average((predicted == truth)[labelled], weights=weights))
+        return float(np.average(predicted[labelled] == truth[labelled], weights=weights))
 
 
 def _check_classes(classes, unlabelled):

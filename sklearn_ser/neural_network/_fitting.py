@@ -119,6 +119,8 @@ def _fit_network(estimator, X, y, aux, groups, sample_weight, continued, one_epo
         members, interrupted = _train_members(
             estimator, architecture, tasks, rows, data, seed, device, continued, one_epoch
         )
+    if not one_epoch:
+        _warn_of_unlearnt_guesses(tasks, members, estimator.max_epochs)
     if one_epoch and continued:
         _add_history(estimator, members)
     estimator.classes_ = tasks[0].classes
@@ -254,10 +256,26 @@ def _tasks(estimator, data, continued, classes):
 
 def _refuse_idle_guesses(tasks, unlabelled):
     for task in tasks:
-        if task.kind == "consistency" and unlabelled is None:
+        if task.kind == "consistency" and task.weight > 0.0 and unlabelled is None:
             raise ValueError(
                 f"tasks[{task.name!r}] learns from rows without a label, and unlabelled=None says "
                 'that there are none: set unlabelled=-1 or "nan", as y marks them.'
+            )
+
+
+def _warn_of_unlearnt_guesses(tasks, members, max_epochs):
+    for task in tasks:
+        if task.kind != "consistency" or task.weight == 0.0 or task.spec.start == 0.0:
+            continue
+        begins = task.spec.start * max_epochs
+        best = max(member.best_epoch for member in members)
+        if best <= begins:
+            warn_user(
+                f"tasks[{task.name!r}] has taught nothing: with start={task.spec.start} it begins "
+                f"after {begins:g} of max_epochs={max_epochs} epochs, and the weights that are "
+                f"kept are of epoch {best}. Lower start or max_epochs, or set "
+                "early_stopping=False.",
+                TrainingWarning,
             )
 
 

@@ -69,11 +69,30 @@ def _check_features(estimator, X, dtype, *, reset):
                 "sklearn_ser.feature_extraction give them."
             )
     values = validate_data(
-        estimator, X, dtype=np.dtype(dtype), ensure_all_finite="allow-nan", reset=reset
+        estimator, X, dtype=np.dtype(dtype), ensure_all_finite=False, reset=reset
     )
     failed = failed_rows(values)
-    assert_all_finite(values[~failed], input_name="X", estimator_name=type(estimator).__name__)
+    _refuse_not_finite(values, failed, X)
     return values, failed
+
+
+def _refuse_not_finite(values, failed, X):
+    """Raise at the first value that is NaN or infinite in a row that has others."""
+    bad = ~np.isfinite(values[~failed])
+    if not bad.any():
+        return
+    place, column = np.argwhere(bad)[0]
+    row = int(np.flatnonzero(~failed)[place])
+    # (scikit-learn's checks look for these first words)
+    kind = "NaN" if np.isnan(values[row, column]) else "infinity"
+    names = list(X.columns) if isinstance(X, pd.DataFrame) else None
+    name = f"column {int(column)}" if names is None else f"column {names[column]!r}"
+    n_rows = int(bad.any(axis=1).sum())
+    raise ValueError(
+        f"Input X contains {kind}: row {row}, {name} (one of {n_rows} such row(s)). A row of "
+        "failed audio is NaN throughout and left out; where only some values are missing, impute "
+        "them (SimpleImputer before the network) or leave the rows out."
+    )
 
 
 @dataclass
@@ -208,8 +227,20 @@ def _check_labels(y, unlabelled, known=None):
     if y.dtype == object:
         # Without the markers the rest may be plain numbers or plain strings.
         y = np.where(labelled, y, y[labelled][0])
+        _refuse_mixed_labels(y)
         y = np.array(y.tolist())
     return y, labelled
+
+
+def _refuse_mixed_labels(y):
+    """Texts among numbers would become texts, which equal none of the numbers."""
+    is_text = np.array([isinstance(value, str) for value in y])
+    if is_text.any() and not is_text.all():
+        text, other = y[is_text][0], y[~is_text][0]
+        raise ValueError(
+            f"y holds texts and other labels: {text!r} in row {np.flatnonzero(is_text)[0]}, "
+            f"{other!r} in row {np.flatnonzero(~is_text)[0]}. Give labels of one kind."
+        )
 
 
 def labelled_rows(y, unlabelled):

@@ -104,6 +104,8 @@ def feature_spread(rows, tasks):
     active = [place for place, task in enumerate(tasks) if task.weight > 0.0]
     x = rows.x[(rows.weights[:, active] > 0).any(dim=1)]
     if isinstance(x, torch.Tensor):
+        if not len(x):  # partial_fit of rows without any target
+            return torch.zeros_like(rows.x[0])
         return x.std(dim=0, correction=0)
     # Sequence by sequence: all frames together may be most of the memory.
     n_frames = max(int(x.lengths.sum()), 1)

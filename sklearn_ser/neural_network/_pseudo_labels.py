@@ -93,8 +93,8 @@ class PseudoLabels(BaseEstimator):
     >>> net = MTLNeuralClassifier(
     ...     unlabelled=-1, pseudo_labels=PseudoLabels(max_rounds=2), max_epochs=10, random_state=0
     ... )
-    >>> net.fit(X, y).pseudo_labels_[["n_selected", "n_0", "n_1", "kept"]]
-           n_selected  n_0  n_1   kept
+    >>> net.fit(X, y).pseudo_labels_[["selected", "n_0", "n_1", "kept"]]
+           selected  n_0  n_1   kept
     round
     0               0    0    0  False
     1              42   21   21  False

@@ -146,7 +146,7 @@ class _Judge:
             loss = float(np.average(losses, weights=self.weights))
             score = task_score(self.tasks[0], outputs, self.codes, self.weights)
         return {
-            "n_selected": int(counts.sum()),
+            "selected": int(counts.sum()),
             "counts": counts.tolist(),
             "agreement": np.nan if before is None else found.agreement(before),
             "valid_loss": loss,
@@ -173,6 +173,8 @@ class _Labeller:
         main = self.tasks[0]
         learnt = train_part[codes[train_part] >= 0]
         counts = np.bincount(codes[learnt], plain_weights[learnt], minlength=main.n_outputs)
+        if not counts.any():  # a fit that goes on, on unlabelled rows alone: all classes alike
+            counts = np.ones(main.n_outputs)
         self.priors = counts / counts.sum()
         # As of the labelled rows, by class; 1 of a class that none of them has.
         factors = class_weights(main, codes, plain_weights)

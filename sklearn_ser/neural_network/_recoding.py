@@ -15,6 +15,8 @@ _RECODING = {
     "sklearn.multiclass": "a multiclass meta-estimator",
     "sklearn.multioutput": "a multioutput meta-estimator",
 }
+#: Methods for which cross_val_predict recodes y.
+_PREDICTING_CLASSES = ("predict_proba", "predict_log_proba", "decision_function")
 
 
 def refuse_recoding(unlabelled):
@@ -27,7 +29,7 @@ def refuse_recoding(unlabelled):
     ------
     ValueError
     """
-    names = [_RECODING[module] for module in _modules(sys._getframe(1)) if module in _RECODING]
+    names = [name for frame in _frames(sys._getframe(1)) if (name := _recoder(frame))]
     if names:
         name = next((name for name in names if name != _EITHER), _EITHER)
         raise ValueError(
@@ -37,8 +39,19 @@ def refuse_recoding(unlabelled):
         )
 
 
-def _modules(frame):
-    """Names of the modules of a frame and of all that called it, from the inside out."""
+def _recoder(frame):
+    """What recodes labels there, or None."""
+    module = frame.f_globals.get("__name__")
+    if module == "sklearn.model_selection._validation":
+        # cross_val_predict encodes the labels where it is asked for more than predictions.
+        method = frame.f_locals.get("method")
+        if frame.f_code.co_name == "_fit_and_predict" and method in _PREDICTING_CLASSES:
+            return f"cross_val_predict(method={method!r})"
+    return _RECODING.get(module)
+
+
+def _frames(frame):
+    """A frame and all that called it, from the inside out."""
     while frame is not None:
-        yield frame.f_globals.get("__name__")
+        yield frame
         frame = frame.f_back

@@ -23,7 +23,7 @@ _STEP = "step"
 _LEARNT_WEIGHTS = "weighting.log_variances"
 #: A line of the record of self-training.
 _ROUND = {
-    "n_selected": int,
+    "selected": int,
     "counts": list,
     "agreement": float,
     "valid_loss": float,

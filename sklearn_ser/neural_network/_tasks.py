@@ -295,8 +295,9 @@ class ConsistencyTask(Task):
         [2]_. It supposes that all classes are about equally frequent there.
     sharpening : float, default=2.0
         Power that the guesses are raised to.
-    start : float, default=0.3
-        Share of the training after which it begins.
+    start : float, default=0.0
+        Share of `max_epochs` after which it begins. With early stopping the best epoch may well
+        come before that, and no guess has then been learnt (there is a warning).
 
     Notes
     -----
@@ -327,7 +328,7 @@ class ConsistencyTask(Task):
         "start": [Interval(Real, 0, 1, closed="left")],
     }
 
-    def __init__(self, *, weight=None, threshold=0.6, balance=True, sharpening=2.0, start=0.3):
+    def __init__(self, *, weight=None, threshold=0.6, balance=True, sharpening=2.0, start=0.0):
         self.weight = weight
         self.threshold = threshold
         self.balance = balance

@@ -3,11 +3,10 @@
 from numbers import Real
 
 import numpy as np
-import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_params
 
 from sklearn_ser._audio_cell import cell_extent
-from sklearn_ser._audio_table import find_cells
+from sklearn_ser._audio_table import as_table, find_cells
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.utils._window_bounds import in_samples, window_bounds
 
@@ -76,7 +75,7 @@ def sliding_windows(X, window=4.0, hop=2.0, *, min_window=None, audio="file"):
             f"min_window must be at most window, {window} s. Got {min_window} instead."
         )
     cells = find_cells(X, audio)
-    table = _as_table(X, cells, audio)
+    table = as_table(X, cells, audio)
     if "row" in table.columns:
         raise ValueError("X has a column 'row', which is to hold the utterance: rename it")
     seconds = (window, hop, window / 2 if min_window is None else min_window)
@@ -103,17 +102,3 @@ def sliding_windows(X, window=4.0, hop=2.0, *, min_window=None, audio="file"):
 
 def _at(times, row):
     return np.nan if times is None else times[row]
-
-
-def _as_table(X, cells, audio):
-    """X as a DataFrame whose columns are all that is known of each utterance."""
-    if isinstance(X, pd.Series) and audio in X.index.names and X.name != audio:
-        X = X.to_frame()
-    if isinstance(X, pd.Index) and audio in X.names:
-        X = pd.DataFrame(index=X)
-    if not isinstance(X, pd.DataFrame):
-        values = np.empty(len(cells.values), dtype=object)
-        values[:] = cells.values
-        return pd.DataFrame({audio: values})
-    levels = [name for name in X.index.names if name is not None and name not in X.columns]
-    return X.reset_index(level=levels).reset_index(drop=True)

@@ -339,3 +339,31 @@ def test_what_cannot_be_scored_is_refused(speech):
         representation_silhouette(Same(), speech.X, speech.y, metric="l1")
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         representation_silhouette(Same(), speech.X, speech.y, speaker=["s"])
+
+
+@pytest.mark.parametrize("method", ["tsne", "pca"])
+def test_a_collapsed_representation_is_drawn_in_one_place(speech, method):
+    class Collapsed(Same):
+        def transform(self, X):
+            return np.full((len(X), 4), 3.0) + 1e-12 * np.asarray(X)[:, :4]
+
+    estimator = Collapsed().fit(speech.X)
+    display = draw(estimator, speech, method=method)
+    assert not places(display, "Collapsed").any()
+
+
+def test_the_mark_of_the_estimator_is_no_emotion(speech):
+    class Marking(Same):
+        def __init__(self, unlabelled=-1):
+            self.unlabelled = unlabelled
+
+    y = speech.y.astype(object)
+    y[::4] = -1
+    display = RepresentationDisplay.from_estimators(
+        Marking().fit(speech.X), speech.X, y, method="pca"
+    )
+    assert set(display.labels) == set(speech.y)
+    table = representation_silhouette(Marking(), speech.X, y, speaker=speech.speaker, cv=3)
+    none = np.where(y == -1, None, y)
+    expected = representation_silhouette(Same(), speech.X, none, speaker=speech.speaker, cv=3)
+    assert table["silhouette"].tolist() == expected["silhouette"].tolist()

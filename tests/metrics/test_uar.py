@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import config_context
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, recall_score
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
+from sklearn.pipeline import make_pipeline
 
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.metrics import make_uar_scorer, uar_score, uar_scorer
@@ -202,13 +203,39 @@ def test_scorer_takes_routed_weights():
     assert scores["test_score"] == [1.0]
 
 
+@pytest.mark.parametrize("scorer", [uar_scorer, make_uar_scorer(["a", "b"])])
+def test_scorers_know_the_mark_of_the_estimator(scorer):
+    class Marking(BaseEstimator, ClassifierMixin):
+        def __init__(self, unlabelled=-1):
+            self.unlabelled = unlabelled
+
+        def fit(self, X, y):
+            self.classes_ = np.array(["a", "b"])
+            return self
+
+        def predict(self, X):
+            return np.array(["a", "a", "b", "b"], dtype=object)
+
+    truth, X = np.array(["a", -1, "b", -1], dtype=object), np.zeros((4, 1))
+    assert scorer(Marking().fit(X, truth), X, truth) == 1.0
+    assert scorer(make_pipeline(Marking()).fit(X, truth), X, truth) == 1.0
+    folds = [([0, 1], [0, 1, 2, 3])]
+    search = GridSearchCV(Marking(), {"unlabelled": [-1]}, scoring=scorer, cv=folds)
+    assert search.fit(X, truth).score(X, truth) == 1.0
+    assert search.best_score_ == 1.0
+
+
+def test_minus_one_is_an_ordinary_label_to_others():
+    assert uar_scorer(Says([-1, -1]), np.zeros((2, 1)), [-1, 1]) == 0.5
+
+
 def test_a_search_with_the_scorer_goes_through_skops():
     io = pytest.importorskip("skops.io")
     search = GridSearchCV(DummyClassifier(), {}, scoring=uar_scorer)
     data = io.dumps(search)
     foreign = io.get_untrusted_types(data=data)
     assert foreign == [
-        "sklearn.metrics._scorer._Scorer",
+        "sklearn_ser.metrics._uar._UARScorer",
         "sklearn_ser.metrics._uar._uar_of_labelled_rows",
     ]
     assert io.loads(data, trusted=foreign).scoring(Says([1]), np.zeros((1, 1)), [1]) == 1.0

@@ -177,3 +177,22 @@ def test_an_index_that_a_step_made_up_is_no_order(speech):
     model = make_pipeline(scaler, net()).fit(speech.X[SHUFFLED], y)
     same = make_pipeline(scaler, net()).fit(speech.X[SHUFFLED], y.to_numpy())
     assert model[-1]._weights == same[-1]._weights
+
+
+def test_scores_refuse_another_order_too(speech):
+    X = pd.DataFrame(speech.X, index=LABELS)
+    aux = KINDS["aux"](speech)
+    model = MTLNeuralClassifier(max_epochs=1, random_state=0).fit(X, speech.y, aux=aux)
+    with pytest.raises(MetadataError, match="aux has the index labels of X in another order"):
+        model.score_aux(X, aux.iloc[::-1])
+    with pytest.raises(MetadataError, match="y has the index labels of X in another order"):
+        model.score(X, pd.Series(speech.y, index=LABELS).iloc[::-1])
+
+
+def test_score_of_pandas_texts_with_missing_ones(speech):
+    y = pd.Series(speech.y, dtype="string")
+    y[::3] = pd.NA
+    model = MTLNeuralClassifier(unlabelled="nan", tasks=None, max_epochs=5, random_state=0)
+    model.fit(speech.X, y)
+    known = ~y.isna().to_numpy()
+    assert model.score(speech.X, y) == np.mean(model.predict(speech.X)[known] == speech.y[known])

@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_ser import uar_scorer
+from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network import ConsistencyTask, MTLNeuralClassifier
 from sklearn_ser.neural_network._losses import ConsistencyError, Inputs
 
@@ -163,3 +164,28 @@ def test_without_unlabelled_it_is_refused(speech):
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         net({"guesses": "consistency"}, unlabelled=None).fit(speech.X, speech.y)
+
+
+def test_at_its_defaults_guesses_are_learnt(speech, hidden):
+    y, _ = hidden
+    given = {"unlabelled": "nan", "random_state": 0, "max_epochs": 12}
+    with_guesses = MTLNeuralClassifier(tasks={"guesses": ConsistencyTask(weight=1.0)}, **given)
+    with_guesses.fit(speech.X, y, groups=speech.speaker)
+    without = MTLNeuralClassifier(tasks=None, **given).fit(speech.X, y, groups=speech.speaker)
+    assert (with_guesses.history_["train_loss_guesses"] > 0).any()
+    assert not np.array_equal(with_guesses.transform(speech.X), without.transform(speech.X))
+
+
+def test_guesses_that_come_after_the_best_epoch_are_warned_about(speech, hidden):
+    y, _ = hidden
+    model = net({"guesses": ConsistencyTask(start=0.9)}, early_stopping=True, max_epochs=200)
+    text = r"tasks\['guesses'\] has taught nothing: with start=0.9 it begins after 180 of"
+    with pytest.warns(TrainingWarning, match=text):
+        model.set_params(learning_rate=0.02, patience=2, validation_fraction=0.4).fit(
+            speech.X, y, groups=speech.speaker
+        )
+
+
+def test_a_task_of_weight_zero_needs_no_unlabelled_rows(speech):
+    given = {"tasks": {"guesses": ConsistencyTask(weight=0.0)}, "max_epochs": 1}
+    MTLNeuralClassifier(**given, random_state=0).fit(speech.X, speech.y)

@@ -271,3 +271,13 @@ def test_partial_fit_after_fit_goes_on_with_its_history_and_temperature(speech):
     assert history["valid_loss"].isna().tolist() == [False] * fitted["n_iter"][0] + [True] * 2
     assert model.validation_split_["kind"] == "none"
     assert model.validation_split_["reason"] == "partial_fit holds nothing out"
+
+
+@pytest.mark.parametrize("noise", [0.0, 1.0])
+def test_rows_without_any_target_can_be_passed(speech, noise):
+    model = net(unlabelled=-1, tasks=None, input_noise=noise)
+    y = speech.y.astype(object)
+    model.fit(speech.X, y, groups=speech.speaker)
+    model.partial_fit(speech.X, np.full(len(y), -1, dtype=object))
+    assert np.isfinite(model.predict_proba(speech.X)).all()
+    assert model.score(speech.X, speech.y) > 0.5

@@ -115,7 +115,7 @@ def test_no_class_gets_more_than_its_quota(speech, half):
         shares = np.array([(y == name).sum() for name in ("anger", "neutral", "sadness")])
         quotas = np.ceil(most * shares / shares.sum()) + 1
         assert (table["prior"].loc[number, counts] <= quotas).all()
-        assert table[None].loc[number, "n_selected"] == np.ceil(most)
+        assert table[None].loc[number, "selected"] == np.ceil(most)
     assert table["prior"].loc[2, "n_sadness"] < table["equal"].loc[2, "n_sadness"]
 
 
@@ -186,7 +186,7 @@ def test_copies_are_disturbed_by_dropout_too_and_the_network_is_left_as_it_was()
 def test_rows_that_are_not_consistent_are_not_chosen(speech, half):
     def n_selected(**parameters):
         spec = PseudoLabels(max_rounds=1, share=1.0, balance=None, **parameters, **FREE)
-        return net(spec, dropout=0.0).fit(speech.X, half).pseudo_labels_.loc[1, "n_selected"]
+        return net(spec, dropout=0.0).fit(speech.X, half).pseudo_labels_.loc[1, "selected"]
 
     everything = n_selected()
     assert everything == pd.isna(half).sum()
@@ -222,7 +222,7 @@ def test_it_ends_after_max_rounds(fitted):
     assert table["agreement"].isna().tolist() == [True, True, False]
     assert table["agreement"][2] > 0.5
     assert table["valid_loss"].nunique() == 3
-    assert table["n_selected"].tolist() == table.filter(like="n_").iloc[:, 1:].sum(axis=1).tolist()
+    assert table["selected"].tolist() == table.filter(like="n_").sum(axis=1).tolist()
 
 
 def test_too_few_sure_rows(speech, half, fitted):
@@ -320,7 +320,7 @@ def test_only_rows_of_speakers_that_are_trained_on_are_labelled(speech, half):
     model = net(spec).fit(speech.X, half, groups=speech.speaker)
     held_out = np.isin(speech.speaker, model.validation_split_["groups"])
     assert held_out.any()
-    assert model.pseudo_labels_.loc[1, "n_selected"] == (pd.isna(half) & ~held_out).sum()
+    assert model.pseudo_labels_.loc[1, "selected"] == (pd.isna(half) & ~held_out).sum()
     # Whatever those rows of the others are, they change nothing.
     X = speech.X.copy()
     X[pd.isna(half) & held_out] = 100.0
@@ -380,7 +380,7 @@ def test_frames(frames):
     y[::2] = None
     spec = PseudoLabels(max_rounds=1, consistency=2, **FREE)
     model = net(spec, max_epochs=2).fit(frames.X, y)
-    assert model.pseudo_labels_.loc[1, "n_selected"] > 0
+    assert model.pseudo_labels_.loc[1, "selected"] > 0
 
 
 def test_warm_start_and_partial_fit(speech, half):
@@ -500,3 +500,16 @@ def test_a_damaged_record_is_refused(fitted, change, text):
     state = fitted.__getstate__()
     with pytest.raises(SerError, match=f"is damaged: .*{re.escape(text)}"):
         MTLNeuralClassifier().__setstate__({**state, "_rounds": change(state["_rounds"])})
+
+
+def test_a_fit_that_goes_on_may_have_no_labelled_row(speech, half):
+    spec = PseudoLabels(balance="prior", max_rounds=1, **FREE)
+    model = net(spec, warm_start=True).fit(speech.X, half, groups=speech.speaker)
+    model.fit(speech.X, np.full(len(half), None), groups=speech.speaker)
+    assert model.pseudo_labels_["selected"].iloc[-1] > 0
+
+
+def test_a_class_may_be_called_as_a_column_is(speech, half):
+    y = np.where(half == "anger", "selected", half)
+    model = net(PseudoLabels(max_rounds=1, **FREE)).fit(speech.X, y, groups=speech.speaker)
+    assert model.pseudo_labels_.columns.is_unique

@@ -19,6 +19,7 @@ from sklearn.model_selection import (
     GridSearchCV,
     KFold,
     RandomizedSearchCV,
+    cross_val_predict,
     cross_validate,
     learning_curve,
 )
@@ -195,3 +196,16 @@ def test_the_score_leaves_rows_without_a_label_out(speech, codes):
     assert np.isnan(model.score(speech.X, np.full(240, -1)))
     # Where -1 marks nothing, it is a label that the network does not know.
     assert model.set_params(unlabelled=None).score(speech.X, codes) == right.mean()
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("unlabelled", [-1, "nan"])
+def test_cross_val_predict_of_probabilities_is_refused(speech, unlabelled, n_jobs):
+    labels = np.unique(speech.y, return_inverse=True)[1] + 1.0
+    y = np.where(np.arange(240) % 4 == 0, -1 if unlabelled == -1 else np.nan, labels)
+    net = MTLNeuralClassifier(unlabelled=unlabelled, tasks=None, max_epochs=1, random_state=0)
+    given = {"cv": SpeakerKFold(2), "groups": speech.speaker, "n_jobs": n_jobs}
+    text = r"does not work inside cross_val_predict\(method='predict_proba'\), which recodes"
+    with pytest.raises(ValueError, match=text):
+        cross_val_predict(net, speech.X, y, method="predict_proba", **given)
+    assert set(cross_val_predict(net, speech.X, y, **given)) <= {1.0, 2.0, 3.0}

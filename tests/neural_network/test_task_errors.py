@@ -342,3 +342,25 @@ def test_subclasses_of_tasks_are_tasks(speech):
     )
     assert one._weights == other._weights
     assert type(clone(one).tasks["gender"]) is Gender
+
+
+@pytest.mark.parametrize("table", [True, False])
+@pytest.mark.parametrize(("value", "kind"), [(np.nan, "NaN"), (np.inf, "infinity")])
+def test_a_value_that_is_not_finite_is_named(speech, value, kind, table):
+    X = speech.X.copy()
+    X[0] = np.nan  # failed audio
+    X[7, 3] = X[9, 0] = value
+    name = "column 'd'" if table else "column 3"
+    X = pd.DataFrame(X, columns=list("abcdefgh")) if table else X
+    text = rf"Input X contains {kind}: row 7, {name} \(one of 2 such row\(s\)\)"
+    with pytest.raises(ValueError, match=text):
+        net(tasks=None).fit(X, speech.y)
+
+
+def test_labels_of_two_kinds_are_refused(speech):
+    y = speech.y.astype(object)
+    y[::2], y[5] = 5, None
+    with pytest.raises(
+        ValueError, match="y holds texts and other labels: 'neutral' in row 1, 5 in"
+    ):
+        net(tasks=None, unlabelled="nan").fit(speech.X, y)

@@ -1,0 +1,65 @@
+"""Audio cells that are made from other cells, when they are read (behind `sklearn_ser.audio`)."""
+
+import copy
+import math
+from abc import ABCMeta, abstractmethod
+
+
+class DerivedAudio(metaclass=ABCMeta):
+    """An utterance that is made from another one each time it is read.
+
+    It stands wherever audio may stand, in a table or a list, and takes no memory for its samples:
+    of thousands of augmented copies only the one that is being worked on is in memory. What it
+    makes must depend on the source's samples and on `recipe` alone.
+
+    It has deliberately no ``__array__`` and no length: pandas and numpy would read every cell of
+    a column where they only mean to look at its kind.
+
+    Parameters
+    ----------
+    source : path, array, (array, rate) or DerivedAudio
+    start, end : float
+        The part of the source, in seconds; NaN: its own start or end.
+    sampling_rate : int or float
+        At which the source is read and this audio is made, in Hz.
+    """
+
+    def __init__(self, source, start=math.nan, end=math.nan, sampling_rate=16000):
+        self.source = source
+        self.start = start
+        self.end = end
+        self.sampling_rate = sampling_rate
+
+    @abstractmethod
+    def make(self, signal):
+        """This audio, from the source's samples.
+
+        Parameters
+        ----------
+        signal : ndarray of float32 of shape (n_samples,)
+
+        Returns
+        -------
+        ndarray of float32 of shape (n_samples_out,), within [-1, 1]
+        """
+
+    @abstractmethod
+    def recipe(self):
+        """What, beside the source, the samples depend on: plain values, or steps with a revision.
+
+        A feature store makes its key from it.
+        """
+
+    def with_source(self, source):
+        """The same, made from another cell (such as the same file by its absolute path)."""
+        other = copy.copy(self)
+        other.source = source
+        return other
+
+
+def chain_of(cell):
+    """The cells that lead to a cell, innermost first; the first one is a path, array or pair."""
+    chain = [cell]
+    while isinstance(chain[0], DerivedAudio):
+        chain.insert(0, chain[0].source)
+    return chain

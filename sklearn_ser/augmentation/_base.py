@@ -1,0 +1,249 @@
+"""What every augmenter of audio has in common: tables in, tables of lazily made audio out."""
+
+import hashlib
+import math
+from abc import ABCMeta, abstractmethod
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+
+from sklearn_ser._audio_cell import is_missing
+from sklearn_ser._audio_signal import TOP
+from sklearn_ser._audio_table import as_table, find_cells
+from sklearn_ser._derived_audio import DerivedAudio
+from sklearn_ser.exceptions import AudioError
+
+#: Parameters that have no influence on the samples once a seed was drawn.
+_IRRELEVANT = {"train_only": True, "random_state": None, "audio": "file"}
+
+
+class AudioAugmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
+    """Base of the augmenters: audio in, changed audio out.
+
+    A subclass stores the parameters common to all (see `_parameter_constraints`) and its own, and
+    says how to change one utterance (`_augment`). What it makes of an utterance depends on its
+    samples, the seed and the parameters alone: never on other rows, on the row's place, or on the
+    number of jobs. Nothing heavy is kept in the instance.
+    """
+
+    _parameter_constraints = {
+        "p": [Interval(Real, 0, 1, closed="both")],
+        "audio": [str],
+        "sampling_rate": [Interval(Real, 1000, 1_000_000, closed="both")],
+        "train_only": ["boolean"],
+        "random_state": ["random_state"],
+    }
+    #: Raised by one whenever a class makes other samples: a feature store keeps the old apart.
+    _revision = 1
+
+    @abstractmethod
+    def _augment(self, signal, rng):
+        """Change one utterance.
+
+        Parameters
+        ----------
+        signal : ndarray of float32 of shape (n_samples,)
+            At `sampling_rate`, not all zeros; not to be written to.
+        rng : numpy.random.Generator
+            Of this utterance.
+
+        Returns
+        -------
+        ndarray of shape (n_samples_out,)
+            Beyond full scale it is scaled down as a whole by the caller. May raise an AudioError
+            without a row.
+        """
+
+    def _versions(self):
+        """What the samples depend on beside the parameters: name to version or digest.
+
+        Files that a parameter names (noises, rooms) belong here by their content.
+        """
+        return {}
+
+    def fit(self, X, y=None):
+        """Check the parameters; there is nothing to learn and no audio is read.
+
+        Parameters
+        ----------
+        X : DataFrame, Series, list or array of audio
+            Ignored, as is y.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        return self
+
+    def augment(self, X):
+        """Change every utterance, whatever `train_only` is.
+
+        Parameters
+        ----------
+        X : DataFrame, Series, list or array of audio
+            As audio steps take it; ``start`` and ``end`` are read where present.
+
+        Returns
+        -------
+        DataFrame
+            As X, row by row, with the changed audio in the column `audio`. It is made when it is
+            read, by an audio step or by :func:`sklearn_ser.audio.read_audio`; so errors about
+            audio come then. ``start`` and ``end``, where X has them, are missing values: the
+            changed audio is that part alone. Of X that is no DataFrame, one column.
+        """
+        self._validate_params()
+        cells = find_cells(X, self.audio)
+        is_table = isinstance(X, pd.DataFrame) and self.audio in X.columns
+        table = X if is_table else as_table(X, cells, self.audio)
+        maker = clone(self).set_params(**_IRRELEVANT)
+        seed = self._seed()
+        made = np.empty(len(cells.values), dtype=object)
+        for row, cell in enumerate(cells.values):
+            start, end = (_at(times, row) for times in (cells.starts, cells.ends))
+            # A row that is no audio stays what it is: the step that reads it says so.
+            made[row] = (
+                cell
+                if is_missing(cell) or row in cells.faults
+                else AugmentedAudio(cell, start, end, maker, seed)
+            )
+        columns = {self.audio: pd.Series(made, index=table.index, dtype=object)}
+        for name in ("start", "end"):
+            if name in table.columns:
+                times = table[name].copy()
+                kept = np.zeros(len(table), dtype=bool)
+                kept[list(cells.faults)] = True
+                columns[name] = times.where(kept)
+        return table.assign(**columns)
+
+    def transform(self, X):
+        """Hand X on untouched, or change it where `train_only` is False.
+
+        In a Pipeline `fit` changes the audio (by `fit_transform`) and `predict` does not, so that
+        nobody scores a model on noisy test data by accident.
+
+        Parameters
+        ----------
+        X : DataFrame, Series, list or array of audio
+
+        Returns
+        -------
+        X itself, or as of :meth:`augment`
+        """
+        self._validate_params()
+        return X if self.train_only else self.augment(X)
+
+    def fit_transform(self, X, y=None):
+        """Change every utterance: `augment`.
+
+        Parameters
+        ----------
+        X : DataFrame, Series, list or array of audio
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        DataFrame
+            See :meth:`augment`.
+        """
+        return self.augment(X)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns: those that came in.
+
+        Parameters
+        ----------
+        input_features : sequence of str, optional
+            Columns of X; None where X is no DataFrame.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        names = [self.audio] if input_features is None else list(input_features)
+        return np.asarray(names, dtype=object)
+
+    def _seed(self):
+        if isinstance(self.random_state, int | np.integer):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.non_deterministic = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.one_d_array = True
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+class AugmentedAudio(DerivedAudio):
+    """An utterance as an augmenter changes it, made when it is read.
+
+    Parameters
+    ----------
+    source : path, array, (array, rate) or AugmentedAudio
+    start, end : float
+        The part of the source, in seconds; NaN: its own start or end.
+    augmenter : AudioAugmenter
+        Not changed any more.
+    seed : int
+    """
+
+    def __init__(self, source, start, end, augmenter, seed):
+        super().__init__(source, start, end, augmenter.sampling_rate)
+        self.augmenter = augmenter
+        self.seed = seed
+
+    def make(self, signal):
+        if not signal.any():
+            return signal  # silence stays silence; who reads it decides what to do with it
+        rng = utterance_generator(self.seed, type(self.augmenter).__name__, signal)
+        if rng.random() >= self.augmenter.p:
+            return signal
+        made = np.asarray(self.augmenter._augment(signal, rng), dtype=np.float64)
+        if made.ndim != 1 or not made.size or not np.isfinite(made).all():
+            raise AudioError(
+                f"{type(self.augmenter).__name__} made an array of shape {made.shape} of this "
+                f"utterance, or one with NaN or Inf: expected finite samples"
+            )
+        peak = np.abs(made).max()
+        return (made * (TOP / peak) if peak > TOP else made).astype(np.float32)
+
+    def recipe(self):
+        return [self.augmenter, self.seed]
+
+    def __repr__(self):
+        return f"AugmentedAudio({self.source!r}, {self.augmenter!r}, seed={self.seed})"
+
+
+def utterance_generator(seed, purpose, signal):
+    """A generator of an utterance's own: the same for the same samples, wherever they stand.
+
+    Parameters
+    ----------
+    seed : int
+    purpose : str
+        Who draws: two augmenters in a row must not draw the same numbers.
+    signal : ndarray
+
+    Returns
+    -------
+    numpy.random.Generator
+    """
+    digest = hashlib.blake2b(f"{seed} {purpose} ".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(signal))
+    return np.random.default_rng(int.from_bytes(digest.digest(), "little"))
+
+
+def _at(times, row):
+    return math.nan if times is None else float(times[row])
