@@ -22,6 +22,7 @@ _LOCATIONS = {
             "EvaluationResult",
             "adversarial_robustness",
             "cross_corpus_validate",
+            "noise_robustness",
             "predict_timeline",
         ),
         "feature_extraction": (

@@ -8,6 +8,7 @@ __all__ = [
     "adversarial_robustness",
     "cross_corpus_validate",
     "fit_model",
+    "noise_robustness",
     "predict_table",
     "predict_timeline",
 ]
@@ -20,6 +21,7 @@ __getattr__, __dir__ = lazy_attributes(
         "EvaluationResult": "sklearn_ser.evaluation._result",
         "cross_corpus_validate": "sklearn_ser.evaluation._validate",
         "fit_model": "sklearn_ser.evaluation._model",
+        "noise_robustness": "sklearn_ser.evaluation._noise",
         "predict_table": "sklearn_ser.evaluation._model",
         "predict_timeline": "sklearn_ser.evaluation._timeline",
     },
