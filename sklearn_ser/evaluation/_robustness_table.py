@@ -58,7 +58,11 @@ class Rows:
         table["row"] = np.arange(len(self.truth))
         if self.speaker is not None:
             table["speaker"] = self.speaker
-        return table.assign(truth=self.truth, prediction=predicted)
+        labels = {"truth": self.truth, "prediction": predicted}
+        # As objects, or pandas makes NaN of None among strings.
+        return table.assign(
+            **{name: pd.Series(part, dtype=object) for name, part in labels.items()}
+        )
 
 
 def spread_out(predicted, failed):
