@@ -42,7 +42,16 @@ _LOCATIONS = {
             "uar_score",
             "uar_scorer",
         ),
-        "model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
+        "model_selection": (
+            "CorpusAdaptationSplit",
+            "CrossLanguageSplit",
+            "LeaveOneCorpusOut",
+            "LeaveOneSpeakerOut",
+            "PairwiseCorpusSplit",
+            "SentenceSpeakerKFold",
+            "SpeakerKFold",
+            "WithinCorpusSpeakerKFold",
+        ),
         "neural_network": (
             "AdversarialTask",
             "AdversarialTraining",

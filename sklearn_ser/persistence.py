@@ -61,7 +61,16 @@ _TRUSTED = {
         "_uar_of_labelled_rows",
         "_uar_with_warning",
     ),
-    "sklearn_ser.model_selection": ("LeaveOneCorpusOut", "SpeakerKFold"),
+    "sklearn_ser.model_selection": (
+        "CorpusAdaptationSplit",
+        "CrossLanguageSplit",
+        "LeaveOneCorpusOut",
+        "LeaveOneSpeakerOut",
+        "PairwiseCorpusSplit",
+        "SentenceSpeakerKFold",
+        "SpeakerKFold",
+        "WithinCorpusSpeakerKFold",
+    ),
     "sklearn_ser.neural_network": (
         "AdversarialTask",
         "AdversarialTraining",

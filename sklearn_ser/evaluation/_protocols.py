@@ -7,6 +7,7 @@ import numpy as np
 from sklearn_ser.evaluation._names import PROTOCOLS
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.model_selection import LeaveOneCorpusOut, SpeakerKFold
+from sklearn_ser.model_selection._base import sorted_codes
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def make_folds(protocol, *, y, corpus, speaker, n_splits=5):
         ]
     return [
         Fold(corpus[test[0]], "+".join(sorted(set(corpus[train]))), train, test)
-        for train, test in LeaveOneCorpusOut().split(y, y, corpus=corpus)
+        # (without the classes: one that no training row has is noted of the fold, not refused)
+        for train, test in LeaveOneCorpusOut().split(y, corpus=corpus)
     ]
 
 
@@ -87,10 +89,11 @@ def _speaker_folds(name, rows, y, speaker, n_splits):
         raise MetadataError(
             f"{name!r} has {n_speakers} speaker: speaker-disjoint folds need at least 2"
         )
-    splits = SpeakerKFold(n_splits).split(rows, y[rows], speaker=speaker[rows])
+    # Its masks and not its `split`: a class that no training row has is noted, not refused.
+    masks = SpeakerKFold(n_splits)._iter_masks(*sorted_codes(speaker[rows]), y[rows])
     return [
         Fold(f"{name}, speakers {k}/{n_splits}", name, rows[train], rows[test])
-        for k, (train, test) in enumerate(splits, start=1)
+        for k, (train, test) in enumerate(masks, start=1)
     ]
 
 

@@ -3,15 +3,14 @@
 from numbers import Integral
 
 import numpy as np
-import pandas as pd
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from sklearn_ser.model_selection._balance import assign_folds
-from sklearn_ser.model_selection._base import IdSplitter
+from sklearn_ser.model_selection._base import OneIdSplitter, class_codes
 
 
-class SpeakerKFold(IdSplitter):
+class SpeakerKFold(OneIdSplitter):
     """K folds with no speaker in two of them, and the classes as even over them as possible.
 
     Speakers are dealt to folds so that every fold holds about 1 / `n_splits` of the rows of each
@@ -91,8 +90,8 @@ class SpeakerKFold(IdSplitter):
         Raises
         ------
         MetadataError
-            If the speaker is found nowhere, is missing in a row, or there are fewer speakers than
-            folds.
+            If the speaker is found nowhere, is missing in a row, there are fewer speakers than
+            folds, or the training rows of a split lack a class.
         """
         self._check_parameters()
         return self._split(X, y, groups, speaker)
@@ -132,7 +131,7 @@ class SpeakerKFold(IdSplitter):
 
     def _iter_masks(self, codes, names, y):
         sizes = np.bincount(codes, minlength=len(names))
-        counts = np.column_stack([*_class_counts(y, codes, len(names)), sizes])
+        counts = np.column_stack([*class_counts(y, codes, len(names)), sizes])
         if self.shuffle:
             order = check_random_state(self.random_state).permutation(len(names))
         else:
@@ -142,17 +141,12 @@ class SpeakerKFold(IdSplitter):
             yield folds != fold, folds == fold
 
 
-def _class_counts(y, codes, n_groups):
+def class_counts(y, codes, n_groups):
     """For each class, how many rows each group has in it; nothing where y has no classes."""
-    values = np.asarray(y, dtype=object)
-    if values.ndim != 1:
+    found = class_codes(y)
+    if found is None:
         return []
-    labelled = ~pd.isna(values)
-    labels, classes = pd.factorize(values[labelled])
-    if any(isinstance(label, float) and not label.is_integer() for label in classes):
-        return []  # continuous
+    labels, classes = found
     # In an order that does not depend on the rows', so that rounding does not either.
     by_name = sorted(range(len(classes)), key=lambda position: str(classes[position]))
-    return [
-        np.bincount(codes[labelled][labels == position], minlength=n_groups) for position in by_name
-    ]
+    return [np.bincount(codes[labels == position], minlength=n_groups) for position in by_name]

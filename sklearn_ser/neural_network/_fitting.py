@@ -80,7 +80,8 @@ def _fit_network(estimator, X, y, aux, groups, sample_weight, continued, one_epo
     check_callbacks(estimator.callbacks)
     device = resolve_device(estimator.device)
     encoder = choose_encoder(estimator.encoder, X)
-    groups = validation_groups(estimator.validation_by, X, aux, groups)
+    held_out = _holds_out(estimator, one_epoch)
+    groups = validation_groups(estimator.validation_by if held_out else None, X, aux, groups)
     data = check_training_data(
         estimator,
         X,
@@ -138,8 +139,7 @@ def _train_members(estimator, architecture, tasks, rows, data, seed, device, con
     """The trained networks, and where the training was interrupted, or None."""
     settings = training_settings(estimator, one_epoch)
     pseudo_labels = None if one_epoch else estimator.pseudo_labels
-    watched = estimator.early_stopping or estimator.calibrate or pseudo_labels is not None
-    held_out = watched and not one_epoch
+    held_out = _holds_out(estimator, one_epoch)
     n_epochs = (1 if one_epoch else settings.max_epochs) * estimator.n_estimators
     members, rows = [], rows.to(device)
     with (
@@ -195,6 +195,12 @@ def _how_far(estimator, members, place, member):
     if member.interrupted == "self-training":
         after = f"after round {len(member.rounds) - 1} of self-training"
     return f"{after}: the network is fitted with the weights of epoch {member.best_epoch}"
+
+
+def _holds_out(estimator, one_epoch):
+    """Whether rows are held out: for early stopping, a temperature or the rounds' judge."""
+    watched = estimator.early_stopping or estimator.calibrate or estimator.pseudo_labels is not None
+    return watched and not one_epoch
 
 
 def validation_groups(name, X, aux, groups):

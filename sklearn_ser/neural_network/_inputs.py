@@ -158,7 +158,7 @@ def check_training_data(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None"
         )
     _check_order(X, y, {"aux": aux, "groups": groups, "sample_weight": sample_weight})
-    y = column_or_1d(y, warn=True)
+    y = column_or_1d(_list_as_it_is(y), warn=True)
     check_consistent_length(failed, y)
     y, labelled = _check_labels(y, unlabelled, classes)
     data = TrainingData(
@@ -218,6 +218,9 @@ def _check_labels(y, unlabelled, known=None):
             "train only the auxiliary tasks on them."
         )
     labelled = labelled_rows(y, unlabelled)
+    if y.dtype == object:
+        _refuse_mixed_labels(y, labelled)
+    _refuse_text_marks(y, labelled, unlabelled)
     if unlabelled is None:
         return y, labelled
     if not labelled.any():
@@ -227,19 +230,39 @@ def _check_labels(y, unlabelled, known=None):
     if y.dtype == object:
         # Without the markers the rest may be plain numbers or plain strings.
         y = np.where(labelled, y, y[labelled][0])
-        _refuse_mixed_labels(y)
         y = np.array(y.tolist())
     return y, labelled
 
 
-def _refuse_mixed_labels(y):
+def _list_as_it_is(y):
+    """A list as an object array where numpy would make texts of its marks (-1, NaN)."""
+    if not isinstance(y, list | tuple):
+        return y
+    kinds = {isinstance(value, str) for value in y}
+    return np.array(y, dtype=object) if len(kinds) == 2 else y
+
+
+def _refuse_mixed_labels(y, labelled):
     """Texts among numbers would become texts, which equal none of the numbers."""
-    is_text = np.array([isinstance(value, str) for value in y])
-    if is_text.any() and not is_text.all():
-        text, other = y[is_text][0], y[~is_text][0]
+    is_text = np.array([isinstance(value, str) for value in y], dtype=bool)
+    texts, others = (np.flatnonzero(labelled & kind) for kind in (is_text, ~is_text))
+    if len(texts) and len(others):
         raise ValueError(
-            f"y holds texts and other labels: {text!r} in row {np.flatnonzero(is_text)[0]}, "
-            f"{other!r} in row {np.flatnonzero(~is_text)[0]}. Give labels of one kind."
+            f"y holds texts and other labels: {y[texts[0]]!r} in row {texts[0]}, "
+            f"{y[others[0]]!r} in row {others[0]}. Give labels of one kind."
+        )
+
+
+def _refuse_text_marks(y, labelled, unlabelled):
+    """np.array(["anger", -1]) holds the text "-1", which marks nothing."""
+    if unlabelled is None or y.dtype.kind not in "UO":
+        return
+    marks = np.flatnonzero(labelled)[y[labelled] == str(unlabelled)]
+    if len(marks):
+        raise ValueError(
+            f"y holds the text {str(unlabelled)!r} in {len(marks)} rows (the first is row "
+            f"{marks[0]}), and unlabelled={unlabelled!r}: numpy makes texts of all that stands "
+            "beside texts. Give a list, a Series, or an array with dtype=object."
         )
 
 

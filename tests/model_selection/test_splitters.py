@@ -21,14 +21,26 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.model_selection import LeaveOneCorpusOut, SpeakerKFold
+from sklearn_ser.model_selection import (
+    CrossLanguageSplit,
+    LeaveOneCorpusOut,
+    LeaveOneSpeakerOut,
+    SpeakerKFold,
+)
 
 SPLITTERS = [
     LeaveOneCorpusOut(),
+    LeaveOneSpeakerOut(),
+    CrossLanguageSplit(),
     SpeakerKFold(n_splits=3),
     SpeakerKFold(n_splits=2, shuffle=True, random_state=0),
 ]
-NAMES = {"LeaveOneCorpusOut": "corpus", "SpeakerKFold": "speaker"}
+NAMES = {
+    "LeaveOneCorpusOut": "corpus",
+    "LeaveOneSpeakerOut": "speaker",
+    "CrossLanguageSplit": "language",
+    "SpeakerKFold": "speaker",
+}
 
 every_splitter = pytest.mark.parametrize("splitter", SPLITTERS, ids=repr)
 
@@ -84,7 +96,18 @@ def test_groups_stay_whole_and_every_row_is_tested_once(splitter, data):
     y = data.draw(st.lists(st.sampled_from(["a", "b", None]), min_size=len(ids), max_size=len(ids)))
     ids = np.array([*ids, 0, 1, 2])  # enough groups for every splitter
     y = np.array([*y, "a", "b", None], dtype=object)
-    splits = list(splitter.split(np.zeros((len(ids), 1)), y, groups=ids))
+    leaves_one_out = not isinstance(splitter, SpeakerKFold)
+    of_class = {label: set(ids[y == label]) for label in "ab"}
+    try:
+        splits = list(splitter.split(np.zeros((len(ids), 1)), y, groups=ids))
+    except MetadataError:
+        # A class that enough groups have is never lost.
+        assert min(map(len, of_class.values())) < len(set(ids))
+        assert not leaves_one_out or min(map(len, of_class.values())) == 1
+        return
+    assert not leaves_one_out or min(map(len, of_class.values())) > 1
+    for train, _ in splits:
+        assert set(y[train]) >= {"a", "b"}
     assert sorted(np.concatenate([test for _, test in splits])) == list(range(len(ids)))
     for train, test in splits:
         assert len(test)

@@ -364,3 +364,30 @@ def test_labels_of_two_kinds_are_refused(speech):
         ValueError, match="y holds texts and other labels: 'neutral' in row 1, 5 in"
     ):
         net(tasks=None, unlabelled="nan").fit(speech.X, y)
+
+
+@pytest.mark.parametrize(("unlabelled", "mark"), [(-1, -1), ("nan", float("nan")), ("nan", None)])
+def test_a_plain_list_may_hold_marks_among_texts(speech, unlabelled, mark):
+    y = [mark if row % 3 == 0 else label for row, label in enumerate(speech.y.tolist())]
+    y[1::3] = ["fear"] * len(y[1::3])
+    model = net(tasks=None, unlabelled=unlabelled).fit(speech.X, y)
+    assert model.classes_.tolist() == ["fear", "sadness"]
+    text = re.escape(f"y holds the text {str(unlabelled)!r} in 80 rows (the first is row 0), and")
+    if mark is not None:
+        with pytest.raises(ValueError, match=text):
+            net(tasks=None, unlabelled=unlabelled).fit(speech.X, np.array(y))
+
+
+def test_missing_labels_in_a_plain_list_are_no_class(speech):
+    y = [float("nan"), *speech.y.tolist()[1:]]
+    with pytest.raises(ValueError, match=r"Input y contains NaN \(or None\) in 1 rows"):
+        net(tasks=None).fit(speech.X, y)
+
+
+def test_validation_by_is_looked_for_only_where_rows_are_held_out(speech):
+    X = pd.DataFrame(speech.X, index=pd.Index(np.repeat(["x", "y", "z"], 80), name="corpus"))
+    model = net(tasks=None, validation_by="corpus").fit(X, speech.y)
+    model.partial_fit(speech.X[:20], speech.y[:20])
+    with pytest.raises(MetadataError, match="validation_by='corpus' is neither a column nor"):
+        model.fit(speech.X, speech.y)
+    model.set_params(early_stopping=False).fit(speech.X, speech.y)

@@ -1,0 +1,47 @@
+"""Every training part has every class, or an error says which one it lacks."""
+
+import re
+
+import numpy as np
+import pytest
+
+from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.model_selection import (
+    CorpusAdaptationSplit,
+    LeaveOneCorpusOut,
+    PairwiseCorpusSplit,
+    SentenceSpeakerKFold,
+    SpeakerKFold,
+    WithinCorpusSpeakerKFold,
+)
+
+CORPUS = np.repeat(["x", "y"], 8)
+SPEAKER = np.repeat(list("abcdefgh"), 2)
+TEXT = np.tile(["hello", "hello", "bye", "bye"], 4)
+Y = np.tile(["anger", "sadness", "anger", "sadness"], 4).astype(object)
+
+
+@pytest.mark.parametrize(
+    ("splitter", "ids"),
+    [
+        (LeaveOneCorpusOut(), {"corpus": CORPUS}),
+        (PairwiseCorpusSplit(), {"corpus": CORPUS}),
+        (SpeakerKFold(2), {"speaker": SPEAKER}),
+        (WithinCorpusSpeakerKFold(2), {"speaker": SPEAKER, "corpus": CORPUS}),
+        (SentenceSpeakerKFold(2), {"speaker": SPEAKER, "text": TEXT}),
+        (CorpusAdaptationSplit(0), {"speaker": SPEAKER, "corpus": CORPUS}),
+    ],
+    ids=repr,
+)
+def test_a_lost_class_is_named(splitter, ids):
+    y = np.where(np.arange(16) == 0, "fear", Y)
+    text = re.escape(f"of {splitter!r} leaves no training row of 'fear' (of the classes 'fear', ")
+    with pytest.raises(MetadataError, match=text):
+        list(splitter.split(Y, y, **ids))
+    assert list(splitter.split(Y, **ids))  # without classes there are none to lose
+
+
+def test_unlabelled_rows_and_numbers_are_no_classes():
+    y = np.where(np.arange(16) < 4, None, Y)
+    assert len(list(LeaveOneCorpusOut().split(Y, y, corpus=CORPUS))) == 2
+    assert len(list(LeaveOneCorpusOut().split(Y, np.arange(16) + 0.5, corpus=CORPUS))) == 2
