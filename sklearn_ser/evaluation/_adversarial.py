@@ -248,10 +248,11 @@ class _Attack:
             for rows, batch, scale in target.batches():
                 with torch.no_grad():
                     answers = target.log_probabilities(batch)
-                said[rows] = answers.argmax(dim=1).cpu().numpy()
+                places = rows.numpy()  # numpy takes a tensor of one number for that number
+                said[places] = answers.argmax(dim=1).cpu().numpy()
                 losses_of = self._losses_of(rows)
                 total += float(losses_of(batch).detach().double().sum())
-                self.masked[rows] = rows_without_gradient(losses_of, batch, scale)
+                self.masked[places] = rows_without_gradient(losses_of, batch, scale)
         check_gradients(self.masked, self.name)
         predicted = target.predict(target.x)
         if self.own:

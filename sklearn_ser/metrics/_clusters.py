@@ -26,7 +26,8 @@ def uar_interval(truth, predicted, speakers, *, confidence=0.95):
     Returns
     -------
     low, high : float
-        Within [0, 1]. NaN with fewer than two speakers.
+        Within [0, 1]. NaN with fewer than two speakers. Without width where every speaker has
+        the same recalls: that of a classifier that says the same of everyone.
 
     References
     ----------

@@ -202,6 +202,18 @@ def test_frame_sequences(sequences, encoder):
     assert (table["n_speakers"] == 6).all()
 
 
+def test_a_row_alone(sequences, data, models):
+    """A batch of one row, as a very long utterance makes."""
+    X, y = sequences
+    fitted = net().fit(X, y)
+    table = adversarial_robustness(fitted, X[7:8], y[7:8], epsilons=[0.1])
+    assert table["n_rows"].tolist() == [1, 1]
+    assert table["loss"].iloc[1] > table["loss"].iloc[0]
+    X, y = data
+    table = adversarial_robustness(models["net"], X[:1], y[:1], epsilons=[0.1], relative=False)
+    assert table["loss"].iloc[1] > table["loss"].iloc[0]
+
+
 # Failed audio, transfer
 
 
