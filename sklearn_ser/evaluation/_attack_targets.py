@@ -18,15 +18,13 @@ SUPPORTED = (
 )
 
 
-def open_chain(estimator, name):
+def open_chain(estimator):
     """The steps before the classifier at the end of an estimator, and that classifier.
 
     Parameters
     ----------
     estimator : estimator
         Fitted: a classifier, or Pipelines, searches and this package's meta-estimators around one.
-    name : str
-        Of the estimator, for errors.
 
     Returns
     -------

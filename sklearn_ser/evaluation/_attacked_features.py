@@ -36,13 +36,13 @@ class AttackedFeatures:
 
     def __init__(self, estimator, X, name, *, norm, relative, surrogate):
         self.norm = norm
-        steps, self.last = open_chain(estimator, name)
+        steps, self.last = open_chain(estimator)
         features = transformed(steps, X)
         self.failed = failed_rows(features)
         if self.failed.all():
             raise MetadataError(f"estimator {name!r}: the audio of all rows of X failed")
         self.features = rows_of(features, ~self.failed)
-        given = self.last if surrogate is None else open_chain(surrogate, "surrogate")[1]
+        given = self.last if surrogate is None else open_chain(surrogate)[1]
         self.source = gradients_of(given, name if surrogate is None else "surrogate")
         self.x = self.source.pack(self.features)
         self.device = getattr(self.source, "device", "cpu")

@@ -93,7 +93,7 @@ class AttackedWaveform:
 
 
 def _front_end(estimator, name):
-    steps, last = open_chain(estimator, name)
+    steps, last = open_chain(estimator)
     ends = isinstance(last, MTLNeuralClassifier)
     begins = steps and isinstance(steps[0], LogMelSpectrogram)
     if not (ends and begins and all(isinstance(step, FrameScaler) for step in steps[1:])):

@@ -153,13 +153,13 @@ def noise_robustness(
     return (table, predictions.reset_index(drop=True)) if return_predictions else table
 
 
-def _audio_steps_of(estimator, name):
-    steps, _ = open_chain(estimator, name)
+def _audio_steps_of(estimator):
+    steps, _ = open_chain(estimator)
     return [found for step in steps for found in audio_steps(step)]
 
 
 def _require_audio(estimator, name):
-    if not _audio_steps_of(estimator, name):
+    if not _audio_steps_of(estimator):
         raise MetadataError(
             f"estimator {name!r} has no audio step, so it cannot hear noise: give a Pipeline that "
             "begins with one (LogMelSpectrogram, OpenSmileExtractor, ...)"
@@ -168,7 +168,7 @@ def _require_audio(estimator, name):
 
 def _audio_column(models):
     """The column of X that all of them read."""
-    names = {step.audio for name, one in models.items() for step in _audio_steps_of(one, name)}
+    names = {step.audio for one in models.values() for step in _audio_steps_of(one)}
     if len(names) > 1:
         raise MetadataError(
             f"the estimators read their audio from different columns, {sorted(names)}: give those "

@@ -24,6 +24,7 @@ from sklearn_ser import (
 )
 from sklearn_ser.evaluation import adversarial_robustness
 from sklearn_ser.evaluation._attack_search import check_ball
+from sklearn_ser.evaluation._attack_targets import gradients_of
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError, SerError
 from sklearn_ser.feature_extraction._torch_mel import TorchFrameScaler, TorchLogMel
 from sklearn_ser.metrics._clusters import uar_interval
@@ -462,3 +463,21 @@ def test_waveforms_in_lists_and_tables_of_parts(recordings, listener):
     other = adversarial_robustness(listener, cut, y, **kwargs)
     assert one["uar"].equals(other["uar"])
     assert one["loss"].equals(other["loss"])
+
+
+# What has the gradients
+
+
+def test_the_function_with_gradients_is_the_estimator(data, sequences):
+    X, y = data
+    for parameters in ({}, {"n_estimators": 3, "calibrate": True}, {"dtype": "float64"}):
+        fitted = net(**parameters).fit(X, y)
+        source = gradients_of(fitted, "net")
+        found = source.log_probabilities(source.pack(X)).exp().detach().numpy()
+        assert np.allclose(found, fitted.predict_proba(X), atol=1e-6)
+    X, y = sequences
+    for encoder in ("attention", "lstm", "frame_dnn"):
+        fitted = net(encoder=encoder, n_estimators=2).fit(X, y)
+        source = gradients_of(fitted, "net")
+        found = source.log_probabilities(source.pack(X).batch()).exp().detach().numpy()
+        assert np.allclose(found, fitted.predict_proba(X), atol=1e-6)
