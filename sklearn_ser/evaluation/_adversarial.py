@@ -119,8 +119,8 @@ def adversarial_robustness(
         speakers' contributions with one degree of freedom less than speakers; NaN without at
         least two), ``accuracy``, ``changed`` (share of decisions that differ from those on the
         inputs as they are), ``n_rows``, ``n_speakers``, ``n_classes`` (of `y`), ``loss`` (mean
-        cross-entropy of what gives the gradients, of its decision values' softmax where it has
-        no probabilities), ``masked`` (share of rows without a gradient). In "waveform" also
+        cross-entropy of what gives the gradients; of linear models, of the softmax of their
+        decision values), ``masked`` (share of rows without a gradient). In "waveform" also
         ``snr``: the mean signal-to-noise ratio in dB that the changes really have.
     predictions : DataFrame
         With `return_predictions`: one row for each estimator, epsilon and row of X:

@@ -41,7 +41,7 @@ class Attack:
                 places = rows.numpy()  # numpy takes a tensor of one number for that number
                 said[places] = answers.argmax(dim=1).cpu().numpy()
                 losses_of = self._losses_of(rows)
-                total += float(losses_of(batch).detach().double().sum())
+                total += float(losses_of(batch).detach().cpu().double().sum())
                 self.masked[places] = rows_without_gradient(losses_of, batch, scale)
         check_gradients(self.masked, self.name)
         predicted = target.predict(target.x)
@@ -61,7 +61,7 @@ class Attack:
                 check_ball(ball.size(change, batch).cpu().numpy(), ball.radius, self.name)
                 there = changed(batch, change, scale)
                 with torch.no_grad():
-                    total += float(losses_of(there).double().sum())
+                    total += float(losses_of(there).cpu().double().sum())
                 _put(attacked, rows, there)
                 ratios.append(_snr(batch, change * scale))
         return target.predict(attacked), self._facts(total, float(np.concatenate(ratios).mean()))
@@ -109,6 +109,6 @@ def _put(x, rows, batch):
 def _snr(batch, noise):
     """Signal-to-noise ratio of each row in dB."""
     ball = Ball("l2", 1.0)
-    parts = [ball.size(part, batch).double() for part in (values_of(batch), noise)]
+    parts = [ball.size(part, batch).cpu().double() for part in (values_of(batch), noise)]
     signal, disturbance = (part.clamp_min(1e-30) for part in parts)
-    return (20.0 * (signal / disturbance).log10()).cpu().numpy()
+    return (20.0 * (signal / disturbance).log10()).numpy()

@@ -76,4 +76,4 @@ class AttackedFeatures:
 
 def _spread(x):
     values = x.frames if isinstance(x, FrameSequences) else x
-    return values.double().std(dim=0, correction=0).to(values.dtype)
+    return values.cpu().double().std(dim=0, correction=0).to(values)
