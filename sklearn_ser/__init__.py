@@ -38,7 +38,13 @@ _LOCATIONS = {
             "load_functionals",
             "make_speech_corpus",
         ),
-        "evaluation": ("EvaluationResult", "cross_corpus_validate", "predict_timeline"),
+        "evaluation": (
+            "EvaluationResult",
+            "adversarial_robustness",
+            "cross_corpus_validate",
+            "noise_robustness",
+            "predict_timeline",
+        ),
         "feature_extraction": (
             "FeatureStore",
             "LogMelSpectrogram",
@@ -69,6 +75,7 @@ _LOCATIONS = {
         ),
         "neural_network": (
             "AdversarialTask",
+            "AdversarialTraining",
             "ClassificationTask",
             "ConsistencyTask",
             "ContrastiveTask",

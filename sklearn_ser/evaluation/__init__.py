@@ -5,8 +5,10 @@ from sklearn_ser._lazy import lazy_attributes
 __all__ = [
     "PROTOCOLS",
     "EvaluationResult",
+    "adversarial_robustness",
     "cross_corpus_validate",
     "fit_model",
+    "noise_robustness",
     "predict_table",
     "predict_timeline",
 ]
@@ -15,9 +17,11 @@ __getattr__, __dir__ = lazy_attributes(
     __name__,
     {
         "PROTOCOLS": "sklearn_ser.evaluation._names",
+        "adversarial_robustness": "sklearn_ser.evaluation._adversarial",
         "EvaluationResult": "sklearn_ser.evaluation._result",
         "cross_corpus_validate": "sklearn_ser.evaluation._validate",
         "fit_model": "sklearn_ser.evaluation._model",
+        "noise_robustness": "sklearn_ser.evaluation._noise",
         "predict_table": "sklearn_ser.evaluation._model",
         "predict_timeline": "sklearn_ser.evaluation._timeline",
     },

@@ -85,6 +85,9 @@ class EpochRecorder(Callback):
             row[f"valid_score_{name}"] = score
         for task, weight in zip(self.tasks, weights, strict=True):
             row[f"weight_{task.name}"] = float(weight)
+        changed = net.history[-1].get("adversarial_loss")
+        if changed is not None:
+            row["adversarial_loss"] = changed
         # Of a task without a target in these rows there is no loss, which is no divergence.
         there = net.history[-1]["train_labelled"] & (np.array(self.weights) > 0.0)
         if not np.isfinite(net.history[-1]["train_losses"][there]).all():

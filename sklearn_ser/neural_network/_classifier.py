@@ -10,6 +10,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from torch import nn
 
+from sklearn_ser.neural_network._adversarial_training import AdversarialTraining
 from sklearn_ser.neural_network._aux_predictions import AuxiliaryPredictions
 from sklearn_ser.neural_network._base import MultiTaskNetwork
 from sklearn_ser.neural_network._encoders import ENCODERS
@@ -100,6 +101,10 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         own standard deviation over the training rows.
     input_dropout : float, default=0.0
         Share of the input values that is zeroed in training, in [0, 1).
+    adversarial_training : AdversarialTraining or None, default=None
+        Learn from rows that are changed a little to mislead the network, too; see
+        :class:`AdversarialTraining`. Parameters are set and searched as
+        ``adversarial_training__epsilon``.
     early_stopping : bool, default=True
         Hold out some rows, stop when `monitor` on them has not improved for `patience` epochs, and
         keep the weights of the best epoch, from memory. The rows are of whole groups (see `groups`
@@ -190,7 +195,8 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         One row per epoch: ``train_loss``, ``valid_loss`` (weighted sums), and of each task
         ``train_loss_<task>``, ``valid_loss_<task>``, ``valid_score_<task>`` (unweighted average
         recall, or concordance correlation) and ``weight_<task>``; the main task is called ``y``.
-        NaN where no row has the task's target. Several networks: the index has the levels
+        NaN where no row has the task's target. With `adversarial_training` also
+        ``adversarial_loss``, in no sum and unweighted. Several networks: the index has the levels
         ``member`` and ``epoch``.
     pseudo_labels_ : DataFrame
         Only with `pseudo_labels`: one row per round; round 0 is the training before any labels
@@ -341,6 +347,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         "mixup_alpha": [Interval(Real, 0, None, closed="left")],
         "input_noise": [Interval(Real, 0, None, closed="left")],
         "input_dropout": [Interval(Real, 0, 1, closed="left")],
+        "adversarial_training": [AdversarialTraining, None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "validation_by": [str, None],
@@ -388,6 +395,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         mixup_alpha=0.0,
         input_noise=1.0,
         input_dropout=0.0,
+        adversarial_training=None,
         early_stopping=True,
         validation_fraction=0.2,
         validation_by=None,
@@ -431,6 +439,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         self.mixup_alpha = mixup_alpha
         self.input_noise = input_noise
         self.input_dropout = input_dropout
+        self.adversarial_training = adversarial_training
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.validation_by = validation_by

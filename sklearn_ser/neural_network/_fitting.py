@@ -85,6 +85,8 @@ def _fit_network(
     """As `fit_network`; returns where it was interrupted, or None."""
     if estimator.pseudo_labels is not None:
         estimator.pseudo_labels.check(estimator.unlabelled)
+    if estimator.adversarial_training is not None:
+        estimator.adversarial_training.check()
     if estimator.unlabelled is not None:
         refuse_recoding(estimator.unlabelled)
     check_callbacks(estimator.callbacks)

@@ -252,17 +252,37 @@ class MultiTaskLoss(nn.Module):
         # Each task's weights are summed alone and side by side in memory: a sum over a column of a
         # table is taken in an order, and so to last digits, that depend on the number of columns.
         columns = weights.T.contiguous().unbind()
-        losses = []
-        for loss, by_frame, output, target, column in zip(
-            self.losses, self.by_frame, outputs, targets, columns, strict=True
-        ):
-            share = column / column.sum().clamp_min(torch.finfo(column.dtype).tiny)
-            if frame_batch is not None and by_frame:
-                rows = frame_batch.row_of_frame
-                share = (share / frame_batch.lengths.to(share))[rows]
-                target = target[rows]
-            losses.append(loss(output, target, share, inputs))
-        return losses
+        return [
+            self._of_task(place, output, target, column, inputs, frame_batch)
+            for place, (output, target, column) in enumerate(
+                zip(outputs, targets, columns, strict=True)
+            )
+        ]
+
+    def _of_task(self, place, output, target, weights, inputs, frame_batch):
+        share = weights / weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
+        if frame_batch is not None and self.by_frame[place]:
+            rows = frame_batch.row_of_frame
+            share = (share / frame_batch.lengths.to(share))[rows]
+            target = target[rows]
+        return self.losses[place](output, target, share, inputs)
+
+    def main(self, output, target, weights, mix=None, frame_batch=None):
+        """The main task's loss alone, as `per_task` gives it, or `mixed` with a mix.
+
+        Parameters
+        ----------
+        output : Tensor of shape (n_rows, n_classes)
+        target, weights : Tensor of shape (n_rows,)
+        mix : Mix, optional
+        frame_batch : FrameBatch, optional
+        """
+        own = self._of_task(0, output, target, weights, None, frame_batch)
+        if mix is None:
+            return own
+        partner = mix.partner.to(weights.device)
+        other = self._of_task(0, output, target[partner], weights[partner], None, frame_batch)
+        return mix.share * own + (1.0 - mix.share) * other
 
     def mixed(self, outputs, targets, weights, mix, inputs=None, frame_batch=None):
         """As `per_task`, for rows that were mixed in pairs: both rows' targets, each by its share.

@@ -2,14 +2,19 @@
 
 from collections.abc import Mapping
 
+from sklearn_ser.neural_network._adversarial_training import AdversarialTraining
 from sklearn_ser.neural_network._make_tasks import task_object
 from sklearn_ser.neural_network._pseudo_labels import PseudoLabels
 from sklearn_ser.neural_network._tasks import Task
 
+#: Parameters that are an object with parameters, and its class.
+_OBJECTS = {"adversarial_training": AdversarialTraining, "pseudo_labels": PseudoLabels}
+
 
 class NestedParams:
-    """Lets ``get_params`` and ``set_params`` reach into `tasks`, `encoder_params`, `pseudo_labels`.
+    """Lets ``get_params`` and ``set_params`` reach into mappings and into objects.
 
+    `tasks` and `encoder_params` are mappings; `adversarial_training` and `pseudo_labels` objects.
     scikit-learn reaches into estimators, not into mappings. A change makes a new mapping and new
     task objects, so that clones and other estimators that share them are not changed with it.
     """
@@ -21,7 +26,8 @@ class NestedParams:
         ----------
         deep : bool, default=True
             Also those of tasks, as ``tasks__<task>`` and ``tasks__<task>__<parameter>``, and of
-            the encoder, as ``encoder_params__<parameter>``, and ``pseudo_labels__<parameter>``.
+            the encoder, as ``encoder_params__<parameter>``, ``pseudo_labels__<parameter>`` and
+            ``adversarial_training__<parameter>``.
 
         Returns
         -------
@@ -40,9 +46,10 @@ class NestedParams:
         if isinstance(self.encoder_params, Mapping):
             for parameter, value in self.encoder_params.items():
                 nested[f"encoder_params__{parameter}"] = value
-        if isinstance(self.pseudo_labels, PseudoLabels):
-            for parameter, value in self.pseudo_labels.get_params().items():
-                nested[f"pseudo_labels__{parameter}"] = value
+        for name, kind in _OBJECTS.items():
+            if isinstance(params[name], kind):
+                for parameter, value in params[name].get_params().items():
+                    nested[f"{name}__{parameter}"] = value
         return nested
 
     def set_params(self, **params):
@@ -72,20 +79,20 @@ class NestedParams:
                 self._set_task(rest, nested[name])
             elif parameter == "encoder_params":
                 self.encoder_params = {**(self.encoder_params or {}), rest: nested[name]}
-            elif parameter == "pseudo_labels":
-                self._set_pseudo_labels(rest, nested[name])
+            elif parameter in _OBJECTS:
+                self._set_in_object(parameter, rest, nested[name])
             else:
                 super().set_params(**{name: nested[name]})  # refuses it in scikit-learn's words
         return self
 
-    def _set_pseudo_labels(self, parameter, value):
-        if not isinstance(self.pseudo_labels, PseudoLabels):
+    def _set_in_object(self, name, parameter, value):
+        found, kind = getattr(self, name), _OBJECTS[name]
+        if not isinstance(found, kind):
             raise ValueError(
-                f"cannot set pseudo_labels__{parameter}: pseudo_labels is {self.pseudo_labels!r}. "
-                "Set pseudo_labels=PseudoLabels() first."
+                f"cannot set {name}__{parameter}: {name} is {found!r}. "
+                f"Set {name}={kind.__name__}() first."
             )
-        given = self.pseudo_labels.get_params()
-        self.pseudo_labels = type(self.pseudo_labels)(**given).set_params(**{parameter: value})
+        setattr(self, name, type(found)(**found.get_params()).set_params(**{parameter: value}))
 
     def _set_task(self, path, value):
         first = path.partition("__")[0]

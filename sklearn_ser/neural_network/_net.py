@@ -9,6 +9,7 @@ from skorch import NeuralNet
 from skorch.utils import TeeGenerator
 from torch import nn
 
+from sklearn_ser.neural_network._adversarial_loss import AdversarialLoss
 from sklearn_ser.neural_network._averaging import WeightAverage
 from sklearn_ser.neural_network._callbacks import StopTraining
 from sklearn_ser.neural_network._frame_level import utterance_outputs
@@ -33,6 +34,7 @@ class Procedure:
         See `rate_factor`.
     max_grad_norm : float or None
     perturbation : InputPerturbation or None
+    adversarial : AdversarialLoss or None
     average : WeightAverage or None
     autocast : contextlib context manager or None
         For mixed precision.
@@ -47,6 +49,7 @@ class Procedure:
     warmup: float = 0.0
     max_grad_norm: float | None = None
     perturbation: InputPerturbation | None = None
+    adversarial: AdversarialLoss | None = None
     average: WeightAverage | None = None
     autocast: object = None
     seen_rows: int = 0
@@ -144,6 +147,8 @@ class MultiTaskNet(NeuralNet):
         else:
             losses = self.criterion_.mixed(outputs, targets, weights, mix, inputs, frame_batch)
         self.criterion_.weighting.backward(losses, weights, self.module_)
+        if how.adversarial is not None:
+            self._learn_changed(clean, targets[0], weights[:, 0], mix)
         self.notify(
             "on_grad_computed",
             named_parameters=TeeGenerator(self.module_.named_parameters()),
@@ -171,7 +176,7 @@ class MultiTaskNet(NeuralNet):
         if iterator is None:
             return
         self._set_training(training)
-        self._answers = []
+        self._answers, self._changed = [], []
         losses, weights = [], []
         with contextlib.nullcontext() if training else self._averaged():
             for batch in iterator:
@@ -186,6 +191,8 @@ class MultiTaskNet(NeuralNet):
         self.history.record(f"{prefix}_labelled", labelled)
         if not training:
             self.history.record("valid_scores", self._scores())
+        elif self.procedure.adversarial is not None:
+            self.history.record("adversarial_loss", _weighted_mean(self._changed))
 
     def _forward(self, x):
         """The outputs of all heads, and the batch where they are of its frames."""
@@ -211,6 +218,16 @@ class MultiTaskNet(NeuralNet):
         self.module_.train()
         return guesses
 
+    def _learn_changed(self, x, targets, weights, mix):
+        """Add the gradients of the loss on rows changed to mislead the network.
+
+        After those of the tasks, whose weighting may set gradients instead of adding to them.
+        """
+        how = self.procedure.adversarial
+        loss, total = how(self, x, targets, weights, mix)
+        (how.weight * loss).backward()
+        self._changed.append((loss.detach(), total))
+
     def _averaged(self):
         average = self.procedure.average
         return contextlib.nullcontext() if average is None else average.applied()
@@ -229,6 +246,12 @@ class MultiTaskNet(NeuralNet):
                 )
                 scores[task.name] = task_score(task, outputs, targets, weights)
         return scores
+
+
+def _weighted_mean(pairs):
+    """Mean loss of pairs (loss, weight) of scalar tensors; NaN where no weight is above 0."""
+    losses, weights = torch.stack([torch.stack(pair) for pair in pairs]).cpu().double().T.numpy()
+    return float((losses * weights).sum() / weights.sum()) if weights.any() else float("nan")
 
 
 def _mean_losses(losses, weights):

@@ -6,6 +6,8 @@ import torch
 from skorch.helper import predefined_split
 
 from sklearn_ser.exceptions import SerError
+from sklearn_ser.neural_network._adversarial_loss import AdversarialLoss
+from sklearn_ser.neural_network._adversarial_training import AdversarialTraining
 from sklearn_ser.neural_network._averaging import WeightAverage
 from sklearn_ser.neural_network._batches import EVALUATION_BATCH, SliceBatches
 from sklearn_ser.neural_network._callbacks import (
@@ -41,6 +43,7 @@ class TrainingSettings:
     mixup_alpha: float
     input_noise: float
     input_dropout: float
+    adversarial_training: AdversarialTraining | None
     monitor: str
     patience: int
     mixed_precision: bool | str
@@ -181,13 +184,17 @@ def prepare(module, tasks):
 
 
 def _procedure(module, tasks, rows, settings, seed, device, horizon, epochs_before):
+    against = settings.adversarial_training
+    if against is not None and not against.weight:
+        against = None
+    scale = feature_spread(rows, tasks) if settings.input_noise or against else None
     perturbation = InputPerturbation(
         mixup_alpha=settings.mixup_alpha,
         noise=settings.input_noise,
         dropout=settings.input_dropout,
         seed=seed,
         device=device,
-        scale=feature_spread(rows, tasks) if settings.input_noise else None,
+        scale=scale,
     )
     kind = settings.weight_averaging
     return Procedure(
@@ -199,6 +206,9 @@ def _procedure(module, tasks, rows, settings, seed, device, horizon, epochs_befo
         warmup=settings.warmup,
         max_grad_norm=settings.max_grad_norm,
         perturbation=perturbation if perturbation.active else None,
+        adversarial=AdversarialLoss(against, scale=scale, seed=seed, device=device)
+        if against
+        else None,
         average=None if kind is None else WeightAverage(kind, module),
         autocast=mixed_precision(settings.mixed_precision, device, rows.weights.dtype),
     )

@@ -1,0 +1,218 @@
+"""Robustness to noise: conditions, seeds, figures, what is refused."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from sklearn_ser import (
+    FunctionalsPooling,
+    LogMelSpectrogram,
+    MTLNeuralClassifier,
+    SkipFailedRows,
+    uar_score,
+)
+from sklearn_ser.audio import read_audio
+from sklearn_ser.augmentation import AudioAugmenter, Gain
+from sklearn_ser.evaluation import _noise as module
+from sklearn_ser.evaluation import noise_robustness
+
+
+class Hiss(AudioAugmenter):
+    """White noise at a ratio, as the package's own adds it."""
+
+    def __init__(
+        self, snr=10.0, noises="white", *, p=1.0, audio="file", sampling_rate=16000,
+        train_only=True, random_state=None,
+    ):  # fmt: skip
+        self.snr = snr
+        self.noises = noises
+        self.p = p
+        self.audio = audio
+        self.sampling_rate = sampling_rate
+        self.train_only = train_only
+        self.random_state = random_state
+
+    def _augment(self, signal, rng):
+        noise = rng.normal(size=len(signal))
+        return signal + noise * signal.std() / noise.std() * 10.0 ** (-self.snr / 20.0)
+
+
+@pytest.fixture(scope="module")
+def recordings():
+    """48 short tones with a little noise: the pitch tells the label."""
+    rng = np.random.default_rng(0)
+    y = np.tile(["anger", "sadness"], 24)
+    cells = []
+    for row in range(48):
+        time = np.arange(3200 + 40 * (row % 5)) / 16000
+        tone = 0.1 * np.sin(2 * np.pi * (400 if y[row] == "anger" else 600) * time)
+        cells.append((tone + 0.002 * rng.normal(size=len(time))).astype(np.float32))
+    return pd.DataFrame({"file": cells, "speaker": np.repeat([f"s{i}" for i in range(8)], 6)}), y
+
+
+@pytest.fixture(scope="module")
+def models(recordings):
+    """Do not fit again."""
+    X, y = recordings
+    front = LogMelSpectrogram(n_mels=20, hop_length=0.02)
+    rows = make_pipeline(FunctionalsPooling(), StandardScaler(), LinearSVC(C=0.01))
+    net = MTLNeuralClassifier(hidden_units=(8,), max_epochs=10, random_state=0)
+    search = GridSearchCV(rows, {"linearsvc__C": [0.01, 0.1]}, cv=2)
+    return {
+        "svm": make_pipeline(clone(front), SkipFailedRows(search)).fit(X, y),
+        "net": make_pipeline(clone(front), FunctionalsPooling(), StandardScaler(), net).fit(X, y),
+    }
+
+
+HISS = {level: Hiss(level) for level in (20, 0, -30)}
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_one_row_for_each_estimator_and_condition(recordings, models, routing):
+    X, y = recordings
+    with config_context(enable_metadata_routing=routing):
+        table, predictions = noise_robustness(
+            models,
+            X,
+            y,
+            noises={},
+            conditions={"hiss": HISS, "softer": Gain(-6.0)},
+            random_state=0,
+            return_predictions=True,
+        )
+    assert table["estimator"].tolist() == ["svm"] * 5 + ["net"] * 5
+    assert table["condition"].tolist() == ["clean", "hiss", "hiss", "hiss", "softer"] * 2
+    assert table["snr"].tolist()[:4] == [np.inf, 20.0, 0.0, -30.0]
+    assert table["snr"].isna().tolist() == [False] * 4 + [True] + [False] * 4 + [True]
+    assert (table["n_speakers"] == 8).all()
+    for name, own in table.groupby("estimator"):
+        assert own["uar"].iloc[0] == uar_score(y, models[name].predict(X)) > 0.9
+        assert own["uar"].iloc[3] < 0.75
+        assert own["changed"].iloc[0] == 0.0
+        one = predictions[(predictions["estimator"] == name) & (predictions["snr"] == -30.0)]
+        assert own["uar"].iloc[3] == uar_score(one["truth"], one["prediction"])
+    assert len(predictions) == 2 * 5 * 48
+
+
+def test_what_is_heard_is_what_the_augmenter_makes(recordings, models):
+    X, y = recordings
+    augmenter = Hiss(-5.0, random_state=7)
+    _, predictions = noise_robustness(
+        models, X, y, noises={}, conditions={"hiss": augmenter}, return_predictions=True
+    )
+    for name, model in models.items():
+        one = predictions[(predictions["estimator"] == name) & (predictions["condition"] == "hiss")]
+        assert one["prediction"].tolist() == model.predict(augmenter.augment(X)).tolist()
+
+
+def test_seeds(recordings, models, monkeypatch):
+    X, y = recordings
+    given = Hiss(-12.0)
+    heard = {}
+
+    def listen(estimator, table, extracted):
+        heard["last"] = read_audio(table["file"].iloc[0])
+        return y
+
+    monkeypatch.setattr(module, "_predict", listen)
+
+    def said(seed, **conditions):
+        noise_robustness(models["net"], X, y, noises={}, conditions=conditions, random_state=seed)
+        return heard["last"].tolist()
+
+    assert said(0, hiss=given) == said(0, softer=Gain(), hiss=given)
+    assert said(0, hiss=given) != said(1, hiss=given)
+    assert said(0, hiss=Hiss(-12.0, random_state=3)) == said(1, hiss=Hiss(-12.0, random_state=3))
+    # Of a Pipeline every part.
+    both = make_pipeline(Gain(), Hiss(-12.0))
+    assert said(0, hiss=both) == said(0, hiss=both) != said(0, hiss=given)
+    assert given.random_state is None
+    assert both[0].random_state is None
+
+
+def test_noises_are_added_at_each_ratio(recordings, models, monkeypatch):
+    """By AddNoise, of which this asks the kind and the ratio."""
+    X, y = recordings
+    from sklearn_ser import augmentation
+
+    monkeypatch.setattr(augmentation, "AddNoise", Hiss, raising=False)
+    renamed = {"hum": "pink", "cafe": ["a.wav"]}
+    made = module._disturbances(renamed, (0, 10), {}, 0, "sound")
+    assert list(made) == [("hum", 10.0), ("hum", 0.0), ("cafe", 10.0), ("cafe", 0.0)]
+    one = made["hum", 10.0]
+    assert (one.snr, one.noises, one.audio) == (10.0, "pink", "sound")
+    assert one.random_state == made["hum", 0.0].random_state != made["cafe", 0.0].random_state
+    table = noise_robustness(models["svm"], X, y, noises=renamed, conditions={}, snrs=[0])
+    assert table["condition"].tolist() == ["clean", "hum", "cafe"]
+
+
+def test_equal_audio_steps_extract_once(recordings, models, monkeypatch):
+    X, y = recordings
+    calls = []
+    own = LogMelSpectrogram.transform
+    monkeypatch.setattr(
+        LogMelSpectrogram, "transform", lambda self, X: calls.append(1) or own(self, X)
+    )
+    noise_robustness(models, X, y, noises={}, conditions={"softer": Gain(-6.0)})
+    assert len(calls) == 2
+
+
+def test_failed_audio_is_a_miss(recordings, models):
+    X, y = recordings
+    broken = X.copy()
+    broken.at[0, "file"] = np.zeros(10, dtype=np.float32)
+    front = clone(models["net"][0]).set_params(on_error="ignore")
+    model = make_pipeline(front, *[step for _, step in models["net"].steps[1:]])
+    table, predictions = noise_robustness(
+        model,
+        broken,
+        y,
+        noises={},
+        conditions={"softer": Gain(-6.0)},
+        return_predictions=True,
+    )
+    assert (table["accuracy"] <= 47 / 48).all()
+    assert predictions.loc[predictions["row"] == 0, "prediction"].tolist() == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (
+            {"conditions": {"hiss": "white"}},
+            "conditions['hiss'] must be an augmenter (with a method augment), a Pipeline of "
+            "augmenters, or a dict of level to one; got 'white'",
+        ),
+        ({"conditions": {"hiss": {"loud": Gain()}}}, "conditions['hiss'] has the level 'loud': le"),
+        (
+            {"conditions": {"clean": Gain()}},
+            "every condition needs a name of its own, not 'clean'; got ['clean']",
+        ),
+        ({"conditions": [Gain()]}, "The 'conditions' parameter of noise_robustness must be an"),
+    ],
+)
+def test_errors(recordings, models, change, text):
+    X, y = recordings
+    with pytest.raises(ValueError, match=re.escape(text)):
+        noise_robustness(models, X, y, noises={}, **change)
+
+
+def test_errors_of_estimators(recordings, models):
+    X, y = recordings
+    features = LinearSVC().fit(np.eye(48), y)
+    text = "estimator 'LinearSVC' has no audio step, so it cannot hear noise: give a Pipeline that"
+    with pytest.raises(ValueError, match=text):
+        noise_robustness(features, X, y)
+    other = make_pipeline(LogMelSpectrogram(audio="sound"), FunctionalsPooling(), LinearSVC())
+    other.fit(X.rename(columns={"file": "sound"}), y)
+    text = re.escape("read their audio from different columns, ['file', 'sound']: give those of")
+    with pytest.raises(ValueError, match=text):
+        noise_robustness({**models, "other": other}, X, y, noises={}, conditions={})
