@@ -1,0 +1,122 @@
+"""Utterances, augmented copies and noisy versions of `mtl_aug.py`, as features, extracted once.
+
+The copies are made by the augmenters of the package and extracted through the feature store; each
+row then has one copy of each kind, whatever the fold and the seed of the network.
+"""
+
+import numpy as np
+import pandas as pd
+from _corpora import EMOTIONS, NAMES, shared_folder, work_folder
+
+from sklearn_ser import (
+    AddNoise,
+    AddReverb,
+    LogMelSpectrogram,
+    SpeakerEmbedding,
+    SpeedPerturbation,
+    concat_corpora,
+    load_corpus,
+)
+
+#: Noises that copies are made with, and kinds that are only tested.
+TRAINING_NOISES = (
+    *(f"sb_noise{number}.flac" for number in range(1, 6)),
+    "sc_exercise_bike.flac",
+    "made_speechshaped.flac",
+    "esc50_3-103051-C-19.flac",
+)
+TEST_NOISES = {
+    "kitchen": "sc_doing_the_dishes.flac",
+    "water": "sc_running_tap.flac",
+    "babble": "made_babble8_nemo.flac",
+}
+SNRS = (20, 10, 0)
+ROOMS = ("sb_rir1.flac", "openair_room.flac", "openair_basement.flac", "sb_rir4.flac")
+
+
+def load_rows():
+    """All utterances of the four corpora, duplicates out; `emotion` is None beyond the four."""
+    folder = shared_folder() / "corpora"
+    frame = concat_corpora([load_corpus(name, folder / name) for name in NAMES]).frame
+    known = frame["emotion"].isin(EMOTIONS)
+    return frame.assign(emotion=frame["emotion"].astype(object).where(known, None)).reset_index(
+        drop=True
+    )
+
+
+def training_copies():
+    """Name of each kind of copy to its augmenter."""
+    noises, rooms = shared_folder() / "noise" / "audio", shared_folder() / "rir" / "audio"
+    return {
+        "slower": SpeedPerturbation(0.9, random_state=0),
+        "faster": SpeedPerturbation(1.1, random_state=0),
+        "noise": AddNoise((5.0, 20.0), [noises / name for name in TRAINING_NOISES], random_state=0),
+        "room": AddReverb([rooms / name for name in ROOMS], random_state=0),
+    }
+
+
+def test_conditions():
+    """Name of each noisy condition to its augmenter."""
+    folder = shared_folder() / "noise" / "audio"
+    return {
+        f"{kind}, {snr} dB": AddNoise(float(snr), [folder / file], random_state=1)
+        for snr in SNRS
+        for kind, file in TEST_NOISES.items()
+    }
+
+
+def extract(frame, kind):
+    """Features of the rows as they are, of every copy and of every condition.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    kind : {"ge2e", "logmel"}
+
+    Returns
+    -------
+    dict of str to DataFrame
+        "original", and the names of :func:`training_copies` and :func:`test_conditions`. The
+        index has the levels corpus, speaker and row.
+    """
+    settings = {"store": work_folder("features"), "n_jobs": 2, "on_error": "raise"}
+    if kind == "ge2e":
+        step = SpeakerEmbedding(**settings)
+    else:
+        step = LogMelSpectrogram(n_mels=40, hop_length=0.02, window_length=0.04, **settings)
+    index = pd.MultiIndex.from_frame(frame[["corpus", "speaker"]].assign(row=np.arange(len(frame))))
+    made = {"original": None, **training_copies(), **test_conditions()}
+    tables = {}
+    for name, augmenter in made.items():
+        audio = frame[["file"]] if augmenter is None else augmenter.augment(frame[["file"]])
+        table = step.fit_transform(audio)
+        tables[name] = table.set_axis(index, axis=0)
+        print(f"{name}: extracted", flush=True)
+    return tables
+
+
+class Known:
+    """An augmenter that looks its copies up.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Copies of all rows, with the index level ``row``.
+    apart : str or None
+        Appended to the corpus of a copy, so that GroupScaler scales such copies by themselves.
+    """
+
+    def __init__(self, table, apart=None):
+        self.table = table
+        self.apart = apart
+
+    def augment(self, X):
+        made = self.table.iloc[X.index.get_level_values("row")]
+        if self.apart is not None:
+            levels = made.index.to_frame(index=False)
+            levels["corpus"] = levels["corpus"] + self.apart
+            made = made.set_axis(pd.MultiIndex.from_frame(levels), axis=0)
+        return made
+
+    def __deepcopy__(self, memo):
+        return self  # nobody changes it, and `clone` would copy the table

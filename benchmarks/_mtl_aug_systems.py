@@ -1,0 +1,106 @@
+"""The systems of `mtl_aug.py`: what the paper's abstract claims, one part after the other."""
+
+from dataclasses import dataclass
+
+from _kim_entries import CorpusFrameScaler
+from _mtl_aug_data import Known, training_copies
+from sklearn.pipeline import Pipeline
+from sklearn.svm import LinearSVC
+
+from sklearn_ser import (
+    AugmentingClassifier,
+    ClassificationTask,
+    GroupScaler,
+    MTLNeuralClassifier,
+    ReconstructionTask,
+)
+
+SVM_GRID = {"estimator__model__C": [1e-5, 1e-4, 1e-3, 1e-2]}
+AUX_GRID = {"estimator__model__aux_weight": [0.1, 0.5]}
+TYPE = {"augmentation": ClassificationTask()}
+RECONSTRUCTION = {"reconstruction": ReconstructionTask()}
+COPIES = tuple(training_copies())
+
+
+@dataclass(frozen=True)
+class System:
+    """What is fitted.
+
+    Parameters
+    ----------
+    estimator : AugmentingClassifier
+    grid : dict or None
+        Searched on training rows.
+    unlabelled : bool
+        Whether the training speakers' utterances of other emotions are there, without labels.
+    """
+
+    estimator: AugmentingClassifier
+    grid: dict | None = None
+    unlabelled: bool = False
+
+
+def systems(kind, tables):
+    """Name of each system to it.
+
+    Parameters
+    ----------
+    kind : {"ge2e", "logmel"}
+    tables : dict of str to DataFrame
+        Of :func:`_mtl_aug_data.extract`.
+    """
+
+    def system(model, *, copies=COPIES, apart=False, grid=None, unlabelled=False):
+        scaler = GroupScaler(by="corpus") if kind == "ge2e" else CorpusFrameScaler()
+        known = {name: Known(tables[name], f"|{name}" if apart else None) for name in copies}
+        pipeline = Pipeline([("scaler", scaler), ("model", model)])
+        augmenting = AugmentingClassifier(pipeline, known or None, random_state=0)
+        return System(augmenting, grid, unlabelled)
+
+    def net(tasks=None, **parameters):
+        return network(kind, tasks, **parameters)
+
+    both = TYPE | RECONSTRUCTION
+    svm = LinearSVC(class_weight="balanced", dual=False, random_state=None)
+    rows = {
+        "SVM": system(svm, copies=(), grid=SVM_GRID),
+        "SVM + augmentation": system(svm, grid=SVM_GRID),
+        "SVM + augmentation, scaled apart": system(svm, grid=SVM_GRID, apart=True),
+    }
+    rows = rows if kind == "ge2e" else {}
+    found = {
+        "single-task": system(net(), copies=()),
+        "+ augmentation": system(net()),
+        "+ augmentation type": system(net(TYPE), grid=AUX_GRID),
+        "+ reconstruction": system(net(RECONSTRUCTION), grid=AUX_GRID),
+        "+ both": system(net(both), grid=AUX_GRID),
+        "+ both + unlabelled": system(net(both, unlabelled="nan"), grid=AUX_GRID, unlabelled=True),
+    }
+    if kind == "ge2e":
+        found["+ augmentation, scaled apart"] = system(net(), apart=True)
+        found["+ both, scaled apart"] = system(net(both), grid=AUX_GRID, apart=True)
+    return rows | found
+
+
+def network(kind, tasks, **parameters):
+    """The network of all systems but for its tasks."""
+    given = {
+        "tasks": tasks,
+        "class_weight": "balanced",
+        "early_stopping": False,
+        "lr_schedule": "cosine",
+        "random_state": 0,
+    }
+    if kind == "ge2e":
+        given |= {"hidden_units": (128,), "max_epochs": 20}
+    else:
+        given |= {
+            "encoder": "cnn_blstm",
+            "encoder_params": {"channels": (8, 16)},
+            "hidden_units": (32,),
+            "max_epochs": 12,
+            "batch_size": 32,
+            "learning_rate": 2e-3,
+            "input_noise": 0.2,
+        }
+    return MTLNeuralClassifier(**given | parameters)

@@ -1,0 +1,213 @@
+"""After Latif et al. (2022): do augmentation, its type as a task, and reconstruction help?
+
+Single-task, + augmented copies (speed 0.9 and 1.1, noise, rooms), + their type as an auxiliary
+task, + reconstruction, + both, + unlabelled utterances (other emotions of the training speakers),
+beside a linear SVM with and without copies. Within each corpus and leaving one corpus out, which is
+across languages too (German, Polish, English, Urdu: one corpus each); on clean speech, in noise of
+kinds that no copy was made with (kitchen, water, babble at 20, 10 and 0 dB), and under FGSM attack
+on the standardised features. Per-corpus scaling, so that figures are transductive where the test
+corpus was not trained on. "Scaled apart": copies of a kind are scaled by their own statistics.
+
+Networks have `--seeds` seeds; weights of auxiliary tasks and the SVM's C are searched on each
+fold's training rows. Finished folds are kept (see `_corpora.py`), so the script may be killed and
+run again. `--features logmel` is the CNN-BLSTM on log-mel, for a GPU or for long nights; by default
+it searches nothing and has one seed.
+
+Run: ``python benchmarks/mtl_aug.py [--features ge2e|logmel] [--protocol ...] [--seeds 5]``
+"""
+
+import argparse
+import hashlib
+import os
+import warnings
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes are all that runs at once
+
+import joblib
+import numpy as np
+import pandas as pd
+from _corpora import work_folder
+from _folds import kept_together
+from _mtl_aug_data import SNRS, extract, load_rows
+from _mtl_aug_systems import systems
+from _paired import recall_by_corpus, sign_flip
+from joblib import Parallel, delayed
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from sklearn_ser import LeaveOneCorpusOut, SpeakerKFold, UnlabelledInTraining, uar_scorer
+from sklearn_ser.evaluation import adversarial_robustness
+from sklearn_ser.evaluation._fold import is_random, with_seed
+from sklearn_ser.evaluation._protocols import make_folds
+from sklearn_ser.utils._routing import fit_routed
+
+PROTOCOLS = ("leave-one-corpus-out", "within-corpus")
+EPSILONS = (0.03, 0.1, 0.3)
+INNER_FOLDS = 3
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--features", choices=("ge2e", "logmel"), default="ge2e")
+    parser.add_argument("--protocol", nargs="+", choices=PROTOCOLS, default=list(PROTOCOLS))
+    parser.add_argument("--only", nargs="+", help="names of systems")
+    parser.add_argument("--seeds", type=int, help="default: 5 on ge2e, 1 on logmel")
+    parser.add_argument("--n-jobs", type=int, default=2)
+    parser.add_argument("--device", default="auto", help="of the networks")
+    asked = parser.parse_args()
+    seeds = range(asked.seeds or (5 if asked.features == "ge2e" else 1))
+    frame = load_rows()
+    tables = extract(frame, asked.features)
+    entries = systems(asked.features, tables)
+    entries = {name: entries[name] for name in asked.only or entries}
+    for protocol in asked.protocol:
+        found = run(entries, tables, frame, protocol, seeds, asked)
+        print(f"\n## {asked.features}, {protocol}\n")
+        with pd.option_context("display.width", 200, "display.max_columns", 20):
+            print(table(found).round(3).to_string(index=False), flush=True)
+
+
+def run(entries, tables, frame, protocol, seeds, asked):
+    """Predictions of every system in every fold and condition."""
+    labelled = np.flatnonzero(frame["emotion"].notna())
+    speaker = kept_together(frame)
+    folds = make_folds(
+        protocol,
+        y=frame["emotion"].to_numpy(dtype=object)[labelled].astype(str),
+        corpus=frame["corpus"].to_numpy(dtype=object)[labelled],
+        speaker=speaker[labelled],
+    )
+    folder = work_folder(f"mtl_aug/{asked.features}")
+    tasks = [
+        delayed(_fold)(folder, name, entry, tables, frame, speaker, labelled, fold, seeds, asked)
+        for fold in folds
+        for name, entry in entries.items()
+    ]
+    return pd.concat(Parallel(n_jobs=asked.n_jobs, verbose=1)(tasks), ignore_index=True)
+
+
+def _fold(folder, name, entry, tables, frame, speaker, labelled, fold, seeds, asked):
+    what = (name, fold.name, list(seeds), labelled[fold.train], labelled[fold.test], _code())
+    file = folder / f"{hashlib.sha256(joblib.hash(what).encode()).hexdigest()[:20]}.parquet"
+    if file.exists():
+        return pd.read_parquet(file)
+    train, test = labelled[fold.train], labelled[fold.test]
+    if entry.unlabelled:
+        known = set(speaker[train])
+        others = np.flatnonzero(frame["emotion"].isna() & [who in known for who in speaker])
+        train = np.sort(np.concatenate([train, others]))
+    y = frame["emotion"].to_numpy(dtype=object)
+    y = np.where(pd.isna(y), None, y)
+    X = tables["original"].iloc[train]
+    metadata = {"speaker": speaker[train], "corpus": frame["corpus"].to_numpy(dtype=object)[train]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        estimator = clone(entry.estimator)
+        if asked.device != "auto" and hasattr(estimator.estimator[-1], "device"):
+            estimator.set_params(estimator__model__device=asked.device)
+        chosen = _choose(estimator, entry.grid, X, y[train], metadata, asked.features)
+        parts = []
+        for seed in seeds if is_random(estimator.estimator) else list(seeds)[:1]:
+            model = with_seed(clone(estimator).set_params(**chosen), seed)
+            model.set_params(random_state=0)  # (the copies are known: nothing to draw)
+            fit_routed(model, X, y[train], **metadata)
+            parts += [
+                part.assign(seed=seed) for part in _predict(model, tables, test, y[test], asked)
+            ]
+    found = pd.concat(parts, ignore_index=True)
+    row = found.pop("row").to_numpy()
+    found = found.assign(
+        system=name,
+        corpus=frame["corpus"].to_numpy(dtype=object)[row],
+        speaker=frame["speaker"].to_numpy(dtype=object)[row],
+        truth=y[row],
+        row=row,
+        chosen=repr(chosen),
+    )
+    found.to_parquet(file)
+    return found
+
+
+def _choose(estimator, grid, X, y, metadata, features):
+    """Searched on training rows alone; on log-mel the middle of the grid, for its cost."""
+    if not grid:
+        return {}
+    if features == "logmel":
+        return {name: values[0] for name, values in grid.items()}
+    several = len(set(metadata["corpus"])) > 1
+    inner = LeaveOneCorpusOut() if several else SpeakerKFold(INNER_FOLDS)
+    search = GridSearchCV(
+        with_seed(estimator, 0),
+        grid,
+        cv=UnlabelledInTraining(inner),
+        scoring=uar_scorer,
+        refit=False,
+        error_score="raise",
+    )
+    with config_context(enable_metadata_routing=True):
+        fit_routed(search, X, y, **metadata)
+    return search.best_params_
+
+
+def _predict(model, tables, test, truth, asked):
+    """Tables of predictions: condition, row, prediction."""
+    for condition, table in tables.items():
+        if condition == "original" or " dB" in condition:
+            predicted = model.predict(table.iloc[test])
+            name = "clean" if condition == "original" else condition
+            yield pd.DataFrame({"condition": name, "row": test, "prediction": predicted})
+    _, attacked = adversarial_robustness(
+        {"model": model.estimator_},
+        tables["original"].iloc[test],
+        truth.astype(str),
+        epsilons=EPSILONS,
+        return_predictions=True,
+        random_state=0,
+    )
+    for epsilon, part in attacked.groupby("epsilon"):
+        if epsilon > 0:
+            yield pd.DataFrame(
+                {
+                    "condition": f"FGSM {epsilon:g}",
+                    "row": test[part["row"].to_numpy()],
+                    "prediction": part["prediction"].to_numpy(),
+                }
+            )
+
+
+def _code():
+    """What the figures depend on beside the data: the text of this benchmark."""
+    folder = Path(__file__).resolve().parent
+    names = ("mtl_aug.py", "_mtl_aug_data.py", "_mtl_aug_systems.py")
+    return [(folder / name).read_text() for name in names]
+
+
+def table(found):
+    """UAR, mean over the corpora, by system and condition; gains beyond single-task and SVM."""
+    conditions = {"clean": ["clean"]}
+    conditions |= {
+        f"{snr} dB": [name for name in found["condition"].unique() if name.endswith(f", {snr} dB")]
+        for snr in SNRS
+    }
+    conditions |= {f"FGSM {epsilon:g}": [f"FGSM {epsilon:g}"] for epsilon in EPSILONS}
+    rows = []
+    for system, part in found.groupby("system", sort=False):
+        row = {"system": system}
+        for name, kinds in conditions.items():
+            uars = [recall_by_corpus(part[part["condition"] == kind]) for kind in kinds]
+            row[name] = float(np.mean([uar.mean() for uar in uars]))
+            if name == "clean":
+                row |= dict(uars[0])
+        for baseline in ("single-task", "+ augmentation", "SVM"):
+            other = found[(found["system"] == baseline) & (found["condition"] == "clean")]
+            if len(other) and baseline != system:
+                clean = part[part["condition"] == "clean"]
+                row[f"- {baseline}"], row[f"p ({baseline})"] = sign_flip(clean, other)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+if __name__ == "__main__":
+    main()
