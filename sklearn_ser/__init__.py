@@ -57,6 +57,7 @@ _LOCATIONS = {
         ),
         "neural_network": (
             "AdversarialTask",
+            "BatchSpecAugment",
             "ClassificationTask",
             "ConsistencyTask",
             "ContrastiveTask",

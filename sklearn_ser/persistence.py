@@ -84,6 +84,7 @@ _TRUSTED = {
     ),
     "sklearn_ser.neural_network": (
         "AdversarialTask",
+        "BatchSpecAugment",
         "ClassificationTask",
         "ConsistencyTask",
         "ContrastiveTask",

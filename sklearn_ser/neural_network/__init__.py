@@ -5,6 +5,7 @@ from sklearn_ser._lazy import lazy_attributes
 # On first use: only the network needs torch.
 _LOCATIONS = {
     "AdversarialTask": "sklearn_ser.neural_network._tasks",
+    "BatchSpecAugment": "sklearn_ser.neural_network._batch_augmenters",
     "ClassificationTask": "sklearn_ser.neural_network._tasks",
     "ConsistencyTask": "sklearn_ser.neural_network._tasks",
     "ContrastiveTask": "sklearn_ser.neural_network._tasks",

@@ -7,6 +7,7 @@ from skorch.helper import predefined_split
 
 from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network._averaging import WeightAverage
+from sklearn_ser.neural_network._batch_augmenters import resolve_batch_augmenters
 from sklearn_ser.neural_network._batches import EVALUATION_BATCH, SliceBatches
 from sklearn_ser.neural_network._callbacks import (
     BestWeights,
@@ -39,6 +40,7 @@ class TrainingSettings:
     weight_averaging: str | None
     loss_weighting: str
     mixup_alpha: float
+    batch_augmenters: list | None
     input_noise: float
     input_dropout: float
     monitor: str
@@ -183,6 +185,7 @@ def prepare(module, tasks):
 def _procedure(module, tasks, rows, settings, seed, device, horizon, epochs_before):
     perturbation = InputPerturbation(
         mixup_alpha=settings.mixup_alpha,
+        augmenters=resolve_batch_augmenters(settings.batch_augmenters),
         noise=settings.input_noise,
         dropout=settings.input_dropout,
         seed=seed,
