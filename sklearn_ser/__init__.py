@@ -76,6 +76,7 @@ _LOCATIONS = {
         "neural_network": (
             "AdversarialTask",
             "AdversarialTraining",
+            "BatchSpecAugment",
             "ClassificationTask",
             "ConsistencyTask",
             "ContrastiveTask",

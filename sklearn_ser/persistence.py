@@ -85,6 +85,7 @@ _TRUSTED = {
     "sklearn_ser.neural_network": (
         "AdversarialTask",
         "AdversarialTraining",
+        "BatchSpecAugment",
         "ClassificationTask",
         "ConsistencyTask",
         "ContrastiveTask",

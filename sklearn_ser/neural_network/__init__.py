@@ -6,6 +6,7 @@ from sklearn_ser._lazy import lazy_attributes
 _LOCATIONS = {
     "AdversarialTask": "sklearn_ser.neural_network._tasks",
     "AdversarialTraining": "sklearn_ser.neural_network._adversarial_training",
+    "BatchSpecAugment": "sklearn_ser.neural_network._batch_augmenters",
     "ClassificationTask": "sklearn_ser.neural_network._tasks",
     "ConsistencyTask": "sklearn_ser.neural_network._tasks",
     "ContrastiveTask": "sklearn_ser.neural_network._tasks",

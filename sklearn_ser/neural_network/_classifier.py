@@ -96,6 +96,10 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     mixup_alpha : float, default=0.0
         Above 0, the rows of a batch are mixed in pairs, with a share drawn from Beta(alpha, alpha),
         and every task learns both rows' targets by their shares [7]_.
+    batch_augmenters : list or None, default=None
+        What changes the inputs of each batch in training, one after the other, drawn anew in every
+        epoch: "specaugment", :class:`BatchSpecAugment`, or any object that is called with a batch
+        and a torch.Generator. What is reconstructed is the batch before that.
     input_noise : float, default=1.0
         Standard deviation of normal noise on the inputs in training, in units of each feature's
         own standard deviation over the training rows.
@@ -345,6 +349,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "weight_averaging": [StrOptions({"ema", "swa"}), None],
         "mixup_alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_augmenters": [list, tuple, None],
         "input_noise": [Interval(Real, 0, None, closed="left")],
         "input_dropout": [Interval(Real, 0, 1, closed="left")],
         "adversarial_training": [AdversarialTraining, None],
@@ -393,6 +398,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         max_grad_norm=None,
         weight_averaging=None,
         mixup_alpha=0.0,
+        batch_augmenters=None,
         input_noise=1.0,
         input_dropout=0.0,
         adversarial_training=None,
@@ -437,6 +443,7 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         self.max_grad_norm = max_grad_norm
         self.weight_averaging = weight_averaging
         self.mixup_alpha = mixup_alpha
+        self.batch_augmenters = batch_augmenters
         self.input_noise = input_noise
         self.input_dropout = input_dropout
         self.adversarial_training = adversarial_training

@@ -1,4 +1,4 @@
-"""What training does to the inputs of a batch: mixup, noise, dropout."""
+"""What training does to the inputs of a batch: mixup, augmentation, noise, dropout."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class Mix:
 
 
 class InputPerturbation:
-    """Mixes the rows of a batch with each other, then adds noise and zeroes values.
+    """Mixes the rows of a batch, lets augmenters change them, then adds noise and zeroes values.
 
     Parameters
     ----------
@@ -36,6 +36,8 @@ class InputPerturbation:
         Share of the values that are zeroed; the others are scaled up.
     seed : int
     device : str
+    augmenters : sequence of callable
+        Of a batch and a generator.
     scale : Tensor of shape (n_features,), optional
         Of each feature; 1 where not given.
 
@@ -44,18 +46,22 @@ class InputPerturbation:
     .. [1] Zhang, H. et al. (2018). mixup: Beyond Empirical Risk Minimization. ICLR 2018.
     """
 
-    def __init__(self, *, mixup_alpha, noise, dropout, seed, device, scale=None):
+    def __init__(self, *, mixup_alpha, noise, dropout, seed, device, augmenters=(), scale=None):
         self.mixup_alpha = mixup_alpha
         self.noise = noise
         self.dropout = dropout
         self.scale = 1.0 if scale is None else scale
         self.shares = numpy_stream(seed, "mixup share")
+        self.augmenters = [
+            (augment, torch_stream(seed, f"batch augmenter {place}"))
+            for place, augment in enumerate(augmenters)
+        ]
         self.partners = torch_stream(seed, "mixup partner")
         self.values = torch_stream(seed, "input noise", device)
 
     @property
     def active(self):
-        return bool(self.mixup_alpha or self.noise or self.dropout)
+        return bool(self.mixup_alpha or self.augmenters or self.noise or self.dropout)
 
     def __call__(self, x):
         """Perturb a batch.
@@ -63,16 +69,19 @@ class InputPerturbation:
         Returns
         -------
         clean, seen : Tensor or FrameBatch
-            Before and after noise and dropout.
+            Before and after augmentation, noise and dropout.
         mix : Mix or None
         """
         mix = None
         if self.mixup_alpha:
             mix = self._draw(len(x))
             x = _mixed(x, mix)
-        if isinstance(x, FrameBatch):
-            return x, x.with_frames(self._corrupted(x.frames)), mix
-        return x, self._corrupted(x), mix
+        seen = x
+        for augment, generator in self.augmenters:
+            seen = augment(seen, generator)
+        if isinstance(seen, FrameBatch):
+            return x, seen.with_frames(self._corrupted(seen.frames)), mix
+        return x, self._corrupted(seen), mix
 
     def _draw(self, n_rows):
         share = self.shares.beta(self.mixup_alpha, self.mixup_alpha)

@@ -197,7 +197,8 @@ class ReconstructionTask(Task):
         Of the task's loss in the sum; `aux_weight` of the network where None.
     target : {"clean", "augmented"}, default="clean"
         What is to come out: the row as it was given (a denoising autoencoder), or what the
-        encoder got, after `input_noise` and `input_dropout`. Both are after `mixup_alpha`.
+        encoder got, after `batch_augmenters`, `input_noise` and `input_dropout`. Both are after
+        `mixup_alpha`.
     time_bins : int, default=8
         Of frame sequences only.
     hidden_units : sequence of int, default=()

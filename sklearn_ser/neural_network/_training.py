@@ -9,6 +9,7 @@ from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network._adversarial_loss import AdversarialLoss
 from sklearn_ser.neural_network._adversarial_training import AdversarialTraining
 from sklearn_ser.neural_network._averaging import WeightAverage
+from sklearn_ser.neural_network._batch_augmenters import resolve_batch_augmenters
 from sklearn_ser.neural_network._batches import EVALUATION_BATCH, SliceBatches
 from sklearn_ser.neural_network._callbacks import (
     BestWeights,
@@ -41,6 +42,7 @@ class TrainingSettings:
     weight_averaging: str | None
     loss_weighting: str
     mixup_alpha: float
+    batch_augmenters: list | None
     input_noise: float
     input_dropout: float
     adversarial_training: AdversarialTraining | None
@@ -190,6 +192,7 @@ def _procedure(module, tasks, rows, settings, seed, device, horizon, epochs_befo
     scale = feature_spread(rows, tasks) if settings.input_noise or against else None
     perturbation = InputPerturbation(
         mixup_alpha=settings.mixup_alpha,
+        augmenters=resolve_batch_augmenters(settings.batch_augmenters),
         noise=settings.input_noise,
         dropout=settings.input_dropout,
         seed=seed,
