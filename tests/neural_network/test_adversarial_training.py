@@ -21,6 +21,8 @@ from sklearn_ser.neural_network import (
 )
 from sklearn_ser.neural_network._adversarial_loss import AdversarialLoss
 from sklearn_ser.neural_network._attack import Ball, without_dropout
+from sklearn_ser.neural_network._losses import MultiTaskLoss
+from sklearn_ser.neural_network._perturb import Mix
 from sklearn_ser.neural_network._sequences import FrameSequences
 
 METHODS = ("fgsm", "pgd", "vat")
@@ -201,6 +203,18 @@ def test_sequences_are_changed_frame_by_frame_and_nothing_else(frames):
         for row in range(7)
     ]
     assert together.item() == pytest.approx(np.mean(alone), rel=1e-9)
+
+
+@pytest.mark.parametrize("mix", [None, Mix(torch.tensor([2, 0, 1, 3]), 0.3)])
+def test_the_loss_of_y_alone_is_that_among_the_others(trained, mix):
+    loss = MultiTaskLoss(trained._fitted_tasks())
+    outputs = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    targets, weights = torch.tensor([0, 2, -1, 1]), torch.tensor([[1.0], [2.0], [0.0], [0.5]])
+    if mix is None:
+        (expected,) = loss.per_task([outputs], [targets], weights)
+    else:
+        (expected,) = loss.mixed([outputs], [targets], weights, mix)
+    assert loss.main(outputs, targets, weights[:, 0], mix) == expected
 
 
 # What it brings
