@@ -40,17 +40,46 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
 
     Parameters
     ----------
-    encoder : {"auto", "mlp", "attention", "layers"}, default="auto"
+    encoder : {"auto", "mlp", "attention", "layers", "frame_dnn", "lstm", "cnn_blstm", \
+            "conformer"} or a subclass of torch.nn.Module, default="auto"
         "mlp": fully connected layers over one row of features. "attention": such layers over
         each frame of a sequence, then attentive statistics pooling over time [2]_. "layers": for
         sequences that are the layers of a pretrained model, all of one length: a learned weighting
-        of the layers [3]_, then the mlp. "auto" is "mlp" for rows, "layers" for a table that says
-        that it holds layers (``attrs["frame_axis"]``, written by ``PretrainedEmbedding(layer=
-        "all")`` and kept by ``FrameScaler``), and "attention" for all other sequences. Lists and
-        arrays say nothing: name "layers" for those.
+        of the layers [3]_, then the mlp. "frame_dnn": layers over each frame, of which each gets
+        the utterance's targets, and whose posteriors are averaged; "lstm": LSTM layers over the
+        frames (both [1]_). "cnn_blstm": convolutions over time and frequency, LSTM layers in both
+        directions, attentive pooling [9]_. "conformer": self-attention and convolution over time
+        [10]_. "auto" is "mlp" for rows, "layers" for a table that says that it holds layers
+        (``attrs["frame_axis"]``, written by ``PretrainedEmbedding(layer="all")`` and kept by
+        ``FrameScaler``), and "attention" for all other sequences. Lists and arrays say nothing:
+        name "layers" for those.
+
+        A class of your own is made as ``encoder(n_features, **encoder_params)``. Its ``forward``
+        gets rows, (n, n_features), or with the class attribute ``on_frames = True`` padded
+        sequences, (n, longest, n_features), and their lengths, (n,); it returns (n, width).
+        `hidden_units`, `activation` and `dropout` do not reach it.
+    encoder_params : dict or None, default=None
+        Further parameters of the encoder, by name; those that are not given have their defaults.
+        Searched as ``encoder_params__pooling``. A class of your own takes what it takes.
+
+        - "mlp": ``residual`` (bool, False): from the second layer on, a layer as wide as the one
+          before it is a residual block.
+        - "attention": ``pooling`` ("attention" or "mean"; "attention").
+        - "frame_dnn": ``pooling`` ("frames", "mean" or "attention"; "frames": the heads answer
+          for every frame).
+        - "lstm": ``bidirectional`` (bool, False); ``pooling`` ("last", "frames", "mean" or
+          "attention"; "last").
+        - "cnn_blstm": ``channels`` (sequence of int, (16, 32, 64)) of each block, which halves
+          the frequencies; ``time_halvings`` (int, 2): so many blocks halve the time, too.
+        - "conformer": ``n_heads`` (int, 4); ``kernel_size`` (odd int, 15) of the convolution;
+          ``subsampling`` (int, 4): frames that are averaged to one first; ``pooling``
+          ("attention" or "mean"; "attention").
+        - "layers": none.
     hidden_units : sequence of int, default=(128,)
-        Width of each layer. The last is the width of the shared representation; "attention" gives
-        twice that, means and deviations.
+        Width of each layer; of "lstm" and "cnn_blstm" the units of each LSTM layer, in each
+        direction, of "conformer" the width of each block, all alike. The last is the width of the
+        shared representation; LSTM layers in both directions give twice that, and attentive
+        pooling twice again, means and deviations.
     activation : {"relu", "gelu", "tanh"}, default="relu"
     dropout : float, default=0.5
         Fraction of each layer's outputs that is zeroed in training, in [0, 1).
@@ -61,10 +90,10 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         their dtype is "Int64"). None is the single-task network, whatever `aux` is given. A mapping
         of names takes these tasks only, each a task object (:class:`ClassificationTask`,
         :class:`RegressionTask`, :class:`AdversarialTask`, :class:`ReconstructionTask`,
-        :class:`ContrastiveTask`) or a short name: "auto", "classification", "regression" (or
-        "mse"), "ccc", "adversarial", "reconstruction", "contrastive". A task takes the column of
-        `aux` that has its name, unless it names another. Parameters of tasks are set and searched
-        as ``tasks__gender__weight``.
+        :class:`ContrastiveTask`, :class:`ConsistencyTask`) or a short name: "auto",
+        "classification", "regression" (or "mse"), "ccc", "adversarial", "reconstruction",
+        "contrastive", "consistency". A task takes the column of `aux` that has its name, unless it
+        names another. Parameters of tasks are set and searched as ``tasks__gender__weight``.
     aux_weight : float, default=0.3
         Weight of the loss of every auxiliary task that names none; `y` has weight 1.
     loss_weighting : {"fixed", "uncertainty", "pcgrad"}, default="fixed"
@@ -277,6 +306,11 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
        https://arxiv.org/abs/1710.09412
     .. [8] Guo, C. et al. (2017). On Calibration of Modern Neural Networks. ICML 2017.
        https://arxiv.org/abs/1706.04599
+    .. [9] Latif, S. et al. (2022). Multitask Learning from Augmented Auxiliary Data for Improving
+       Speech Emotion Recognition. IEEE Transactions on Affective Computing.
+       https://arxiv.org/abs/2207.05298
+    .. [10] Gulati, A. et al. (2020). Conformer: Convolution-augmented Transformer for Speech
+       Recognition. Interspeech 2020. https://arxiv.org/abs/2005.08100
 
     Examples
     --------

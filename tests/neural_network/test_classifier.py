@@ -9,6 +9,9 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_ser.exceptions import MetadataError, SerError, TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier
+from sklearn_ser.neural_network._encoders import ENCODERS
+from sklearn_ser.neural_network._fitted_tasks import TASK_KINDS
+from sklearn_ser.neural_network._tasks import SHORT_NAMES
 
 
 def net(**parameters):
@@ -283,3 +286,43 @@ def test_what_a_fit_leaves_is_not_there_before():
     for name in ("history_", "net_"):
         with pytest.raises(NotFittedError):
             getattr(net(), name)
+
+
+def documented(parameter):
+    """What the docstring of the class says of a parameter."""
+    section = re.search(
+        r"\n    Parameters\n.*?\n    Attributes\n", MTLNeuralClassifier.__doc__, re.S
+    )
+    entries = re.split(r"\n    (?=\w[\w, ]* : )", section[0])
+    found = [entry for entry in entries if re.match(rf"[\w, ]*\b{parameter}\b[\w, ]* : ", entry)]
+    assert len(found) == 1, parameter
+    return found[0]
+
+
+def test_every_parameter_is_documented():
+    for parameter in MTLNeuralClassifier().get_params(deep=False):
+        documented(parameter)
+
+
+def test_every_encoder_and_its_parameters_are_documented():
+    names = re.search(r"\{(.*?)\}", documented("encoder"), re.S)[1]
+    assert set(re.findall(r'"(\w+)"', names)) == {"auto", *ENCODERS}
+    lines = re.findall(
+        r'\n        - "(\w+)": (.*?)(?=\n        - |\Z)', documented("encoder_params"), re.S
+    )
+    assert {name: re.findall(r"``(\w+)``\s+\(", text) for name, text in lines} == {
+        name: list(kind.own_parameters) for name, kind in ENCODERS.items()
+    }
+    for name, text in lines:
+        for parameter in ENCODERS[name].own_parameters.values():
+            default = parameter.default
+            shown = f'"{default}"' if isinstance(default, str) else str(default)
+            assert re.search(rf"[\s(]{re.escape(shown)}[):]", text), (name, shown)
+
+
+def test_every_task_is_documented():
+    text = documented("tasks")
+    named = re.search(r"short name: (.*?)\. A task", text, re.S)[1]
+    assert re.findall(r'"(\w+)"', named) == ["auto", *SHORT_NAMES]
+    objects = re.findall(r":class:`(\w+)`", text)
+    assert set(objects) == {kind.spec_type.__name__ for kind in TASK_KINDS.values()}
