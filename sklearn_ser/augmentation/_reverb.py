@@ -139,10 +139,9 @@ class AddReverb(AudioAugmenter):
         # Beyond the end of an utterance that is cut there, nothing of the room is heard.
         wet = fftconvolve(signal, room if self.tail else room[: n + direct])
         wet = wet[direct:] if self.tail else wet[direct : direct + n]
-        level = np.sqrt(np.mean(np.square(wet[:n]), dtype=np.float64))
-        if not level:
-            return signal
-        return wet * np.float32(np.sqrt(np.mean(np.square(signal), dtype=np.float64)) / level)
+        # Not np.dot, whose sum depends on the number of BLAS threads in its last digits.
+        energy = np.square(wet[:n]).sum()
+        return wet * np.sqrt(np.square(signal).sum() / energy) if energy else signal
 
 
 def synthetic_room(rt60, drr, rate, rng):
