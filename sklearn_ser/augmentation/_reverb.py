@@ -113,18 +113,18 @@ class AddReverb(AudioAugmenter):
 
     def _frozen(self):
         frozen = super()._frozen()
-        frozen._pool = self._new_pool()
+        frozen._listed = self._pool()
         return frozen
 
-    def _new_pool(self):
-        return Pool.of(self, "impulse_responses", _KEYWORDS, first_channel=True)
+    def _pool(self):
+        listed = getattr(self, "_listed", None)
+        return listed or Pool.of(self, "impulse_responses", _KEYWORDS, first_channel=True)
 
     def _contents(self):
-        pool = getattr(self, "_pool", None) or self._new_pool()
-        return {"impulse_responses": pool.content()}
+        return {"impulse_responses": self._pool().content()}
 
     def _augment(self, signal, rng):
-        kind = self._pool.draw(rng)
+        kind = self._pool().draw(rng)
         if isinstance(kind, str):
             room = synthetic_room(
                 draw(self.rt60, rng), draw(self.drr, rng), self.sampling_rate, rng
