@@ -141,7 +141,10 @@ class AddReverb(AudioAugmenter):
         wet = wet[direct:] if self.tail else wet[direct : direct + n]
         # Not np.dot, whose sum depends on the number of BLAS threads in its last digits.
         energy = np.square(wet[:n]).sum()
-        return wet * np.sqrt(np.square(signal).sum() / energy) if energy else signal
+        if not energy:
+            return signal
+        wet *= np.sqrt(np.square(signal).sum() / energy)
+        return wet
 
 
 def synthetic_room(rt60, drr, rate, rng):
