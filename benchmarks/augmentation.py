@@ -66,7 +66,8 @@ def pairs(folder):
         "Clip(share=)": (ours.Clip(share=(0, 0.4)), theirs.ClippingDistortion(0, 40, p=1.0)),
         "Clip()": (ours.Clip(), None),
         "TimeMask": (ours.TimeMask((0.05, 0.2)), theirs.TimeMask(0.05, 0.2, p=1.0)),
-        "Codec('mp3')": (ours.Codec("mp3"), mp3(theirs)),
+        "Codec('mp3')": (ours.Codec("mp3"), mp3(theirs, quality=7)),
+        "Codec('mp3'), quality=2": (ours.Codec("mp3"), mp3(theirs, quality=2)),
         "Codec('vorbis')": (ours.Codec("vorbis"), None),
         "Codec('opus')": (ours.Codec("opus"), None),
         "Codec('mulaw')": (ours.Codec("mulaw"), None),
@@ -79,12 +80,13 @@ def pairs(folder):
     return found
 
 
-def mp3(theirs):
+def mp3(theirs, quality):
+    """LAME of the bit rates that ours has on average; of quality 7 by default, 0 is the best."""
     try:
         import fast_mp3_augment  # noqa: F401
     except ImportError:
         return None
-    return theirs.Mp3Compression(16, 48, p=1.0)
+    return theirs.Mp3Compression(16, 48, quality=quality, p=1.0)
 
 
 def prepared(folder, name, whose, from_file):

@@ -127,18 +127,15 @@ class AudiomentationsAugmenter(AudioAugmenter):
 @contextmanager
 def _global_generators(rng):
     """The global generators, seeded from `rng`, for the thread that is in here; then as before."""
-    # Seeded apart from the global ones, so that what those do meanwhile cannot matter.
-    python = random.Random(int(rng.integers(2**63))).getstate()
-    numpy = np.random.RandomState(int(rng.integers(2**32))).get_state(legacy=False)
     with _LENDING:
-        before = random.getstate(), np.random.get_state(legacy=False)  # noqa: NPY002
+        python, numpy = random.getstate(), np.random.get_state(legacy=False)  # noqa: NPY002
         try:
-            random.setstate(python)
-            np.random.set_state(numpy)  # noqa: NPY002
+            random.seed(int(rng.integers(2**63)))
+            np.random.seed(int(rng.integers(2**32)))  # noqa: NPY002
             yield
         finally:
-            random.setstate(before[0])
-            np.random.set_state(before[1])  # noqa: NPY002
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002
 
 
 def _content(name, value):

@@ -21,7 +21,7 @@ from sklearn_ser.exceptions import AudioError
 _IRRELEVANT = {"train_only": True, "random_state": None, "audio": "file"}
 
 #: Samples of a signal that its generator is made from.
-_MOST_HASHED = 4096
+_MOST_HASHED = 1024
 
 
 class AudioAugmenter(Augmenter, metaclass=ABCMeta):
@@ -169,7 +169,8 @@ class AugmentedAudio(DerivedAudio):
                 f"utterance, or one with NaN or Inf: expected finite samples"
             )
         peak = max(-low, high)
-        return (made * (made.dtype.type(TOP / peak)) if peak > TOP else made).astype(np.float32)
+        made = made * made.dtype.type(TOP / peak) if peak > TOP else made
+        return made.astype(np.float32, copy=False)
 
     def recipe(self):
         return [self.augmenter, self.seed]
@@ -210,7 +211,7 @@ def with_audio(X, cells, made, audio):
 def utterance_generator(seed, purpose, signal):
     """A generator of an utterance's own: the same for the same samples, wherever they stand.
 
-    Of a long signal it is made from some thousands of samples that lie evenly in it: that tells
+    Of a long signal it is made from about a thousand samples that lie evenly in it: that tells
     utterances apart as well as all of them would, and takes a tenth of the time.
 
     Parameters

@@ -113,18 +113,18 @@ class AddReverb(AudioAugmenter):
 
     def _frozen(self):
         frozen = super()._frozen()
-        frozen._pool = self._new_pool()
+        frozen._listed = self._pool()
         return frozen
 
-    def _new_pool(self):
-        return Pool.of(self, "impulse_responses", _KEYWORDS, first_channel=True)
+    def _pool(self):
+        listed = getattr(self, "_listed", None)
+        return listed or Pool.of(self, "impulse_responses", _KEYWORDS, first_channel=True)
 
     def _contents(self):
-        pool = getattr(self, "_pool", None) or self._new_pool()
-        return {"impulse_responses": pool.content()}
+        return {"impulse_responses": self._pool().content()}
 
     def _augment(self, signal, rng):
-        kind = self._pool.draw(rng)
+        kind = self._pool().draw(rng)
         if isinstance(kind, str):
             room = synthetic_room(
                 draw(self.rt60, rng), draw(self.drr, rng), self.sampling_rate, rng
@@ -139,10 +139,12 @@ class AddReverb(AudioAugmenter):
         # Beyond the end of an utterance that is cut there, nothing of the room is heard.
         wet = fftconvolve(signal, room if self.tail else room[: n + direct])
         wet = wet[direct:] if self.tail else wet[direct : direct + n]
-        level = np.sqrt(np.mean(np.square(wet[:n]), dtype=np.float64))
-        if not level:
+        # Not np.dot, whose sum depends on the number of BLAS threads in its last digits.
+        energy = np.square(wet[:n]).sum()
+        if not energy:
             return signal
-        return wet * np.float32(np.sqrt(np.mean(np.square(signal), dtype=np.float64)) / level)
+        wet *= np.sqrt(np.square(signal).sum() / energy)
+        return wet
 
 
 def synthetic_room(rt60, drr, rate, rng):
