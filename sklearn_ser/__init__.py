@@ -11,13 +11,25 @@ _LOCATIONS = {
     name: f"sklearn_ser.{module}"
     for module, names in {
         "augmentation": (
+            "AddNoise",
+            "AddReverb",
+            "AudiomentationsAugmenter",
             "AugmentingClassifier",
+            "Clip",
+            "Codec",
             "CutMix",
             "FeatureNoise",
             "Gain",
             "Mixup",
+            "PitchShift",
             "SpecAugment",
+            "SpeedPerturbation",
+            "TelephoneBand",
+            "TempoPerturbation",
+            "TimeMask",
+            "TimeShift",
             "TimeWarp",
+            "VocalTractLengthPerturbation",
         ),
         "datasets": (
             "Corpus",

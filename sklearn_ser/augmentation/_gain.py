@@ -68,4 +68,4 @@ class Gain(AudioAugmenter):
         check_range(self, "gain_db", Interval(Real, -100, 100, closed="both"))
 
     def _augment(self, signal, rng):
-        return signal * np.float64(10.0 ** (draw(self.gain_db, rng) / 20.0))
+        return signal * np.float32(10.0 ** (draw(self.gain_db, rng) / 20.0))

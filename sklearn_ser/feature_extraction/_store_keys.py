@@ -177,7 +177,10 @@ def _tagged(tag, *parts):
 def _parameters(extractor, without):
     """Parameters by name, encoded one by one so that an error can name the one."""
     parameters = {}
-    for name, value in extractor.get_params(deep=False).items():
+    values = extractor.get_params(deep=False)
+    if hasattr(extractor, "_contents"):  # of augmenters: files count by their bytes, not by name
+        values |= extractor._contents()
+    for name, value in values.items():
         if name not in without:
             try:
                 parameters[name] = encoded(value)

@@ -1,0 +1,189 @@
+"""AddReverb: the sound of a room."""
+
+from numbers import Real
+
+import numpy as np
+from scipy.signal import fftconvolve
+from sklearn.utils._param_validation import Interval
+
+from sklearn_ser.augmentation._base import AudioAugmenter
+from sklearn_ser.augmentation._ranges import check_range, draw
+from sklearn_ser.augmentation._sources import Pool, entries_of
+
+_KEYWORDS = ("synthetic",)
+#: Seconds between the direct sound and the first of a synthetic room's reflections.
+_FIRST_REFLECTION = 0.0025
+#: The direct sound is the first peak of at least this share of the largest one ...
+_DIRECT = 0.5
+#: ... and what comes more than so many seconds before it is none of the room's.
+_BEFORE_DIRECT = 0.001
+
+
+class AddReverb(AudioAugmenter):
+    """Let the speech sound in a room, by convolution with an impulse response.
+
+    The direct sound stays where it is in time (the delay from source to microphone is taken out),
+    and the level stays (RMS over the utterance's own duration). Of an impulse response the direct
+    sound is the first peak of at least half the largest value.
+
+    Parameters
+    ----------
+    impulse_responses : str, path, array, (array, rate), or list of these, default="synthetic"
+        "synthetic" makes a room for each utterance: the direct sound, followed from 2.5 ms on by
+        Gaussian noise that decays exponentially (Polack's model, [1]_), of reverberation time
+        `rt60` and direct-to-reverberant ratio `drr`. Or files, folders of files, or samples, as of
+        :class:`AddNoise`; of several channels the first counts (a mean would be a comb filter).
+    rt60 : float or (float, float), default=(0.2, 0.8)
+        Seconds in which the reverberation of a synthetic room falls by 60 dB.
+    drr : float or (float, float), default=(0.0, 12.0)
+        Direct-to-reverberant energy ratio of a synthetic room, in dB.
+    tail : bool, default=False
+        Whether the reverberation after the end is kept, which makes the audio longer by the
+        length of the impulse response.
+    p : float, default=1.0
+        Share of the utterances that are changed.
+    audio : str, default="file"
+        Column of X that holds the audio.
+    sampling_rate : int or float, default=16000
+        Rate in Hz that the audio is changed and handed on at.
+    train_only : bool, default=True
+        `transform` hands the audio on untouched; only `fit_transform` (so `fit` of a Pipeline) and
+        `augment` change it.
+    random_state : int, RandomState instance or None, default=None
+        An int gives an utterance the same change wherever it stands.
+
+    Raises
+    ------
+    AudioError
+        As of :class:`AddNoise`.
+
+    References
+    ----------
+    .. [1] J.-D. Polack, "La transmission de l'énergie sonore dans les salles", thesis, Université
+       du Maine, 1988.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ser.audio import read_audio
+    >>> from sklearn_ser.augmentation import AddReverb
+    >>> click = np.zeros(8000, "float32")
+    >>> click[800] = 0.5
+    >>> room = read_audio(AddReverb(rt60=0.3, drr=0.0, random_state=0).augment([click])["file"][0])
+    >>> len(room), int(np.abs(room).argmax())
+    (8000, 800)
+    """
+
+    _parameter_constraints = {
+        "impulse_responses": "no_validation",
+        "rt60": [Real, tuple, list],
+        "drr": [Real, tuple, list],
+        "tail": ["boolean"],
+        **AudioAugmenter._parameter_constraints,
+    }
+
+    def __init__(
+        self,
+        impulse_responses="synthetic",
+        *,
+        rt60=(0.2, 0.8),
+        drr=(0.0, 12.0),
+        tail=False,
+        p=1.0,
+        audio="file",
+        sampling_rate=16000,
+        train_only=True,
+        random_state=None,
+    ):
+        self.impulse_responses = impulse_responses
+        self.rt60 = rt60
+        self.drr = drr
+        self.tail = tail
+        self.p = p
+        self.audio = audio
+        self.sampling_rate = sampling_rate
+        self.train_only = train_only
+        self.random_state = random_state
+
+    def _validate_params(self):
+        super()._validate_params()
+        check_range(self, "rt60", Interval(Real, 0.01, 20, closed="both"))
+        check_range(self, "drr", Interval(Real, -60, 60, closed="both"))
+        entries_of(self, "impulse_responses", _KEYWORDS)
+
+    def _frozen(self):
+        frozen = super()._frozen()
+        frozen._pool = self._new_pool()
+        return frozen
+
+    def _new_pool(self):
+        return Pool.of(self, "impulse_responses", _KEYWORDS, first_channel=True)
+
+    def _contents(self):
+        pool = getattr(self, "_pool", None) or self._new_pool()
+        return {"impulse_responses": pool.content()}
+
+    def _augment(self, signal, rng):
+        kind = self._pool.draw(rng)
+        if isinstance(kind, str):
+            room = synthetic_room(
+                draw(self.rt60, rng), draw(self.drr, rng), self.sampling_rate, rng
+            )
+            direct = 0
+        else:
+            room = kind.read(self.sampling_rate, first_channel=True).wave
+            direct = direct_sound(room, self.sampling_rate)
+            first = max(0, direct - round(_BEFORE_DIRECT * self.sampling_rate))
+            room, direct = room[first:], direct - first
+        n = len(signal)
+        # Beyond the end of an utterance that is cut there, nothing of the room is heard.
+        wet = fftconvolve(signal, room if self.tail else room[: n + direct])
+        wet = wet[direct:] if self.tail else wet[direct : direct + n]
+        # Not np.dot, whose sum depends on the number of BLAS threads in its last digits.
+        energy = np.square(wet[:n]).sum()
+        return wet * np.sqrt(np.square(signal).sum() / energy) if energy else signal
+
+
+def synthetic_room(rt60, drr, rate, rng):
+    """An impulse response of exponentially decaying noise, its direct sound first.
+
+    Parameters
+    ----------
+    rt60 : float
+        Seconds.
+    drr : float
+        Direct-to-reverberant energy ratio in dB.
+    rate : float
+        Hz.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of float32
+        As long as `rt60`.
+    """
+    room = np.zeros(max(2, round(rt60 * rate)), dtype=np.float32)
+    first = min(max(1, round(_FIRST_REFLECTION * rate)), len(room) - 1)
+    decay = np.exp(np.arange(len(room) - first) * (-np.log(1000.0) / (rt60 * rate)))
+    tail = rng.standard_normal(len(room) - first, dtype=np.float32) * decay
+    room[first:] = tail * (10.0 ** (-drr / 20.0) / np.sqrt(np.sum(np.square(tail))))
+    room[0] = 1
+    return room
+
+
+def direct_sound(room, rate):
+    """The sample of an impulse response at which the direct sound arrives.
+
+    Parameters
+    ----------
+    room : ndarray of shape (n_samples,)
+    rate : float
+        Hz.
+
+    Returns
+    -------
+    int
+    """
+    size = np.abs(room)
+    onset = int(np.argmax(size >= _DIRECT * size.max()))
+    return onset + int(np.argmax(size[onset : onset + round(0.001 * rate) + 1]))
