@@ -139,7 +139,7 @@ class TimeWarp(FrameAugmenter):
     >>> from sklearn_ser.augmentation import TimeWarp
     >>> ramp = np.arange(12.0)[:, None]
     >>> TimeWarp(random_state=1).augment([ramp])[0].ravel().round(1)
-    array([ 0. ,  0.8,  1.6,  2.3,  3.1,  3.9,  4.7,  5.4,  6.2,  7. ,  9. ,11. ])
+    array([ 0. ,  0.8,  1.6,  2.3,  3.1,  3.9,  4.7,  5.4,  6.2,  7. ,  9. , 11. ])
     """
 
     _parameter_constraints = {
