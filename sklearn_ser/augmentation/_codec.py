@@ -34,6 +34,9 @@ class Codec(AudioAugmenter):
     that does not take the sampling rate gets the next higher one that it takes (resampled with
     soxr and back); G.711 gets 8 kHz, the only one it is made for, and so ends at 4 kHz.
 
+    Of 3 s of speech, mp3 and opus take some 20 to 60 ms, vorbis 10 and G.711 1: a feature store
+    pays where the same copies are extracted more than once.
+
     Parameters
     ----------
     codec : str or sequence of str, default=("mp3", "vorbis", "opus", "mulaw", "alaw")

@@ -99,16 +99,18 @@ class AddNoise(AudioAugmenter):
 
     def _frozen(self):
         frozen = super()._frozen()
-        frozen._pool = Pool.of(self, "noises", COLOURS)
+        frozen._listed = Pool.of(self, "noises", COLOURS)
         return frozen
 
+    def _pool(self):
+        return getattr(self, "_listed", None) or Pool.of(self, "noises", COLOURS)
+
     def _contents(self):
-        pool = getattr(self, "_pool", None) or Pool.of(self, "noises", COLOURS)
-        return {"noises": pool.content()}
+        return {"noises": self._pool().content()}
 
     def _augment(self, signal, rng):
         ratio = 10.0 ** (-draw(self.snr, rng) / 20.0)
-        kind = self._pool.draw(rng)
+        kind = self._pool().draw(rng)
         if isinstance(kind, str):
             noise = coloured_noise(kind, len(signal), self.sampling_rate, rng)
         else:

@@ -113,18 +113,18 @@ class AddReverb(AudioAugmenter):
 
     def _frozen(self):
         frozen = super()._frozen()
-        frozen._pool = self._new_pool()
+        frozen._listed = self._pool()
         return frozen
 
-    def _new_pool(self):
-        return Pool.of(self, "impulse_responses", _KEYWORDS, first_channel=True)
+    def _pool(self):
+        listed = getattr(self, "_listed", None)
+        return listed or Pool.of(self, "impulse_responses", _KEYWORDS, first_channel=True)
 
     def _contents(self):
-        pool = getattr(self, "_pool", None) or self._new_pool()
-        return {"impulse_responses": pool.content()}
+        return {"impulse_responses": self._pool().content()}
 
     def _augment(self, signal, rng):
-        kind = self._pool.draw(rng)
+        kind = self._pool().draw(rng)
         if isinstance(kind, str):
             room = synthetic_room(
                 draw(self.rt60, rng), draw(self.drr, rng), self.sampling_rate, rng
@@ -141,7 +141,10 @@ class AddReverb(AudioAugmenter):
         wet = wet[direct:] if self.tail else wet[direct : direct + n]
         # Not np.dot, whose sum depends on the number of BLAS threads in its last digits.
         energy = np.square(wet[:n]).sum()
-        return wet * np.sqrt(np.square(signal).sum() / energy) if energy else signal
+        if not energy:
+            return signal
+        wet *= np.sqrt(np.square(signal).sum() / energy)
+        return wet
 
 
 def synthetic_room(rt60, drr, rate, rng):

@@ -250,4 +250,5 @@ def _stretched(step, signal, n_samples, factor=1.0, semitones=0.0):
     stretch.setTransposeSemitones(semitones)
     made = np.ravel(stretch.process(np.ascontiguousarray(signal[np.newaxis])))
     # Its length is truncated, not rounded; a signal shorter than its window may give still less.
-    return np.pad(made[:n_samples], (0, max(0, n_samples - len(made))))
+    missing = n_samples - len(made)
+    return np.pad(made, (0, missing)) if missing > 0 else made[:n_samples]

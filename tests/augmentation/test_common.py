@@ -317,3 +317,15 @@ def test_whatever_comes_in_sound_audio_goes_out(step, audio, seed):
 def test_parameters_are_checked(step, message):
     with pytest.raises(ValueError, match=message):
         step.fit(None)
+
+
+@pytest.mark.corpora
+@every_step
+def test_real_speech(step, shared):
+    paths = sorted((shared / "corpora" / "emodb" / "audio").rglob("*.*"))[::180]
+    assert len(paths) >= 2
+    sources = list(open_audio(paths))
+    for made, source in zip(open_audio(step.augment(paths)), sources, strict=True):
+        assert len(made) == pytest.approx(len(source), rel=0.25)
+        assert 0.1 < made.std() / source.std() < 10
+        assert not np.array_equal(made, source)

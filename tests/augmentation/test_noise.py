@@ -7,7 +7,7 @@ from scipy.signal import welch
 
 from sklearn_ser import make_speech_corpus
 from sklearn_ser.audio import open_audio, read_audio
-from sklearn_ser.augmentation import AddNoise, _sources
+from sklearn_ser.augmentation import AddNoise, _recording
 from sklearn_ser.augmentation._cache import BoundedCache
 from sklearn_ser.augmentation._colours import COLOURS, coloured_noise
 from sklearn_ser.exceptions import AudioError
@@ -141,8 +141,8 @@ def test_entries_are_drawn_equally_often_and_files_within_a_folder(tmp_path):
 def test_a_long_file_is_read_part_by_part(tmp_path, monkeypatch):
     path = tmp_path / "hour.wav"
     soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=80000), 16000)
-    monkeypatch.setattr(_sources, "_LONGEST_KEPT", 4.0)
-    monkeypatch.setattr(_sources, "_read", None)
+    monkeypatch.setattr(_recording, "_LONGEST_KEPT", 4.0)
+    monkeypatch.setattr(_recording, "_read", None)
     step = AddNoise(3.0, path, sampling_rate=11025, random_state=0)
     signal = tone(11025)
     noisy = read_audio(step.augment([signal])["file"][0], 11025)
