@@ -98,6 +98,7 @@ _LOCATIONS = {
         "recipes": (
             "make_dnn_elm",
             "make_lstm_elm",
+            "make_mtl_aug",
             "make_multi_task_net",
             "make_single_task_net",
             "make_svm_baseline",

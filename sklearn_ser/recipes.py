@@ -8,11 +8,12 @@ by the training set.
 
 from numbers import Integral
 
-from sklearn.base import BaseEstimator
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
+from sklearn_ser._recipe_mtl_aug import make_mtl_aug
+from sklearn_ser._recipe_steps import FEATURES, FRAME_FEATURES, audio_step, frame_step
 from sklearn_ser.metrics import uar_scorer
 from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.preprocessing import FrameScaler, GroupScaler, SkipFailedRows
@@ -22,13 +23,11 @@ __all__ = [
     "FRAME_FEATURES",
     "make_dnn_elm",
     "make_lstm_elm",
+    "make_mtl_aug",
     "make_multi_task_net",
     "make_single_task_net",
     "make_svm_baseline",
 ]
-
-FEATURES = ("ge2e", "egemaps", "both")
-FRAME_FEATURES = ("logmel", "egemaps")
 
 #: Strong regularisation suits few speakers and standardised features; the search may go weaker.
 SVM_C_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
@@ -107,7 +106,7 @@ def make_svm_baseline(
         n_jobs=n_jobs,
         error_score="raise",
     )
-    step = _audio_step(features, n_jobs, on_error, store)
+    step = audio_step(features, n_jobs, on_error, store)
     if step is None:
         return search
     return Pipeline([("features", step), ("search", SkipFailedRows(search))])
@@ -264,7 +263,7 @@ def make_lstm_elm(
 def _make_net(features, scale_by, n_jobs, on_error, store, net_params):
     from sklearn_ser.neural_network import MTLNeuralClassifier
 
-    step = _audio_step(features, n_jobs, on_error, store)
+    step = audio_step(features, n_jobs, on_error, store)
     steps = [] if step is None else [("features", step)]
     return Pipeline(
         [
@@ -278,7 +277,7 @@ def _make_net(features, scale_by, n_jobs, on_error, store, net_params):
 def _make_elm(features, n_jobs, on_error, store, random_state, network):
     from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures, MTLNeuralClassifier
 
-    step = _frame_step(features, n_jobs, on_error, store)
+    step = frame_step(features, n_jobs, on_error, store)
     released = {
         "encoder_params": {"pooling": "frames"},
         "dropout": 0.0,
@@ -299,39 +298,3 @@ def _make_elm(features, n_jobs, on_error, store, random_state, network):
             ("elm", ELMClassifier(random_state=random_state)),
         ]
     )
-
-
-def _frame_step(features, n_jobs, on_error, store):
-    from sklearn_ser.feature_extraction import LogMelSpectrogram, OpenSmileExtractor
-
-    if features is None or isinstance(features, BaseEstimator):
-        return features
-    settings = {"n_jobs": n_jobs, "on_error": on_error, "store": store}
-    if features == "logmel":
-        return LogMelSpectrogram(**settings)
-    if features == "egemaps":
-        return OpenSmileExtractor("eGeMAPSv02", "lld", **settings)
-    raise ValueError(
-        f"features must be one of {list(FRAME_FEATURES)}, a transformer or None, got {features!r}"
-    )
-
-
-def _audio_step(features, n_jobs, on_error, store):
-    from sklearn_ser.feature_extraction import OpenSmileExtractor, SpeakerEmbedding
-
-    if features is None or isinstance(features, BaseEstimator):
-        return features
-    if features not in FEATURES:
-        raise ValueError(
-            f"features must be one of {list(FEATURES)}, a transformer or None, got {features!r}"
-        )
-    settings = {"n_jobs": n_jobs, "on_error": on_error, "store": store}
-    ge2e = SpeakerEmbedding(**settings)
-    if features == "ge2e":
-        return ge2e
-    egemaps = OpenSmileExtractor("eGeMAPSv02", **settings)
-    if features == "egemaps":
-        return egemaps
-    # pandas output keeps the ids, which a plain FeatureUnion would turn into bare numbers.
-    union = FeatureUnion([("egemaps", egemaps), ("ge2e", ge2e)], verbose_feature_names_out=False)
-    return union.set_output(transform="pandas")

@@ -5,6 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn import config_context
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils._repr_html.estimator import _VisualBlock
@@ -16,6 +17,12 @@ from sklearn_ser.augmentation._named import NestedAugmenters, named_augmenters
 from sklearn_ser.utils._alignment import refuse_other_orders
 from sklearn_ser.utils._meta import InnerAttributes, inner_has
 from sklearn_ser.utils._routing import arguments_through, routing_is_on
+
+
+def _has_auxiliary_predictions(meta):
+    inner = getattr(meta, "estimator_", meta.estimator)
+    last = inner.steps[-1][1] if isinstance(inner, Pipeline) else inner
+    return hasattr(last, "predict_aux")
 
 
 class AugmentingClassifier(NestedAugmenters, MetaEstimatorMixin, InnerAttributes, BaseEstimator):
@@ -217,9 +224,11 @@ class AugmentingClassifier(NestedAugmenters, MetaEstimatorMixin, InnerAttributes
         """
         return self._fitted().decision_function(X)
 
-    @available_if(inner_has("predict_aux"))
+    @available_if(_has_auxiliary_predictions)
     def predict_aux(self, X):
         """Auxiliary predictions of the inner estimator, the augmentation's kind among them.
+
+        Of a Pipeline, which has none itself, those of its last step.
 
         Parameters
         ----------
@@ -229,7 +238,12 @@ class AugmentingClassifier(NestedAugmenters, MetaEstimatorMixin, InnerAttributes
         -------
         DataFrame of n_samples rows
         """
-        return self._fitted().predict_aux(X)
+        inner = self._fitted()
+        if hasattr(inner, "predict_aux"):
+            return inner.predict_aux(X)
+        # A Pipeline of one step has nothing before it.
+        before = inner[:-1].transform(X) if len(inner.steps) > 1 else X
+        return inner.steps[-1][1].predict_aux(before)
 
     @available_if(inner_has("transform"))
     def transform(self, X):

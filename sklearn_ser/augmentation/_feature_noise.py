@@ -31,7 +31,7 @@ class FeatureNoise(Augmenter):
     >>> import numpy as np
     >>> from sklearn_ser.augmentation import FeatureNoise
     >>> FeatureNoise(random_state=0).augment(np.zeros((1, 3))).round(2)
-    array([[-0.  ,  0.06,  0.04]])
+    array([[ 0.04, -0.01,  0.05]])
     """
 
     _augments = "features"

@@ -45,22 +45,21 @@ def fit_on_rows(meta, augmenters, seed, X, y, metadata):
         What it was fitted on.
     """
     n_rows = _num_samples(X)
+    if y is None and (meta.resampler is not None or any(map(_needs_labels, augmenters.values()))):
+        raise ValueError("y is None, and samplers and augmenters that mix rows need labels.")
     labelled = _labelled(meta.estimator, y, n_rows)
     base = TrainingRows.of(X, ORIGINAL)
     if meta.resampler is not None:
         base = resampled(meta.resampler, base, y, labelled, seed)
-    by_stage = {True: {}, False: {}}
-    for name, augmenter in augmenters.items():
-        by_stage[_is_of_features(augmenter)][name] = augmenter
-    extraction = leading_audio_steps(meta.estimator) if by_stage[True] else []
-    parts = copies_of(base, by_stage[False], meta.copies, seed, y, labelled)
-    rows = joined([base, *parts])
+    late = {name: each for name, each in augmenters.items() if _is_of_features(each)}
+    early = {name: each for name, each in augmenters.items() if name not in late}
+    extraction = leading_audio_steps(meta.estimator) if late else []
+    rows = joined([base, *copies_of(base, early, meta.copies, seed, y, labelled)])
     if extraction:
         steps = Pipeline([(name, clone(step)) for name, step in extraction])
         rows.X = steps.fit_transform(rows.X)
         base = rows.take(np.arange(len(base)))
-    parts = copies_of(base, by_stage[True], meta.copies, seed, y, labelled)
-    rows = joined([rows, *parts])
+    rows = joined([rows, *copies_of(base, late, meta.copies, seed, y, labelled)])
     if not meta.keep_original:
         rows = rows.take(np.flatnonzero(~rows.original))
     labels = None if y is None else _safe_indexing(_without_index(y), rows.labels)
@@ -68,8 +67,9 @@ def fit_on_rows(meta, augmenters, seed, X, y, metadata):
     if extraction:
         estimator = Pipeline(estimator.steps[len(extraction) :])
     taken, made = _metadata(meta, metadata, X, n_rows, rows, bool(augmenters))
-    prepared = with_split_originals(estimator, rows.sources, rows.original, unseen=sorted(made))
-    made |= {SOURCES: rows.sources, ORIGINAL_ROWS: rows.original}
+    made_up = _made_up_speakers(meta.estimator, {**taken, **made}, rows)
+    prepared = with_split_originals(estimator, rows.sources, rows.original, unseen=list(made_up))
+    made |= {SOURCES: rows.sources, ORIGINAL_ROWS: rows.original, **made_up}
     asking = let_ask_for_weights(prepared) if "sample_weight" in made else set()
     given = {**arguments_through(meta, "fit", taken), **arguments_for(prepared, "fit", made)}
     if (rows.weights != 1).any():
@@ -88,6 +88,10 @@ def _is_of_features(augmenter):
     return getattr(first, "_augments", None) == "features"
 
 
+def _needs_labels(augmenter):
+    return hasattr(augmenter, "augment_rows")
+
+
 def _labelled(estimator, y, n_rows):
     """Rows with a label. Only the estimator says whether -1 is one."""
     if y is None or np.ndim(y) != 1:
@@ -95,9 +99,10 @@ def _labelled(estimator, y, n_rows):
     return ~np.asarray(pd.isna(without_marks(estimator, np.asarray(y, dtype=object))), dtype=bool)
 
 
-def _without_index(y):
-    """y without an index, which rows that were copied do not have."""
-    return y.reset_index(drop=True) if isinstance(y, pd.Series | pd.DataFrame) else y
+def _without_index(values):
+    """Values without an index, which would say nothing of rows that were copied."""
+    is_pandas = isinstance(values, pd.Series | pd.DataFrame)
+    return values.reset_index(drop=True) if is_pandas else values
 
 
 def _metadata(meta, given, X, n_rows, rows, with_kinds):
@@ -111,8 +116,8 @@ def _metadata(meta, given, X, n_rows, rows, with_kinds):
                 f"{name} has {len(value)} rows and X has {n_rows}: give one value per row of X."
             )
     taken = _check_method_params(X, other, rows.sources[:, 0])
-    taken = {name: _reset(value) for name, value in taken.items()}
-    made = _ids(meta.estimator, taken, X, rows)
+    taken = {name: _without_index(value) for name, value in taken.items()}
+    made = {} if "groups" in taken else _named_speakers(taken, X, rows)
     for name, value in {"aux": aux, "sample_weight": weights}.items():
         if value is not None:
             (taken if name in given else made)[name] = value
@@ -126,10 +131,6 @@ def _check_weighted(estimator, given):
             f"{type(estimator).__name__} takes none: leave that augmenter out, or take an "
             "estimator with sample weights."
         )
-
-
-def _reset(value):
-    return value.reset_index(drop=True) if isinstance(value, pd.Series | pd.DataFrame) else value
 
 
 def _weights(given, n_rows, rows):
@@ -154,23 +155,41 @@ def _aux(task, given, n_rows, rows, with_kinds):
     else:
         first, second = (table.iloc[side].reset_index(drop=True) for side in rows.sources.T)
         agree = (first == second).fillna(False).astype(bool) & ~rows.synthetic[:, None]
-        taken = first.where(agree)
+        taken = _maskable(first, agree).where(agree)
     if with_kinds:
         taken = taken.assign(**{task: pd.Series(rows.kinds, index=taken.index, dtype=object)})
     return taken if len(taken.columns) else None
 
 
-def _ids(estimator, taken, X, rows):
-    """Speakers for an estimator that asks for them and was given none.
+def _maskable(table, kept):
+    """The table with whole numbers and booleans that can be missing, where some have to be.
 
-    Those that X names: a step inside may lose them. Else each row is a speaker of its own, so that
-    copies stay together, unless the estimator knows of copies.
+    As floats, codes of classes would look like values.
     """
-    if "speaker" in taken or "groups" in taken:
+    nullable = {"i": "Int64", "u": "Int64", "b": "boolean"}
+    kinds = {
+        name: nullable[table[name].dtype.kind]
+        for name in table.columns
+        if getattr(table[name].dtype, "kind", "O") in nullable and not kept[name].all()
+    }
+    return table.astype(kinds)
+
+
+def _named_speakers(taken, X, rows):
+    """The speakers that X names, where none were given: a step inside may lose them."""
+    speakers = None if "speaker" in taken else find_id(X, "speaker")
+    if speakers is None:
         return {}
-    speakers = find_id(X, "speaker")
-    if speakers is not None:
-        return {"speaker": np.asarray(speakers, dtype=object)[rows.sources[:, 0]]}
+    return {"speaker": np.asarray(speakers, dtype=object)[rows.sources[:, 0]]}
+
+
+def _made_up_speakers(estimator, known, rows):
+    """Each row as a speaker of its own, so that copies stay together, where no speakers are known.
+
+    Not for an estimator that knows of copies.
+    """
+    if "speaker" in known or "groups" in known:
+        return {}
     if consumed(estimator, "fit", {SOURCES: rows.sources}):
         return {}
     return dict.fromkeys(("speaker", "groups"), rows.sources[:, 0])

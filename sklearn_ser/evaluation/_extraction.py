@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from sklearn_ser.augmentation import AugmentingClassifier
 from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.feature_extraction._leading import leading_audio_steps
 
@@ -54,6 +55,11 @@ def _split_search(search):
 
 def _as_list(grids):
     return [grids] if hasattr(grids, "keys") else list(grids)
+
+
+def that_predicts(model):
+    """The fitted estimator that predicts: of an AugmentingClassifier, the one within."""
+    return model.estimator_ if isinstance(model, AugmentingClassifier) else model
 
 
 def audio_steps(estimator):

@@ -5,7 +5,13 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from sklearn_ser.evaluation._data import select_data
-from sklearn_ser.evaluation._extraction import audio_steps, extract, split_extraction, with_ids
+from sklearn_ser.evaluation._extraction import (
+    audio_steps,
+    extract,
+    split_extraction,
+    that_predicts,
+    with_ids,
+)
 from sklearn_ser.evaluation._fold import probability_columns
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.utils._failed import failed_rows
@@ -74,7 +80,7 @@ def predict_table(model, X, *, verbose=0):
 
     Parameters
     ----------
-    model : fitted Pipeline
+    model : fitted Pipeline, or AugmentingClassifier of one
         From audio to emotion.
     X : pandas.DataFrame
         Audio column and, where known, id columns.
@@ -87,6 +93,7 @@ def predict_table(model, X, *, verbose=0):
         One row per recording: `label`, one ``p_<label>`` per class where the model gives
         probabilities, one ``aux_<task>`` per auxiliary task, and `error` (None where all is well).
     """
+    model = that_predicts(model)
     extraction, _ = split_extraction(model)
     if not extraction:
         raise AudioError(

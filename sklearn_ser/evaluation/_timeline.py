@@ -6,7 +6,7 @@ import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_params
 
 from sklearn_ser._audio_cell import path_of
-from sklearn_ser.evaluation._extraction import audio_steps, split_extraction
+from sklearn_ser.evaluation._extraction import audio_steps, split_extraction, that_predicts
 from sklearn_ser.evaluation._model import predict_table
 from sklearn_ser.preprocessing import sliding_windows
 
@@ -71,7 +71,7 @@ def predict_timeline(model, X, window=4.0, hop=2.0, *, min_window=None, verbose=
     >>> timeline["start"].tolist()[:3]
     [0.0, 0.5, 1.0]
     """
-    extraction, _ = split_extraction(model)
+    extraction, _ = split_extraction(that_predicts(model))
     steps = [found for _, step in extraction for found in audio_steps(step)]
     audio = steps[0].audio if steps else "file"
     shortest = shortest_window(model)
@@ -95,6 +95,6 @@ def predict_timeline(model, X, window=4.0, hop=2.0, *, min_window=None, verbose=
 
 def shortest_window(model):
     """Seconds that a window must have for each audio step of a model."""
-    extraction, _ = split_extraction(model)
+    extraction, _ = split_extraction(that_predicts(model))
     steps = [found for _, step in extraction for found in audio_steps(step)]
     return max((step._min_duration for step in steps), default=0.0)

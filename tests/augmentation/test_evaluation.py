@@ -14,7 +14,7 @@ from sklearn_ser import (
     make_speech_corpus,
 )
 from sklearn_ser.augmentation import FeatureNoise
-from sklearn_ser.evaluation import fit_model
+from sklearn_ser.evaluation import fit_model, predict_table, predict_timeline
 from sklearn_ser.preprocessing import GroupScaler
 
 
@@ -28,6 +28,9 @@ def test_cross_corpus_validate_from_audio(tmp_path):
     assert result.predictions["prediction"].notna().all()
     fitted = fit_model(model, frame, aux=())
     assert fitted.n_rows_ == {"original": 16, "soft": 16}
+    table = predict_table(fitted, frame[["file"]])
+    assert table["label"].tolist() == fitted.predict(frame[["file"]]).tolist()
+    assert len(predict_timeline(fitted, frame[["file"]].iloc[:1], window=0.5, hop=0.25)) > 1
 
 
 def test_cross_corpus_validate_of_features():

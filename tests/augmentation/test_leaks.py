@@ -180,6 +180,18 @@ def test_made_up_speakers_serve_no_splitter(recorder, rows):
             AugmentingClassifier(search, Mark()).fit(X, y)
 
 
+def test_speakers_that_X_names_reach_an_inner_splitter(rows):
+    X, y, speaker = rows
+    X = X.set_index(pd.Index(speaker, name="speaker"))
+    search = GridSearchCV(Spy(), {"C": [1.0]}, cv=SpeakerKFold(3))
+    lost = make_pipeline(StandardScaler(with_mean=False, with_std=False), search)
+    AugmentingClassifier(lost, FeatureNoise(0.0)).fit(X, y)
+    asked = questions()
+    assert len(asked) == 3
+    for trained, rows_asked, _ in asked:
+        assert not set(trained // 10) & set(rows_asked // 10)
+
+
 def watched_splits(monkeypatch):
     """What early stopping holds out, each time."""
     splits = []

@@ -187,6 +187,7 @@ def test_the_weights_are_those_of_the_rows(recorder):
     assert mixed["age"].isna().all()
     assert 0.2 < mixed["gender"].isna().mean() < 0.8
     assert seen["aux"].iloc[:20].notna().all(axis=None)
+    assert seen["aux"]["gender"].dtype == "Int64"  # codes of classes, not values
 
 
 def test_rows_without_a_label_are_not_mixed(recorder):
@@ -219,3 +220,8 @@ def test_in_a_file(tmp_path):
 def test_bad_parameters():
     with pytest.raises(ValueError, match="'least' parameter of Mixup must be a float in the range"):
         mix(Mixup(least=0.5), features())
+
+
+def test_without_labels():
+    with pytest.raises(ValueError, match="y is None, and samplers and augmenters that mix rows"):
+        AugmentingClassifier(StandardScaler(), Mixup()).fit(features())
