@@ -143,7 +143,7 @@ class MultiTaskNet(NeuralNet):
             losses = self.criterion_.per_task(outputs, targets, weights, inputs, frame_batch)
         else:
             losses = self.criterion_.mixed(outputs, targets, weights, mix, inputs, frame_batch)
-        self.criterion_.weighting.backward(losses, weights, self.module_)
+        self.criterion_.weighting.backward(losses, self.criterion_.counted, self.module_)
         self.notify(
             "on_grad_computed",
             named_parameters=TeeGenerator(self.module_.named_parameters()),

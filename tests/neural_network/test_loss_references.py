@@ -348,7 +348,9 @@ def test_rows_without_a_partner_do_not_count():
     outputs = normal(4, 4, seed=8)
     targets = torch.tensor([[0], [0], [1], [2]])
     weights = torch.ones(4, 1, dtype=torch.float64)
-    (pair,) = case.loss().per_task([outputs], [targets], weights)
+    loss = case.loss()
+    (pair,) = loss.per_task([outputs], [targets], weights)
     torch.testing.assert_close(pair, contrast(outputs, targets, weights[:, 0], None))
-    (none,) = case.loss().per_task([outputs], [torch.arange(4)[:, None]], weights)
-    assert none == 0.0
+    assert loss.counted == 1.0  # it is a mean over the two
+    (none,) = loss.per_task([outputs], [torch.arange(4)[:, None]], weights)
+    assert (none, loss.counted) == (0.0, 0.0)
