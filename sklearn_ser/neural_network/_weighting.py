@@ -95,7 +95,14 @@ class PCGrad(FixedWeighting):
 
     def backward(self, losses, counted, module):
         weighted = [losses[place] * self.base[place] for place in self.active]
+        heads = [
+            parameter for place in self.active for parameter in module.heads[place].parameters()
+        ]
+        for parameter, gradient in zip(heads, _gradient(sum(weighted), heads), strict=True):
+            parameter.grad = gradient
         shared = [part for part in module.encoder.parameters() if part.requires_grad]
+        if not shared:  # an encoder without anything to learn
+            return
         gradients = [
             torch.cat([part.flatten() for part in _gradient(loss, shared)]) for loss in weighted
         ]
@@ -109,11 +116,6 @@ class PCGrad(FixedWeighting):
                     tiny = torch.finfo(inner.dtype).tiny
                     kept = kept - inner / torch.dot(against, against).clamp_min(tiny) * against
             total += kept
-        heads = [
-            parameter for place in self.active for parameter in module.heads[place].parameters()
-        ]
-        for parameter, gradient in zip(heads, _gradient(sum(weighted), heads), strict=True):
-            parameter.grad = gradient
         sizes = [parameter.numel() for parameter in shared]
         for parameter, gradient in zip(shared, total.split(sizes), strict=True):
             parameter.grad = gradient.view_as(parameter)

@@ -1,5 +1,6 @@
 """Every encoder: no part in it for the company of a sequence, parameters of its own, learning."""
 
+import pickle
 import re
 
 import numpy as np
@@ -216,6 +217,50 @@ def test_a_class_of_ones_own(speech, frames):
     model = own(Frames).fit(frames.X, frames.y)
     alone = np.vstack([model.predict_proba(frames.X.iloc[[row]]) for row in range(5)])
     np.testing.assert_allclose(model.predict_proba(frames.X)[:5], alone, atol=1e-6)
+
+
+class Tied(nn.Module):
+    """Two layers of one weight, and two buffers of one tensor."""
+
+    def __init__(self, n_features):
+        super().__init__()
+        self.first, self.second = (
+            nn.Linear(n_features, n_features),
+            nn.Linear(n_features, n_features),
+        )
+        self.second.weight = self.first.weight
+        self.register_buffer("scale", torch.full((n_features,), 0.5))
+        self.register_buffer("same", self.scale)
+
+    def forward(self, x):
+        return self.second(self.first(x * self.scale).relu()) * self.same
+
+
+def test_tied_weights_stay_tied(speech):
+    model = own(Tied, encoder_params=None).fit(speech.X, speech.y)
+    encoder = model.net_.module_.encoder.module
+    assert encoder.second.weight is encoder.first.weight
+    again = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(again.predict_proba(speech.X), model.predict_proba(speech.X))
+    further = clone(model).set_params(refit=False, early_stopping=False).fit(speech.X, speech.y)
+    before = further.transform(speech.X)
+    further.partial_fit(speech.X, speech.y)
+    assert not np.array_equal(further.transform(speech.X), before)
+
+
+class Nothing(nn.Module):
+    def __init__(self, n_features):
+        super().__init__()
+
+    def forward(self, x):
+        return x
+
+
+@pytest.mark.parametrize("scheme", ["fixed", "uncertainty", "pcgrad"])
+def test_an_encoder_may_have_nothing_to_learn(speech, scheme):
+    model = own(Nothing, encoder_params=None, loss_weighting=scheme, max_epochs=30)
+    model.set_params(learning_rate=0.05).fit(speech.X, speech.y, aux=speech.aux)
+    assert model.score(speech.X, speech.y) > 0.7
 
 
 class Flat(Rows):
