@@ -72,22 +72,23 @@ class EpochRecorder(Callback):
         self.lowest = {}
 
     def on_epoch_end(self, net, **kwargs):
-        row = {"epoch": len(net.history)}
+        # (the net's history may begin with epochs that a callback has read from a file)
+        row = {"epoch": len(self.record.epochs) + 1}
         weights = net.criterion_.weighting.current()
         for part in ("train", "valid"):
-            losses = net.history[-1].get(f"{part}_losses")
+            losses = net.epoch_.get(f"{part}_losses")
             if losses is None:
                 continue
             row[f"{part}_loss"] = float(np.nansum(losses * weights))
             for task, loss in zip(self.tasks, losses, strict=True):
                 row[f"{part}_loss_{task.name}"] = float(loss)
-        for name, score in net.history[-1].get("valid_scores", {}).items():
+        for name, score in net.epoch_.get("valid_scores", {}).items():
             row[f"valid_score_{name}"] = score
         for task, weight in zip(self.tasks, weights, strict=True):
             row[f"weight_{task.name}"] = float(weight)
         # Of a task without a target in these rows there is no loss, which is no divergence.
-        there = net.history[-1]["train_labelled"] & (np.array(self.weights) > 0.0)
-        if not np.isfinite(net.history[-1]["train_losses"][there]).all():
+        there = net.epoch_["train_labelled"] & (np.array(self.weights) > 0.0)
+        if not np.isfinite(net.epoch_["train_losses"][there]).all():
             raise diverged(f"the loss was not finite in epoch {row['epoch']}")
         self.record.epochs.append(row)
         self.record.best_epoch = row["epoch"]

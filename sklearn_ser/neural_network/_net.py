@@ -93,6 +93,13 @@ class MultiTaskNet(NeuralNet):
     Parameters
     ----------
     procedure : Procedure
+
+    Attributes
+    ----------
+    epoch_ : dict
+        Arrays of the last epoch: ``train_losses`` and ``valid_losses``, one of each task,
+        ``train_labelled`` and ``valid_labelled``, whether any row has its target, and the dict
+        ``valid_scores``. Not in the history, which skorch's callbacks write as JSON.
     """
 
     interrupted_ = False
@@ -182,10 +189,11 @@ class MultiTaskNet(NeuralNet):
         if training and self.procedure.average is not None:
             self.procedure.average.after_epoch(self.procedure.done)  # what is validated next
         means, labelled = _mean_losses(losses, weights)
-        self.history.record(f"{prefix}_losses", means)
-        self.history.record(f"{prefix}_labelled", labelled)
+        if training:
+            self.epoch_ = {}
+        self.epoch_ |= {f"{prefix}_losses": means, f"{prefix}_labelled": labelled}
         if not training:
-            self.history.record("valid_scores", self._scores())
+            self.epoch_["valid_scores"] = self._scores()
 
     def _forward(self, x):
         """The outputs of all heads, and the batch where they are of its frames."""
