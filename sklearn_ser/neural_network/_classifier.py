@@ -101,7 +101,8 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     class_weight : "balanced", dict or None, default=None
         Weights of the classes of `y` in its loss, as everywhere in scikit-learn.
     label_smoothing, focal_gamma, logit_adjustment : float, default=0.0
-        Of the loss of `y`; see :class:`ClassificationTask`.
+        Of the loss of `y`; see :class:`ClassificationTask`. With ``class_weight="balanced"``,
+        `logit_adjustment` makes up for the classes' frequencies a second time: take one of the two.
     max_epochs : int, default=100
         Most passes over the training rows.
     batch_size : int or None, default=64
