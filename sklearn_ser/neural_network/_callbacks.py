@@ -10,7 +10,8 @@ from sklearn_ser.exceptions import SerError
 class StopTraining(Exception):
     """Ends the training in good order, after an epoch.
 
-    skorch's own sign for this is KeyboardInterrupt, which cannot be told from a person's Ctrl-C.
+    skorch's own sign for this is KeyboardInterrupt, which cannot be told from a person's Ctrl-C:
+    it is taken for it where skorch's EarlyStopping raises it.
     """
 
 

@@ -171,7 +171,8 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         skorch callbacks. They find ``train_loss``, ``valid_loss`` and the other columns of
         `history_` in the history of the net that they are given, and are called as they are, not
         copied: by every network in turn, and again in a training anew (`refit`), where those that
-        monitor held-out rows (skorch's EarlyStopping) are left out. In ``on_train_end`` the net
+        monitor held-out rows (skorch's EarlyStopping) are left out. EarlyStopping, or a subclass,
+        ends a training; KeyboardInterrupt from any other is Ctrl-C. In ``on_train_end`` the net
         has the weights that are kept. ``clone``, and so a search, copies a callback by its
         parameters: its other attributes must have names that end in an underscore. A model file
         (:func:`~sklearn_ser.save_model`) is written without them.

@@ -190,6 +190,8 @@ def _how_far(estimator, members, place, member):
         )
     if member.interrupted == "refit":
         after = "while the network was trained anew on all rows (refit=True)"
+    if member.interrupted == "calibration":
+        after = "while its temperature was looked for (calibrate=True), which stays 1"
     if member.interrupted == "self-training":
         after = f"after round {len(member.rounds) - 1} of self-training"
     return f"{after}: the network is fitted with the weights of epoch {member.best_epoch}"
@@ -293,7 +295,8 @@ def _refuse_other_network(estimator, architecture):
     if len(estimator._weights) != estimator.n_estimators:
         raise ValueError(
             f"n_estimators is {estimator.n_estimators} now, and {len(estimator._weights)} networks "
-            "were fitted: set warm_start=False to begin anew."
+            f"were fitted: set n_estimators={len(estimator._weights)} to go on with these, or "
+            "warm_start=False and call fit to begin anew."
         )
 
 

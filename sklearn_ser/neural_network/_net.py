@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from skorch import NeuralNet
+from skorch.callbacks import EarlyStopping
 from skorch.utils import TeeGenerator
 from torch import nn
 
@@ -122,12 +123,23 @@ class MultiTaskNet(NeuralNet):
             return self
 
     def notify(self, method_name, **cb_kwargs):
+        if method_name == "on_train_end":
+            try:
+                return super().notify(method_name, **cb_kwargs)
+            except KeyboardInterrupt:  # the training itself is over
+                self.interrupted_ = True
+                return None
         if method_name != "on_epoch_end":
             return super().notify(method_name, **cb_kwargs)
-        try:
-            return super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt:  # how skorch's own callbacks, such as EarlyStopping, end training
-            raise StopTraining from None
+        getattr(self, method_name)(self, **cb_kwargs)
+        for _, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **cb_kwargs)
+            except KeyboardInterrupt:
+                if isinstance(callback, EarlyStopping):  # how skorch's own ends training
+                    raise StopTraining from None
+                raise  # a person's Ctrl-C
+        return None
 
     def evaluated_weights(self):
         """A copy of the weights that are validated: the averaged ones where there are."""
