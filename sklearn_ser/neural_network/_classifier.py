@@ -152,9 +152,9 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         probabilities are predicted.
     calibrate : bool, default=False
         Divide the outputs for `y` by a temperature that fits the held-out rows best [8]_: honest
-        probabilities, and of one network the same labels (of several, each has its own). Where
-        nothing can be held out it is 1, with a warning. Without early stopping the rows are held
-        out for this alone.
+        probabilities, and of one network the same labels (of several, each has its own); those of
+        single frames (:meth:`predict_frame_proba`) are as they are. Where nothing can be held out
+        it is 1, with a warning. Without early stopping the rows are held out for this alone.
     unlabelled : -1, "nan" or None, default=None
         What marks a row without a label in `y`. Such rows train the auxiliary tasks only. None:
         every row has a label.
