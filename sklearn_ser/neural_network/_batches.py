@@ -12,7 +12,11 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch.utils.data import Dataset
 
 from sklearn_ser.neural_network._fitted_tasks import Labels
-from sklearn_ser.neural_network._sequences import FrameSequences, batches_by_length
+from sklearn_ser.neural_network._sequences import (
+    FrameSequences,
+    batches_by_length,
+    without_lone_row,
+)
 
 #: Rows that are only evaluated go through the network in batches of at most this size.
 EVALUATION_BATCH = 4096
@@ -168,23 +172,27 @@ class SliceBatches:
     batch_size : int
     generator : torch.Generator, optional
         Orders the rows anew in each epoch. None: the rows come in their own order.
+    lone_row : bool, default=True
+        Whether the last batch may be of one row, where others are of more; if not, that row joins
+        the batch before.
     """
 
-    def __init__(self, dataset, batch_size, generator=None):
+    def __init__(self, dataset, batch_size, generator=None, *, lone_row=True):
         self.dataset = dataset
         self.batch_size = batch_size
         self.generator = generator
-
-    def __len__(self):
-        return -(-len(self.dataset) // self.batch_size)
+        self.lone_row = lone_row
 
     def __iter__(self):
         rows = self.dataset
         if self.generator is not None:
             order = torch.randperm(len(rows), generator=self.generator)
             rows = rows.take(order.to(rows.x.device))
-        for start in range(0, len(rows), self.batch_size):
-            yield rows[start : start + self.batch_size]
+        sizes = [len(part) for part in torch.arange(len(rows)).split(self.batch_size)]
+        start = 0
+        for size in sizes if self.lone_row else without_lone_row(sizes):
+            yield rows[start : start + size]
+            start += size
 
 
 def evaluation_batches(x):

@@ -108,7 +108,8 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     batch_size : int or None, default=64
         Most rows per step. Sequences are batched by like length, and a step has at most 65,536
         frames, padding and rows of weight 0 counted: fewer rows, where they are long. None takes
-        all rows at once, however many frames they have.
+        all rows at once, however many frames they have. A single row that is left over joins
+        another step where `encoder` is a class of your own, which may have batch normalisation.
     learning_rate : float, default=0.001
         Of AdamW.
     lr_schedule : {"constant", "linear", "cosine"}, default="constant"

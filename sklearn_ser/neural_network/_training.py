@@ -18,6 +18,7 @@ from sklearn_ser.neural_network._callbacks import (
 )
 from sklearn_ser.neural_network._losses import MultiTaskLoss
 from sklearn_ser.neural_network._net import MultiTaskNet, Procedure
+from sklearn_ser.neural_network._own_encoder import OwnEncoder
 from sklearn_ser.neural_network._perturb import InputPerturbation, feature_spread
 from sklearn_ser.neural_network._random import torch_stream
 from sklearn_ser.neural_network._sequences import LengthBatches
@@ -137,7 +138,8 @@ def train(
         *(settings.callbacks or []),
         *patience,
     ]
-    limits = {}
+    # A class of a user's own may have batch normalisation, which takes no single row.
+    limits = {"iterator_train__lone_row": not isinstance(module.encoder, OwnEncoder)}
     if module.encoder.on_frames and settings.batch_size is None:
         limits["iterator_train__most_frames"] = None
     weighting = LOSS_WEIGHTINGS[settings.loss_weighting](

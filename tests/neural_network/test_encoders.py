@@ -9,6 +9,7 @@ import torch
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_ser.neural_network import MTLNeuralClassifier
@@ -261,6 +262,56 @@ def test_an_encoder_may_have_nothing_to_learn(speech, scheme):
     model = own(Nothing, encoder_params=None, loss_weighting=scheme, max_epochs=30)
     model.set_params(learning_rate=0.05).fit(speech.X, speech.y, aux=speech.aux)
     assert model.score(speech.X, speech.y) > 0.7
+
+
+class Normed(nn.Module):
+    """Batch normalisation takes no single row."""
+
+    def __init__(self, n_features):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(n_features, 4), nn.BatchNorm1d(4), nn.ReLU())
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+class NormedFrames(Normed):
+    on_frames = True
+
+    def forward(self, frames, lengths):
+        return self.layers(frames.sum(dim=1) / lengths[:, None])
+
+
+class Sizes(Callback):
+    """Notes the rows of each step."""
+
+    def __init__(self):
+        self.sizes_ = []
+
+    def on_batch_begin(self, net, batch=None, training=None, **kwargs):
+        self.sizes_.append(len(batch[1][1]))
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "expected"), [(128, [64, 64]), (129, [64, 65]), (130, [64, 64, 2]), (62, [62])]
+)
+def test_no_single_row_is_left_to_a_class_of_ones_own(speech, n_rows, expected):
+    sizes = Sizes()
+    given = {"encoder_params": None, "early_stopping": False, "callbacks": [sizes]}
+    own(Normed, **given).fit(speech.X[:n_rows], speech.y[:n_rows])
+    assert sizes.sizes_ == expected * 3
+
+
+@pytest.mark.parametrize(("n_rows", "n_larger"), [(33, 1), (65, 1), (81, 1), (120, 0)])
+def test_no_single_sequence_is_left_to_a_class_of_ones_own(frames, n_rows, n_larger):
+    """Rows are dealt from pools of 8 batches: the last pool, too, may be of one row."""
+    sizes = Sizes()
+    given = {"encoder_params": None, "early_stopping": False, "callbacks": [sizes]}
+    model = own(NormedFrames, batch_size=4, **given)
+    model.fit(frames.sequences[:n_rows], frames.y[:n_rows])
+    assert sum(sizes.sizes_) == 3 * n_rows
+    assert sizes.sizes_.count(5) == 3 * n_larger
+    assert set(sizes.sizes_) <= {4, 5}
 
 
 class Flat(Rows):
