@@ -122,7 +122,8 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         Longer gradients are scaled down to this length.
     weight_averaging : {"ema", "swa"} or None, default=None
         Validate and keep averaged weights: an exponential moving average over steps (0.99), or
-        the mean over the epochs of the second half of training [6]_.
+        the mean over the epochs of the second half of training [6]_: beyond half of `max_epochs`,
+        and in the training anew of `refit` beyond half of its own, whenever early stopping came.
     mixup_alpha : float, default=0.0
         Above 0, the rows of a batch are mixed in pairs, with a share drawn from Beta(alpha, alpha),
         and every task learns both rows' targets by their shares [7]_.

@@ -7,6 +7,7 @@ import torch
 from sklearn.utils import check_random_state
 
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
+from sklearn_ser.neural_network._averaging import SWA_START
 from sklearn_ser.neural_network._batches import pack_rows
 from sklearn_ser.neural_network._callbacks import check_callbacks
 from sklearn_ser.neural_network._encoders import choose_encoder
@@ -119,6 +120,7 @@ def _fit_network(estimator, X, y, aux, groups, sample_weight, continued, one_epo
         )
     if not one_epoch:
         _warn_of_unlearnt_guesses(tasks, members, estimator.max_epochs)
+        _warn_of_idle_averaging(estimator, members, interrupted)
     if one_epoch and continued:
         _add_history(estimator, members)
     estimator.classes_ = tasks[0].classes
@@ -277,6 +279,21 @@ def _warn_of_unlearnt_guesses(tasks, members, max_epochs):
                 "early_stopping=False.",
                 TrainingWarning,
             )
+
+
+def _warn_of_idle_averaging(estimator, members, interrupted):
+    anew = estimator.refit and members[0].split["n_valid"]
+    if estimator.weight_averaging != "swa" or interrupted or anew:
+        return
+    begins = SWA_START * estimator.max_epochs
+    best = max(member.best_epoch for member in members)
+    if best <= begins:
+        warn_user(
+            f'weight_averaging="swa" has averaged nothing: it begins after {begins:g} of '
+            f"max_epochs={estimator.max_epochs} epochs, and the weights that are kept are of epoch "
+            f'{best}. Lower max_epochs, set refit=True, or take "ema".',
+            TrainingWarning,
+        )
 
 
 def _refuse_other_network(estimator, architecture):

@@ -199,7 +199,7 @@ class MultiTaskNet(NeuralNet):
                 weights.append(batch[1][1])
                 self.notify("on_batch_end", batch=batch, training=training, loss=losses[-1])
         if training and self.procedure.average is not None:
-            self.procedure.average.after_epoch(self.procedure.done)  # what is validated next
+            self.procedure.average.after_epoch()  # what is validated next
         means, labelled = _mean_losses(losses, weights)
         if training:
             self.epoch_ = {}

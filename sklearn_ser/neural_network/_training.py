@@ -201,7 +201,8 @@ def _procedure(module, tasks, rows, settings, seed, device, horizon, epochs_befo
         warmup=settings.warmup,
         max_grad_norm=settings.max_grad_norm,
         perturbation=perturbation if perturbation.active else None,
-        average=None if kind is None else WeightAverage(kind, module),
+        # (not of the horizon: a training anew is shorter, and would end before it begins)
+        average=None if kind is None else WeightAverage(kind, module, settings.max_epochs),
         autocast=mixed_precision(settings.mixed_precision, device, rows.weights.dtype),
     )
 
