@@ -112,6 +112,13 @@ class AuxiliaryPredictions:
         ------
         ValueError
             If the encoder gives one representation for a sequence.
+
+        Notes
+        -----
+        Frames are not calibrated. The temperature of `calibrate` is of an utterance: of one
+        network, ``predict_proba`` gives the mean of these probabilities over the frames, raised to
+        the power 1 / temperature and scaled to sum to 1, which changes no label. To divide the
+        outputs of frames by it would make neither frames nor their mean honest.
         """
         check_is_fitted(self)
         tasks = self._fitted_tasks()

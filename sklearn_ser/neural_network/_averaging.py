@@ -19,6 +19,8 @@ class WeightAverage:
         Exponential moving average over steps, or the mean of the weights after each epoch of the
         second half of the training [1]_.
     module : torch.nn.Module
+    n_epochs : int
+        Of the training, at most.
 
     References
     ----------
@@ -26,8 +28,10 @@ class WeightAverage:
        Generalization. UAI 2018.
     """
 
-    def __init__(self, kind, module):
+    def __init__(self, kind, module, n_epochs):
         self.kind = kind
+        self.first = SWA_START * n_epochs  # averages epochs after this one
+        self.epoch = 0
         self.live = list(module.parameters())
         self.average = [parameter.detach().clone() for parameter in self.live]
         self.count = 0
@@ -37,11 +41,12 @@ class WeightAverage:
             self.count += 1
             self._move(1.0 - min(EMA_DECAY, self.count / (self.count + 10.0)))
 
-    def after_epoch(self, done):
-        """Take the weights of an epoch in, after which the share `done` of training is over."""
+    def after_epoch(self):
+        """Take the weights of an epoch in."""
+        self.epoch += 1
         if self.kind == "swa":
             # Before it begins, the average is the latest weights.
-            self.count = self.count + 1 if done > SWA_START else 0
+            self.count = self.count + 1 if self.epoch > self.first else 0
             self._move(1.0 / max(self.count, 1))
 
     @torch.no_grad()

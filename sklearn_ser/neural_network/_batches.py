@@ -12,7 +12,11 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch.utils.data import Dataset
 
 from sklearn_ser.neural_network._fitted_tasks import Labels
-from sklearn_ser.neural_network._sequences import FrameSequences, batches_by_length
+from sklearn_ser.neural_network._sequences import (
+    FrameSequences,
+    batches_by_length,
+    without_lone_row,
+)
 
 #: Rows that are only evaluated go through the network in batches of at most this size.
 EVALUATION_BATCH = 4096
@@ -29,12 +33,15 @@ class ResidentRows(Dataset):
         row, or none (k is 0) where targets are made of the batch.
     weights : Tensor of shape (n_rows, n_tasks)
         0 where the row has no target for the task.
+    plain_weights : Tensor of shape (n_rows, n_tasks), optional
+        The same without the weights of classes, for `priors`; where not given, there are none.
     """
 
-    def __init__(self, x, targets, weights):
+    def __init__(self, x, targets, weights, plain_weights=None):
         self.x = x
         self.targets = targets
         self.weights = weights
+        self.plain_weights = weights if plain_weights is None else plain_weights
 
     def __len__(self):
         return len(self.x)
@@ -46,12 +53,15 @@ class ResidentRows(Dataset):
     def take(self, rows):
         """The same kind of object with only these rows, in this order."""
         x, (targets, weights) = self[rows]
-        return ResidentRows(x, targets, weights)
+        return ResidentRows(x, targets, weights, self.plain_weights[rows])
 
     def priors(self, tasks):
-        """Share of each class by the rows' weights, of each task; None without labels."""
+        """Share of each class by the rows' weights, of each task; None without labels.
+
+        Weights of classes do not count: "balanced" ones would make all shares equal.
+        """
         shares = []
-        for task, target, weight in zip(tasks, self.targets, self.weights.T, strict=True):
+        for task, target, weight in zip(tasks, self.targets, self.plain_weights.T, strict=True):
             share = None
             if isinstance(task, Labels):
                 known = target >= 0
@@ -64,7 +74,8 @@ class ResidentRows(Dataset):
     def to(self, device):
         """The same rows on another device."""
         targets = [target.to(device) for target in self.targets]
-        return ResidentRows(self.x.to(device), targets, self.weights.to(device))
+        weights, plain_weights = self.weights.to(device), self.plain_weights.to(device)
+        return ResidentRows(self.x.to(device), targets, weights, plain_weights)
 
 
 def pack_rows(data, tasks):
@@ -87,10 +98,12 @@ def pack_rows(data, tasks):
     packed += [_targets(task, data, codes) for task in aux_tasks]
     dtype = data.weights.dtype
     targets = [target if target.dtype.kind == "i" else target.astype(dtype) for target, _ in packed]
+    plain_weights = torch.from_numpy(np.tile(data.weights[:, None], len(tasks)))
     return ResidentRows(
         data.X,
         [torch.from_numpy(target) for target in targets],
         torch.from_numpy(np.column_stack([weights for _, weights in packed]).astype(dtype)),
+        plain_weights,
     )
 
 
@@ -159,23 +172,27 @@ class SliceBatches:
     batch_size : int
     generator : torch.Generator, optional
         Orders the rows anew in each epoch. None: the rows come in their own order.
+    lone_row : bool, default=True
+        Whether the last batch may be of one row, where others are of more; if not, that row joins
+        the batch before.
     """
 
-    def __init__(self, dataset, batch_size, generator=None):
+    def __init__(self, dataset, batch_size, generator=None, *, lone_row=True):
         self.dataset = dataset
         self.batch_size = batch_size
         self.generator = generator
-
-    def __len__(self):
-        return -(-len(self.dataset) // self.batch_size)
+        self.lone_row = lone_row
 
     def __iter__(self):
         rows = self.dataset
         if self.generator is not None:
             order = torch.randperm(len(rows), generator=self.generator)
             rows = rows.take(order.to(rows.x.device))
-        for start in range(0, len(rows), self.batch_size):
-            yield rows[start : start + self.batch_size]
+        sizes = [len(part) for part in torch.arange(len(rows)).split(self.batch_size)]
+        start = 0
+        for size in sizes if self.lone_row else without_lone_row(sizes):
+            yield rows[start : start + size]
+            start += size
 
 
 def evaluation_batches(x):

@@ -10,7 +10,8 @@ from sklearn_ser.exceptions import SerError
 class StopTraining(Exception):
     """Ends the training in good order, after an epoch.
 
-    skorch's own sign for this is KeyboardInterrupt, which cannot be told from a person's Ctrl-C.
+    skorch's own sign for this is KeyboardInterrupt, which cannot be told from a person's Ctrl-C:
+    it is taken for it where skorch's EarlyStopping raises it.
     """
 
 
@@ -72,25 +73,26 @@ class EpochRecorder(Callback):
         self.lowest = {}
 
     def on_epoch_end(self, net, **kwargs):
-        row = {"epoch": len(net.history)}
+        # (the net's history may begin with epochs that a callback has read from a file)
+        row = {"epoch": len(self.record.epochs) + 1}
         weights = net.criterion_.weighting.current()
         for part in ("train", "valid"):
-            losses = net.history[-1].get(f"{part}_losses")
+            losses = net.epoch_.get(f"{part}_losses")
             if losses is None:
                 continue
             row[f"{part}_loss"] = float(np.nansum(losses * weights))
             for task, loss in zip(self.tasks, losses, strict=True):
                 row[f"{part}_loss_{task.name}"] = float(loss)
-        for name, score in net.history[-1].get("valid_scores", {}).items():
+        for name, score in net.epoch_.get("valid_scores", {}).items():
             row[f"valid_score_{name}"] = score
         for task, weight in zip(self.tasks, weights, strict=True):
             row[f"weight_{task.name}"] = float(weight)
-        changed = net.history[-1].get("adversarial_loss")
+        changed = net.epoch_.get("adversarial_loss")
         if changed is not None:
             row["adversarial_loss"] = changed
         # Of a task without a target in these rows there is no loss, which is no divergence.
-        there = net.history[-1]["train_labelled"] & (np.array(self.weights) > 0.0)
-        if not np.isfinite(net.history[-1]["train_losses"][there]).all():
+        there = net.epoch_["train_labelled"] & (np.array(self.weights) > 0.0)
+        if not np.isfinite(net.epoch_["train_losses"][there]).all():
             raise diverged(f"the loss was not finite in epoch {row['epoch']}")
         self.record.epochs.append(row)
         self.record.best_epoch = row["epoch"]

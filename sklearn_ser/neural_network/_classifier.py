@@ -102,13 +102,15 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     class_weight : "balanced", dict or None, default=None
         Weights of the classes of `y` in its loss, as everywhere in scikit-learn.
     label_smoothing, focal_gamma, logit_adjustment : float, default=0.0
-        Of the loss of `y`; see :class:`ClassificationTask`.
+        Of the loss of `y`; see :class:`ClassificationTask`. With ``class_weight="balanced"``,
+        `logit_adjustment` makes up for the classes' frequencies a second time: take one of the two.
     max_epochs : int, default=100
         Most passes over the training rows.
     batch_size : int or None, default=64
         Most rows per step. Sequences are batched by like length, and a step has at most 65,536
         frames, padding and rows of weight 0 counted: fewer rows, where they are long. None takes
-        all rows at once, however many frames they have.
+        all rows at once, however many frames they have. A single row that is left over joins
+        another step where `encoder` is a class of your own, which may have batch normalisation.
     learning_rate : float, default=0.001
         Of AdamW.
     lr_schedule : {"constant", "linear", "cosine"}, default="constant"
@@ -121,7 +123,8 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         Longer gradients are scaled down to this length.
     weight_averaging : {"ema", "swa"} or None, default=None
         Validate and keep averaged weights: an exponential moving average over steps (0.99), or
-        the mean over the epochs of the second half of training [6]_.
+        the mean over the epochs of the second half of training [6]_: beyond half of `max_epochs`,
+        and in the training anew of `refit` beyond half of its own, whenever early stopping came.
     mixup_alpha : float, default=0.0
         Above 0, the rows of a batch are mixed in pairs, with a share drawn from Beta(alpha, alpha),
         and every task learns both rows' targets by their shares [7]_.
@@ -160,9 +163,9 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         probabilities are predicted.
     calibrate : bool, default=False
         Divide the outputs for `y` by a temperature that fits the held-out rows best [8]_: honest
-        probabilities, and of one network the same labels (of several, each has its own). Where
-        nothing can be held out it is 1, with a warning. Without early stopping the rows are held
-        out for this alone.
+        probabilities, and of one network the same labels (of several, each has its own); those of
+        single frames (:meth:`predict_frame_proba`) are as they are. Where nothing can be held out
+        it is 1, with a warning. Without early stopping the rows are held out for this alone.
     unlabelled : -1, "nan" or None, default=None
         What marks a row without a label in `y`. Such rows train the auxiliary tasks only. None:
         every row has a label.
@@ -179,7 +182,8 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
         skorch callbacks. They find ``train_loss``, ``valid_loss`` and the other columns of
         `history_` in the history of the net that they are given, and are called as they are, not
         copied: by every network in turn, and again in a training anew (`refit`), where those that
-        monitor held-out rows (skorch's EarlyStopping) are left out. In ``on_train_end`` the net
+        monitor held-out rows (skorch's EarlyStopping) are left out. EarlyStopping, or a subclass,
+        ends a training; KeyboardInterrupt from any other is Ctrl-C. In ``on_train_end`` the net
         has the weights that are kept. ``clone``, and so a search, copies a callback by its
         parameters: its other attributes must have names that end in an underscore. A model file
         (:func:`~sklearn_ser.save_model`) is written without them.

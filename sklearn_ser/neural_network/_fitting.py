@@ -7,6 +7,7 @@ import torch
 from sklearn.utils import check_random_state
 
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
+from sklearn_ser.neural_network._averaging import SWA_START
 from sklearn_ser.neural_network._batches import pack_rows
 from sklearn_ser.neural_network._callbacks import check_callbacks
 from sklearn_ser.neural_network._encoders import choose_encoder
@@ -135,6 +136,7 @@ def _fit_network(
         )
     if not one_epoch:
         _warn_of_unlearnt_guesses(tasks, members, estimator.max_epochs)
+        _warn_of_idle_averaging(estimator, members, interrupted)
     if one_epoch and continued:
         _add_history(estimator, members)
     estimator.classes_ = tasks[0].classes
@@ -206,6 +208,8 @@ def _how_far(estimator, members, place, member):
         )
     if member.interrupted == "refit":
         after = "while the network was trained anew on all rows (refit=True)"
+    if member.interrupted == "calibration":
+        after = "while its temperature was looked for (calibrate=True), which stays 1"
     if member.interrupted == "self-training":
         after = f"after round {len(member.rounds) - 1} of self-training"
     return f"{after}: the network is fitted with the weights of epoch {member.best_epoch}"
@@ -299,6 +303,21 @@ def _warn_of_unlearnt_guesses(tasks, members, max_epochs):
             )
 
 
+def _warn_of_idle_averaging(estimator, members, interrupted):
+    anew = estimator.refit and members[0].split["n_valid"]
+    if estimator.weight_averaging != "swa" or interrupted or anew:
+        return
+    begins = SWA_START * estimator.max_epochs
+    best = max(member.best_epoch for member in members)
+    if best <= begins:
+        warn_user(
+            f'weight_averaging="swa" has averaged nothing: it begins after {begins:g} of '
+            f"max_epochs={estimator.max_epochs} epochs, and the weights that are kept are of epoch "
+            f'{best}. Lower max_epochs, set refit=True, or take "ema".',
+            TrainingWarning,
+        )
+
+
 def _refuse_other_network(estimator, architecture):
     old = estimator._architecture
     changed = sorted(
@@ -315,7 +334,8 @@ def _refuse_other_network(estimator, architecture):
     if len(estimator._weights) != estimator.n_estimators:
         raise ValueError(
             f"n_estimators is {estimator.n_estimators} now, and {len(estimator._weights)} networks "
-            "were fitted: set warm_start=False to begin anew."
+            f"were fitted: set n_estimators={len(estimator._weights)} to go on with these, or "
+            "warm_start=False and call fit to begin anew."
         )
 
 

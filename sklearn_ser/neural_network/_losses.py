@@ -3,6 +3,9 @@
 Every loss is called with a head's outputs, the targets, and one share per row: the row's weight
 divided by the sum of all, so that the shares sum to 1, or are all 0 where no row of the batch has
 the target. A loss is then 0, with a gradient of 0, and never NaN.
+
+Where not every row with a share counts, the loss says after each call in `counted` which part of
+the shares did.
 """
 
 from typing import NamedTuple
@@ -145,6 +148,8 @@ class SupervisedContrast(nn.Module):
         n_partners = partners.sum(dim=1)
         of_row = -(log_probability * partners).sum(dim=1) / n_partners.clamp_min(1)
         shares = shares * (n_partners > 0)
+        # It is the mean over these alone.
+        self.counted = (shares.sum() > 0).to(shares)
         return torch.dot(of_row, shares) / shares.sum().clamp_min(_TINY)
 
 
@@ -166,10 +171,12 @@ class ConsistencyError(nn.Module):
 
     def forward(self, outputs, targets, shares, inputs=None):
         if inputs is None or inputs.guesses is None:
+            self.counted = shares.new_zeros(())
             return outputs.sum() * 0.0  # of no outputs at all: 0, with the gradient of 0
         guesses = self._sharpened(inputs.guesses, shares)
         sure = guesses.max(dim=1).values >= self.spec.threshold
         losses = functional.cross_entropy(inputs.outputs, guesses, reduction="none")
+        self.counted = torch.dot(sure.to(shares), shares)
         return torch.dot(losses * sure, shares)
 
     @torch.no_grad()
@@ -226,6 +233,12 @@ class MultiTaskLoss(nn.Module):
         Of each task, the share of each class among the training rows.
     weighting : FixedWeighting, optional
         How the losses become one step.
+
+    Attributes
+    ----------
+    counted : Tensor of shape (n_tasks,)
+        Of the last batch, what share of the rows with the task's target counted in its loss; 0
+        where there is none.
     """
 
     def __init__(self, tasks, priors=None, weighting=None):
@@ -252,12 +265,14 @@ class MultiTaskLoss(nn.Module):
         # Each task's weights are summed alone and side by side in memory: a sum over a column of a
         # table is taken in an order, and so to last digits, that depend on the number of columns.
         columns = weights.T.contiguous().unbind()
-        return [
-            self._of_task(place, output, target, column, inputs, frame_batch)
-            for place, (output, target, column) in enumerate(
-                zip(outputs, targets, columns, strict=True)
-            )
-        ]
+        losses, counted = [], []
+        for place, (output, target, column) in enumerate(
+            zip(outputs, targets, columns, strict=True)
+        ):
+            losses.append(self._of_task(place, output, target, column, inputs, frame_batch))
+            counted.append(getattr(self.losses[place], "counted", (column.sum() > 0).to(column)))
+        self.counted = torch.stack(counted)
+        return losses
 
     def _of_task(self, place, output, target, weights, inputs, frame_batch):
         share = weights / weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
@@ -291,9 +306,11 @@ class MultiTaskLoss(nn.Module):
         """
         partner = mix.partner.to(weights.device)
         own = self.per_task(outputs, targets, weights, inputs, frame_batch)
+        own_counted = self.counted
         other = self.per_task(
             outputs, [target[partner] for target in targets], weights[partner], inputs, frame_batch
         )
+        self.counted = self.counted.lerp(own_counted, mix.share)
         return [
             mix.share * first + (1.0 - mix.share) * second
             for first, second in zip(own, other, strict=True)

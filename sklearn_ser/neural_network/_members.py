@@ -28,7 +28,7 @@ class Member:
     best_epoch : int
     split : dict
         How rows were held out.
-    interrupted : {"training", "self-training", "refit"} or None
+    interrupted : {"training", "self-training", "calibration", "refit"} or None
         Where.
     state : bytes or None
         Of the optimiser.
@@ -166,36 +166,41 @@ def train_member(
         module, record, learnt = kept.module, kept.record, kept.rows
     if not record.epochs:
         return None
+    net, interrupted = record.net, "training" if record.interrupted else None
+    if not interrupted and rounds and rounds[-1]["stopped"] == INTERRUPTED:
+        interrupted = "self-training"
     if calibrate and valid_rows is not None:
-        temperature = _temperature(module, tasks, valid_rows, plain_weights[valid_part])
+        try:
+            temperature = _temperature(module, tasks, valid_rows, plain_weights[valid_part])
+        except KeyboardInterrupt:
+            interrupted = interrupted or "calibration"
     elif calibrate and place == 0 and not one_epoch:
         warn_user(
             f"calibrate=True: no rows could be held out, because {split['reason']}. Probabilities "
             "are not calibrated (the temperature is 1).",
             TrainingWarning,
         )
-    net, interrupted = record.net, "training" if record.interrupted else None
-    if not interrupted and rounds and rounds[-1]["stopped"] == INTERRUPTED:
-        interrupted = "self-training"
     if refit and valid_rows is not None and not interrupted:
-        module = _start(architecture, device, seed, weights)
         bar.total += record.best_epoch
-        again = train(
-            module,
-            tasks,
-            learnt,
-            None,
-            replace(
-                settings,
-                max_epochs=record.best_epoch,
-                callbacks=without_held_out_rows(settings.callbacks),
-            ),
-            seed=seed,
-            device=device,
-            bar=bar,
-            horizon=settings.max_epochs,
-        )
-        if again.interrupted:  # the first network is the better one
+        try:
+            again = train(
+                _start(architecture, device, seed, weights),
+                tasks,
+                learnt,
+                None,
+                replace(
+                    settings,
+                    max_epochs=record.best_epoch,
+                    callbacks=without_held_out_rows(settings.callbacks),
+                ),
+                seed=seed,
+                device=device,
+                bar=bar,
+                horizon=settings.max_epochs,
+            )
+        except KeyboardInterrupt:  # before its first epoch
+            again = None
+        if again is None or again.interrupted:  # the first network is the better one
             interrupted = "refit"
         else:
             net = again.net

@@ -176,7 +176,9 @@ def _head_units(tasks):
 
 def weights_to_bytes(module):
     """The module's weights as safetensors bytes."""
-    return save({name: value.cpu().contiguous() for name, value in module.state_dict().items()})
+    # Copies: safetensors refuses tensors that share memory, as tied weights do.
+    values = {name: value.cpu().contiguous() for name, value in module.state_dict().items()}
+    return save({name: value.clone() for name, value in values.items()})
 
 
 def module_from_bytes(architecture, weights, device):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from skorch import NeuralNet
+from skorch.callbacks import EarlyStopping
 from skorch.utils import TeeGenerator
 from torch import nn
 
@@ -96,6 +97,13 @@ class MultiTaskNet(NeuralNet):
     Parameters
     ----------
     procedure : Procedure
+
+    Attributes
+    ----------
+    epoch_ : dict
+        Arrays of the last epoch: ``train_losses`` and ``valid_losses``, one of each task,
+        ``train_labelled`` and ``valid_labelled``, whether any row has its target, and the dict
+        ``valid_scores``. Not in the history, which skorch's callbacks write as JSON.
     """
 
     interrupted_ = False
@@ -118,12 +126,23 @@ class MultiTaskNet(NeuralNet):
             return self
 
     def notify(self, method_name, **cb_kwargs):
+        if method_name == "on_train_end":
+            try:
+                return super().notify(method_name, **cb_kwargs)
+            except KeyboardInterrupt:  # the training itself is over
+                self.interrupted_ = True
+                return None
         if method_name != "on_epoch_end":
             return super().notify(method_name, **cb_kwargs)
-        try:
-            return super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt:  # how skorch's own callbacks, such as EarlyStopping, end training
-            raise StopTraining from None
+        getattr(self, method_name)(self, **cb_kwargs)
+        for _, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **cb_kwargs)
+            except KeyboardInterrupt:
+                if isinstance(callback, EarlyStopping):  # how skorch's own ends training
+                    raise StopTraining from None
+                raise  # a person's Ctrl-C
+        return None
 
     def evaluated_weights(self):
         """A copy of the weights that are validated: the averaged ones where there are."""
@@ -146,7 +165,7 @@ class MultiTaskNet(NeuralNet):
             losses = self.criterion_.per_task(outputs, targets, weights, inputs, frame_batch)
         else:
             losses = self.criterion_.mixed(outputs, targets, weights, mix, inputs, frame_batch)
-        self.criterion_.weighting.backward(losses, weights, self.module_)
+        self.criterion_.weighting.backward(losses, self.criterion_.counted, self.module_)
         if how.adversarial is not None:
             self._learn_changed(clean, targets[0], weights[:, 0], mix)
         self.notify(
@@ -185,14 +204,15 @@ class MultiTaskNet(NeuralNet):
                 weights.append(batch[1][1])
                 self.notify("on_batch_end", batch=batch, training=training, loss=losses[-1])
         if training and self.procedure.average is not None:
-            self.procedure.average.after_epoch(self.procedure.done)  # what is validated next
+            self.procedure.average.after_epoch()  # what is validated next
         means, labelled = _mean_losses(losses, weights)
-        self.history.record(f"{prefix}_losses", means)
-        self.history.record(f"{prefix}_labelled", labelled)
+        if training:
+            self.epoch_ = {}
+        self.epoch_ |= {f"{prefix}_losses": means, f"{prefix}_labelled": labelled}
         if not training:
-            self.history.record("valid_scores", self._scores())
+            self.epoch_["valid_scores"] = self._scores()
         elif self.procedure.adversarial is not None:
-            self.history.record("adversarial_loss", _weighted_mean(self._changed))
+            self.epoch_["adversarial_loss"] = _weighted_mean(self._changed)
 
     def _forward(self, x):
         """The outputs of all heads, and the batch where they are of its frames."""

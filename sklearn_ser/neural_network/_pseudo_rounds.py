@@ -218,8 +218,10 @@ class _Labeller:
     def labelled(self, found):
         """All rows, those that were chosen with their labels."""
         places, codes = self.places[found.chosen], found.labels[found.chosen]
-        weights = self.spec.weight * self.plain_weights[places] * self.factors[codes]
-        targets, all_weights = self.rows.targets[0].clone(), self.rows.weights.clone()
+        plain = self.spec.weight * self.plain_weights[places]
+        targets = self.rows.targets[0].clone()
         targets[places] = torch.from_numpy(codes).to(targets)
-        all_weights[places, 0] = torch.from_numpy(weights).to(all_weights)
-        return ResidentRows(self.rows.x, [targets, *self.rows.targets[1:]], all_weights)
+        all_weights, all_plain = self.rows.weights.clone(), self.rows.plain_weights.clone()
+        all_weights[places, 0] = torch.from_numpy(plain * self.factors[codes]).to(all_weights)
+        all_plain[places, 0] = torch.from_numpy(plain).to(all_plain)
+        return ResidentRows(self.rows.x, [targets, *self.rows.targets[1:]], all_weights, all_plain)

@@ -186,7 +186,9 @@ class FrameBatch:
         return parts.to(self.frames.dtype)
 
 
-def batches_by_length(lengths, batch_size, *, most_frames=MOST_FRAMES, generator=None):
+def batches_by_length(
+    lengths, batch_size, *, most_frames=MOST_FRAMES, generator=None, lone_row=True
+):
     """Deal rows to batches such that the sequences of a batch are of like length.
 
     Parameters
@@ -200,6 +202,9 @@ def batches_by_length(lengths, batch_size, *, most_frames=MOST_FRAMES, generator
     generator : torch.Generator, optional
         Draws the rows that are batched together, and the order of the batches. None: from the
         shortest to the longest of all rows.
+    lone_row : bool
+        Whether a row that is left over may be a batch of its own. If not, it joins another, which
+        may then be larger than the limits say.
 
     Returns
     -------
@@ -212,9 +217,11 @@ def batches_by_length(lengths, batch_size, *, most_frames=MOST_FRAMES, generator
     else:
         order, pool = torch.randperm(n_rows, generator=generator), BATCHES_PER_POOL * batch_size
     batches = []
-    for rows in order.split(max(pool, 1)):
+    pools = [len(rows) for rows in order.split(max(pool, 1))]
+    for rows in order.split(pools if lone_row else without_lone_row(pools)):
         sorted_lengths, by_length = lengths[rows].sort(stable=True)
         sizes = _cut(sorted_lengths.tolist(), batch_size, most_frames)
+        sizes = sizes if lone_row else without_lone_row(sizes)
         batches.extend(rows[by_length].split(sizes))
     if generator is None:
         return batches
@@ -234,6 +241,13 @@ def _cut(lengths, batch_size, most_frames):
     return [*sizes, size]
 
 
+def without_lone_row(sizes):
+    """Sizes of batches of which the last, if it is of one row, has joined one of several rows."""
+    if len(sizes) > 1 and sizes[-1] == 1 < sizes[-2]:
+        return [*sizes[:-2], sizes[-2] + 1]
+    return sizes
+
+
 class LengthBatches:
     """Iterates over a dataset of frame sequences in batches of like length.
 
@@ -241,15 +255,18 @@ class LengthBatches:
     ----------
     dataset : ResidentRows
         Its `x` are :class:`FrameSequences`.
-    batch_size, most_frames, generator
+    batch_size, most_frames, generator, lone_row
         As in :func:`batches_by_length`; with a generator, batches are dealt anew each time.
     """
 
-    def __init__(self, dataset, batch_size, most_frames=MOST_FRAMES, generator=None):
+    def __init__(
+        self, dataset, batch_size, most_frames=MOST_FRAMES, generator=None, *, lone_row=True
+    ):
         self.dataset = dataset
         self.batch_size = batch_size
         self.most_frames = most_frames
         self.generator = generator
+        self.lone_row = lone_row
 
     def __iter__(self):
         for rows in batches_by_length(
@@ -257,6 +274,7 @@ class LengthBatches:
             self.batch_size,
             most_frames=self.most_frames,
             generator=self.generator,
+            lone_row=self.lone_row,
         ):
             sequences, targets = self.dataset[rows]
             yield sequences.batch(), targets

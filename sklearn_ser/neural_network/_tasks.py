@@ -51,7 +51,8 @@ class ClassificationTask(Task):
     logit_adjustment : float, default=0.0
         Above 0, this times the logarithm of each class's share of the training rows is added to
         the outputs in training, so that predictions favour no frequent class [3]_; 1 aims at the
-        unweighted average recall.
+        unweighted average recall. Rows are counted by `sample_weight`, not by `class_weight`:
+        "balanced" beside it makes up for the frequencies a second time, and favours rare classes.
 
     References
     ----------

@@ -21,6 +21,7 @@ from sklearn_ser.neural_network._callbacks import (
 )
 from sklearn_ser.neural_network._losses import MultiTaskLoss
 from sklearn_ser.neural_network._net import MultiTaskNet, Procedure
+from sklearn_ser.neural_network._own_encoder import OwnEncoder
 from sklearn_ser.neural_network._perturb import InputPerturbation, feature_spread
 from sklearn_ser.neural_network._random import torch_stream
 from sklearn_ser.neural_network._sequences import LengthBatches
@@ -142,7 +143,8 @@ def train(
         *(settings.callbacks or []),
         *patience,
     ]
-    limits = {}
+    # A class of a user's own may have batch normalisation, which takes no single row.
+    limits = {"iterator_train__lone_row": not isinstance(module.encoder, OwnEncoder)}
     if module.encoder.on_frames and settings.batch_size is None:
         limits["iterator_train__most_frames"] = None
     weighting = LOSS_WEIGHTINGS[settings.loss_weighting](
@@ -212,7 +214,8 @@ def _procedure(module, tasks, rows, settings, seed, device, horizon, epochs_befo
         adversarial=AdversarialLoss(against, scale=scale, seed=seed, device=device)
         if against
         else None,
-        average=None if kind is None else WeightAverage(kind, module),
+        # (not of the horizon: a training anew is shorter, and would end before it begins)
+        average=None if kind is None else WeightAverage(kind, module, settings.max_epochs),
         autocast=mixed_precision(settings.mixed_precision, device, rows.weights.dtype),
     )
 

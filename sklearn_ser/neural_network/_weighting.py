@@ -20,15 +20,15 @@ class FixedWeighting(nn.Module):
         self.active = [place for place, task in enumerate(tasks) if task.weight > 0.0]
         self.base = [task.weight for task in tasks]
 
-    def backward(self, losses, weights, module):
+    def backward(self, losses, counted, module):
         """Add the gradients of a step to the parameters.
 
         Parameters
         ----------
         losses : list of scalar Tensor
             One per task.
-        weights : Tensor of shape (n_rows, n_tasks)
-            Of the batch's rows; 0 where a row does not have the task's target.
+        counted : Tensor of shape (n_tasks,)
+            What share of each loss's rows counted in it; see `MultiTaskLoss`.
         module : MultiTaskModule
         """
         sum(
@@ -39,10 +39,6 @@ class FixedWeighting(nn.Module):
     def current(self):
         """The factor of each task's loss now, as a list of floats."""
         return list(self.base)
-
-    def _present(self, weights):
-        """Whether the batch has a row with the target, of each active task."""
-        return weights[:, self.active].sum(dim=0) > 0
 
 
 class UncertaintyWeighting(FixedWeighting):
@@ -65,10 +61,11 @@ class UncertaintyWeighting(FixedWeighting):
         base = [self.base[place] for place in self.active]
         self.register_buffer("factors", torch.tensor(base), persistent=False)
 
-    def backward(self, losses, weights, module):
+    def backward(self, losses, counted, module):
         stacked = torch.stack([losses[place] for place in self.active])
-        # A task without a target in the batch says nothing about its uncertainty.
-        price = 0.5 * self.log_variances * self._present(weights)
+        # A row that does not count in the loss says nothing about its uncertainty: without the
+        # loss, the price alone would let the weight grow for ever.
+        price = 0.5 * self.log_variances * counted[self.active]
         scaled = self.halved * (-self.log_variances).exp() * stacked
         torch.dot(self.factors.to(stacked.dtype), scaled + price).backward()
 
@@ -96,9 +93,16 @@ class PCGrad(FixedWeighting):
         super().__init__(tasks)
         self.generator = generator
 
-    def backward(self, losses, weights, module):
+    def backward(self, losses, counted, module):
         weighted = [losses[place] * self.base[place] for place in self.active]
+        heads = [
+            parameter for place in self.active for parameter in module.heads[place].parameters()
+        ]
+        for parameter, gradient in zip(heads, _gradient(sum(weighted), heads), strict=True):
+            parameter.grad = gradient
         shared = [part for part in module.encoder.parameters() if part.requires_grad]
+        if not shared:  # an encoder without anything to learn
+            return
         gradients = [
             torch.cat([part.flatten() for part in _gradient(loss, shared)]) for loss in weighted
         ]
@@ -112,11 +116,6 @@ class PCGrad(FixedWeighting):
                     tiny = torch.finfo(inner.dtype).tiny
                     kept = kept - inner / torch.dot(against, against).clamp_min(tiny) * against
             total += kept
-        heads = [
-            parameter for place in self.active for parameter in module.heads[place].parameters()
-        ]
-        for parameter, gradient in zip(heads, _gradient(sum(weighted), heads), strict=True):
-            parameter.grad = gradient
         sizes = [parameter.numel() for parameter in shared]
         for parameter, gradient in zip(shared, total.split(sizes), strict=True):
             parameter.grad = gradient.view_as(parameter)

@@ -1,11 +1,14 @@
 """Averaged weights against plain means of the weights that a callback saw."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from skorch.callbacks import Callback
 from torch.nn.functional import cross_entropy
 
+from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier
 
 
@@ -78,6 +81,30 @@ def test_swa_is_the_mean_over_the_epochs_of_the_second_half(speech, n_epochs, fi
     )
 
 
+def test_swa_in_the_training_anew_is_over_its_own_second_half(speech):
+    """It ends long before half of `max_epochs`."""
+    given = {"max_epochs": 100, "patience": 3, "refit": True}
+    model, seen = averaged(speech, "swa", **given)
+    n_epochs = model.best_epoch_
+    assert 4 <= n_epochs < 50
+    assert len(seen.epochs) == model.n_iter_ + n_epochs
+    anew = seen.epochs[model.n_iter_ :]
+    np.testing.assert_allclose(
+        flat(model.net_.module_), np.mean(anew[n_epochs // 2 :], axis=0), atol=1e-6
+    )
+    plain, _ = averaged(speech, None, **given)
+    assert np.abs(flat(model.net_.module_) - flat(plain.net_.module_)).max() > 1e-3
+
+
+def test_swa_that_never_began_is_warned_about(speech):
+    text = (
+        'weight_averaging="swa" has averaged nothing: it begins after 50 of max_epochs=100 epochs, '
+        "and the weights that are kept are of epoch "
+    )
+    with pytest.warns(TrainingWarning, match=f"^{re.escape(text)}"):
+        averaged(speech, "swa", max_epochs=100, patience=3)
+
+
 def test_training_itself_does_not_see_the_average(speech):
     for kind in ("ema", "swa"):
         _, seen = averaged(speech, kind)
@@ -90,7 +117,8 @@ def test_training_itself_does_not_see_the_average(speech):
 @pytest.mark.parametrize("kind", ["ema", "swa"])
 def test_what_is_validated_is_what_is_kept(speech, kind):
     """The best epoch's loss is that of the weights that predict: averaged, from memory."""
-    model, _ = averaged(speech, kind, max_epochs=12, learning_rate=0.05, patience=3)
+    rate = {"ema": 0.05, "swa": 2e-3}[kind]  # so that the best is an average
+    model, _ = averaged(speech, kind, max_epochs=12, learning_rate=rate, patience=3)
     held_out = np.isin(speech.speaker, model.validation_split_["groups"])
     losses = model.history_["valid_loss_y"]
     assert model.best_epoch_ == losses.idxmin()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 
 from sklearn_ser.exceptions import TrainingWarning
@@ -53,6 +54,20 @@ def test_the_temperature_is_the_best_of_a_grid(speech, overfitted):
     assert loss(model, speech.X[held_out], y[held_out]) < -0.1 + (
         -log_softmax(outputs, axis=1)[np.arange(len(truth)), truth].mean()
     )
+
+
+def test_of_frames_the_temperature_is_that_of_their_mean(frames):
+    model = net(encoder="frame_dnn", calibrate=True, max_epochs=10, learning_rate=0.01)
+    model.fit(frames.X, frames.y)
+    temperature = model.members_["temperature"][0]
+    assert abs(temperature - 1.0) > 0.1
+    means = np.array([part.mean(axis=0) for part in model.predict_frame_proba(frames.X)["y"]])
+    honest = means ** (1.0 / temperature)
+    honest /= honest.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(model.predict_proba(frames.X), honest, atol=1e-6)
+    plain = clone(model).set_params(calibrate=False).fit(frames.X, frames.y)
+    np.testing.assert_allclose(plain.predict_proba(frames.X), means, atol=1e-6)
+    assert (plain.predict(frames.X) == model.predict(frames.X)).all()
 
 
 def test_labels_are_unchanged_and_other_tasks_too(speech):

@@ -1,5 +1,6 @@
 """A user's own skorch callbacks: what they see, and what they can do."""
 
+import json
 import pickle
 
 import numpy as np
@@ -45,6 +46,7 @@ class Recorder(callbacks.Callback):
 
     def on_train_end(self, net, **kwargs):
         self.events_.append("train ends")
+        self.n_epochs_ = len(net.history)
         self.weights_ = {name: value.clone() for name, value in net.module_.state_dict().items()}
 
 
@@ -127,8 +129,16 @@ def test_skorch_clips_and_freezes(speech):
 def test_skorch_prints_and_shows_progress(speech, capsys):
     fitted(speech, callbacks.PrintLog(), callbacks.EpochTimer(), max_epochs=3)
     lines = capsys.readouterr().out.splitlines()
+    of_tasks = ("_arousal", "_gender", "_y")
     assert "valid_loss_y" in lines[0]
     assert len(lines) == 2 + 3
+    assert lines[0].split() == [
+        "epoch",
+        *(f"{part}_loss{of}" for part in ("train", "valid") for of in ("", *of_tasks)),
+        *(f"valid_score{of}" for of in of_tasks),
+        *(f"weight{of}" for of in of_tasks),
+        "dur",
+    ]
     fitted(speech, callbacks.ProgressBar(detect_notebook=False), max_epochs=2)
     assert "it/s" in capsys.readouterr().err
     assert fitted(speech).callbacks == []
@@ -164,6 +174,30 @@ def test_skorch_checkpoint_finds_the_best_epoch(speech, tmp_path):
     lowest = losses < losses.cummin().shift(fill_value=np.inf)
     assert [row["kept"] for row in seen.rows_] == lowest.tolist()
     assert not lowest.all()
+
+
+def test_skorch_checkpoints_write_histories_that_can_be_read(speech, tmp_path):
+    best, last = str(tmp_path / "best"), str(tmp_path / "last")
+    without = {"f_optimizer": None, "f_criterion": None}
+    seen = Recorder()
+    model = fitted(
+        speech,
+        callbacks.Checkpoint(dirname=best, **without),
+        callbacks.TrainEndCheckpoint(dirname=last, **without),
+        seen,
+    )
+    rows = json.loads((tmp_path / "last" / "train_end_history.json").read_text())
+    assert [row["train_loss_gender"] for row in rows] == model.history_[
+        "train_loss_gender"
+    ].tolist()
+    assert all(isinstance(value, bool | int | float | list) for value in rows[0].values())
+    n_written = len(json.loads((tmp_path / "best" / "history.json").read_text()))
+    assert 1 <= n_written <= model.n_iter_
+    again = fitted(
+        speech, callbacks.LoadInitState(callbacks.Checkpoint(dirname=best)), seen, max_epochs=2
+    )
+    assert seen.n_epochs_ == n_written + 2
+    assert again.history_.index.tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(

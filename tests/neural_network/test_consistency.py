@@ -12,7 +12,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_ser import uar_scorer
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network import ConsistencyTask, MTLNeuralClassifier
-from sklearn_ser.neural_network._losses import ConsistencyError, Inputs
+from sklearn_ser.neural_network._fitted_tasks import Consistency
+from sklearn_ser.neural_network._losses import ConsistencyError, Inputs, MultiTaskLoss
+from sklearn_ser.neural_network._perturb import Mix
 
 HIDDEN = 4  # of five rows in this many the label is hidden
 
@@ -69,6 +71,32 @@ def test_the_loss_and_its_gradient_are_those_of_a_plain_loop(balance):
         moved[row, column] += step
         change = reference(moved, guesses, shares, spec, mean) - loss.item()
         assert outputs.grad[row, column].item() == pytest.approx(change / step, abs=1e-4)
+
+
+def test_it_says_which_share_of_the_rows_counted():
+    """Sure are two rows, of shares 0.25 and 0.5; mixed, each row has its partner's share, too."""
+    loss = MultiTaskLoss([Consistency("g", 1.0, ConsistencyTask(threshold=0.9, balance=False))])
+    guesses = torch.tensor([[0.99, 0.01], [0.5, 0.5], [0.02, 0.98], [0.6, 0.4]])
+    inputs = Inputs(None, None, torch.zeros(4, 2), guesses)
+    given = [torch.zeros(4, 0)], [torch.zeros(4, 0)], torch.tensor([[1.0], [1.0], [2.0], [0.0]])
+    loss.per_task(*given, inputs)
+    torch.testing.assert_close(loss.counted, torch.tensor([0.75]))
+    loss.mixed(*given, Mix(torch.tensor([1, 2, 3, 0]), 0.8), inputs)
+    torch.testing.assert_close(loss.counted, torch.tensor([0.8 * 0.75 + 0.2 * 0.25]))
+    loss.per_task(*given, Inputs(None, None))
+    assert loss.counted.tolist() == [0.0]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_learnt_weight_stays_while_no_guess_counts(speech, hidden, begun):
+    """Before `start`, and where no guess is sure enough: the price of uncertainty is not paid."""
+    y, _ = hidden
+    spec = ConsistencyTask(weight=1.0, start=0.0 if begun else 0.9, threshold=1.0, balance=False)
+    model = net({"g": spec}, loss_weighting="uncertainty", learning_rate=1e-3, max_epochs=5)
+    history = model.fit(speech.X, y).history_
+    assert (history["train_loss_g"] == 0.0).all()
+    assert (history["weight_g"] == 1.0).all()
+    assert (history["weight_y"] != 1.0).all()
 
 
 def test_the_running_mean_moves_slowly():

@@ -1,5 +1,6 @@
 """Every encoder: no part in it for the company of a sequence, parameters of its own, learning."""
 
+import pickle
 import re
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_ser.neural_network import MTLNeuralClassifier
@@ -216,6 +218,100 @@ def test_a_class_of_ones_own(speech, frames):
     model = own(Frames).fit(frames.X, frames.y)
     alone = np.vstack([model.predict_proba(frames.X.iloc[[row]]) for row in range(5)])
     np.testing.assert_allclose(model.predict_proba(frames.X)[:5], alone, atol=1e-6)
+
+
+class Tied(nn.Module):
+    """Two layers of one weight, and two buffers of one tensor."""
+
+    def __init__(self, n_features):
+        super().__init__()
+        self.first, self.second = (
+            nn.Linear(n_features, n_features),
+            nn.Linear(n_features, n_features),
+        )
+        self.second.weight = self.first.weight
+        self.register_buffer("scale", torch.full((n_features,), 0.5))
+        self.register_buffer("same", self.scale)
+
+    def forward(self, x):
+        return self.second(self.first(x * self.scale).relu()) * self.same
+
+
+def test_tied_weights_stay_tied(speech):
+    model = own(Tied, encoder_params=None).fit(speech.X, speech.y)
+    encoder = model.net_.module_.encoder.module
+    assert encoder.second.weight is encoder.first.weight
+    again = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(again.predict_proba(speech.X), model.predict_proba(speech.X))
+    further = clone(model).set_params(refit=False, early_stopping=False).fit(speech.X, speech.y)
+    before = further.transform(speech.X)
+    further.partial_fit(speech.X, speech.y)
+    assert not np.array_equal(further.transform(speech.X), before)
+
+
+class Nothing(nn.Module):
+    def __init__(self, n_features):
+        super().__init__()
+
+    def forward(self, x):
+        return x
+
+
+@pytest.mark.parametrize("scheme", ["fixed", "uncertainty", "pcgrad"])
+def test_an_encoder_may_have_nothing_to_learn(speech, scheme):
+    model = own(Nothing, encoder_params=None, loss_weighting=scheme, max_epochs=30)
+    model.set_params(learning_rate=0.05).fit(speech.X, speech.y, aux=speech.aux)
+    assert model.score(speech.X, speech.y) > 0.7
+
+
+class Normed(nn.Module):
+    """Batch normalisation takes no single row."""
+
+    def __init__(self, n_features):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(n_features, 4), nn.BatchNorm1d(4), nn.ReLU())
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+class NormedFrames(Normed):
+    on_frames = True
+
+    def forward(self, frames, lengths):
+        return self.layers(frames.sum(dim=1) / lengths[:, None])
+
+
+class Sizes(Callback):
+    """Notes the rows of each step."""
+
+    def __init__(self):
+        self.sizes_ = []
+
+    def on_batch_begin(self, net, batch=None, training=None, **kwargs):
+        self.sizes_.append(len(batch[1][1]))
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "expected"), [(128, [64, 64]), (129, [64, 65]), (130, [64, 64, 2]), (62, [62])]
+)
+def test_no_single_row_is_left_to_a_class_of_ones_own(speech, n_rows, expected):
+    sizes = Sizes()
+    given = {"encoder_params": None, "early_stopping": False, "callbacks": [sizes]}
+    own(Normed, **given).fit(speech.X[:n_rows], speech.y[:n_rows])
+    assert sizes.sizes_ == expected * 3
+
+
+@pytest.mark.parametrize(("n_rows", "n_larger"), [(33, 1), (65, 1), (81, 1), (120, 0)])
+def test_no_single_sequence_is_left_to_a_class_of_ones_own(frames, n_rows, n_larger):
+    """Rows are dealt from pools of 8 batches: the last pool, too, may be of one row."""
+    sizes = Sizes()
+    given = {"encoder_params": None, "early_stopping": False, "callbacks": [sizes]}
+    model = own(NormedFrames, batch_size=4, **given)
+    model.fit(frames.sequences[:n_rows], frames.y[:n_rows])
+    assert sum(sizes.sizes_) == 3 * n_rows
+    assert sizes.sizes_.count(5) == 3 * n_larger
+    assert set(sizes.sizes_) <= {4, 5}
 
 
 class Flat(Rows):

@@ -110,7 +110,7 @@ def test_predictions_come_in_bounded_batches(frames, fitted, monkeypatch):
 
     monkeypatch.setattr(sequences_module.FrameBatch, "__init__", noting)
     monkeypatch.setattr(sequences_module.batches_by_length, "__kwdefaults__",
-                        {"most_frames": 200, "generator": None})  # fmt: skip
+                        {"most_frames": 200, "generator": None, "lone_row": True})  # fmt: skip
     np.testing.assert_allclose(fitted.predict_proba(frames.X), expected, rtol=0, atol=1e-6)
     assert len(sizes) > 10
     assert max(sizes) <= 200

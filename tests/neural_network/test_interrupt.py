@@ -1,13 +1,16 @@
 """Ctrl-C: what is left, what is said; and errors, which leave an estimator as it was."""
 
+import os
 import re
+import signal
+import time
 
 import numpy as np
 import pytest
 from skorch.callbacks import Callback
 
 from sklearn_ser.exceptions import SerError, TrainingWarning
-from sklearn_ser.neural_network import MTLNeuralClassifier
+from sklearn_ser.neural_network import MTLNeuralClassifier, _members
 
 
 class Interrupt(Callback):
@@ -27,6 +30,20 @@ class Interrupt(Callback):
         self.step += 1
         if (self.training, len(net.history), self.step) == self.place:
             raise KeyboardInterrupt
+
+
+class InterruptAt(Callback):
+    """A real Ctrl-C in the given call of a method, counted from 1."""
+
+    def __init__(self, method, call=1):
+        self.method, self.call, self.calls = method, call, 0
+        setattr(self, method, self.press)
+
+    def press(self, net, **kwargs):
+        self.calls += 1
+        if self.calls == self.call:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)  # it is there at the latest now
 
 
 def net(*interrupt, **parameters):
@@ -78,9 +95,17 @@ def test_in_the_second_network_of_an_ensemble(speech):
     assert model._weights[0] == first._weights[0]
     assert model.predict_proba(speech.X).shape == (240, 3)
     assert model.transform(speech.X).shape == (240, 256)
-    model.set_params(callbacks=None)
-    with pytest.raises(ValueError, match="n_estimators is 3 now, and 2 networks were fitted"):
-        model.set_params(warm_start=True).fit(speech.X, speech.y)
+    model.set_params(callbacks=None, warm_start=True)
+    message = (
+        "n_estimators is 3 now, and 2 networks were fitted: set n_estimators=2 to go on with "
+        "these, or warm_start=False and call fit to begin anew."
+    )
+    for go_on in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            go_on(speech.X, speech.y)
+    assert (
+        len(model.set_params(n_estimators=2).fit(speech.X, speech.y, aux=speech.aux).members_) == 2
+    )
 
 
 def test_before_the_first_epoch_of_the_second_network(speech):
@@ -101,6 +126,53 @@ def test_in_the_training_on_all_rows_the_first_training_is_kept(speech):
     model = interrupted(speech, net(1, 3, refit=True), message)
     assert model._weights == whole(speech)._weights
     assert model.n_iter_ == 6
+
+
+def test_before_the_first_epoch_of_the_training_on_all_rows(speech):
+    message = (
+        "training was interrupted while the network was trained anew on all rows (refit=True): "
+        "the network is fitted with the weights of epoch 6"
+    )
+    pressed = InterruptAt("on_train_begin", 2)
+    model = interrupted(speech, net(refit=True, callbacks=[pressed]), message)
+    assert model._weights == whole(speech)._weights
+
+
+def test_in_a_callback_at_the_end_of_an_epoch(speech):
+    """skorch's EarlyStopping ends a training by the same error; a person's Ctrl-C is another."""
+    message = (
+        "training was interrupted in network 1 of 2, after 3 of at most 6 epochs: the estimator "
+        "is fitted with 1 of them"
+    )
+    pressed = InterruptAt("on_epoch_end", 3)
+    model = interrupted(speech, net(n_estimators=2, callbacks=[pressed]), message)
+    assert (pressed.calls, model.n_iter_) == (3, 3)
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_in_a_callback_at_the_end_of_the_training(speech, early_stopping):
+    message = (
+        "training was interrupted after 3 of at most 3 epochs: the network is fitted with the "
+        "weights of epoch 3"
+    )
+    given = {"max_epochs": 3, "early_stopping": early_stopping}
+    model = net(callbacks=[InterruptAt("on_train_end")], refit=True, **given)
+    interrupted(speech, model, message)
+    assert model._weights == whole(speech, **given)._weights
+
+
+def test_while_the_temperature_is_looked_for(speech, monkeypatch):
+    def pressed(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_members, "fit_temperature", pressed)
+    message = (
+        "training was interrupted while its temperature was looked for (calibrate=True), which "
+        "stays 1: the network is fitted with the weights of epoch 6"
+    )
+    model = interrupted(speech, net(calibrate=True, refit=True), message)
+    assert model._weights == whole(speech)._weights
+    assert model.members_["temperature"].tolist() == [1.0]
 
 
 def test_before_the_first_epoch_the_estimator_is_as_it_was(speech):

@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from skorch.callbacks import Callback
 
 from sklearn_ser.neural_network import (
     AdversarialTask,
     ClassificationTask,
     ContrastiveTask,
+    MTLNeuralClassifier,
     ReconstructionTask,
     RegressionTask,
 )
@@ -343,12 +346,59 @@ def test_a_class_without_rows_is_not_adjusted():
     )
 
 
+class First(Callback):
+    """Notes the outputs for X before the first step."""
+
+    def __init__(self, X):
+        self.X = X
+
+    def on_train_begin(self, net, **kwargs):
+        with torch.no_grad():
+            self.outputs_ = net.module_(torch.from_numpy(self.X))
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "factors_of"),
+    [
+        (None, np.ones_like),
+        ("balanced", lambda shares: 1 / (3 * shares)),
+        ({"anger": 3.0, "neutral": 1.0, "sadness": 1.0}, lambda shares: np.array([3.0, 1.0, 1.0])),
+    ],
+)
+def test_logit_adjustment_counts_rows_and_not_the_weights_of_classes(
+    speech, class_weight, factors_of
+):
+    """The loss of the first epoch, of one step with all rows, by hand."""
+    rows = np.r_[0:240:3, 1:60:3, 2:30:3]
+    X, y = speech.X[rows].astype(float), speech.y[rows]
+    weights = np.random.default_rng(0).uniform(0.5, 2.0, len(rows))
+    spec = {"class_weight": class_weight, "logit_adjustment": 1.0}
+    first = First(X)
+    model = MTLNeuralClassifier(
+        **spec, max_epochs=1, batch_size=None, early_stopping=False, input_noise=0.0, dropout=0.0,
+        dtype="float64", callbacks=[first], random_state=0,
+    )  # fmt: skip
+    # The main task's own, and the same of an auxiliary one.
+    model.set_params(tasks={"again": ClassificationTask(**spec)})
+    history = model.fit(X, y, aux=pd.DataFrame({"again": y}), sample_weight=weights).history_
+    codes = np.searchsorted(model.classes_, y)
+    shares = np.bincount(codes, weights) / weights.sum()
+    shift, row_weights = torch.from_numpy(np.log(shares)), weights * factors_of(shares)[codes]
+    expected = [
+        cross_entropy(outputs, codes, row_weights, None, shift=shift) for outputs in first.outputs_
+    ]
+    found = history.loc[1, ["train_loss_y", "train_loss_again"]]
+    np.testing.assert_allclose(found, expected)
+
+
 def test_rows_without_a_partner_do_not_count():
     case = contrastive(None)
     outputs = normal(4, 4, seed=8)
     targets = torch.tensor([[0], [0], [1], [2]])
     weights = torch.ones(4, 1, dtype=torch.float64)
-    (pair,) = case.loss().per_task([outputs], [targets], weights)
+    loss = case.loss()
+    (pair,) = loss.per_task([outputs], [targets], weights)
     torch.testing.assert_close(pair, contrast(outputs, targets, weights[:, 0], None))
-    (none,) = case.loss().per_task([outputs], [torch.arange(4)[:, None]], weights)
-    assert none == 0.0
+    assert loss.counted == 1.0  # it is a mean over the two
+    (none,) = loss.per_task([outputs], [torch.arange(4)[:, None]], weights)
+    assert (none, loss.counted) == (0.0, 0.0)

@@ -63,7 +63,7 @@ def test_the_gradient_is_that_of_the_weighted_sum(batch):
     outputs, targets, weights = batch
     gradients = []
     for backward in (
-        lambda losses, loss: loss.weighting.backward(losses, weights, None),
+        lambda losses, loss: loss.weighting.backward(losses, loss.counted, None),
         lambda losses, loss: (losses[0] + 0.3 * losses[1] + 0.5 * losses[2]).backward(),
     ):
         given = [output.clone().requires_grad_() for output in outputs]
@@ -94,7 +94,8 @@ def test_a_batch_without_labels_costs_nothing_and_gives_no_nan(batch):
     loss = MultiTaskLoss(TASKS)
     losses = loss.per_task(outputs, targets, weights)
     assert [value.detach().item() for value in losses[1:]] == [0.0, 0.0]
-    loss.weighting.backward(losses, weights, None)
+    assert loss.counted.tolist() == [1.0, 0.0, 0.0]
+    loss.weighting.backward(losses, loss.counted, None)
     assert torch.equal(outputs[1].grad, torch.zeros_like(outputs[1]))
     assert torch.equal(outputs[2].grad, torch.zeros_like(outputs[2]))
     assert torch.isfinite(outputs[0].grad).all()
@@ -138,6 +139,7 @@ def test_weight_zero_takes_a_task_out_of_the_sum(batch):
     outputs, targets, weights = batch
     outputs = [output.requires_grad_() for output in outputs]
     loss = MultiTaskLoss([TASKS[0], Labels("gender", 0.0, TASKS[1].classes), TASKS[2]])
-    loss.weighting.backward(loss.per_task(outputs, targets, weights), weights, None)
+    losses = loss.per_task(outputs, targets, weights)
+    loss.weighting.backward(losses, loss.counted, None)
     assert outputs[1].grad is None
     assert outputs[0].grad.abs().sum() > 0

@@ -138,7 +138,7 @@ def labeller(spec, *, dropout=0.0, class_weight=None):
     x = torch.from_numpy(np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32))
     codes = torch.tensor([0, 0, 1, -1, -1, -1])
     weights = torch.tensor([[1.0], [1.0], [2.0], [0.0], [0.0], [0.0]])
-    rows = ResidentRows(x, [codes], weights)
+    rows = ResidentRows(x, [codes], weights, weights.clamp_max(1.0))
     plain = np.array([1.0, 1.0, 1.0, 1.0, 3.0, 0.0])
     judge = _Judge([task], rows, np.array([0, 2]), plain)
     module = build_module(architecture, device="cpu", seed=0)
@@ -153,6 +153,7 @@ def test_chosen_rows_get_their_label_and_weight():
     assert given.targets[0].tolist() == [0, 0, 1, -1, 1, -1]
     # weight x sample_weight x that of the class
     assert given.weights[:, 0].tolist() == [1.0, 1.0, 2.0, 0.0, 0.5 * 3.0 * 2.0, 0.0]
+    assert given.plain_weights[:, 0].tolist() == [1.0, 1.0, 1.0, 0.0, 0.5 * 3.0, 0.0]
     assert labels.rows.targets[0].tolist() == [0, 0, 1, -1, -1, -1]
     assert labels.rows.weights[:, 0].tolist() == [1.0, 1.0, 2.0, 0.0, 0.0, 0.0]
 
