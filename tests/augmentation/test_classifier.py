@@ -131,7 +131,7 @@ def test_without_speakers_each_row_is_one(recorder, rows):
 
 
 def test_seeds(rows):
-    X, y, _ = rows
+    X, y = rows[0][["a", "b", "c"]], rows[1]
     model = AugmentingClassifier(LogisticRegression(max_iter=1000), TWO, copies=2, random_state=3)
     weights = model.fit(X, y).estimator_.coef_
     np.testing.assert_array_equal(weights, clone(model).fit(X, y).estimator_.coef_)
@@ -177,7 +177,7 @@ def test_any_kind_of_rows(recorder):
 
 
 def test_parameters_within(rows):
-    X, y, _ = rows
+    X, y = rows[0][["a", "b", "c"]], rows[1]
     for augmenters in (TWO, list(TWO.items())):
         model = AugmentingClassifier(LogisticRegression(max_iter=1000), augmenters)
         assert model.get_params()["augmenters__strong__scale"] == 0.5
