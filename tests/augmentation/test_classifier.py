@@ -26,16 +26,12 @@ from sklearn_ser.exceptions import MetadataError
 
 TWO = {"weak": FeatureNoise(0.01), "strong": FeatureNoise(0.5)}
 
-#: Checks that cannot hold where each row has copies, by name: why.
-EXPECTED_FAILURES = {}
-
 
 @parametrize_with_checks(
     [
         AugmentingClassifier(LogisticRegression(), FeatureNoise(), random_state=0),
         AugmentingClassifier(StandardScaler(), FeatureNoise(), random_state=0),
-    ],
-    expected_failed_checks=lambda _: EXPECTED_FAILURES,
+    ]
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
@@ -192,6 +188,8 @@ def test_parameters_within(rows):
             ValueError, match=r"no augmenter 'loud': the augmenters are \['weak', '"
         ):
             model.set_params(augmenters__loud__scale=1)
+    with pytest.raises(ValueError, match=r"no augmenter 'weak': the augmenters are \[\]"):
+        AugmentingClassifier(LogisticRegression()).set_params(augmenters__weak__scale=1)
     single = AugmentingClassifier(LogisticRegression(), FeatureNoise())
     assert single.set_params(augmenters__scale=3).augmenters.scale == 3
     unnamed = AugmentingClassifier(LogisticRegression(), [FeatureNoise(), Mark(), FeatureNoise()])
