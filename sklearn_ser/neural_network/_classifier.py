@@ -238,8 +238,8 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     Before that, and after any error, the estimator is as it was.
 
     With metadata routing on, ``fit`` asks for ``aux``, ``sample_weight`` and ``sources``, and takes
-    ``speaker`` as its `groups`. A ``StandardScaler`` before it then has to be told whether it wants weights too:
-    ``StandardScaler().set_fit_request(sample_weight=False)``.
+    ``speaker`` as its `groups`. A ``StandardScaler`` before it then has to be told whether it wants
+    weights too: ``StandardScaler().set_fit_request(sample_weight=False)``.
 
     ``StackingClassifier`` hands its metadata to the final estimator too. Let X carry the speakers
     as an index level, which splitters and early stopping find, give `aux` alone, and take a final
