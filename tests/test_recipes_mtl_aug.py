@@ -38,7 +38,8 @@ def columns(frame):
 
 def test_from_audio_to_emotion_with_unlabelled_rows(speech, tmp_path):
     y = speech["emotion"].astype(object).where(speech["corpus"] == "b", None)
-    model = make_mtl_aug(noise=AddNoise(10.0), store=tmp_path / "store", **SMALL)
+    step = LogMelSpectrogram(n_mels=16, hop_length=0.03, store=tmp_path / "store")
+    model = make_mtl_aug(step, noise=AddNoise(10.0), **SMALL)
     fit_routed(model, columns(speech), y, speaker=speech["speaker"])
     labelled = int(y.notna().sum())
     counts = model.n_rows_
@@ -61,7 +62,8 @@ def test_from_audio_to_emotion_with_unlabelled_rows(speech, tmp_path):
 
 
 def test_test_corpora_are_scored_and_hidden_ones_are_not(speech):
-    model = make_mtl_aug(speed=(), **SMALL).set_params(estimator__net__early_stopping=False)
+    step = LogMelSpectrogram(n_mels=16, hop_length=0.03)
+    model = make_mtl_aug(step, speed=(), **SMALL).set_params(estimator__net__early_stopping=False)
     frame = speech.assign(corpus=np.array(["a", "b", "c"])[np.arange(len(speech)) % 3])
     y = frame["emotion"].astype(object).where(frame["corpus"] != "c", None)
     cv = UnlabelledInTraining(LeaveOneCorpusOut())
@@ -95,7 +97,7 @@ def test_switches(switches, augmenters, tasks):
 
 def test_single_task_without_augmentation_is_the_plain_network(speech):
     plain = {"speed": (), "mixup": False, "specaugment": False, "reconstruction": False}
-    model = make_mtl_aug(**plain, **SMALL)
+    model = make_mtl_aug(LogMelSpectrogram(n_mels=16, hop_length=0.03), **plain, **SMALL)
     X, y = columns(speech), speech["emotion"]
     model.fit(X, y, speaker=speech["speaker"])
     assert model.n_rows_ == {"original": len(speech)}
@@ -104,7 +106,7 @@ def test_single_task_without_augmentation_is_the_plain_network(speech):
 
 
 def test_frames_that_are_there_already(speech):
-    frames = LogMelSpectrogram(n_mels=16).fit_transform(columns(speech))
+    frames = LogMelSpectrogram(n_mels=16, hop_length=0.03).fit_transform(columns(speech))
     model = make_mtl_aug(None, speed=(), batch_augmenters=["specaugment"], **SMALL)
     model.fit(frames, speech["emotion"])
     assert list(model.n_rows_) == ["original", "mixup", "specaugment"]

@@ -137,7 +137,7 @@ class NestedAugmenters:
         """
         nested = {name: value for name, value in params.items() if name.startswith("augmenters__")}
         super().set_params(**{name: params[name] for name in params if name not in nested})
-        if not isinstance(self.augmenters, Mapping | list | tuple):
+        if self.augmenters is not None and not isinstance(self.augmenters, Mapping | list | tuple):
             return super().set_params(**nested)
         # Whole augmenters before their parameters, in whatever order they are given.
         for path in sorted(nested, key=lambda path: path.count("__")):

@@ -276,9 +276,9 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     networks, with those that have weights), and a TrainingWarning says how far training got.
     Before that, and after any error, the estimator is as it was.
 
-    With metadata routing on, ``fit`` asks for ``aux``, ``sample_weight``, and takes ``speaker`` as
-    its `groups`. A ``StandardScaler`` before it then has to be told whether it wants weights too:
-    ``StandardScaler().set_fit_request(sample_weight=False)``.
+    With metadata routing on, ``fit`` asks for ``aux``, ``sample_weight`` and ``sources``, and takes
+    ``speaker`` as its `groups`. A ``StandardScaler`` before it then has to be told whether it wants
+    weights too: ``StandardScaler().set_fit_request(sample_weight=False)``.
 
     ``StackingClassifier`` hands its metadata to the final estimator too. Let X carry the speakers
     as an index level, which splitters and early stopping find, give `aux` alone, and take a final

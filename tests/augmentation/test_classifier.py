@@ -26,16 +26,12 @@ from sklearn_ser.exceptions import MetadataError
 
 TWO = {"weak": FeatureNoise(0.01), "strong": FeatureNoise(0.5)}
 
-#: Checks that cannot hold where each row has copies, by name: why.
-EXPECTED_FAILURES = {}
-
 
 @parametrize_with_checks(
     [
         AugmentingClassifier(LogisticRegression(), FeatureNoise(), random_state=0),
         AugmentingClassifier(StandardScaler(), FeatureNoise(), random_state=0),
-    ],
-    expected_failed_checks=lambda _: EXPECTED_FAILURES,
+    ]
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
@@ -131,7 +127,7 @@ def test_without_speakers_each_row_is_one(recorder, rows):
 
 
 def test_seeds(rows):
-    X, y, _ = rows
+    X, y = rows[0][["a", "b", "c"]], rows[1]
     model = AugmentingClassifier(LogisticRegression(max_iter=1000), TWO, copies=2, random_state=3)
     weights = model.fit(X, y).estimator_.coef_
     np.testing.assert_array_equal(weights, clone(model).fit(X, y).estimator_.coef_)
@@ -177,7 +173,7 @@ def test_any_kind_of_rows(recorder):
 
 
 def test_parameters_within(rows):
-    X, y, _ = rows
+    X, y = rows[0][["a", "b", "c"]], rows[1]
     for augmenters in (TWO, list(TWO.items())):
         model = AugmentingClassifier(LogisticRegression(max_iter=1000), augmenters)
         assert model.get_params()["augmenters__strong__scale"] == 0.5
@@ -192,6 +188,8 @@ def test_parameters_within(rows):
             ValueError, match=r"no augmenter 'loud': the augmenters are \['weak', '"
         ):
             model.set_params(augmenters__loud__scale=1)
+    with pytest.raises(ValueError, match=r"no augmenter 'weak': the augmenters are \[\]"):
+        AugmentingClassifier(LogisticRegression()).set_params(augmenters__weak__scale=1)
     single = AugmentingClassifier(LogisticRegression(), FeatureNoise())
     assert single.set_params(augmenters__scale=3).augmenters.scale == 3
     unnamed = AugmentingClassifier(LogisticRegression(), [FeatureNoise(), Mark(), FeatureNoise()])
