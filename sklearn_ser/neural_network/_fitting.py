@@ -76,7 +76,7 @@ def _fit_network(estimator, X, y, aux, groups, sample_weight, continued, one_epo
         estimator.pseudo_labels.check(estimator.unlabelled)
     if estimator.unlabelled is not None:
         refuse_recoding(estimator.unlabelled)
-    check_callbacks(estimator.callbacks)
+    check_callbacks(estimator.callbacks, held_out=estimator.early_stopping or one_epoch)
     device = resolve_device(estimator.device)
     encoder = choose_encoder(estimator.encoder, X)
     groups = validation_groups(estimator.validation_by, X, aux, groups)
