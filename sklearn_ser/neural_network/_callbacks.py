@@ -23,8 +23,14 @@ def diverged(where):
     )
 
 
-def check_callbacks(callbacks):
+def check_callbacks(callbacks, *, held_out):
     """Refuse what is no skorch callback, or one that cannot work here.
+
+    Parameters
+    ----------
+    callbacks : list or None
+    held_out : bool
+        Whether the training is meant to watch held-out rows.
 
     Raises
     ------
@@ -42,6 +48,12 @@ def check_callbacks(callbacks):
             raise ValueError(
                 f"callbacks[{place}]: {kind.__name__} takes batches with one target. The scores of "
                 "held-out rows are there without it, as valid_score_y and so on in the history."
+            )
+        if not held_out and not without_held_out_rows([given]):
+            raise ValueError(
+                f"callbacks[{place}]: {kind.__name__} monitors held-out rows, and with "
+                "early_stopping=False there are none in training: set early_stopping=True, or let "
+                'it monitor "train_loss" (Checkpoint: "train_loss_best").'
             )
 
 

@@ -181,10 +181,11 @@ class MTLNeuralClassifier(ClassifierMixin, NestedParams, AuxiliaryPredictions, M
     callbacks : list or None, default=None
         skorch callbacks. They find ``train_loss``, ``valid_loss`` and the other columns of
         `history_` in the history of the net that they are given, and are called as they are, not
-        copied: by every network in turn, and again in a training anew (`refit`), where those that
-        monitor held-out rows (skorch's EarlyStopping) are left out. EarlyStopping, or a subclass,
-        ends a training; KeyboardInterrupt from any other is Ctrl-C. In ``on_train_end`` the net
-        has the weights that are kept. ``clone``, and so a search, copies a callback by its
+        copied: by every network in turn, and again in a training anew (`refit`). Those that monitor
+        held-out rows (skorch's EarlyStopping and Checkpoint by default) are left out there and in
+        :meth:`partial_fit`, and refused with ``early_stopping=False``. EarlyStopping, or a
+        subclass, ends a training; KeyboardInterrupt from any other is Ctrl-C. In ``on_train_end``
+        the net has the weights that are kept. ``clone``, and so a search, copies a callback by its
         parameters: its other attributes must have names that end in an underscore. A model file
         (:func:`~sklearn_ser.save_model`) is written without them.
     mixed_precision : "auto" or bool, default="auto"

@@ -20,6 +20,7 @@ from sklearn_ser.utils._frames import (
     as_sequences,
     frame_marks,
     is_frames,
+    refuse_no_arrays,
     refuse_united,
 )
 
@@ -65,6 +66,7 @@ def choose_encoder(encoder, X):
 def check_kind(encoder, X):
     """Refuse frame sequences where the encoder takes rows, and the other way round."""
     refuse_united(X, "the network")
+    refuse_no_arrays(X)
     wants_frames = takes_frames(encoder)
     if wants_frames == (is_frames(X) or (wants_frames and _is_missing_throughout(X))):
         return

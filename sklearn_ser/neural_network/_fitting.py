@@ -90,7 +90,7 @@ def _fit_network(
         estimator.adversarial_training.check()
     if estimator.unlabelled is not None:
         refuse_recoding(estimator.unlabelled)
-    check_callbacks(estimator.callbacks)
+    check_callbacks(estimator.callbacks, held_out=estimator.early_stopping or one_epoch)
     device = resolve_device(estimator.device)
     encoder = choose_encoder(estimator.encoder, X)
     held_out = _holds_out(estimator, one_epoch)

@@ -6,7 +6,6 @@ import numpy as np
 
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network._calibration import fit_temperature
-from sklearn_ser.neural_network._callbacks import without_held_out_rows
 from sklearn_ser.neural_network._evaluate import main_outputs
 from sklearn_ser.neural_network._module import build_module, load_weights, weights_to_bytes
 from sklearn_ser.neural_network._pseudo_rounds import INTERRUPTED, self_train
@@ -188,11 +187,7 @@ def train_member(
                 tasks,
                 learnt,
                 None,
-                replace(
-                    settings,
-                    max_epochs=record.best_epoch,
-                    callbacks=without_held_out_rows(settings.callbacks),
-                ),
+                replace(settings, max_epochs=record.best_epoch),
                 seed=seed,
                 device=device,
                 bar=bar,

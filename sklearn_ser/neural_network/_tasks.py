@@ -276,6 +276,15 @@ class ContrastiveTask(Task):
         self.temperature = temperature
         self.n_components = n_components
 
+    def check(self, name):
+        super().check(name)
+        if self.column is not None and self.column == self.across:
+            raise ValueError(
+                f"tasks[{name!r}]: column and across are both {self.column!r}, and no two rows are "
+                "alike and differ in one column: no row would have a partner. Take another column "
+                "for across, or None."
+            )
+
 
 class ConsistencyTask(Task):
     """Rows without a label, in training: what the network says of them should outlast noise [1]_.

@@ -18,6 +18,7 @@ from sklearn_ser.neural_network._callbacks import (
     LeaveWeights,
     Patience,
     ProgressBar,
+    without_held_out_rows,
 )
 from sklearn_ser.neural_network._losses import MultiTaskLoss
 from sklearn_ser.neural_network._net import MultiTaskNet, Procedure
@@ -129,18 +130,18 @@ def train(
     prepare(module, tasks)
     if settings.compile:
         module.compile(**({} if settings.compile is True else {"backend": settings.compile}))
-    kept, patience = LastWeights(), []
+    kept, patience, own = LastWeights(), [], without_held_out_rows(settings.callbacks)
     if valid_rows is not None:
         monitored = f"valid_{settings.monitor}_{tasks[0].name}"
         kept = BestWeights(record, monitored, -1 if settings.monitor == "score" else 1)
-        patience = [Patience(record, settings.patience)]
+        patience, own = [Patience(record, settings.patience)], settings.callbacks or []
     # A user's own find an epoch in the history, and in the end the weights that are kept.
     callbacks = [
         EpochRecorder(record, tasks),
         ProgressBar(bar, record),
         kept,
         LeaveWeights(kept),
-        *(settings.callbacks or []),
+        *own,
         *patience,
     ]
     # A class of a user's own may have batch normalisation, which takes no single row.

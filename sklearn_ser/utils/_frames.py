@@ -148,6 +148,37 @@ def refuse_united(X, who):
         )
 
 
+def refuse_no_arrays(X):
+    """Refuse sequences that are no numpy arrays (tensors, nested lists), before they seem rows.
+
+    Raises
+    ------
+    ValueError
+        It names the first of them.
+    """
+    if getattr(X, "ndim", 0) == 3 and not isinstance(X, np.ndarray):
+        found = _kind(X)
+    else:
+        cells = X.iloc[:, 0] if isinstance(X, pd.DataFrame) and X.shape[1] == 1 else X
+        if not isinstance(cells, list | tuple | pd.Series):
+            return
+        row, cell = next(((i, c) for i, c in enumerate(cells) if not _is_missing(c)), (0, None))
+        if isinstance(cell, np.ndarray) or not _is_table(cell):
+            return
+        found = f"{_kind(cell)} in row {row}"
+    raise ValueError(
+        "frame sequences must be numpy arrays (n_frames, n_features), one for each row; found "
+        f"{found}. Convert them: [numpy.asarray(sequence) for sequence in X]."
+    )
+
+
+def _is_table(cell):
+    try:
+        return np.ndim(cell) == 2
+    except ValueError:  # of lists of several lengths
+        return False
+
+
 def _holds_sequences(cells):
     """Whether the first cell that is not missing is a 2-D array."""
     for cell in cells:

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -107,6 +108,26 @@ def test_in_a_training_anew_those_that_watch_held_out_rows_are_left_out(speech, 
         max_grad_norm=0.05,
     )
     assert model._weights == same._weights
+
+
+@pytest.mark.parametrize(
+    "kind", [callbacks.EarlyStopping, callbacks.EarlyStopping(), callbacks.Checkpoint()]
+)
+def test_those_that_watch_held_out_rows_need_some(speech, kind):
+    name = getattr(kind, "__name__", type(kind).__name__)
+    message = (
+        f"callbacks[1]: {name} monitors held-out rows, and with early_stopping=False there are "
+        "none in training: set early_stopping=True, or let it monitor"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        fitted(speech, Recorder(), kind, early_stopping=False)
+    # An epoch of partial_fit holds nothing out, nor can a fit with too few rows.
+    own = Recorder()
+    model = plain_net(random_state=0, callbacks=[own, kind])
+    model.partial_fit(speech.X, speech.y, classes=np.unique(speech.y))
+    model.set_params(max_epochs=2).fit(speech.X[:3], speech.y[:3])
+    assert model.validation_split_["kind"] == "none"
+    assert own.events_.count("epoch ends") == 1 + 2
 
 
 def test_skorch_lr_scheduler_sets_the_rates(speech):

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier, _training
@@ -310,6 +311,27 @@ def test_errors_name_the_row(frames, fitted, case):
         net().fit(X, frames.y)
     with pytest.raises(ValueError, match=message):
         fitted.predict(X)
+
+
+def test_tensors_and_nested_lists_are_no_sequences(frames, fitted):
+    tensors = [torch.tensor(sequence) for sequence in frames.sequences]
+    nested = [sequence.tolist() for sequence in frames.sequences]
+    equal = torch.zeros(120, 4, 5)
+    for X, found in (
+        (tensors, r"Tensor of shape torch.Size\(\[\d+, 5\]\) in row 0"),
+        (pd.Series([None, *tensors[1:]]), r"Tensor of shape torch.Size\(\[\d+, 5\]\) in row 1"),
+        (nested, "list in row 0"),
+        (equal, r"Tensor of shape torch.Size\(\[120, 4, 5\]\)"),
+    ):
+        message = (
+            rf"^frame sequences must be numpy arrays \(n_frames, n_features\), one for each row; "
+            rf"found {found}\. Convert them: \[numpy\.asarray\(sequence\) for sequence in X\]\.$"
+        )
+        for call in (lambda X: net().fit(X, frames.y), fitted.predict):
+            with pytest.raises(ValueError, match=message):
+                call(X)
+    converted = [np.asarray(sequence) for sequence in tensors]
+    assert np.array_equal(fitted.predict(converted), fitted.predict(frames.X))
 
 
 def test_other_features_than_in_fit_are_refused(frames, fitted):

@@ -87,6 +87,11 @@ def net(**parameters):
             "the range [1, 1024]. Got 0 instead.",
         ),
         (
+            {"clusters": ContrastiveTask(column="gender", across="gender")},
+            "tasks['clusters']: column and across are both 'gender', and no two rows are alike and "
+            "differ in one column: no row would have a partner.",
+        ),
+        (
             {"clusters": ContrastiveTask(temperature=0)},
             "tasks['clusters']: The 'temperature' parameter of ContrastiveTask must be a float in "
             "the range (0.0, inf). Got 0 instead.",

@@ -10,6 +10,7 @@ from sklearn_ser.utils._frames import (
     frame_features,
     frames_table,
     is_frames,
+    refuse_no_arrays,
     refuse_united,
 )
 
@@ -108,3 +109,12 @@ def test_united_sequences_are_refused(X, named):
 )
 def test_one_column_and_rows_are_not_refused(X):
     refuse_united(X, "SomeStep")
+    refuse_no_arrays(X)
+
+
+def test_tables_that_are_no_arrays_are_refused_and_rows_are_not():
+    for X in ([[[1.0, 2.0]], [[3.0, 4.0]]], [None, pd.DataFrame(SEQUENCES[0])]):
+        with pytest.raises(ValueError, match=r"^frame sequences must be numpy arrays"):
+            refuse_no_arrays(X)
+    for X in ([[1.0, 2.0]], [[[1.0], [2.0, 3.0]]], ["a.wav"], [], [None], pd.Series([1.0])):
+        refuse_no_arrays(X)
