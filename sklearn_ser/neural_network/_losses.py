@@ -265,7 +265,7 @@ class MultiTaskLoss(nn.Module):
         # Each task's weights are summed alone and side by side in memory: a sum over a column of a
         # table is taken in an order, and so to last digits, that depend on the number of columns.
         columns = weights.T.contiguous().unbind()
-        losses, counted = [], []
+        losses = []
         for loss, by_frame, output, target, column in zip(
             self.losses, self.by_frame, outputs, targets, columns, strict=True
         ):
@@ -275,8 +275,12 @@ class MultiTaskLoss(nn.Module):
                 share = (share / frame_batch.lengths.to(share))[rows]
                 target = target[rows]
             losses.append(loss(output, target, share, inputs))
-            counted.append(getattr(loss, "counted", (column.sum() > 0).to(column)))
-        self.counted = torch.stack(counted)
+        self.counted = torch.stack(
+            [
+                getattr(loss, "counted", (column.sum() > 0).to(column))
+                for loss, column in zip(self.losses, columns, strict=True)
+            ]
+        )
         return losses
 
     def mixed(self, outputs, targets, weights, mix, inputs=None, frame_batch=None):
