@@ -265,13 +265,18 @@ class MultiTaskLoss(nn.Module):
         # Each task's weights are summed alone and side by side in memory: a sum over a column of a
         # table is taken in an order, and so to last digits, that depend on the number of columns.
         columns = weights.T.contiguous().unbind()
-        losses, counted = [], []
-        for place, (output, target, column) in enumerate(
-            zip(outputs, targets, columns, strict=True)
-        ):
-            losses.append(self._of_task(place, output, target, column, inputs, frame_batch))
-            counted.append(getattr(self.losses[place], "counted", (column.sum() > 0).to(column)))
-        self.counted = torch.stack(counted)
+        losses = [
+            self._of_task(place, output, target, column, inputs, frame_batch)
+            for place, (output, target, column) in enumerate(
+                zip(outputs, targets, columns, strict=True)
+            )
+        ]
+        self.counted = torch.stack(
+            [
+                getattr(loss, "counted", (column.sum() > 0).to(column))
+                for loss, column in zip(self.losses, columns, strict=True)
+            ]
+        )
         return losses
 
     def _of_task(self, place, output, target, weights, inputs, frame_batch):
