@@ -43,6 +43,7 @@ def main():
     parser.add_argument("--systems", nargs="+", choices=["SVM", *makers], default=["SVM", *makers])
     parser.add_argument("--labels", nargs="+", choices=LABELS, default=list(LABELS))
     parser.add_argument("--protocol", nargs="+", choices=PROTOCOLS, default=list(PROTOCOLS))
+    parser.add_argument("--conditions", nargs="+", choices=CONDITIONS, default=list(CONDITIONS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--n-jobs", type=int, default=2)
     asked = parser.parse_args()
@@ -56,7 +57,9 @@ def main():
             for system in asked.systems:
                 jobs = {"SVM": Job(svm(), SVM_GRID)}
                 if system != "SVM":
-                    jobs = {name: Job(makers[system](tasks)) for name, tasks in CONDITIONS.items()}
+                    jobs = {
+                        name: Job(makers[system](CONDITIONS[name])) for name in asked.conditions
+                    }
                 predictions = run(
                     jobs,
                     windows if system.endswith("ELM") else functionals,
