@@ -75,6 +75,27 @@ def audio_steps(estimator):
     return [found for _, part in parts for found in audio_steps(part)]
 
 
+def with_store(estimator, store):
+    """A clone whose audio steps, wherever they stand inside, keep features in a store.
+
+    Parameters
+    ----------
+    estimator : estimator
+    store : str or Path
+        Of the steps that have none of their own.
+
+    Returns
+    -------
+    estimator
+    """
+    names = [
+        name
+        for name, value in estimator.get_params().items()
+        if isinstance(value, AudioExtractor) and value.store is None
+    ]
+    return clone(estimator).set_params(**{f"{name}__store": store for name in names})
+
+
 def extract(extraction, X, *, store=None, verbose=0):
     """Run the audio steps over X.
 

@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 
 from sklearn_ser.evaluation._data import audio_fingerprint, select_data
 from sklearn_ser.evaluation._disk import ResultFolder
-from sklearn_ser.evaluation._extraction import extract, split_extraction, with_ids
+from sklearn_ser.evaluation._extraction import extract, split_extraction, with_ids, with_store
 from sklearn_ser.evaluation._fold import is_random, run_fold, with_seed
 from sklearn_ser.evaluation._keys import estimator_key, work_key
 from sklearn_ser.evaluation._protocols import Fold, make_folds
@@ -231,8 +231,11 @@ def _run_or_resume(job, y, metadata, labels, folder, target_key):
     )
     table = folder.load("folds", key)
     if table is None:
+        estimator = job.estimator
+        if folder:  # audio steps within a meta-estimator, which run in every fold
+            estimator = with_store(estimator, folder.store)
         try:
-            table = run_fold(job.estimator, part.X, y, metadata, job.fold, labels, part.failed)
+            table = run_fold(estimator, part.X, y, metadata, job.fold, labels, part.failed)
         except Exception as error:
             error.add_note(
                 f"(while evaluating {job.name!r}, fold {job.fold.name!r}, seed {job.seed})"

@@ -9,7 +9,13 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
-from sklearn_ser import OpenSmileExtractor, cross_corpus_validate, make_speech_corpus
+from sklearn_ser import (
+    AugmentingClassifier,
+    Gain,
+    OpenSmileExtractor,
+    cross_corpus_validate,
+    make_speech_corpus,
+)
 from sklearn_ser.evaluation import fit_model
 from sklearn_ser.evaluation._disk import ResultFolder
 from sklearn_ser.evaluation._extraction import audio_steps, extract, split_extraction
@@ -172,3 +178,21 @@ def test_a_table_is_whole_or_not_there(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no space left"):
         folder.save("folds", "bad", pd.DataFrame({"a": [1]}))
     assert [path.name for path in (tmp_path / "folds").iterdir()] == ["good.parquet"]
+
+
+def test_audio_steps_within_a_meta_estimator_use_the_store_too(speech, tmp_path, monkeypatch):
+    augmented = AugmentingClassifier(svm(), {"louder": Gain(6.0)}, random_state=0)
+    expected = cross_corpus_validate({"svm": augmented}, speech, aux=())
+    done = []
+    extract_one = OpenSmileExtractor._extract
+
+    def counted(self, signal):
+        done.append(signal)
+        return extract_one(self, signal)
+
+    monkeypatch.setattr(OpenSmileExtractor, "_extract", counted)
+    result = cross_corpus_validate({"svm": augmented}, speech, aux=(), out=tmp_path)
+    pd.testing.assert_frame_equal(result.predictions, expected.predictions)
+    # Each utterance once as it is and once louder, though it trains one model and tests another.
+    assert len(done) == 2 * len(speech)
+    assert augmented.estimator.steps[0][1].store is None
