@@ -96,7 +96,7 @@ def _fold(folder, name, entry, tables, frame, speaker, labelled, fold, seeds, as
     train, test = labelled[fold.train], labelled[fold.test]
     if entry.unlabelled:
         known = set(speaker[train])
-        others = np.flatnonzero(frame["emotion"].isna() & [who in known for who in speaker])
+        others = np.flatnonzero(frame["emotion"].isna().to_numpy() & np.isin(speaker, list(known)))
         train = np.sort(np.concatenate([train, others]))
     y = frame["emotion"].to_numpy(dtype=object)
     y = np.where(pd.isna(y), None, y)
