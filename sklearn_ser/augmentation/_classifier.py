@@ -36,7 +36,9 @@ class AugmentingClassifier(NestedAugmenters, MetaEstimatorMixin, InnerAttributes
 
     **No copy crosses a split.** The network's early stopping, and every splitter inside
     `estimator` (of a search, of stacking), keep a row and its copies together; a search trains on
-    the copies of training rows, and is scored on unchanged rows. A row made from several (by a
+    the copies of training rows, and is scored on unchanged rows. What scikit-learn's classifiers
+    hold out by themselves (``early_stopping=True``, ``oob_score=True``) they draw at random, copies
+    and all: there is a warning. A row made from several (by a
     mixing augmenter, by SMOTE) is trained on only where all of them are.
 
     Parameters

@@ -9,8 +9,9 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.validation import _check_method_params, _num_samples
 
-from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.model_selection import SpeakerKFold
+from sklearn_ser.utils._user_line import warn_user
 
 #: Metadata by which a splitter, wherever it stands in an estimator, learns of copies.
 SOURCES, ORIGINAL_ROWS = "sources", "original_rows"
@@ -136,6 +137,8 @@ def with_split_originals(estimator, sources, original_rows, unseen=()):
     estimator
     """
     prepared = clone(estimator)
+    if not np.asarray(original_rows).all():
+        _warn_of_held_out_copies(prepared, len(sources))
     for name, value in prepared.get_params().items():
         path, _, last = name.rpartition("__")
         if last != "cv":
@@ -154,6 +157,35 @@ def with_split_originals(estimator, sources, original_rows, unseen=()):
         )
         prepared.set_params(**{name: wrapped})
     return prepared
+
+
+#: With more rows scikit-learn's histogram boosting stops early by default.
+_ROWS_OF_AUTO = 10_000
+
+
+def _warn_of_held_out_copies(estimator, n_rows):
+    """Some of scikit-learn's classifiers hold rows out by themselves, and know of no copies."""
+    for part in [estimator, *estimator.get_params().values()]:
+        if not type(part).__module__.startswith("sklearn.") or not hasattr(part, "get_params"):
+            continue
+        given = part.get_params(deep=False)
+        stops = given.get("early_stopping", False)
+        told = {
+            "early_stopping": stops is True or (stops == "auto" and n_rows > _ROWS_OF_AUTO),
+            "n_iter_no_change": "early_stopping" not in given
+            and "validation_fraction" in given
+            and given.get("n_iter_no_change") is not None,
+            "oob_score": bool(given.get("oob_score", False)),
+        }
+        for name in (name for name, holds_out in told.items() if holds_out):
+            warn_user(
+                f"{type(part).__name__}({name}={given[name]!r}) holds rows out at random, among "
+                "them copies of rows that it trains on: what it measures there is too good, and "
+                f"it stops too late. Leave {name} at False or None, and search the number of "
+                "iterations with a search inside AugmentingClassifier, which keeps copies "
+                "together.",
+                TrainingWarning,
+            )
 
 
 class _Given:

@@ -84,7 +84,7 @@ class TimeMask(AudioAugmenter):
         check_range(self, "share", Interval(Real, 0, 1, closed="left"))
 
     def _augment(self, signal, rng):
-        length = round(draw(self.share, rng) * len(signal) / self.n_masks)
+        length = int(draw(self.share, rng) * len(signal) / self.n_masks)
         left = len(signal) - self.n_masks * length
         # Where the masks are, among the samples that stay.
         gaps = np.sort(rng.integers(left + 1, size=self.n_masks))

@@ -8,7 +8,7 @@ from copy import deepcopy
 
 from sklearn import config_context
 from sklearn.base import BaseEstimator
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils.metadata_routing import MetadataRequest
 
 
@@ -37,8 +37,8 @@ def let_ask_for_weights(estimator):
 
 
 def _scorers(scoring):
-    if isinstance(scoring, str):
-        return deepcopy(get_scorer(scoring))
+    if isinstance(scoring, str):  # "loss" of histogram boosting, say, is no scorer
+        return deepcopy(get_scorer(scoring)) if scoring in get_scorer_names() else scoring
     if not isinstance(scoring, dict):
         scoring = dict(zip(scoring, scoring, strict=True))
     return {name: _scorers(each) if isinstance(each, str) else each
@@ -55,8 +55,10 @@ def _set_requests(part, changed):
         if not hasattr(part, f"set_{method}_request"):
             continue
         routing = part.get_metadata_routing()
-        if not isinstance(routing, MetadataRequest):  # one that hands them on
-            continue
+        if not isinstance(routing, MetadataRequest):  # one that hands them on, and may take them
+            routing = routing._self_request
+            if routing is None:
+                continue
         requests = getattr(routing, method).requests
         # A scorer's signature does not say that it takes weights.
         unset = requests.get("sample_weight", None if callable(part) else False) is None

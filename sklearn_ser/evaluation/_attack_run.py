@@ -64,7 +64,9 @@ class Attack:
                     total += float(losses_of(there).cpu().double().sum())
                 _put(attacked, rows, there)
                 ratios.append(_snr(batch, change * scale))
-        return target.predict(attacked), self._facts(total, float(np.concatenate(ratios).mean()))
+        return target.predict(attacked), self._facts(
+            total, _mean_of_changed(np.concatenate(ratios))
+        )
 
     def _losses_of(self, rows):
         codes = self.codes[rows.to(self.codes.device)]
@@ -106,9 +108,15 @@ def _put(x, rows, batch):
         x.frames[start : start + len(part)] = part
 
 
+def _mean_of_changed(ratios):
+    """Mean over the rows that were changed; infinite where none was."""
+    changed = np.isfinite(ratios)
+    return float(ratios[changed].mean()) if changed.any() else float("inf")
+
+
 def _snr(batch, noise):
-    """Signal-to-noise ratio of each row in dB."""
+    """Signal-to-noise ratio of each row in dB; infinite of rows that stay as they are."""
     ball = Ball("l2", 1.0)
     parts = [ball.size(part, batch).cpu().double() for part in (values_of(batch), noise)]
-    signal, disturbance = (part.clamp_min(1e-30) for part in parts)
-    return (20.0 * (signal / disturbance).log10()).numpy()
+    signal, disturbance = parts
+    return (20.0 * (signal.clamp_min(1e-30) / disturbance).log10()).numpy()

@@ -59,7 +59,8 @@ def noise_robustness(
     noises : dict of str to object, default=None
         Name of a kind of noise to what :class:`~sklearn_ser.augmentation.AddNoise` takes as
         `noises`: a colour, a file, a folder, samples, or a list of these. Take kinds that no
-        estimator was trained with. None: white, pink and brown noise; {}: none.
+        estimator was trained with. None: white, pink and brown noise, which are also those that
+        AddNoise takes by default: give others where copies were made so. {}: none.
     snrs : sequence of float, default=(20, 10, 0)
         Signal-to-noise ratios in dB at which each of them is added.
     conditions : dict of str to augmenter, default=None
@@ -155,7 +156,11 @@ def noise_robustness(
 
 def _audio_steps_of(estimator):
     steps, _ = open_chain(estimator)
-    return [found for step in steps for found in audio_steps(step)]
+    found = [each for step in steps for each in audio_steps(step)]
+    if found:
+        return found
+    # Within meta-estimators of scikit-learn, such as voting or calibration.
+    return [value for value in estimator.get_params().values() if isinstance(value, AudioExtractor)]
 
 
 def _require_audio(estimator, name):

@@ -154,3 +154,9 @@ def test_gains_are_drawn_evenly_in_decibels():
     assert min(gains) > -12.01
     assert max(gains) < 6.01
     assert np.histogram(gains, bins=3, range=(-12, 6))[0].min() > 45
+
+
+def test_masks_of_a_few_samples():
+    for n in (1, 2, 5):
+        signal = np.full(n, 0.5, dtype=np.float32)
+        assert len(heard(TimeMask(0.99, n_masks=3, random_state=0), signal)) == n

@@ -3,9 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import StackingClassifier
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+)
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
@@ -15,6 +20,7 @@ from sklearn.model_selection import (
     StratifiedKFold,
     cross_validate,
 )
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -27,7 +33,7 @@ from sklearn_ser import (
     make_speech_corpus,
 )
 from sklearn_ser.augmentation import Gain, Mixup
-from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.feature_extraction import SpeakerEmbedding
 from sklearn_ser.neural_network import _validation_split
 
@@ -289,3 +295,28 @@ def test_augmenters_of_frames_change_what_the_audio_step_makes(speech, tmp_path)
         same = np.isclose(plain[row], masked[row])
         assert 0.4 < same.mean() < 1.0
     assert set(model.predict(X)) <= set(y)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "told"),
+    [
+        (MLPClassifier((2,), early_stopping=True, max_iter=2), "early_stopping=True"),
+        (HistGradientBoostingClassifier(early_stopping=True, max_iter=2), "early_stopping=True"),
+        (GradientBoostingClassifier(n_iter_no_change=2, n_estimators=3), "n_iter_no_change=2"),
+        (RandomForestClassifier(3, oob_score=True), "oob_score=True"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.filterwarnings("ignore:Some inputs do not have OOB scores")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_what_scikit_learn_holds_out_by_itself_is_warned_about(estimator, told):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), np.tile(["a", "b"], 30)
+    text = rf"{type(estimator).__name__}\({told}\) holds rows out at random, among them copies"
+    with pytest.warns(TrainingWarning, match=text):
+        AugmentingClassifier(
+            make_pipeline(StandardScaler(), estimator), FeatureNoise(), random_state=0
+        ).fit(X, y)
+    AugmentingClassifier(estimator, None, random_state=0).fit(X, y)  # no copies, no warning
+    quiet = clone(estimator).set_params(**{told.split("=")[0]: None if "n_iter" in told else False})
+    AugmentingClassifier(quiet, FeatureNoise(), random_state=0).fit(X, y)

@@ -3,12 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 from sklearn_ser import (
     AugmentingClassifier,
@@ -225,3 +228,13 @@ def test_bad_parameters():
 def test_without_labels():
     with pytest.raises(ValueError, match="y is None, and samplers and augmenters that mix rows"):
         AugmentingClassifier(StandardScaler(), Mixup()).fit(features())
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [HistGradientBoostingClassifier(max_iter=2), CalibratedClassifierCV(LinearSVC(), cv=3)],
+    ids=lambda value: type(value).__name__,
+)
+def test_ordinary_classifiers_take_mixtures(estimator):
+    model = AugmentingClassifier(estimator, {"m": Mixup()}, random_state=0).fit(features(), Y)
+    assert set(model.predict(features())) <= set(Y)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.ensemble import VotingClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -216,3 +217,13 @@ def test_errors_of_estimators(recordings, models):
     text = re.escape("read their audio from different columns, ['file', 'sound']: give those of")
     with pytest.raises(ValueError, match=text):
         noise_robustness({**models, "other": other}, X, y, noises={}, conditions={})
+
+
+def test_meta_estimators_of_scikit_learn_hear_too(recordings):
+    X, y = recordings
+    pipeline = make_pipeline(
+        LogMelSpectrogram(n_mels=8), FunctionalsPooling(), StandardScaler(), LinearSVC(C=0.01)
+    )
+    voting = VotingClassifier([("a", pipeline)]).fit(X, y)
+    table = noise_robustness(voting, X, y, noises={}, conditions={"hiss": Hiss(-5.0)})
+    assert table["condition"].tolist() == ["clean", "hiss"]
