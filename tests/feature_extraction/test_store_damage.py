@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -231,17 +233,39 @@ def test_a_read_only_store_is_read(store, monkeypatch):
     assert_holds(store, entries(3))
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
-def test_a_folder_without_write_permission(store):
-    store.put_many(entries(3))
-    os.chmod(store.path, 0o555)
-    os.chmod(store.info()["file"], 0o444)
+@contextmanager
+def as_a_user_without_rights(folder):
+    """Root may write anywhere: as somebody else where that is who runs the tests."""
+    if os.geteuid() != 0:
+        yield
+        return
+    nobody = 65534
+    for path in [folder, *folder.iterdir()]:
+        os.chown(path, nobody, nobody)
+    os.seteuid(nobody)
     try:
-        assert_holds(store, entries(3))
-        with pytest.raises(StoreError, match="cannot be written: it is read-only"):
-            store.put_many(entries(4))
+        yield
     finally:
-        os.chmod(store.path, 0o755)
+        os.seteuid(0)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has no such permissions")
+def test_a_folder_without_write_permission():
+    # Not below pytest's own folder, which nobody but its owner may enter.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = FeatureStore(folder)
+        store.put_many(entries(3))
+        assert_holds(store, entries(3))
+        with as_a_user_without_rights(folder):
+            os.chmod(store.info()["file"], 0o444)
+            os.chmod(folder, 0o555)
+            try:
+                assert_holds(store, entries(3))
+                with pytest.raises(StoreError, match="cannot be written: it is read-only"):
+                    store.put_many(entries(4))
+            finally:
+                os.chmod(folder, 0o755)
 
 
 def test_a_full_disk_keeps_what_was_there(store, monkeypatch):

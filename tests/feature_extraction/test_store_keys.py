@@ -166,7 +166,7 @@ def test_what_cannot_be_read_has_no_key(cell, tmp_path, monkeypatch):
     assert key_of(X, row=0) is not None
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders")
 def test_a_named_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
     assert key_of([tmp_path / "pipe.wav"]) is None
