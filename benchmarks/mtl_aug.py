@@ -113,9 +113,7 @@ def _fold(folder, name, entry, tables, frame, speaker, labelled, fold, seeds, as
             model = with_seed(clone(estimator).set_params(**chosen), seed)
             model.set_params(random_state=0)  # (the copies are known: nothing to draw)
             fit_routed(model, X, y[train], **metadata)
-            parts += [
-                part.assign(seed=seed) for part in _predict(model, tables, test, y[test], asked)
-            ]
+            parts += [part.assign(seed=seed) for part in _predict(model, tables, test, y[test])]
     found = pd.concat(parts, ignore_index=True)
     row = found.pop("row").to_numpy()
     found = found.assign(
@@ -151,7 +149,7 @@ def _choose(estimator, grid, X, y, metadata, features):
     return search.best_params_
 
 
-def _predict(model, tables, test, truth, asked):
+def _predict(model, tables, test, truth):
     """Tables of predictions: condition, row, prediction."""
     for condition, table in tables.items():
         if condition == "original" or " dB" in condition:
