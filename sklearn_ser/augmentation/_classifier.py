@@ -35,11 +35,11 @@ class AugmentingClassifier(NestedAugmenters, MetaEstimatorMixin, InnerAttributes
     label.
 
     **No copy crosses a split.** The network's early stopping, and every splitter inside
-    `estimator` (of a search, of stacking), keep a row and its copies together; a search trains on
-    the copies of training rows, and is scored on unchanged rows. What scikit-learn's classifiers
-    hold out by themselves (``early_stopping=True``, ``oob_score=True``) they draw at random, copies
-    and all: there is a warning. A row made from several (by a
-    mixing augmenter, by SMOTE) is trained on only where all of them are.
+    `estimator` (of a search, of a stack of classifiers that ask for no metadata), keep a row and
+    its copies together; a search trains on the copies of training rows, and is scored on unchanged
+    rows. What scikit-learn's classifiers hold out by themselves (``early_stopping=True``,
+    ``oob_score=True``) they draw at random, copies and all: there is a warning. A row made from
+    several (by a mixing augmenter, by SMOTE) is trained on only where all of them are.
 
     Parameters
     ----------
@@ -89,6 +89,10 @@ class AugmentingClassifier(NestedAugmenters, MetaEstimatorMixin, InnerAttributes
     -----
     Rows without a label (None, NaN, or -1 where a parameter ``unlabelled`` inside `estimator`
     says so) get copies as others do, but are not mixed.
+
+    A model file (:func:`~sklearn_ser.save_model`) holds no sampler of imbalanced-learn and no
+    transform of audiomentations: saving such a model is refused; set `resampler` and `augmenters`
+    to None on the fitted model first, which predicts without them.
 
     Whichever of `predict`, `predict_proba`, `decision_function`, `transform`, `predict_aux` and
     `score` the inner estimator has, this one has.
@@ -157,7 +161,7 @@ class AugmentingClassifier(NestedAugmenters, MetaEstimatorMixin, InnerAttributes
             For the inner estimator: ``aux``, ``speaker`` or ``groups``, ``corpus``,
             ``sample_weight``, ... With metadata routing on, it must have requested them; with
             routing off, it gets those it requested and those its `fit` names, and the rest is
-            dropped.
+            dropped; ``sample_weight`` reaches every predictor inside that takes weights.
 
         Returns
         -------

@@ -15,6 +15,7 @@ from sklearn_ser.augmentation._rows import TrainingRows, joined
 from sklearn_ser.augmentation._split_originals import (
     ORIGINAL_ROWS,
     SOURCES,
+    with_own_splitters,
     with_split_originals,
 )
 from sklearn_ser.augmentation._weight_requests import forget_requests, let_ask_for_weights
@@ -78,6 +79,7 @@ def fit_on_rows(meta, augmenters, seed, X, y, metadata):
     with config_context(enable_metadata_routing=bool(given) or routing_is_on()):
         prepared.fit(rows.X, labels, **given)
     forget_requests(prepared, asking)
+    with_own_splitters(prepared)
     if extraction:
         prepared = clone(meta.estimator).set_params(steps=[*steps.steps, *prepared.steps])
     return prepared, rows
@@ -120,7 +122,9 @@ def _metadata(meta, given, X, n_rows, rows, with_kinds):
     made = {} if "groups" in taken else _named_speakers(taken, X, rows)
     for name, value in {"aux": aux, "sample_weight": weights}.items():
         if value is not None:
-            (taken if name in given else made)[name] = value
+            # With routing off nobody says who takes weights, those given as little as our own.
+            ours = name not in given or (name == "sample_weight" and not routing_is_on())
+            (made if ours else taken)[name] = value
     return taken, made
 
 

@@ -1,9 +1,10 @@
 """Splits of training rows with copies: made for the original rows, and copies go along."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.ensemble import StackingClassifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
@@ -11,6 +12,7 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.model_selection import SpeakerKFold
+from sklearn_ser.utils._routing import consumed
 from sklearn_ser.utils._user_line import warn_user
 
 #: Metadata by which a splitter, wherever it stands in an estimator, learns of copies.
@@ -137,6 +139,7 @@ def with_split_originals(estimator, sources, original_rows, unseen=()):
     estimator
     """
     prepared = clone(estimator)
+    _refuse_metadata_in_stacks(prepared)
     if not np.asarray(original_rows).all():
         _warn_of_held_out_copies(prepared, len(sources))
     for name, value in prepared.get_params().items():
@@ -155,8 +158,47 @@ def with_split_originals(estimator, sources, original_rows, unseen=()):
             unseen=unseen,
             copies_too=not _scores(owner),
         )
+        wrapped.given = value
         prepared.set_params(**{name: wrapped})
     return prepared
+
+
+def with_own_splitters(fitted):
+    """Give fitted estimators back the `cv` that they were given.
+
+    The wrapper knows the rows of this fit alone.
+
+    Parameters
+    ----------
+    fitted : estimator, or a container of estimators
+        Changed in place, with all that it holds.
+    """
+    if isinstance(fitted, BaseEstimator):
+        for name, value in vars(fitted).items():
+            if isinstance(value, SplitOriginals):
+                setattr(fitted, name, value.given)
+            else:
+                with_own_splitters(value)
+    elif isinstance(fitted, dict):
+        with_own_splitters(list(fitted.values()))
+    elif isinstance(fitted, list | tuple):
+        for part in fitted:
+            with_own_splitters(part)
+
+
+def _refuse_metadata_in_stacks(estimator):
+    """scikit-learn's stacks hand all that their parts ask for to the final estimator as well."""
+    for part in [estimator, *estimator.get_params().values()]:
+        if not isinstance(part, StackingClassifier):
+            continue
+        known = dict.fromkeys(("aux", "speaker", "corpus", "groups", SOURCES), True)
+        asked = sorted(consumed(part, "fit", known))
+        if asked:
+            raise MetadataError(
+                f"a StackingClassifier whose parts ask for {', '.join(asked)} (networks and "
+                "searches do) cannot be fitted inside AugmentingClassifier: it hands them to its "
+                "final estimator as well. Put AugmentingClassifier around each of its parts."
+            )
 
 
 #: With more rows scikit-learn's histogram boosting stops early by default.
@@ -199,6 +241,11 @@ def _splitter_of(owner, cv):
     """What `cv` means to its owner, or None where it has no folds or takes no splitter."""
     if isinstance(cv, str) or not hasattr(owner, "get_params"):
         return None
+    if isinstance(cv, Real) and not isinstance(cv, Integral):
+        raise ValueError(
+            f"cv={cv!r} of {type(owner).__name__}, a share of the rows, would put copies on both "
+            "sides: inside AugmentingClassifier give a splitter or a number of folds."
+        )
     ours = type(owner).__module__.partition(".")[0] == __name__.partition(".")[0]
     constraints = getattr(owner, "_parameter_constraints", {}).get("cv", ["cv_object"])
     if ours:  # whole numbers are speaker-disjoint folds in this package, and None is none

@@ -1,5 +1,7 @@
 """noise_robustness: what noise, rooms, codecs and narrow bands do to fitted classifiers."""
 
+import os
+import warnings
 from numbers import Real
 
 import numpy as np
@@ -12,12 +14,13 @@ from sklearn.utils._param_validation import validate_params
 from sklearn_ser.evaluation._attack_targets import open_chain
 from sklearn_ser.evaluation._extraction import audio_steps
 from sklearn_ser.evaluation._robustness_table import Rows
-from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.utils._named import named_estimators
 
 #: What stands in the column `condition` for the recordings as they are.
 CLEAN = "clean"
+_WHERE = ("condition", "snr", "level")
 _NOISES = {"white noise": "white", "pink noise": "pink", "brown noise": "brown"}
 
 
@@ -60,15 +63,17 @@ def noise_robustness(
         Name of a kind of noise to what :class:`~sklearn_ser.augmentation.AddNoise` takes as
         `noises`: a colour, a file, a folder, samples, or a list of these. Take kinds that no
         estimator was trained with. None: white, pink and brown noise, which are also those that
-        AddNoise takes by default: give others where copies were made so. {}: none.
+        AddNoise takes by default. {}: none. Kinds that an estimator was trained with give a
+        warning.
     snrs : sequence of float, default=(20, 10, 0)
         Signal-to-noise ratios in dB at which each of them is added.
     conditions : dict of str to augmenter, default=None
         Other disturbances: name to an object whose ``augment(X)`` gives X with other audio (an
         augmenter of :mod:`sklearn_ser.augmentation`), or to a Pipeline of such. Or name to a
-        dict of level to augmenter, whose levels (numbers, such as signal-to-noise ratios) stand in
-        the column ``snr``. None: a room (``AddReverb``), the telephone's band
-        (``TelephoneBand``) and a codec (``Codec``), as they are by default; {}: none.
+        dict of level to augmenter, whose levels (numbers, such as the seconds of a reverberation)
+        stand in the column ``level``, in their order. None: a room (``AddReverb``), the
+        telephone's band (``TelephoneBand``) and a codec (``Codec``), as they are by default; {}:
+        none.
     speaker : array-like of shape (n_rows,), default=None
         The speaker of each row, for the intervals. None: the column or index level ``speaker`` of
         X, if there is one.
@@ -81,15 +86,16 @@ def noise_robustness(
     -------
     table : DataFrame
         One row for each estimator and condition: ``estimator``, ``condition`` (first "clean", the
-        recordings as they are), ``snr`` (inf of "clean"; NaN of what has no level), ``uar``,
+        recordings as they are), ``snr`` (inf of "clean"; NaN of what is no noise), ``level`` (of
+        conditions that have levels; else NaN), ``uar``,
         ``uar_low`` and ``uar_high`` (a 95 % t interval over speakers' contributions with one
         degree of freedom less than speakers; NaN without at least two), ``accuracy``, ``changed``
         (share of decisions that differ from those on the recordings as they are), ``n_rows``,
         ``n_speakers``, ``n_classes`` (of `y`).
     predictions : DataFrame
         With `return_predictions`: one row for each estimator, condition and row of X:
-        ``estimator``, ``condition``, ``snr``, ``row``, ``speaker`` (where known), ``truth``,
-        ``prediction`` (None where the audio failed).
+        ``estimator``, ``condition``, ``snr``, ``level``, ``row``, ``speaker`` (where known),
+        ``truth``, ``prediction`` (None where the audio failed).
 
     Raises
     ------
@@ -133,18 +139,20 @@ def noise_robustness(
         _require_audio(estimator, name)
     rows = Rows(X, y, speaker)
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    noises = _NOISES if noises is None else noises
     disturbances = _disturbances(noises, snrs, conditions, seed, _audio_column(models))
+    _warn_of_known_noises(models, noises)
     table, predictions, clean = [], [], {}
-    for (condition, level), augmenter in {(CLEAN, np.inf): None, **disturbances}.items():
+    for where, augmenter in {(CLEAN, np.inf, np.nan): None, **disturbances}.items():
         heard = X if augmenter is None else _augmented(augmenter, X)
         extracted = {}  # by audio step: estimators often share one
         for name, estimator in models.items():
             predicted = np.asarray(_predict(estimator, heard, extracted), dtype=object)
             predicted = np.where(pd.isna(predicted), None, predicted)
             clean.setdefault(name, predicted)
-            where = {"estimator": name, "condition": condition, "snr": level}
-            table.append({**where, **rows.figures(predicted, clean[name])})
-            predictions.append(rows.predictions(predicted, **where))
+            keys = {"estimator": name, **dict(zip(_WHERE, where, strict=True))}
+            table.append({**keys, **rows.figures(predicted, clean[name])})
+            predictions.append(rows.predictions(predicted, **keys))
     order = {name: place for place, name in enumerate(models)}
     table, predictions = (
         part.sort_values("estimator", key=lambda names: names.map(order), kind="stable")
@@ -183,10 +191,9 @@ def _audio_column(models):
 
 
 def _disturbances(noises, snrs, conditions, seed, audio):
-    """(name, level) to augmenter, each with a seed."""
+    """(name, signal-to-noise ratio, other level) to augmenter, each with a seed."""
     from sklearn_ser import augmentation
 
-    noises = _NOISES if noises is None else noises
     if conditions is None:
         conditions = {
             "reverberation": augmentation.AddReverb(audio=audio),
@@ -198,7 +205,7 @@ def _disturbances(noises, snrs, conditions, seed, audio):
     for name, given in noises.items():
         for level in levels:
             augmenter = augmentation.AddNoise(level, given, audio=audio)
-            made[name, level] = _with_seed(augmenter, seed, name)
+            made[name, level, np.nan] = _with_seed(augmenter, seed, name)
     twice = sorted({*noises} & {*conditions})
     if twice or CLEAN in {*noises, *conditions}:
         raise ValueError(
@@ -210,15 +217,45 @@ def _disturbances(noises, snrs, conditions, seed, audio):
             if not isinstance(level, Real):
                 raise ValueError(
                     f"conditions[{name!r}] has the level {level!r}: levels are numbers, such as "
-                    "signal-to-noise ratios in dB"
+                    "the seconds of a reverberation"
                 )
             if not hasattr(augmenter, "augment") and not isinstance(augmenter, Pipeline):
                 raise ValueError(
                     f"conditions[{name!r}] must be an augmenter (with a method augment), a "
                     f"Pipeline of augmenters, or a dict of level to one; got {augmenter!r}"
                 )
-            made[name, float(level)] = _with_seed(augmenter, seed, name)
+            made[name, np.nan, float(level)] = _with_seed(augmenter, seed, name)
     return made
+
+
+def _warn_of_known_noises(models, noises):
+    """A model that was trained on copies with a noise has heard it."""
+    from sklearn_ser.augmentation import AddNoise
+
+    for name, estimator in models.items():
+        trained = [
+            str(entry)
+            for part in estimator.get_params().values()
+            if isinstance(part, AddNoise)
+            for entry in _entries(part.noises)
+        ]
+        heard = [
+            kind for kind, given in noises.items() if {*map(str, _entries(given))} & {*trained}
+        ]
+        if heard:
+            warnings.warn(
+                f"estimator {name!r} was trained on copies with {', '.join(map(repr, heard))}, so "
+                "that these figures say nothing of noise that it has not heard: give other kinds "
+                "(noises=)",
+                EvaluationWarning,
+                stacklevel=3,
+            )
+
+
+def _entries(noises):
+    """What is named in `noises` of AddNoise; arrays have no name."""
+    entries = noises if isinstance(noises, list | tuple) else [noises]
+    return [entry for entry in entries if isinstance(entry, str | os.PathLike)]
 
 
 def _with_seed(augmenter, seed, name):

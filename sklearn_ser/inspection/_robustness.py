@@ -191,6 +191,12 @@ def _noise_panels(table):
         rows = rows.assign(tick=rows["snr"].map("{:g}".format))
         ticks = ["clean", *map("{:g}".format, levels)]
         panels[condition] = _Panel(pd.concat([clean, rows]), ticks, "SNR (dB)")
+    if "level" in rest:  # of other conditions, in the order in which they were given
+        for condition, rows in rest.dropna(subset="level").groupby("condition", sort=False):
+            rows = rows.assign(tick=rows["level"].map("{:g}".format))
+            ticks = ["clean", *dict.fromkeys(rows["tick"])]
+            panels[condition] = _Panel(pd.concat([clean, rows]), ticks, "level")
+        rest = rest[rest["level"].isna()]
     others = rest[rest["snr"].isna()]
     if len(others) or not panels:
         rows = pd.concat([clean, others.assign(tick=others["condition"])])

@@ -21,6 +21,7 @@ from sklearn_ser import (
     load_model,
     save_model,
 )
+from sklearn_ser.augmentation import Mixup
 from sklearn_ser.augmentation._named import named_augmenters
 from sklearn_ser.exceptions import MetadataError
 
@@ -305,3 +306,18 @@ def test_a_forest_too(rows):
     X, y, _ = rows
     forest = RandomForestClassifier(5, random_state=0)
     assert AugmentingClassifier(forest, TWO).fit(X, y).score(X, y) > 0.8
+
+
+def test_weights_reach_a_pipeline_with_routing_off():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), np.tile(["a", "b", "c"], 20)
+    weights = np.where(np.arange(60) < 30, 0.0, 1.0)
+    model = AugmentingClassifier(
+        make_pipeline(StandardScaler(with_mean=False, with_std=False), LinearSVC(C=0.01)),
+        FeatureNoise(),
+        random_state=0,
+    )
+    weighted = model.fit(X, y, sample_weight=weights).decision_function(X)
+    assert not np.allclose(weighted, model.fit(X, y).decision_function(X))
+    mixed = clone(model).set_params(augmenters=Mixup())
+    assert mixed.fit(X, y, sample_weight=weights).n_rows_["original"] == 60

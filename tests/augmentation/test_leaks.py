@@ -18,6 +18,7 @@ from sklearn.model_selection import (
     KFold,
     RandomizedSearchCV,
     StratifiedKFold,
+    TunedThresholdClassifierCV,
     cross_validate,
 )
 from sklearn.neural_network import MLPClassifier
@@ -320,3 +321,29 @@ def test_what_scikit_learn_holds_out_by_itself_is_warned_about(estimator, told):
     AugmentingClassifier(estimator, None, random_state=0).fit(X, y)  # no copies, no warning
     quiet = clone(estimator).set_params(**{told.split("=")[0]: None if "n_iter" in told else False})
     AugmentingClassifier(quiet, FeatureNoise(), random_state=0).fit(X, y)
+
+
+def test_a_share_of_the_rows_is_no_split_for_copies():
+    X, y = np.random.default_rng(0).normal(size=(60, 3)), np.tile(["a", "b"], 30)
+    inner = TunedThresholdClassifierCV(LogisticRegression(), cv=0.3)
+    with pytest.raises(ValueError, match=r"cv=0.3 of TunedThresholdClassifierCV, a share of the"):
+        AugmentingClassifier(inner, FeatureNoise()).fit(X, y)
+
+
+def test_stacks_whose_parts_ask_for_metadata_are_refused():
+    X, y = np.random.default_rng(0).normal(size=(60, 3)), np.tile(["a", "b"], 30)
+    net = MTLNeuralClassifier(max_epochs=1, random_state=0)
+    stack = StackingClassifier([("net", net)], LogisticRegression(), cv=3)
+    text = "a StackingClassifier whose parts ask for aux, sources, speaker"
+    with pytest.raises(MetadataError, match=text):
+        AugmentingClassifier(stack, FeatureNoise()).fit(X, y)
+
+
+def test_the_fitted_estimator_has_its_own_splitters():
+    X, y = np.random.default_rng(0).normal(size=(60, 3)), np.tile(["a", "b"], 30)
+    search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=3)
+    model = AugmentingClassifier(search, FeatureNoise(), random_state=0).fit(X, y)
+    assert model.estimator_.cv == 3
+    assert clone(model.estimator_).fit(X[:50], y[:50]).n_splits_ == 3
+    nested = AugmentingClassifier(make_pipeline(StandardScaler(), search), FeatureNoise())
+    assert nested.fit(X, y).estimator_[-1].cv == 3

@@ -7,10 +7,18 @@ from imblearn.combine import SMOTEENN
 from imblearn.over_sampling import ADASYN, SMOTE, RandomOverSampler
 from imblearn.under_sampling import NearMiss, RandomUnderSampler, TomekLinks
 from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold
 
-from sklearn_ser import AugmentingClassifier, FeatureNoise, MTLNeuralClassifier
+from sklearn_ser import (
+    AugmentingClassifier,
+    FeatureNoise,
+    MTLNeuralClassifier,
+    load_model,
+    save_model,
+)
 from sklearn_ser.augmentation import Gain
+from sklearn_ser.exceptions import ModelFileError
 
 Y = np.array(["anger"] * 30 + ["calm"] * 20 + ["fear"] * 10)
 AUX = pd.DataFrame({"gender": np.arange(60) % 2})
@@ -176,3 +184,13 @@ def test_with_the_net():
 def test_the_seed_is_the_meta_estimators(recorder):
     first, second = (fit(recorder, RandomOverSampler())[0].estimator_.seen_ for _ in range(2))
     np.testing.assert_array_equal(first["weight"], second["weight"])
+
+
+def test_a_model_file_holds_no_sampler(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), np.repeat(["a", "b"], [40, 20])
+    model = AugmentingClassifier(LogisticRegression(), resampler=SMOTE(random_state=0)).fit(X, y)
+    with pytest.raises(ModelFileError, match="SMOTE"):
+        save_model(model, tmp_path / "a.ser")
+    save_model(model.set_params(resampler=None), tmp_path / "a.ser")
+    assert load_model(tmp_path / "a.ser").predict(X).tolist() == model.predict(X).tolist()

@@ -21,9 +21,11 @@ from sklearn_ser import (
     uar_score,
 )
 from sklearn_ser.audio import read_audio
-from sklearn_ser.augmentation import AudioAugmenter, Gain
+from sklearn_ser.augmentation import AddNoise, AudioAugmenter, AugmentingClassifier, Gain
 from sklearn_ser.evaluation import _noise as module
 from sklearn_ser.evaluation import noise_robustness
+from sklearn_ser.exceptions import EvaluationWarning
+from sklearn_ser.inspection import RobustnessDisplay
 
 
 class Hiss(AudioAugmenter):
@@ -91,14 +93,16 @@ def test_one_row_for_each_estimator_and_condition(recordings, models, routing):
         )
     assert table["estimator"].tolist() == ["svm"] * 5 + ["net"] * 5
     assert table["condition"].tolist() == ["clean", "hiss", "hiss", "hiss", "softer"] * 2
-    assert table["snr"].tolist()[:4] == [np.inf, 20.0, 0.0, -30.0]
-    assert table["snr"].isna().tolist() == [False] * 4 + [True] + [False] * 4 + [True]
+    assert np.isposinf(table["snr"]).tolist() == ([True] + [False] * 4) * 2
+    assert table["snr"].isna().tolist() == ([False] + [True] * 4) * 2
+    assert table["level"].tolist()[1:4] == [20.0, 0.0, -30.0]
+    assert table["level"].isna().tolist() == ([True] + [False] * 3 + [True]) * 2
     assert (table["n_speakers"] == 8).all()
     for name, own in table.groupby("estimator"):
         assert own["uar"].iloc[0] == uar_score(y, models[name].predict(X)) > 0.9
         assert own["uar"].iloc[3] < 0.75
         assert own["changed"].iloc[0] == 0.0
-        one = predictions[(predictions["estimator"] == name) & (predictions["snr"] == -30.0)]
+        one = predictions[(predictions["estimator"] == name) & (predictions["level"] == -30.0)]
         assert own["uar"].iloc[3] == uar_score(one["truth"], one["prediction"])
     assert len(predictions) == 2 * 5 * 48
 
@@ -147,6 +151,8 @@ def test_noises_are_added_at_each_ratio(recordings, models, monkeypatch):
     monkeypatch.setattr(augmentation, "AddNoise", Hiss, raising=False)
     renamed = {"hum": "pink", "cafe": ["a.wav"]}
     made = module._disturbances(renamed, (0, 10), {}, 0, "sound")
+    assert all(np.isnan(level) for *_, level in made)
+    made = {where[:2]: augmenter for where, augmenter in made.items()}
     assert list(made) == [("hum", 10.0), ("hum", 0.0), ("cafe", 10.0), ("cafe", 0.0)]
     one = made["hum", 10.0]
     assert (one.snr, one.noises, one.audio) == (10.0, "pink", "sound")
@@ -227,3 +233,28 @@ def test_meta_estimators_of_scikit_learn_hear_too(recordings):
     voting = VotingClassifier([("a", pipeline)]).fit(X, y)
     table = noise_robustness(voting, X, y, noises={}, conditions={"hiss": Hiss(-5.0)})
     assert table["condition"].tolist() == ["clean", "hiss"]
+
+
+def test_other_levels_stand_in_a_column_of_their_own(recordings, models):
+    X, y = recordings
+    steps = {0.3: Hiss(-5.0), 0.8: Hiss(-15.0)}
+    table = noise_robustness(models, X, y, noises={}, conditions={"room": steps})
+    rooms = table[table["condition"] == "room"]
+    assert rooms["snr"].isna().all()
+    assert rooms["level"].unique().tolist() == [0.3, 0.8]
+    display = RobustnessDisplay.from_table(table)
+    assert display.axes_[0].get_xlabel() == "level"
+    ticks = [label.get_text() for label in display.axes_[0].get_xticklabels()]
+    assert ticks == ["clean", "0.3", "0.8"]
+
+
+def test_noise_that_a_model_was_trained_with_is_told(recordings):
+    X, y = recordings
+    rows = make_pipeline(
+        LogMelSpectrogram(n_mels=8), FunctionalsPooling(), StandardScaler(), LinearSVC(C=0.01)
+    )
+    model = AugmentingClassifier(rows, AddNoise(), random_state=0).fit(X[["file"]], y)
+    with pytest.warns(EvaluationWarning, match="was trained on copies with 'white noise', 'pink"):
+        noise_robustness(model, X, y, snrs=[10], conditions={})
+    table = noise_robustness(model, X, y, noises={"violet": "violet"}, snrs=[10], conditions={})
+    assert table["condition"].tolist() == ["clean", "violet"]
