@@ -3,6 +3,7 @@
 Behind `sklearn_ser.audio`, which reads the cells.
 """
 
+import math
 import numbers
 from dataclasses import dataclass, field
 
@@ -36,6 +37,12 @@ class Cells:
     ends: np.ndarray | None
     index: pd.Index
     faults: dict = field(default_factory=dict)
+
+    def span(self, row):
+        """Start and end of a row in seconds; NaN: open."""
+        return tuple(
+            math.nan if times is None else float(times[row]) for times in (self.starts, self.ends)
+        )
 
     def part(self, rows):
         """The cells of some rows (a range or a sequence of positions)."""

@@ -101,7 +101,7 @@ class AudioAugmenter(Augmenter, metaclass=ABCMeta):
         seed = self._seed()
         made = np.empty(len(cells.values), dtype=object)
         for row, cell in enumerate(cells.values):
-            start, end = (_at(times, row) for times in (cells.starts, cells.ends))
+            start, end = cells.span(row)
             # A row that is no audio stays what it is: the step that reads it says so.
             made[row] = (
                 cell
@@ -229,7 +229,3 @@ def utterance_generator(seed, purpose, signal):
     digest = hashlib.blake2b(f"{seed} {purpose} {signal.size} ".encode(), digest_size=16)
     digest.update(np.ascontiguousarray(signal[:: signal.size // _MOST_HASHED + 1]))
     return np.random.default_rng(int.from_bytes(digest.digest(), "little"))
-
-
-def _at(times, row):
-    return math.nan if times is None else float(times[row])

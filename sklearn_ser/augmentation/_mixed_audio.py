@@ -1,7 +1,6 @@
 """Audio that is made from two utterances, when it is read."""
 
 import hashlib
-import math
 import os
 
 import numpy as np
@@ -12,6 +11,7 @@ from sklearn_ser._audio_table import find_cells
 from sklearn_ser._derived_audio import DerivedAudio
 from sklearn_ser.augmentation._base import with_audio
 from sklearn_ser.exceptions import AudioError
+from sklearn_ser.feature_extraction._store_code import class_code
 
 
 class MixedAudio(DerivedAudio):
@@ -63,7 +63,8 @@ class MixedAudio(DerivedAudio):
         except AudioError:
             partner = b"unreadable"
         mixer = type(self.mixer)
-        return [mixer.__name__, mixer._revision, float(self.share), self.seed, partner]
+        code = class_code(mixer)  # of a class of the user's own
+        return [mixer.__name__, mixer._revision, code, float(self.share), self.seed, partner]
 
     def __repr__(self):
         return f"MixedAudio({self.source!r}, {self.partner[0]!r}, share={self.share:.2f})"
@@ -96,16 +97,10 @@ def mixed_audio(mixer, X, second, shares, rng):
     for row, other in enumerate(second):
         made[row] = MixedAudio(
             cells.values[row],
-            *_span(cells, row),
-            (cells.values[other], *_span(cells, other)),
+            *cells.span(row),
+            (cells.values[other], *cells.span(other)),
             mixer,
             float(shares[row]),
             int(seeds[row]),
         )
     return with_audio(X, cells, made, mixer.audio), shares
-
-
-def _span(cells, row):
-    return (
-        math.nan if times is None else float(times[row]) for times in (cells.starts, cells.ends)
-    )

@@ -20,7 +20,8 @@ class AddNoise(AudioAugmenter):
     softer.
 
     Of a recording that is longer than the utterance a random part is taken, if possible none that
-    is 40 dB softer than the whole (such as the digital silence between the events of a file); a
+    is 40 dB softer than the whole (such as the silence between the events of a file; beyond 5
+    minutes, none that is digital silence); a
     shorter one is repeated, from a random place on. The level of a recording does not matter.
 
     Parameters

@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.model_selection import SpeakerKFold
+from sklearn_ser.utils._parts import parts_of
 from sklearn_ser.utils._routing import consumed
 from sklearn_ser.utils._user_line import warn_user
 
@@ -144,6 +145,8 @@ def with_split_originals(estimator, sources, original_rows, unseen=()):
         _warn_of_held_out_copies(prepared, len(sources))
     for name, value in prepared.get_params().items():
         path, _, last = name.rpartition("__")
+        if last in _GRIDS:
+            prepared.set_params(**{name: _grids(value, sources, original_rows, unseen)})
         if last != "cv":
             continue
         owner = prepared.get_params()[path] if path else prepared
@@ -163,6 +166,30 @@ def with_split_originals(estimator, sources, original_rows, unseen=()):
     return prepared
 
 
+#: Parameters of searches that may hold estimators.
+_GRIDS = ("param_grid", "param_distributions")
+
+
+def _grids(given, sources, original_rows, unseen):
+    """The grids of a search, the splitters of the estimators in them wrapped as well."""
+    if not hasattr(given, "items"):
+        return [_grids(each, sources, original_rows, unseen) for each in given]
+    found = {}
+    for name, values in given.items():
+        if name.rpartition("__")[2] == "cv":
+            raise MetadataError(
+                f"the search varies {name!r}: inside AugmentingClassifier splitters keep copies "
+                "together and cannot be searched. Set one in the estimator."
+            )
+        listed = isinstance(values, list | tuple)
+        found[name] = values if not listed else [
+            with_split_originals(value, sources, original_rows, unseen)
+            if isinstance(value, BaseEstimator) else value
+            for value in values
+        ]  # fmt: skip
+    return found
+
+
 def with_own_splitters(fitted):
     """Give fitted estimators back the `cv` that they were given.
 
@@ -170,20 +197,13 @@ def with_own_splitters(fitted):
 
     Parameters
     ----------
-    fitted : estimator, or a container of estimators
+    fitted : estimator
         Changed in place, with all that it holds.
     """
-    if isinstance(fitted, BaseEstimator):
-        for name, value in vars(fitted).items():
+    for part in parts_of(fitted):
+        for name, value in vars(part).items():
             if isinstance(value, SplitOriginals):
-                setattr(fitted, name, value.given)
-            else:
-                with_own_splitters(value)
-    elif isinstance(fitted, dict):
-        with_own_splitters(list(fitted.values()))
-    elif isinstance(fitted, list | tuple):
-        for part in fitted:
-            with_own_splitters(part)
+                setattr(part, name, value.given)
 
 
 def _refuse_metadata_in_stacks(estimator):
@@ -218,14 +238,14 @@ def _warn_of_held_out_copies(estimator, n_rows):
             and "validation_fraction" in given
             and given.get("n_iter_no_change") is not None,
             "oob_score": bool(given.get("oob_score", False)),
+            "probability": given.get("probability", False) is True,  # of SVC, by five folds
         }
         for name in (name for name, holds_out in told.items() if holds_out):
             warn_user(
                 f"{type(part).__name__}({name}={given[name]!r}) holds rows out at random, among "
-                "them copies of rows that it trains on: what it measures there is too good, and "
-                f"it stops too late. Leave {name} at False or None, and search the number of "
-                "iterations with a search inside AugmentingClassifier, which keeps copies "
-                "together.",
+                "them copies of rows that it trains on: what it finds there is too good. Leave "
+                f"{name} at False or None, and use a search or CalibratedClassifierCV inside "
+                "AugmentingClassifier instead, which keep copies together.",
                 TrainingWarning,
             )
 

@@ -20,7 +20,7 @@ class TimeMask(AudioAugmenter):
         Share of the utterance that is silent, all parts together; of a range, a value is drawn
         for each utterance.
     n_masks : int, default=1
-        Parts, all of one length and apart from one another.
+        Parts, all of one length, that do not overlap.
     fade : float, default=0.005
         Seconds at both ends of a part in which the audio fades, within the part; at most half of
         it.

@@ -7,9 +7,10 @@ so that it is up to us.
 from copy import deepcopy
 
 from sklearn import config_context
-from sklearn.base import BaseEstimator
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils.metadata_routing import MetadataRequest
+
+from sklearn_ser.utils._parts import parts_of
 
 
 def let_ask_for_weights(estimator):
@@ -76,12 +77,6 @@ def forget_requests(fitted, classes):
     fitted : estimator
     classes : set of type
     """
-    if type(fitted) in classes:
-        vars(fitted).pop("_metadata_request", None)
-    if isinstance(fitted, BaseEstimator):
-        forget_requests(list(vars(fitted).values()), classes)
-    elif isinstance(fitted, dict):
-        forget_requests(list(fitted.values()), classes)
-    elif isinstance(fitted, list | tuple):
-        for part in fitted:
-            forget_requests(part, classes)
+    for part in parts_of(fitted):
+        if type(part) in classes:
+            vars(part).pop("_metadata_request", None)

@@ -9,7 +9,7 @@ from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.neural_network import MTLNeuralClassifier
 from sklearn_ser.neural_network._gradients import DifferentiableLinear, DifferentiableNetwork
 from sklearn_ser.neural_network._sequences import FrameSequences
-from sklearn_ser.utils._frames import frame_features, frame_marks, frames_table, is_frames
+from sklearn_ser.utils._frames import frame_features, frame_marks, frames_table
 
 SUPPORTED = (
     "an MTLNeuralClassifier, or a linear model of scikit-learn that has coef_ (LinearSVC, "
@@ -113,16 +113,3 @@ def with_values(X, values):
     if isinstance(X, pd.DataFrame):
         return pd.DataFrame(array, columns=X.columns, index=X.index)
     return array
-
-
-def rows_of(X, kept):
-    """The rows of X that a mask keeps."""
-    if isinstance(X, pd.DataFrame | pd.Series):
-        taken = X[kept]
-        taken.attrs = dict(X.attrs)
-        return taken
-    if isinstance(X, np.ndarray):
-        return X[kept]
-    if is_frames(X):
-        return [sequence for sequence, keep in zip(X, kept, strict=True) if keep]
-    return np.asarray(X)[kept]

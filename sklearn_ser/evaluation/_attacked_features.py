@@ -2,11 +2,11 @@
 
 import numpy as np
 import torch
+from sklearn.utils import _safe_indexing
 
 from sklearn_ser.evaluation._attack_targets import (
     gradients_of,
     open_chain,
-    rows_of,
     transformed,
     with_values,
 )
@@ -41,7 +41,7 @@ class AttackedFeatures:
         self.failed = failed_rows(features)
         if self.failed.all():
             raise MetadataError(f"estimator {name!r}: the audio of all rows of X failed")
-        self.features = rows_of(features, ~self.failed)
+        self.features = _safe_indexing(features, np.flatnonzero(~self.failed))
         given = self.last if surrogate is None else open_chain(surrogate)[1]
         self.source = gradients_of(given, name if surrogate is None else "surrogate")
         self.x = self.source.pack(self.features)

@@ -8,7 +8,7 @@ import torch
 
 from sklearn_ser.audio import open_audio
 from sklearn_ser.evaluation._attack_targets import gradients_of, open_chain
-from sklearn_ser.evaluation._extraction import audio_steps
+from sklearn_ser.evaluation._extraction import all_audio_steps
 from sklearn_ser.exceptions import AudioError, MetadataError
 from sklearn_ser.feature_extraction import LogMelSpectrogram
 from sklearn_ser.feature_extraction._spectral import SAMPLING_RATE
@@ -109,10 +109,10 @@ def _front_end(estimator, name):
 
 def _without_stores(estimator):
     """The estimator, or a copy of it, whose audio steps keep no features of attacked audio."""
-    if all(step.store is None for step in audio_steps(estimator)):
+    if all(step.store is None for step in all_audio_steps(estimator)):
         return estimator
     copied = copy.deepcopy(estimator)
-    for step in audio_steps(copied):
+    for step in all_audio_steps(copied):
         step.store = None
     return copied
 

@@ -12,6 +12,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn_ser.augmentation import AugmentingClassifier
 from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.feature_extraction._leading import leading_audio_steps
+from sklearn_ser.utils._parts import parts_of
 
 
 def split_extraction(estimator):
@@ -73,6 +74,11 @@ def audio_steps(estimator):
     else:
         return []
     return [found for _, part in parts for found in audio_steps(part)]
+
+
+def all_audio_steps(estimator):
+    """Every audio step that an estimator holds, at any depth: fitted ones and templates."""
+    return [part for part in parts_of(estimator) if isinstance(part, AudioExtractor)]
 
 
 def with_store(estimator, store):

@@ -23,10 +23,17 @@ def with_seed(estimator, seed):
         if name.split("__")[-1] == "random_state":
             seeded.set_params(**{name: seed})
         elif _is_random_splitter(value):
-            value = copy.copy(value)
-            value.random_state = seed
-            seeded.set_params(**{name: value})
+            seeded.set_params(**{name: _seeded_splitter(value, seed)})
     return seeded
+
+
+def _seeded_splitter(splitter, seed):
+    splitter = copy.copy(splitter)
+    if hasattr(splitter, "random_state"):
+        splitter.random_state = seed
+    else:
+        splitter.cv = _seeded_splitter(splitter.cv, seed)
+    return splitter
 
 
 def is_random(estimator):
@@ -38,12 +45,15 @@ def is_random(estimator):
 
 
 def _is_random_splitter(value):
-    """A splitter that shuffles has a `random_state` that get_params of a search does not show."""
-    return (
-        hasattr(value, "split")
-        and hasattr(value, "random_state")
-        and bool(getattr(value, "shuffle", True))
-    )
+    """A splitter that shuffles has a `random_state` that get_params of a search does not show.
+
+    It may stand in another one (UnlabelledInTraining).
+    """
+    if not hasattr(value, "split"):
+        return False
+    if hasattr(value, "random_state"):
+        return bool(getattr(value, "shuffle", True))
+    return _is_random_splitter(getattr(value, "cv", None))
 
 
 def run_fold(estimator, X, y, metadata, fold, labels, failed=None):

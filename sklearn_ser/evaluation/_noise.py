@@ -1,7 +1,6 @@
 """noise_robustness: what noise, rooms, codecs and narrow bands do to fitted classifiers."""
 
 import os
-import warnings
 from numbers import Real
 
 import numpy as np
@@ -11,12 +10,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_params
 
-from sklearn_ser.evaluation._attack_targets import open_chain
-from sklearn_ser.evaluation._extraction import audio_steps
+from sklearn_ser.evaluation._extraction import all_audio_steps
 from sklearn_ser.evaluation._robustness_table import Rows
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.utils._named import named_estimators
+from sklearn_ser.utils._user_line import warn_user
 
 #: What stands in the column `condition` for the recordings as they are.
 CLEAN = "clean"
@@ -115,8 +114,8 @@ def noise_robustness(
     (GroupScaler on a group that it has not seen) adapts to the condition. Within
     :func:`~sklearn_ser.preprocessing.one_utterance_at_a_time` it does not.
 
-    Recordings are disturbed when they are read, each time they are read; estimators with the same
-    audio step share what it extracts.
+    Recordings are disturbed when they are read, each time they are read; Pipelines that begin with
+    the same audio step share what it extracts.
 
     Examples
     --------
@@ -162,17 +161,8 @@ def noise_robustness(
     return (table, predictions.reset_index(drop=True)) if return_predictions else table
 
 
-def _audio_steps_of(estimator):
-    steps, _ = open_chain(estimator)
-    found = [each for step in steps for each in audio_steps(step)]
-    if found:
-        return found
-    # Within meta-estimators of scikit-learn, such as voting or calibration.
-    return [value for value in estimator.get_params().values() if isinstance(value, AudioExtractor)]
-
-
 def _require_audio(estimator, name):
-    if not _audio_steps_of(estimator):
+    if not all_audio_steps(estimator):
         raise MetadataError(
             f"estimator {name!r} has no audio step, so it cannot hear noise: give a Pipeline that "
             "begins with one (LogMelSpectrogram, OpenSmileExtractor, ...)"
@@ -181,7 +171,7 @@ def _require_audio(estimator, name):
 
 def _audio_column(models):
     """The column of X that all of them read."""
-    names = {step.audio for one in models.values() for step in _audio_steps_of(one)}
+    names = {step.audio for one in models.values() for step in all_audio_steps(one)}
     if len(names) > 1:
         raise MetadataError(
             f"the estimators read their audio from different columns, {sorted(names)}: give those "
@@ -243,12 +233,11 @@ def _warn_of_known_noises(models, noises):
             kind for kind, given in noises.items() if {*map(str, _entries(given))} & {*trained}
         ]
         if heard:
-            warnings.warn(
+            warn_user(
                 f"estimator {name!r} was trained on copies with {', '.join(map(repr, heard))}, so "
                 "that these figures say nothing of noise that it has not heard: give other kinds "
                 "(noises=)",
                 EvaluationWarning,
-                stacklevel=3,
             )
 
 

@@ -81,7 +81,7 @@ def sliding_windows(X, window=4.0, hop=2.0, *, min_window=None, audio="file"):
     seconds = (window, hop, window / 2 if min_window is None else min_window)
     rows, starts, ends = [], [], []
     for row, cell in enumerate(cells.values):
-        times = (_at(cells.starts, row), _at(cells.ends, row))
+        times = cells.span(row)
         try:
             first, stop, rate = cell_extent(cell, *times, _RATE_OF_ARRAYS)
         except AudioError:
@@ -98,7 +98,3 @@ def sliding_windows(X, window=4.0, hop=2.0, *, min_window=None, audio="file"):
         ends += [end for _, end in bounds]
     table = table.iloc[rows].reset_index(drop=True)
     return table.assign(start=starts, end=ends, row=np.asarray(rows, dtype=int))
-
-
-def _at(times, row):
-    return np.nan if times is None else times[row]

@@ -22,7 +22,7 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_ser import (
@@ -347,3 +347,32 @@ def test_the_fitted_estimator_has_its_own_splitters():
     assert clone(model.estimator_).fit(X[:50], y[:50]).n_splits_ == 3
     nested = AugmentingClassifier(make_pipeline(StandardScaler(), search), FeatureNoise())
     assert nested.fit(X, y).estimator_[-1].cv == 3
+
+
+@pytest.mark.parametrize("as_list", [True, False])
+def test_estimators_in_a_grid_keep_copies_together_too(as_list):
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 4)), columns=list("abcd"))
+    X["a"] = np.arange(60.0)
+    y = np.tile(["a", "b"], 30)
+
+    def calibrated(seed):
+        return CalibratedClassifierCV(Spy(), cv=KFold(3, shuffle=True, random_state=seed))
+
+    grid = {"clf": [calibrated(0), calibrated(1)]}
+    grid = [grid] if as_list else grid
+    search = GridSearchCV(
+        Pipeline([("clf", calibrated(2))]), grid, cv=KFold(2), error_score="raise"
+    )
+    model = AugmentingClassifier(search, {"mark": Mark()}, random_state=0).fit(X, y)
+    asked = [entry for entry in SEEN if entry[0] == "ask"]
+    assert len(asked) > 3
+    for _, trained, rows, _ in asked:
+        assert not set(trained) & set(rows)
+    assert isinstance(model.estimator_.best_estimator_[0].cv, KFold)
+    # Where the search cannot tell them of copies, they are not left to split at random.
+    blind = GridSearchCV(Pipeline([("clf", Spy())]), grid, cv=KFold(2), error_score="raise")
+    with pytest.raises(MetadataError, match="got 60 of 120 rows, and not where they come from"):
+        AugmentingClassifier(blind, {"mark": Mark()}).fit(X, y)
+    varied = GridSearchCV(Pipeline([("clf", calibrated(0))]), {"clf__cv": [2, 3]}, cv=KFold(2))
+    with pytest.raises(MetadataError, match="the search varies 'clf__cv': inside"):
+        AugmentingClassifier(varied, {"mark": Mark()}).fit(X, y)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -168,8 +169,9 @@ def test_in_pipelines_that_do_not_ask_for_weights(routing_off):
         error_score="raise",
         cv=3,
     )
-    model = AugmentingClassifier(search, Mixup(), random_state=0).fit(X, Y)
-    assert model.score(X, Y) > 0.7
+    with config_context(enable_metadata_routing=not routing_off):
+        model = AugmentingClassifier(search, Mixup(), random_state=0).fit(X, Y)
+        assert model.score(X, Y) > 0.7
     assert model.estimator_.best_estimator_[0].n_samples_seen_ == sum(model.n_rows_.values())
 
 

@@ -15,7 +15,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_ser import (
+    AugmentingClassifier,
+    FeatureStore,
     FrameScaler,
+    Gain,
     GroupScaler,
     LogMelSpectrogram,
     MTLNeuralClassifier,
@@ -432,26 +435,28 @@ def test_waveforms(recordings, listener, norm):
         assert (table["snr"].iloc[1:] < [66, 36, 18]).all()
 
 
+@pytest.mark.parametrize("augmented", [False, True])
 def test_attacked_recordings_may_be_tried_on_anything_and_enter_no_store(
-    recordings, listener, tmp_path
+    recordings, listener, tmp_path, augmented
 ):
     X, y = recordings
+    step = LogMelSpectrogram(n_mels=20, hop_length=0.02, store=tmp_path / "store")
     stored = make_pipeline(
-        LogMelSpectrogram(n_mels=20, hop_length=0.02, store=tmp_path / "store"),
-        FrameScaler(per="utterance"),
-        net(max_epochs=20, encoder="frame_dnn"),
-    ).fit(X, y)
-    files = sorted(path.name for path in (tmp_path / "store").rglob("*"))
-    size = sum(path.stat().st_size for path in (tmp_path / "store").rglob("*") if path.is_file())
+        step, FrameScaler(per="utterance"), net(max_epochs=20, encoder="frame_dnn")
+    )
+    if augmented:
+        stored = AugmentingClassifier(stored, Gain(-3.0), random_state=0)
+    stored.fit(X, y)
+    truly = uar_score(y, stored.predict(X))  # whose features are stored
+    n_entries = FeatureStore(tmp_path / "store").info()["entries"]
     table = adversarial_robustness(
         {"other": stored}, X, y, space="waveform", epsilons=[-10], surrogate=listener
     )
-    assert table["uar"].iloc[0] == uar_score(y, stored.predict(X))
+    assert table["uar"].iloc[0] == truly
     assert len(table) == 2
-    assert stored[0].store == tmp_path / "store"
-    assert sorted(path.name for path in (tmp_path / "store").rglob("*")) == files
-    after = sum(path.stat().st_size for path in (tmp_path / "store").rglob("*") if path.is_file())
-    assert after == size
+    inner = stored.estimator_ if augmented else stored
+    assert inner[0].store == tmp_path / "store"
+    assert FeatureStore(tmp_path / "store").info()["entries"] == n_entries
 
 
 def test_waveforms_in_lists_and_tables_of_parts(recordings, listener):

@@ -143,22 +143,32 @@ def test_seeds(recordings, models, monkeypatch):
     assert both[0].random_state is None
 
 
-def test_noises_are_added_at_each_ratio(recordings, models, monkeypatch):
-    """By AddNoise, of which this asks the kind and the ratio."""
+def test_noises_are_added_at_each_ratio(recordings, models):
     X, y = recordings
-    from sklearn_ser import augmentation
-
-    monkeypatch.setattr(augmentation, "AddNoise", Hiss, raising=False)
-    renamed = {"hum": "pink", "cafe": ["a.wav"]}
-    made = module._disturbances(renamed, (0, 10), {}, 0, "sound")
+    cafe = 0.1 * np.random.default_rng(1).normal(size=32000).astype(np.float32)
+    kinds = {"hum": "pink", "cafe": cafe}
+    made = module._disturbances(kinds, (0, 10), {}, 0, "file")
     assert all(np.isnan(level) for *_, level in made)
     made = {where[:2]: augmenter for where, augmenter in made.items()}
     assert list(made) == [("hum", 10.0), ("hum", 0.0), ("cafe", 10.0), ("cafe", 0.0)]
-    one = made["hum", 10.0]
-    assert (one.snr, one.noises, one.audio) == (10.0, "pink", "sound")
-    assert one.random_state == made["hum", 0.0].random_state != made["cafe", 0.0].random_state
-    table = noise_robustness(models["svm"], X, y, noises=renamed, conditions={}, snrs=[0])
+    assert made["hum", 10.0].random_state == made["hum", 0.0].random_state
+    assert made["hum", 0.0].random_state != made["cafe", 0.0].random_state
+    signal = X["file"][0]
+    for (_, snr), augmenter in made.items():
+        noise = read_audio(augmenter.augment(X)["file"][0]) - signal
+        assert 20 * np.log10(signal.std() / noise.std()) == pytest.approx(snr, abs=0.1)
+    table = noise_robustness(models["svm"], X, y, noises=kinds, conditions={}, snrs=[0])
     assert table["condition"].tolist() == ["clean", "hum", "cafe"]
+
+
+def test_the_conditions_that_come_of_themselves(recordings, models):
+    X, y = recordings
+    table, predictions = noise_robustness(
+        models["svm"], X, y, snrs=[10], random_state=0, return_predictions=True
+    )
+    names = ["clean", "white noise", "pink noise", "brown noise"]
+    assert table["condition"].tolist() == [*names, "reverberation", "telephone band", "codec"]
+    assert predictions["prediction"].notna().all()
 
 
 def test_equal_audio_steps_extract_once(recordings, models, monkeypatch):

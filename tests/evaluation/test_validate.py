@@ -14,7 +14,13 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
 import sklearn_ser.evaluation._validate as validate_module
-from sklearn_ser import GroupScaler, MTLNeuralClassifier, SpeakerKFold, cross_corpus_validate
+from sklearn_ser import (
+    GroupScaler,
+    MTLNeuralClassifier,
+    SpeakerKFold,
+    UnlabelledInTraining,
+    cross_corpus_validate,
+)
 from sklearn_ser.evaluation import EvaluationResult
 from sklearn_ser.evaluation._fold import with_seed
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
@@ -320,6 +326,9 @@ def test_seeds_differ_and_reach_every_part():
     assert seeded.estimator.named_steps["mtlneuralclassifier"].random_state == 7
     assert seeded.cv.random_state == 7
     assert search.cv.random_state is None
+    search.set_params(cv=UnlabelledInTraining(search.cv))
+    assert with_seed(search, 7).cv.cv.random_state == 7
+    assert search.cv.cv.random_state is None
 
 
 def test_every_seed_is_its_own_run(feature_table):
