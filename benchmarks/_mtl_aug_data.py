@@ -4,6 +4,9 @@ The copies are made by the augmenters of the package and extracted through the f
 row then has one copy of each kind, whatever the fold and the seed of the network.
 """
 
+from functools import cache
+
+import joblib
 import numpy as np
 import pandas as pd
 from _corpora import EMOTIONS, NAMES, shared_folder, work_folder
@@ -65,13 +68,39 @@ def test_conditions():
     }
 
 
-def extract(frame, kind):
-    """Features of the rows as they are, of every copy and of every condition.
+def extract(frame, kind, n_jobs):
+    """Keep features of the rows as they are, of every copy and of every condition, in files.
 
     Parameters
     ----------
     frame : DataFrame
     kind : {"ge2e", "logmel"}
+    n_jobs : int
+    """
+    settings = {"store": work_folder("features"), "n_jobs": n_jobs, "on_error": "raise"}
+    if kind == "ge2e":
+        step = SpeakerEmbedding(**settings)
+    else:
+        step = LogMelSpectrogram(n_mels=40, hop_length=0.02, window_length=0.04, **settings)
+    index = pd.MultiIndex.from_frame(frame[["corpus", "speaker"]].assign(row=np.arange(len(frame))))
+    for name, augmenter in _made().items():
+        audio = frame[["file"]] if augmenter is None else augmenter.augment(frame[["file"]])
+        table = step.fit_transform(audio)
+        joblib.dump(table.set_axis(index, axis=0), _table_file(kind, name))
+        print(f"{name}: extracted", flush=True)
+
+
+def _made():
+    return {"original": None, **training_copies(), **test_conditions()}
+
+
+def _table_file(kind, name):
+    return work_folder(f"mtl_aug/tables-{kind}") / f"{name}.joblib"
+
+
+@cache
+def load_tables(kind):
+    """What :func:`extract` kept, read once in a process.
 
     Returns
     -------
@@ -79,20 +108,7 @@ def extract(frame, kind):
         "original", and the names of :func:`training_copies` and :func:`test_conditions`. The
         index has the levels corpus, speaker and row.
     """
-    settings = {"store": work_folder("features"), "n_jobs": 2, "on_error": "raise"}
-    if kind == "ge2e":
-        step = SpeakerEmbedding(**settings)
-    else:
-        step = LogMelSpectrogram(n_mels=40, hop_length=0.02, window_length=0.04, **settings)
-    index = pd.MultiIndex.from_frame(frame[["corpus", "speaker"]].assign(row=np.arange(len(frame))))
-    made = {"original": None, **training_copies(), **test_conditions()}
-    tables = {}
-    for name, augmenter in made.items():
-        audio = frame[["file"]] if augmenter is None else augmenter.augment(frame[["file"]])
-        table = step.fit_transform(audio)
-        tables[name] = table.set_axis(index, axis=0)
-        print(f"{name}: extracted", flush=True)
-    return tables
+    return {name: joblib.load(_table_file(kind, name)) for name in _made()}
 
 
 class Known:

@@ -48,7 +48,7 @@ def main():
     parser.add_argument("--n-jobs", type=int, default=2)
     asked = parser.parse_args()
     frame = with_controls(load_frame())
-    functionals = load_features(frame, "egemaps")
+    functionals = load_features(frame, "egemaps") if {"SVM", "MLP"} & set(asked.systems) else None
     windows = load_windows(frame) if {"DNN-ELM", "LSTM-ELM"} & set(asked.systems) else None
     for labels in asked.labels:
         frame["label"] = binary(frame, labels)

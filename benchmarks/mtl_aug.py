@@ -9,14 +9,15 @@ on the standardised features. Per-corpus scaling, so that figures are transducti
 corpus was not trained on. "Scaled apart": copies of a kind are scaled by their own statistics.
 
 Networks have `--seeds` seeds; weights of auxiliary tasks and the SVM's C are searched on each
-fold's training rows. Finished folds are kept (see `_corpora.py`), so the script may be killed and
-run again. `--features logmel` is the CNN-BLSTM on log-mel, for a GPU or for long nights; by default
-it searches nothing and has one seed.
+fold's training rows. Finished fits are kept (see `_corpora.py`), so the script may be killed and
+run again, and `--finished` prints the table of what there is. `--features logmel` is the CNN-BLSTM
+on log-mel, for a GPU: its auxiliary weights are not searched.
 
 Run: ``python benchmarks/mtl_aug.py [--features ge2e|logmel] [--protocol ...] [--seeds 5]``
 """
 
 import argparse
+import ast
 import hashlib
 import os
 import warnings
@@ -29,17 +30,17 @@ import numpy as np
 import pandas as pd
 from _corpora import work_folder
 from _folds import kept_together
-from _mtl_aug_data import SNRS, extract, load_rows
+from _mtl_aug_data import SNRS, extract, load_rows, load_tables
 from _mtl_aug_systems import systems
 from _paired import recall_by_corpus, sign_flip
 from joblib import Parallel, delayed
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, ParameterGrid
 
 from sklearn_ser import LeaveOneCorpusOut, SpeakerKFold, UnlabelledInTraining, uar_scorer
 from sklearn_ser.evaluation import adversarial_robustness
-from sklearn_ser.evaluation._fold import is_random, with_seed
+from sklearn_ser.evaluation._fold import with_seed
 from sklearn_ser.evaluation._protocols import make_folds
 from sklearn_ser.utils._routing import fit_routed
 
@@ -53,24 +54,23 @@ def main():
     parser.add_argument("--features", choices=("ge2e", "logmel"), default="ge2e")
     parser.add_argument("--protocol", nargs="+", choices=PROTOCOLS, default=list(PROTOCOLS))
     parser.add_argument("--only", nargs="+", help="names of systems")
-    parser.add_argument("--seeds", type=int, help="default: 5 on ge2e, 1 on logmel")
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--n-jobs", type=int, default=2)
-    parser.add_argument("--device", default="auto", help="of the networks")
+    parser.add_argument("--finished", action="store_true", help="fit nothing, show what there is")
     asked = parser.parse_args()
-    seeds = range(asked.seeds or (5 if asked.features == "ge2e" else 1))
     frame = load_rows()
-    tables = extract(frame, asked.features)
-    entries = systems(asked.features, tables)
-    entries = {name: entries[name] for name in asked.only or entries}
+    if not asked.finished:
+        extract(frame, asked.features, asked.n_jobs)
+    names = asked.only or list(systems(asked.features))
     for protocol in asked.protocol:
-        found = run(entries, tables, frame, protocol, seeds, asked)
+        found = run(names, frame, protocol, asked)
         print(f"\n## {asked.features}, {protocol}\n")
         with pd.option_context("display.width", 200, "display.max_columns", 20):
             print(table(found).round(3).to_string(index=False), flush=True)
 
 
-def run(entries, tables, frame, protocol, seeds, asked):
-    """Predictions of every system in every fold and condition."""
+def run(names, frame, protocol, asked):
+    """Predictions of every system in every fold and condition, seed by seed."""
     labelled = np.flatnonzero(frame["emotion"].notna())
     speaker = kept_together(frame)
     folds = make_folds(
@@ -79,21 +79,43 @@ def run(entries, tables, frame, protocol, seeds, asked):
         corpus=frame["corpus"].to_numpy(dtype=object)[labelled],
         speaker=speaker[labelled],
     )
-    folder = work_folder(f"mtl_aug/{asked.features}")
-    tasks = [
-        delayed(_fold)(folder, name, entry, tables, frame, speaker, labelled, fold, seeds, asked)
-        for fold in folds
-        for name, entry in entries.items()
-    ]
-    return pd.concat(Parallel(n_jobs=asked.n_jobs, verbose=1)(tasks), ignore_index=True)
+    known = systems(asked.features)
+    found = []
+    for seed in range(asked.seeds):  # (what is searched is searched with the first)
+        jobs = [
+            (name, seed, fold.name, labelled[fold.train], labelled[fold.test])
+            for fold in folds
+            for name in names
+            if seed == 0 or known[name].random
+        ]
+        if not asked.finished:
+            Parallel(n_jobs=asked.n_jobs, verbose=1)(
+                delayed(_fit)(asked.features, frame, speaker, *job)
+                for job in jobs
+                if not _file(asked.features, job).exists()
+            )
+        files = [_file(asked.features, job) for job in jobs]
+        found += [pd.read_parquet(file) for file in files if file.exists()]
+    return complete(found, len(folds))
 
 
-def _fold(folder, name, entry, tables, frame, speaker, labelled, fold, seeds, asked):
-    what = (name, fold.name, list(seeds), labelled[fold.train], labelled[fold.test], _code())
-    file = folder / f"{hashlib.sha256(joblib.hash(what).encode()).hexdigest()[:20]}.parquet"
-    if file.exists():
-        return pd.read_parquet(file)
-    train, test = labelled[fold.train], labelled[fold.test]
+def complete(tables, n_folds):
+    """The seeds that every fold of their system has."""
+    found = pd.concat(tables, ignore_index=True)
+    folds = found.groupby(["system", "seed"])["fold"].transform("nunique")
+    return found[folds == n_folds]
+
+
+def _file(features, job):
+    """Where the predictions of one fit are kept."""
+    digest = hashlib.sha256(joblib.hash([*job, _code()]).encode()).hexdigest()[:20]
+    return work_folder(f"mtl_aug/{features}") / f"{digest}.parquet"
+
+
+def _fit(features, frame, speaker, name, seed, fold, train, test):
+    first, file = (_file(features, (name, of, fold, train, test)) for of in (0, seed))
+    tables = load_tables(features)
+    entry = systems(features, tables)[name]
     if entry.unlabelled:
         known = set(speaker[train])
         others = np.flatnonzero(frame["emotion"].isna().to_numpy() & np.isin(speaker, list(known)))
@@ -104,36 +126,32 @@ def _fold(folder, name, entry, tables, frame, speaker, labelled, fold, seeds, as
     metadata = {"speaker": speaker[train], "corpus": frame["corpus"].to_numpy(dtype=object)[train]}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        estimator = clone(entry.estimator)
-        if asked.device != "auto" and hasattr(estimator.estimator[-1], "device"):
-            estimator.set_params(estimator__model__device=asked.device)
-        chosen = _choose(estimator, entry.grid, X, y[train], metadata, asked.features)
-        parts = []
-        for seed in seeds if is_random(estimator.estimator) else list(seeds)[:1]:
-            model = with_seed(clone(estimator).set_params(**chosen), seed)
-            model.set_params(random_state=0)  # (the copies are known: nothing to draw)
-            fit_routed(model, X, y[train], **metadata)
-            parts += [part.assign(seed=seed) for part in _predict(model, tables, test, y[test])]
-    found = pd.concat(parts, ignore_index=True)
-    row = found.pop("row").to_numpy()
-    found = found.assign(
+        if seed:
+            chosen = ast.literal_eval(pd.read_parquet(first)["chosen"].iloc[0])
+        else:
+            chosen = _choose(entry.estimator, entry.grid, X, y[train], metadata)
+        model = with_seed(clone(entry.estimator).set_params(**chosen), seed)
+        model.set_params(random_state=0)  # (the copies are known: nothing to draw)
+        fit_routed(model, X, y[train], **metadata)
+        found = pd.concat(_predict(model, tables, test, y[test]), ignore_index=True)
+    row = found["row"].to_numpy()
+    partial = file.with_suffix(".partial")
+    found.assign(
         system=name,
+        seed=seed,
+        fold=fold,
         corpus=frame["corpus"].to_numpy(dtype=object)[row],
         speaker=frame["speaker"].to_numpy(dtype=object)[row],
         truth=y[row],
-        row=row,
         chosen=repr(chosen),
-    )
-    found.to_parquet(file)
-    return found
+    ).to_parquet(partial)
+    partial.replace(file)
 
 
-def _choose(estimator, grid, X, y, metadata, features):
-    """Searched on training rows alone; on log-mel the middle of the grid, for its cost."""
-    if not grid:
-        return {}
-    if features == "logmel":
-        return {name: values[0] for name, values in grid.items()}
+def _choose(estimator, grid, X, y, metadata):
+    """Searched on training rows alone, where there is more than one choice."""
+    if len(ParameterGrid(grid or {})) == 1:
+        return ParameterGrid(grid or {})[0]
     several = len(set(metadata["corpus"])) > 1
     inner = LeaveOneCorpusOut() if several else SpeakerKFold(INNER_FOLDS)
     search = GridSearchCV(

@@ -46,6 +46,14 @@ class InterruptAt(Callback):
             time.sleep(1)  # it is there at the latest now
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard():
+    """Python ignores SIGINT where it was started in the background of a shell script."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def net(*interrupt, **parameters):
     given = {"max_epochs": 6, "random_state": 0, "batch_size": 48, "refit": False}
     if interrupt:
