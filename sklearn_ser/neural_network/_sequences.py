@@ -39,7 +39,8 @@ class FrameSequences:
 
     def __getitem__(self, rows):
         """The sequences of these rows (an index, a mask or a slice); frames are not copied."""
-        rows = rows if isinstance(rows, slice) else torch.as_tensor(rows)
+        if not isinstance(rows, slice):
+            rows = torch.as_tensor(rows, device=self.starts.device)  # (a mask may be on a GPU)
         return FrameSequences(self.frames, self.starts[rows], self.lengths[rows])
 
     def to(self, device):

@@ -187,7 +187,7 @@ def test_on_a_gpu_fits_repeat_and_come_close_to_the_cpu(frames, encoder):
     X = input_for(encoder, frames)
 
     def on(device):
-        model = net(encoder=encoder, dropout=0.0, dtype="float64", device=device)
+        model = net(encoder=encoder, dropout=0.0, input_noise=0.1, dtype="float64", device=device)
         return model.fit(X, frames.y, aux=frames.aux).predict_proba(X)
 
     assert np.array_equal(on("cuda"), on("cuda"))
