@@ -62,7 +62,7 @@ class PairedTest:
             f"{self.n_clusters} {self.population})"
         )
         if self.smallest_p > 0.05:
-            text += f"; p cannot fall below {self.smallest_p:.3g} with so few"
+            text += f"; no p below {self.smallest_p:.3g} with so few"
         return text
 
 
@@ -160,7 +160,7 @@ def paired_test(
     +0.150 [+0.023, +0.277], p = 0.0352 (sign-flip, 10 speakers of these corpora)
     >>> few = speaker < 4
     >>> print(paired_test(truth[few], better[few], worse[few], speaker[few]))
-    +0.250, p = 0.125 (sign-flip, 4 speakers of these corpora); p cannot fall below 0.125 with so few
+    +0.250, p = 0.125 (sign-flip, 4 speakers of these corpora); no p below 0.125 with so few
     """
     if method == "mcnemar":
         metric, average = "war", "rows"
