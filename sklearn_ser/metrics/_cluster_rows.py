@@ -34,11 +34,6 @@ class ClusterRows:
             labels = self.classes
         return score_seeds(self.metric, self.truth[rows], self.predictions[which][rows], labels)
 
-    def own_values(self, which=0):
-        """The metric within each cluster, over the classes that it has."""
-        members = [np.flatnonzero(self.cluster == code) for code in range(self.n_clusters)]
-        return pd.Series([self.score(which, rows) for rows in members], self.index, dtype=float)
-
 
 def cluster_rows(truth, predictions, clusters, strata, metric, labels):
     """Check and align what intervals and tests are given.

@@ -97,10 +97,24 @@ class JackknifeStatistic:
         )
 
 
+def own_values(rows, which):
+    """The metric within each cluster, over the classes that it has, as a Series."""
+    if rows.metric.name in _MEANS or rows.metric.name == "uar":
+        found = statistic(rows, which, "rows")
+        has = found.B > 0  # of its own stratum only
+        shares = np.divide(found.A, found.B, out=np.zeros_like(found.A), where=has)
+        with np.errstate(invalid="ignore"):
+            values = shares.sum(axis=1) / has.sum(axis=1)
+    else:
+        members = (np.flatnonzero(rows.cluster == code) for code in range(rows.n_clusters))
+        values = [rows.score(which, inside) for inside in members]
+    return pd.Series(values, rows.index, dtype=float, name=rows.metric.name)
+
+
 def statistic(rows, which, average):
     """The statistic of one estimator's predictions: of all rows, or the mean of the clusters'."""
     if average == "clusters":
-        values = rows.own_values(which).to_numpy()[:, None]
+        values = own_values(rows, which).to_numpy()[:, None]
         one = np.zeros(rows.n_clusters, dtype=int)
         return RatioStatistic(values, np.ones_like(values), np.ones(1), one)
     if rows.metric.name not in _RATIOS or rows.metric.needs is None:

@@ -9,7 +9,12 @@ from scipy import stats
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_ser.metrics._cluster_rows import cluster_rows
-from sklearn_ser.metrics._cluster_statistics import RatioStatistic, standard_error, statistic
+from sklearn_ser.metrics._cluster_statistics import (
+    RatioStatistic,
+    own_values,
+    standard_error,
+    statistic,
+)
 
 #: Below this many clusters their own values are given in place of an interval.
 MIN_CLUSTERS = 8
@@ -185,7 +190,7 @@ def cluster_interval(
         n_clusters=rows.n_clusters,
         method=method,
         population=population(unit),
-        values=rows.own_values().rename(rows.metric.name),
+        values=own_values(rows, 0),
         note=note,
     )
 

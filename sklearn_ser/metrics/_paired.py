@@ -10,7 +10,12 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.metrics._cluster_rows import cluster_rows
-from sklearn_ser.metrics._cluster_statistics import RatioStatistic, standard_error, statistic
+from sklearn_ser.metrics._cluster_statistics import (
+    RatioStatistic,
+    own_values,
+    standard_error,
+    statistic,
+)
 from sklearn_ser.metrics._intervals import (
     MIN_CLUSTERS,
     population,
@@ -166,7 +171,7 @@ def paired_test(
         metric, average = "war", "rows"
     rows = cluster_rows(truth, [prediction_a, prediction_b], clusters, strata, metric, labels)
     first, second = (statistic(rows, which, average) for which in (0, 1))
-    own = pd.DataFrame({name: rows.own_values(which) for which, name in enumerate("ab")})
+    own = pd.DataFrame({name: own_values(rows, which) for which, name in enumerate("ab")})
     own["difference"] = own["a"] - own["b"]
     difference = first.estimate - second.estimate
     influence = first.influence - second.influence
