@@ -41,10 +41,10 @@ def main():
     settings = [(kind, n) for kind in ("even", "uneven") for n in N_SPEAKERS]
     print(f"true recall {true_recall():.3f}, with the gain {true_recall(GAIN / 2):.3f}")
     show("Coverage of 95 % intervals", coverage, settings, asked.draws)
-    show("False positives at .05, difference varies by speaker", tests, settings, asked.draws)
-    even = [setting for setting in settings if setting[0] == "uneven"]
-    show("False positives, no difference at all", tests, even, asked.draws, interaction=0.0)
-    show("Power at 5 points", tests, even, asked.draws, gain=GAIN)
+    show("False positives at .05, difference varies by speaker", errors, settings, asked.draws)
+    uneven = [setting for setting in settings if setting[0] == "uneven"]
+    show("False positives, no difference at all", errors, uneven, asked.draws, interaction=0.0)
+    show("Power at 5 points", errors, uneven, asked.draws, gain=GAIN)
 
 
 def show(title, simulate, settings, n_draws, **options):
@@ -78,6 +78,8 @@ def coverage(kind, n_speakers, n_draws):
             name: _intervals._METHODS[name](found, 0.95, RESAMPLES, rng)
             for name in ("t", "bootstrap-t", "percentile")
         }
+        linear = (found.estimate, found.linear_influence, found.stratum, 0.95)
+        intervals["linearised t"] = _intervals.t_interval(*linear)
         intervals["i.i.d. bootstrap"] = independent_bootstrap(code, right, rng)
         inside.append({name: low <= truth_value <= high for name, (low, high) in intervals.items()})
         widths.append(
@@ -90,7 +92,7 @@ def coverage(kind, n_speakers, n_draws):
     return {**pd.DataFrame(inside).mean(), **pd.DataFrame(widths).mean()}
 
 
-def tests(kind, n_speakers, n_draws, *, gain=0.0, interaction=INTERACTION):
+def errors(kind, n_speakers, n_draws, *, gain=0.0, interaction=INTERACTION):
     """Share of the tests with p below .05."""
     rng = np.random.default_rng(n_speakers)
     found = []
@@ -105,6 +107,7 @@ def tests(kind, n_speakers, n_draws, *, gain=0.0, interaction=INTERACTION):
         sums = _paired._contributions(first, second)
         difference = first.estimate - second.estimate
         influence = first.influence - second.influence
+        linear = first.linear_influence - second.linear_influence
         found.append(
             {
                 "sign-flip": _paired.sign_flip(sums, RESAMPLES, rng)[0],
@@ -112,6 +115,7 @@ def tests(kind, n_speakers, n_draws, *, gain=0.0, interaction=INTERACTION):
                     _paired._signed_ranks(own.to_numpy()), RESAMPLES, rng
                 )[0],
                 "t": _paired._t(difference, influence, first.stratum),
+                "linearised t": _paired._t(difference, linear, first.stratum),
                 "i.i.d. McNemar": _paired._mcnemar(rows)[1],
             }
         )

@@ -1,16 +1,14 @@
 r"""What each cluster adds to a score, and how the score varies with the clusters drawn.
 
-Unweighted average recall, accuracy, macro F1, mean absolute error and the Brier score are means
-of ratios of sums over clusters,
+Every metric leaves one cluster out in turn (jackknife): how far the score moves is the cluster's
+influence. Unweighted average recall, accuracy, macro F1, mean absolute error and the Brier score
+are means of ratios of sums over clusters,
 
 .. math:: \theta = \sum_j w_j \frac{\sum_s A_{sj}}{\sum_s B_{sj}},
 
-j being the classes (of each stratum), so that what cluster s does to them is known in closed form
-(linearisation of a ratio):
-
-.. math:: u_s = \sum_j w_j \frac{A_{sj} - R_j B_{sj}}{B_j}.
-
-All other metrics leave one cluster out in turn (jackknife).
+j being the classes (of each stratum), so that this takes one step instead of a loop. Their
+linearisation, :math:`u_s = \sum_j w_j (A_{sj} - R_j B_{sj}) / B_j` with the ratios :math:`R_j`, is
+what thousands of resamples are scaled by.
 """
 
 import numpy as np
@@ -38,11 +36,18 @@ class RatioStatistic:
         self.A, self.B, self.weights, self.stratum = A, B, weights, stratum
         total = B.sum(axis=0)
         self.estimate = float(weights @ (A.sum(axis=0) / total)) if total.all() else np.nan
-        _, self.influence = self._at(np.ones((1, len(A))))
-        self.influence = self.influence[0]
+        self.linear_influence = self._linearised(np.ones((1, len(A))))[1][0]
+        left = total - B
+        left[left < 1e-9] = 0  # shares of seeds, subtracted
+        with np.errstate(divide="ignore", invalid="ignore"):
+            without = ((A.sum(axis=0) - A) / left) @ weights
+        self.influence = np.full(len(A), np.nan)
+        for h in np.unique(stratum):
+            inside = np.flatnonzero(stratum == h)
+            self.influence[inside] = _jackknife(without[inside])
 
-    def _at(self, counts):
-        """The statistic and every cluster's influence, clusters counting `counts` times."""
+    def _linearised(self, counts):
+        """The statistic and every cluster's linear influence, clusters counting `counts` times."""
         with np.errstate(divide="ignore", invalid="ignore"):
             total = counts @ self.B
             ratios = (counts @ self.A) / total
@@ -57,7 +62,7 @@ class RatioStatistic:
 
     def studentised(self, counts):
         """(statistic - estimate) / its standard error in each resample."""
-        values, influence = self._at(counts)
+        values, influence = self._linearised(counts)
         with np.errstate(divide="ignore", invalid="ignore"):
             variance = sum(variance_parts(influence, self.stratum, counts).values())
             return (values - self.estimate) / np.sqrt(variance)
@@ -76,11 +81,8 @@ class JackknifeStatistic:
         self.influence = np.full(rows.n_clusters, np.nan)
         for h in parts:
             inside = np.flatnonzero(self.stratum == h)
-            if len(inside) < 2:
-                continue
             without = [self._of_stratum(h, every - (every.cumsum() - 1 == s)) for s in inside]
-            shifts = (np.mean(without) - np.asarray(without)) / self.n_strata
-            self.influence[inside] = (len(inside) - 1) / len(inside) * shifts
+            self.influence[inside] = _jackknife(np.asarray(without)) / self.n_strata
 
     def _of_stratum(self, h, counts):
         taken = [np.tile(self.members[s], counts[s]) for s in np.flatnonzero(self.stratum == h)]
@@ -95,6 +97,16 @@ class JackknifeStatistic:
                 for draw in counts.astype(int)
             ]
         )
+
+
+def _jackknife(without):
+    """Influence of each cluster of a stratum, from the statistics without it.
+
+    NaN where one of these is undefined: a class that only one cluster has does not tell how much
+    clusters differ in it.
+    """
+    n = len(without)
+    return (n - 1) / n * (without.mean() - without)
 
 
 def own_values(rows, which):

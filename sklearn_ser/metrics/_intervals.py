@@ -104,11 +104,12 @@ def cluster_interval(
     metric : str or callable, default="uar"
         As for :func:`group_scores`.
     method : {"t", "bootstrap-t", "percentile"}, default="t"
-        - "t": estimate and standard error from the clusters' influence on the score
-          (linearisation [1]_; jackknife where a metric has none), t distribution with G - 1
-          degrees of freedom for G clusters (Satterthwaite's with `strata`).
+        - "t": standard error from leaving out one cluster in turn (jackknife [1]_), t
+          distribution with G - 1 degrees of freedom for G clusters (Satterthwaite's with
+          `strata`).
         - "bootstrap-t": clusters are drawn with replacement, and the score less the estimate, in
-          units of each draw's own standard error, takes the place of the t distribution [2]_. For
+          units of each draw's own standard error (by linearisation), takes the place of the t
+          distribution [2]_. For
           "uar", "war", "macro_f1", "mae", "brier", or any metric with ``average="clusters"``.
         - "percentile": quantiles of the scores of such draws. It covers too little with few
           clusters; it is here to be compared with. With ``clusters=range(n_samples)`` it is the
@@ -147,15 +148,16 @@ def cluster_interval(
 
     Notes
     -----
-    "t" is the default by what simulation showed (``benchmarks/RESULTS.md``). Without `strata`, of
-    UAR, cluster s adds :math:`u_s = \frac{1}{|C|} \sum_c (h_{sc} - R_c n_{sc}) / N_c`, with its
-    :math:`n_{sc}` rows of class c and :math:`h_{sc}` found among them, all :math:`N_c` rows and
-    the recall :math:`R_c`; the variance is :math:`\frac{G}{G - 1} \sum_s u_s^2`. The interval is
-    cut off at the metric's limits. It has no width where every cluster has the same scores.
+    "t" is the default by what simulation showed (``benchmarks/RESULTS.md``). With the scores
+    :math:`\theta_{(s)}` without cluster s, and their mean :math:`\theta_{(\cdot)}`, the variance is
+    :math:`\frac{G - 1}{G} \sum_s (\theta_{(s)} - \theta_{(\cdot)})^2`. The interval is cut off at
+    the metric's limits. It has no width where every cluster has the same scores, and there is none
+    where only one cluster has a class.
 
     References
     ----------
-    .. [1] W. G. Cochran, "Sampling Techniques", 3rd edition, Wiley, 1977, sections 6.3 and 9A.2.
+    .. [1] B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap", Chapman & Hall, 1993,
+       chapter 11.
     .. [2] A. C. Davison, D. V. Hinkley, "Bootstrap Methods and their Application", Cambridge
        University Press, 1997, sections 2.4, 3.8 and 5.2.
 
@@ -211,6 +213,8 @@ def why_no_interval(rows, found, min_clusters):
     if len(single):
         names = rows.index.get_level_values(0)[np.isin(found.stratum, single)]
         return f"a single cluster in stratum {', '.join(map(str, names[:5]))}"
+    if np.isnan(found.influence).any():
+        return "a class that only one cluster has"
     return ""
 
 
@@ -234,8 +238,8 @@ def _bootstrap_t(found, confidence, n_draws, random_state):
         )
     values = found.studentised(_draws(found.stratum, n_draws, random_state))
     edges = _quantiles(values, confidence)
-    error, _ = standard_error(found.influence, found.stratum)
-    if error == 0:
+    error, _ = standard_error(found.linear_influence, found.stratum)
+    if error < 1e-12:  # every cluster has the same scores
         return found.estimate, found.estimate
     return found.estimate - edges[1] * error, found.estimate - edges[0] * error
 

@@ -176,7 +176,7 @@ def paired_test(
     difference = first.estimate - second.estimate
     influence = first.influence - second.influence
     low = high = float("nan")
-    if not why_no_interval(rows, first, min_clusters) and not np.isnan(difference):
+    if not any(why_no_interval(rows, found, min_clusters) for found in (first, second)):
         low, high = t_interval(difference, influence, first.stratum, confidence)
     generator = np.random.default_rng(random_state)
     words = population(unit)
