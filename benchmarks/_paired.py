@@ -1,7 +1,8 @@
 """Unweighted average recall of repeated predictions, and paired tests over speakers."""
 
-import numpy as np
 import pandas as pd
+
+from sklearn_ser.metrics import paired_test
 
 
 def recall_by_corpus(predictions):
@@ -25,51 +26,37 @@ def recall_by_corpus(predictions):
     return uar.groupby(level=0).mean()
 
 
-def speaker_contributions(predictions):
-    """What each speaker adds to the mean of the corpora's unweighted average recalls.
-
-    The contributions of all speakers sum to that mean (over seeds, too). An utterance counts
-    1 / (number of corpora x number of classes x utterances of its class in its corpus).
-
-    Returns
-    -------
-    Series
-        By (corpus, speaker).
-    """
-    right = (predictions["truth"] == predictions["prediction"]).astype(float)
-    of_class = right.groupby([predictions["corpus"], predictions["truth"]])
-    n_classes = predictions.groupby("corpus")["truth"].nunique()
-    weights = 1.0 / (
-        of_class.transform("size")
-        * predictions["corpus"].map(n_classes)
-        * predictions["corpus"].nunique()
-    )
-    return (right * weights).groupby([predictions["corpus"], predictions["speaker"]]).sum()
-
-
-def sign_flip(first, second, *, n_draws=20000, seed=0):
-    """Paired test of two estimators on the same utterances: are speakers' differences chance?
-
-    Under the null hypothesis a speaker's difference is as likely to have the other sign. It speaks
-    of speakers of these corpora, not of further corpora.
+def sign_flip(first, second):
+    """`paired_test` over speakers of the mean of the corpora's recalls, first minus second.
 
     Parameters
     ----------
     first, second : DataFrame
-        Predictions as for :func:`recall_by_corpus`.
+        Predictions as for :func:`recall_by_corpus`, with columns row and speaker besides.
 
     Returns
     -------
-    difference : float
-        Mean of the corpora's recalls, first minus second.
-    p : float
-        Two-sided.
+    difference, p : float
     """
-    differences = speaker_contributions(first).sub(speaker_contributions(second)).to_numpy()
-    observed = differences.sum()
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(n_draws, len(differences)))
-    as_large = np.abs(signs @ differences) >= abs(observed) - 1e-12
-    return float(observed), float((as_large.sum() + 1) / (n_draws + 1))
+    first, second = _by_row(first), _by_row(second)
+    ids = first.index.to_frame(index=False)
+    found = paired_test(
+        ids["truth"],
+        first.to_numpy(),
+        second.reindex(first.index).to_numpy(),
+        ids["speaker"],
+        strata=ids["corpus"],
+    )
+    return found.difference, found.p_value
+
+
+def _by_row(predictions):
+    """One row per utterance, one column per repetition (seed, or seed and training corpus)."""
+    ids = ["corpus", "speaker", "row", "truth"]
+    repetition = predictions.groupby(ids).cumcount()
+    return predictions.assign(repetition=repetition).pivot(
+        index=ids, columns="repetition", values="prediction"
+    )
 
 
 def summary(predictions, baselines):

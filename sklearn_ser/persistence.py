@@ -77,12 +77,8 @@ _TRUSTED = {
         "SlidingWindows",
         "SpeakerEmbedding",
     ),
-    "sklearn_ser.metrics._uar": (
-        "_UARScorer",
-        "uar_score",
-        "_uar_of_labelled_rows",
-        "_uar_with_warning",
-    ),
+    "sklearn_ser.metrics._scorers": ("_SerScorer", "score_labelled_rows"),
+    "sklearn_ser.metrics._uar": ("uar_score",),
     "sklearn_ser.model_selection": (
         "CorpusAdaptationSplit",
         "CrossLanguageSplit",

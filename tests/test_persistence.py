@@ -155,7 +155,7 @@ def test_trees_are_refused_with_the_reason(tmp_path):
     [
         ({"a": 1}, "the model must be a fitted estimator of scikit-learn, got dict"),
         (GroupScaler, "must be a fitted estimator of scikit-learn, got the class GroupScaler"),
-        (uar_scorer, "must be a fitted estimator of scikit-learn, got _UARScorer"),
+        (uar_scorer, "must be a fitted estimator of scikit-learn, got _SerScorer"),
         (LinearSVC(), "the model is not fitted: This LinearSVC instance is not fitted yet"),
         (
             make_pipeline(GroupScaler(), MTLNeuralClassifier()),

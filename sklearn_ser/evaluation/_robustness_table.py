@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.metrics import uar_score
-from sklearn_ser.metrics._clusters import uar_interval
+from sklearn_ser.metrics import cluster_interval, uar_score
 from sklearn_ser.metrics._labels import as_labels, refuse_missing
 from sklearn_ser.utils._ids import find_id
 
@@ -39,8 +38,9 @@ class Rows:
         low = high = np.nan
         n_speakers = 0
         if self.speaker is not None:
-            low, high = uar_interval(self.truth, predicted, self.speaker)
-            n_speakers = len(pd.unique(self.speaker))
+            # However few speakers: n_speakers stands beside it.
+            found = cluster_interval(self.truth, predicted, self.speaker, min_clusters=2)
+            low, high, n_speakers = found.low, found.high, found.n_clusters
         return {
             "uar": uar_score(self.truth, predicted),
             "uar_low": low,

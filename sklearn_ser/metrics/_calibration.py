@@ -99,10 +99,10 @@ def expected_calibration_error(
     0.0
     """
     truth = as_labels(y_true, "y_true")
-    probabilities = _as_probabilities(y_proba)
+    probabilities = as_probabilities(y_proba)
     check_consistent_length(truth, probabilities, sample_weight)
     refuse_missing(truth, "drop these rows first.")
-    classes = _classes_of_columns(truth, labels, probabilities.shape[1])
+    classes = classes_of_columns(truth, labels, probabilities.shape[1], "y_proba")
     codes = truth_codes(truth, classes)
     weights = row_weights(sample_weight, len(truth))
     counted = (weights > 0) & ~np.isnan(probabilities).all(axis=1)
@@ -127,7 +127,7 @@ def _bins(confidence, weights, n_bins, strategy):
     return np.searchsorted(inner_edges, confidence, side="left")
 
 
-def _as_probabilities(y_proba):
+def as_probabilities(y_proba):
     try:
         probabilities = np.asarray(y_proba, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -157,12 +157,12 @@ def _as_probabilities(y_proba):
     return probabilities
 
 
-def _classes_of_columns(truth, labels, n_columns):
+def classes_of_columns(truth, labels, n_columns, name):
     if labels is not None:
         classes = label_set(labels)
         if len(classes) != n_columns:
             raise MetadataError(
-                f"y_proba has {n_columns} columns, but labels names {len(classes)} classes: "
+                f"{name} has {n_columns} columns, but labels names {len(classes)} classes: "
                 f"{list(classes)}. Give one label per column, in their order (classes_ of the "
                 f"estimator)."
             )
@@ -177,7 +177,7 @@ def _classes_of_columns(truth, labels, n_columns):
         ) from None
     if len(classes) != n_columns and len(truth):
         raise MetadataError(
-            f"y_proba has {n_columns} columns, but y_true only the classes {list(classes)}: name "
+            f"{name} has {n_columns} columns, but y_true only the classes {list(classes)}: name "
             f"the classes of the columns in labels= (classes_ of the estimator)."
         )
     return classes

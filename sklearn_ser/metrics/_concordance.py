@@ -1,11 +1,8 @@
 """Agreement of numbers: the field's measure for arousal, valence and dominance."""
 
 import numpy as np
-from sklearn.utils import check_consistent_length
 
-from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.metrics._labels import listed
-from sklearn_ser.metrics._weights import row_weights
+from sklearn_ser.metrics._numbers import known_numbers
 
 
 def concordance_cc(y_true, y_pred, *, sample_weight=None):
@@ -21,7 +18,7 @@ def concordance_cc(y_true, y_pred, *, sample_weight=None):
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        True values; all finite.
+        True values. Rows where it is missing (None, NaN) are left out.
     y_pred : array-like of shape (n_samples,)
         Predicted values.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -38,7 +35,7 @@ def concordance_cc(y_true, y_pred, *, sample_weight=None):
     Raises
     ------
     MetadataError
-        If a true value is missing or infinite, or there is not one value per row.
+        If a true value is infinite, or there is not one number per row.
 
     References
     ----------
@@ -57,16 +54,7 @@ def concordance_cc(y_true, y_pred, *, sample_weight=None):
     >>> concordance_cc([1, 1, 1], [1, 1, 1])
     nan
     """
-    truth, predicted = _as_numbers(y_true, "y_true"), _as_numbers(y_pred, "y_pred")
-    check_consistent_length(truth, predicted, sample_weight)
-    wrong = np.flatnonzero(~np.isfinite(truth))
-    if len(wrong):
-        raise MetadataError(
-            f"y_true is missing or not finite in {listed(wrong, 'row')}: drop these rows first."
-        )
-    weights = row_weights(sample_weight, len(truth))
-    counted = weights > 0
-    truth, predicted, weights = truth[counted], predicted[counted], weights[counted]
+    truth, predicted, weights = known_numbers(y_true, y_pred, sample_weight)
     if len(truth) < 2 or not np.isfinite(predicted).all():
         return float("nan")
     # Counted from the first row, so that the deviations of a constant are exactly zero.
@@ -79,17 +67,3 @@ def concordance_cc(y_true, y_pred, *, sample_weight=None):
     if spread == 0:
         return float("nan")
     return float(2 * np.average(true_part * predicted_part, weights=weights) / spread)
-
-
-def _as_numbers(y, name):
-    try:
-        values = np.asarray(y, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise MetadataError(f"{name} must hold numbers: {error}.") from None
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values.ravel()
-    if values.ndim != 1:
-        raise MetadataError(
-            f"{name} must have one value per row (one-dimensional), got the shape {values.shape}."
-        )
-    return values

@@ -18,6 +18,23 @@ def as_labels(y, name):
     return np.asarray(values.astype(object), dtype=object)
 
 
+def labelled_rows(truth, *others):
+    """The rows that have a truth: of `truth` and of each of `others`, None staying None.
+
+    What every scorer, group figure, interval and test does first: a row without a label (None,
+    NaN) is nobody's mistake.
+    """
+    values = truth if isinstance(truth, np.ndarray) else as_labels(truth, "y_true")
+    labelled = ~np.asarray(pd.isna(values))
+    return [_take(part, labelled) for part in (values, *others)]
+
+
+def _take(part, rows):
+    if part is None:
+        return None
+    return part[rows] if isinstance(part, np.ndarray) else np.asarray(part)[rows]
+
+
 def label_set(labels):
     """`labels` as an Index: one or more, all different, none missing."""
     values = as_labels(labels, "labels")

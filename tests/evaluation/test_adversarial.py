@@ -30,7 +30,6 @@ from sklearn_ser.evaluation._attack_search import check_ball
 from sklearn_ser.evaluation._attack_targets import gradients_of
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError, SerError
 from sklearn_ser.feature_extraction._torch_mel import TorchFrameScaler, TorchLogMel
-from sklearn_ser.metrics._clusters import uar_interval
 
 EPSILONS = (0.05, 0.2, 0.5)
 
@@ -318,37 +317,6 @@ def test_errors_of_labels(data, models):
     missing[3] = None
     with pytest.raises(MetadataError, match=r"no label \(None or NaN\) in row"):
         adversarial_robustness(models["net"], X, missing)
-
-
-# The interval
-
-
-def test_interval_is_the_t_interval_of_speakers_contributions():
-    # One class of equally many rows: that of the mean of speakers' recalls.
-    truth = np.array(["a"] * 20, dtype=object)
-    predicted = truth.copy()
-    predicted[[0, 1, 5, 10, 11, 12]] = "b"
-    speaker = np.repeat(["w", "x", "y", "z"], 5)
-    recalls = np.array([3, 4, 2, 5]) / 5
-    half = 3.182446 * recalls.std(ddof=1) / 2.0
-    low, high = uar_interval(truth, predicted, speaker)
-    assert low == pytest.approx(0.7 - half, abs=1e-6)
-    assert high == min(1.0, 0.7 + half)
-    assert np.isnan(uar_interval(truth, predicted, np.zeros(20))).all()
-
-
-def test_interval_covers():
-    """Of speakers who differ much, over 400 draws: close to the nominal .95."""
-    rng = np.random.default_rng(0)
-    covered = []
-    for _ in range(400):
-        speaker = np.repeat(np.arange(12), 20)
-        truth = np.tile(["a", "b"], 120).astype(object)
-        skill = rng.beta(4, 2, size=(12, 2))[speaker, (truth == "b").astype(int)]
-        predicted = np.where(rng.random(240) < skill, truth, "none")
-        low, high = uar_interval(truth, predicted, speaker)
-        covered.append(low <= 4 / 6 <= high)
-    assert 0.91 < np.mean(covered) < 0.98
 
 
 # The waveform

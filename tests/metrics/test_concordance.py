@@ -74,6 +74,11 @@ def test_a_row_without_weight_need_not_have_a_prediction():
     assert score == pytest.approx(concordance_cc([1.0, 2.0], [1.5, 2.5]))
 
 
+def test_rows_without_a_truth_are_left_out():
+    score = concordance_cc([1.0, None, 2.0, np.nan, 4.0], [1.5, np.nan, 2.5, 7.0, 3.0])
+    assert score == pytest.approx(concordance_cc([1.0, 2.0, 4.0], [1.5, 2.5, 3.0]))
+
+
 def test_forms_of_input():
     truth, predicted = [0.0, 1.0, 2.0], [0.0, 1.0, 1.0]
     expected = concordance_cc(truth, predicted)
@@ -85,8 +90,7 @@ def test_forms_of_input():
 @pytest.mark.parametrize(
     ("truth", "predicted", "message"),
     [
-        ([1.0, np.nan, 2.0, None], [1, 2, 3, 4], "y_true is missing or not finite in rows 1, 3:"),
-        ([1.0, np.inf], [1, 2], "y_true is missing or not finite in row 1:"),
+        ([1.0, np.inf, 2.0, -np.inf], [1, 2, 3, 4], "y_true is not finite in rows 1, 3: drop"),
         (["high", "low"], [1, 2], "y_true must hold numbers: could not convert string"),
         ([1.0, 2.0], [[1, 2], [3, 4]], r"y_pred must have one value per row .* shape \(2, 2\)"),
     ],

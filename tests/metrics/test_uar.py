@@ -235,7 +235,7 @@ def test_a_search_with_the_scorer_goes_through_skops():
     data = io.dumps(search)
     foreign = io.get_untrusted_types(data=data)
     assert foreign == [
-        "sklearn_ser.metrics._uar._UARScorer",
-        "sklearn_ser.metrics._uar._uar_of_labelled_rows",
+        "sklearn_ser.metrics._scorers._SerScorer",
+        "sklearn_ser.metrics._scorers.score_labelled_rows",
     ]
     assert io.loads(data, trusted=foreign).scoring(Says([1]), np.zeros((1, 1)), [1]) == 1.0

@@ -1,0 +1,92 @@
+"""Rows of clusters (speakers, corpora), checked once for intervals and paired tests."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.metrics._groups import score_seeds, sorted_labels
+from sklearn_ser.metrics._labels import as_labels, labelled_rows, listed
+from sklearn_ser.metrics._metric_table import Metric, find_metric
+
+
+@dataclass(frozen=True)
+class ClusterRows:
+    """Labelled rows, the cluster of each, and the stratum of each cluster."""
+
+    truth: np.ndarray
+    predictions: list  #: one array per estimator, a row each, several columns being seeds
+    cluster: np.ndarray  #: position in `index`, by row
+    index: pd.Index
+    stratum: np.ndarray  #: by cluster
+    metric: Metric
+    labels: list | None  #: the fixed label set, where it was given
+    classes: list  #: the label set, or else the classes found; columns of scores
+
+    @property
+    def n_clusters(self):
+        return len(self.index)
+
+    def score(self, which, rows, labels=None):
+        """The metric of some rows of one estimator, mean over seeds."""
+        if self.metric.needs in ("scores", "probabilities"):
+            labels = self.classes
+        return score_seeds(self.metric, self.truth[rows], self.predictions[which][rows], labels)
+
+
+def cluster_rows(truth, predictions, clusters, strata, metric, labels):
+    """Check and align what intervals and tests are given.
+
+    Rows without a truth are left out, as scorers do; each row needs a cluster.
+    """
+    metric = find_metric(metric)
+    truth = as_labels(truth, "truth")
+    names = ["prediction"] if len(predictions) == 1 else ["prediction_a", "prediction_b"]
+    given = {
+        **{name: _table(part, name) for name, part in zip(names, predictions, strict=True)},
+        "clusters": as_labels(clusters, "clusters"),
+        "strata": None if strata is None else as_labels(strata, "strata"),
+    }
+    for name, values in given.items():
+        if values is not None and len(values) != len(truth):
+            raise MetadataError(
+                f"{name} has {len(values)} rows and truth {len(truth)}: give one of each per "
+                f"utterance, in the same order."
+            )
+    truth, *parts = labelled_rows(truth, *given.values())
+    *predictions, cluster, stratum = parts
+    for name, values in {"clusters": cluster, "strata": stratum}.items():
+        missing = [] if values is None else np.flatnonzero(pd.isna(values))
+        if len(missing):
+            raise MetadataError(
+                f"{name} is missing in {listed(missing, 'row')} of the labelled rows: name it, or "
+                f"drop these rows first."
+            )
+    if stratum is None:
+        codes, found = pd.factorize(cluster, sort=_sortable(cluster))
+        index, of_cluster = pd.Index(found, name="cluster"), np.zeros(len(found), dtype=int)
+    else:
+        pairs = pd.MultiIndex.from_arrays([stratum, cluster], names=["stratum", "cluster"])
+        codes, index = pairs.factorize(sort=_sortable(stratum) and _sortable(cluster))
+        index = index.set_names(pairs.names)
+        of_cluster = pd.factorize(index.get_level_values("stratum"))[0]
+    labels = None if labels is None else list(as_labels(labels, "labels"))
+    classes = labels or sorted_labels(truth)
+    return ClusterRows(truth, predictions, codes, index, of_cluster, metric, labels, classes)
+
+
+def _table(prediction, name):
+    values = np.asarray(prediction)
+    if isinstance(prediction, pd.Series | pd.DataFrame):
+        values = prediction.to_numpy(dtype=object if values.dtype.kind not in "fiub" else None)
+    if values.ndim not in (1, 2):
+        raise MetadataError(
+            f"{name} must be one prediction per row, or one column per seed or class, got the "
+            f"shape {values.shape}."
+        )
+    return values
+
+
+def _sortable(values):
+    return len({isinstance(value, str) for value in values}) == 1

@@ -1,0 +1,219 @@
+r"""What each cluster adds to a score, and how the score varies with the clusters drawn.
+
+Every metric leaves one cluster out in turn (jackknife): how far the score moves is the cluster's
+influence. Unweighted average recall, accuracy, macro F1, mean absolute error and the Brier score
+are means of ratios of sums over clusters,
+
+.. math:: \theta = \sum_j w_j \frac{\sum_s A_{sj}}{\sum_s B_{sj}},
+
+j being the classes (of each stratum), so that this takes one step instead of a loop. Their
+linearisation, :math:`u_s = \sum_j w_j (A_{sj} - R_j B_{sj}) / B_j` with the ratios :math:`R_j`, is
+what thousands of resamples are scaled by.
+"""
+
+import numpy as np
+import pandas as pd
+
+from sklearn_ser.metrics._calibration import as_probabilities
+
+#: Metrics that are means over rows: what each row has.
+_MEANS = ("war", "mae", "brier")
+_RATIOS = (*_MEANS, "uar", "macro_f1")
+
+
+class RatioStatistic:
+    """A mean of ratios of sums over clusters.
+
+    Parameters
+    ----------
+    A, B : ndarray of shape (n_clusters, n_ratios)
+    weights : ndarray of shape (n_ratios,)
+    stratum : ndarray of int of shape (n_clusters,)
+        A ratio has rows of one stratum only.
+    """
+
+    def __init__(self, A, B, weights, stratum):
+        self.A, self.B, self.weights, self.stratum = A, B, weights, stratum
+        total = B.sum(axis=0)
+        self.estimate = float(weights @ (A.sum(axis=0) / total)) if total.all() else np.nan
+        self.linear_influence = self._linearised(np.ones((1, len(A))))[1][0]
+        left = total - B
+        left[left < 1e-9] = 0  # shares of seeds, subtracted
+        with np.errstate(divide="ignore", invalid="ignore"):
+            without = ((A.sum(axis=0) - A) / left) @ weights
+        self.influence = np.full(len(A), np.nan)
+        for h in np.unique(stratum):
+            inside = np.flatnonzero(stratum == h)
+            self.influence[inside] = _jackknife(without[inside])
+
+    def _linearised(self, counts):
+        """The statistic and every cluster's linear influence, clusters counting `counts` times."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            total = counts @ self.B
+            ratios = (counts @ self.A) / total
+            influence = (self.weights / total) @ self.A.T
+            influence -= (self.weights * ratios / total) @ self.B.T
+        return ratios @ self.weights, influence
+
+    def resampled(self, counts):
+        """The statistic of resamples, `counts` of shape (n_draws, n_clusters): NaN if undefined."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return ((counts @ self.A) / (counts @ self.B)) @ self.weights
+
+    def studentised(self, counts):
+        """(statistic - estimate) / its standard error in each resample."""
+        values, influence = self._linearised(counts)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variance = sum(variance_parts(influence, self.stratum, counts).values())
+            return (values - self.estimate) / np.sqrt(variance)
+
+
+class JackknifeStatistic:
+    """Any metric, mean over strata: clusters are left out in turn."""
+
+    def __init__(self, rows, which=0):
+        self.rows, self.which, self.stratum = rows, which, rows.stratum
+        self.members = [np.flatnonzero(rows.cluster == code) for code in range(rows.n_clusters)]
+        self.n_strata = len(np.unique(self.stratum))
+        every = np.ones(rows.n_clusters, dtype=int)
+        parts = {h: self._of_stratum(h, every) for h in range(self.n_strata)}
+        self.estimate = float(np.mean(list(parts.values())))
+        self.influence = np.full(rows.n_clusters, np.nan)
+        for h in parts:
+            inside = np.flatnonzero(self.stratum == h)
+            without = [self._of_stratum(h, every - (every.cumsum() - 1 == s)) for s in inside]
+            self.influence[inside] = _jackknife(np.asarray(without)) / self.n_strata
+
+    def _of_stratum(self, h, counts):
+        taken = [np.tile(self.members[s], counts[s]) for s in np.flatnonzero(self.stratum == h)]
+        rows = np.concatenate(taken)
+        return self.rows.score(self.which, rows, self.rows.labels) if len(rows) else np.nan
+
+    def resampled(self, counts):
+        """The statistic of resamples, `counts` of shape (n_draws, n_clusters)."""
+        return np.array(
+            [
+                np.mean([self._of_stratum(h, draw) for h in range(self.n_strata)])
+                for draw in counts.astype(int)
+            ]
+        )
+
+
+def _jackknife(without):
+    """Influence of each cluster of a stratum, from the statistics without it.
+
+    NaN where one of these is undefined: a class that only one cluster has does not tell how much
+    clusters differ in it.
+    """
+    n = len(without)
+    return (n - 1) / n * (without.mean() - without)
+
+
+def own_values(rows, which):
+    """The metric within each cluster, over the classes that it has, as a Series."""
+    if rows.metric.name in _MEANS or rows.metric.name == "uar":
+        found = statistic(rows, which, "rows")
+        has = found.B > 0  # of its own stratum only
+        shares = np.divide(found.A, found.B, out=np.zeros_like(found.A), where=has)
+        with np.errstate(invalid="ignore"):
+            values = shares.sum(axis=1) / has.sum(axis=1)
+    else:
+        members = (np.flatnonzero(rows.cluster == code) for code in range(rows.n_clusters))
+        values = [rows.score(which, inside) for inside in members]
+    return pd.Series(values, rows.index, dtype=float, name=rows.metric.name)
+
+
+def statistic(rows, which, average):
+    """The statistic of one estimator's predictions: of all rows, or the mean of the clusters'."""
+    if average == "clusters":
+        values = own_values(rows, which).to_numpy()[:, None]
+        one = np.zeros(rows.n_clusters, dtype=int)
+        return RatioStatistic(values, np.ones_like(values), np.ones(1), one)
+    if rows.metric.name not in _RATIOS or rows.metric.needs is None:
+        return JackknifeStatistic(rows, which)
+    if rows.metric.name in _MEANS:
+        return _mean_of_rows(rows, which)
+    return _mean_over_classes(rows, which)
+
+
+def variance_parts(influence, stratum, counts=None):
+    """The variance that each stratum's clusters bring, and NaN for one of a single cluster."""
+    squares = np.square(influence) if counts is None else counts * np.square(influence)
+    parts = {}
+    for h in np.unique(stratum):
+        inside = stratum == h
+        n = inside.sum()
+        parts[h] = squares[..., inside].sum(axis=-1) * (n / (n - 1) if n > 1 else np.nan)
+    return parts
+
+
+def standard_error(influence, stratum):
+    """Standard error over clusters and its degrees of freedom (Satterthwaite's, over strata)."""
+    parts = variance_parts(influence, stratum)
+    variance = sum(parts.values())
+    if not variance > 0:
+        return float(np.sqrt(variance)), float(len(stratum) - len(parts))
+    spread = sum(part**2 / (np.sum(stratum == h) - 1) for h, part in parts.items())
+    return float(np.sqrt(variance)), float(variance**2 / spread)
+
+
+def _mean_of_rows(rows, which):
+    """One ratio per stratum: the sum of what rows have, and their number."""
+    truth, predicted = rows.truth, rows.predictions[which]
+    if rows.metric.name == "war":
+        values = _hits(truth, predicted)
+    elif rows.metric.name == "mae":
+        predicted = predicted.reshape(len(truth), -1).astype(float)
+        values = np.abs(predicted - truth.astype(float)[:, None]).mean(axis=1)
+    else:
+        probabilities = as_probabilities(predicted)
+        rows.score(which, slice(None))  # the metric's own checks of labels and columns
+        hit = pd.Index(rows.classes).get_indexer(truth)[:, None] == np.arange(len(rows.classes))
+        values = np.square(probabilities - hit).sum(axis=1)
+    there = ~np.isnan(values) if rows.metric.name == "brier" else np.ones(len(values), dtype=bool)
+    h = rows.stratum[rows.cluster]
+    n_strata = rows.stratum.max(initial=-1) + 1
+    shape = (rows.n_clusters, n_strata)
+    A, B = (_sums(shape, rows.cluster, h, part) for part in (np.where(there, values, 0.0), there))
+    return RatioStatistic(A, B, np.full(n_strata, 1 / max(n_strata, 1)), rows.stratum)
+
+
+def _mean_over_classes(rows, which):
+    """A ratio per stratum and class."""
+    truth, predicted = rows.truth, rows.predictions[which].reshape(len(rows.truth), -1)
+    rows.score(which, slice(None), rows.labels)  # the metric's own checks of labels and kinds
+    classes = pd.Index(rows.classes, dtype=object)
+    n_strata = rows.stratum.max(initial=-1) + 1
+    h = rows.stratum[rows.cluster]
+    code = classes.get_indexer(truth)
+    shape = (rows.n_clusters, n_strata * len(classes))
+    column = h * len(classes) + code
+    found = _sums(shape, rows.cluster, column, _hits(truth, predicted))
+    total = _sums(shape, rows.cluster, column, np.ones(len(truth)))
+    A, B = found, total
+    if rows.metric.name == "macro_f1":
+        A, B = 2 * found, total.copy()
+        for seed in predicted.T:
+            said = classes.get_indexer(seed)
+            inside = said >= 0
+            column = h[inside] * len(classes) + said[inside]
+            share = np.full(inside.sum(), 1 / predicted.shape[1])
+            B += _sums(shape, rows.cluster[inside], column, share)
+    present = total.sum(axis=0).reshape(n_strata, len(classes)) > 0
+    if rows.labels is not None and not present.all():
+        weights = np.full(shape[1], np.nan)
+    else:
+        weights = (present / present.sum(axis=1, keepdims=True) / n_strata).ravel()
+    kept = present.ravel()
+    return RatioStatistic(A[:, kept], B[:, kept], weights[kept], rows.stratum)
+
+
+def _hits(truth, predicted):
+    """The share of the seeds that have a row right."""
+    predicted = predicted.reshape(len(truth), -1).astype(object)
+    return np.asarray(predicted == truth[:, None], dtype=float).mean(axis=1)
+
+
+def _sums(shape, row, column, values):
+    sums = np.bincount(row * shape[1] + column, values, minlength=shape[0] * shape[1])
+    return sums.reshape(shape)
