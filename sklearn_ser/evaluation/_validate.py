@@ -12,10 +12,16 @@ from sklearn_ser.evaluation._disk import ResultFolder
 from sklearn_ser.evaluation._extraction import extract, split_extraction, with_ids
 from sklearn_ser.evaluation._fold import is_random, with_seed
 from sklearn_ser.evaluation._jobs import Job, Prepared, run_all, run_or_resume
-from sklearn_ser.evaluation._keys import estimator_key, work_key
+from sklearn_ser.evaluation._keys import estimator_key, library_versions, work_key
 from sklearn_ser.evaluation._protocols import make_folds
 from sklearn_ser.evaluation._result import EvaluationResult
-from sklearn_ser.evaluation._tables import collect_failures, collect_notes, tidy_predictions
+from sklearn_ser.evaluation._tables import (
+    collect_failures,
+    collect_notes,
+    known_of_utterances,
+    seconds_of,
+    tidy_predictions,
+)
 from sklearn_ser.exceptions import EvaluationWarning
 from sklearn_ser.utils._named import named_estimators
 
@@ -147,6 +153,15 @@ def cross_corpus_validate(
         dropped=data.dropped,
         notes=collect_notes(jobs, tables),
         failures=collect_failures([part.failures for part in prepared.values()], data),
+        utterances=known_of_utterances(frame, data.row),
+        info={
+            "estimators": {name: repr(estimator) for name, estimator in estimators.items()},
+            "n_splits": n_splits,
+            "seeds": seeds,
+            "aux": [aux] if isinstance(aux, str) else list(aux or ()),
+            "seconds": seconds_of(jobs, tables),
+            "versions": library_versions(),
+        },
     )
     _report_failed(result)
     if out is not None:
