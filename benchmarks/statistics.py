@@ -6,7 +6,7 @@ two estimators (standard deviation .05, mean 0, or a gain that is to be found). 
 utterances of each class by each speaker; "uneven": numbers of utterances and shares of classes
 differ much between speakers, as in found speech.
 
-Run: ``python benchmarks/statistics.py [--draws 2000]`` (about 8 minutes on one core)
+Run: ``python benchmarks/statistics.py [--draws 1000]`` (about 5 minutes on one core)
 """
 
 import argparse
@@ -36,7 +36,7 @@ RESAMPLES = 999
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--draws", type=int, default=2000, help="simulated experiments per row")
+    parser.add_argument("--draws", type=int, default=1000, help="simulated experiments per row")
     asked = parser.parse_args()
     settings = [(kind, n) for kind in ("even", "uneven") for n in N_SPEAKERS]
     print(f"true recall {true_recall():.3f}, with the gain {true_recall(GAIN / 2):.3f}")
