@@ -106,8 +106,12 @@ def test_rows_without_a_label_or_a_group_are_left_out():
     truth = np.array(["a", None, "b", np.nan, "a", "b"], dtype=object)
     said = np.array(["a", "a", "b", "b", "b", "a"], dtype=object)
     group = np.array(["f", "f", "f", "f", None, "f"], dtype=object)
-    table = group_scores(truth, said, group)
-    assert table.loc["f"].tolist() == [0.75, 3.0]
+    for missing in (None, np.nan, pd.NA):
+        named = np.where(pd.isna(group), missing, group)
+        table = group_scores(truth, said, named)
+        assert table.loc["f"].tolist() == [0.75, 3.0]
+    # In a list, too, where numpy would make a string of NaN.
+    assert group_scores(["a", np.nan, "b"], ["a", "a", "b"], ["f"] * 3).loc["f", "n"] == 2
 
 
 def test_errors():

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from sklearn.utils._param_validation import InvalidParameterError
@@ -160,6 +161,16 @@ def test_equal_estimators_have_p_1():
     for method in ("sign-flip", "wilcoxon", "t", "mcnemar"):
         found = paired_test(truth, first, first, speaker, method=method)
         assert (found.difference, found.p_value) == (0, 1)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+@pytest.mark.parametrize("method", ["sign-flip", "wilcoxon", "t", "mcnemar"])
+def test_a_missing_prediction_is_a_miss(method, missing):
+    truth, first, second, speaker = case()
+    failed = np.where(first == "none", missing, first)
+    found = paired_test(truth, pd.Series(failed, dtype=object), second, speaker, method=method)
+    expected = paired_test(truth, first, second, speaker, method=method)
+    assert (found.difference, found.p_value) == (expected.difference, expected.p_value)
 
 
 def test_corpora_count_the_same():
