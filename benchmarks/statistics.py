@@ -6,7 +6,7 @@ two estimators (standard deviation .05, mean 0, or a gain that is to be found). 
 utterances of each class by each speaker; "uneven": numbers of utterances and shares of classes
 differ much between speakers, as in found speech.
 
-Run: ``python benchmarks/statistics.py [--draws 2000]`` (about 8 minutes on one core)
+Run: ``python benchmarks/statistics.py [--draws 1000]`` (about 5 minutes on one core)
 """
 
 import argparse
@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.special import expit
 from scipy.stats import norm
 
-from sklearn_ser.metrics import _intervals, _paired
+from sklearn_ser.metrics import _intervals, _paired, cluster_interval, concordance_cc
 from sklearn_ser.metrics._cluster_rows import cluster_rows
 from sklearn_ser.metrics._cluster_statistics import own_values, statistic
 
@@ -36,11 +36,12 @@ RESAMPLES = 999
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--draws", type=int, default=2000, help="simulated experiments per row")
+    parser.add_argument("--draws", type=int, default=1000, help="simulated experiments per row")
     asked = parser.parse_args()
     settings = [(kind, n) for kind in ("even", "uneven") for n in N_SPEAKERS]
     print(f"true recall {true_recall():.3f}, with the gain {true_recall(GAIN / 2):.3f}")
     show("Coverage of 95 % intervals", coverage, settings, asked.draws)
+    show("Coverage, concordance of numbers", coverage_of_numbers, settings, asked.draws)
     show("False positives at .05, difference varies by speaker", errors, settings, asked.draws)
     uneven = [setting for setting in settings if setting[0] == "uneven"]
     show("False positives, no difference at all", errors, uneven, asked.draws, interaction=0.0)
@@ -81,7 +82,7 @@ def coverage(kind, n_speakers, n_draws):
         linear = (found.estimate, found.linear_influence, found.stratum, 0.95)
         intervals["linearised t"] = _intervals.t_interval(*linear)
         intervals["i.i.d. bootstrap"] = independent_bootstrap(code, right, rng)
-        inside.append({name: low <= truth_value <= high for name, (low, high) in intervals.items()})
+        inside.append({name: holds(truth_value, *edges) for name, edges in intervals.items()})
         widths.append(
             {
                 f"width {name}": min(1, high) - max(0, low)
@@ -90,6 +91,33 @@ def coverage(kind, n_speakers, n_draws):
             }
         )
     return {**pd.DataFrame(inside).mean(), **pd.DataFrame(widths).mean()}
+
+
+def coverage_of_numbers(kind, n_speakers, n_draws):
+    """The same of a concordance correlation, whose speakers differ in height and scale."""
+    population = numbers(np.repeat(np.arange(20_000), 20), np.random.default_rng(0))
+    truth_value = concordance_cc(*population)
+    rng = np.random.default_rng(n_speakers)
+    inside = []
+    for _ in range(n_draws):
+        speaker = experiment(kind, n_speakers, rng, estimators=1)[0]
+        truth, predicted = numbers(speaker, rng)
+        found = cluster_interval(truth, predicted, speaker, metric="ccc", min_clusters=2)
+        inside.append(holds(truth_value, found.low, found.high))
+    return {"t": np.nanmean(inside)}
+
+
+def holds(value, low, high):
+    """Is the value inside? NaN where there is no interval: only one speaker has a class."""
+    return np.nan if np.isnan(low) else float(low <= value <= high)
+
+
+def numbers(speaker, rng):
+    """Ratings, and predictions of them that are each speaker's own mixture of truth and noise."""
+    n = speaker.max() + 1
+    truth = rng.normal(size=len(speaker)) + rng.normal(0, 0.3, n)[speaker]
+    slope, height = rng.normal(0.5, 0.15, n)[speaker], rng.normal(0, 0.3, n)[speaker]
+    return truth, slope * truth + height + rng.normal(0, 0.6, len(speaker))
 
 
 def errors(kind, n_speakers, n_draws, *, gain=0.0, interaction=INTERACTION):

@@ -116,8 +116,8 @@ def adversarial_robustness(
         One row for each estimator and epsilon: ``estimator``, ``attack`` ("fgsm", with the space
         and norm where they are not "features" and "inf"), ``epsilon`` (0, or -inf dB, for the
         inputs as they are), ``uar``, ``uar_low`` and ``uar_high`` (a 95 % t interval over
-        speakers' contributions with one degree of freedom less than speakers; NaN without at
-        least two), ``accuracy``, ``changed`` (share of decisions that differ from those on the
+        speakers, see `cluster_interval`, but however few; NaN where a class has fewer than
+        two), ``accuracy``, ``changed`` (share of decisions that differ from those on the
         inputs as they are), ``n_rows``, ``n_speakers``, ``n_classes`` (of `y`), ``loss`` (mean
         cross-entropy of what gives the gradients; of linear models, of the softmax of their
         decision values), ``masked`` (share of rows without a gradient). In "waveform" also

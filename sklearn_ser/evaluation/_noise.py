@@ -87,8 +87,8 @@ def noise_robustness(
         One row for each estimator and condition: ``estimator``, ``condition`` (first "clean", the
         recordings as they are), ``snr`` (inf of "clean"; NaN of what is no noise), ``level`` (of
         conditions that have levels; else NaN), ``uar``,
-        ``uar_low`` and ``uar_high`` (a 95 % t interval over speakers' contributions with one
-        degree of freedom less than speakers; NaN without at least two), ``accuracy``, ``changed``
+        ``uar_low`` and ``uar_high`` (a 95 % t interval over speakers, see `cluster_interval`, but
+        however few; NaN where a class has fewer than two), ``accuracy``, ``changed``
         (share of decisions that differ from those on the recordings as they are), ``n_rows``,
         ``n_speakers``, ``n_classes`` (of `y`).
     predictions : DataFrame

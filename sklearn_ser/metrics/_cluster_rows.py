@@ -7,7 +7,7 @@ import pandas as pd
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.metrics._groups import score_seeds, sorted_labels
-from sklearn_ser.metrics._labels import as_labels, labelled_rows, listed
+from sklearn_ser.metrics._labels import as_labels, labelled_rows, listed, without_na
 from sklearn_ser.metrics._metric_table import Metric, find_metric
 
 
@@ -85,7 +85,7 @@ def _table(prediction, name):
             f"{name} must be one prediction per row, or one column per seed or class, got the "
             f"shape {values.shape}."
         )
-    return values
+    return without_na(values)
 
 
 def _sortable(values):

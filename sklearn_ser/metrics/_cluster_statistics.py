@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.metrics._calibration import as_probabilities
+from sklearn_ser.metrics._metric_table import METRICS
 
 #: Metrics that are means over rows: what each row has.
-_MEANS = ("war", "mae", "brier")
-_RATIOS = (*_MEANS, "uar", "macro_f1")
+_MEANS = tuple(METRICS[name] for name in ("war", "mae", "brier"))
 
 
 class RatioStatistic:
@@ -111,7 +111,7 @@ def _jackknife(without):
 
 def own_values(rows, which):
     """The metric within each cluster, over the classes that it has, as a Series."""
-    if rows.metric.name in _MEANS or rows.metric.name == "uar":
+    if rows.metric in (METRICS["uar"], *_MEANS):
         found = statistic(rows, which, "rows")
         has = found.B > 0  # of its own stratum only
         shares = np.divide(found.A, found.B, out=np.zeros_like(found.A), where=has)
@@ -129,11 +129,11 @@ def statistic(rows, which, average):
         values = own_values(rows, which).to_numpy()[:, None]
         one = np.zeros(rows.n_clusters, dtype=int)
         return RatioStatistic(values, np.ones_like(values), np.ones(1), one)
-    if rows.metric.name not in _RATIOS or rows.metric.needs is None:
-        return JackknifeStatistic(rows, which)
-    if rows.metric.name in _MEANS:
+    if rows.metric in _MEANS:
         return _mean_of_rows(rows, which)
-    return _mean_over_classes(rows, which)
+    if rows.metric in (METRICS["uar"], METRICS["macro_f1"]):
+        return _mean_over_classes(rows, which)
+    return JackknifeStatistic(rows, which)
 
 
 def variance_parts(influence, stratum, counts=None):

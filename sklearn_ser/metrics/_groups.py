@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.metrics._labels import as_labels, labelled_rows
+from sklearn_ser.metrics._labels import as_labels, labelled_rows, without_na
 from sklearn_ser.metrics._metric_table import find_metric
 
 
@@ -167,7 +167,7 @@ def _score_of(metric, truth, prediction, rows, labels):
 
 
 def _aligned(truth, prediction, group):
-    truth, group = as_labels(truth, "truth"), as_labels(group, "group")
+    truth, group = as_labels(truth, "truth"), without_na(as_labels(group, "group"))
     prediction = np.asarray(prediction)
     for name, values in {"prediction": prediction, "group": group}.items():
         if len(values) != len(truth):

@@ -263,9 +263,9 @@ def _draws(stratum, n_draws, random_state):
     counts = np.empty((n_draws, len(stratum)))
     for h in np.unique(stratum):
         inside = np.flatnonzero(stratum == h)
-        counts[:, inside] = rng.multinomial(
-            len(inside), np.full(len(inside), 1 / len(inside)), size=n_draws
-        )
+        n = len(inside)
+        taken = rng.integers(n, size=(n_draws, n)) + n * np.arange(n_draws)[:, None]
+        counts[:, inside] = np.bincount(taken.ravel(), minlength=n_draws * n).reshape(-1, n)
     return counts
 
 

@@ -8,7 +8,8 @@ from sklearn_ser.exceptions import MetadataError
 
 def as_labels(y, name):
     """`y` as a one-dimensional object array of plain Python values."""
-    values = y if isinstance(y, pd.Series | pd.Index) else np.asarray(y)
+    # Of a list with strings and NaN numpy would make strings, and a label "nan".
+    values = y if isinstance(y, pd.Series | pd.Index) else _as_array(y)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values.ravel()
     if values.ndim != 1:
@@ -16,6 +17,20 @@ def as_labels(y, name):
             f"{name} must have one label per row (one-dimensional), got the shape {values.shape}."
         )
     return np.asarray(values.astype(object), dtype=object)
+
+
+def _as_array(y):
+    return np.asarray(y) if hasattr(y, "dtype") else np.asarray(y, dtype=object)
+
+
+def without_na(values):
+    """An object array with None where something is missing: ``pd.NA == "a"`` has no truth value."""
+    if values.dtype == object:
+        missing = pd.isna(values)
+        if missing.any():
+            values = values.copy()
+            values[missing] = None
+    return values
 
 
 def labelled_rows(truth, *others):

@@ -191,6 +191,6 @@ def _two_classes(truth, labels, pos_label):
             f"one-dimensional scores are of one of two classes, found {classes} and "
             f"pos_label={pos_label!r}: give a column per class, or name the class in pos_label=."
         )
-    named = pd.Index([*others, pos_label] if others else [None, pos_label], dtype=object)
-    refuse_mixed_kinds(truth, named.to_numpy(), "pos_label", "no label could be found")
-    return named
+    wanted = np.array([pos_label], dtype=object)
+    refuse_mixed_kinds(truth, wanted, "pos_label", "no label could be found")
+    return pd.Index([*(others or [None]), pos_label], dtype=object)

@@ -1,0 +1,73 @@
+"""Accuracy, macro F1 and recall by class against scikit-learn's own."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, f1_score, recall_score
+
+from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.metrics import macro_f1_score, recall_by_class, uar_score, war_score
+
+PAIRS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abcd")), min_size=1)
+
+
+@settings(max_examples=25)
+@given(PAIRS, st.integers(0, 9))
+def test_equal_scikit_learn(pairs, seed):
+    truth, predicted = map(list, zip(*pairs, strict=True))
+    weight = np.random.default_rng(seed).uniform(0.1, 2, size=len(truth))
+    present = sorted(set(truth))
+    for options in ({}, {"sample_weight": weight}):
+        assert war_score(truth, predicted, **options) == pytest.approx(
+            accuracy_score(truth, predicted, **options)
+        )
+        assert macro_f1_score(truth, predicted, **options) == pytest.approx(
+            f1_score(truth, predicted, average="macro", labels=present, **options)
+        )
+        recalls = recall_by_class(truth, predicted, labels=present, **options)
+        expected = recall_score(truth, predicted, average=None, labels=present, **options)
+        np.testing.assert_allclose(recalls, expected)
+        assert recalls.mean() == pytest.approx(uar_score(truth, predicted, **options))
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, "stranger"])
+def test_a_missing_prediction_is_a_miss(missing):
+    truth = ["anger", "anger", "sadness", "sadness"]
+    predicted = np.array(["anger", missing, "sadness", "sadness"], dtype=object)
+    assert war_score(truth, predicted) == 0.75
+    assert recall_by_class(truth, predicted).to_dict() == {"anger": 0.5, "sadness": 1.0}
+    # Of anger: one found, two there, one said.
+    assert macro_f1_score(truth, predicted) == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_an_absent_class_is_nan_and_never_zero():
+    truth, predicted = ["anger", "sadness"], ["anger", "fear"]
+    labels = ["fear", "sadness", "anger"]
+    recalls = recall_by_class(truth, predicted, labels=labels)
+    assert list(recalls.index) == labels
+    np.testing.assert_array_equal(recalls, [np.nan, 0.0, 1.0])
+    assert np.isnan(macro_f1_score(truth, predicted, labels=labels))
+    assert war_score(truth, predicted, labels=labels) == 0.5  # it has no rows to weigh
+
+
+def test_no_row_or_no_weight_is_nan():
+    for score in (war_score, macro_f1_score):
+        assert np.isnan(score([], []))
+        assert np.isnan(score(["a"], ["a"], sample_weight=[0.0]))
+        assert isinstance(score(["a"], ["a"]), float)
+    assert recall_by_class([], []).empty
+    assert recall_by_class(["a"], ["a"], sample_weight=[0.0]).isna().all()
+
+
+@pytest.mark.parametrize("score", [war_score, macro_f1_score, recall_by_class])
+def test_errors(score):
+    with pytest.raises(MetadataError, match=r"y_true has no label \(None or NaN\) in row 1"):
+        score(["a", None], ["a", "a"])
+    with pytest.raises(MetadataError, match="y_true holds label 'b' in row 1, not among labels"):
+        score(["a", "b"], ["a", "a"], labels=["a"])
+    with pytest.raises(MetadataError, match="y_true holds strings and y_pred numbers"):
+        score(["0", "1"], [0, 1])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        score(["a"], ["a", "b"])
