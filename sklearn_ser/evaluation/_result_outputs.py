@@ -72,6 +72,22 @@ class ResultOutputs:
             ]
         )
 
+    def report(self, path, *, baseline=None, audit=None, title=None):
+        """Write one self-contained HTML page: protocol, scores, tests, plots, groups, versions.
+
+        Parameters
+        ----------
+        path : str or Path
+        baseline : str, optional
+            The estimator that the others are compared with; the first one by default.
+        audit : AuditReport, optional
+            Of :func:`~sklearn_ser.evaluation.audit_corpus`, whose findings are listed.
+        title : str, optional
+        """
+        from sklearn_ser.evaluation._report import write_report
+
+        write_report(self, path, baseline=baseline, audit=audit, title=title)
+
     def _cells(self, metric, digits):
         table = self.summary(metric).round(digits).reset_index().astype(object)
         rows = [

@@ -13,8 +13,7 @@ from sklearn_ser.inspection._selection import (
     predictions_of,
     result_of_predictions,
 )
-from sklearn_ser.metrics import expected_calibration_error
-from sklearn_ser.metrics._clusters import uar_interval
+from sklearn_ser.metrics import cluster_interval, expected_calibration_error
 
 _POOLED = "all"
 _PANELS_A_ROW = 3
@@ -281,8 +280,14 @@ def _bins(rows, columns, labels, n_bins):
         own = numbers == number
         low = high = float("nan")
         if len(set(speakers[own])) >= FEWEST_SPEAKERS:
-            # The recall of one class, which all rows have, is the share of right ones.
-            low, high = uar_interval(np.ones(own.sum(), dtype=bool), right[own], speakers[own])
+            found = cluster_interval(
+                rows["truth"].to_numpy(dtype=object)[own],
+                decided[own],
+                speakers[own],
+                metric="war",
+                min_clusters=FEWEST_SPEAKERS,
+            )
+            low, high = found.low, found.high
         yield {
             "confidence": confidence[own].mean(),
             "accuracy": right[own].mean(),

@@ -5,8 +5,7 @@ import pandas as pd
 from sklearn.utils import check_consistent_length
 
 from sklearn_ser.evaluation import EvaluationResult
-from sklearn_ser.metrics import uar_score
-from sklearn_ser.metrics._clusters import uar_interval
+from sklearn_ser.metrics import cluster_interval, uar_score
 
 #: With fewer, an interval over speakers says little: the speakers themselves are drawn.
 FEWEST_SPEAKERS = 8
@@ -48,7 +47,10 @@ def recall_with_interval(part, labels):
     low = high = float("nan")
     if np.isfinite(uar) and part["speaker"].nunique() >= FEWEST_SPEAKERS:
         columns = ("truth", "prediction", "speaker")
-        low, high = uar_interval(*(part[name].to_numpy(dtype=object) for name in columns))
+        found = cluster_interval(
+            *(part[name].to_numpy(dtype=object) for name in columns), min_clusters=FEWEST_SPEAKERS
+        )
+        low, high = found.low, found.high
     return {"uar": uar, "low": low, "high": high}
 
 

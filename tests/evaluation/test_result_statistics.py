@@ -127,7 +127,7 @@ def test_mcnemar_takes_one_seed(result):
 
 def test_ranks_over_speakers(result):
     ranks = result.ranks("war", setting="single")
-    assert list(ranks.average_ranks.index)[0] == "better"
+    assert ranks.average_ranks.index[0] == "better"
     assert ranks.n_blocks == 26
     assert ranks.cliques == [tuple(ranks.average_ranks.index[1:])]
 
