@@ -35,7 +35,8 @@ def show_result(result, out, *, data=""):
         "\n\n".join([_heading(result), result.to_markdown(), *result.remarks(), *below]) + "\n",
         encoding="utf-8",
     )
-    written = [table, out / "predictions.parquet"]
+    result.report(out / "report.html")
+    written = [table, out / "report.html", out / "predictions.parquet"]
 
     def draw(name, size, drawer):
         figure = Figure(figsize=size, layout="constrained")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.evaluation._report_words import conclusions, protocol_in_words
+from sklearn_ser.evaluation._result_statistics import MEAN
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -19,16 +20,21 @@ h1 { line-height: 1.2; } h2 { margin-top: 2.2rem; border-bottom: 1px solid #ccc;
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0; }
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #ddd;
-         white-space: nowrap; }
-th:first-child, td:first-child, td.words, th.words { text-align: left; }
-td.words { white-space: normal; min-width: 14rem; }
+         white-space: pre; }
+th:first-child, td:first-child, .words { text-align: left; }
+td.long { white-space: normal; min-width: 14rem; text-align: left; }
 caption { text-align: left; font-weight: 600; padding: .25rem 0; }
-img { max-width: 100%; height: auto; } figure { margin: 1rem 0; }
+figure { margin: 1rem 0; } img { max-width: 100%; height: auto; }
+.row { display: flex; flex-wrap: wrap; gap: 0 1rem; } .row img { max-width: 28rem; }
+@media (max-width: 40rem) { img, .row img { max-width: none; } }  /* scrolls by itself */
 figcaption, .small { color: #555; font-size: .9rem; }
 pre { overflow-x: auto; background: #f5f5f5; padding: .6rem; font-size: .85rem; }
 @media print { body { max-width: none; } h2 { break-after: avoid; }
                figure { break-inside: avoid; } }
 """
+
+
+_WORDS = ("estimator", "setting", "baseline", "corpus", "speaker", "flaw", "severity")
 
 
 def write_report(result, path, *, baseline=None, audit=None, title=None):
@@ -74,8 +80,7 @@ def _scores(result):
         _figure(
             result.plot_scores, "Unweighted average recall by test corpus, with 95 % intervals"
         ),
-        _table(result.summary().reset_index(), "Unweighted average recall"),
-        _table(result.intervals(), "95 % intervals over speakers"),
+        _table(_with_intervals(result), "Unweighted average recall, 95 % intervals over speakers"),
     ]
     more = result.scores().groupby(["estimator", "setting", "corpus"], sort=False)
     means = more[["war", "macro_f1", "auc", "ece", "brier"]].mean().reset_index()
@@ -92,6 +97,19 @@ def _scores(result):
     return "\n".join(parts)
 
 
+def _with_intervals(result):
+    """The summary with an interval behind each figure that has one."""
+    table = result.intervals()
+    table["shown"] = [
+        f"{row.estimate:.3f}" + ("" if np.isnan(row.low) else f"\n{row.low:.3f} to {row.high:.3f}")
+        for row in table.itertuples()
+    ]
+    index = ["estimator", "setting"]
+    shown = table.set_index([*index, "corpus"])["shown"].unstack("corpus")
+    shown = shown[list(table["corpus"].unique())].reindex(result.summary().index)
+    return shown.rename_axis(columns=None).reset_index()
+
+
 def _conclusions(result, baseline):
     if len(result.estimators) < 2:
         return ""
@@ -99,18 +117,28 @@ def _conclusions(result, baseline):
     return "\n".join(
         [
             _list(conclusions(result, baseline)),
-            _table(result.compare(baseline, by_corpus=True), "Paired tests, speaker by speaker"),
+            _table(result.compare(baseline), "Paired tests, speaker by speaker"),
+            _by_corpus(result, baseline),
         ]
     )
 
 
+def _by_corpus(result, baseline):
+    if result.predictions["corpus"].nunique() < 2:
+        return ""
+    table = result.compare(baseline, by_corpus=True)
+    table = table[table["corpus"] != MEAN].drop(columns=["p_holm", "corpora_better"])
+    return _table(table, "The same in each corpus: p is not corrected")
+
+
 def _confusions(result):
-    return "\n".join(
+    figures = "\n".join(
         _figure(
             lambda name=name: result.plot_confusion(name), f"{name}: shares of each true emotion"
         )
         for name in result.estimators
     )
+    return f'<div class="row">{figures}</div>'
 
 
 def _groups(result):
@@ -168,14 +196,11 @@ def _list(lines):
 
 def _table(table, caption=None):
     """A table that scrolls by itself where the page is narrow."""
-    words = [name for name in table if str(name) in ("evidence", "note", "flaw")]
-    head = "".join(
-        f"<th{_class(name in words)}>{html.escape(str(name))}</th>" for name in table.columns
-    )
+    head = "".join(f"<th{_class(name)}>{html.escape(str(name))}</th>" for name in table.columns)
     rows = "".join(
         "<tr>"
         + "".join(
-            f"<td{_class(name in words)}>{_cell(name, value)}</td>"
+            f"<td{_class(name)}>{_cell(name, value)}</td>"
             for name, value in zip(table.columns, row, strict=True)
         )
         + "</tr>"
@@ -188,8 +213,10 @@ def _table(table, caption=None):
     )
 
 
-def _class(is_words):
-    return ' class="words"' if is_words else ""
+def _class(name):
+    if name == "evidence":
+        return ' class="long"'
+    return ' class="words"' if name in _WORDS else ""
 
 
 def _cell(name, value):
@@ -226,6 +253,6 @@ def _figure(draw, caption):
     data = base64.b64encode(picture.getvalue()).decode("ascii")
     said = html.escape(caption)
     return (
-        f'<figure><img alt="{said}" src="data:image/png;base64,{data}">'
+        f'<figure><div class="wide"><img alt="{said}" src="data:image/png;base64,{data}"></div>'
         f"<figcaption>{said}</figcaption></figure>"
     )

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_ser.evaluation._text_tables import as_markdown, cells_of
+
 
 class ResultOutputs:
     """Ways out of an :class:`EvaluationResult`."""
@@ -52,14 +54,12 @@ class ResultOutputs:
 
     def to_markdown(self, metric="uar", digits=3):
         """The summary as a Markdown table; see :meth:`summary` for `metric`."""
-        cells = self._cells(metric, digits)
-        lines = ["| " + " | ".join(row) + " |" for row in cells]
-        lines.insert(1, "|" + "---|" * len(cells[0]))
-        return "\n".join(lines)
+        return as_markdown(self.summary(metric).reset_index(), digits)
 
     def to_latex(self, metric="uar", digits=3):
         """The summary as a LaTeX table (booktabs); see :meth:`summary` for `metric`."""
-        head, *rows = [[_escaped(cell) for cell in row] for row in self._cells(metric, digits)]
+        table = self.summary(metric).reset_index()
+        head, *rows = [[_escaped(cell) for cell in row] for row in cells_of(table, digits)]
         return "\n".join(
             [
                 rf"\begin{{tabular}}{{ll{'r' * (len(head) - 2)}}}",
@@ -88,13 +88,32 @@ class ResultOutputs:
 
         write_report(self, path, baseline=baseline, audit=audit, title=title)
 
-    def _cells(self, metric, digits):
-        table = self.summary(metric).round(digits).reset_index().astype(object)
-        rows = [
-            [f"{cell:.{digits}f}" if isinstance(cell, float) else str(cell) for cell in row]
-            for row in table.itertuples(index=False)
-        ]
-        return [list(map(str, table.columns)), *rows]
+    def model_card(self, estimator, path=None, *, baseline=None, audit=None):
+        """A model card in Markdown: what the model is for, how it was tested, where it fails.
+
+        After the sections of Mitchell et al., "Model cards for model reporting", FAT* 2019.
+
+        Parameters
+        ----------
+        estimator : str
+            The model's name in this result.
+        path : str or Path, optional
+            Written there; by default the text is returned.
+        baseline : str, optional
+            What it is compared with; the first other estimator by default.
+        audit : AuditReport, optional
+
+        Returns
+        -------
+        str or None
+        """
+        from sklearn_ser.evaluation._model_card import model_card
+
+        text = model_card(self, estimator, baseline=baseline, audit=audit)
+        if path is None:
+            return text
+        Path(path).write_text(text, encoding="utf-8")
+        return None
 
     def plot_scores(self, *, ax=None):
         """Recalls by corpus, with intervals: :class:`~sklearn_ser.inspection.UARDisplay`."""
