@@ -64,10 +64,12 @@ class ResidentRows(Dataset):
         for task, target, weight in zip(tasks, self.targets, self.plain_weights.T, strict=True):
             share = None
             if isinstance(task, Labels):
-                known = target >= 0
-                share = weight.new_zeros(task.n_outputs).index_add_(0, target[known], weight[known])
+                # On the CPU: a GPU would add in an order of chance.
+                codes, weight = target.cpu(), weight.cpu()
+                known = codes >= 0
+                share = weight.new_zeros(task.n_outputs).index_add_(0, codes[known], weight[known])
                 total = float(share.sum())
-                share = share / total if total > 0.0 else None
+                share = (share / total).to(target.device) if total > 0.0 else None
             shares.append(share)
         return shares
 
