@@ -68,6 +68,8 @@ KINDS = {
     "own rows": {"encoder": OwnRows},
     "own frames": {"encoder": OwnFrames},
 }
+#: Whose kernels, cuDNN's and attention's, may add in an order of chance on a GPU.
+OF_LIBRARIES = ("lstm", "lstm frames", "lstm last", "cnn_blstm", "conformer")
 #: One that takes rows, and of sequences one that pools and one that answers frame by frame.
 FEW = ("mlp", "attention", "lstm frames")
 EVERY_TASK = {
@@ -253,16 +255,20 @@ def test_fits_repeat_and_come_close_to_the_cpu(kind, device, data):
         return model.fit(X, data["emotion"], aux=data["aux"]).predict_proba(X)
 
     found = on(device)
-    assert np.array_equal(on(device), found)
+    np.testing.assert_allclose(on(device), found, atol=slack(kind, device, 1e-9), rtol=0.0)
     np.testing.assert_allclose(on("cpu"), found, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_fits_repeat_as_they_are_by_default(kind, device, data):
     X = input_for(kind, data)
-    first, second = (fit(multi_task(kind, device), X, data) for _ in range(2))
-    assert first._weights == second._weights
-    assert_same(first, second, X)
+    first, second = (fit(multi_task(kind, device), X, data).predict_proba(X) for _ in range(2))
+    np.testing.assert_allclose(first, second, atol=slack(kind, device, 0.02), rtol=0.0)
+
+
+def slack(kind, device, of_libraries):
+    """How far two fits may be apart: bit for bit the same, but for those kernels on a GPU."""
+    return of_libraries if kind in OF_LIBRARIES and device != "cpu" else 0.0
 
 
 @pytest.mark.parametrize("kind", ["frame_dnn", "lstm frames"])
