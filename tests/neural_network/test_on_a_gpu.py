@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.pipeline import make_pipeline
 from torch import nn
 
-from sklearn_ser import load_model, save_model
+from sklearn_ser import LogMelSpectrogram, load_model, save_model
 from sklearn_ser.evaluation import adversarial_robustness
 from sklearn_ser.neural_network import (
     AdversarialTask,
@@ -27,6 +28,7 @@ from sklearn_ser.neural_network import (
 from sklearn_ser.neural_network._encoders import ENCODERS, takes_frames
 from sklearn_ser.neural_network._module import build_module
 from sklearn_ser.neural_network._sequences import FrameSequences
+from sklearn_ser.preprocessing import FrameScaler
 
 N_ROWS, N_FEATURES = 72, 8
 
@@ -290,6 +292,21 @@ def test_attacks(kind, attack, device, data):
     model = net(kind, device, n_estimators=2).fit(X, data["emotion"])
     table = adversarial_robustness(
         model, X, data["emotion"], attack=attack, epsilons=(0.5,), n_steps=2, n_restarts=2
+    )
+    clean, attacked = table["loss"]
+    assert attacked > clean
+
+
+@pytest.mark.parametrize("norm", ["inf", "l2"])
+def test_attacks_on_recordings(norm, device):
+    generator = np.random.default_rng(0)
+    audio = [0.1 * generator.normal(size=3200 + 160 * row) for row in range(12)]
+    y = np.tile(["anger", "sadness"], 6)
+    model = make_pipeline(
+        LogMelSpectrogram(n_mels=16), FrameScaler(), net("lstm", device, early_stopping=False)
+    ).fit(audio, y)
+    table = adversarial_robustness(
+        model, audio, y, attack="pgd", space="waveform", norm=norm, epsilons=(-20,), n_steps=2
     )
     clean, attacked = table["loss"]
     assert attacked > clean
