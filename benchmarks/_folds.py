@@ -1,4 +1,8 @@
-"""Folds of the accuracy benchmarks, each kept in a file, so that a killed run resumes."""
+"""Folds of the accuracy benchmarks, each kept in a file, so that a killed run resumes.
+
+A file is known by the estimator's parameters, the labels and the rows, not by the code: after a
+change of what estimators compute, empty the folder.
+"""
 
 import hashlib
 import warnings
@@ -30,7 +34,8 @@ class Job:
         Searched on each fold's training rows, with one seed.
     sees_test : bool
         Whether the test rows are given in training, without labels or anything else about them but
-        their corpus: what comes out is transductive, beyond scaling.
+        their corpus (and what a scaler by speaker makes of their speakers): what comes out is
+        transductive, beyond scaling.
     """
 
     estimator: object
@@ -137,7 +142,8 @@ def _fold(folder, job, key, X, y, metadata, fold, protocol, seeds, labels):
 def _seeing(model, X, y, metadata, fold, labels):
     """Predictions of a model that is given the test rows in training, nothing known of them.
 
-    Only their corpus is: not who speaks, not which gender, no label.
+    Only their corpus is: no label, not which gender, and not who speaks, but for a scaler by
+    speaker, which finds that in the index of X.
     """
     rows = np.concatenate([fold.train, fold.test])
     tested = np.arange(len(rows)) >= len(fold.train)

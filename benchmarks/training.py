@@ -179,9 +179,9 @@ def gpu():
         torch.cuda.synchronize()
 
     report(
-        f"{torch.cuda.get_device_name()}: MTLNeuralClassifier / plain torch",
+        f"{torch.cuda.get_device_name()}: MTLNeuralClassifier / plain torch, both in float32",
         ratio(
-            lambda: synchronised(lambda: net(device="cuda").fit(X, y)),
+            lambda: synchronised(lambda: net(device="cuda", mixed_precision=False).fit(X, y)),
             lambda: synchronised(lambda: plain_torch(X, y, WIDTHS, EPOCHS, "cuda")),
             clock=time.perf_counter,
         ),

@@ -1,5 +1,6 @@
 """Networks as ONNX files: what comes out under onnxruntime, and what is refused."""
 
+import copy
 import json
 import sys
 
@@ -152,6 +153,15 @@ def test_names_of_features_and_no_trace_of_the_export(tmp_path):
 def test_places_that_cannot_be_written_are_refused_first(tmp_path, place, text):
     with pytest.raises(ModelFileError, match=f"cannot write .*: {text}"):
         export_onnx(fit("mlp"), tmp_path / place)
+
+
+def test_it_is_compared_on_the_cpu_wherever_the_network_runs(tmp_path):
+    """GPUs round products to ten bits: beside those, every file would be refused."""
+    model = fit("mlp")
+    with_gpu = copy.copy(model).set_params(device="cuda")
+    file = export_onnx(with_gpu, tmp_path / "net.onnx")
+    assert with_gpu.device == "cuda"
+    assert_equal(model, file, "mlp")
 
 
 def test_only_fitted_networks(tmp_path):

@@ -129,7 +129,7 @@ class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def _nets(self):
         check_is_fitted(self)
-        return self._net_cache.get(self._build_nets)
+        return self._net_cache.get(self.device, self._build_nets)  # (set_params moves them)
 
     def _store_networks(self, architecture, members, tasks):
         """Keep trained networks, as plain values only."""

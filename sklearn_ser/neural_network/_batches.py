@@ -8,7 +8,6 @@ once in its random order; its batches are then slices, which costs no per-row Py
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.utils.class_weight import compute_class_weight
 from torch.utils.data import Dataset
 
 from sklearn_ser.neural_network._fitted_tasks import Labels
@@ -17,6 +16,7 @@ from sklearn_ser.neural_network._sequences import (
     batches_by_length,
     without_lone_row,
 )
+from sklearn_ser.utils._class_weight import weights_of_classes
 
 #: Rows that are only evaluated go through the network in batches of at most this size.
 EVALUATION_BATCH = 4096
@@ -64,10 +64,12 @@ class ResidentRows(Dataset):
         for task, target, weight in zip(tasks, self.targets, self.plain_weights.T, strict=True):
             share = None
             if isinstance(task, Labels):
-                known = target >= 0
-                share = weight.new_zeros(task.n_outputs).index_add_(0, target[known], weight[known])
+                # On the CPU: a GPU would add in an order of chance.
+                codes, weight = target.cpu(), weight.cpu()
+                known = codes >= 0
+                share = weight.new_zeros(task.n_outputs).index_add_(0, codes[known], weight[known])
                 total = float(share.sum())
-                share = share / total if total > 0.0 else None
+                share = (share / total).to(target.device) if total > 0.0 else None
             shares.append(share)
         return shares
 
@@ -149,13 +151,13 @@ def class_weights(task, codes, weights):
     # A class whose rows all have weight 0 gets an infinite balanced weight, and 0 x inf is NaN.
     with np.errstate(divide="ignore"):
         try:
-            by_class = compute_class_weight(
+            by_class = weights_of_classes(
                 task.spec.class_weight,
-                classes=task.classes[present],
-                y=task.classes[codes[known]],
-                sample_weight=weights[known],
+                task.classes[present],
+                task.classes[codes[known]],
+                weights[known],
             )
-        except ValueError as error:  # a dict that lacks classes
+        except ValueError as error:
             raise ValueError(f"class_weight of the task {task.name!r}: {error}.") from None
     factors = np.zeros(len(task.classes))
     factors[present] = np.where(np.isfinite(by_class), by_class, 0.0)

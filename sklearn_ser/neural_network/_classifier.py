@@ -109,6 +109,7 @@ class MTLNeuralClassifier(
         Validate and keep averaged weights: an exponential moving average over steps (0.99), or
         the mean over the epochs of the second half of training [6]_: beyond half of `max_epochs`,
         and in the training anew of `refit` beyond half of its own, whenever early stopping came.
+        What an encoder of your own counts along (batch normalisation) is the latest, no average.
     mixup_alpha : float, default=0.0
         Above 0, the rows of a batch are mixed in pairs, with a share drawn from Beta(alpha, alpha),
         and every task learns both rows' targets by their shares [7]_.
@@ -178,8 +179,9 @@ class MTLNeuralClassifier(
         Compile the network with torch.compile (for large ones), by its default backend or the
         one named.
     device : str, default="auto"
-        "cpu", "cuda", "mps", or the best of these that is there. Results are repeatable on one
-        kind of device, and differ a little from one kind to another.
+        "cpu", "cuda", "cuda:1", "mps", or the best of these that is there. Results repeat bit for
+        bit on the CPU; on a GPU as far as the kernels of its libraries do. From one kind of device
+        to another they differ a little. A fitted network runs on any: ``set_params(device=...)``.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network and of the representation.
     n_threads : int or None, default=1

@@ -172,8 +172,10 @@ class GatedConvolution(nn.Module):
 def _positions(batch, like):
     """Sinusoids of each frame's time (Vaswani et al., 2017), padded like the batch."""
     width = like.shape[1]
-    time = torch.arange(batch.longest, dtype=like.dtype, device=like.device)[:, None]
-    rates = torch.arange(0, width, 2, dtype=like.dtype, device=like.device)
+    # Not in bfloat16, which has no whole numbers between 256 and 258, and no sines of large angles.
+    exact = torch.promote_types(like.dtype, torch.float32)
+    time = torch.arange(batch.longest, dtype=exact, device=like.device)[:, None]
+    rates = torch.arange(0, width, 2, dtype=exact, device=like.device)
     angles = time * torch.exp(rates * (-math.log(10000.0) / width))
     table = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(start_dim=1)
-    return table.expand(batch.n_sequences, -1, -1)
+    return table.to(like.dtype).expand(batch.n_sequences, -1, -1)

@@ -8,7 +8,6 @@ from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -17,6 +16,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from sklearn_ser.utils._class_weight import weights_of_classes
 from sklearn_ser.utils._failed import (
     accuracy_with_misses,
     failed_rows,
@@ -176,9 +176,7 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
                 "ELMClassifier needs rows of at least 2 classes in y; among the rows with a weight "
                 f"above 0 and usable features there is {found}."
             )
-        by_class = compute_class_weight(
-            self.class_weight, classes=present, y=y, sample_weight=weights
-        )
+        by_class = weights_of_classes(self.class_weight, present, y, weights)
         roots = np.sqrt(weights * by_class[np.searchsorted(present, y)])[:, np.newaxis]
         generator = check_random_state(self.random_state)
         self.hidden_weights_ = generator.standard_normal((X.shape[1], self.n_hidden))

@@ -69,9 +69,10 @@ def _check_features(estimator, X, dtype, *, reset):
                 f"levels: X.set_index({ids}, append=True), as the extractors of "
                 "sklearn_ser.feature_extraction give them."
             )
-    values = validate_data(
-        estimator, X, dtype=np.dtype(dtype), ensure_all_finite=False, reset=reset
-    )
+    with np.errstate(over="ignore"):  # what is too large for the dtype is found below
+        values = validate_data(
+            estimator, X, dtype=np.dtype(dtype), ensure_all_finite=False, reset=reset
+        )
     failed = failed_rows(values)
     _refuse_not_finite(values, failed, X)
     return values, failed
@@ -85,7 +86,8 @@ def _refuse_not_finite(values, failed, X):
     place, column = np.argwhere(bad)[0]
     row = int(np.flatnonzero(~failed)[place])
     # (scikit-learn's checks look for these first words)
-    kind = "NaN" if np.isnan(values[row, column]) else "infinity"
+    too_large = f"infinity or a value too large for {values.dtype!r}"
+    kind = "NaN" if np.isnan(values[row, column]) else too_large
     names = list(X.columns) if isinstance(X, pd.DataFrame) else None
     name = f"column {int(column)}" if names is None else f"column {names[column]!r}"
     n_rows = int(bad.any(axis=1).sum())
@@ -167,15 +169,17 @@ def check_training_data(
     y = column_or_1d(_list_as_it_is(y), warn=True)
     check_consistent_length(failed, y)
     y, labelled = _check_labels(y, unlabelled, classes)
+    with np.errstate(over="ignore"):  # what is too large for the dtype is refused
+        weights = _check_sample_weight(
+            sample_weight, failed, dtype=np.dtype(dtype), ensure_non_negative=True
+        )
     data = TrainingData(
         X=x,
         y=y,
         labelled=labelled,
         aux=check_aux(aux, len(failed)),
         groups=_check_groups(groups, len(failed)),
-        weights=_check_sample_weight(
-            sample_weight, failed, dtype=np.dtype(dtype), ensure_non_negative=True
-        ),
+        weights=weights,
         sources=_check_sources(sources, len(failed)),
     )
     report_left_out(failed)

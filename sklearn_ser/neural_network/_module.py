@@ -205,18 +205,18 @@ def load_weights(module, weights):
 
 def resolve_device(device):
     """The device to run on: the one asked for if it is there, or the best there is for "auto"."""
-    available = ["cpu"]
-    if torch.cuda.is_available():
-        available.insert(0, "cuda")
-    elif torch.backends.mps.is_available():
-        available.insert(0, "mps")
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    best = "cuda" if n_gpus else "mps" if torch.backends.mps.is_available() else "cpu"
     if device == "auto":
-        return available[0]
+        return best
+    gpus = [f"cuda:{place}" for place in range(n_gpus)]
+    available = list(dict.fromkeys([*(gpus or [best]), "cpu"]))
     try:
-        kind = torch.device(device).type
+        asked = torch.device(device)
+        name = str(asked) if asked.index else asked.type
     except RuntimeError:
-        kind = None
-    if kind not in available:
+        name = None
+    if name not in {best, *available}:
         raise SerError(
             f"device={device!r} is not available: this machine has {available}. "
             'Use device="auto" to take the first of them.'
@@ -233,11 +233,11 @@ class NetCache:
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._nets = None
+        self._nets = self._key = None
 
-    def get(self, build):
-        """The nets; `build()` makes them at the first call."""
+    def get(self, key, build):
+        """The nets; `build()` makes them at the first call, and when `key` is another one."""
         with self._lock:
-            if self._nets is None:
-                self._nets = build()
+            if self._nets is None or self._key != key:
+                self._nets, self._key = build(), key
             return self._nets

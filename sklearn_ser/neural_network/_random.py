@@ -115,7 +115,9 @@ def global_randomness(seed):
     For modules of a user's own, whose first weights and dropout come from them. One fit at a time:
     threads share these generators.
     """
-    with _global_lock, torch.random.fork_rng():
+    # All devices, which manual_seed seeds: where they are not named, torch warns of several.
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else None
+    with _global_lock, torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         yield
 

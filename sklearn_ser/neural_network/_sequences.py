@@ -129,15 +129,9 @@ class FrameBatch:
     def averaged(self, size):
         """Sequences of the means of `size` frames each; the last of a sequence may be of fewer."""
         shorter = self.shortened(size)
-        first = shorter.lengths.cumsum(0) - shorter.lengths
-        starts = self.lengths.cumsum(0) - self.lengths
-        rows = torch.arange(len(self)).repeat_interleave(self.lengths)
-        group = first[rows] + (torch.arange(len(rows)) - starts[rows]) // size
-        group = group.to(self.frames.device)
-        sums = self.frames.new_zeros(len(shorter.frames), self.frames.shape[1])
-        sums = sums.index_add(0, group, self.frames)
-        counts = torch.bincount(group, minlength=len(sums)).to(sums.dtype)
-        return shorter.with_frames(sums / counts[:, None])
+        sizes = torch.full((len(shorter.frames),), size)
+        sizes[shorter.lengths.cumsum(0) - 1] = self.lengths - (shorter.lengths - 1) * size
+        return shorter.with_frames(FrameBatch(self.frames, sizes).means(self.frames))
 
     def with_frames(self, frames):
         """Sequences of the same lengths with other frames."""
@@ -145,11 +139,15 @@ class FrameBatch:
 
     def means(self, values):
         """Mean over each sequence's frames of `values`, which are in the order of `frames`."""
-        lengths = self.lengths.to(values.device)
-        sums = values.new_zeros(len(self), *values.shape[1:]).index_add_(
-            0, self.row_of_frame, values
-        )
-        return sums / lengths.to(values.dtype).view(-1, *[1] * (values.dim() - 1))
+        # In bfloat16 a sum of many frames stands still: 256 + 1 is 256 there.
+        exact = values.to(torch.promote_types(values.dtype, torch.float32))
+        if values.device.type == "cpu":
+            sums = exact.new_zeros(len(self), *values.shape[1:])
+            sums = sums.index_add_(0, self.row_of_frame, exact)
+        else:  # there index_add_ adds in an order of chance
+            sums = self.padded(exact).sum(dim=1)
+        lengths = self.lengths.to(sums)
+        return (sums / lengths.view(-1, *[1] * (values.dim() - 1))).to(values.dtype)
 
     @property
     def row_of_frame(self):

@@ -245,11 +245,17 @@ def mixed_precision(asked, device, dtype):
             )
         return None
     kind = torch.device(device).type
-    able = kind == "cpu" or (kind == "cuda" and torch.cuda.is_bf16_supported())
-    if asked is True and not able:
+    if asked is True and kind not in ("cpu", "cuda"):
         raise SerError(
             f'mixed_precision=True: the device {device!r} has no bfloat16; use "auto" or False.'
         )
-    if asked is True or (asked == "auto" and kind == "cuda" and able):
+    if asked is True or (asked == "auto" and _has_bfloat16(device)):
         return torch.autocast(kind, dtype=torch.bfloat16)
     return None
+
+
+def _has_bfloat16(device):
+    """Whether it is a GPU that computes in bfloat16 itself: older ones emulate it, slowly."""
+    if torch.device(device).type != "cuda":
+        return False
+    return torch.cuda.get_device_capability(device) >= (8, 0)

@@ -225,6 +225,8 @@ def test_refused(rows):
         ELMClassifier().fit(X, y, sample_weight=np.full(60, -1.0))
     with pytest.raises(ValueError, match="'activation' parameter of ELMClassifier must be a str"):
         ELMClassifier(activation="softmax").fit(X, y)
+    with pytest.raises(ValueError, match="the weight of class 'calm' is -1, and must be a finite"):
+        ELMClassifier(class_weight={"calm": -1}).fit(X, y)
     for params in ({"n_hidden": 0}, {"alpha": -1.0}):
         with pytest.raises(ValueError, match=f"'{next(iter(params))}' parameter of ELMClassifier"):
             ELMClassifier(**params).fit(X, y)

@@ -179,16 +179,3 @@ def test_cross_val_predict_slices_every_form(frames):
     assert predicted[1:] == predicted[2:] + predicted[1:2]
     # The table carries speakers, by which early stopping holds out rows.
     assert np.mean(np.array(predicted[0]) == predicted[3]) > 0.5
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch can use")
-@pytest.mark.parametrize("encoder", ENCODERS)
-def test_on_a_gpu_fits_repeat_and_come_close_to_the_cpu(frames, encoder):
-    X = input_for(encoder, frames)
-
-    def on(device):
-        model = net(encoder=encoder, dropout=0.0, input_noise=0.1, dtype="float64", device=device)
-        return model.fit(X, frames.y, aux=frames.aux).predict_proba(X)
-
-    assert np.array_equal(on("cuda"), on("cuda"))
-    np.testing.assert_allclose(on("cuda"), on("cpu"), atol=1e-6)

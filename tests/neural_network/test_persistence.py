@@ -6,9 +6,12 @@ import pickle
 import numpy as np
 import pytest
 import skops.io
+import torch
 from sklearn.base import clone
 
+from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network import MTLNeuralClassifier
+from sklearn_ser.neural_network._module import resolve_device
 
 TRUSTED = ["sklearn_ser.neural_network._classifier.MTLNeuralClassifier"]
 
@@ -57,6 +60,36 @@ def test_the_network_is_that_of_the_fit_even_if_parameters_change(speech, fitted
     changed = pickle.loads(pickle.dumps(fitted))
     changed.set_params(hidden_units=(3,), activation="tanh", dtype="float64")
     assert np.array_equal(changed.predict_proba(speech.X), fitted.predict_proba(speech.X))
+
+
+def test_another_device_is_where_the_network_runs_next(speech, fitted):
+    moved = pickle.loads(pickle.dumps(fitted)).set_params(device="cpu")
+    here = moved.net_
+    assert moved.net_ is here
+    moved.set_params(device="cpu:0")
+    assert moved.net_ is not here
+    assert np.array_equal(moved.predict_proba(speech.X), fitted.predict_proba(speech.X))
+
+
+def test_from_a_machine_with_a_gpu_to_one_without(speech, fitted, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    loaded = pickle.loads(pickle.dumps(fitted)).set_params(device="cuda")
+    message = r"^device='cuda' is not available: this machine has \['cpu'\]\. Use device=\"auto\""
+    with pytest.raises(SerError, match=message):
+        loaded.predict(speech.X)
+    assert loaded.set_params(device="auto").predict(speech.X).shape == (240,)
+
+
+def test_a_gpu_that_is_not_there(speech, fitted, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    loaded = pickle.loads(pickle.dumps(fitted)).set_params(device="cuda:2")
+    with pytest.raises(SerError, match=r"machine has \['cuda:0', 'cuda:1', 'cpu'\]\. Use"):
+        loaded.predict(speech.X)
+    assert [resolve_device(device) for device in ("auto", "cuda", "cuda:1", "cpu")] == [
+        "cuda", "cuda", "cuda:1", "cpu",
+    ]  # fmt: skip
 
 
 def test_state_holds_no_torch(fitted):

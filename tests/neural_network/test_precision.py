@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
 from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network import AdversarialTask, MTLNeuralClassifier
+from sklearn_ser.neural_network._conformer import _positions
+from sklearn_ser.neural_network._sequences import FrameSequences
+from sklearn_ser.neural_network._training import mixed_precision
 
 
 def fitted(data, **parameters):
@@ -46,6 +50,31 @@ def test_compiled_without_optimisation_it_is_the_same_network(kind, request):
     compiled = fitted(data, compile="eager", **parameters)
     assert compiled._weights == plain._weights
     assert np.array_equal(compiled.predict_proba(data.X), plain.predict_proba(data.X))
+
+
+@pytest.mark.parametrize(("capability", "mixed"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
+def test_auto_is_bfloat16_on_gpus_that_have_it(capability, mixed, monkeypatch):
+    """Older ones emulate it, and say that they support it."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch, "autocast", lambda kind, dtype: (kind, dtype))
+    found = mixed_precision("auto", "cuda:1", torch.float32)
+    assert found == (("cuda", torch.bfloat16) if mixed else None)
+
+
+def test_means_of_many_frames_are_exact_in_bfloat16():
+    batch = FrameSequences.packed(torch.zeros(1003, 1), [1000, 3]).batch()
+    values = torch.ones(1003, 2, dtype=torch.bfloat16)
+    values[1000:] = 2.5
+    assert batch.means(values).tolist() == [[1.0, 1.0], [2.5, 2.5]]
+    assert batch.means(values).dtype == torch.bfloat16
+
+
+def test_frames_late_in_a_long_sequence_have_positions_of_their_own_in_bfloat16():
+    batch = FrameSequences.packed(torch.zeros(600, 1), [600]).batch()
+    full = _positions(batch, torch.zeros(600, 8))
+    mixed = _positions(batch, torch.zeros(600, 8, dtype=torch.bfloat16))
+    assert mixed.dtype == torch.bfloat16
+    torch.testing.assert_close(mixed.float(), full, atol=0.01, rtol=0.0)
 
 
 def test_an_unknown_compiler_is_an_error_that_names_it(speech):

@@ -51,6 +51,15 @@ def net(**parameters):
             "class_weight.",
         ),
         (
+            {"gender": ClassificationTask(class_weight={"female": -2.0, "male": 1.0})},
+            "class_weight of the task 'gender': the weight of class 'female' is -2.0, and must be "
+            "a finite number of at least 0.",
+        ),
+        (
+            {"gender": ClassificationTask(class_weight={"female": 1.0, "male": np.nan})},
+            "class_weight of the task 'gender': the weight of class 'male' is nan, and must be",
+        ),
+        (
             {"gender": ClassificationTask(column=3)},
             "tasks['gender']: The 'column' parameter of ClassificationTask must be an instance of "
             "'str' or None. Got 3 instead.",
@@ -350,9 +359,11 @@ def test_subclasses_of_tasks_are_tasks(speech):
 
 
 @pytest.mark.parametrize("table", [True, False])
-@pytest.mark.parametrize(("value", "kind"), [(np.nan, "NaN"), (np.inf, "infinity")])
-def test_a_value_that_is_not_finite_is_named(speech, value, kind, table):
-    X = speech.X.copy()
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_a_value_that_is_not_finite_is_named(speech, value, table):
+    too_large = r"infinity or a value too large for dtype\('float32'\)"
+    kind = "NaN" if np.isnan(value) else too_large
+    X = speech.X.astype(np.float64)
     X[0] = np.nan  # failed audio
     X[7, 3] = X[9, 0] = value
     name = "column 'd'" if table else "column 3"
@@ -360,6 +371,8 @@ def test_a_value_that_is_not_finite_is_named(speech, value, kind, table):
     text = rf"Input X contains {kind}: row 7, {name} \(one of 2 such row\(s\)\)"
     with pytest.raises(ValueError, match=text):
         net(tasks=None).fit(X, speech.y)
+    with pytest.raises(ValueError, match=r"^Input sample_weight contains infinity or a value too"):
+        net().fit(speech.X, speech.y, sample_weight=np.full(240, 1e300))
 
 
 def test_labels_of_two_kinds_are_refused(speech):
