@@ -139,9 +139,9 @@ def errors(kind, n_speakers, n_draws, *, gain=0.0, interaction=INTERACTION):
         found.append(
             {
                 "sign-flip": _paired.sign_flip(sums, RESAMPLES, rng)[0],
-                "wilcoxon": _paired.sign_flip(
-                    _paired._signed_ranks(own.to_numpy()), RESAMPLES, rng
-                )[0],
+                "wilcoxon": _paired.sign_flip(_paired.signed_ranks(own.to_numpy()), RESAMPLES, rng)[
+                    0
+                ],
                 "t": _paired._t(difference, influence, first.group),
                 "linearised t": _paired._t(difference, linear, first.group),
                 "i.i.d. McNemar": _paired._mcnemar(rows)[1],

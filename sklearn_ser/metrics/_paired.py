@@ -187,7 +187,7 @@ def paired_test(
         p, smallest = _t(difference, influence, first.group), 0.0
     else:
         if method == "wilcoxon":
-            parts = _signed_ranks(own["difference"].to_numpy())
+            parts = signed_ranks(own["difference"].to_numpy())
         else:
             parts = _contributions(first, second)
         p, smallest = sign_flip(parts, n_draws, generator)
@@ -244,7 +244,7 @@ def _contributions(first, second):
     return parts + (first.estimate - second.estimate - parts.sum()) / len(parts)
 
 
-def _signed_ranks(differences):
+def signed_ranks(differences):
     """Ranks of the sizes, with the signs of the differences; none of zeros or NaN."""
     differences = np.round(differences[~np.isnan(differences)], 12)  # equal shares tie
     differences = differences[differences != 0]
