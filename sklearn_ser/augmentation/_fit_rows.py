@@ -77,12 +77,32 @@ def fit_on_rows(meta, augmenters, seed, X, y, metadata):
         _check_weighted(meta.estimator, given)
     # What the inner estimator's parts consume reaches them only with routing on.
     with config_context(enable_metadata_routing=bool(given) or routing_is_on()):
-        prepared.fit(rows.X, labels, **given)
+        try:
+            prepared.fit(rows.X, labels, **given)
+        except (TypeError, ValueError) as error:
+            _explain_unlabelled(error, meta.estimator, labelled)
+            raise
     forget_requests(prepared, asking)
     with_own_splitters(prepared)
     if extraction:
         prepared = clone(meta.estimator).set_params(steps=[*steps.steps, *prepared.steps])
     return prepared, rows
+
+
+def _explain_unlabelled(error, estimator, labelled):
+    """Raise what scikit-learn's message does not say, where it is about rows without a label."""
+    about_labels = any(part in str(error).lower() for part in ("unknown label", "y contains nan"))
+    takes_unlabelled = {name.split("__")[-1] for name in estimator.get_params()} & {"unlabelled"}
+    if labelled.all() or takes_unlabelled or not about_labels:
+        return
+    missing = np.flatnonzero(~labelled)
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    raise ValueError(
+        f"y is None or NaN in {len(missing)} of {len(labelled)} rows, the first of them row "
+        f"{missing[0]}, and {type(last).__name__} takes labelled rows alone: leave these out, or "
+        "take an estimator that learns from unlabelled rows, such as "
+        "MTLNeuralClassifier(unlabelled='nan')."
+    ) from error
 
 
 def _is_of_features(augmenter):

@@ -35,7 +35,8 @@ def show_result(result, out, *, data=""):
         "\n\n".join([_heading(result), result.to_markdown(), *result.remarks(), *below]) + "\n",
         encoding="utf-8",
     )
-    written = [table, out / "predictions.parquet"]
+    result.report(out / "report.html")
+    written = [table, out / "report.html", out / "predictions.parquet"]
 
     def draw(name, size, drawer):
         figure = Figure(figsize=size, layout="constrained")
@@ -45,15 +46,14 @@ def show_result(result, out, *, data=""):
         written.append(out / name)
 
     names = list(result.predictions["estimator"].unique())
-    width = 1.2 * result.summary().shape[1] + 4
-    draw("uar.png", (width, 4), lambda fig: UARDisplay.from_result(result, ax=fig.subplots()))
+    size = (1.7 * min(5, result.summary().shape[1]) + 3, 2.5 + 0.45 * len(names))
+    draw("uar.png", size, lambda figure: UARDisplay.from_result(result, ax=figure))
 
     def confusions(figure):
         figure.suptitle(f"{result.protocol}, transductive where there is such a figure")
         axes = figure.subplots(1, len(names), squeeze=False)[0]
         for name, ax in zip(names, axes, strict=True):
             ConfusionDisplay.from_result(result, name, ax=ax)
-            ax.tick_params(axis="x", rotation=45)
 
     draw("confusion.png", (3.6 * len(names), 4), confusions)
     return written

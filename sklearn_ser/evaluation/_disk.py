@@ -1,10 +1,16 @@
-"""Finished folds on disk: a run that is started again goes on where it ended."""
+"""Finished folds on disk: a run that is started again goes on where it ended.
+
+Several runs of one call may share a folder: each fold is computed by whoever claims it first.
+"""
 
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
+
+from sklearn_ser.utils._claims import Claims
 
 
 class ResultFolder:
@@ -50,6 +56,21 @@ class ResultFolder:
             os.replace(name, target)
         finally:
             Path(name).unlink(missing_ok=True)
+
+    @contextmanager
+    def claimed(self, kind, key):
+        """Whether nobody else is computing the table of `key`, as a context that says so.
+
+        Without a folder, or where the file system has no locks, nobody is.
+        """
+        if self.path is None:
+            yield True
+            return
+        claims, place = Claims(self.path / f"{kind}.claims"), bytes.fromhex(key)
+        try:
+            yield bool(claims.claim([place]))
+        finally:
+            claims.release([place])
 
     def _file(self, kind, key):
         return self.path / kind / f"{key}.parquet"

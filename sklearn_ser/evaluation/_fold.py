@@ -1,6 +1,7 @@
 """One fold: fit on its training rows, predict its test rows, say how it was done."""
 
 import copy
+import time
 
 import numpy as np
 import pandas as pd
@@ -79,10 +80,11 @@ def run_fold(estimator, X, y, metadata, fold, labels, failed=None):
     pandas.DataFrame
         One row per test utterance and setting: `position` in X, `setting`, `prediction`, `failed`
         and one probability column per label (NaN where there is none). What was warned about
-        while it ran is in ``attrs["notes"]``.
+        while it ran is in ``attrs["notes"]``, how long it took in ``attrs["seconds"]``.
     """
     failed = failed_rows(X) if failed is None else failed
     train, test = fold.train[~failed[fold.train]], fold.test[~failed[fold.test]]
+    started = time.monotonic()
     with collect_warnings() as notes:
         fit_routed(
             estimator,
@@ -102,6 +104,7 @@ def run_fold(estimator, X, y, metadata, fold, labels, failed=None):
     if absent:
         notes.append(f"no training row of {absent}")
     result.attrs["notes"] = sorted(set(notes))
+    result.attrs["seconds"] = time.monotonic() - started
     return result
 
 

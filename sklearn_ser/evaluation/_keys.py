@@ -22,8 +22,12 @@ def estimator_key(estimator):
 
 def work_key(*parts):
     """A hash of these parts and of the versions of the libraries that compute."""
-    versions = [(name, importlib.metadata.version(name)) for name in _LIBRARIES]
-    return joblib.hash((parts, versions))
+    return joblib.hash((parts, list(library_versions().items())))
+
+
+def library_versions():
+    """Name to version of the libraries that compute."""
+    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
 
 
 def _content(value):

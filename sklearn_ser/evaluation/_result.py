@@ -3,20 +3,35 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from sklearn_ser.evaluation._fold import probability_columns
+from sklearn_ser.evaluation._result_outputs import ResultOutputs
+from sklearn_ser.evaluation._result_statistics import ResultStatistics
 from sklearn_ser.evaluation._tables import as_labels
 from sklearn_ser.exceptions import SerError
-from sklearn_ser.metrics import expected_calibration_error, uar_score
+from sklearn_ser.metrics import (
+    auc_score,
+    brier_score,
+    expected_calibration_error,
+    macro_f1_score,
+    uar_score,
+    war_score,
+)
 
 _PREDICTIONS = "predictions.parquet"
+_UTTERANCES = "utterances.parquet"
 _DETAILS = "result.json"
-_METRICS = ("uar", "war", "ece")
+_OF_CLASSES = {"uar": uar_score, "war": war_score, "macro_f1": macro_f1_score}
+_OF_PROBABILITIES = {
+    "auc": auc_score,
+    "ece": expected_calibration_error,
+    "brier": brier_score,
+}
+_METRICS = (*_OF_CLASSES, *_OF_PROBABILITIES)
 
 
-class EvaluationResult:
+class EvaluationResult(ResultStatistics, ResultOutputs):
     """Predictions of every estimator, seed and fold, and the scores that follow from them.
 
     Made by :func:`cross_corpus_validate`.
@@ -37,6 +52,11 @@ class EvaluationResult:
         What was warned about while the folds ran: estimator, note and number of fits.
     failures : pandas.DataFrame, optional
         Utterances whose audio could not be used: row, file and reason.
+    utterances : pandas.DataFrame, optional
+        What is known of the evaluated utterances beside the predictions (file, gender, language,
+        ...), by `row`.
+    info : dict, optional
+        How it was made: estimators in words, versions, seconds.
 
     Notes
     -----
@@ -45,13 +65,31 @@ class EvaluationResult:
     that scales by test groups has both.
     """
 
-    def __init__(self, predictions, *, labels, protocol, dropped=None, notes=None, failures=None):
+    def __init__(
+        self,
+        predictions,
+        *,
+        labels,
+        protocol,
+        dropped=None,
+        notes=None,
+        failures=None,
+        utterances=None,
+        info=None,
+    ):
         self.predictions = predictions
         self.labels = list(labels)
         self.protocol = protocol
         self.dropped = _table_of(dropped, ["corpus", "label", "reason", "rows"])
         self.notes = _table_of(notes, ["estimator", "note", "fits"])
         self.failures = _table_of(failures, ["row", "file", "reason"])
+        self.utterances = pd.DataFrame() if utterances is None else utterances
+        self.info = dict(info or {})
+
+    @property
+    def estimators(self):
+        """Names of the estimators, in the order given."""
+        return list(self.predictions["estimator"].unique())
 
     def scores(self):
         """Recall, accuracy and calibration per estimator, setting, seed and test corpus.
@@ -59,12 +97,14 @@ class EvaluationResult:
         Returns
         -------
         pandas.DataFrame
-            Columns estimator, setting, seed, train, corpus, uar, war, ece, utterances, failed,
-            speakers; the predictions of all folds of a corpus are pooled. `train` is empty unless
-            the protocol is "pairwise". `uar` is the unweighted average recall, `war` accuracy;
-            utterances whose audio failed are misses in both. `ece` is the expected calibration
-            error of the probabilities (lower is better): failed utterances have none and are
-            left out of it, and it is NaN for an estimator that gives no probabilities.
+            Columns estimator, setting, seed, train, corpus, uar, war, macro_f1, auc, ece, brier,
+            utterances, failed, speakers; the predictions of all folds of a corpus are pooled.
+            `train` is empty unless the protocol is "pairwise". `uar` is the unweighted average
+            recall, `war` accuracy, `macro_f1` the mean F1 of the classes; utterances whose audio
+            failed are misses in these. `auc` (one class against the rest, mean), `ece` (expected
+            calibration error, lower is better) and `brier` (lower is better) are of the
+            probabilities: failed utterances have none and are left out of them, and they are NaN
+            for an estimator that gives none.
         """
         keys = ["estimator", "setting", "seed", "train", "corpus"]
         table = self._with_test_keys()
@@ -80,9 +120,8 @@ class EvaluationResult:
 
         Parameters
         ----------
-        metric : {"uar", "war", "ece"}, default="uar"
-            Unweighted average recall, accuracy, or expected calibration error (lower is better;
-            NaN where there are no probabilities).
+        metric : {"uar", "war", "macro_f1", "auc", "ece", "brier"}, default="uar"
+            As in :meth:`scores`.
 
         Returns
         -------
@@ -135,7 +174,7 @@ class EvaluationResult:
             ]
         for estimator, part in self.predictions.groupby("estimator", sort=False):
             try:
-                self._calibration_error(part)
+                self._of_probabilities(part, "ece")
             except ValueError as error:
                 lines.append(f"no calibration error for {estimator}: {error}")
         lines += [f"note ({r.estimator}, {r.fits} fits): {r.note}" for r in self.notes.itertuples()]
@@ -167,26 +206,16 @@ class EvaluationResult:
         counts.index.name, counts.columns.name = "truth", "prediction"
         return counts.div(counts.sum(axis=1), axis=0) if normalise else counts
 
-    def to_markdown(self, metric="uar", digits=3):
-        """The summary as a Markdown table; see :meth:`summary` for `metric`."""
-        table = self.summary(metric).round(digits).reset_index().astype(object)
-        cells = [list(map(str, table.columns))]
-        cells += [
-            [f"{cell:.{digits}f}" if isinstance(cell, float) else str(cell) for cell in row]
-            for row in table.itertuples(index=False)
-        ]
-        lines = ["| " + " | ".join(row) + " |" for row in cells]
-        lines.insert(1, "|" + "---|" * len(cells[0]))
-        return "\n".join(lines)
-
     def save(self, folder):
         """Write predictions and details under `folder`; :meth:`load` reads them back."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.predictions.to_parquet(folder / _PREDICTIONS)
+        self.utterances.to_parquet(folder / _UTTERANCES)
         details = {
             "labels": self.labels,
             "protocol": self.protocol,
+            "info": self.info,
             "dropped": self.dropped.to_dict("list"),
             "notes": self.notes.to_dict("list"),
             "failures": self.failures.to_dict("list"),
@@ -203,10 +232,13 @@ class EvaluationResult:
         predictions = pd.read_parquet(folder / _PREDICTIONS)
         for name in ("truth", "prediction"):
             predictions[name] = as_labels(predictions[name], details["labels"])
+        known = (folder / _UTTERANCES).is_file()  # not in folders of older versions
         return cls(
             predictions,
             labels=details["labels"],
             protocol=details["protocol"],
+            utterances=pd.read_parquet(folder / _UTTERANCES) if known else None,
+            info=details.get("info"),
             **{name: pd.DataFrame(details[name]) for name in ("dropped", "notes", "failures")},
         )
 
@@ -241,27 +273,30 @@ class EvaluationResult:
         return self.predictions.assign(train="")
 
     def _score(self, part):
-        truth = part["truth"].to_numpy(dtype=object)
-        predicted = part["prediction"].to_numpy(dtype=object)
-        try:
-            ece = self._calibration_error(part)
-        except ValueError:  # told in remarks(); the other scores stand
-            ece = float("nan")
-        return {
-            "uar": uar_score(truth, predicted, labels=self.labels),
-            "war": float(np.mean(truth == predicted)),
-            "ece": ece,
+        found = {
+            name: metric(part["truth"], part["prediction"], labels=self.labels)
+            for name, metric in _OF_CLASSES.items()
+        }
+        for name in _OF_PROBABILITIES:
+            try:
+                found[name] = self._of_probabilities(part, name)
+            except ValueError:  # told in remarks(); the other scores stand
+                found[name] = float("nan")
+        return found | {
             "utterances": len(part),
             "failed": int(part["failed"].sum()),
             "speakers": part["speaker"].nunique(),
         }
 
-    def _calibration_error(self, part):
-        """ECE of a part of the predictions; ValueError where its numbers are no probabilities."""
+    def _of_probabilities(self, part, metric):
+        """A metric of probabilities; ValueError where the numbers are none."""
         columns = probability_columns(self.labels)
         if not set(columns) <= set(part.columns):
             return float("nan")
-        return expected_calibration_error(part["truth"], part[columns], labels=self.labels)
+        known = part[part[columns].notna().all(axis=1)]
+        if known.empty:
+            return float("nan")
+        return _OF_PROBABILITIES[metric](known["truth"], known[columns], labels=self.labels)
 
 
 def _table_of(table, columns):

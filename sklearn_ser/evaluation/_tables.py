@@ -1,10 +1,14 @@
 """From what the folds gave to the tables of an EvaluationResult."""
 
 from collections import Counter
+from pathlib import Path
 
 import pandas as pd
 
 from sklearn_ser.evaluation._fold import SINGLE, TRANSDUCTIVE, probability_columns
+
+_AS_TEXT = ("file", "gender", "language", "naturalness", "text", "recording")
+_OF_UTTERANCES = (*_AS_TEXT, "start", "end")
 
 
 def tidy_predictions(jobs, tables, data):
@@ -52,6 +56,35 @@ def collect_notes(jobs, tables):
     )
     rows = [(name, note, fits) for (name, note), fits in counts.items()]
     return pd.DataFrame(rows, columns=["estimator", "note", "fits"])
+
+
+def seconds_of(jobs, tables):
+    """What the folds of each estimator took, fit and predictions, wherever they were computed."""
+    seconds = Counter()
+    for job, table in zip(jobs, tables, strict=True):
+        seconds[job.name] += table.attrs.get("seconds", 0.0)
+    return {name: round(found, 3) for name, found in seconds.items()}
+
+
+def known_of_utterances(frame, rows):
+    """What a frame says of these rows that one may group by, or look them up by.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Of object, None where missing; indexed by `rows`. Audio in memory is left out.
+    """
+    found = {}
+    for name in _OF_UTTERANCES:
+        if name not in frame:
+            continue
+        values = frame[name].iloc[rows]
+        if all(pd.api.types.is_scalar(value) or isinstance(value, Path) for value in values):
+            found[name] = [
+                None if pd.isna(value) else str(value) if name in _AS_TEXT else value
+                for value in values
+            ]
+    return pd.DataFrame(found, index=pd.Index(rows, name="row"))
 
 
 def collect_failures(records_of_all, data):

@@ -2,24 +2,28 @@
 
 import operator
 import warnings
-from dataclasses import dataclass
+from functools import partial
 
 import joblib
 import numpy as np
-import pandas as pd
-from joblib import Parallel, delayed
 
 from sklearn_ser.evaluation._data import audio_fingerprint, select_data
 from sklearn_ser.evaluation._disk import ResultFolder
-from sklearn_ser.evaluation._extraction import extract, split_extraction, with_ids, with_store
-from sklearn_ser.evaluation._fold import is_random, run_fold, with_seed
-from sklearn_ser.evaluation._keys import estimator_key, work_key
-from sklearn_ser.evaluation._protocols import Fold, make_folds
+from sklearn_ser.evaluation._extraction import extract, split_extraction, with_ids
+from sklearn_ser.evaluation._fold import is_random, with_seed
+from sklearn_ser.evaluation._jobs import Job, Prepared, run_all, run_or_resume
+from sklearn_ser.evaluation._keys import estimator_key, library_versions, work_key
+from sklearn_ser.evaluation._protocols import make_folds
 from sklearn_ser.evaluation._result import EvaluationResult
-from sklearn_ser.evaluation._tables import collect_failures, collect_notes, tidy_predictions
+from sklearn_ser.evaluation._tables import (
+    collect_failures,
+    collect_notes,
+    known_of_utterances,
+    seconds_of,
+    tidy_predictions,
+)
 from sklearn_ser.exceptions import EvaluationWarning
 from sklearn_ser.utils._named import named_estimators
-from sklearn_ser.utils._progress import progress
 
 
 def cross_corpus_validate(
@@ -78,7 +82,9 @@ def cross_corpus_validate(
     n_jobs : int, optional
         Folds at once (joblib).
     out : str or Path, optional
-        Folder for finished folds and features. Running the same call again goes on where it ended.
+        Folder for finished folds and features. Running the same call again goes on where it ended,
+        also after a kill; several processes that run the same call with one folder share the
+        folds (where its file system has locks), and all end with the whole result.
     verbose : int, default=0
         1 shows progress on a terminal.
 
@@ -131,12 +137,15 @@ def cross_corpus_validate(
         for seed in (seeds if is_random(part.rest) else seeds[:1])
         for fold in folds
     ]
-    finished = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_run_or_resume)(job, data.y, metadata, data.labels, folder, target_key)
-        for job in jobs
+    run = partial(
+        run_or_resume,
+        y=data.y,
+        metadata=metadata,
+        labels=data.labels,
+        folder=folder,
+        target_key=target_key,
     )
-    bar = progress(finished, total=len(jobs), desc=protocol, unit="fold", verbose=verbose)
-    tables = list(bar)
+    tables = run_all(jobs, run, n_jobs=n_jobs, desc=protocol, verbose=verbose)
     result = EvaluationResult(
         tidy_predictions(jobs, tables, data),
         labels=data.labels,
@@ -144,45 +153,20 @@ def cross_corpus_validate(
         dropped=data.dropped,
         notes=collect_notes(jobs, tables),
         failures=collect_failures([part.failures for part in prepared.values()], data),
+        utterances=known_of_utterances(frame, data.row),
+        info={
+            "estimators": {name: repr(estimator) for name, estimator in estimators.items()},
+            "n_splits": n_splits,
+            "seeds": seeds,
+            "aux": [aux] if isinstance(aux, str) else list(aux or ()),
+            "seconds": seconds_of(jobs, tables),
+            "versions": library_versions(),
+        },
     )
     _report_failed(result)
     if out is not None:
         result.save(out)
     return result
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An estimator with its audio steps taken out and run.
-
-    Attributes
-    ----------
-    rest : estimator
-    X : pandas.DataFrame
-    failed : ndarray of bool or None
-        Rows without usable audio; None where only X itself can tell.
-    failures : list of dict
-        Row, file and reason of each of them.
-    key : str
-        Of the content of X.
-    """
-
-    rest: object
-    X: pd.DataFrame
-    failed: np.ndarray | None
-    failures: list
-    key: str
-
-
-@dataclass(frozen=True)
-class Job:
-    """One fit: an estimator's name, seed, fold, seeded clone and what it is fitted on."""
-
-    name: str
-    seed: int
-    fold: Fold
-    estimator: object
-    prepared: Prepared
 
 
 def _checked_seeds(seeds):
@@ -222,27 +206,6 @@ def _features(extraction, key, data, folder, verbose):
     failed = np.zeros(len(features), dtype=bool)
     failed[[record["row"] for record in failures]] = True
     return with_ids(features, data.ids), failed, failures, key
-
-
-def _run_or_resume(job, y, metadata, labels, folder, target_key):
-    part = job.prepared
-    key = folder and work_key(
-        estimator_key(job.estimator), part.key, target_key, job.fold.train, job.fold.test
-    )
-    table = folder.load("folds", key)
-    if table is None:
-        estimator = job.estimator
-        if folder:  # audio steps within a meta-estimator, which run in every fold
-            estimator = with_store(estimator, folder.store)
-        try:
-            table = run_fold(estimator, part.X, y, metadata, job.fold, labels, part.failed)
-        except Exception as error:
-            error.add_note(
-                f"(while evaluating {job.name!r}, fold {job.fold.name!r}, seed {job.seed})"
-            )
-            raise
-        folder.save("folds", key, table)
-    return table
 
 
 def _report_failed(result):

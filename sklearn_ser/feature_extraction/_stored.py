@@ -11,7 +11,6 @@ from sklearn_ser._derived_audio import chain_of
 from sklearn_ser.exceptions import StoreError, StoreWarning
 from sklearn_ser.feature_extraction._extracted import Extracted
 from sklearn_ser.feature_extraction._store import FeatureStore
-from sklearn_ser.feature_extraction._store_claims import Claims
 from sklearn_ser.feature_extraction._store_files import FileDigests
 from sklearn_ser.feature_extraction._store_keys import (
     NoStableContent,
@@ -20,6 +19,7 @@ from sklearn_ser.feature_extraction._store_keys import (
     extractor_digest,
     utterance_key,
 )
+from sklearn_ser.utils._claims import Claims
 from sklearn_ser.utils._user_line import warn_user
 
 #: Seconds that a transform waits in all for what other processes are extracting.
@@ -76,7 +76,7 @@ class StoredRows:
         self._cells = table._cells
         self._sampling_rate = table._options.sampling_rate
         self._store = FeatureStore(os.fspath(extractor.store))
-        self._claims = Claims(self._store.path)
+        self._claims = Claims(os.path.join(self._store.path, "features.claims"))
         self._patience = MOST_WAITED
         self._files = FileDigests()
         self._arrays = {}

@@ -1,10 +1,14 @@
-"""Plots, as Display objects in scikit-learn's manner: they keep their data and artists."""
+"""Plots, as Display objects in scikit-learn's manner, and what explains a model."""
 
 from sklearn_ser._lazy import lazy_attributes
 
 __all__ = [
     "ConfusionDisplay",
+    "CorpusHeatmapDisplay",
+    "CriticalDifferenceDisplay",
+    "GroupGapDisplay",
     "LearningCurve",
+    "ReliabilityDisplay",
     "RepresentationDisplay",
     "RobustnessDisplay",
     "TaskWeights",
@@ -16,7 +20,11 @@ __getattr__, __dir__ = lazy_attributes(
     __name__,
     {
         "ConfusionDisplay": "sklearn_ser.inspection._confusion",
+        "CorpusHeatmapDisplay": "sklearn_ser.inspection._corpus_heatmap",
+        "CriticalDifferenceDisplay": "sklearn_ser.inspection._critical_difference",
+        "GroupGapDisplay": "sklearn_ser.inspection._group_gap",
         "LearningCurve": "sklearn_ser.inspection._learning_curve",
+        "ReliabilityDisplay": "sklearn_ser.inspection._reliability",
         "RepresentationDisplay": "sklearn_ser.inspection._representation",
         "RobustnessDisplay": "sklearn_ser.inspection._robustness",
         "TaskWeights": "sklearn_ser.inspection._task_weights",

@@ -15,6 +15,17 @@ EMOTION_COLOURS = {
 }
 #: Told apart in print, by size and outline alike.
 MARKERS = ("o", "^", "s", "D", "v", "P", "*", "X")
+#: Of estimators and groups, after Okabe and Ito: told apart by colour-blind readers, and in grey as
+#: dark and light take turns. There is one marker more than colours, so that pairs repeat late.
+SERIES_COLOURS = ("#0072B2", "#E69F00", "#222222", "#56B4E9", "#D55E00", "#CC79A7", "#009E73")
+
+
+def series_style(place):
+    """Colour and marker of the line, group or estimator at this place, as keyword arguments."""
+    return {
+        "color": SERIES_COLOURS[place % len(SERIES_COLOURS)],
+        "marker": MARKERS[place % len(MARKERS)],
+    }
 
 
 def colours_of(labels):

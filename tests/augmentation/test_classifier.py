@@ -321,3 +321,17 @@ def test_weights_reach_a_pipeline_with_routing_off():
     assert not np.allclose(weighted, model.fit(X, y).decision_function(X))
     mixed = clone(model).set_params(augmenters=Mixup())
     assert mixed.fit(X, y, sample_weight=weights).n_rows_["original"] == 60
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_an_estimator_of_labelled_rows_says_which_have_none(missing):
+    X = np.arange(24.0).reshape(12, 2)
+    y = np.array([0.0, 1.0] * 6, dtype=object if missing is None else float)
+    y[[3, 5]] = missing
+    model = AugmentingClassifier(make_pipeline(StandardScaler(), LinearSVC()), FeatureNoise())
+    with pytest.raises(
+        ValueError,
+        match="y is None or NaN in 2 of 12 rows, the first of them row 3, and LinearSVC takes "
+        r"labelled rows alone: .* MTLNeuralClassifier\(unlabelled='nan'\)",
+    ):
+        model.fit(X, y)

@@ -125,7 +125,9 @@ def test_unknown_estimator_or_setting():
         result().confusion("net")
     with pytest.raises(ValueError, match=r"has the settings \['single'\], not 'transductive'"):
         result().confusion("svm", setting="transductive")
-    with pytest.raises(ValueError, match="metric must be one of uar, war, ece, got 'f1'"):
+    with pytest.raises(
+        ValueError, match="metric must be one of uar, war, macro_f1, auc, ece, brier, got 'f1'"
+    ):
         result().summary("f1")
 
 

@@ -13,7 +13,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
-import sklearn_ser.evaluation._validate as validate_module
+import sklearn_ser.evaluation._jobs as jobs_module
 from sklearn_ser import (
     GroupScaler,
     MTLNeuralClassifier,
@@ -171,13 +171,13 @@ def test_resume_runs_only_what_is_missing(feature_table, tmp_path, monkeypatch):
     frame, X = feature_table
     first = cross_corpus_validate({"svm": SVM}, frame, X=X, aux=(), out=tmp_path)
     ran = []
-    run_fold = validate_module.run_fold
+    run_fold = jobs_module.run_fold
 
     def counted(*args, **kwargs):
         ran.append(args)
         return run_fold(*args, **kwargs)
 
-    monkeypatch.setattr(validate_module, "run_fold", counted)
+    monkeypatch.setattr(jobs_module, "run_fold", counted)
     again = cross_corpus_validate({"svm": SVM}, frame, X=X, aux=(), out=tmp_path)
     assert not ran
     pd.testing.assert_frame_equal(first.predictions, again.predictions, check_dtype=False)
@@ -201,10 +201,8 @@ def test_changed_input_does_not_reuse_a_fold(feature_table, tmp_path, monkeypatc
         order = np.random.default_rng(0).permutation(len(X))
         frame, X = frame.iloc[order].reset_index(drop=True), X.iloc[order].reset_index(drop=True)
     ran = []
-    run_fold = validate_module.run_fold
-    monkeypatch.setattr(
-        validate_module, "run_fold", lambda *args: ran.append(args) or run_fold(*args)
-    )
+    run_fold = jobs_module.run_fold
+    monkeypatch.setattr(jobs_module, "run_fold", lambda *args: ran.append(args) or run_fold(*args))
     cross_corpus_validate({"svm": svm}, frame, X=X, aux=(), out=tmp_path)
     assert len(ran) == 3
 

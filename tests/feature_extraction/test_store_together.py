@@ -14,9 +14,9 @@ import soundfile
 from joblib import parallel_config
 
 from sklearn_ser.exceptions import AudioError, StoreWarning
-from sklearn_ser.feature_extraction import FeatureStore, LogMelSpectrogram, _store_claims, _stored
-from sklearn_ser.feature_extraction._store_claims import Claims
+from sklearn_ser.feature_extraction import FeatureStore, LogMelSpectrogram, _stored
 from sklearn_ser.feature_extraction._store_files import FileDigests
+from sklearn_ser.utils import _claims
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 
@@ -147,8 +147,12 @@ def test_a_step_that_changes_and_changes_back_between_chunks(store):
 # Processes and threads that start together --------------------------------------------------------
 
 
+def claims_of(store):
+    return _claims.Claims(Path(store, "features.claims"))
+
+
 def claim_and_wait(folder, keys, claimed):
-    assert Claims(folder).claim(keys) == set(keys)
+    assert claims_of(folder).claim(keys) == set(keys)
     claimed.set()
     time.sleep(60)
 
@@ -180,7 +184,7 @@ forks = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:Dep
 def test_a_claim_ends_with_its_process(store, other_process):
     one, other = b"1" * 32, b"2" * 32
     process = other_process([one])
-    mine = Claims(store)
+    mine = claims_of(store)
     assert mine.claim([one, other]) == {other}
     process.kill()
     process.join()
@@ -190,7 +194,7 @@ def test_a_claim_ends_with_its_process(store, other_process):
 
 
 def test_a_claim_holds_between_threads_too(store):
-    one, other = Claims(store), Claims(store)
+    one, other = claims_of(store), claims_of(store)
     assert one.claim([b"1" * 8, b"2" * 8]) == {b"1" * 8, b"2" * 8}
     assert one.claim([b"1" * 8]) == {b"1" * 8}
     assert other.claim([b"1" * 8, b"3" * 8]) == {b"3" * 8}
@@ -199,16 +203,16 @@ def test_a_claim_holds_between_threads_too(store):
     one.release()
     assert other.claim([b"1" * 8]) == {b"1" * 8}
     other.release()
-    assert not _store_claims._opened
-    assert not _store_claims._claimed
+    assert not _claims._opened
+    assert not _claims._claimed
 
 
 def test_without_locks_everything_can_be_claimed(store, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
-    assert Claims(tmp_path / "file" / "below").claim([b"1" * 8]) == {b"1" * 8}
-    monkeypatch.setattr(_store_claims, "fcntl", None)
+    assert claims_of(tmp_path / "file" / "below").claim([b"1" * 8]) == {b"1" * 8}
+    monkeypatch.setattr(_claims, "fcntl", None)
     for _ in range(2):
-        assert Claims(store).claim([b"1" * 8]) == {b"1" * 8}
+        assert claims_of(store).claim([b"1" * 8]) == {b"1" * 8}
 
 
 def keys_of(signals, store):
@@ -258,13 +262,13 @@ def test_transforms_that_start_together_extract_each_utterance_once(store, extra
     assert len(extracted) == len(signals)
     for number in range(3):
         assert all(same(found[number], expected[:: (-1) ** number]))
-    assert not _store_claims._claimed
+    assert not _claims._claimed
 
 
 def test_the_first_failure_is_raised_though_others_have_claimed_its_row(store, monkeypatch):
     monkeypatch.setattr(_stored, "MOST_WAITED", 0.1)
     signals = [noise(0), np.zeros(3200), noise(2), np.zeros(3200)]
-    other = Claims(str(store))
+    other = claims_of(store)
     other.claim(keys_of(signals, store)[:2])
     with pytest.raises(AudioError, match=r"^row 1: digital silence"):
         Versioned(store=store).transform(signals)

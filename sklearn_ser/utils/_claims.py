@@ -1,6 +1,6 @@
-"""Who is extracting what just now, so that processes that start together share the work.
+"""Who is computing what just now, so that processes that start together share the work.
 
-A claim is a lock on one byte of an empty file beside the database; the byte's place is made from
+A claim is a lock on one byte of an empty file beside what is kept; the byte's place is made from
 the entry's key. The system takes it back when a process ends, however it ends, so nothing expires
 and nothing is cleaned up. Nobody waits with a claim in hand, and everybody for a bounded time.
 
@@ -16,8 +16,6 @@ try:
     import fcntl
 except ImportError:
     fcntl = None
-
-FILE_NAME = "features.claims"
 
 _lock = threading.Lock()
 _claimed = {}  # file -> {place of the byte: owner}
@@ -40,16 +38,16 @@ if hasattr(os, "register_at_fork"):
 
 
 class Claims:
-    """What one transform is extracting.
+    """What one caller is computing.
 
     Parameters
     ----------
-    folder : str
-        Of the store; made if need be. Where it cannot be written, every claim is granted.
+    file : str or Path
+        Made if need be, with its folder. Where it cannot be written, every claim is granted.
     """
 
-    def __init__(self, folder):
-        self._file = os.path.join(os.path.realpath(folder), FILE_NAME)
+    def __init__(self, file):
+        self._file = os.path.realpath(file)
 
     def claim(self, keys):
         """Claim entries.
@@ -61,7 +59,7 @@ class Claims:
         Returns
         -------
         set of bytes
-            Those that nobody else is extracting.
+            Those that nobody else is computing.
         """
         with _lock:
             descriptor = self._descriptor()

@@ -1,0 +1,173 @@
+"""The HTML report and the model card: whole, self-contained, and true to the tables."""
+
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
+
+from sklearn_ser import GroupScaler, cross_corpus_validate
+from sklearn_ser.evaluation import EvaluationResult
+from sklearn_ser.evaluation._report_words import conclusions, protocol_in_words
+
+VOID = {"meta", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Text, headings, pictures and addresses of a page; fails where tags do not match."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.words, self.sources, self.headings = [], [], [], []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.sources += [value for name, value in attributes if name in ("src", "href")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+        if self.open[-1:] == ["h2"]:
+            self.headings.append(data)
+
+
+@pytest.fixture(scope="module")
+def result(feature_table):
+    frame, X = feature_table
+    frame = frame.assign(file=[f"{row}<&>.wav" for row in range(len(frame))], language="de")
+    return cross_corpus_validate(
+        {
+            "SVM <1>": make_pipeline(GroupScaler(by="corpus"), LinearSVC(random_state=None)),
+            "logistic": make_pipeline(GroupScaler(by="corpus"), LogisticRegression()),
+            "weak": make_pipeline(GroupScaler(by="corpus"), LogisticRegression(C=1e-6)),
+        },
+        frame,
+        X=X,
+        aux=(),
+    )
+
+
+@pytest.fixture(scope="module")
+def page(result, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "out.html"
+    finding = pd.DataFrame([{"flaw": "duplicate", "evidence": "a < b", "rows": [1, 2]}])
+    result.report(path, baseline="SVM <1>", audit=SimpleNamespace(findings=finding))
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def test_a_page_stands_by_itself(page):
+    assert page.headings == [
+        "What was done",
+        "Data",
+        "Scores",
+        "What can be concluded",
+        "Which emotions are confused",
+        "Groups of speakers",
+        "Calibration",
+        "Findings about the data",
+        "How to repeat it",
+    ]
+    assert len(page.sources) >= 6
+    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
+
+
+def test_figures_of_the_page_are_those_of_the_result(page, result):
+    text = "\n".join(page.words)
+    for value in result.summary().drop(columns="pooled").to_numpy().ravel():
+        assert f"{value:.3f}" in text
+    for name in result.estimators:  # (escaped, or it would be no text)
+        assert name in text
+    assert "a < b" in text
+    assert "not drawn" not in text
+    for line in conclusions(result, "SVM <1>"):
+        assert line in text
+
+
+def test_one_estimator_without_probabilities(feature_table, tmp_path):
+    frame, X = feature_table
+    found = cross_corpus_validate({"svm": LinearSVC()}, frame, X=X, aux=())
+    found.report(tmp_path / "out.html")
+    page = Page((tmp_path / "out.html").read_text(encoding="utf-8"))
+    assert "What can be concluded" not in page.headings
+    assert "No estimator gives probabilities." in page.words
+
+
+def test_protocol_in_words(result):
+    lines = protocol_in_words(result)
+    assert lines[0].startswith(
+        "Each corpus was tested by models that were trained on all the other"
+    )
+    assert any("anger, neutral, sadness" in line for line in lines)
+    assert any(line.startswith("“transductive”") for line in lines)
+    within = EvaluationResult(
+        result.predictions, labels=result.labels, protocol="within-corpus", info={"n_splits": 3}
+    )
+    assert "dealt into 3 folds" in protocol_in_words(within)[0]
+
+
+def told(difference, p, smallest=0.001, low=-0.01, corpora="2 of 3"):
+    row = {
+        "estimator": "net",
+        "baseline": "svm",
+        "corpus": "mean",
+        "difference": difference,
+        "low": low,
+        "high": 0.05,
+        "p": p,
+        "p_holm": p,
+        "smallest_p": smallest,
+        "speakers": 20,
+        "corpora_better": corpora,
+    }
+    fake = SimpleNamespace(
+        compare=lambda *args, **kwargs: pd.DataFrame([row]),
+        predictions=pd.DataFrame({"corpus": ["a", "b", "c"]}),
+    )
+    return conclusions(fake, "svm")[0]
+
+
+def test_conclusions_say_what_can_and_what_cannot_be_said():
+    assert told(0.031, 0.01) == (
+        "net is 3.1 points above svm (UAR; 95 % interval -1.0 to +5.0; 20 speakers; p = 0.01). It "
+        "is ahead in 2 of 3 corpora. That is more than the differences between speakers explain."
+    )
+    assert told(-0.031, 0.2).endswith(
+        "no more than the differences between speakers explain: neither is shown to be better, nor "
+        "are they shown to be equal."
+    )
+    assert "3.1 points below svm" in told(-0.031, 0.2)
+    few = told(0.1, 0.25, smallest=0.25, low=float("nan"))
+    assert "interval" not in few
+    assert few.endswith("So few speakers cannot show any difference to be more than chance.")
+    assert told(0.0, 1.0).startswith("net and svm are level (UAR;")
+
+
+def test_model_card(result, tmp_path):
+    text = result.model_card("logistic", baseline="SVM <1>")
+    lines = text.splitlines()
+    assert lines[0] == "# Model card: logistic"
+    assert [line for line in lines if line.startswith("## ")] == [
+        "## Model",
+        "## Intended use",
+        "## How it was tested",
+        "## Data",
+        "## Scores",
+        "## Beside a baseline",
+        "## Groups of speakers",
+        "## Where it fails",
+    ]
+    assert "LogisticRegression()" in text
+    mean = result.summary().loc[("logistic", "transductive"), "mean"]
+    assert any(line.startswith(f"| transductive | mean | {mean:.3f} |") for line in lines)
+    assert result.model_card("logistic", tmp_path / "card.md", baseline="SVM <1>") is None
+    assert (tmp_path / "card.md").read_text(encoding="utf-8") == text
+    with pytest.raises(ValueError, match="no estimator 'lda' in this result"):
+        result.model_card("lda")
