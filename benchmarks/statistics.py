@@ -79,13 +79,13 @@ def coverage(kind, n_speakers, n_draws):
             name: _intervals._METHODS[name](found, 0.95, RESAMPLES, rng)
             for name in ("t", "bootstrap-t", "percentile")
         }
-        linear = (found.estimate, found.linear_influence, found.stratum, 0.95)
+        linear = (found.estimate, found.linear_influence, found.group, 0.95)
         intervals["linearised t"] = _intervals.t_interval(*linear)
         intervals["i.i.d. bootstrap"] = independent_bootstrap(code, right, rng)
         inside.append({name: holds(truth_value, *edges) for name, edges in intervals.items()})
         widths.append(
             {
-                f"width {name}": min(1, high) - max(0, low)
+                f"width {name}": np.minimum(1, high) - np.maximum(0, low)
                 for name, (low, high) in intervals.items()
                 if name in ("t", "bootstrap-t")
             }
@@ -139,11 +139,11 @@ def errors(kind, n_speakers, n_draws, *, gain=0.0, interaction=INTERACTION):
         found.append(
             {
                 "sign-flip": _paired.sign_flip(sums, RESAMPLES, rng)[0],
-                "wilcoxon": _paired.sign_flip(
-                    _paired._signed_ranks(own.to_numpy()), RESAMPLES, rng
-                )[0],
-                "t": _paired._t(difference, influence, first.stratum),
-                "linearised t": _paired._t(difference, linear, first.stratum),
+                "wilcoxon": _paired.sign_flip(_paired.signed_ranks(own.to_numpy()), RESAMPLES, rng)[
+                    0
+                ],
+                "t": _paired._t(difference, influence, first.group),
+                "linearised t": _paired._t(difference, linear, first.group),
                 "i.i.d. McNemar": _paired._mcnemar(rows)[1],
             }
         )

@@ -25,6 +25,7 @@ from sklearn_ser import (
     MTLNeuralClassifier,
     SpeakerEmbedding,
     _model_archive,
+    auc_scorer,
     make_uar_scorer,
     persistence,
     uar_scorer,
@@ -92,6 +93,7 @@ def test_scorers_round_trip(tmp_path):
     for scorer in (
         uar_scorer,
         make_uar_scorer(sorted(set(NAMES))),
+        auc_scorer,  # of decision values
         "balanced_accuracy",
         "f1_macro",
     ):

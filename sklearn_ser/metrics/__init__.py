@@ -5,10 +5,12 @@ from sklearn_ser.metrics._brier import brier_score
 from sklearn_ser.metrics._calibration import expected_calibration_error
 from sklearn_ser.metrics._class_scores import macro_f1_score, recall_by_class, war_score
 from sklearn_ser.metrics._concordance import concordance_cc
+from sklearn_ser.metrics._corrections import CorrectedTTest, corrected_t_test, holm
 from sklearn_ser.metrics._groups import GroupGap, group_gap, group_scores
 from sklearn_ser.metrics._intervals import ClusterInterval, cluster_interval
 from sklearn_ser.metrics._one_vs_rest import auc_score, equal_error_rate
 from sklearn_ser.metrics._paired import PairedTest, paired_test
+from sklearn_ser.metrics._ranks import CriticalDifference, critical_difference
 from sklearn_ser.metrics._scorers import (
     auc_scorer,
     ccc_scorer,
@@ -24,13 +26,6 @@ from sklearn_ser.metrics._scorers import (
     pearson_scorer,
     uar_scorer,
     war_scorer,
-)
-from sklearn_ser.metrics._several import (
-    CorrectedTTest,
-    CriticalDifference,
-    corrected_t_test,
-    critical_difference,
-    holm,
 )
 from sklearn_ser.metrics._uar import uar_score
 

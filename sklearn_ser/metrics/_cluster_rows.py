@@ -13,13 +13,14 @@ from sklearn_ser.metrics._metric_table import Metric, find_metric
 
 @dataclass(frozen=True)
 class ClusterRows:
-    """Labelled rows, the cluster of each, and the stratum of each cluster."""
+    """Labelled rows, the cluster and the stratum of each."""
 
     truth: np.ndarray
     predictions: list  #: one array per estimator, a row each, several columns being seeds
     cluster: np.ndarray  #: position in `index`, by row
     index: pd.Index
-    stratum: np.ndarray  #: by cluster
+    stratum: np.ndarray  #: from 0, by row
+    group: np.ndarray  #: from 0, by cluster: clusters that are in the same strata are drawn alike
     metric: Metric
     labels: list | None  #: the fixed label set, where it was given
     classes: list  #: the label set, or else the classes found; columns of scores
@@ -38,7 +39,9 @@ class ClusterRows:
 def cluster_rows(truth, predictions, clusters, strata, metric, labels):
     """Check and align what intervals and tests are given.
 
-    Rows without a truth are left out, as scorers do; each row needs a cluster.
+    Rows without a truth are left out, as scorers do; each row needs a cluster. A name that occurs
+    in several strata is one cluster: a speaker who was tested after training on each of several
+    corpora is no crowd.
     """
     metric = find_metric(metric)
     truth = as_labels(truth, "truth")
@@ -63,17 +66,15 @@ def cluster_rows(truth, predictions, clusters, strata, metric, labels):
                 f"{name} is missing in {listed(missing, 'row')} of the labelled rows: name it, or "
                 f"drop these rows first."
             )
-    if stratum is None:
-        codes, found = pd.factorize(cluster, sort=_sortable(cluster))
-        index, of_cluster = pd.Index(found, name="cluster"), np.zeros(len(found), dtype=int)
-    else:
-        pairs = pd.MultiIndex.from_arrays([stratum, cluster], names=["stratum", "cluster"])
-        codes, index = pairs.factorize(sort=_sortable(stratum) and _sortable(cluster))
-        index = index.set_names(pairs.names)
-        of_cluster = pd.factorize(index.get_level_values("stratum"))[0]
+    codes, names = pd.factorize(cluster, sort=_sortable(cluster))
+    stratum = np.zeros(len(codes), int) if stratum is None else pd.factorize(stratum)[0]
+    found_in = np.zeros((len(names), stratum.max(initial=-1) + 1), dtype=bool)
+    found_in[codes, stratum] = True
+    group = np.unique(found_in, axis=0, return_inverse=True)[1].reshape(-1)
     labels = None if labels is None else list(as_labels(labels, "labels"))
     classes = labels or sorted_labels(truth)
-    return ClusterRows(truth, predictions, codes, index, of_cluster, metric, labels, classes)
+    index = pd.Index(names, name="cluster")
+    return ClusterRows(truth, predictions, codes, index, stratum, group, metric, labels, classes)
 
 
 def _table(prediction, name):

@@ -28,12 +28,12 @@ class RatioStatistic:
     ----------
     A, B : ndarray of shape (n_clusters, n_ratios)
     weights : ndarray of shape (n_ratios,)
-    stratum : ndarray of int of shape (n_clusters,)
-        A ratio has rows of one stratum only.
+    group : ndarray of int of shape (n_clusters,)
+        The clusters that are drawn alike, in the place of each other.
     """
 
-    def __init__(self, A, B, weights, stratum):
-        self.A, self.B, self.weights, self.stratum = A, B, weights, stratum
+    def __init__(self, A, B, weights, group):
+        self.A, self.B, self.weights, self.group = A, B, weights, group
         total = B.sum(axis=0)
         self.estimate = float(weights @ (A.sum(axis=0) / total)) if total.all() else np.nan
         self.linear_influence = self._linearised(np.ones((1, len(A))))[1][0]
@@ -41,10 +41,7 @@ class RatioStatistic:
         left[left < 1e-9] = 0  # shares of seeds, subtracted
         with np.errstate(divide="ignore", invalid="ignore"):
             without = ((A.sum(axis=0) - A) / left) @ weights
-        self.influence = np.full(len(A), np.nan)
-        for h in np.unique(stratum):
-            inside = np.flatnonzero(stratum == h)
-            self.influence[inside] = _jackknife(without[inside])
+        self.influence = _jackknife(without, group)
 
     def _linearised(self, counts):
         """The statistic and every cluster's linear influence, clusters counting `counts` times."""
@@ -64,7 +61,7 @@ class RatioStatistic:
         """(statistic - estimate) / its standard error in each resample."""
         values, influence = self._linearised(counts)
         with np.errstate(divide="ignore", invalid="ignore"):
-            variance = sum(variance_parts(influence, self.stratum, counts).values())
+            variance = sum(variance_parts(influence, self.group, counts).values())
             return (values - self.estimate) / np.sqrt(variance)
 
 
@@ -72,41 +69,42 @@ class JackknifeStatistic:
     """Any metric, mean over strata: clusters are left out in turn."""
 
     def __init__(self, rows, which=0):
-        self.rows, self.which, self.stratum = rows, which, rows.stratum
-        self.members = [np.flatnonzero(rows.cluster == code) for code in range(rows.n_clusters)]
-        self.n_strata = len(np.unique(self.stratum))
-        every = np.ones(rows.n_clusters, dtype=int)
-        parts = {h: self._of_stratum(h, every) for h in range(self.n_strata)}
-        self.estimate = float(np.mean(list(parts.values())))
-        self.influence = np.full(rows.n_clusters, np.nan)
-        for h in parts:
-            inside = np.flatnonzero(self.stratum == h)
-            without = [self._of_stratum(h, every - (every.cumsum() - 1 == s)) for s in inside]
-            self.influence[inside] = _jackknife(np.asarray(without)) / self.n_strata
-
-    def _of_stratum(self, h, counts):
-        taken = [np.tile(self.members[s], counts[s]) for s in np.flatnonzero(self.stratum == h)]
-        rows = np.concatenate(taken)
-        return self.rows.score(self.which, rows, self.rows.labels) if len(rows) else np.nan
+        self.rows, self.which, self.group = rows, which, rows.group
+        n = rows.n_clusters
+        self.members = [np.flatnonzero(rows.cluster == code) for code in range(n)]
+        every = np.ones((1, n), dtype=int)
+        self.estimate = float(self.resampled(every)[0])
+        self.influence = _jackknife(self.resampled(every - np.eye(n, dtype=int)), self.group)
 
     def resampled(self, counts):
         """The statistic of resamples, `counts` of shape (n_draws, n_clusters)."""
-        return np.array(
-            [
-                np.mean([self._of_stratum(h, draw) for h in range(self.n_strata)])
-                for draw in counts.astype(int)
-            ]
-        )
+        return np.array([self._score(draw) for draw in counts.astype(int)])
+
+    def _score(self, counts):
+        taken = [np.tile(part, n) for part, n in zip(self.members, counts, strict=True)]
+        taken = np.concatenate(taken) if taken else np.empty(0, dtype=int)
+        stratum = self.rows.stratum[taken]
+        scores = [
+            self.rows.score(self.which, taken[stratum == h], self.rows.labels)
+            if (stratum == h).any()
+            else np.nan
+            for h in range(self.rows.stratum.max(initial=-1) + 1)
+        ]
+        return np.mean(scores) if scores else np.nan
 
 
-def _jackknife(without):
-    """Influence of each cluster of a stratum, from the statistics without it.
+def _jackknife(without, group):
+    """Influence of each cluster, from the statistics without it.
 
-    NaN where one of these is undefined: a class that only one cluster has does not tell how much
-    clusters differ in it.
+    NaN in a group where one of these is undefined: a class that only one cluster has does not
+    tell how much clusters differ in it.
     """
-    n = len(without)
-    return (n - 1) / n * (without.mean() - without)
+    influence = np.full(len(without), np.nan)
+    for name in np.unique(group):
+        inside = group == name
+        n = inside.sum()
+        influence[inside] = (n - 1) / n * (without[inside].mean() - without[inside])
+    return influence
 
 
 def own_values(rows, which):
@@ -136,24 +134,24 @@ def statistic(rows, which, average):
     return JackknifeStatistic(rows, which)
 
 
-def variance_parts(influence, stratum, counts=None):
-    """The variance that each stratum's clusters bring, and NaN for one of a single cluster."""
+def variance_parts(influence, group, counts=None):
+    """The variance that each group of clusters brings, and NaN for a group of one."""
     squares = np.square(influence) if counts is None else counts * np.square(influence)
     parts = {}
-    for h in np.unique(stratum):
-        inside = stratum == h
+    for name in np.unique(group):
+        inside = group == name
         n = inside.sum()
-        parts[h] = squares[..., inside].sum(axis=-1) * (n / (n - 1) if n > 1 else np.nan)
+        parts[name] = squares[..., inside].sum(axis=-1) * (n / (n - 1) if n > 1 else np.nan)
     return parts
 
 
-def standard_error(influence, stratum):
-    """Standard error over clusters and its degrees of freedom (Satterthwaite's, over strata)."""
-    parts = variance_parts(influence, stratum)
+def standard_error(influence, group):
+    """Standard error over clusters and its degrees of freedom (Satterthwaite's, over groups)."""
+    parts = variance_parts(influence, group)
     variance = sum(parts.values())
     if not variance > 0:
-        return float(np.sqrt(variance)), float(len(stratum) - len(parts))
-    spread = sum(part**2 / (np.sum(stratum == h) - 1) for h, part in parts.items())
+        return float(np.sqrt(variance)), float(len(group) - len(parts))
+    spread = sum(part**2 / (np.sum(group == name) - 1) for name, part in parts.items())
     return float(np.sqrt(variance)), float(variance**2 / spread)
 
 
@@ -171,11 +169,11 @@ def _mean_of_rows(rows, which):
         hit = pd.Index(rows.classes).get_indexer(truth)[:, None] == np.arange(len(rows.classes))
         values = np.square(probabilities - hit).sum(axis=1)
     there = ~np.isnan(values) if rows.metric.name == "brier" else np.ones(len(values), dtype=bool)
-    h = rows.stratum[rows.cluster]
+    h = rows.stratum
     n_strata = rows.stratum.max(initial=-1) + 1
     shape = (rows.n_clusters, n_strata)
     A, B = (_sums(shape, rows.cluster, h, part) for part in (np.where(there, values, 0.0), there))
-    return RatioStatistic(A, B, np.full(n_strata, 1 / max(n_strata, 1)), rows.stratum)
+    return RatioStatistic(A, B, np.full(n_strata, 1 / max(n_strata, 1)), rows.group)
 
 
 def _mean_over_classes(rows, which):
@@ -184,7 +182,7 @@ def _mean_over_classes(rows, which):
     rows.score(which, slice(None), rows.labels)  # the metric's own checks of labels and kinds
     classes = pd.Index(rows.classes, dtype=object)
     n_strata = rows.stratum.max(initial=-1) + 1
-    h = rows.stratum[rows.cluster]
+    h = rows.stratum
     code = classes.get_indexer(truth)
     shape = (rows.n_clusters, n_strata * len(classes))
     column = h * len(classes) + code
@@ -205,7 +203,7 @@ def _mean_over_classes(rows, which):
     else:
         weights = (present / present.sum(axis=1, keepdims=True) / n_strata).ravel()
     kept = present.ravel()
-    return RatioStatistic(A[:, kept], B[:, kept], weights[kept], rows.stratum)
+    return RatioStatistic(A[:, kept], B[:, kept], weights[kept], rows.group)
 
 
 def _hits(truth, predicted):

@@ -15,6 +15,7 @@ from sklearn_ser.metrics._cluster_statistics import (
     standard_error,
     statistic,
 )
+from sklearn_ser.metrics._labels import listed
 
 #: Below this many clusters their own values are given in place of an interval.
 MIN_CLUSTERS = 8
@@ -117,8 +118,9 @@ def cluster_interval(
     confidence : float, default=0.95
     strata : array-like of shape (n_samples,), default=None
         Such as the corpus of each row: the score is then the mean of the strata's scores, each
-        counting the same, and clusters are drawn within their stratum. A name that occurs in two
-        strata is two clusters.
+        counting the same, and clusters are drawn within their stratum. A name that occurs in
+        several strata is one cluster: the same speaker under several conditions. So speakers of
+        different corpora need different names.
     average : {"rows", "clusters"}, default="rows"
         "rows": the score of all rows. "clusters": the mean of the clusters' own scores, each
         counting the same, as for corpora that stand for further corpora.
@@ -209,24 +211,23 @@ def why_no_interval(rows, found, min_clusters):
         return "the score is undefined"
     if rows.n_clusters < min_clusters:
         return f"{rows.n_clusters} clusters, fewer than {min_clusters}"
-    single = np.flatnonzero(np.bincount(found.stratum) == 1)
+    single = np.flatnonzero(np.bincount(found.group)[found.group] == 1)
     if len(single):
-        names = rows.index.get_level_values(0)[np.isin(found.stratum, single)]
-        return f"a single cluster in stratum {', '.join(map(str, names[:5]))}"
+        return f"no other cluster in the stratum of {listed(list(rows.index[single]), 'cluster')}"
     if np.isnan(found.influence).any():
         return "a class that only one cluster has"
     return ""
 
 
-def t_interval(estimate, influence, stratum, confidence):
+def t_interval(estimate, influence, group, confidence):
     """Estimate and t times its standard error to both sides."""
-    error, df = standard_error(influence, stratum)
+    error, df = standard_error(influence, group)
     half = stats.t.ppf(0.5 + confidence / 2, df) * error
     return estimate - half, estimate + half
 
 
 def _t(found, confidence, n_draws, random_state):
-    return t_interval(found.estimate, found.influence, found.stratum, confidence)
+    return t_interval(found.estimate, found.influence, found.group, confidence)
 
 
 def _bootstrap_t(found, confidence, n_draws, random_state):
@@ -236,16 +237,16 @@ def _bootstrap_t(found, confidence, n_draws, random_state):
             "'uar', 'war', 'macro_f1', 'mae' and 'brier', or with average='clusters': take "
             "method='t'."
         )
-    values = found.studentised(_draws(found.stratum, n_draws, random_state))
+    values = found.studentised(_draws(found.group, n_draws, random_state))
     edges = _quantiles(values, confidence)
-    error, _ = standard_error(found.linear_influence, found.stratum)
+    error, _ = standard_error(found.linear_influence, found.group)
     if error < 1e-12:  # every cluster has the same scores
         return found.estimate, found.estimate
     return found.estimate - edges[1] * error, found.estimate - edges[0] * error
 
 
 def _percentile(found, confidence, n_draws, random_state):
-    return _quantiles(found.resampled(_draws(found.stratum, n_draws, random_state)), confidence)
+    return _quantiles(found.resampled(_draws(found.group, n_draws, random_state)), confidence)
 
 
 def _quantiles(values, confidence):
@@ -257,12 +258,12 @@ def _quantiles(values, confidence):
     return tuple(np.quantile(values, shares, method="closest_observation"))
 
 
-def _draws(stratum, n_draws, random_state):
-    """How often each cluster is drawn, in each draw, within strata."""
+def _draws(group, n_draws, random_state):
+    """How often each cluster is drawn, in each draw, within its group."""
     rng = np.random.default_rng(random_state)
-    counts = np.empty((n_draws, len(stratum)))
-    for h in np.unique(stratum):
-        inside = np.flatnonzero(stratum == h)
+    counts = np.empty((n_draws, len(group)))
+    for name in np.unique(group):
+        inside = np.flatnonzero(group == name)
         n = len(inside)
         taken = rng.integers(n, size=(n_draws, n)) + n * np.arange(n_draws)[:, None]
         counts[:, inside] = np.bincount(taken.ravel(), minlength=n_draws * n).reshape(-1, n)

@@ -177,17 +177,17 @@ def paired_test(
     influence = first.influence - second.influence
     low = high = float("nan")
     if not any(why_no_interval(rows, found, min_clusters) for found in (first, second)):
-        low, high = t_interval(difference, influence, first.stratum, confidence)
+        low, high = t_interval(difference, influence, first.group, confidence)
     generator = np.random.default_rng(random_state)
     words = population(unit)
     if method == "mcnemar":
         difference, p, smallest = _mcnemar(rows)
         words = f"{unit}s, utterances taken as independent"
     elif method == "t":
-        p, smallest = _t(difference, influence, first.stratum), 0.0
+        p, smallest = _t(difference, influence, first.group), 0.0
     else:
         if method == "wilcoxon":
-            parts = _signed_ranks(own["difference"].to_numpy())
+            parts = signed_ranks(own["difference"].to_numpy())
         else:
             parts = _contributions(first, second)
         p, smallest = sign_flip(parts, n_draws, generator)
@@ -244,15 +244,15 @@ def _contributions(first, second):
     return parts + (first.estimate - second.estimate - parts.sum()) / len(parts)
 
 
-def _signed_ranks(differences):
+def signed_ranks(differences):
     """Ranks of the sizes, with the signs of the differences; none of zeros or NaN."""
     differences = np.round(differences[~np.isnan(differences)], 12)  # equal shares tie
     differences = differences[differences != 0]
     return np.sign(differences) * stats.rankdata(np.abs(differences))
 
 
-def _t(difference, influence, stratum):
-    error, df = standard_error(influence, stratum)
+def _t(difference, influence, group):
+    error, df = standard_error(influence, group)
     if error == 0:
         return 1.0 if difference == 0 else 0.0
     return 2 * stats.t.sf(abs(difference) / error, df)

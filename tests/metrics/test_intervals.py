@@ -125,14 +125,30 @@ def test_strata_count_the_same_and_speakers_are_left_out_within_them():
     half = stats.t.ppf(0.975, df) * np.sqrt(v.sum())
     assert found.estimate == pytest.approx(np.mean(means))
     assert (found.low, found.high) == pytest.approx((np.mean(means) - half, np.mean(means) + half))
-    assert found.values.index.names == ["stratum", "cluster"]
-    # By the loop, and with names that occur in both corpora.
+    # By the loop that serves any function.
     loop = cluster_interval(
-        truth, said, np.where(speaker < 4, speaker, speaker - 4), strata=corpus,
+        truth, said, speaker, strata=corpus,
         metric=lambda t, p: uar_score(t, p),
     )  # fmt: skip
     assert (loop.low, loop.high) == pytest.approx((found.low, found.high))
     assert loop.n_clusters == 11
+
+
+@pytest.mark.parametrize("metric", ["uar", "macro_f1", lambda t, p: uar_score(t, p)])
+def test_a_speaker_in_several_strata_is_one_speaker(metric):
+    """Tested after training on one corpus and on another: no further speakers, no smaller error."""
+    truth, said, speaker = case()
+    once = cluster_interval(truth, said, speaker, metric=metric)
+    twice = cluster_interval(
+        np.tile(truth, 2),
+        np.tile(said, 2),
+        np.tile(speaker, 2),
+        strata=np.repeat(["x", "y"], len(truth)),
+        metric=metric,
+    )
+    assert twice.n_clusters == 9
+    assert (twice.low, twice.high) == pytest.approx((once.low, once.high))
+    np.testing.assert_allclose(twice.values, once.values)
 
 
 def test_corpora_as_draws_from_further_corpora():
@@ -204,7 +220,7 @@ def test_reasons_for_no_interval():
     truth, said, speaker = case()
     alone = np.where(speaker == 0, "x", "y")
     found = cluster_interval(truth, said, speaker, strata=alone)
-    assert found.note == "a single cluster in stratum x"
+    assert found.note == "no other cluster in the stratum of cluster 0"
     only = np.where((truth == "anger") & (speaker > 0), "neutral", truth)
     found = cluster_interval(only, said, speaker)
     assert found.note == "a class that only one cluster has"
