@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import check_consistent_length
 
 from sklearn_ser.inspection._palette import MARKERS, series_style
 from sklearn_ser.inspection._panels import make_panels, name_width, wrapped
@@ -18,6 +19,7 @@ from sklearn_ser.inspection._selection import (
     estimator_names,
     predictions_of,
     recall_with_interval,
+    refuse_another_frame,
     result_of_predictions,
     speaker_recalls,
 )
@@ -101,17 +103,23 @@ class GroupGapDisplay:
         Raises
         ------
         ValueError
-            If `by` is neither in the predictions nor in `frame`, `frame` is shorter than what was
+            If `by` is neither in the predictions nor in `frame`, `frame` is not what was
             evaluated, or there is no such estimator or setting.
         """
+        names = estimator_names(result, estimators)
+        parts = {name: predictions_of(result, name, setting) for name in names}
+        groups = {name: group_values(part, by, frame) for name, part in parts.items()}
+        return cls._of_groups(parts, groups, by, result.labels).plot(ax=ax)
+
+    @classmethod
+    def _of_groups(cls, parts, groups, by, labels):
+        """From name -> predictions, and name -> group of each of them, a Series."""
         rows, singles = [], []
-        for name in estimator_names(result, estimators):
-            part = predictions_of(result, name, setting)
-            groups = group_values(part, by, frame)
-            for group, own in part.groupby(groups.to_numpy(dtype=object), sort=True):
+        for name, part in parts.items():
+            for group, own in part.groupby(groups[name].to_numpy(dtype=object), sort=True):
                 place = {"estimator": name, "group": str(group)}
                 by_speaker = speaker_recalls(own)
-                found = recall_with_interval(own, result.labels)
+                found = recall_with_interval(own, labels)
                 counts = {"utterances": own["row"].nunique(), "speakers": len(by_speaker)}
                 rows.append({**place, **found, **counts})
                 singles.append(
@@ -124,9 +132,9 @@ class GroupGapDisplay:
         return cls(
             pd.DataFrame(rows),
             by=by,
-            chance=1 / len(result.labels),
+            chance=1 / len(labels),
             singles=pd.concat(singles, ignore_index=True),
-        ).plot(ax=ax)
+        )
 
     @classmethod
     def from_predictions(
@@ -155,8 +163,10 @@ class GroupGapDisplay:
         """
         known = np.zeros(len(y_true), dtype=int) if speaker is None else speaker
         result = result_of_predictions(y_true, y_pred, labels=labels, speaker=known, name=name)
-        frame = pd.DataFrame({by: np.asarray(groups, dtype=object)})
-        return cls.from_result(result, by, frame=frame, ax=ax)
+        check_consistent_length(y_true, groups)
+        values = pd.Series(np.asarray(groups, dtype=object))
+        part = predictions_of(result, name)
+        return cls._of_groups({name: part}, {name: values}, by, result.labels).plot(ax=ax)
 
     @property
     def gaps_(self):
@@ -296,9 +306,5 @@ def group_values(part, by, frame):
             f"by must be 'corpus', 'speaker' or a column of frame=, the table that was evaluated; "
             f"got {by!r}, and {seen}"
         )
-    if len(frame) <= part["row"].max():
-        raise ValueError(
-            f"frame has {len(frame)} rows, but row {part['row'].max()} was evaluated: give the "
-            f"table that cross_corpus_validate was given"
-        )
+    refuse_another_frame(frame, part)
     return pd.Series(frame[by].to_numpy(dtype=object)[part["row"].to_numpy()], index=part.index)

@@ -81,9 +81,9 @@ def width_of(figure):
 
 
 def wrapped(name, width=24):
-    """A name on several lines where it is long, broken after spaces and signs between words."""
+    """A name on several lines where it is long, broken after spaces and between words."""
     lines = [""]
-    for part in re.findall(r"[^ _\-/(,+.]*[ _\-/(,+.]?", str(name)):
+    for part in re.findall(r"\(?[^ _\-/(,+.]*[ _\-/,+.]?", str(name)):
         if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
             lines.append("")
         lines[-1] += part

@@ -59,6 +59,26 @@ def speaker_recalls(part):
     return pd.Series({name: recall_of(rows) for name, rows in part.groupby("speaker", sort=True)})
 
 
+def refuse_another_frame(frame, part):
+    """Raise where `frame` cannot be the table that was evaluated, whose positions `row` are."""
+    if len(frame) <= part["row"].max():
+        raise ValueError(
+            f"frame has {len(frame)} rows, but row {part['row'].max()} was evaluated: give the "
+            f"table that cross_corpus_validate was given"
+        )
+    for name in ("speaker", "corpus"):
+        if name not in frame.columns:
+            continue
+        there = frame[name].to_numpy(dtype=object)[part["row"].to_numpy()]
+        other = np.flatnonzero(there != part[name].to_numpy(dtype=object))
+        if len(other):
+            row = part["row"].iloc[other[0]]
+            raise ValueError(
+                f"frame is not what was evaluated: its row {row} is of the {name} "
+                f"{there[other[0]]!r}, but {part[name].iloc[other[0]]!r} was evaluated there"
+            )
+
+
 def result_of_predictions(
     y_true, y_pred=None, *, y_proba=None, labels=None, corpus=None, speaker=None, name="estimator"
 ):

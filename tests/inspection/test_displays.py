@@ -313,9 +313,10 @@ def test_many_groups_are_strokes_and_the_worst_is_named(result):
 def test_gaps_without_speakers_have_no_intervals(result):
     part = result.predictions.query("estimator == 'net' and setting == 'single' and seed == 0")
     display = GroupGapDisplay.from_predictions(
-        part["truth"], part["prediction"], part["corpus"], by="corpus of speech"
+        part["truth"], part["prediction"], part["corpus"], by="corpus"
     )
     assert display.bars_ == {}
+    assert display.table["group"].tolist() == ["emodb", "urdu"]
     assert display.table["uar"].notna().all()
 
 
