@@ -15,7 +15,7 @@ from sklearn_ser.audio import open_audio
 from sklearn_ser.evaluation._audit_fingerprint import RATE as LOW_RATE
 from sklearn_ser.evaluation._audit_fingerprint import fingerprint
 from sklearn_ser.evaluation._audit_junction import edges
-from sklearn_ser.evaluation._audit_pitch import median_pitch
+from sklearn_ser.evaluation._audit_pitch import has_pitch, median_pitch
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._parallel import split_rows
 from sklearn_ser.utils._progress import progress
@@ -24,11 +24,15 @@ from sklearn_ser.utils._progress import progress
 FRAME = 0.02
 #: Below the loudest frame by this much: silence before and after the speech (dB).
 QUIET = 35.0
-#: Least distance in dB from the loud frames to the quiet ones, for these to be pauses that show
-#: the noise floor and not soft speech.
-CLEAR_PAUSE = 25.0
+#: The noise floor shows in a pause: this many seconds, in frames of 10 ms whose levels differ by
+#: no more than this (dB). It lies far below the loud frames, or less far and has no pitch;
+#: anything else is soft speech.
+PAUSE, PAUSE_RANGE = 0.04, 4.0
+PAUSE_DEPTH, DEPTH_WITHOUT_PITCH = 25.0, 15.0
 #: A step of the spectrum by this many dB, above which nothing comes: the edge of a band.
 BAND_EDGE = 18.0
+#: Hz below which no edge is looked for: there the spectrum of a voice has steps of its own.
+LEAST_BAND = 2000.0
 #: Samples in a row at the very peak that make it a clipped one, and the least peak looked at.
 CLIPPED_RUN, LEAST_CLIPPED_PEAK = 3, 0.1
 
@@ -177,12 +181,33 @@ def _levels(signal, rate):
         return found | dict.fromkeys(("speech_level", "floor"), math.nan)
     levels = 10 * np.log10(np.maximum(frames, 1e-30))
     found["speech_level"] = float(np.percentile(10 * np.log10(sounding), 95))
-    floor = float(np.percentile(10 * np.log10(sounding), 5))
-    found["floor"] = floor if found["speech_level"] - floor >= CLEAR_PAUSE else math.nan
+    found["floor"] = _floor(power, signal, rate, found["speech_level"])
     loud = np.flatnonzero(levels > levels.max() - QUIET)
     found["lead_quiet"] = loud[0] * FRAME
     found["trail_quiet"] = (n_frames - 1 - loud[-1]) * FRAME
     return found
+
+
+def _floor(power, signal, rate, speech_level):
+    """Level of the quietest pause in dBFS, NaN where there is none."""
+    size = max(1, round(0.01 * rate))
+    n_frames, n_together = len(power) // size, round(PAUSE / 0.01)
+    if n_frames < n_together:
+        return math.nan
+    frames = power[: n_frames * size].reshape(n_frames, size).mean(axis=1)
+    # Digital zeros are no noise.
+    levels = 10 * np.log10(np.where(frames > 1e-15, frames, np.nan))
+    spans = np.lib.stride_tricks.sliding_window_view(levels, n_together)
+    ranges = spans.max(axis=1) - spans.min(axis=1)
+    means = np.where(ranges <= PAUSE_RANGE, spans.mean(axis=1), np.nan)
+    if np.isnan(means).all():
+        return math.nan
+    best = int(np.nanargmin(means))
+    depth = speech_level - means[best]
+    pause = signal[best * size : (best + n_together) * size]
+    if depth >= PAUSE_DEPTH or (depth >= DEPTH_WITHOUT_PITCH and not has_pitch(pause, rate)):
+        return float(means[best])
+    return math.nan
 
 
 def _decibels(power):
@@ -221,7 +246,7 @@ def _bandwidth(signal, rate):
     above = np.maximum.accumulate(levels[::-1])[::-1]
     best, edge = BAND_EDGE, len(levels) - 1
     below = np.convolve(levels, np.ones(width) / width, "valid")  # [k]: mean of k .. k+width-1
-    for k in range(width, len(levels) - gap - width // 2):
+    for k in range(max(width, int(LEAST_BAND / hertz)), len(levels) - gap - width // 2):
         step = below[k - width] - above[k + gap]
         if step > best:
             best, edge = step, k
