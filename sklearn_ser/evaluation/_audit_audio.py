@@ -24,11 +24,11 @@ from sklearn_ser.utils._progress import progress
 FRAME = 0.02
 #: Below the loudest frame by this much: silence before and after the speech (dB).
 QUIET = 35.0
-#: The noise floor shows in a pause: this many seconds, in frames of 10 ms whose levels differ by
-#: no more than this (dB). It lies far below the loud frames, or less far and has no pitch;
-#: anything else is soft speech.
-PAUSE, PAUSE_RANGE = 0.04, 4.0
-PAUSE_DEPTH, DEPTH_WITHOUT_PITCH = 25.0, 15.0
+#: The noise floor shows in a pause: this many frames of 10 ms, whose levels differ by no more
+#: than this (dB). Within the speech it lies far below the loud frames; at the very ends of a file
+#: it may lie less far below, if it has no pitch. Anything else is soft speech.
+PAUSE_FRAMES, EDGE_FRAMES, PAUSE_RANGE = 4, 3, 4.0
+PAUSE_DEPTH, EDGE_DEPTH = 25.0, 12.0
 #: A step of the spectrum by this many dB, above which nothing comes: the edge of a band.
 BAND_EDGE = 18.0
 #: Hz below which no edge is looked for: there the spectrum of a voice has steps of its own.
@@ -191,23 +191,22 @@ def _levels(signal, rate):
 def _floor(power, signal, rate, speech_level):
     """Level of the quietest pause in dBFS, NaN where there is none."""
     size = max(1, round(0.01 * rate))
-    n_frames, n_together = len(power) // size, round(PAUSE / 0.01)
-    if n_frames < n_together:
+    n_frames = len(power) // size
+    if n_frames < 2 * PAUSE_FRAMES:
         return math.nan
     frames = power[: n_frames * size].reshape(n_frames, size).mean(axis=1)
     # Digital zeros are no noise.
     levels = 10 * np.log10(np.where(frames > 1e-15, frames, np.nan))
-    spans = np.lib.stride_tricks.sliding_window_view(levels, n_together)
-    ranges = spans.max(axis=1) - spans.min(axis=1)
-    means = np.where(ranges <= PAUSE_RANGE, spans.mean(axis=1), np.nan)
-    if np.isnan(means).all():
-        return math.nan
-    best = int(np.nanargmin(means))
-    depth = speech_level - means[best]
-    pause = signal[best * size : (best + n_together) * size]
-    if depth >= PAUSE_DEPTH or (depth >= DEPTH_WITHOUT_PITCH and not has_pitch(pause, rate)):
-        return float(means[best])
-    return math.nan
+    spans = np.lib.stride_tricks.sliding_window_view(levels, PAUSE_FRAMES)
+    means = spans.mean(axis=1)
+    is_pause = (np.ptp(spans, axis=1) <= PAUSE_RANGE) & (means <= speech_level - PAUSE_DEPTH)
+    found = means[is_pause].tolist()
+    n = EDGE_FRAMES * size
+    for edge, part in ((levels[:EDGE_FRAMES], signal[:n]), (levels[-EDGE_FRAMES:], signal[-n:])):
+        low = np.ptp(edge) <= PAUSE_RANGE and edge.mean() <= speech_level - EDGE_DEPTH
+        if low and not has_pitch(part, rate):
+            found.append(float(edge.mean()))
+    return min(found, default=math.nan)
 
 
 def _decibels(power):

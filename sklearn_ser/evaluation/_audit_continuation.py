@@ -7,6 +7,7 @@ pairs that are no neighbours. Such ranks need no assumption on what speech is li
 """
 
 import re
+from itertools import pairwise
 
 import numpy as np
 from scipy import stats
@@ -48,9 +49,7 @@ def neighbours(names, groups):
     order = sorted(
         range(len(names)), key=lambda row: (str(groups[row]), natural_key(names[row]), row)
     )
-    return [
-        (i, j) for i, j in zip(order[:-1], order[1:], strict=True) if groups[i] == groups[j]
-    ]
+    return [(i, j) for i, j in pairwise(order) if groups[i] == groups[j]]
 
 
 def continuing(ends, starts, pairs, groups, rng):

@@ -123,7 +123,13 @@ def audit_corpus(
     for column, what in (("text", "sentences"), ("gender", "sex")):
         if column not in frame or not is_known(frame[column]).any():
             not_checked.append(f"{what} (column '{column}' is missing or empty).")
-    return AuditReport(findings, describe_frame(frame), not_checked=not_checked, pairs=pairs)
+    return AuditReport(
+        findings,
+        describe_frame(frame),
+        n_rows=len(frame),
+        not_checked=not_checked,
+        pairs=pairs,
+    )
 
 
 def check_frame(frame, y, audio, wanted_by):

@@ -29,9 +29,7 @@ MOST_DIFFERENT = 0.35
 #: Seconds that must be shared.
 LEAST_SHARED = 0.3
 
-_EDGES = np.round(
-    np.geomspace(LOWEST, HIGHEST, N_BANDS + 1) / (RATE / WINDOW)
-).astype(int)
+_EDGES = np.round(np.geomspace(LOWEST, HIGHEST, N_BANDS + 1) / (RATE / WINDOW)).astype(int)
 _WINDOW = np.hanning(WINDOW).astype(np.float32)
 _POWERS = (1 << np.arange(N_BANDS - 1)).astype(np.uint32)
 

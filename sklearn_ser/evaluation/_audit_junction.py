@@ -90,9 +90,7 @@ def _view(samples, order, gap):
     response = lfilter([1.0], filter_, impulse)
     spread = np.tril(toeplitz(response[:horizon]))[2 * gap :]
     ahead = _whitening(error * spread @ spread.T)
-    own = toeplitz(
-        [error * (response[: 4000 - k] @ response[k:]) for k in range(N_PREDICTED)]
-    )
+    own = toeplitz([error * (response[: 4000 - k] @ response[k:]) for k in range(N_PREDICTED)])
     marginal = _whitening(own)
     edge = samples[-N_PREDICTED:][::-1]  # as seen from the other side, which predicts it
     own_score = _log_density(np.sum(np.square(marginal[0] @ edge)), marginal[1])

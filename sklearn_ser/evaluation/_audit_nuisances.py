@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from sklearn_ser.evaluation._audit_labels import is_known
 from sklearn_ser.evaluation._audit_probe import holm, judge, run_probe
@@ -14,9 +15,12 @@ SOME, NEARLY_ALL = 0.1, 0.5
 #: What speech itself has (loudness, length) is a flaw only where it goes beyond what emotions do
 #: to a voice, or determines the label by itself.
 NEARLY_ALL_OF_SPEECH = 0.75
-#: dB between the softest and the loudest label, and ratio of the longest to the shortest (of
-#: medians). Acted anger and sadness lie about 13 dB and a factor of 1.5 to 1.7 apart.
-LEVELS_APART, LENGTHS_APART = 15.0, 2.0
+#: dB between the softest and the loudest label, and ratio of the longest to the shortest: acted
+#: anger and sadness lie 12 to 13 dB and a factor of 1.5 to 1.7 apart. The lower end of the
+#: interval over speakers counts.
+LEVELS_APART, LENGTHS_APART = 13.0, 1.75
+#: Part of every label's rows in which a nuisance must be known.
+LEAST_KNOWN = 0.3
 #: Least distance between labels' means that matters, in the unit of the nuisance.
 LEAST_DISTANCE = {"digital silence": 0.005, "silence at the ends": 0.15, "noise floor": 6.0}
 
@@ -60,7 +64,7 @@ def check_nuisances(table, numbers, formats, corpus, y, rng):
     probes = {
         name: run_probe(values, labels, speakers, rng)
         for name, values in inputs.items()
-        if values is not None
+        if values is not None and _is_known_enough(values, labels)
     }
     if "text" in table:
         inputs["sentence"] = None
@@ -72,7 +76,7 @@ def check_nuisances(table, numbers, formats, corpus, y, rng):
         if p > LEVEL_OF_TEST:
             continue
         means = _by_label(name, inputs[name], labels)
-        severity, why = _judge(name, probe, means)
+        severity, why = _judge(name, probe, means, inputs[name], labels, speakers)
         if severity is None:
             continue
         said = _said(name, means)
@@ -85,22 +89,28 @@ def check_nuisances(table, numbers, formats, corpus, y, rng):
     return findings
 
 
-def _judge(name, probe, means):
+def _is_known_enough(values, labels):
+    known = pd.Series(np.isfinite(values).any(axis=1))
+    return known.groupby(labels.astype(str)).mean().min() >= LEAST_KNOWN
+
+
+def _judge(name, probe, means, values, labels, speakers):
     """Severity, or None, and what it means."""
     if name in _OF_SPEECH:
         if probe.least_effect >= NEARLY_ALL_OF_SPEECH:
             return "error", "That is more than emotion does to a voice: it looks made."
-        low, high = means.min(), means.max()
-        if name == "overall level" and high - low >= LEVELS_APART:
+        if name == "overall level" and _least_range(values[:, 0], labels, speakers) >= LEVELS_APART:
             return "warning", (
                 "Emotion moves loudness, but so much lets a model live off the level: set levels "
                 "equal, and see what is left."
             )
-        if name == "recording length" and high >= LENGTHS_APART * low:
-            return "warning", (
-                "Emotion moves tempo, but so much lets a model live off the length: cut to equal "
-                "lengths, and see what is left."
-            )
+        if name == "recording length":
+            ratio = np.exp(_least_range(np.log(values[:, 0]), labels, speakers))
+            if ratio >= LENGTHS_APART:
+                return "warning", (
+                    "Emotion moves tempo, but so much lets a model live off the length: cut to "
+                    "equal lengths, and see what is left."
+                )
         return None, ""
     if name in LEAST_DISTANCE and means.max() - means.min() < LEAST_DISTANCE[name]:
         return None, ""
@@ -109,6 +119,30 @@ def _judge(name, probe, means):
     if probe.least_effect >= SOME:
         return "warning", "A model can live off it, and other recordings will not have it."
     return None, ""
+
+
+def _least_range(values, labels, speakers):
+    """How far the two outermost labels are apart at least, over speakers.
+
+    The lower end of a 95 % t interval: of differences within speakers where five or more have both
+    labels, else of speakers' means. -inf where there are too few.
+    """
+    table = pd.DataFrame({"value": values, "label": labels.astype(str), "speaker": speakers})
+    by_speaker = table.groupby(["speaker", "label"])["value"].mean().unstack()
+    middle = table.groupby("label")["value"].median()
+    low, high = by_speaker[middle.idxmin()], by_speaker[middle.idxmax()]
+    both = (high - low).dropna()
+    if len(both) >= 5:
+        error, freedom = both.std() / np.sqrt(len(both)), len(both) - 1
+        distance = both.mean()
+    else:
+        low, high = low.dropna(), high.dropna()
+        freedom = min(len(low), len(high)) - 1
+        if freedom < 1:
+            return -np.inf
+        error = np.sqrt(low.var() / len(low) + high.var() / len(high))
+        distance = high.mean() - low.mean()
+    return distance - stats.t.ppf(0.975, freedom) * error
 
 
 def _by_label(name, values, labels):
@@ -149,13 +183,15 @@ def _indicators(values):
 def _sentence_probe(texts, labels, speakers, rng):
     """Guess the label that other speakers of the same sentence have more often than elsewhere."""
     known = is_known(texts)
+    if texts[known].nunique() < 2:
+        return None
     texts, labels, speakers = texts.to_numpy(object)[known], labels[known], speakers[known]
     frame = pd.DataFrame({"text": texts, "speaker": speakers, "label": labels.astype(str)})
     counts = pd.get_dummies(frame["label"]).astype(float)
     by_text = counts.groupby(frame["text"]).transform("sum")
     others = by_text - counts.groupby([frame["text"], frame["speaker"]]).transform("sum")
     heard = (others.sum(axis=1) > 0).to_numpy()
-    if heard.mean() < 0.5 or frame["text"].nunique() < 2:
+    if heard.mean() < 0.5:
         return None  # sentences of one speaker: they cannot be known from others
     others = others[heard] / counts.mean()
     ties = rng.random(others.shape) * 1e-9

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.evaluation._audit_audio import read_low
-from sklearn_ser.evaluation._audit_continuation import continuing, neighbours
+from sklearn_ser.evaluation._audit_continuation import FALSE_DISCOVERY, continuing, neighbours
 from sklearn_ser.evaluation._audit_fingerprint import SAME_RECORDING, candidates, compare
 from sklearn_ser.evaluation._audit_report import Finding, name_row, plural
 from sklearn_ser.exceptions import AudioError
@@ -55,9 +55,7 @@ def find_pairs(frame, facts, rng, audio="file"):
     exact = {(row[0], row[1]) for row in rows}
     rows += _alike(frame, facts, exact, audio)
     shared = {(i, j) for i, j, *_ in rows} | {(j, i) for i, j, *_ in rows}
-    names = [
-        cell if isinstance(cell, str) else "" for cell in frame[audio].to_numpy(dtype=object)
-    ]
+    names = [cell if isinstance(cell, str) else "" for cell in frame[audio].to_numpy(dtype=object)]
     speakers = frame["speaker"].astype(str).tolist() if "speaker" in frame else [""] * len(frame)
     following = [pair for pair in neighbours(names, speakers) if pair not in shared]
     found, n_testable, chance = continuing(
@@ -139,7 +137,7 @@ def describe_pairs(frame, pairs, y):
         i, j = table["first"].iloc[0], table["second"].iloc[0]
         how = {
             "exact duplicate": "with the same samples",
-            "near duplicate": "of the same recording (other level, rate, coding, trimmed or padded)",
+            "near duplicate": "of one recording (other level, rate or coding, trimmed or padded)",
             "overlap": "that share a part of a recording",
         }[kind]
         example = f"{name_row(frame, i)} and {name_row(frame, j)}"
@@ -179,8 +177,10 @@ def _describe_continuations(frame, pairs, table, rows, corpus, y):
         f"{pairs.chance:.1%}. They are recordings cut into pieces, and there are likely more where "
         f"the cut lies in a pause{_differences(frame, table, y)}. "
     )
-    if kept == len(table):
-        text += "The column 'recording' keeps them together: use a splitter that heeds it."
+    if kept >= (1 - FALSE_DISCOVERY) * len(table):  # those that are not may be chance
+        text += (
+            f"The column 'recording' keeps {kept} of them together: use a splitter that heeds it."
+        )
         return Finding("continuing recordings", "warning", corpus, text, rows)
     if kept:
         text += f"The column 'recording' keeps only {kept} of them together."

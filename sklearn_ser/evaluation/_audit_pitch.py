@@ -38,7 +38,7 @@ def median_pitch(signal, rate):
     n_fft = 2 * size
     likeness = irfft(np.square(np.abs(rfft(frames * window, n_fft, axis=1))), axis=1)
     of_window = irfft(np.square(np.abs(rfft(window, n_fft))))  # Boersma: undo the window's own
-    shortest, longest = int(rate / HIGHEST), int(math.ceil(rate / LOWEST))
+    shortest, longest = int(rate / HIGHEST), math.ceil(rate / LOWEST)
     lags = np.arange(shortest - 1, longest + 2)
     curve = likeness[:, lags] / (likeness[:, :1] + 1e-20) / (of_window[lags] / of_window[0])
     inner = curve[:, 1:-1]

@@ -106,9 +106,7 @@ def judge(labels, predicted, speakers, rng):
 def _is_enough(labels, speakers):
     classes, counts = np.unique(labels.astype(str), return_counts=True)
     n_speakers = len(np.unique(speakers.astype(str)))
-    return (
-        len(classes) > 1 and counts.min() >= FEWEST_OF_CLASS and n_speakers >= FEWEST_SPEAKERS
-    )
+    return len(classes) > 1 and counts.min() >= FEWEST_OF_CLASS and n_speakers >= FEWEST_SPEAKERS
 
 
 def _predict(numbers, labels, speakers):

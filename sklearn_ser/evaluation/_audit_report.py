@@ -34,9 +34,12 @@ class AuditReport:
         these data mean little until it is mended; "warning": a score needs care; "note": worth
         knowing), `corpus` ("" where it concerns all of them), `evidence` (a sentence or two),
         `n_rows`, `rows` (list of positions in the audited frame).
-    pairs : DataFrame
+    pairs : DataFrame or None
         Utterances that share sound or continue in each other: `first`, `second` (positions),
-        `kind` ("exact duplicate", "near duplicate", "overlap", "continuation").
+        `kind` ("exact duplicate", "near duplicate", "overlap", "continuation"), `shared` (seconds)
+        and `gain` (dB) of copies. None where no audio was read.
+    n_rows : int
+        Of the frame.
     not_checked : list of str
         What could not be looked at, and why.
     subject : str
@@ -53,7 +56,7 @@ class AuditReport:
     Audit of 32 utterances of 8 speakers (synthetic): no finding.
     """
 
-    def __init__(self, findings, subject, *, not_checked=(), pairs=None):
+    def __init__(self, findings, subject, *, n_rows, not_checked=(), pairs=None):
         order = sorted(findings, key=lambda found: SEVERITIES.index(found.severity))
         self.findings = pd.DataFrame(
             {
@@ -68,7 +71,8 @@ class AuditReport:
         )
         self.subject = subject
         self.not_checked = list(not_checked)
-        self.pairs = pd.DataFrame(columns=["first", "second", "kind"]) if pairs is None else pairs
+        self.n_rows = n_rows
+        self.pairs = pairs
 
     @property
     def ok(self):
@@ -93,9 +97,7 @@ class AuditReport:
             text = f"{row.severity.upper()}{corpus} {row.flaw}: {row.evidence}"
             lines.append(textwrap.fill(text, 100, initial_indent="- ", subsequent_indent="  "))
         for text in self.not_checked:
-            lines.append(
-                textwrap.fill(f"Not checked: {text}", 100, subsequent_indent="  ")
-            )
+            lines.append(textwrap.fill(f"Not checked: {text}", 100, subsequent_indent="  "))
         return "\n".join(lines)
 
     def _repr_html_(self):
@@ -109,7 +111,9 @@ class AuditReport:
         )
         head = "".join(f"<th>{name}</th>" for name in COLUMNS[1::-1] + COLUMNS[2:5])
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        left_out = "".join(f"<li>Not checked: {html.escape(text)}</li>" for text in self.not_checked)
+        left_out = "".join(
+            f"<li>Not checked: {html.escape(text)}</li>" for text in self.not_checked
+        )
         return (
             f"<p>{html.escape(self._heading())}.</p>{table if rows else ''}"
             f"{f'<ul>{left_out}</ul>' if left_out else ''}"
@@ -159,7 +163,7 @@ class AuditReport:
 
 
 def plural(count, noun):
-    """"1 file", "2 files"."""
+    """ "1 file", "2 files"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
