@@ -34,7 +34,7 @@ BAND_EDGE = 18.0
 #: Hz below which no edge is looked for: there the spectrum of a voice has steps of its own.
 LEAST_BAND = 2000.0
 #: Samples in a row at the very peak that make it a clipped one, and the least peak looked at.
-CLIPPED_RUN, LEAST_CLIPPED_PEAK = 3, 0.1
+CLIPPED_RUN, LEAST_CLIPPED_PEAK = 3, 0.03
 
 
 @dataclass

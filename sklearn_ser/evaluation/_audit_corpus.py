@@ -121,8 +121,9 @@ def audit_corpus(
                 findings += check_nuisances(part, of_part, formats, corpus, y, rng)
                 findings += _check_sex(part, of_part["pitch"], corpus, y)
     for column, what in (("text", "sentences"), ("gender", "sex")):
-        if column not in frame or not is_known(frame[column]).any():
-            not_checked.append(f"{what} (column '{column}' is missing or empty).")
+        untold = _untold(frame, column)
+        if untold is not None:
+            not_checked.append(f"{what}{untold} (column '{column}' is missing or empty).")
     return AuditReport(
         findings,
         describe_frame(frame),
@@ -160,6 +161,16 @@ def _judged(frame, y):
     """Rows with a label and a speaker."""
     table = frame[is_known(frame[y]) & is_known(frame["speaker"])]
     return table.assign(corpus=table["corpus"].fillna("").astype(str))
+
+
+def _untold(frame, column):
+    """Of which corpora a column says nothing: " of a, b", "" of all, None of none."""
+    if column not in frame:
+        return ""
+    told = pd.Series(is_known(frame[column])).groupby(frame["corpus"].astype(str)).any()
+    if told.all():
+        return None
+    return f" of {', '.join(told.index[~told])}" if told.any() else ""
 
 
 def _check_sex(table, pitch, corpus, y):

@@ -82,30 +82,36 @@ def candidates(codes):
     values, times, rows = values[order], times[order], rows[order]
     starts = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
     sizes = np.diff(np.append(starts, len(values)))
+    size = np.repeat(sizes, sizes)
+    span = 2 * (int(times.max(initial=0)) + 2)
     votes = []
-    for start, size in zip(starts[sizes > 1], sizes[sizes > 1], strict=True):
-        if size > MOST_OWNERS:
-            continue
-        r, t = rows[start : start + size], times[start : start + size]
-        i, j = np.triu_indices(size, 1)  # rows ascend: the sort is stable
-        other = r[i] != r[j]
-        if other.any():
-            i, j = i[other], j[other]
-            votes.append(np.stack([r[i], r[j], t[i] - t[j]]))
+    for step in range(1, min(int(sizes.max(initial=1)), MOST_OWNERS)):
+        # Places `step` apart that have one code; rows ascend within a code: the sort is stable.
+        first = np.flatnonzero((values[step:] == values[:-step]) & (size[step:] <= MOST_OWNERS))
+        second = first + step
+        other = rows[first] != rows[second]
+        first, second = first[other], second[other]
+        shift = times[first] - times[second]
+        votes.append((rows[first] * len(codes) + rows[second]) * span + shift + span // 2)
     if not votes:
         return []
-    votes = np.concatenate(votes, axis=1)
+    keys, counts = np.unique(np.concatenate(votes), return_counts=True)
+    # Shifts of one pair are neighbours among the sorted keys, with room between pairs.
+    total = counts.copy()
+    following = np.flatnonzero(keys[1:] == keys[:-1] + 1)
+    total[following] += counts[following + 1]
+    total[following + 1] += counts[following]
+    enough = total >= LEAST_VOTES
+    pairs, shifts = np.divmod(keys[enough], span)
     found = {}
-    unique, counts = np.unique(votes, axis=1, return_counts=True)
-    tally = {tuple(key): n for key, n in zip(unique.T.tolist(), counts.tolist(), strict=True)}
-    for (i, j, shift), n in tally.items():
-        n += tally.get((i, j, shift - 1), 0) + tally.get((i, j, shift + 1), 0)
-        if n >= LEAST_VOTES and n > found.get((i, j), (0, 0))[0]:
-            found[i, j] = (n, shift)
+    for pair, shift, n in zip(pairs.tolist(), shifts.tolist(), total[enough].tolist(), strict=True):
+        if n > found.get(pair, (0, 0))[0]:
+            found[pair] = (n, shift - span // 2)
     return [
-        (i, j, shift)
-        for (i, j), (_, shift) in sorted(found.items())
-        if _different_bits(codes[i], codes[j], shift) <= MOST_DIFFERENT
+        (*divmod(pair, len(codes)), shift)
+        for pair, (_, shift) in sorted(found.items())
+        if _different_bits(*(codes[row] for row in divmod(pair, len(codes))), shift)
+        <= MOST_DIFFERENT
     ]
 
 

@@ -60,6 +60,8 @@ def check_nuisances(table, numbers, formats, corpus, y, rng):
     labels = table[y].to_numpy(dtype=object)
     speakers = table["speaker"].to_numpy(dtype=object)
     inputs = {name: numbers[list(columns)].to_numpy(float) for name, columns in _NUMBERS.items()}
+    # Of what the rate lets through: a lower rate is a nuisance of its own.
+    inputs["bandwidth"] = inputs["bandwidth"] / (inputs["sampling rate"] / 2)
     inputs["file format"] = _indicators(pd.Series(formats, dtype=object))
     probes = {
         name: run_probe(values, labels, speakers, rng)
@@ -70,6 +72,7 @@ def check_nuisances(table, numbers, formats, corpus, y, rng):
         inputs["sentence"] = None
         probes["sentence"] = _sentence_probe(table["text"], labels, speakers, rng)
     probes = {name: probe for name, probe in probes.items() if probe is not None}
+    inputs["bandwidth"] = numbers[["bandwidth"]].to_numpy(float)  # to be told in Hz
     findings = []
     corrected = holm([probe.p for probe in probes.values()])
     for (name, probe), p in zip(probes.items(), corrected, strict=True):

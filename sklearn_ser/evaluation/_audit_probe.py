@@ -18,6 +18,8 @@ from sklearn_ser.metrics._clusters import uar_interval
 #: Folds, at most; fewer with fewer speakers.
 MOST_FOLDS = 10
 N_SHUFFLES = 999
+#: p of the first test, above which the second cannot change anything.
+WORTH_SHUFFLING = 0.05
 #: Least rows of a class and least speakers for a probe to say anything.
 FEWEST_OF_CLASS, FEWEST_SPEAKERS = 4, 3
 
@@ -99,8 +101,9 @@ def judge(labels, predicted, speakers, rng):
     # Of an interval that was cut off at 0 or 1 the other half counts.
     spread = max(high - uar, uar - low) / stats.t.ppf(0.975, freedom)
     p = float(stats.t.sf((uar - chance) / max(spread, 1e-9), freedom))
-    shuffled = _shuffled_p(uar, labels, predicted, speakers, classes, rng)
-    return Probe(uar, low, high, chance, max(p, shuffled))
+    if p < WORTH_SHUFFLING:
+        p = max(p, _shuffled_p(uar, labels, predicted, speakers, classes, rng))
+    return Probe(uar, low, high, chance, p)
 
 
 def _is_enough(labels, speakers):
