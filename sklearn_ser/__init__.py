@@ -39,8 +39,11 @@ _LOCATIONS = {
             "make_speech_corpus",
         ),
         "evaluation": (
+            "AuditReport",
             "EvaluationResult",
             "adversarial_robustness",
+            "audit_corpus",
+            "audit_split",
             "cross_corpus_validate",
             "noise_robustness",
             "predict_timeline",

@@ -1,4 +1,4 @@
-"""The command ``sklearn-ser``: demo, evaluate, train, predict, store."""
+"""The command ``sklearn-ser``: demo, evaluate, train, predict, audit, store."""
 
 import argparse
 import importlib
@@ -15,6 +15,7 @@ _SUBCOMMANDS = {
     "evaluate": "find out which model generalises over folders of emotional speech",
     "train": "fit a model on corpora and write it to a file",
     "predict": "label recordings with a model file",
+    "audit": "look for the flaws of a corpus that make a score on it worthless",
     "store": "look after a feature store: info, prune, verify",
 }
 

@@ -43,7 +43,7 @@ def add_corpus_arguments(parser):
         "--map",
         action="append",
         default=[],
-        type=_mapping,
+        type=mapping,
         metavar="FROM=TO",
         help="count one emotion as another, such as calm=neutral; an empty TO leaves such "
         "utterances out, an empty FROM is an empty cell",
@@ -172,7 +172,7 @@ def _named_folder(text):
     return name, folder
 
 
-def _mapping(text):
+def mapping(text):
     label, equals, target = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"expected FROM=TO, such as calm=neutral: {text!r}")

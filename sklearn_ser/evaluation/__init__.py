@@ -4,8 +4,11 @@ from sklearn_ser._lazy import lazy_attributes
 
 __all__ = [
     "PROTOCOLS",
+    "AuditReport",
     "EvaluationResult",
     "adversarial_robustness",
+    "audit_corpus",
+    "audit_split",
     "cross_corpus_validate",
     "fit_model",
     "noise_robustness",
@@ -18,6 +21,9 @@ __getattr__, __dir__ = lazy_attributes(
     {
         "PROTOCOLS": "sklearn_ser.evaluation._names",
         "adversarial_robustness": "sklearn_ser.evaluation._adversarial",
+        "AuditReport": "sklearn_ser.evaluation._audit_report",
+        "audit_corpus": "sklearn_ser.evaluation._audit_corpus",
+        "audit_split": "sklearn_ser.evaluation._audit_split",
         "EvaluationResult": "sklearn_ser.evaluation._result",
         "cross_corpus_validate": "sklearn_ser.evaluation._validate",
         "fit_model": "sklearn_ser.evaluation._model",
