@@ -156,10 +156,12 @@ def _groups(result):
 
 
 def _calibration(result):
-    if result.scores()["ece"].isna().all():
+    scores = result.scores().dropna(subset="ece")
+    if scores.empty:
         return "<p>No estimator gives probabilities.</p>"
+    with_probabilities = list(scores["estimator"].unique())
     return _figure(
-        result.plot_reliability,
+        lambda: result.plot_reliability(with_probabilities),
         "How often a prediction is right, against how sure it is said to be",
     ) + _table(result.summary("ece").reset_index(), "Expected calibration error (lower is better)")
 
