@@ -17,10 +17,12 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the two processes are all that runs at once
 
 import pandas as pd
-from _corpora import FEATURE_SETS, load_features, load_frame
+from _corpora import EMOTIONS, FEATURE_SETS, load_features, load_frame
 from _folds import run
 from _paired import summary
 from _race_entries import AUX, entries
+
+from sklearn_ser.evaluation import EvaluationResult
 
 PROTOCOLS = ("leave-one-corpus-out", "within-corpus")
 BASELINES = (
@@ -40,7 +42,7 @@ def main():
     parser.add_argument("--only", nargs="+", help="names of entries")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--n-jobs", type=int, default=2)
-    parser.add_argument("--out", help="folder for tables of predictions")
+    parser.add_argument("--out", help="folder for results and reports of each combination")
     asked = parser.parse_args()
     frame = load_frame()
     for features in asked.features:
@@ -64,8 +66,24 @@ def main():
                 )
                 show(predictions, f"{features}, scaled by {scaling}, {protocol}")
                 if asked.out:
-                    os.makedirs(asked.out, exist_ok=True)
-                    predictions.to_parquet(f"{asked.out}/{features}-{scaling}-{protocol}.parquet")
+                    report(predictions, frame, protocol, f"{asked.out}/{features}-{scaling}")
+
+
+def report(predictions, frame, protocol, folder):
+    """Keep the result, print its intervals and tests corrected for their number, write a report."""
+    known = frame[["gender", "language", "naturalness"]].astype(object)
+    result = EvaluationResult(
+        predictions.assign(failed=False),
+        labels=list(EMOTIONS),
+        protocol=protocol,
+        utterances=known.rename_axis("row"),
+    )
+    result.save(f"{folder}-{protocol}")
+    result.report(f"{folder}-{protocol}/report.html", baseline="SVM")
+    for setting in ("transductive", "single"):
+        print(f"\n{setting}, intervals over speakers and paired tests:")
+        print(result.intervals().query("setting == @setting").round(3).to_string(index=False))
+        print(result.compare("SVM", setting=setting).round(3).to_string(index=False))
 
 
 def show(predictions, title):
