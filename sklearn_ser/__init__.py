@@ -55,6 +55,7 @@ _LOCATIONS = {
             "SlidingWindows",
             "SpeakerEmbedding",
         ),
+        "inspection": ("confident_errors", "grouped_permutation_importance"),
         "metrics": (
             "concordance_cc",
             "expected_calibration_error",
