@@ -232,7 +232,7 @@ def test_cross_corpus_validate_gives_a_search_its_speakers(rows, log):
 # ------------------------------------------------------------------------------------------ Optuna
 
 
-def study_of(model, X, y, *, seed, n_trials=5):
+def study_of(model, X, y, *, seed, n_trials=3):
     """The recipe of docs/search.md: an objective over inner folds, and a seeded sampler."""
 
     def objective(trial):
