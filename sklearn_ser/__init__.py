@@ -58,6 +58,7 @@ _LOCATIONS = {
             "SlidingWindows",
             "SpeakerEmbedding",
         ),
+        "inspection": ("confident_errors", "grouped_permutation_importance"),
         "metrics": (
             "auc_score",
             "auc_scorer",

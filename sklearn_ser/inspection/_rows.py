@@ -120,22 +120,32 @@ def draw_score(ax, height, score, low, high, singles, *, filled=True, style, lab
 
 
 def legend_below(figure, axes, handles, labels):
-    """A legend under all panels: of the figure where it has a layout engine, else of the last Axes.
+    """A legend under all panels: of the figure where its layout makes room, else of the last Axes.
 
-    A layout engine makes room for it; without one it would cover something.
+    Only the constrained layout does; without it the legend stands below the labels of the Axes.
     """
-    longest = max(len(line) for label in labels for line in label.split("\n"))
-    each = LETTER * longest + 0.6
-    n_columns = int(np.clip(width_of(figure) / each, 1, len(labels)))
-    if figure.figure.get_layout_engine() is not None:
-        return figure.legend(
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+    from matplotlib.transforms import ScaledTranslation
+
+    if not isinstance(figure.figure.get_layout_engine(), ConstrainedLayoutEngine):
+        ax = axes[-1]
+        below = ax.transAxes + ScaledTranslation(0, -0.6, figure.dpi_scale_trans)
+        return ax.legend(
             handles,
             labels,
-            loc="outside lower center",
-            ncols=n_columns,
+            loc="upper left",
+            bbox_to_anchor=(0, 0),
+            bbox_transform=below,
             frameon=False,
             fontsize="small",
         )
-    return axes[-1].legend(
-        handles, labels, loc="upper left", bbox_to_anchor=(0, -0.15), frameon=False
+    longest = max(len(line) for label in labels for line in label.split("\n"))
+    each = LETTER * longest + 0.6  # inches, with the handle
+    return figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=int(np.clip(width_of(figure) / each, 1, len(labels))),
+        frameon=False,
+        fontsize="small",
     )

@@ -122,7 +122,10 @@ class UARDisplay:
         self.axes_ = make_panels(
             ax,
             in_rows(len(panels), _PANELS_A_ROW, ax=ax, size=1.3, margin=0.75 * margin),
-            size=(1.65, 1.3 + 0.22 * len(names) * len(settings)),
+            size=(
+                max(1.65, 4.5 / len(panels)),
+                1.5 + 0.22 * len(names) * len(settings),
+            ),
             what=", ".join(panels),
             margin=margin,
         )

@@ -82,14 +82,13 @@ def figure(width=6.0, height=4.0):
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def boxes(texts, figure):
-    """Where visible texts lie, in pixels."""
-    figure.draw_without_rendering()
+def boxes(texts):
+    """Where visible texts lie, in pixels, once their figure was laid out."""
     return [t.get_window_extent() for t in texts if t.get_visible() and t.get_text()]
 
 
-def assert_apart(texts, figure):
-    found = boxes(texts, figure)
+def assert_apart(texts):
+    found = boxes(texts)
     assert len(found) > 1
     for place, box in enumerate(found):
         for other in found[:place]:
@@ -157,10 +156,11 @@ def test_pairs_of_corpora_have_a_panel_each():
 @pytest.mark.parametrize(("width", "height"), [(10, 6), (3.4, 14)])
 def test_names_of_many_estimators_do_not_overlap(many, width, height):
     display = UARDisplay.from_result(many, ax=figure(width, height))
+    display.figure_.draw_without_rendering()
     for ax in display.axes_:
         if ax.get_subplotspec().is_first_col():
-            assert_apart(ax.get_yticklabels(), display.figure_)
-        assert_apart(ax.texts, display.figure_)
+            assert_apart(ax.get_yticklabels())
+        assert_apart(ax.texts)
 
 
 # ------------------------------------------------------------------------------ confusion matrices
@@ -201,13 +201,14 @@ def test_an_emotion_that_a_corpus_lacks_is_no_zero():
 def test_ten_emotions_can_be_read(width):
     labels = [f"emotion {i}" for i in range(10)]
     display = ConfusionDisplay.from_predictions(labels * 2, labels * 2, ax=figure(width, 3.4))
+    display.figure_.draw_without_rendering()
     (ax,) = display.axes_
-    assert_apart(ax.get_yticklabels(), display.figure_)
+    assert_apart(ax.get_yticklabels())
     cell = ax.get_window_extent().width / 10
-    for box in boxes(display.texts_["all"].flat, display.figure_):
+    for box in boxes(display.texts_["all"].flat):
         assert box.width <= cell
     limits = display.figure_.bbox
-    for box in boxes([ax.title, ax.xaxis.label, ax.yaxis.label], display.figure_):
+    for box in boxes([ax.title, ax.xaxis.label, ax.yaxis.label]):
         assert limits.x0 <= box.x0
         assert box.y1 <= limits.y1
         assert box.y0 >= limits.y0
@@ -323,9 +324,10 @@ def test_gaps_without_speakers_have_no_intervals(result):
 @pytest.mark.parametrize("width", [3.4, 8.0])
 def test_gaps_of_many_estimators_do_not_overlap(many, genders, width):
     display = GroupGapDisplay.from_result(many, "gender", frame=genders, ax=figure(width, 6.5))
-    assert_apart(display.ax_.get_yticklabels(), display.figure_)
+    display.figure_.draw_without_rendering()
+    assert_apart(display.ax_.get_yticklabels())
     side = display.ax_.child_axes[0].get_yticklabels()
-    assert_apart([*display.ax_.texts, *side], display.figure_)
+    assert_apart([*display.ax_.texts, *side])
 
 
 # ------------------------------------------------------------------------------------- reliability
@@ -389,9 +391,10 @@ def test_long_names_beside_the_line_do_not_overlap(ax, n):
     display = CriticalDifferenceDisplay(ranks, [names[:4], names[2:6]] if n > 2 else []).plot(
         ax=given
     )
-    assert_apart(display.names_.values(), display.figure_)
+    display.figure_.draw_without_rendering()
+    assert_apart(display.names_.values())
     limits = display.figure_.bbox
-    for box in boxes(display.names_.values(), display.figure_):
+    for box in boxes(display.names_.values()):
         assert limits.x0 <= box.x0 < box.x1 <= limits.x1
 
 

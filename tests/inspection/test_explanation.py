@@ -154,11 +154,11 @@ def speech():
     return corpus.frame[["file", "corpus", "speaker"]], corpus.frame["emotion"].to_numpy()
 
 
-def test_a_pipeline_from_audio_is_permuted_behind_its_audio_steps(speech):
+def test_a_pipeline_from_audio_is_permuted_behind_its_audio_steps(speech, tmp_path):
     X, y = speech
     X = pd.concat([X, X.iloc[:1].assign(file="nowhere.wav")], ignore_index=True)
     y = np.append(y, y[0])
-    step = OpenSmileExtractor("eGeMAPSv02", on_error="ignore")
+    step = OpenSmileExtractor("eGeMAPSv02", on_error="ignore", store=tmp_path)
     svm = SkipFailedRows(make_pipeline(GroupScaler(by="speaker"), LinearSVC(C=0.01)))
     with pytest.warns(TrainingWarning, match="1 of 17 rows of X are entirely NaN"):
         model = make_pipeline(step, svm).fit(X, y)
