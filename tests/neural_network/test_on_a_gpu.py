@@ -189,21 +189,21 @@ def test_every_encoder_with_every_task(kind, device, data, tmp_path):
     if kind == "layers":
         assert model.layer_weights_.sum() == pytest.approx(1.0)
 
-    again = pickle.loads(pickle.dumps(model))
-    assert_same(again, model, X)
+    elsewhere = pickle.loads(pickle.dumps(model))
+    assert_same(elsewhere, model, X)
     if not kind.startswith("own"):
         save_model(model, tmp_path / "model.ser")
         assert_same(load_model(tmp_path / "model.ser"), model, X)
     # Where there is no GPU: the same network, in other arithmetic.
-    elsewhere = again.set_params(device="cpu")
+    elsewhere.set_params(device="cpu")
     assert next(elsewhere.net_.module_.parameters()).device.type == "cpu"
     np.testing.assert_allclose(elsewhere.predict_proba(X), model.predict_proba(X), atol=5e-3)
 
-    before = model._weights
+    before, n_epochs = model._weights, model.n_iter_
     for goes_on in (model, elsewhere):
         goes_on.partial_fit(X, data["y"], aux=data["aux"])
         goes_on.partial_fit(X, data["y"], aux=data["aux"])
-        assert len(goes_on.history_) == len(again.history_) + 2
+        assert len(goes_on.history_) == n_epochs + 2
     assert model._weights != before
     assert_answers(model, X, device)
 
