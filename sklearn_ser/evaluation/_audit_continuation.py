@@ -25,6 +25,7 @@ N_RIVALS, N_CONTROLS, MOST_PAIRS = 500, 20_000, 2_000_000
 FALSE_DISCOVERY = 0.05
 #: Of the test that pairs are like the controls; and the least number of junctions found.
 SIGNIFICANT, FEWEST = 1e-4, 3
+FEWEST_CONTROLS = 100
 #: Ranks at which pairs and controls are compared.
 _THRESHOLDS = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2)
 
@@ -109,8 +110,12 @@ def find_continuations(facts, names, speakers, excluded, rng):
     pairs = edges.of_one_speaker(speakers, excluded)
     if not FEWEST <= len(pairs) <= MOST_PAIRS:
         return Continuations([], len(following))
-    # Nearly all of these are chance: only what no control reaches is left.
-    found, chance = _above_chance(pairs, edges, edges.with_inner(speakers, rng))
+    # Nearly all of these are chance.
+    controls = [edges.with_inner(speakers, rng), edges.of_two_speakers(speakers, rng)]
+    found, chance = _above_chance(pairs, edges, *controls)
+    # No end goes on in two starts: where pairs share their ends, something else is alike.
+    if min(len({i for i, _ in found}), len({j for _, j in found})) < 0.9 * len(found):
+        found = []
     return Continuations(found, len(pairs), chance, by_name=False)
 
 
@@ -191,6 +196,16 @@ class _AllEdges:
                         found.append((e, s))
         return list(dict.fromkeys(found))[: 2 * N_CONTROLS]
 
+    def of_two_speakers(self, speakers, rng):
+        """Places of pairs of real edges that cannot belong together."""
+        ends = rng.integers(0, self.n_real_ends, N_CONTROLS)
+        starts = rng.integers(0, self.n_real_starts, N_CONTROLS)
+        return [
+            (e, s)
+            for e, s in dict.fromkeys(zip(ends.tolist(), starts.tolist(), strict=True))
+            if speakers[self.ends[e]] != speakers[self.starts[s]]
+        ]
+
     def ranks(self, places):
         """Product of a pair's rank among rival starts and among rival ends, each from 0 to 1."""
         places = np.asarray(places)
@@ -226,16 +241,19 @@ class _AllEdges:
         return self._sorted[key]
 
 
-def _above_chance(pairs, edges, controls):
+def _above_chance(pairs, edges, *controls):
     """Pairs that rank higher than nearly all controls, and how many of these rank as high."""
-    if len(pairs) < FEWEST or len(controls) < 100:
+    controls = [places for places in controls if len(places) >= FEWEST_CONTROLS]
+    if len(pairs) < FEWEST or not controls:
         return [], np.nan
     ranks = edges.ranks(edges.places(pairs))
-    ours, others = np.sort(ranks), np.sort(edges.ranks(controls))
+    ours, others = np.sort(ranks), [np.sort(edges.ranks(places)) for places in controls]
     best = None
     for limit in _THRESHOLDS:
         n_found = int(np.searchsorted(ours, limit, side="right"))
-        chance = (np.searchsorted(others, limit, side="right") + 1) / (len(others) + 1)
+        chance = max(
+            (np.searchsorted(other, limit, side="right") + 1) / (len(other) + 1) for other in others
+        )
         p = stats.binom.sf(n_found - 1, len(ours), chance) * len(_THRESHOLDS)
         few_false = chance * len(ours) <= FALSE_DISCOVERY * n_found
         if n_found >= FEWEST and p < SIGNIFICANT and few_false:
