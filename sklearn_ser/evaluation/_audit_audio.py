@@ -54,6 +54,8 @@ class AudioFacts:
         Fingerprint; 0 where there is no sound.
     start, end : tuple or None
         See :func:`~sklearn_ser.evaluation._audit_junction.edges`.
+    inner_start, inner_end : tuple or None
+        The same, had the file been cut in the middle.
     error : str or None
         Why the audio cannot be used; all else is empty then.
     """
@@ -64,6 +66,8 @@ class AudioFacts:
     codes: np.ndarray | None = None
     start: tuple | None = None
     end: tuple | None = None
+    inner_start: tuple | None = None
+    inner_end: tuple | None = None
     error: str | None = None
 
 
@@ -138,7 +142,11 @@ def describe(cell, start=math.nan, end=math.nan):
             low = soxr.resample(signal, rate, LOW_RATE, quality="HQ")
         facts.codes = fingerprint(low)
         numbers["pitch"] = median_pitch(low, LOW_RATE)
-        facts.start, facts.end = edges(signal, rate, numbers["speech_level"])
+        speech = numbers["speech_level"]
+        facts.start, facts.end = edges(signal, rate, speech)
+        middle = len(signal) // 2
+        facts.inner_start, _ = edges(signal[middle:], rate, speech)
+        _, facts.inner_end = edges(signal[:middle], rate, speech)
     return facts
 
 

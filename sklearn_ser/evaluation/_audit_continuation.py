@@ -1,27 +1,55 @@
 """Files that continue in another file: one recording, cut.
 
-A single junction seldom proves that two files belong together, but many do: of neighbours in
-the order of names, each pair's score is ranked among those of the same end with other starts and
-of the same start with other ends, and the product of the two ranks is compared with that of
-pairs that are no neighbours. Such ranks need no assumption on what speech is like.
+A single junction seldom proves that two files belong together, but many do. Each pair's score is
+ranked among those of the same end with other starts and of the same start with other ends, and
+the product of the two ranks is compared with that of pairs that cannot belong together. Such
+ranks need no assumption on what speech is like. Neighbours in the order of names are looked at
+first, then, if nothing is found, all pairs of one speaker.
+
+Rivals and controls are other files' ends and starts, and those that files would have had they been
+cut in the middle: there are enough of these, and they lie in speech as well.
 """
 
 import re
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from scipy import stats
 
-from sklearn_ser.evaluation._audit_junction import VIEWS, pair_scores, scores
+from sklearn_ser.evaluation._audit_junction import VIEWS, Edges
 
-#: Files that each junction is ranked among, and pairs that are no neighbours.
-N_RIVALS, N_CONTROLS = 500, 20_000
+#: Files that each junction is ranked among; control pairs; pairs of one speaker at most.
+N_RIVALS, N_CONTROLS, MOST_PAIRS = 500, 20_000, 2_000_000
 #: A pair counts as found where this part of those found can be chance.
 FALSE_DISCOVERY = 0.05
-#: Of the test that neighbours are like other pairs; and the least number of junctions found.
+#: Of the test that pairs are like the controls; and the least number of junctions found.
 SIGNIFICANT, FEWEST = 1e-4, 3
-#: Ranks at which neighbours and others are compared.
-_THRESHOLDS = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2)
+FEWEST_CONTROLS = 100
+#: Ranks at which pairs and controls are compared.
+_THRESHOLDS = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2)
+
+
+@dataclass
+class Continuations:
+    """What was found.
+
+    Attributes
+    ----------
+    pairs : list of (int, int)
+        Rows: the first goes on in the second.
+    n_tested : int
+        Pairs that were looked at: those of which neither edge is silence.
+    chance : float
+        Part of the controls that ranks as high as those found.
+    by_name : bool
+        Whether they follow each other in the order of names.
+    """
+
+    pairs: list
+    n_tested: int
+    chance: float = np.nan
+    by_name: bool = True
 
 
 def natural_key(text):
@@ -52,104 +80,190 @@ def neighbours(names, groups):
     return [(i, j) for i, j in pairwise(order) if groups[i] == groups[j]]
 
 
-def continuing(ends, starts, pairs, groups, rng):
-    """Which of these pairs of rows are one recording that was cut.
+def find_continuations(facts, names, speakers, excluded, rng):
+    """Find files that go on in another file of the same speaker.
 
     Parameters
     ----------
-    ends, starts : list of (tuple or None)
-        Of :func:`~sklearn_ser.evaluation._audit_junction.edges`, by row.
-    pairs : list of (int, int)
-        The first may continue in the second.
-    groups : sequence of shape (n_rows,)
+    facts : list of AudioFacts
+    names : list of str
+        Of the files; rows without names follow each other as they come.
+    speakers : list of str
+    excluded : set of (int, int)
+        Pairs that are copies or overlap.
     rng : numpy.random.Generator
 
     Returns
     -------
-    found : list of (int, int)
-    n_testable : int
-        Pairs of which neither edge is silence.
-    control : float
-        Part of other pairs that ranks as high as those found.
+    Continuations
     """
-    has_end = [row for row, end in enumerate(ends) if end is not None]
-    has_start = [row for row, start in enumerate(starts) if start is not None]
-    testable = [(i, j) for i, j in pairs if ends[i] is not None and starts[j] is not None]
-    if len(testable) < FEWEST or len(has_end) < 20 or len(has_start) < 20:
-        return [], len(testable), np.nan
-    controls = _controls(has_end, has_start, set(pairs), groups, rng)
-    tested = np.array(testable + controls)
-    ranks = _ranks(ends, starts, tested, has_end, has_start, rng)
-    ours, others = np.sort(ranks[: len(testable)]), np.sort(ranks[len(testable) :])
+    edges = _AllEdges(facts, rng)
+    following = [pair for pair in neighbours(names, speakers) if edges.can_meet(*pair)]
+    following = [pair for pair in following if pair not in excluded]
+    if not edges.n_real_ends or not edges.n_real_starts or len(edges.ends) < 20:
+        return Continuations([], 0)
+    near = set(following) | {(j, i) for i, j in following} | excluded
+    controls = edges.controls(speakers, near, rng)
+    found, chance = _above_chance(following, edges, controls)
+    if found:
+        return Continuations(found, len(following), chance)
+    pairs = edges.of_one_speaker(speakers, excluded)
+    if not FEWEST <= len(pairs) <= MOST_PAIRS:
+        return Continuations([], len(following))
+    # Nearly all of these are chance.
+    controls = [edges.with_inner(speakers, rng), edges.of_two_speakers(speakers, rng)]
+    found, chance = _above_chance(pairs, edges, *controls)
+    # No end goes on in two starts: where pairs share their ends, something else is alike.
+    if min(len({i for i, _ in found}), len({j for _, j in found})) < 0.9 * len(found):
+        found = []
+    return Continuations(found, len(pairs), chance, by_name=False)
+
+
+class _AllEdges:
+    """Real and inner ends and starts, and how each ranks among rivals.
+
+    Attributes
+    ----------
+    ends, starts : list of int
+        The row of each; first those of the real ones.
+    """
+
+    def __init__(self, facts, rng):
+        kinds = {}
+        for kind in ("end", "start"):
+            real = [row for row, fact in enumerate(facts) if getattr(fact, kind) is not None]
+            inner = [
+                row for row, fact in enumerate(facts) if getattr(fact, f"inner_{kind}") is not None
+            ]
+            stack = [getattr(facts[row], kind) for row in real]
+            stack += [getattr(facts[row], f"inner_{kind}") for row in inner]
+            kinds[kind] = (real + inner, len(real), Edges(stack) if stack else None)
+        self.ends, self.n_real_ends, self._end_stack = kinds["end"]
+        self.starts, self.n_real_starts, self._start_stack = kinds["start"]
+        self._place_of_end = {row: k for k, row in enumerate(self.ends[: self.n_real_ends])}
+        self._place_of_start = {row: k for k, row in enumerate(self.starts[: self.n_real_starts])}
+        self._rival_starts = _sample(len(self.starts), rng)
+        self._rival_ends = _sample(len(self.ends), rng)
+        self._sorted = {}
+
+    def can_meet(self, i, j):
+        """Whether row i has an end and row j a start that is no silence."""
+        return i in self._place_of_end and j in self._place_of_start
+
+    def places(self, pairs):
+        """From rows to places of real ends and starts."""
+        return [(self._place_of_end[i], self._place_of_start[j]) for i, j in pairs]
+
+    def of_one_speaker(self, speakers, excluded):
+        """All pairs of rows of one speaker, or [] where these are too many."""
+        by_speaker = {}
+        for row in self._place_of_start:
+            by_speaker.setdefault(speakers[row], []).append(row)
+        n_pairs = sum(len(by_speaker.get(speakers[row], ())) for row in self._place_of_end)
+        if n_pairs > MOST_PAIRS:
+            return []
+        return [
+            (i, j)
+            for i in self._place_of_end
+            for j in by_speaker.get(speakers[i], ())
+            if i != j and (i, j) not in excluded
+        ]
+
+    def controls(self, speakers, excluded, rng):
+        """Places of pairs that are no neighbours: of one speaker, and others if these are few."""
+        within = self.of_one_speaker(speakers, excluded)
+        if len(within) > N_CONTROLS:
+            within = [within[k] for k in rng.choice(len(within), N_CONTROLS, replace=False)]
+        places = self.places(within)
+        return places if len(places) >= 1000 else places + self.with_inner(speakers, rng)
+
+    def with_inner(self, speakers, rng):
+        """Places of pairs of one speaker of which one edge is real and one inner.
+
+        Pairs of any two speakers are added where these are few.
+        """
+        found = []
+        for same in (True, False):
+            for _ in range(20):
+                if len(found) >= N_CONTROLS // (1 if same else 10):
+                    break
+                ends = rng.integers(0, len(self.ends), N_CONTROLS)
+                starts = rng.integers(0, len(self.starts), N_CONTROLS)
+                one_real = (ends < self.n_real_ends) != (starts < self.n_real_starts)
+                for e, s in zip(ends[one_real].tolist(), starts[one_real].tolist(), strict=True):
+                    i, j = self.ends[e], self.starts[s]
+                    if i != j and (not same or speakers[i] == speakers[j]):
+                        found.append((e, s))
+        return list(dict.fromkeys(found))[: 2 * N_CONTROLS]
+
+    def of_two_speakers(self, speakers, rng):
+        """Places of pairs of real edges that cannot belong together."""
+        ends = rng.integers(0, self.n_real_ends, N_CONTROLS)
+        starts = rng.integers(0, self.n_real_starts, N_CONTROLS)
+        return [
+            (e, s)
+            for e, s in dict.fromkeys(zip(ends.tolist(), starts.tolist(), strict=True))
+            if speakers[self.ends[e]] != speakers[self.starts[s]]
+        ]
+
+    def ranks(self, places):
+        """Product of a pair's rank among rival starts and among rival ends, each from 0 to 1."""
+        places = np.asarray(places)
+        best = np.full(len(places), np.inf)
+        order = np.argsort(places[:, 0], kind="stable")
+        bounds = np.flatnonzero(np.diff(places[order, 0], prepend=-1))
+        for view in range(len(VIEWS)):
+            for part in np.split(order, bounds[1:]):
+                end, starts = int(places[part[0], 0]), places[part, 1]
+                score = self._end_stack.scores(end, self._start_stack, starts, view)
+                rivals = self._rivals("end", end, view)
+                first = 1 + len(rivals) - np.searchsorted(rivals, score)
+                # Most pairs lose here, and need not be ranked among ends.
+                product = first / (1 + len(rivals))
+                for k in np.flatnonzero(product <= 0.1):
+                    others = self._rivals("start", int(starts[k]), view)
+                    better = 1 + len(others) - np.searchsorted(others, score[k])
+                    product[k] *= better / (1 + len(others))
+                best[part] = np.minimum(best[part], product)
+        return len(VIEWS) * best
+
+    def _rivals(self, kind, place, view):
+        """Sorted scores of an end with all rival starts, or of a start with all rival ends."""
+        key = (kind, place, view)
+        if key not in self._sorted:
+            rows = (self.ends, self.starts) if kind == "end" else (self.starts, self.ends)
+            stacks = (self._end_stack, self._start_stack)
+            mine, theirs = stacks if kind == "end" else stacks[::-1]
+            rivals = self._rival_starts if kind == "end" else self._rival_ends
+            # No file is a rival of itself.
+            rivals = rivals[np.asarray(rows[1])[rivals] != rows[0][place]]
+            self._sorted[key] = np.sort(mine.scores(place, theirs, rivals, view))
+        return self._sorted[key]
+
+
+def _above_chance(pairs, edges, *controls):
+    """Pairs that rank higher than nearly all controls, and how many of these rank as high."""
+    controls = [places for places in controls if len(places) >= FEWEST_CONTROLS]
+    if len(pairs) < FEWEST or not controls:
+        return [], np.nan
+    ranks = edges.ranks(edges.places(pairs))
+    ours, others = np.sort(ranks), [np.sort(edges.ranks(places)) for places in controls]
     best = None
     for limit in _THRESHOLDS:
         n_found = int(np.searchsorted(ours, limit, side="right"))
-        chance = (np.searchsorted(others, limit, side="right") + 1) / (len(others) + 1)
+        chance = max(
+            (np.searchsorted(other, limit, side="right") + 1) / (len(other) + 1) for other in others
+        )
         p = stats.binom.sf(n_found - 1, len(ours), chance) * len(_THRESHOLDS)
         few_false = chance * len(ours) <= FALSE_DISCOVERY * n_found
         if n_found >= FEWEST and p < SIGNIFICANT and few_false:
-            best = (limit, chance)
+            best = (limit, float(chance))
     if best is None:
-        return [], len(testable), np.nan
-    limit, chance = best
-    found = [pair for pair, rank in zip(testable, ranks, strict=False) if rank <= limit]
-    return found, len(testable), float(chance)
+        return [], np.nan
+    return [pair for pair, rank in zip(pairs, ranks, strict=True) if rank <= best[0]], best[1]
 
 
-def _controls(has_end, has_start, excluded, groups, rng):
-    """Pairs of rows that are no neighbours, of one group as far as there are enough."""
-    by_group = {}
-    for row in has_start:
-        by_group.setdefault(groups[row], []).append(row)
-    within = []
-    for i in has_end:
-        rows = by_group.get(groups[i], ())
-        if len(rows) > 200:
-            rows = rng.choice(rows, 200, replace=False).tolist()
-        within += [(i, j) for j in rows if j != i and (i, j) not in excluded]
-    if len(within) > N_CONTROLS:
-        within = [within[k] for k in rng.choice(len(within), N_CONTROLS, replace=False)]
-    if len(within) < 1000:
-        ends, starts = rng.choice(has_end, N_CONTROLS), rng.choice(has_start, N_CONTROLS)
-        within += [
-            (i, j)
-            for i, j in set(zip(ends.tolist(), starts.tolist(), strict=True))
-            if i != j and (i, j) not in excluded
-        ]
-    return within
-
-
-def _ranks(ends, starts, pairs, has_end, has_start, rng):
-    """Product of a pair's rank among rival starts and among rival ends, each from 0 to 1."""
-    rival_starts = _sample(has_start, rng)
-    rival_ends = _sample(has_end, rng)
-    products = []
-    for view in range(len(VIEWS)):
-        score = pair_scores(ends, starts, pairs, view)
-        by_start = scores([ends[i] for i in has_end], [starts[j] for j in rival_starts], view)
-        by_end = scores([ends[i] for i in rival_ends], [starts[j] for j in has_start], view)
-        place_of_end = {row: k for k, row in enumerate(has_end)}
-        place_of_start = {row: k for k, row in enumerate(has_start)}
-        # No file is a rival of itself.
-        for k, row in enumerate(rival_starts):
-            if row in place_of_end:
-                by_start[place_of_end[row], k] = -np.inf
-        for k, row in enumerate(rival_ends):
-            if row in place_of_start:
-                by_end[k, place_of_start[row]] = -np.inf
-        by_start, by_end = np.sort(by_start, axis=1), np.sort(by_end, axis=0)
-        product = np.empty(len(pairs))
-        for k, (i, j) in enumerate(pairs):
-            row = by_start[place_of_end[i]]
-            column = by_end[:, place_of_start[j]]
-            better = len(row) - np.searchsorted(row, score[k], side="right")
-            later = len(column) - np.searchsorted(column, score[k], side="right")
-            product[k] = (1 + better) / (1 + len(row)) * (1 + later) / (1 + len(column))
-        products.append(product)
-    return len(VIEWS) * np.minimum.reduce(products)
-
-
-def _sample(rows, rng):
-    if len(rows) <= N_RIVALS:
-        return list(rows)
-    return sorted(rng.choice(rows, N_RIVALS, replace=False).tolist())
+def _sample(count, rng):
+    if count <= N_RIVALS:
+        return np.arange(count)
+    return np.sort(rng.choice(count, N_RIVALS, replace=False))

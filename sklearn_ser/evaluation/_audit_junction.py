@@ -135,53 +135,47 @@ def _log_density(square, log_determinant):
     return -(FREEDOM + n) / 2 * np.log1p(square / FREEDOM) - log_determinant / 2
 
 
-def scores(ends, starts, view):
-    """Score of every end with every start.
+class Edges:
+    """Ends, or starts, of many utterances, stacked.
 
     Parameters
     ----------
-    ends, starts : list of tuple
+    edges : list of tuple
         Of :func:`edges`.
-    view : int
-        Which of `VIEWS`.
-
-    Returns
-    -------
-    ndarray of shape (n_ends, n_starts)
     """
-    return _one_way(ends, starts, view) + _one_way(starts, ends, view).T
 
+    def __init__(self, edges):
+        self.views = [
+            tuple(np.stack([edge[view][part] for edge in edges]) for part in range(5))
+            for view in range(len(VIEWS))
+        ]
 
-def _one_way(known, sought, view):
-    edge = np.stack([s[view][3] for s in sought])
-    own = np.array([s[view][4] for s in sought])
-    found = np.empty((len(known), len(sought)), dtype=np.float32)
-    for k, side in enumerate(known):
-        predicted, whitening, log_determinant = side[view][:3]
-        square = np.square((edge - predicted) @ whitening.T).sum(axis=1)
-        found[k] = _log_density(square, log_determinant) - own
-    return found
+    def scores(self, place, others, places, view):
+        """Score of one of these with many of the other kind.
 
+        Parameters
+        ----------
+        place : int
+            Of the one, here.
+        others : Edges
+            Starts, where these are ends, and the reverse.
+        places : ndarray of int of shape (n_places,)
+        view : int
+            Which of `VIEWS`.
 
-def pair_scores(ends, starts, pairs, view):
-    """Score of each of many pairs.
-
-    Parameters
-    ----------
-    ends, starts : list of (tuple or None)
-    pairs : ndarray of int of shape (n_pairs, 2)
-        Position in `ends` and in `starts`.
-    view : int
-
-    Returns
-    -------
-    ndarray of shape (n_pairs,)
-    """
-    found = np.zeros(len(pairs), dtype=np.float32)
-    for known, sought, columns in ((ends, starts, (0, 1)), (starts, ends, (1, 0))):
-        for k, pair in enumerate(pairs):
-            predicted, whitening, log_determinant = known[pair[columns[0]]][view][:3]
-            edge, own = sought[pair[columns[1]]][view][3:]
-            square = np.square(whitening @ (edge - predicted)).sum()
-            found[k] += _log_density(square, log_determinant) - own
-    return found
+        Returns
+        -------
+        ndarray of shape (n_places,)
+        """
+        predicted, whitening, log_determinant, edge, own = (
+            part[place] for part in self.views[view]
+        )
+        of_others = [part[places] for part in others.views[view]]
+        there = np.square((of_others[3] - predicted) @ whitening.T).sum(axis=1)
+        back = np.einsum("kij,kj->ki", of_others[1], edge - of_others[0])
+        return (
+            _log_density(there, log_determinant)
+            - of_others[4]
+            + _log_density(np.square(back).sum(axis=1), of_others[2])
+            - own
+        )

@@ -6,7 +6,11 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.evaluation._audit_audio import read_low
-from sklearn_ser.evaluation._audit_continuation import FALSE_DISCOVERY, continuing, neighbours
+from sklearn_ser.evaluation._audit_continuation import (
+    FALSE_DISCOVERY,
+    Continuations,
+    find_continuations,
+)
 from sklearn_ser.evaluation._audit_fingerprint import SAME_RECORDING, candidates, compare
 from sklearn_ser.evaluation._audit_report import Finding, name_row, plural
 from sklearn_ser.exceptions import AudioError
@@ -24,17 +28,11 @@ class Pairs:
     ----------
     table : DataFrame
         `first`, `second`, `kind` (of `KINDS`), `shared` (seconds), `gain` (dB).
-    n_testable : int
-        Neighbours by name whose junction is not in silence.
-    n_neighbours : int
-    chance : float
-        Part of pairs that are no neighbours that look like continuations.
+    continuations : Continuations
     """
 
     table: pd.DataFrame
-    n_testable: int
-    n_neighbours: int
-    chance: float
+    continuations: Continuations
 
 
 def find_pairs(frame, facts, rng, audio="file"):
@@ -57,13 +55,10 @@ def find_pairs(frame, facts, rng, audio="file"):
     shared = {(i, j) for i, j, *_ in rows} | {(j, i) for i, j, *_ in rows}
     names = [cell if isinstance(cell, str) else "" for cell in frame[audio].to_numpy(dtype=object)]
     speakers = frame["speaker"].astype(str).tolist() if "speaker" in frame else [""] * len(frame)
-    following = [pair for pair in neighbours(names, speakers) if pair not in shared]
-    found, n_testable, chance = continuing(
-        [fact.end for fact in facts], [fact.start for fact in facts], following, speakers, rng
-    )
-    rows += [(i, j, "continuation", np.nan, np.nan) for i, j in found]
+    found = find_continuations(facts, names, speakers, shared, rng)
+    rows += [(i, j, "continuation", np.nan, np.nan) for i, j in found.pairs]
     table = pd.DataFrame(rows, columns=["first", "second", "kind", "shared", "gain"])
-    return Pairs(table, n_testable, len(following), chance)
+    return Pairs(table, found)
 
 
 def _exact(facts):
@@ -170,12 +165,15 @@ def _differences(frame, table, y):
 def _describe_continuations(frame, pairs, table, rows, corpus, y):
     i, j = table["first"].iloc[0], table["second"].iloc[0]
     kept = _kept_together(frame, table)
+    found = pairs.continuations
+    where = "the next one by name" if found.by_name else "another"
     text = (
-        f"the sound of {len(table)} files goes on in the next one by name, such as "
-        f"{name_row(frame, i)} in {name_row(frame, j)}: of {pairs.n_testable} such neighbours that "
-        f"do not meet in silence {len(table) / pairs.n_testable:.0%} fit together, of other pairs "
-        f"{pairs.chance:.1%}. They are recordings cut into pieces, and there are likely more where "
-        f"the cut lies in a pause{_differences(frame, table, y)}. "
+        f"the sound of {plural(len(table), 'file')} goes on in {where}, such as "
+        f"{name_row(frame, i)} in {name_row(frame, j)}: of {found.n_tested} "
+        f"{'neighbours' if found.by_name else 'pairs'} that do not meet in silence "
+        f"{len(table) / found.n_tested:.2%} fit together, of comparable pairs {found.chance:.2%}. "
+        f"They are recordings cut into pieces, and there are likely more where the cut lies in a "
+        f"pause{_differences(frame, table, y)}. "
     )
     if kept >= (1 - FALSE_DISCOVERY) * len(table):  # those that are not may be chance
         text += (

@@ -1,0 +1,398 @@
+"""The audit of corpora: each flaw, planted alone, gives its finding and no other."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import soxr
+
+from sklearn_ser import audit_corpus, concat_corpora, load_corpus, make_speech_corpus
+from sklearn_ser.exceptions import MetadataError
+
+RATE = 16000
+
+
+@pytest.fixture(scope="module")
+def clean():
+    """A corpus without a flaw."""
+    return make_speech_corpus(n_speakers=8, n_utterances=1, random_state=0).frame
+
+
+@pytest.fixture(scope="module")
+def larger():
+    """The same, with two sentences."""
+    return make_speech_corpus(n_speakers=8, n_utterances=2, random_state=0).frame
+
+
+def changed(frame, change, rows=None):
+    """A frame whose signals (of some rows) are `change(signal, row)`: an array, or with a rate."""
+    cells = list(frame["file"])
+    for k in range(len(frame)) if rows is None else rows:
+        made = change(cells[k][0].copy(), frame.iloc[k])
+        cells[k] = made if isinstance(made, tuple) else (np.float32(made), RATE)
+    return frame.assign(file=pd.Series(cells, index=frame.index, dtype=object))
+
+
+def found(report):
+    return [(row.flaw, row.severity) for row in report.findings.itertuples()]
+
+
+def with_emotion(emotion, change):
+    return lambda signal, row: change(signal) if row["emotion"] == emotion else signal
+
+
+def test_clean_speech_gives_no_finding(larger):
+    report = audit_corpus(larger)
+    assert str(report) == "Audit of 64 utterances of 8 speakers (synthetic): no finding."
+    assert report.ok
+    assert not report.has_errors
+    assert len(report) == 0
+    assert list(report.findings) == ["flaw", "severity", "corpus", "evidence", "n_rows", "rows"]
+    assert report.not_checked == []
+    assert len(report.pairs) == 0
+    assert "<table>" not in report._repr_html_()
+
+
+# Copies
+
+
+@pytest.mark.parametrize(
+    ("change", "flaw"),
+    [
+        pytest.param(lambda x: x, "exact duplicate", id="copy"),
+        pytest.param(lambda x: 0.3 * x, "near duplicate", id="gain"),
+        pytest.param(lambda x: -x, "near duplicate", id="polarity"),
+        pytest.param(lambda x: (soxr.resample(x, RATE, 22050), 22050), "near duplicate", id="rate"),
+        pytest.param(lambda x: x[1001:-1500], "near duplicate", id="trimmed"),
+        pytest.param(
+            lambda x: np.concatenate([np.zeros(3000), x, np.zeros(99)]), "near duplicate", id="pad"
+        ),
+        pytest.param(
+            lambda x: np.concatenate([x[len(x) // 2 :], x[: len(x) // 4][::-1]]),
+            "overlapping recordings",
+            id="overlap",
+        ),
+    ],
+)
+def test_copies(clean, change, flaw):
+    source = clean["file"][3][0]
+    report = audit_corpus(changed(clean, lambda *_: change(source), rows=[20]))
+    assert found(report) == [(flaw, "error")]
+    assert report.findings["rows"][0] == [3, 20]
+    # Row 20 is of another speaker.
+    assert "with two values of 'speaker'" in report.findings["evidence"][0]
+
+
+def test_copies_across_corpora():
+    one, two = (
+        make_speech_corpus(n_speakers=8, n_utterances=1, name=name, random_state=0)
+        for name in ("one", "two")
+    )
+    two.frame.at[7, "file"] = (0.5 * one.frame["file"][9][0][200:], RATE)
+    report = audit_corpus(concat_corpora([one, two]))
+    assert found(report) == [("near duplicate", "error")]
+    assert report.findings["corpus"][0] == ""
+    assert report.findings["rows"][0] == [9, 39]
+    evidence = report.findings["evidence"][0]
+    assert evidence.startswith(
+        "1 pair of one recording (other level, rate or coding, trimmed or padded), such as row 9 "
+        "and row 39 share "
+    )
+    assert " s at -6.0 dB (1 with two values of 'speaker', " in evidence
+    assert evidence.endswith(
+        "1 with two values of 'corpus'): keep one of each, or all on one side of a split."
+    )
+
+
+def cut(frame, part=1.0):
+    """Utterances cut in two in the middle, as rows that follow each other."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for row in frame.to_dict("records"):
+        signal = row["file"][0]
+        middle = int(len(signal) * rng.uniform(0.35, 0.65))
+        pieces = (signal[:middle], signal[middle:]) if rng.random() < part else (signal,)
+        rows += [row | {"file": (piece, RATE)} for piece in pieces]
+    return pd.DataFrame(rows)
+
+
+def test_recordings_that_go_on_in_the_next_file(larger):
+    pieces = cut(larger)
+    report = audit_corpus(pieces)
+    assert found(report) == [("continuing recordings", "error")]
+    pairs = report.pairs
+    assert len(pairs) > 50
+    assert set(pairs["kind"]) == {"continuation"}
+    right = (pairs["second"] == pairs["first"] + 1) & (pairs["first"] % 2 == 0)
+    assert right.mean() >= 0.95
+    evidence = report.findings["evidence"][0]
+    assert "files goes on in the next one by name, such as row 0 in row 1: of " in evidence
+    assert evidence.endswith("Give all pieces of a recording the same id in a column 'recording'.")
+
+    pieces["recording"] = [f"r{k // 2}" for k in range(len(pieces))]
+    report = audit_corpus(pieces)
+    assert found(report) == [("continuing recordings", "warning")]
+    assert report.findings["evidence"][0].endswith("together: use a splitter that heeds it.")
+
+
+def test_cut_recordings_are_found_whatever_their_order(larger):
+    pieces = cut(larger, part=0.2)
+    assert found(audit_corpus(pieces)) == [("continuing recordings", "error")]
+    shuffled = pieces.assign(place=range(len(pieces))).sample(frac=1.0, random_state=0)
+    report = audit_corpus(shuffled)
+    assert found(report) == [("continuing recordings", "error")]
+    assert "goes on in another, such as" in report.findings["evidence"][0]
+    place = shuffled["place"].to_numpy()
+    assert (place[report.pairs["second"]] == place[report.pairs["first"]] + 1).mean() > 0.7
+
+
+# What tells the label
+
+
+def noise(n_samples):
+    return np.random.default_rng(n_samples).standard_normal(n_samples)
+
+
+LENGTHS = {"anger": 11000, "happiness": 11500, "neutral": 12000, "sadness": 12500}
+#: The nuisance, the change that plants it, severity, and what may come with it.
+NUISANCES = {
+    "digital silence": (
+        with_emotion("anger", lambda x: np.append(x, np.zeros(800))), "warning", (),
+    ),
+    "silence at the ends": (
+        with_emotion("anger", lambda x: np.append(1e-4 * noise(7000 + len(x) % 2000), x)),
+        "error",
+        ("label by noise floor",),
+    ),
+    "noise floor": (
+        with_emotion("neutral", lambda x: x + 10 ** (-45 / 20) * noise(len(x))), "warning", (),
+    ),
+    "overall level": (
+        lambda x, row: 0.3 * (1 + 3 * (row["emotion"] == "anger")) * x,
+        "warning",
+        ("label by noise floor",),
+    ),
+    "recording length": (
+        lambda x, row: x[: LENGTHS[row["emotion"]]], "error", (),
+    ),
+    "sampling rate": (
+        with_emotion("anger", lambda x: (soxr.resample(x, RATE, 11025), 11025)), "warning", (),
+    ),
+    "bandwidth": (
+        with_emotion("anger", lambda x: soxr.resample(soxr.resample(x, RATE, 8000), 8000, RATE)),
+        "warning",
+        (),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("nuisance", NUISANCES)
+def test_labels_told_by_what_is_no_speech(larger, nuisance):
+    change, severity, also = NUISANCES[nuisance]
+    report = audit_corpus(changed(larger, change))
+    flaws = dict(found(report))
+    assert flaws.pop(f"label by {nuisance}") == severity
+    assert set(flaws) <= set(also)
+    row = report.findings.set_index("flaw").loc[f"label by {nuisance}"]
+    assert row["n_rows"] == 64
+    assert row["evidence"].startswith("a small tree that sees nothing but ")
+    assert "; chance 0.25)" in row["evidence"]
+
+
+def test_label_told_by_file_format(clean, tmp_path):
+    files = []
+    for number, row in enumerate(clean.itertuples()):
+        suffix = "flac" if row.emotion == "anger" else "wav"
+        files.append(str(tmp_path / f"{number}.{suffix}"))
+        soundfile.write(files[-1], *row.file)
+    report = audit_corpus(clean.assign(file=pd.Series(files, dtype=object)))
+    assert found(report) == [("label by file format", "warning")]
+
+
+def test_a_nuisance_of_speakers_is_none_of_labels(larger):
+    def by_speaker(x, row):
+        return np.append(x, np.zeros(500 * int(row["speaker"][-1])))
+
+    assert found(audit_corpus(changed(larger, by_speaker))) == []
+
+
+def test_label_told_by_sentence(larger):
+    report = audit_corpus(larger.assign(text="t" + larger["emotion"]))
+    assert found(report) == [("label by sentence", "error")]
+
+
+def test_label_told_by_speaker(larger):
+    emotions = sorted(set(larger["emotion"]))
+    own = [emotions[int(speaker[-1]) % 4] for speaker in larger["speaker"]]
+    report = audit_corpus(larger[larger["emotion"] == own])
+    assert found(report) == [("label by speaker", "error")]
+    assert report.findings["evidence"][0] == (
+        "8 of 8 speakers have one label only: who speaks nearly tells the label. Only "
+        "speaker-disjoint splits mean anything, and scaling by speaker removes the label."
+    )
+
+
+def test_label_told_by_sex(larger):
+    high = larger["emotion"].isin(["anger", "neutral"])
+    report = audit_corpus(larger[high == (larger["gender"] == "female")], audio=None)
+    assert found(report) == [("sex confounded with label", "error")]
+    assert report.findings["evidence"][0].startswith(
+        "the part of female speech differs by label (anger 100%, happiness 0%, neutral 100%, "
+        "sadness 0%; Cramer's V 1.00)"
+    )
+
+
+def test_several_corpora():
+    settings = {"n_speakers": 8, "n_utterances": 1, "random_state": 0}
+    acted = make_speech_corpus(name="stage", **settings)
+    natural = make_speech_corpus(
+        name="street", naturalness="natural", emotions=("anger", "neutral", "calm"), **settings
+    )
+    report = audit_corpus(concat_corpora([acted, natural]), audio=None)
+    assert found(report) == [
+        ("auxiliary target confounded with corpus", "warning"),
+        ("label confounded with corpus", "warning"),
+    ]
+    first, second = report.findings["evidence"]
+    assert "(stage: acted, street: natural)" in first
+    assert second.startswith("calm only in street, happiness only in stage, sadness only in stage:")
+    assert report.not_checked == ["the audio (audio=None)."]
+    assert audit_corpus(concat_corpora([acted, natural]), audio=None, aux=()).findings[
+        "flaw"
+    ].tolist() == ["label confounded with corpus"]
+
+
+# The table
+
+
+def test_too_few_speakers(larger):
+    few = larger[larger["speaker"].isin(["synthetic/s1", "synthetic/s2"])]
+    report = audit_corpus(few, audio=None)
+    assert found(report) == [("too few speakers", "warning")]
+    assert report.findings["evidence"][0].startswith("2 speakers: with fewer than 8 no interval ")
+    one = audit_corpus(few[:8], audio=None)
+    assert found(one) == [("too few speakers", "error")]
+
+
+def test_uneven_classes(larger):
+    second = larger["text"].str.endswith("2")
+    report = audit_corpus(larger[~(second & (larger["emotion"] == "neutral"))], audio=None)
+    assert found(report) == [("class imbalance", "note")]
+    assert report.ok
+    assert report.findings["evidence"][0] == (
+        "8 of neutral, where the middle class has 16: accuracy flatters, use unweighted average "
+        "recall, and class weights in training."
+    )
+    only = audit_corpus(larger[larger["emotion"] == "anger"], audio=None)
+    assert found(only) == [("single class", "error")]
+
+
+def test_missing_and_contradictory_metadata(clean):
+    frame = clean.copy()
+    frame.loc[:2, "gender"] = None
+    frame.loc[[4, 9], "speaker"] = [None, "synthetic/unknown"]
+    report = audit_corpus(frame, audio=None)
+    assert found(report) == [("missing metadata", "error"), ("missing metadata", "note")]
+    assert report.findings["rows"].tolist() == [[4, 9], [0, 1, 2]]
+    assert report.findings["evidence"][0] == (
+        "'speaker' is unknown in 2 of 32 rows: no split can keep these speakers on one side."
+    )
+    frame = clean.copy()
+    frame.loc[0, "gender"] = "male"
+    report = audit_corpus(frame, audio=None)
+    assert found(report) == [("inconsistent metadata", "error")]
+    untold = audit_corpus(clean.assign(text=None, gender=None), audio=None)
+    assert found(untold) == []
+    assert untold.not_checked[1:] == [
+        "sentences (column 'text' is missing or empty).",
+        "sex (column 'gender' is missing or empty).",
+    ]
+
+
+def test_sex_against_pitch(larger):
+    wrong = larger["speaker"] == "synthetic/s4"
+    report = audit_corpus(larger.assign(gender=larger["gender"].mask(wrong, "female")))
+    assert found(report) == [("sex label against pitch", "warning")]
+    assert report.findings["rows"][0] == np.flatnonzero(wrong).tolist()
+    assert "synthetic/s4 is said to be female, with a median of 1" in report.findings["evidence"][0]
+
+
+# Files
+
+
+def test_clipped_silent_and_unreadable_files(clean, tmp_path):
+    frame = changed(clean, lambda x, _: 0.5 * np.clip(6 * x / np.abs(x).max(), -1, 1), rows=[5])
+    frame = changed(frame, lambda x, _: 1e-3 * x, rows=[6])
+    frame = changed(frame, lambda x, _: 0 * x, rows=[7, 8])
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"no audio")
+    frame.at[9, "file"] = str(broken)
+    report = audit_corpus(frame)
+    flaws = {row.flaw: (row.severity, row.rows) for row in report.findings.itertuples()}
+    assert flaws == {
+        "unreadable audio": ("error", [9]),
+        "silent audio": ("error", [7, 8]),
+        "nearly silent audio": ("warning", [6]),
+        "clipped audio": ("warning", [5]),
+    }
+    evidence = report.findings.set_index("flaw")["evidence"]
+    assert evidence["unreadable audio"].startswith("1 file cannot be used (broken.wav); the first")
+    assert evidence["silent audio"] == "2 files of digital silence: row 7, row 8."
+
+
+# The report
+
+
+def test_report_says_everything(clean, tmp_path):
+    frame = changed(clean, lambda *_: clean["file"][3][0], rows=[20])
+    report = audit_corpus(frame.assign(speaker="synthetic/s1"))
+    text = str(report)
+    assert text.splitlines()[0] == "Audit of 32 utterances of 1 speaker (synthetic): 3 errors."
+    for row in report.findings.itertuples():
+        assert " ".join(row.evidence.split()) in " ".join(text.split())
+    assert "- ERROR [synthetic] too few speakers: 1 speaker: nothing can be said" in text
+    assert repr(report) == (
+        "<AuditReport: Audit of 32 utterances of 1 speaker (synthetic): 3 errors>"
+    )
+    html = report._repr_html_()
+    assert html.count("<tr>") == 4
+    assert "exact duplicate" in html
+    content = json.loads(report.to_json(tmp_path / "report.json"))
+    assert content == json.loads((tmp_path / "report.json").read_text())
+    assert content["findings"][1]["flaw"] in report.findings["flaw"].tolist()
+    report.to_csv(tmp_path / "report.csv")
+    rows = pd.read_csv(tmp_path / "report.csv").set_index("flaw")["rows"]
+    assert rows["exact duplicate"] == "3 20"
+
+
+def test_n_jobs_and_order_change_nothing(clean):
+    frame = changed(clean, lambda *_: 0.5 * clean["file"][3][0], rows=[20])
+    one, two = audit_corpus(frame), audit_corpus(frame, n_jobs=2)
+    pd.testing.assert_frame_equal(one.findings, two.findings)
+
+
+def test_refused(clean):
+    with pytest.raises(MetadataError, match="audit_corpus needs the column 'feeling' in a DataF"):
+        audit_corpus(clean, y="feeling")
+    with pytest.raises(MetadataError, match="audit_corpus got a frame without rows"):
+        audit_corpus(clean[:0])
+    with pytest.raises(MetadataError, match="one row per utterance, got list"):
+        audit_corpus([1, 2])
+
+
+# Real speech
+
+
+@pytest.mark.corpora
+@pytest.mark.slow
+def test_known_flaws_of_real_corpora(shared):
+    report = audit_corpus(
+        load_corpus("urdu", shared / "corpora" / "urdu", drop_duplicates=False, verbose=0)
+    )
+    flaws = dict(found(report))
+    assert flaws["label by speaker"] == "error"
+    assert flaws["continuing recordings"] == "warning"  # the column recording keeps them together
+    assert "26 of 29 speakers have one label only" in str(report)
+    assert len(report.pairs[report.pairs["kind"] == "continuation"]) > 80
