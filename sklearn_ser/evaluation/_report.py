@@ -34,6 +34,8 @@ pre { overflow-x: auto; background: #f5f5f5; padding: .6rem; font-size: .85rem; 
 """
 
 
+#: Estimators in one picture of calibration.
+_CURVES = 4
 _WORDS = ("estimator", "setting", "baseline", "corpus", "speaker", "flaw", "severity")
 
 
@@ -159,11 +161,17 @@ def _calibration(result):
     scores = result.scores().dropna(subset="ece")
     if scores.empty:
         return "<p>No estimator gives probabilities.</p>"
-    with_probabilities = list(scores["estimator"].unique())
-    return _figure(
-        lambda: result.plot_reliability(with_probabilities),
-        "How often a prediction is right, against how sure it is said to be",
-    ) + _table(result.summary("ece").reset_index(), "Expected calibration error (lower is better)")
+    names = list(scores["estimator"].unique())
+    figures = [
+        _figure(
+            lambda first=first: result.plot_reliability(names[first : first + _CURVES]),
+            "How often a prediction is right, against how sure it is said to be",
+        )
+        for first in range(0, len(names), _CURVES)
+    ]
+    return "\n".join(figures) + _table(
+        result.summary("ece").reset_index(), "Expected calibration error (lower is better)"
+    )
 
 
 def _audit(audit):

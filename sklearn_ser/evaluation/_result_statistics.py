@@ -86,7 +86,7 @@ class ResultStatistics:
             The estimator that every other is compared with; by default every pair is compared.
         metric : {"uar", "war", "macro_f1"}, default="uar"
         method : {"sign-flip", "wilcoxon", "t", "mcnemar"}, default="sign-flip"
-            Of :func:`~sklearn_ser.metrics.paired_test`.
+            Of :func:`~sklearn_ser.metrics.paired_test`. "mcnemar" takes the first seed alone.
         setting : {"single", "transductive"}, optional
             By default "transductive", of those that have it.
         by_corpus : bool, default=False
