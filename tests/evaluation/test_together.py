@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from sklearn_ser import cross_corpus_validate
@@ -141,6 +142,25 @@ def test_what_another_has_claimed_is_awaited_and_then_done(feature_table, tmp_pa
         evaluate(feature_table, folder)
         assert 0.5 < time.monotonic() - started < 60
     assert len(fits_in(folder)) == 9 + 1  # the one that came by itself was not done again
+
+
+@pytest.mark.slow
+def test_dask_workers_share_the_folds(feature_table, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    frame, X = feature_table
+    model = NearestMean(tmp_path / "journal")
+    given = {"X": X, "aux": (), "seeds": SEEDS, "n_jobs": 2}
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster),
+        parallel_config(backend="dask"),
+    ):
+        found = cross_corpus_validate({"m": model}, frame, out=tmp_path / "out", **given)
+    alone = cross_corpus_validate({"m": model}, frame, **given)
+    pd.testing.assert_frame_equal(found.predictions, alone.predictions, check_dtype=False)
+    assert len(fits_in(tmp_path / "out")) == 9 + 9
 
 
 def test_the_journal_is_part_of_the_estimator():
