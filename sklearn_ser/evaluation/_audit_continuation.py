@@ -24,7 +24,7 @@ N_RIVALS, N_CONTROLS, MOST_PAIRS = 500, 20_000, 2_000_000
 #: A pair counts as found where this part of those found can be chance.
 FALSE_DISCOVERY = 0.05
 #: Of the test that pairs are like the controls; and the least number of junctions found.
-SIGNIFICANT, FEWEST = 1e-4, 3
+SIGNIFICANT, FEWEST = 1e-6, 3
 FEWEST_CONTROLS = 100
 #: Of those found, as many may fit together the wrong way round.
 MOST_TURNED = 0.25
