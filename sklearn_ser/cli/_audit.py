@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from sklearn_ser.cli._corpora import mapping
+from sklearn_ser.cli._corpora import load_one, mapping
 
 
 def add_arguments(parser):
     parser.add_argument(
         "folder",
-        type=Path,
         nargs="+",
         metavar="DIR",
         help="a folder with a metadata.csv (columns file, speaker, emotion, and where known "
-        "gender, text, recording), or that file; several are also held against each other",
+        "gender, text, recording), or that file, or NAME=DIR; several are also held against each "
+        "other",
     )
     parser.add_argument(
         "--map",
@@ -50,13 +50,8 @@ def run(options):
     return 1 if report.has_errors else 0
 
 
-def _load(folder, options):
-    from sklearn_ser.datasets import load_corpus
-
+def _load(text, options):
+    name, equals, folder = text.partition("=")
+    source, root = (name, folder) if equals and name and folder else (Path(text), None)
     # Copies that are marked are kept: what is audited is what lies there.
-    return load_corpus(
-        folder,
-        drop_duplicates=False,
-        emotion_map=dict(options.map) or None,
-        verbose=int(not options.quiet),
-    )
+    return load_one(source, root, dict(options.map), options, drop_duplicates=False)

@@ -104,7 +104,7 @@ def load_corpora(options):
     for name, folder in options.corpus:
         labels = labels_before_mapping(name, folder)
         own = {label: noun for label, noun in options.map if label in labels}
-        corpora.append(_load(name, folder, own, options))
+        corpora.append(load_one(name, folder, own, options))
         unused = {label: noun for label, noun in unused.items() if label not in own}
     if unused:
         raise CorpusError(f"--map names {sorted(unused)}, which no corpus has")
@@ -113,12 +113,17 @@ def load_corpora(options):
     return joined
 
 
-def _load(name, folder, emotion_map, options):
+def load_one(source, root, emotion_map, options, **settings):
+    """`load_corpus`, whose errors speak of options."""
     from sklearn_ser.datasets import load_corpus
 
     try:
         return load_corpus(
-            name, folder, emotion_map=emotion_map or None, verbose=int(not options.quiet)
+            source,
+            root,
+            emotion_map=emotion_map or None,
+            verbose=int(not options.quiet),
+            **settings,
         )
     except CorpusError as error:
         if "emotion_map" not in str(error):

@@ -14,7 +14,7 @@ from sklearn_ser._audio_cell import ReadingOptions, cell_extent, path_of, read_c
 from sklearn_ser.audio import open_audio
 from sklearn_ser.evaluation._audit_fingerprint import RATE as LOW_RATE
 from sklearn_ser.evaluation._audit_fingerprint import fingerprint
-from sklearn_ser.evaluation._audit_junction import edges
+from sklearn_ser.evaluation._audit_junction import end_edge, start_edge
 from sklearn_ser.evaluation._audit_pitch import has_pitch, median_pitch
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._parallel import split_rows
@@ -53,7 +53,7 @@ class AudioFacts:
     codes : ndarray of uint32 of shape (n_frames,)
         Fingerprint; 0 where there is no sound.
     start, end : tuple or None
-        See :func:`~sklearn_ser.evaluation._audit_junction.edges`.
+        See :func:`~sklearn_ser.evaluation._audit_junction.end_edge`.
     inner_start, inner_end : tuple or None
         The same, had the file been cut in the middle.
     error : str or None
@@ -143,10 +143,11 @@ def describe(cell, start=math.nan, end=math.nan):
         facts.codes = fingerprint(low)
         numbers["pitch"] = median_pitch(low, LOW_RATE)
         speech = numbers["speech_level"]
-        facts.start, facts.end = edges(signal, rate, speech)
         middle = len(signal) // 2
-        facts.inner_start, _ = edges(signal[middle:], rate, speech)
-        _, facts.inner_end = edges(signal[:middle], rate, speech)
+        facts.start = start_edge(signal, rate, speech)
+        facts.end = end_edge(signal, rate, speech)
+        facts.inner_start = start_edge(signal[middle:], rate, speech)
+        facts.inner_end = end_edge(signal[:middle], rate, speech)
     return facts
 
 

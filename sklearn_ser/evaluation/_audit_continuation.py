@@ -24,8 +24,10 @@ N_RIVALS, N_CONTROLS, MOST_PAIRS = 500, 20_000, 2_000_000
 #: A pair counts as found where this part of those found can be chance.
 FALSE_DISCOVERY = 0.05
 #: Of the test that pairs are like the controls; and the least number of junctions found.
-SIGNIFICANT, FEWEST = 1e-4, 3
+SIGNIFICANT, FEWEST = 1e-6, 3
 FEWEST_CONTROLS = 100
+#: Of those found, as many may fit together the wrong way round.
+MOST_TURNED = 0.25
 #: Ranks at which pairs and controls are compared.
 _THRESHOLDS = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2)
 
@@ -104,15 +106,18 @@ def find_continuations(facts, names, speakers, excluded, rng):
         return Continuations([], 0)
     near = set(following) | {(j, i) for i, j in following} | excluded
     controls = edges.controls(speakers, near, rng)
-    found, chance = _above_chance(following, edges, controls)
-    if found:
+    found, chance, limit = _above_chance(following, edges, controls)
+    # Neighbours may be alike (noise that drifts through a session), but that is so both ways round.
+    turned = [(j, i) for i, j in following if edges.can_meet(j, i)]
+    alike = int((edges.ranks(edges.places(turned)) <= limit).sum()) if found and turned else 0
+    if found and alike <= MOST_TURNED * len(found):
         return Continuations(found, len(following), chance)
     pairs = edges.of_one_speaker(speakers, excluded)
     if not FEWEST <= len(pairs) <= MOST_PAIRS:
         return Continuations([], len(following))
     # Nearly all of these are chance.
     controls = [edges.with_inner(speakers, rng), edges.of_two_speakers(speakers, rng)]
-    found, chance = _above_chance(pairs, edges, *controls)
+    found, chance, _ = _above_chance(pairs, edges, *controls)
     # No end goes on in two starts: where pairs share their ends, something else is alike.
     if min(len({i for i, _ in found}), len({j for _, j in found})) < 0.9 * len(found):
         found = []
@@ -242,10 +247,10 @@ class _AllEdges:
 
 
 def _above_chance(pairs, edges, *controls):
-    """Pairs that rank higher than nearly all controls, and how many of these rank as high."""
+    """Pairs that rank higher than nearly all controls, part of these that do, and the rank."""
     controls = [places for places in controls if len(places) >= FEWEST_CONTROLS]
     if len(pairs) < FEWEST or not controls:
-        return [], np.nan
+        return [], np.nan, np.nan
     ranks = edges.ranks(edges.places(pairs))
     ours, others = np.sort(ranks), [np.sort(edges.ranks(places)) for places in controls]
     best = None
@@ -259,8 +264,10 @@ def _above_chance(pairs, edges, *controls):
         if n_found >= FEWEST and p < SIGNIFICANT and few_false:
             best = (limit, float(chance))
     if best is None:
-        return [], np.nan
-    return [pair for pair, rank in zip(pairs, ranks, strict=True) if rank <= best[0]], best[1]
+        return [], np.nan, np.nan
+    limit, chance = best
+    found = [pair for pair, rank in zip(pairs, ranks, strict=True) if rank <= limit]
+    return found, chance, limit
 
 
 def _sample(count, rng):

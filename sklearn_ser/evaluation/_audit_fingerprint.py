@@ -8,7 +8,8 @@ none; what agrees in several frames at one shift is compared sample by sample.
 """
 
 import numpy as np
-from scipy.fft import irfft, rfft
+from scipy.fft import irfft, next_fast_len, rfft
+from scipy.signal import resample_poly
 
 RATE = 8000
 HOP = 80
@@ -20,14 +21,16 @@ MOST_OWNERS = 40
 #: Equal codes at one shift (plus or minus a frame) that make a candidate.
 LEAST_VOTES = 3
 #: Correlation of the shared part, from which on it is the same recording. Another recording of
-#: the same words by the same voice stays far below: the phases differ.
-#: With a limit this low, half a sample of shift costs nothing (0.76 at the worst).
-SAME_RECORDING = 0.6
+#: the same words by the same voice stays far below: the phases differ. In less than a second of
+#: steady vowels they may agree by chance.
+SAME_RECORDING, SAME_SHORT, SHORT = 0.7, 0.9, 1.0
 #: Part of differing bits at the best shift, above which two utterances are not compared further:
 #: 0.5 is chance, copies have less than 0.25.
 MOST_DIFFERENT = 0.35
 #: Seconds that must be shared.
 LEAST_SHARED = 0.3
+#: Waveforms are shifted against each other by this part of a sample.
+FINER = 4
 
 _EDGES = np.round(np.geomspace(LOWEST, HIGHEST, N_BANDS + 1) / (RATE / WINDOW)).astype(int)
 _WINDOW = np.hanning(WINDOW).astype(np.float32)
@@ -115,6 +118,11 @@ def candidates(codes):
     ]
 
 
+def is_same(correlation, shared):
+    """Whether what :func:`compare` found is one recording."""
+    return correlation >= (SAME_RECORDING if shared >= SHORT else SAME_SHORT)
+
+
 def _different_bits(first, second, shift):
     """Part of the bits that differ where both utterances have sound; 1 where they never do."""
     low, high = max(0, shift), min(len(first), shift + len(second))
@@ -147,15 +155,16 @@ def compare(first, second, shift):
     gain : float
         dB by which `second` is louder.
     """
-    reach = 3 * HOP
     best = (0.0, 0.0, 0.0, 0.0)
-    coarse = shift * HOP
-    size = int(2 ** np.ceil(np.log2(len(first) + len(second))))
+    # Half a sample of shift would cost high frequencies.
+    first, second = (resample_poly(signal, FINER, 1) for signal in (first, second))
+    rate, coarse, reach = FINER * RATE, FINER * shift * HOP, FINER * 3 * HOP
+    size = next_fast_len(len(first) + len(second), real=True)
     product = irfft(rfft(first, size) * np.conj(rfft(second, size)), size)
     lags = np.arange(coarse - reach, coarse + reach + 1)
     lag = int(lags[np.argmax(np.abs(product[lags % size]))])
     low, high = max(0, lag), min(len(first), lag + len(second))
-    if high - low < LEAST_SHARED * RATE:
+    if high - low < LEAST_SHARED * rate:
         return best
     a, b = first[low:high].astype(np.float64), second[low - lag : high - lag].astype(np.float64)
     a, b = a - a.mean(), b - b.mean()
@@ -163,6 +172,6 @@ def compare(first, second, shift):
     if norm <= 0:
         return best
     sounding = np.abs(a) + np.abs(b) > 0
-    shared = sounding.sum() / RATE
+    shared = sounding.sum() / rate
     gain = 10 * np.log10((b @ b) / (a @ a))
-    return float(abs(a @ b) / norm), float(shared), lag / RATE, float(gain)
+    return float(abs(a @ b) / norm), float(shared), lag / rate, float(gain)

@@ -26,8 +26,8 @@ BELOW_SPEECH, LEAST_LEVEL = 30.0, -65.0
 FREEDOM = 4.0
 
 
-def edges(signal, rate, speech_level):
-    """What is needed of the start and of the end of a signal, None where it is silence.
+def end_edge(signal, rate, speech_level):
+    """What is needed of the end of a signal; None where it is silence, or too short.
 
     Parameters
     ----------
@@ -38,15 +38,18 @@ def edges(signal, rate, speech_level):
 
     Returns
     -------
-    start, end : tuple of ndarray or None
-        One packed array a view; of the start in reversed time.
+    tuple or None
+        For each view: what should come next, the whitening matrix of its error with its
+        log-determinant, the last samples, and their own log-likelihood.
     """
     n = round(SECONDS * rate)
-    if len(signal) < 2 * n:
-        return None, None
-    return tuple(
-        _edge(part, rate, speech_level) for part in (signal[:n][::-1], signal[len(signal) - n :])
-    )
+    return None if len(signal) < 2 * n else _edge(signal[len(signal) - n :], rate, speech_level)
+
+
+def start_edge(signal, rate, speech_level):
+    """The same of the start, in reversed time: arguments as for :func:`end_edge`."""
+    n = round(SECONDS * rate)
+    return None if len(signal) < 2 * n else _edge(signal[:n][::-1], rate, speech_level)
 
 
 def _edge(part, rate, speech_level):
@@ -141,7 +144,7 @@ class Edges:
     Parameters
     ----------
     edges : list of tuple
-        Of :func:`edges`.
+        Of :func:`end_edge`, or of :func:`start_edge`.
     """
 
     def __init__(self, edges):

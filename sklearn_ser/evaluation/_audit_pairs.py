@@ -11,7 +11,7 @@ from sklearn_ser.evaluation._audit_continuation import (
     Continuations,
     find_continuations,
 )
-from sklearn_ser.evaluation._audit_fingerprint import SAME_RECORDING, candidates, compare
+from sklearn_ser.evaluation._audit_fingerprint import candidates, compare, is_same
 from sklearn_ser.evaluation._audit_report import Finding, name_row, plural
 from sklearn_ser.exceptions import AudioError
 
@@ -89,7 +89,7 @@ def _alike(frame, facts, exact, audio):
         correlation, shared, _, gain = compare(signals[i], signals[j], shift)
         for row in [row for row in signals if row < i]:  # candidates come in order
             del signals[row]
-        if correlation >= SAME_RECORDING:
+        if is_same(correlation, shared):
             shortest = min(facts[row].numbers["duration"] for row in (i, j))
             kind = "near duplicate" if shared >= COPY * _sounding(facts, i, j) else "overlap"
             rows.append((i, j, kind, min(shared, shortest), gain))

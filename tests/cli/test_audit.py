@@ -1,0 +1,67 @@
+"""``sklearn-ser audit``."""
+
+import json
+
+import pandas as pd
+import pytest
+import soundfile
+
+from sklearn_ser import make_speech_corpus
+from sklearn_ser.cli import main
+
+
+@pytest.fixture
+def folder(tmp_path):
+    corpus = make_speech_corpus(
+        n_speakers=8, n_utterances=1, name="mine", root=tmp_path / "mine", random_state=0
+    )
+    return tmp_path / "mine", corpus.frame
+
+
+def test_clean_corpus(folder, capsys):
+    root, _ = folder
+    assert main(["audit", str(root), "--quiet"]) == 0
+    assert capsys.readouterr().out == ("Audit of 32 utterances of 8 speakers (mine): no finding.\n")
+
+
+def test_an_error_is_status_1_and_written(folder, tmp_path, capsys):
+    root, frame = folder
+    signal, rate = soundfile.read(frame["file"][0])
+    soundfile.write(frame["file"][9], signal, rate)
+    out = tmp_path / "report.json"
+    assert main(["audit", str(root), "--quiet", "--out", str(out)]) == 1
+    assert "- ERROR [mine] exact duplicate: 1 pair with the same samples" in capsys.readouterr().out
+    assert json.loads(out.read_text())["findings"][0]["rows"] == [0, 9]
+    assert main(["audit", str(root / "metadata.csv"), "--quiet", "--out", f"{out}.csv"]) == 1
+    assert pd.read_csv(f"{out}.csv")["rows"].tolist() == ["0 9"]
+
+
+def test_several_folders_without_audio(folder, tmp_path, capsys):
+    root, _ = folder
+    make_speech_corpus(
+        n_speakers=8,
+        n_utterances=1,
+        name="street",
+        naturalness="natural",
+        root=tmp_path / "street",
+        random_state=0,
+    )
+    assert main(["audit", str(root), str(tmp_path / "street"), "--no-audio", "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert "WARNING auxiliary target confounded with corpus: 'naturalness'" in out
+    assert out.endswith("Not checked: the audio (audio=None).\n")
+
+
+def test_refused(folder, tmp_path, capsys):
+    root, _ = folder
+    assert main(["audit", str(root), "--out", "report.txt"]) == 2
+    assert "--out must end in .csv or .json, got 'report.txt'" in capsys.readouterr().err
+    assert main(["audit", str(tmp_path / "nothing")]) == 2
+    assert "nothing" in capsys.readouterr().err
+    table = pd.read_csv(root / "metadata.csv")
+    table.assign(emotion=table["emotion"].replace("anger", "fury")).to_csv(
+        root / "metadata.csv", index=False
+    )
+    assert main(["audit", str(root), "--no-audio", "--quiet"]) == 2
+    assert "On the command line that is --map FROM=TO" in capsys.readouterr().err
+    assert main(["audit", str(root), "--no-audio", "--quiet", "--map", "fury=anger"]) == 0
