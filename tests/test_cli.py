@@ -53,11 +53,15 @@ def test_evaluate_writes_table_and_plots(folders, tmp_path, capsys):
     arguments = [
         "evaluate", "--corpus", f"studio={folders / 'studio'}",
         "--corpus", f"phone={folders / 'phone'}", "--out", str(tmp_path), "--features", "egemaps",
-        "--seeds", "1",
+        "--seeds", "1", "--audit",
     ]  # fmt: skip
     assert main(arguments) == 0
     out, err = capsys.readouterr()
     assert "MTL + gender" in out
+    assert "too few speakers" in out
+    report = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Findings about the data" in report
+    assert "too few speakers" in report
     assert "naturalness is constant (acted) in these corpora and is left out" in err
     names = {path.name for path in tmp_path.iterdir()}
     assert {"table.md", "uar.png", "confusion.png", "predictions.parquet"} <= names

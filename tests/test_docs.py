@@ -8,11 +8,11 @@ import pytest
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
-@pytest.mark.parametrize("page", ["augmentation.md", "evaluation.md", "multi_task.md", "search.md"])
+@pytest.mark.parametrize(
+    "page", ["audit.md", "augmentation.md", "evaluation.md", "multi_task.md", "search.md"]
+)
 def test_the_programs_of_a_page_run_one_after_the_other(page, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # some write files
-@pytest.mark.parametrize("page", ["audit.md", "augmentation.md", "multi_task.md"])
-def test_the_programs_of_a_page_run_one_after_the_other(page, capsys):
     text = (DOCS / page).read_text(encoding="utf-8")
     programs = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     assert len(programs) > 1

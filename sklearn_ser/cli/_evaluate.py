@@ -21,12 +21,15 @@ def add_arguments(parser):
     parser.add_argument("--out", type=Path, required=True, help="folder for table, plots, folds")
     parser.add_argument("--protocol", choices=PROTOCOLS, default=PROTOCOLS[0])
     parser.add_argument("--seeds", type=positive, default=3, help="seeds of the nets (default: 3)")
+    parser.add_argument(
+        "--audit", action="store_true", help="look for flaws of the data too, for the report"
+    )
 
 
 def run(options):
     from sklearn_ser.cli._models import make_ablation
     from sklearn_ser.cli._outputs import show_result
-    from sklearn_ser.evaluation import cross_corpus_validate
+    from sklearn_ser.evaluation import audit_corpus, cross_corpus_validate
     from sklearn_ser.evaluation._protocols import make_folds
 
     writable_folder(options.out)
@@ -47,6 +50,10 @@ def run(options):
         out=options.out,
         verbose=not options.quiet,
     )
-    written = show_result(result, options.out, data=corpus.report())
+    audit = None
+    if options.audit:
+        audit = audit_corpus(frame, aux=aux, n_jobs=options.n_jobs, verbose=not options.quiet)
+        print(audit)
+    written = show_result(result, options.out, data=corpus.report(), audit=audit)
     say(options, f"written: {', '.join(map(str, written))}")
     return 0

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-def show_result(result, out, *, data=""):
+def show_result(result, out, *, data="", audit=None):
     """Print the table; write it, the plots and the predictions under `out`.
 
     Parameters
@@ -12,6 +12,8 @@ def show_result(result, out, *, data=""):
     out : Path
     data : str, default=""
         What was evaluated, in words, to stand below the table in the file.
+    audit : AuditReport, optional
+        For the report.
 
     Returns
     -------
@@ -35,7 +37,7 @@ def show_result(result, out, *, data=""):
         "\n\n".join([_heading(result), result.to_markdown(), *result.remarks(), *below]) + "\n",
         encoding="utf-8",
     )
-    result.report(out / "report.html")
+    result.report(out / "report.html", audit=audit)
     written = [table, out / "report.html", out / "predictions.parquet"]
 
     def draw(name, size, drawer):

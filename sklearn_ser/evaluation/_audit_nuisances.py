@@ -5,8 +5,9 @@ import pandas as pd
 from scipy import stats
 
 from sklearn_ser.evaluation._audit_labels import is_known
-from sklearn_ser.evaluation._audit_probe import holm, judge, run_probe
+from sklearn_ser.evaluation._audit_probe import judge, run_probe
 from sklearn_ser.evaluation._audit_report import Finding
+from sklearn_ser.metrics import holm
 
 LEVEL_OF_TEST = 0.01
 #: Lower end of the interval, as a part of the way from chance to certainty: there is something

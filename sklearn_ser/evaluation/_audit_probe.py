@@ -13,7 +13,7 @@ from scipy import stats
 from sklearn.model_selection import GroupKFold
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_ser.metrics._clusters import uar_interval
+from sklearn_ser.metrics import cluster_interval
 
 #: Folds, at most; fewer with fewer speakers.
 MOST_FOLDS = 10
@@ -97,7 +97,9 @@ def judge(labels, predicted, speakers, rng):
     classes = np.unique(labels)
     chance, freedom = 1 / len(classes), len(np.unique(speakers)) - 1
     uar = float(np.mean([(predicted[labels == name] == name).mean() for name in classes]))
-    low, high = uar_interval(labels, predicted, speakers)
+    found = cluster_interval(labels, predicted, speakers, min_clusters=2)
+    # Where a class has one speaker only nothing is known of others.
+    low, high = (0.0, 1.0) if np.isnan(found.low) else (found.low, found.high)
     # Of an interval that was cut off at 0 or 1 the other half counts.
     spread = max(high - uar, uar - low) / stats.t.ppf(0.975, freedom)
     p = float(stats.t.sf((uar - chance) / max(spread, 1e-9), freedom))
@@ -145,13 +147,3 @@ def _shuffled_p(uar, labels, predicted, speakers, classes, rng):
         mixed = truth[np.lexsort((rng.random(len(who)), who))]
         as_high += weights[mixed[mixed == said]].sum() >= uar - 1e-12
     return (1 + as_high) / (1 + N_SHUFFLES)
-
-
-def holm(p_values):
-    """Holm's correction: p values that may be compared with the level as they are."""
-    p_values = np.asarray(p_values, dtype=float)
-    order = np.argsort(p_values)
-    corrected = np.maximum.accumulate(p_values[order] * (len(p_values) - np.arange(len(p_values))))
-    found = np.empty(len(p_values))
-    found[order] = np.minimum(corrected, 1.0)
-    return found
