@@ -63,12 +63,14 @@ def _parts(text):
     return [part for part in re.split(r"(\d+)", text) if part]
 
 
-def neighbours(names, groups):
-    """Pairs of rows that follow each other in the order of their names, group by group.
+def neighbours(names, starts, groups):
+    """Pairs of rows that follow each other by name, and in one file by time, group by group.
 
     Parameters
     ----------
     names : list of str
+    starts : list of float
+        Seconds in the file.
     groups : sequence of shape (n_rows,)
         Speakers.
 
@@ -77,12 +79,13 @@ def neighbours(names, groups):
     list of (int, int)
     """
     order = sorted(
-        range(len(names)), key=lambda row: (str(groups[row]), natural_key(names[row]), row)
+        range(len(names)),
+        key=lambda row: (str(groups[row]), natural_key(names[row]), starts[row], row),
     )
     return [(i, j) for i, j in pairwise(order) if groups[i] == groups[j]]
 
 
-def find_continuations(facts, names, speakers, excluded, rng):
+def find_continuations(facts, names, starts, speakers, excluded, rng):
     """Find files that go on in another file of the same speaker.
 
     Parameters
@@ -90,6 +93,8 @@ def find_continuations(facts, names, speakers, excluded, rng):
     facts : list of AudioFacts
     names : list of str
         Of the files; rows without names follow each other as they come.
+    starts : list of float
+        Seconds in the file.
     speakers : list of str
     excluded : set of (int, int)
         Pairs that are copies or overlap.
@@ -100,7 +105,7 @@ def find_continuations(facts, names, speakers, excluded, rng):
     Continuations
     """
     edges = _AllEdges(facts, rng)
-    following = [pair for pair in neighbours(names, speakers) if edges.can_meet(*pair)]
+    following = [pair for pair in neighbours(names, starts, speakers) if edges.can_meet(*pair)]
     following = [pair for pair in following if pair not in excluded]
     if not edges.n_real_ends or not edges.n_real_starts or len(edges.ends) < 20:
         return Continuations([], 0)

@@ -55,7 +55,8 @@ def find_pairs(frame, facts, rng, audio="file"):
     shared = {(i, j) for i, j, *_ in rows} | {(j, i) for i, j, *_ in rows}
     names = [cell if isinstance(cell, str) else "" for cell in frame[audio].to_numpy(dtype=object)]
     speakers = frame["speaker"].astype(str).tolist() if "speaker" in frame else [""] * len(frame)
-    found = find_continuations(facts, names, speakers, shared, rng)
+    starts = frame["start"].fillna(0.0).tolist() if "start" in frame else [0.0] * len(frame)
+    found = find_continuations(facts, names, starts, speakers, shared, rng)
     rows += [(i, j, "continuation", np.nan, np.nan) for i, j in found.pairs]
     table = pd.DataFrame(rows, columns=["first", "second", "kind", "shared", "gain"])
     return Pairs(table, found)
