@@ -43,8 +43,9 @@ def main(arguments=None):
     Returns
     -------
     int
-        Exit status: 0 if all went well, 1 if some recordings could not be used, 2 for an error
-        (argparse's own errors leave with 2 as well), 130 when interrupted.
+        Exit status: 0 if all went well, 1 if some recordings could not be used or the audit has
+        findings of severity "error", 2 for an error (argparse's own errors leave with 2 as well),
+        130 when interrupted.
     """
     options = build_parser().parse_args(arguments)
     try:
