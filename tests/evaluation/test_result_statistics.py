@@ -237,3 +237,11 @@ def test_other_ways_out(result, tmp_path):
     lines = result.to_latex().splitlines()
     assert lines[0] == r"\begin{tabular}{llrrrrr}"
     assert lines[2] == r"estimator & setting & a & b & c & mean & pooled \\"
+
+
+def test_marks_of_latex_are_escaped(result):
+    name = r"C=10^3 {50%} a\b~c_d"
+    table = result.predictions.replace({"estimator": {"svm": name}})
+    lines = EvaluationResult(table, labels=LABELS, protocol=result.protocol).to_latex().splitlines()
+    shown = r"C=10\textasciicircum{}3 \{50\%\} a\textbackslash{}b\textasciitilde{}c\_d & single &"
+    assert lines[4].startswith(shown)
