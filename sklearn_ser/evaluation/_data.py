@@ -98,7 +98,8 @@ def select_data(frame, *, X, y, aux, corpus, speaker, labels):
     labels = _fixed_labels(truth, frame[corpus], labels)
     kept = np.flatnonzero(truth.isin(labels))
     ids = pd.DataFrame({name: frame[name] for name in ID_COLUMNS if name in frame})
-    ids = ids.assign(corpus=frame[corpus], speaker=frame[speaker])
+    # Names as text: numbers and texts mixed could neither be sorted nor saved.
+    ids = ids.assign(corpus=frame[corpus].astype(str), speaker=frame[speaker].astype(str))
     ids = ids.astype(object).iloc[kept].reset_index(drop=True)
     X = X.iloc[kept].reset_index(drop=True)
     if is_audio:
@@ -183,7 +184,8 @@ def _fixed_labels(truth, corpus, labels):
             f"only {len(labels)} label(s) to tell apart over the corpora "
             f"{sorted(set(corpus))}: {hint}"
         )
-    return sorted(labels, key=str)
+    same = {label: label for label in present}  # Python's own objects, not numpy's
+    return sorted({same[label] for label in labels}, key=str)
 
 
 def _as_plain_labels(column):

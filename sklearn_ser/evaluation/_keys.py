@@ -1,15 +1,19 @@
 """Keys of finished work: what a fold or a feature table was computed from.
 
-A key covers the estimator's parameters (functions by their code), the data, the rows and the
-versions of the libraries that compute; not how many processes did it. What a key cannot see is
-the code of an estimator class of one's own: after changing that, give another `out`.
+A key covers the estimator's parameters, the metadata it asks for, the data, the rows and the
+versions of the libraries that compute; not how many processes did it. Functions count by their
+code, defaults and the constants and functions of their module that they name. What a key cannot
+see is the code of an estimator class of one's own: after changing that, give another `out`.
 """
 
+import functools
 import importlib.metadata
 import types
 
 import joblib
 from sklearn.base import BaseEstimator
+
+from sklearn_ser.feature_extraction._store_code import function_code
 
 _EFFORT = ("n_jobs", "store", "verbose")
 _LIBRARIES = ("sklearn-ser", "scikit-learn", "numpy", "torch", "opensmile", "soxr")
@@ -35,21 +39,19 @@ def _content(value):
     if isinstance(value, BaseEstimator):
         params = value.get_params(deep=False)
         kept = {name: _content(params[name]) for name in sorted(params) if name not in _EFFORT}
-        return f"{type(value).__module__}.{type(value).__qualname__}", kept
+        # What `fit` asks for is no parameter, and changes what it learns from (set_fit_request).
+        asked = str(vars(value).get("_metadata_request", ""))
+        return f"{type(value).__module__}.{type(value).__qualname__}", kept, asked
+    if isinstance(value, types.MethodType):
+        return function_code(value.__func__), _content(value.__self__)
+    if isinstance(value, functools.partial):
+        return [_content(part) for part in (value.func, value.args, value.keywords)]
     if isinstance(value, types.FunctionType):
-        code = value.__code__
-        constants = [_code_or_constant(constant) for constant in code.co_consts]
-        captured = [_content(cell.cell_contents) for cell in value.__closure__ or ()]
-        return value.__qualname__, code.co_code, code.co_names, constants, captured
+        return _content(function_code(value))  # (estimators may be enclosed in it)
     if isinstance(value, dict):
         return {key: _content(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [_content(part) for part in value]
+    if isinstance(value, set | frozenset):  # of texts: another order in each process
+        return type(value).__name__, sorted(joblib.hash(_content(part)) for part in value)
     return value
-
-
-def _code_or_constant(constant):
-    if isinstance(constant, types.CodeType):
-        inner = [_code_or_constant(part) for part in constant.co_consts]
-        return constant.co_code, constant.co_names, inner
-    return constant

@@ -9,6 +9,8 @@ def model_card(result, estimator, *, baseline=None, audit=None):
     result._of(estimator, None)  # an unknown name says so
     others = [name for name in result.estimators if name != estimator]
     baseline = baseline or (others[0] if others else None)
+    if baseline == estimator:
+        raise ValueError(f"baseline must be another estimator than {estimator!r} itself")
     sections = [
         ("Model", _model(result, estimator)),
         ("Intended use", _use(result)),
@@ -66,12 +68,9 @@ def _scores(result, estimator):
 def _beside(result, estimator, baseline):
     if baseline is None:
         return None
-    lines = [
-        line
-        for line in conclusions(result, baseline)
-        if line.startswith((f"{estimator} ", "p and intervals"))
-    ]
-    return "\n\n".join(lines)
+    lines = conclusions(result, baseline)  # a line per other estimator, in their order
+    others = [name for name in result.estimators if name != baseline]
+    return "\n\n".join([lines[others.index(estimator)], lines[-1]])
 
 
 def _groups(result, estimator):
@@ -93,7 +92,8 @@ def _fails(result, estimator):
         if truth != said and shares.loc[truth, said] > 0
     ]
     lines = [
-        f"- {share:.0%} of {truth} is taken for {said}."
+        f"- {share:.0%} of {truth} "
+        + ("has no prediction." if said not in result.labels else f"is taken for {said}.")
         for share, truth, said in sorted(wrong, key=lambda found: -found[0])[:3]
     ]
     speakers = result.by("speaker", metric="war")

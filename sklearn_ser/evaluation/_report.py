@@ -36,7 +36,16 @@ pre { overflow-x: auto; background: #f5f5f5; padding: .6rem; font-size: .85rem; 
 
 #: Estimators in one picture of calibration.
 _CURVES = 4
-_WORDS = ("estimator", "setting", "baseline", "corpus", "speaker", "flaw", "severity")
+_WORDS = (
+    "estimator",
+    "setting",
+    "baseline",
+    "baseline_setting",
+    "corpus",
+    "speaker",
+    "flaw",
+    "severity",
+)
 
 
 def write_report(result, path, *, baseline=None, audit=None, title=None):

@@ -194,12 +194,14 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
         Returns
         -------
         pandas.DataFrame
-            Truth in rows, prediction in columns; a last column ``none`` counts utterances without
-            a prediction, if there are any.
+            Truth in rows, prediction in columns; a last column ``none`` (``no prediction`` where
+            a label has that name) counts utterances without a prediction, if there are any.
         """
         part = self._of(estimator, setting)
-        predicted = part["prediction"].where(part["prediction"].notna(), "none")
-        columns = self.labels + (["none"] if (predicted == "none").any() else [])
+        none = "none" if "none" not in self.labels else "no prediction"
+        has = part["prediction"].notna()
+        predicted = part["prediction"].where(has, none)
+        columns = self.labels + ([] if has.all() else [none])
         counts = pd.crosstab(part["truth"], predicted).reindex(
             index=self.labels, columns=columns, fill_value=0
         )

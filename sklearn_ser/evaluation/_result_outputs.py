@@ -162,12 +162,17 @@ class ResultOutputs:
         return CriticalDifferenceDisplay(found.average_ranks, found.cliques).plot(ax=ax)
 
 
+_LATEX = {mark: f"\\{mark}" for mark in "&%_#${}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+
+
 def _records(table):
     table = table.astype(object).replace({np.nan: None})
     return table.to_dict("records")
 
 
 def _escaped(cell):
-    for mark in "&%_#$":
-        cell = cell.replace(mark, f"\\{mark}")
-    return cell
+    return "".join(_LATEX.get(mark, mark) for mark in cell)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from sklearn_ser.evaluation._fold import SINGLE, TRANSDUCTIVE
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.metrics import (
     cluster_interval,
@@ -96,15 +97,18 @@ class ResultStatistics:
         Returns
         -------
         pandas.DataFrame
-            Columns estimator, baseline, corpus, difference (estimator less baseline), low, high,
-            p, p_holm (corrected for all rows of the table), smallest_p (no difference can have a
-            smaller one with so few speakers), speakers, and corpora_better: in how many of the
-            test corpora the estimator is ahead. p speaks of further speakers of these corpora;
+            Columns estimator, setting, baseline, baseline_setting, corpus, difference (estimator
+            less baseline), low, high, p, p_holm (corrected for all rows of the table), smallest_p
+            (no difference can have a smaller one with so few speakers), speakers, and
+            corpora_better: in how many of the test corpora (of "pairwise": pairs of training and
+            test corpora) the estimator is ahead. Where only one of the two has the setting, the
+            other one's is in its column. p speaks of further speakers of these corpora;
             whether the next corpus agrees, `corpora_better` hints at, and no test of a handful of
             corpora can tell.
         """
         _check_metric(metric)
         parts = {name: self._of(name, self._setting_of(name, setting)) for name in self.estimators}
+        settings = {name: part["setting"].iloc[0] for name, part in parts.items()}
         if baseline is not None and baseline not in parts:
             self._of(baseline, None)  # raises
         names = list(parts)
@@ -124,7 +128,9 @@ class ResultStatistics:
                 rows.append(
                     {
                         "estimator": name,
+                        "setting": settings[name],
                         "baseline": against,
+                        "baseline_setting": settings[against],
                         "corpus": tested,
                         "difference": test.difference,
                         "low": test.low,
@@ -161,7 +167,7 @@ class ResultStatistics:
             found = cluster_interval(
                 items["truth"],
                 items[_seeds(items)],
-                items["speaker"].astype(str) + "\n" + items["tested"].astype(str),
+                items["speaker"],  # one block, after however many trainings
                 metric=metric,
                 min_clusters=2,
             )
@@ -184,9 +190,10 @@ class ResultStatistics:
         Returns
         -------
         pandas.DataFrame
-            Columns estimator, group (named as the column), score, utterances, gap: how far below
-            the best group of the estimator it is. Means over seeds. A group that lacks a class of
-            the label set has no "uar": it is NaN, as no mean over other classes would compare.
+            Columns estimator, setting, group (named as the column), score, utterances, gap: how
+            far below the best group of the estimator it is. Means over seeds. A group that lacks a
+            class of the label set has no "uar": it is NaN, as no mean over other classes would
+            compare. Utterances of an unknown group are left out.
         """
         rows = []
         for name in self.estimators:
@@ -204,13 +211,16 @@ class ResultStatistics:
                 rows.append(
                     {
                         "estimator": name,
+                        "setting": part["setting"].iloc[0],
                         column: group,
                         "score": score,
                         "utterances": n,
                         "gap": best - score,
                     }
                 )
-        return pd.DataFrame(rows, columns=["estimator", column, "score", "utterances", "gap"])
+        return pd.DataFrame(
+            rows, columns=["estimator", "setting", column, "score", "utterances", "gap"]
+        )
 
     def _paired(self, piece, tested, metric, method, confidence):
         first, second = (
@@ -235,6 +245,8 @@ class ResultStatistics:
 
     def _setting_of(self, estimator, setting):
         """The setting asked for, or the only one that an estimator without it has."""
+        if setting not in (None, SINGLE, TRANSDUCTIVE):
+            raise ValueError(f"setting must be {SINGLE!r} or {TRANSDUCTIVE!r}, got {setting!r}")
         has = self.predictions.loc[self.predictions["estimator"] == estimator, "setting"].unique()
         return setting if setting in has else None
 
@@ -251,8 +263,8 @@ class ResultStatistics:
 
 
 _COMPARED = [
-    *("estimator", "baseline", "corpus", "difference", "low", "high", "p", "p_holm"),
-    *("smallest_p", "speakers", "corpora_better"),
+    *("estimator", "setting", "baseline", "baseline_setting", "corpus", "difference"),
+    *("low", "high", "p", "p_holm", "smallest_p", "speakers", "corpora_better"),
 ]
 
 

@@ -38,7 +38,7 @@ def tidy_predictions(jobs, tables, data):
                     "row": data.row[position],
                     "corpus": data.corpus[position],
                     "speaker": data.speaker[position],
-                    "truth": data.y[position],
+                    "truth": as_labels(data.y[position], data.labels),
                     "prediction": as_labels(table["prediction"], data.labels),
                     "failed": table["failed"],
                 }

@@ -99,7 +99,8 @@ def cross_corpus_validate(
 
     The statistics behind a "transductive" figure are those of the test corpus's rows in the label
     set. A fold is taken from `out` if its estimator, data, rows, seed and library versions are the
-    same; the code of an estimator class of your own is not looked at.
+    same; the code of an estimator class of your own is not looked at, nor are tables and other
+    objects that a function of yours finds in its module.
 
     Warns
     -----

@@ -50,6 +50,21 @@ def class_code(cls):
     ]
 
 
+def function_code(function):
+    """What a function consists of: its code, defaults, what it encloses and names in its module.
+
+    Parameters
+    ----------
+    function : function
+
+    Returns
+    -------
+    dict or list
+        Of plain values, functions among them taken apart.
+    """
+    return _function(function, set())
+
+
 def _content(value, seen):
     if isinstance(value, staticmethod | classmethod):
         return [type(value).__name__, _content(value.__func__, seen)]

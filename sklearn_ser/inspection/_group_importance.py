@@ -193,6 +193,8 @@ def _positions(table, groups, named):
                 f"{short_list(columns)}): name the groups, "
                 f"groups_of_features={{'group': [columns]}}"
             )
+    if not groups:
+        raise ValueError("groups_of_features is empty: give at least one {'group': [columns]}")
     found = {}
     for group, members in groups.items():
         known = {name: place for place, name in enumerate(table.columns)}

@@ -58,6 +58,10 @@ def cluster_rows(truth, predictions, clusters, strata, metric, labels):
                 f"utterance, in the same order."
             )
     truth, *parts = labelled_rows(truth, *given.values())
+    if not len(truth):
+        raise MetadataError(
+            "no row has a truth: intervals and tests need labelled rows, in whatever was selected."
+        )
     *predictions, cluster, stratum = parts
     for name, values in {"clusters": cluster, "strata": stratum}.items():
         missing = [] if values is None else np.flatnonzero(pd.isna(values))

@@ -3,6 +3,7 @@
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -107,16 +108,34 @@ def test_protocol_in_words(result):
     )
     assert any("anger, neutral, sadness" in line for line in lines)
     assert any(line.startswith("“transductive”") for line in lines)
-    within = EvaluationResult(
-        result.predictions, labels=result.labels, protocol="within-corpus", info={"n_splits": 3}
+    assert "alone, apart from what is called transductive;" in lines[1]
+    single = result.predictions[result.predictions["setting"] == "single"]
+    alone = EvaluationResult(single, labels=result.labels, protocol=result.protocol)
+    assert "saw training rows alone; the label set" in protocol_in_words(alone)[1]
+
+
+def test_folds_in_words_are_those_that_there_were(result):
+    """A corpus with fewer speakers than `n_splits` has fewer folds."""
+    table = result.predictions.copy()
+    first = table["corpus"] == table["corpus"].iloc[0]
+    table["fold"] = table["corpus"] + np.where(first, table["row"] % 2, table["row"] % 3).astype(
+        str
     )
-    assert "dealt into 3 folds" in protocol_in_words(within)[0]
+    given = {"labels": result.labels, "info": {"n_splits": 5}}
+    for protocol, folds in {
+        "within-corpus": "2 to 3",
+        "aggregated": table["fold"].nunique(),
+    }.items():
+        found = protocol_in_words(EvaluationResult(table, protocol=protocol, **given))
+        assert f"dealt into {folds} folds" in found[0]
 
 
-def told(difference, p, smallest=0.001, low=-0.01, corpora="2 of 3"):
+def told(difference, p, smallest=0.001, low=-0.01, corpora="2 of 3", **more):
     row = {
         "estimator": "net",
+        "setting": "single",
         "baseline": "svm",
+        "baseline_setting": "single",
         "corpus": "mean",
         "difference": difference,
         "low": low,
@@ -126,10 +145,13 @@ def told(difference, p, smallest=0.001, low=-0.01, corpora="2 of 3"):
         "smallest_p": smallest,
         "speakers": 20,
         "corpora_better": corpora,
-    }
+    } | {name: value for name, value in more.items() if name in ("setting", "baseline_setting")}
     fake = SimpleNamespace(
         compare=lambda *args, **kwargs: pd.DataFrame([row]),
-        predictions=pd.DataFrame({"corpus": ["a", "b", "c"]}),
+        predictions=pd.DataFrame(
+            {"corpus": ["a", "b", "c"], "setting": more.get("settings", ["single"] * 3)}
+        ),
+        protocol=more.get("protocol", "leave-one-corpus-out"),
     )
     return conclusions(fake, "svm")[0]
 
@@ -148,6 +170,36 @@ def test_conclusions_say_what_can_and_what_cannot_be_said():
     assert "interval" not in few
     assert few.endswith("So few speakers cannot show any difference to be more than chance.")
     assert told(0.0, 1.0).startswith("net and svm are level (UAR;")
+    nan = float("nan")
+    assert told(nan, nan) == "net and svm cannot be compared: UAR is not defined."
+    assert "ahead in 2 of 6 pairs of" in told(0.1, 0.2, corpora="2 of 6", protocol="pairwise")
+
+
+def test_conclusions_name_the_settings_where_there_are_several():
+    settings = ["single", "transductive", "single"]
+    text = told(0.031, 0.01, setting="transductive", settings=settings)
+    assert text.startswith("net (transductive) is 3.1 points above svm (single) (UAR;")
+    assert "Only one of the two used the test corpus's unlabelled statistics." in text
+    same = told(0.031, 0.01, settings=settings)
+    assert same.startswith("net (single) is 3.1 points above svm (single)")
+    assert "Only one" not in same
+
+
+def test_model_card_tells_names_with_like_beginnings_apart(result):
+    table = result.predictions
+    names = dict(zip(result.estimators, ["net", "net aug", "svm"], strict=False))
+    named = EvaluationResult(
+        table.assign(estimator=table["estimator"].map(names)),
+        labels=result.labels,
+        protocol=result.protocol,
+    )
+    last = named.estimators[-1]
+    text = named.model_card("net", baseline=last)
+    beside = text.partition("## Beside a baseline")[2].partition("## ")[0]
+    assert "net (" in beside
+    assert "net aug" not in beside or last == "net aug"
+    with pytest.raises(ValueError, match="baseline must be another estimator than 'net' itself"):
+        named.model_card("net", baseline="net")
 
 
 def test_model_card(result, tmp_path):

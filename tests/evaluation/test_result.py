@@ -181,3 +181,13 @@ def test_remarks_say_what_a_reader_must_know():
     ]
     assert all(remark in repr(found) for remark in found.remarks())
     assert result(predictions=TRUTH).remarks() == []
+
+
+def test_a_label_may_be_called_none():
+    table = result().predictions.replace({"sadness": "none"})
+    named = EvaluationResult(table, labels=["anger", "none"], protocol="leave-one-corpus-out")
+    counts = named.confusion("svm", normalise=False)
+    assert counts.columns.tolist() == ["anger", "none", "no prediction"]
+    assert counts.to_numpy().sum() == 6
+    assert counts["no prediction"].sum() == 1
+    assert "has no prediction." in named.model_card("svm")

@@ -132,6 +132,35 @@ def test_ranks_over_speakers(result):
     assert ranks.cliques == [tuple(ranks.average_ranks.index[1:])]
 
 
+def test_a_speaker_is_one_block_after_several_trainings(result):
+    single = result.predictions[result.predictions["setting"] == "single"]
+    pairs = pd.concat([single.assign(train=name) for name in "xyz"], ignore_index=True)
+    pairwise = EvaluationResult(pairs, labels=LABELS, protocol="pairwise")
+    once, thrice = result.ranks(setting="single"), pairwise.ranks()
+    assert thrice.n_blocks == sum(SPEAKERS.values())
+    pd.testing.assert_frame_equal(thrice.p_values, once.p_values)
+
+
+def test_comparisons_say_which_settings_were_compared(result):
+    table = result.compare("svm").set_index("estimator")
+    assert table.loc["net", ["setting", "baseline_setting"]].tolist() == ["transductive", "single"]
+    assert table.loc["better", "setting"] == "single"
+    assert result.by("gender").groupby("estimator")["setting"].first()["net"] == "transductive"
+
+
+@pytest.mark.parametrize(
+    "derive",
+    [
+        lambda result, **given: result.compare("svm", **given),
+        lambda result, **given: result.by("gender", **given),
+        lambda result, **given: result.ranks(**given),
+    ],
+)
+def test_a_misspelt_setting_is_refused(result, derive):
+    with pytest.raises(ValueError, match="must be 'single' or 'transductive', got 'transdutive'"):
+        derive(result, setting="transdutive")
+
+
 def test_groups(result):
     table = result.by("gender", setting="single").set_index(["estimator", "gender"])
     women = result.predictions.join(result.utterances["gender"], on="row")
@@ -208,3 +237,11 @@ def test_other_ways_out(result, tmp_path):
     lines = result.to_latex().splitlines()
     assert lines[0] == r"\begin{tabular}{llrrrrr}"
     assert lines[2] == r"estimator & setting & a & b & c & mean & pooled \\"
+
+
+def test_marks_of_latex_are_escaped(result):
+    name = r"C=10^3 {50%} a\b~c_d"
+    table = result.predictions.replace({"estimator": {"svm": name}})
+    lines = EvaluationResult(table, labels=LABELS, protocol=result.protocol).to_latex().splitlines()
+    shown = r"C=10\textasciicircum{}3 \{50\%\} a\textbackslash{}b\textasciitilde{}c\_d & single &"
+    assert lines[4].startswith(shown)

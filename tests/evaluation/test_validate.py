@@ -494,3 +494,23 @@ def test_like_recordings_of_two_corpora_are_two(feature_table):
     numbers = [name[-1] for name in frame["speaker"]]
     result = cross_corpus_validate(SVM, frame.assign(recording=numbers), X=X, aux=())
     assert result.summary().equals(cross_corpus_validate(SVM, frame, X=X, aux=()).summary())
+
+
+def test_numbers_as_labels_and_names(feature_table, tmp_path):
+    """Whole numbers of numpy as labels; numbers as names of corpora and speakers."""
+    frame, X = feature_table
+    codes = {name: code for code, name in enumerate(sorted(set(frame["emotion"])))}
+    numbers = frame.assign(
+        emotion=frame["emotion"].map(codes),
+        corpus=pd.factorize(frame["corpus"])[0],
+        speaker=pd.factorize(frame["speaker"])[0],
+    )
+    result = cross_corpus_validate(
+        SVM, numbers, X=X, aux=(), labels=np.arange(len(codes)), out=tmp_path, seeds=[0]
+    )
+    again = EvaluationResult.load(tmp_path)
+    pd.testing.assert_frame_equal(again.summary(), result.summary())
+    assert again.labels == result.labels == list(range(len(codes)))
+    assert result.summary().columns.tolist() == ["0", "1", "2", "mean", "pooled"]
+    named = cross_corpus_validate(SVM, frame, X=X, aux=(), seeds=[0])
+    np.testing.assert_allclose(result.summary(), named.summary())

@@ -388,3 +388,10 @@ def test_an_estimator_without_probabilities_has_no_sure_errors(judged):
     result = EvaluationResult(plain, labels=result.labels, protocol="within-corpus")
     with pytest.raises(ValueError, match="'net' gives no probabilities, so none of its errors"):
         confident_errors(result, "net")
+
+
+def test_no_groups_at_all_is_an_error():
+    X = pd.DataFrame({"a": [0.0, 1.0, 0.0, 1.0]})
+    model = LogisticRegression().fit(X, [0, 1, 0, 1])
+    with pytest.raises(ValueError, match="groups_of_features is empty"):
+        grouped_permutation_importance(model, X, [0, 1, 0, 1], {}, across_speakers=True)

@@ -283,3 +283,9 @@ def test_errors():
         cluster_interval(["a"], [[["a"]]], ["s"])
     with pytest.raises(InvalidParameterError, match="'method' parameter"):
         cluster_interval(truth, said, speaker, method="normal")
+
+
+@pytest.mark.parametrize("truth", [[], [None, None]])
+def test_no_labelled_row_is_an_error(truth):
+    with pytest.raises(MetadataError, match="no row has a truth"):
+        cluster_interval(truth, ["anger"] * len(truth), range(len(truth)))
