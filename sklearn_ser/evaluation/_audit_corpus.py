@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from sklearn_ser.datasets._labels import GENDER_SPELLINGS
 from sklearn_ser.evaluation._audit_audio import describe_all
 from sklearn_ser.evaluation._audit_files import check_files
 from sklearn_ser.evaluation._audit_labels import (
@@ -13,7 +14,7 @@ from sklearn_ser.evaluation._audit_labels import (
 )
 from sklearn_ser.evaluation._audit_nuisances import check_nuisances
 from sklearn_ser.evaluation._audit_pairs import describe_pairs, find_pairs
-from sklearn_ser.evaluation._audit_pitch import contradicted_sex
+from sklearn_ser.evaluation._audit_pitch import NO_DISTANCE, contradicted_sex, distance_of_sexes
 from sklearn_ser.evaluation._audit_report import AuditReport, Finding, name_values, plural
 from sklearn_ser.exceptions import MetadataError
 
@@ -173,12 +174,29 @@ def _untold(frame, column):
     return f" of {', '.join(told.index[~told])}" if told.any() else ""
 
 
+def _sex(value):
+    """ "female", "male" or None, however it is spelt."""
+    said = str(value).strip().lower()
+    known = {name: sex for sex, names in GENDER_SPELLINGS.items() for name in (sex, *names)}
+    return known.get(said)
+
+
 def _check_sex(table, pitch, corpus, y):
     if "gender" not in table:
         return []
-    columns = (table[name].to_numpy(dtype=object) for name in ("gender", "speaker", y))
-    sexes, speakers, labels = columns
-    found = contradicted_sex(pitch.to_numpy(float), sexes, speakers, labels)
+    sexes = table["gender"].map(_sex).to_numpy(dtype=object)
+    speakers, labels = (table[name].to_numpy(dtype=object) for name in ("speaker", y))
+    given = pitch.to_numpy(float), sexes, speakers, labels
+    apart = distance_of_sexes(*given)
+    if apart < NO_DISTANCE:
+        swapped = "as if the labels were swapped" if apart < -NO_DISTANCE else "as if mixed up"
+        text = (
+            f"voices said to be female lie {apart:+.1f} semitones from those said to be male, the "
+            f"labels' effect on pitch allowed for, {swapped}; grown women and men lie 8 to 12 "
+            "apart. Listen to some of each."
+        )
+        return [Finding("sex label against pitch", "warning", corpus, text, table.index)]
+    found = contradicted_sex(*given)
     if not found:
         return []
     names = [name for name, _, _ in found]

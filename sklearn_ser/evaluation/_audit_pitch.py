@@ -67,6 +67,8 @@ def has_pitch(signal, rate):
 #: Semitones between the sexes below which pitch says nothing of them; part of that distance, from
 #: which on a voice counts as one of the other sex; other speakers of each sex that are needed.
 LEAST_DISTANCE, TOO_FAR, FEWEST_OTHERS = 4.0, 0.75, 2
+#: Semitones between the sexes below which their labels cannot be right, for grown speakers.
+NO_DISTANCE = 2.0
 
 
 def contradicted_sex(pitches, sexes, speakers, labels):
@@ -122,3 +124,29 @@ def contradicted_sex(pitches, sexes, speakers, labels):
                 (speaker, float(np.median(pitches[mine])), float(np.median(pitches[same])))
             )
     return found
+
+
+def distance_of_sexes(pitches, sexes, speakers, labels):
+    """How far women's voices lie above men's in semitones, what labels do being allowed for.
+
+    Parameters
+    ----------
+    pitches, sexes, speakers, labels
+        As for :func:`contradicted_sex`.
+
+    Returns
+    -------
+    float
+        NaN with fewer than three speakers of either sex.
+    """
+    known = np.isfinite(pitches) & np.isin(sexes.astype(str), ("female", "male"))
+    pitches, sexes, speakers, labels = (v[known] for v in (pitches, sexes, speakers, labels))
+    female = sexes == "female"
+    if min(len(set(speakers[female])), len(set(speakers[~female]))) <= FEWEST_OTHERS:
+        return math.nan
+    _, codes = np.unique(labels.astype(str), return_inverse=True)
+    design = np.column_stack([np.eye(codes.max() + 1)[codes], female])
+    _, who, n_rows = np.unique(speakers.astype(str), return_inverse=True, return_counts=True)
+    weight = np.sqrt(1 / n_rows[who])
+    height = 12 * np.log2(pitches)
+    return float(np.linalg.lstsq(design * weight[:, None], height * weight, rcond=None)[0][-1])

@@ -22,6 +22,8 @@ from sklearn_ser.metrics import (
 _PREDICTIONS = "predictions.parquet"
 _UTTERANCES = "utterances.parquet"
 _DETAILS = "result.json"
+#: Failed utterances that remarks list one by one.
+_MOST_SHOWN = 10
 _OF_CLASSES = {"uar": uar_score, "war": war_score, "macro_f1": macro_f1_score}
 _OF_PROBABILITIES = {
     "auc": auc_score,
@@ -169,9 +171,10 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
         failed = self.predictions.loc[self.predictions["failed"], "row"].nunique()
         if failed:
             lines.append(f"{failed} utterances without usable audio, counted as misses")
-            lines += [
-                f"  {r.file or f'row {r.row}'}: {r.reason}" for r in self.failures.itertuples()
-            ]
+            shown = self.failures.head(_MOST_SHOWN)
+            lines += [f"  {r.file or f'row {r.row}'}: {r.reason}" for r in shown.itertuples()]
+            if len(self.failures) > len(shown):
+                lines.append(f"  and {len(self.failures) - len(shown)} more, in `failures`")
         for estimator, part in self.predictions.groupby("estimator", sort=False):
             try:
                 self._of_probabilities(part, "ece")

@@ -140,7 +140,8 @@ class ResultOutputs:
         from sklearn_ser.inspection import GroupGapDisplay
 
         frame = None
-        if by in self.utterances:
+        if by not in ("corpus", "speaker"):
+            self._column(self.predictions, by)  # (says what there is, where it is unknown)
             frame = self.utterances.reindex(range(int(self.predictions["row"].max()) + 1))
         return GroupGapDisplay.from_result(self, by, frame=frame, **parameters)
 

@@ -348,6 +348,21 @@ def test_sex_against_pitch(larger):
     assert "synthetic/s4 is said to be female, with a median of 1" in report.findings["evidence"][0]
 
 
+def test_sexes_of_a_whole_corpus_against_pitch(larger):
+    letters = larger["gender"].map({"female": "M", "male": "F"})  # swapped, and spelt otherwise
+    report = audit_corpus(larger.assign(gender=letters))
+    assert found(report) == [("sex label against pitch", "warning")]
+    assert "as if the labels were swapped" in report.findings["evidence"][0]
+    assert report.findings["n_rows"][0] == len(larger)
+    names = larger["speaker"].unique()
+    dealt = dict(zip(names, ["female", "male", "male", "female"] * len(names), strict=False))
+    report = audit_corpus(larger.assign(gender=larger["speaker"].map(dealt)))
+    assert ("sex label against pitch", "warning") in found(report)
+    assert "as if mixed up; grown women and men lie 8 to 12" in " ".join(
+        report.findings["evidence"]
+    )
+
+
 # Files
 
 

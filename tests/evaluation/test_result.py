@@ -191,3 +191,12 @@ def test_a_label_may_be_called_none():
     assert counts.to_numpy().sum() == 6
     assert counts["no prediction"].sum() == 1
     assert "has no prediction." in named.model_card("svm")
+
+
+def test_many_failed_files_are_listed_in_part():
+    found = result()
+    found.failures = pd.DataFrame(
+        [{"row": row, "file": f"{row}.wav", "reason": "empty"} for row in range(12)]
+    )
+    lines = found.remarks()
+    assert lines[-2:] == ["  9.wav: empty", "  and 2 more, in `failures`"]

@@ -175,6 +175,8 @@ def test_groups(result):
         MetadataError, match=r"no column 'age' to group by: .* \['gender', 'file'\]"
     ):
         result.by("age")
+    with pytest.raises(MetadataError, match="no column 'age' to group by"):
+        result.plot_groups("age")
 
 
 def test_different_utterances_are_refused(result):
