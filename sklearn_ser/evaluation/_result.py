@@ -108,14 +108,7 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
             probabilities: failed utterances have none and are left out of them, and they are NaN
             for an estimator that gives none.
         """
-        keys = ["estimator", "setting", "seed", "train", "corpus"]
-        table = self._with_test_keys()
-        return pd.DataFrame(
-            [
-                {**dict(zip(keys, key, strict=True)), **self._score(part)}
-                for key, part in table.groupby(keys, sort=False)
-            ]
-        )
+        return self._scores_of(_METRICS)
 
     def summary(self, metric="uar"):
         """One row per estimator and setting, one column per test corpus, mean and pooled last.
@@ -134,7 +127,7 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
         """
         if metric not in _METRICS:
             raise ValueError(f"metric must be one of {', '.join(_METRICS)}, got {metric!r}")
-        scores = self.scores()
+        scores = self._scores_of([metric])
         tested = scores["corpus"].where(
             scores["train"] == "", scores["train"] + " -> " + scores["corpus"]
         )
@@ -148,7 +141,7 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
         table.columns.name = None
         table["mean"] = table.mean(axis=1, skipna=False)
         by_seed = self._with_test_keys().groupby([*index, "seed"], sort=False)
-        pooled = pd.Series({key: self._score(part)[metric] for key, part in by_seed})
+        pooled = pd.Series({key: self._score(part, metric) for key, part in by_seed})
         table["pooled"] = pooled.groupby(level=[0, 1], sort=False).mean().reindex(table.index)
         return table
 
@@ -277,21 +270,28 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
             return self.predictions
         return self.predictions.assign(train="")
 
-    def _score(self, part):
-        found = {
-            name: metric(part["truth"], part["prediction"], labels=self.labels)
-            for name, metric in _OF_CLASSES.items()
-        }
-        for name in _OF_PROBABILITIES:
-            try:
-                found[name] = self._of_probabilities(part, name)
-            except ValueError:  # told in remarks(); the other scores stand
-                found[name] = float("nan")
-        return found | {
-            "utterances": len(part),
-            "failed": int(part["failed"].sum()),
-            "speakers": part["speaker"].nunique(),
-        }
+    def _scores_of(self, metrics):
+        keys = ["estimator", "setting", "seed", "train", "corpus"]
+        rows = []
+        for key, part in self._with_test_keys().groupby(keys, sort=False):
+            rows.append(
+                {
+                    **dict(zip(keys, key, strict=True)),
+                    **{name: self._score(part, name) for name in metrics},
+                    "utterances": len(part),
+                    "failed": int(part["failed"].sum()),
+                    "speakers": part["speaker"].nunique(),
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def _score(self, part, metric):
+        if metric in _OF_CLASSES:
+            return _OF_CLASSES[metric](part["truth"], part["prediction"], labels=self.labels)
+        try:
+            return self._of_probabilities(part, metric)
+        except ValueError:  # told in remarks(); the other scores stand
+            return float("nan")
 
     def _of_probabilities(self, part, metric):
         """A metric of probabilities; ValueError where the numbers are none."""
