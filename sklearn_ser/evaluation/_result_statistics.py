@@ -12,6 +12,7 @@ from sklearn_ser.metrics import (
     holm,
     paired_test,
 )
+from sklearn_ser.metrics._intervals import MIN_CLUSTERS
 
 #: Metrics that intervals and tests are made for: they need classes, and take seeds in columns.
 CLASS_METRICS = ("uar", "war", "macro_f1")
@@ -21,7 +22,7 @@ MEAN = "mean"
 class ResultStatistics:
     """Intervals and tests of an :class:`EvaluationResult`, by the functions of `metrics`."""
 
-    def intervals(self, metric="uar", *, method="t", confidence=0.95, min_clusters=8):
+    def intervals(self, metric="uar", *, method="t", confidence=0.95, min_clusters=MIN_CLUSTERS):
         """Scores of each estimator on each test corpus, and their mean, with intervals.
 
         Parameters

@@ -6,9 +6,10 @@ from sklearn.utils import check_consistent_length
 
 from sklearn_ser.evaluation import EvaluationResult
 from sklearn_ser.metrics import cluster_interval, uar_score
+from sklearn_ser.metrics._intervals import MIN_CLUSTERS
 
 #: With fewer, an interval over speakers says little: the speakers themselves are drawn.
-FEWEST_SPEAKERS = 8
+FEWEST_SPEAKERS = MIN_CLUSTERS
 
 
 def estimator_names(result, estimators=None):
