@@ -49,14 +49,14 @@ def read_cell(cell, start, end, options, row):
     try:
         start, end = seconds(start, "start"), seconds(end, "end")
         if isinstance(cell, DerivedAudio):
-            array, rate, source_peak = _derived(cell, start, end, options)
-            lossy = False
+            signal, rate, clipped_peak = _derived(cell, start, end, options)
         else:
             array, rate, lossy = _samples(cell, start, end, options.sampling_rate)
-            source_peak = None
-        signal, clipped_peak = to_mono(array, options.beyond_full_scale, lossy)
-        clipped_peak = source_peak if clipped_peak is None else clipped_peak
+            signal, clipped_peak = to_mono(array, options.beyond_full_scale, lossy)
         check_duration(len(signal), rate, options.min_duration)
+        is_finished = isinstance(cell, DerivedAudio) and rate == options.sampling_rate
+        if is_finished and not options.remove_dc:
+            return signal, clipped_peak  # an array of nobody else's, and in range
         return finish(signal, rate, options.sampling_rate, options.remove_dc), clipped_peak
     except AudioError as error:
         raise AudioError(error.reason, row=row, file=file_of(cell)) from error.__cause__

@@ -4,6 +4,11 @@ import copy
 import math
 from abc import ABCMeta, abstractmethod
 
+import numpy as np
+
+from sklearn_ser._audio_signal import TOP
+from sklearn_ser.exceptions import AudioError
+
 
 class DerivedAudio(metaclass=ABCMeta):
     """An utterance that is made from another one each time it is read.
@@ -40,7 +45,8 @@ class DerivedAudio(metaclass=ABCMeta):
 
         Returns
         -------
-        ndarray of float32 of shape (n_samples_out,), within [-1, 1]
+        ndarray of float32 of shape (n_samples_out,), finite and within [-1, 32767/32768]
+            `signal` itself, or what `as_signal` returned: who reads it does not check again.
         """
 
     @abstractmethod
@@ -55,6 +61,33 @@ class DerivedAudio(metaclass=ABCMeta):
         other = copy.copy(self)
         other.source = source
         return other
+
+
+def as_signal(made, maker):
+    """What was made of an utterance, checked, and scaled down where it is beyond full scale.
+
+    Parameters
+    ----------
+    made : array of shape (n_samples,)
+    maker : str
+        Who made it, for errors.
+
+    Returns
+    -------
+    ndarray of float32 of shape (n_samples,), within [-1, 32767/32768]
+    """
+    made = np.asarray(made)
+    is_wave = made.ndim == 1 and made.size and made.dtype.kind == "f"
+    low, high = (float(made.min()), float(made.max())) if is_wave else (math.nan, math.nan)
+    if not math.isfinite(high - low):  # NaN is the extreme of whatever it is in
+        raise AudioError(
+            f"{maker} made an array of shape {made.shape} of this utterance, or one with NaN or "
+            f"Inf: expected finite samples"
+        )
+    peak = max(-low, high)
+    if peak > TOP:
+        made = np.clip(made * made.dtype.type(TOP / peak), -1, TOP)  # it may round up
+    return made.astype(np.float32, copy=False)
 
 
 def chain_of(cell):

@@ -6,9 +6,8 @@ import os
 import numpy as np
 
 from sklearn_ser._audio_cell import ReadingOptions, path_of, read_cell
-from sklearn_ser._audio_signal import TOP
 from sklearn_ser._audio_table import find_cells
-from sklearn_ser._derived_audio import DerivedAudio
+from sklearn_ser._derived_audio import DerivedAudio, as_signal
 from sklearn_ser.augmentation._base import with_audio
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._store_code import class_code
@@ -54,8 +53,7 @@ class MixedAudio(DerivedAudio):
         made, _ = self.mixer._mix_sequences(
             signal.astype(np.float64), as_long(partner, len(signal)), self.share, rng
         )
-        peak = np.abs(made).max()
-        return (made * (TOP / peak) if peak > TOP else made).astype(np.float32)
+        return as_signal(made, type(self.mixer).__name__)
 
     def recipe(self):
         try:

@@ -1,5 +1,6 @@
 """TimeMask and TimeShift: parts that are missing, parts that come at another time."""
 
+from functools import lru_cache
 from numbers import Integral, Real
 
 import numpy as np
@@ -186,5 +187,13 @@ class TimeShift(AudioAugmenter):
 def _fade(part, out=False):
     """Fade a part in or out, in place."""
     if len(part):
-        gains = np.sin(np.pi / 2 * (np.arange(len(part), dtype=np.float32) + 0.5) / len(part)) ** 2
+        gains = _rising(len(part))
         part *= gains[::-1] if out else gains
+
+
+@lru_cache(maxsize=16)
+def _rising(n):
+    """Gains of a fade-in of n samples; not to be written to."""
+    gains = np.sin(np.pi / 2 * (np.arange(n, dtype=np.float32) + 0.5) / n) ** 2
+    gains.setflags(write=False)
+    return gains

@@ -24,7 +24,7 @@ from sklearn_ser import (
 )
 from sklearn_ser.audio import open_audio, read_audio
 from sklearn_ser.augmentation import CutMix, Mixup
-from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.exceptions import AudioError, MetadataError
 
 Y = np.array(["anger", "calm", "fear"])[np.arange(60) % 3]
 
@@ -148,6 +148,27 @@ def test_cutmix_of_audio():
         heard = read_audio(made["file"].iloc[row])
         assert np.isclose(heard, own).mean() == pytest.approx(weights[row], abs=0.001)
         assert np.isclose(heard, 0.3 - own).sum() == (~np.isclose(heard, own)).sum()
+
+
+def test_mixtures_are_checked_and_kept_in_range():
+    loud = [np.full(1000, 0.9, np.float32), np.full(1000, -0.9, np.float32)]
+    heard = read_audio(mix(Sum(), loud[:1] * 2, ["a", "b"])[0]["file"].iloc[0])
+    assert np.abs(heard).max() <= np.float32(32767 / 32768)
+    assert np.abs(heard).max() > 0.999
+    with pytest.raises(AudioError, match=r"Broken made an array of shape \(1000,\).*NaN or Inf"):
+        read_audio(mix(Broken(), loud, ["a", "b"])[0]["file"].iloc[0])
+
+
+class Sum(Mixup):
+    @staticmethod
+    def _mix_sequences(first, second, share, rng):
+        return first + second, share
+
+
+class Broken(Mixup):
+    @staticmethod
+    def _mix_sequences(first, second, share, rng):
+        return first * np.nan, share
 
 
 def test_draws():
