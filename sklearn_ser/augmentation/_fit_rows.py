@@ -1,5 +1,7 @@
 """What `fit` of AugmentingClassifier does: rows and their metadata made, the estimator fitted."""
 
+from inspect import signature
+
 import numpy as np
 import pandas as pd
 from sklearn import config_context
@@ -73,6 +75,8 @@ def fit_on_rows(meta, augmenters, seed, X, y, metadata):
     made |= {SOURCES: rows.sources, ORIGINAL_ROWS: rows.original, **made_up}
     asking = let_ask_for_weights(prepared) if "sample_weight" in made else set()
     given = {**arguments_through(meta, "fit", taken), **arguments_for(prepared, "fit", made)}
+    if "aux" in made and not routing_is_on() and "aux" in signature(prepared.fit).parameters:
+        given["aux"] = made["aux"]  # an estimator that asks for nothing, and yet takes it
     if (rows.weights != 1).any():
         _check_weighted(meta.estimator, given)
     # What the inner estimator's parts consume reaches them only with routing on.

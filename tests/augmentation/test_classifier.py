@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import clone, config_context
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
@@ -104,6 +104,27 @@ def test_the_kind_is_not_passed_where_nothing_takes_it(rows):
     np.testing.assert_array_equal(off.decision_function(X), on.decision_function(X))
     assert not hasattr(model, "predict_proba")
     assert not hasattr(model, "predict_aux")
+
+
+class TakesAux(ClassifierMixin, BaseEstimator):
+    """Names `aux` in `fit`, and asks for nothing."""
+
+    def fit(self, X, y, aux=None):
+        self.classes_, self.aux_ = np.unique(y), aux
+        return self
+
+
+def test_the_kind_reaches_a_fit_that_names_aux(rows):
+    X, y, _ = rows
+    model = AugmentingClassifier(TakesAux(), {"up": Mark()})
+    assert model.fit(X, y).estimator_.aux_["augmentation"].value_counts().to_dict() == {
+        "original": 60,
+        "up": 60,
+    }
+    given = model.fit(X, y, aux=METADATA["aux"]).estimator_.aux_
+    assert list(given) == ["gender", "augmentation"]
+    with config_context(enable_metadata_routing=True):  # where one has to ask
+        assert model.fit(X, y).estimator_.aux_ is None
 
 
 def test_rows_without_a_label_have_copies(recorder, rows):
