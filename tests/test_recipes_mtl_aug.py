@@ -113,3 +113,9 @@ def test_frames_that_are_there_already(speech):
     assert model.estimator_.named_steps["net"].validation_split_["kind"] == "groups"
     with pytest.raises(ValueError, match="features=None: X holds frame sequences, which have no"):
         make_mtl_aug(None)
+
+
+@pytest.mark.parametrize("speed", [0.9, False, "0.9"])
+def test_speed_that_is_no_sequence(speed):
+    with pytest.raises(ValueError, match=r"sequence of factors, .* or \(\) for none; got"):
+        make_mtl_aug(speed=speed)
