@@ -215,6 +215,10 @@ def test_a_row_alone(sequences, data, models):
     X, y = data
     table = adversarial_robustness(models["net"], X[:1], y[:1], epsilons=[0.1], relative=False)
     assert table["loss"].iloc[1] > table["loss"].iloc[0]
+    with pytest.raises(
+        MetadataError, match="'Pipeline' varies over the 1 usable rows .* relative="
+    ):
+        adversarial_robustness(models["net"], X[:1], y[:1], epsilons=[0.1])
 
 
 # Failed audio, transfer
