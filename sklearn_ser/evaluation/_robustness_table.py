@@ -22,7 +22,7 @@ class Rows:
 
     def __init__(self, X, y, speaker):
         self.truth = as_labels(y, "y")
-        refuse_missing(self.truth, "leave these rows out.")
+        refuse_missing(self.truth, "leave these rows out.", name="y")
         found = find_id(X, "speaker") if speaker is None else speaker
         self.speaker = None if found is None else np.asarray(found, dtype=object)
         for name, values in {"X": X, "speaker": self.speaker}.items():
