@@ -73,7 +73,7 @@ def fit_on_rows(meta, augmenters, seed, X, y, metadata):
     made_up = _made_up_speakers(meta.estimator, {**taken, **made}, rows)
     prepared = with_split_originals(estimator, rows.sources, rows.original, unseen=list(made_up))
     made |= {SOURCES: rows.sources, ORIGINAL_ROWS: rows.original, **made_up}
-    asking = let_ask_for_weights(prepared) if "sample_weight" in made else set()
+    asking = let_ask_for_weights(prepared) if "sample_weight" in made else (set(), {})
     given = {**arguments_through(meta, "fit", taken), **arguments_for(prepared, "fit", made)}
     if "aux" in made and not routing_is_on() and "aux" in signature(prepared.fit).parameters:
         given["aux"] = made["aux"]  # an estimator that asks for nothing, and yet takes it
@@ -86,7 +86,7 @@ def fit_on_rows(meta, augmenters, seed, X, y, metadata):
         except (TypeError, ValueError) as error:
             _explain_unlabelled(error, meta.estimator, labelled)
             raise
-    forget_requests(prepared, asking)
+    forget_requests(prepared, *asking)
     with_own_splitters(prepared)
     if extraction:
         prepared = clone(meta.estimator).set_params(steps=[*steps.steps, *prepared.steps])

@@ -20,6 +20,7 @@ from sklearn_ser import (
     SpeakerKFold,
     load_model,
     save_model,
+    uar_scorer,
 )
 from sklearn_ser.augmentation import Mixup
 from sklearn_ser.augmentation._named import named_augmenters
@@ -267,6 +268,22 @@ def test_in_a_file(rows, tmp_path):
         loaded = load_model(tmp_path / "model.ser")
         np.testing.assert_array_equal(loaded.predict(X), each.predict(X))
         assert loaded.get_params()["augmenters__strong__scale"] == 0.5
+
+
+@pytest.mark.parametrize("scoring", ["accuracy", ["accuracy"], uar_scorer])
+def test_a_search_over_mixed_rows_in_a_file(rows, tmp_path, scoring):
+    """What scorers were told of the weights of mixed rows is not kept: no file could hold it."""
+    X, y, _ = rows
+    search = GridSearchCV(
+        LinearSVC(C=0.1), {"max_iter": [900, 1000]}, cv=2, scoring=scoring,
+        refit="accuracy" if isinstance(scoring, list) else True,
+    )  # fmt: skip
+    model = AugmentingClassifier(search, Mixup(), random_state=0).fit(X, y)
+    assert isinstance(model.estimator_.scoring, type(scoring))
+    save_model(model, tmp_path / "model.skops")
+    loaded = load_model(tmp_path / "model.skops")
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    assert not hasattr(uar_scorer, "_metadata_request")  # which is everybody's
 
 
 def test_html_and_repr():
