@@ -321,6 +321,19 @@ def test_errors_of_labels(data, models):
         adversarial_robustness(models["net"], X, missing)
 
 
+def test_labels_in_another_order_are_refused(data, models):
+    """As of a part of a table whose index says where its rows belong."""
+    X, y = data
+    rows = X.reset_index(drop=True)[30:]
+    labels = pd.Series(y)[30:]
+    with pytest.raises(MetadataError, match="y has the index labels of X in another order"):
+        adversarial_robustness(models["net"], rows, labels[::-1])
+    speaker = pd.Series(X.index)[30:]
+    with pytest.raises(MetadataError, match="speaker has the index labels of X in another order"):
+        adversarial_robustness(models["net"], rows, labels, speaker=speaker[::-1])
+    adversarial_robustness(models["net"], rows, labels, epsilons=[0.1], speaker=speaker)
+
+
 # The waveform
 
 
