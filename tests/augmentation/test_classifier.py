@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -359,6 +359,22 @@ def test_weights_reach_a_pipeline_with_routing_off():
     assert not np.allclose(weighted, model.fit(X, y).decision_function(X))
     mixed = clone(model).set_params(augmenters=Mixup())
     assert mixed.fit(X, y, sample_weight=weights).n_rows_["original"] == 60
+
+
+def test_a_step_that_makes_arrays_of_tables(recorder, rows):
+    """As most transformers of scikit-learn do: the table's names and ids are put back."""
+    X, y, speaker = rows
+    X = X.set_index(pd.Index(speaker, name="speaker"))
+    model = AugmentingClassifier(
+        recorder, {"louder": FunctionTransformer(lambda X: X.to_numpy() + 1)}
+    )
+    seen = model.fit(X, y).estimator_.seen_["X"]
+    pd.testing.assert_frame_equal(seen[60:], X + 1)
+    model.set_params(augmenters={"short": FunctionTransformer(lambda X: X.to_numpy()[:, :2])})
+    with pytest.raises(
+        ValueError, match=r"'short' made an array of shape \(60, 2\) of a table of shape \(60, 4\)"
+    ):
+        model.fit(X, y)
 
 
 @pytest.mark.parametrize("missing", [None, np.nan])
