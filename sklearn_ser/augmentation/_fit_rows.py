@@ -68,7 +68,8 @@ def fit_on_rows(meta, augmenters, seed, X, y, metadata):
     labels = None if y is None else _safe_indexing(_without_index(y), rows.labels)
     estimator = meta.estimator
     if extraction:
-        estimator = Pipeline(estimator.steps[len(extraction) :])
+        # The rest of it, of its own class and with its own settings.
+        estimator = clone(estimator).set_params(steps=estimator.steps[len(extraction) :])
     taken, made = _metadata(meta, metadata, X, n_rows, rows, bool(augmenters))
     made_up = _made_up_speakers(meta.estimator, {**taken, **made}, rows)
     prepared = with_split_originals(estimator, rows.sources, rows.original, unseen=list(made_up))
