@@ -14,6 +14,7 @@ from sklearn_ser import (
     make_speech_corpus,
     save_model,
 )
+from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.model_selection import UnlabelledInTraining
 from sklearn_ser.utils._routing import fit_routed
 
@@ -119,3 +120,13 @@ def test_frames_that_are_there_already(speech):
 def test_speed_that_is_no_sequence(speed):
     with pytest.raises(ValueError, match=r"sequence of factors, .* or \(\) for none; got"):
         make_mtl_aug(speed=speed)
+
+
+def test_every_augmentation_switched_off_in_a_search(speech):
+    frames = LogMelSpectrogram(n_mels=16, hop_length=0.03).fit_transform(columns(speech))
+    model = make_mtl_aug(None, speed=(), specaugment=False, **SMALL)
+    model.set_params(augmenters__mixup=None)
+    with pytest.warns(TrainingWarning, match=r"constant .* left out: 'augmentation' \(only 'orig"):
+        model.fit(frames, speech["emotion"])
+    assert model.n_rows_ == {"original": len(speech)}
+    assert "augmentation" not in model.estimator_["net"].aux_classes_

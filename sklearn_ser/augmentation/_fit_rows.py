@@ -1,5 +1,6 @@
 """What `fit` of AugmentingClassifier does: rows and their metadata made, the estimator fitted."""
 
+from collections.abc import Mapping
 from inspect import signature
 
 import numpy as np
@@ -70,7 +71,8 @@ def fit_on_rows(meta, augmenters, seed, X, y, metadata):
     if extraction:
         # The rest of it, of its own class and with its own settings.
         estimator = clone(estimator).set_params(steps=estimator.steps[len(extraction) :])
-    taken, made = _metadata(meta, metadata, X, n_rows, rows, bool(augmenters))
+    with_kinds = bool(augmenters) or _is_a_task(meta.task, meta.estimator)
+    taken, made = _metadata(meta, metadata, X, n_rows, rows, with_kinds)
     made_up = _made_up_speakers(meta.estimator, {**taken, **made}, rows)
     prepared = with_split_originals(estimator, rows.sources, rows.original, unseen=list(made_up))
     made |= {SOURCES: rows.sources, ORIGINAL_ROWS: rows.original, **made_up}
@@ -113,6 +115,15 @@ def _explain_unlabelled(error, estimator, labelled):
 def _is_of_features(augmenter):
     first = augmenter.steps[0][1] if isinstance(augmenter, Pipeline) else augmenter
     return getattr(first, "_augments", None) == "features"
+
+
+def _is_a_task(name, estimator):
+    """Whether a network in it wants this target, also where every augmenter is switched off."""
+    return any(
+        isinstance(value, Mapping) and name in value
+        for parameter, value in estimator.get_params().items()
+        if parameter.split("__")[-1] == "tasks"
+    )
 
 
 def _needs_labels(augmenter):
