@@ -1,5 +1,7 @@
 """MTL-AUG as a recipe (behind `sklearn_ser.recipes`)."""
 
+from numbers import Real
+
 from sklearn.pipeline import Pipeline
 
 from sklearn_ser._recipe_steps import frame_step
@@ -100,6 +102,11 @@ def make_mtl_aug(
     """
     from sklearn_ser.neural_network import MTLNeuralClassifier  # which needs torch
 
+    if isinstance(speed, Real | str):
+        raise ValueError(
+            "speed must be a sequence of factors, such as (0.9, 1.1), or () for none; got "
+            f"{speed!r}."
+        )
     step = frame_step(features, n_jobs, on_error, store)
     if step is None and (speed or noise):
         raise ValueError(

@@ -14,6 +14,7 @@ from sklearn_ser import (
     make_speech_corpus,
     save_model,
 )
+from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.model_selection import UnlabelledInTraining
 from sklearn_ser.utils._routing import fit_routed
 
@@ -113,3 +114,19 @@ def test_frames_that_are_there_already(speech):
     assert model.estimator_.named_steps["net"].validation_split_["kind"] == "groups"
     with pytest.raises(ValueError, match="features=None: X holds frame sequences, which have no"):
         make_mtl_aug(None)
+
+
+@pytest.mark.parametrize("speed", [0.9, False, "0.9"])
+def test_speed_that_is_no_sequence(speed):
+    with pytest.raises(ValueError, match=r"sequence of factors, .* or \(\) for none; got"):
+        make_mtl_aug(speed=speed)
+
+
+def test_every_augmentation_switched_off_in_a_search(speech):
+    frames = LogMelSpectrogram(n_mels=16, hop_length=0.03).fit_transform(columns(speech))
+    model = make_mtl_aug(None, speed=(), specaugment=False, **SMALL)
+    model.set_params(augmenters__mixup=None)
+    with pytest.warns(TrainingWarning, match=r"constant .* left out: 'augmentation' \(only 'orig"):
+        model.fit(frames, speech["emotion"])
+    assert model.n_rows_ == {"original": len(speech)}
+    assert "augmentation" not in model.estimator_["net"].aux_classes_

@@ -1,10 +1,12 @@
 """Copies of training rows by augmenters, each by the interface that it has."""
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from sklearn_ser.augmentation._named import seed_of, seeded
+from sklearn_ser.augmentation._rows import numbers_of
 
 
 def copies_of(rows, augmenters, n_copies, seed, y, labelled):
@@ -62,6 +64,14 @@ def _augmented(augmenter, name, X):
             f"augmenter {name!r} made {_num_samples(made)} rows of {_num_samples(X)}: it must make "
             "one of each."
         )
+    features = numbers_of(X) if isinstance(X, pd.DataFrame) else None
+    if features is not None and isinstance(made, np.ndarray):
+        if made.shape != features.shape:
+            raise ValueError(
+                f"augmenter {name!r} made an array of shape {made.shape} of a table of shape "
+                f"{features.shape}: it must keep the features."
+            )
+        return pd.DataFrame(made, index=X.index, columns=X.columns)
     return made
 
 

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_ser.augmentation._augmenter import Augmenter
 from sklearn_ser.augmentation._base import utterance_generator
+from sklearn_ser.utils._frames import is_frames
 
 
 class FeatureNoise(Augmenter):
@@ -60,8 +61,18 @@ class FeatureNoise(Augmenter):
         -------
         ndarray, or DataFrame where X is one, of shape (n_samples, n_features)
             Of floats.
+
+        Raises
+        ------
+        ValueError
+            If X does not hold rows of numbers.
         """
         self._validate_params()
+        if is_frames(X):
+            raise ValueError(
+                "FeatureNoise changes rows of features, and X holds frame sequences: take "
+                "SpecAugment or TimeWarp, or input_noise of MTLNeuralClassifier."
+            )
         values = check_array(
             X, dtype=[np.float64, np.float32], ensure_all_finite=False, estimator=self, copy=True
         )

@@ -1,5 +1,8 @@
 """What `fit` of AugmentingClassifier does: rows and their metadata made, the estimator fitted."""
 
+from collections.abc import Mapping
+from inspect import signature
+
 import numpy as np
 import pandas as pd
 from sklearn import config_context
@@ -66,13 +69,17 @@ def fit_on_rows(meta, augmenters, seed, X, y, metadata):
     labels = None if y is None else _safe_indexing(_without_index(y), rows.labels)
     estimator = meta.estimator
     if extraction:
-        estimator = Pipeline(estimator.steps[len(extraction) :])
-    taken, made = _metadata(meta, metadata, X, n_rows, rows, bool(augmenters))
+        # The rest of it, of its own class and with its own settings.
+        estimator = clone(estimator).set_params(steps=estimator.steps[len(extraction) :])
+    with_kinds = bool(augmenters) or _is_a_task(meta.task, meta.estimator)
+    taken, made = _metadata(meta, metadata, X, n_rows, rows, with_kinds)
     made_up = _made_up_speakers(meta.estimator, {**taken, **made}, rows)
     prepared = with_split_originals(estimator, rows.sources, rows.original, unseen=list(made_up))
     made |= {SOURCES: rows.sources, ORIGINAL_ROWS: rows.original, **made_up}
-    asking = let_ask_for_weights(prepared) if "sample_weight" in made else set()
+    asking = let_ask_for_weights(prepared) if "sample_weight" in made else (set(), {})
     given = {**arguments_through(meta, "fit", taken), **arguments_for(prepared, "fit", made)}
+    if "aux" in made and not routing_is_on() and "aux" in signature(prepared.fit).parameters:
+        given["aux"] = made["aux"]  # an estimator that asks for nothing, and yet takes it
     if (rows.weights != 1).any():
         _check_weighted(meta.estimator, given)
     # What the inner estimator's parts consume reaches them only with routing on.
@@ -82,7 +89,7 @@ def fit_on_rows(meta, augmenters, seed, X, y, metadata):
         except (TypeError, ValueError) as error:
             _explain_unlabelled(error, meta.estimator, labelled)
             raise
-    forget_requests(prepared, asking)
+    forget_requests(prepared, *asking)
     with_own_splitters(prepared)
     if extraction:
         prepared = clone(meta.estimator).set_params(steps=[*steps.steps, *prepared.steps])
@@ -108,6 +115,15 @@ def _explain_unlabelled(error, estimator, labelled):
 def _is_of_features(augmenter):
     first = augmenter.steps[0][1] if isinstance(augmenter, Pipeline) else augmenter
     return getattr(first, "_augments", None) == "features"
+
+
+def _is_a_task(name, estimator):
+    """Whether a network in it wants this target, also where every augmenter is switched off."""
+    return any(
+        isinstance(value, Mapping) and name in value
+        for parameter, value in estimator.get_params().items()
+        if parameter.split("__")[-1] == "tasks"
+    )
 
 
 def _needs_labels(augmenter):

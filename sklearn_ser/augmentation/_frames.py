@@ -65,7 +65,8 @@ class FrameAugmenter(Augmenter, metaclass=ABCMeta):
             raise ValueError(
                 f"{type(self).__name__} changes frame sequences, arrays (n_frames, n_features), "
                 f"and X is a {type(X).__name__} without any: put it behind a step that gives "
-                "frames, such as LogMelSpectrogram."
+                "frames, such as LogMelSpectrogram (of an AugmentingClassifier, the first step "
+                "of the Pipeline that is its estimator; a search goes around it all)."
             )
         seed = self._seed()
         return like_frames(X, [self._made(cell, seed) for cell in as_sequences(X)])

@@ -12,6 +12,9 @@ from sklearn.utils.metadata_routing import MetadataRequest
 
 from sklearn_ser.utils._parts import parts_of
 
+#: Attribute of a scorer whose requests are ours alone.
+_OURS = "_asks_for_our_weights"
+
 
 def let_ask_for_weights(estimator):
     """Let parts that do not say so take sample weights: predictors do, and nothing else.
@@ -23,18 +26,21 @@ def let_ask_for_weights(estimator):
 
     Returns
     -------
-    set of type
-        Classes of the parts that have requests only since.
+    classes : set of type
+        Of the estimators in it that have requests only since.
+    scoring : dict of str to (str, list or dict)
+        Parameters that hold scorers since, as they were.
     """
-    changed = set()
+    changed, scoring = set(), {}
     with config_context(enable_metadata_routing=True):
         for name, value in estimator.get_params().items():
             if name.split("__")[-1] == "scoring" and value is not None and not callable(value):
+                scoring[name] = value
                 estimator.set_params(**{name: _scorers(value)})
         for part in [estimator, *estimator.get_params().values()]:
             for each in part.values() if isinstance(part, dict) else [part]:
                 _set_requests(each, changed)
-    return changed
+    return changed, scoring
 
 
 def _scorers(scoring):
@@ -65,18 +71,36 @@ def _set_requests(part, changed):
         unset = requests.get("sample_weight", None if callable(part) else False) is None
         if unset:
             if not hasattr(part, "_metadata_request"):
-                changed.add(type(part))
+                if callable(part):  # a scorer, of which fitted parts hold copies, as of estimators
+                    setattr(part, _OURS, True)
+                else:
+                    changed.add(type(part))
             getattr(part, f"set_{method}_request")(sample_weight=answer)
 
 
-def forget_requests(fitted, classes):
-    """Take the requests out of fitted parts of these classes: a model file cannot hold them.
+def forget_requests(fitted, classes, scoring):
+    """Take our requests out of all fitted parts: a model file cannot hold them.
 
     Parameters
     ----------
     fitted : estimator
-    classes : set of type
+    classes, scoring
+        As :func:`let_ask_for_weights` returned them.
     """
     for part in parts_of(fitted):
         if type(part) in classes:
             vars(part).pop("_metadata_request", None)
+        for scorer in _scorers_in(list(vars(part).values())):
+            if vars(scorer).pop(_OURS, False):
+                vars(scorer).pop("_metadata_request", None)
+    fitted.set_params(**scoring)
+
+
+def _scorers_in(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from _scorers_in(each)
+    elif callable(value) and hasattr(value, "set_score_request") and not isinstance(value, type):
+        yield value

@@ -47,6 +47,13 @@ class AttackedFeatures:
         self.x = self.source.pack(self.features)
         self.device = getattr(self.source, "device", "cpu")
         spread = _spread(self.x)
+        if relative and not spread.any():
+            usable = int((~self.failed).sum())
+            raise MetadataError(
+                f"no input of estimator {name!r} varies over the {usable} usable rows of X, and "
+                "epsilons are in units of its standard deviation there: give more rows, or "
+                "relative=False"
+            )
         self.scale = spread if relative else torch.ones_like(spread)
 
     def ball(self, epsilon):

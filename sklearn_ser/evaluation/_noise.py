@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_params
 
+from sklearn_ser.augmentation._colours import COLOURS
 from sklearn_ser.evaluation._extraction import all_audio_steps
 from sklearn_ser.evaluation._robustness_table import Rows
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
@@ -224,13 +225,15 @@ def _warn_of_known_noises(models, noises):
 
     for name, estimator in models.items():
         trained = [
-            str(entry)
+            entry
             for part in estimator.get_params().values()
             if isinstance(part, AddNoise)
             for entry in _entries(part.noises)
         ]
         heard = [
-            kind for kind, given in noises.items() if {*map(str, _entries(given))} & {*trained}
+            kind
+            for kind, given in noises.items()
+            if any(_overlap(one, other) for one in _entries(given) for other in trained)
         ]
         if heard:
             warn_user(
@@ -244,7 +247,15 @@ def _warn_of_known_noises(models, noises):
 def _entries(noises):
     """What is named in `noises` of AddNoise; arrays have no name."""
     entries = noises if isinstance(noises, list | tuple) else [noises]
-    return [entry for entry in entries if isinstance(entry, str | os.PathLike)]
+    return [os.fsdecode(entry) for entry in entries if isinstance(entry, str | os.PathLike)]
+
+
+def _overlap(one, other):
+    """Whether two entries are one colour or one file, or a file and its folder."""
+    if one in COLOURS or other in COLOURS:
+        return one == other
+    one, other = (os.path.join(os.path.realpath(path), "") for path in (one, other))
+    return one.startswith(other) or other.startswith(one)
 
 
 def _with_seed(augmenter, seed, name):

@@ -6,6 +6,7 @@ import pandas as pd
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.metrics import cluster_interval, uar_score
 from sklearn_ser.metrics._labels import as_labels, refuse_missing
+from sklearn_ser.utils._alignment import refuse_other_orders
 from sklearn_ser.utils._ids import find_id
 
 
@@ -22,7 +23,7 @@ class Rows:
 
     def __init__(self, X, y, speaker):
         self.truth = as_labels(y, "y")
-        refuse_missing(self.truth, "leave these rows out.")
+        refuse_missing(self.truth, "leave these rows out.", name="y")
         found = find_id(X, "speaker") if speaker is None else speaker
         self.speaker = None if found is None else np.asarray(found, dtype=object)
         for name, values in {"X": X, "speaker": self.speaker}.items():
@@ -31,6 +32,7 @@ class Rows:
                     f"{name} has {len(values)} rows and y has {len(self.truth)}: they must be "
                     "aligned, row by row"
                 )
+        refuse_other_orders(X, y, {} if speaker is None else {"speaker": speaker})
         self.n_classes = len(pd.unique(self.truth))
 
     def figures(self, predicted, clean):

@@ -60,12 +60,12 @@ def label_set(labels):
     return pd.Index(values, dtype=object)
 
 
-def refuse_missing(truth, remedy):
+def refuse_missing(truth, remedy, name="y_true"):
     """Raise where a true label is missing, saying in which rows and what to do."""
     unlabelled = np.flatnonzero(pd.isna(truth))
     if len(unlabelled):
         raise MetadataError(
-            f"y_true has no label (None or NaN) in {listed(unlabelled, 'row')}: {remedy}"
+            f"{name} has no label (None or NaN) in {listed(unlabelled, 'row')}: {remedy}"
         )
 
 

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import clone, config_context
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -20,6 +20,7 @@ from sklearn_ser import (
     SpeakerKFold,
     load_model,
     save_model,
+    uar_scorer,
 )
 from sklearn_ser.augmentation import Mixup
 from sklearn_ser.augmentation._named import named_augmenters
@@ -104,6 +105,27 @@ def test_the_kind_is_not_passed_where_nothing_takes_it(rows):
     np.testing.assert_array_equal(off.decision_function(X), on.decision_function(X))
     assert not hasattr(model, "predict_proba")
     assert not hasattr(model, "predict_aux")
+
+
+class TakesAux(ClassifierMixin, BaseEstimator):
+    """Names `aux` in `fit`, and asks for nothing."""
+
+    def fit(self, X, y, aux=None):
+        self.classes_, self.aux_ = np.unique(y), aux
+        return self
+
+
+def test_the_kind_reaches_a_fit_that_names_aux(rows):
+    X, y, _ = rows
+    model = AugmentingClassifier(TakesAux(), {"up": Mark()})
+    assert model.fit(X, y).estimator_.aux_["augmentation"].value_counts().to_dict() == {
+        "original": 60,
+        "up": 60,
+    }
+    given = model.fit(X, y, aux=METADATA["aux"]).estimator_.aux_
+    assert list(given) == ["gender", "augmentation"]
+    with config_context(enable_metadata_routing=True):  # where one has to ask
+        assert model.fit(X, y).estimator_.aux_ is None
 
 
 def test_rows_without_a_label_have_copies(recorder, rows):
@@ -248,6 +270,22 @@ def test_in_a_file(rows, tmp_path):
         assert loaded.get_params()["augmenters__strong__scale"] == 0.5
 
 
+@pytest.mark.parametrize("scoring", ["accuracy", ["accuracy"], uar_scorer])
+def test_a_search_over_mixed_rows_in_a_file(rows, tmp_path, scoring):
+    """What scorers were told of the weights of mixed rows is not kept: no file could hold it."""
+    X, y, _ = rows
+    search = GridSearchCV(
+        LinearSVC(C=0.1), {"max_iter": [900, 1000]}, cv=2, scoring=scoring,
+        refit="accuracy" if isinstance(scoring, list) else True,
+    )  # fmt: skip
+    model = AugmentingClassifier(search, Mixup(), random_state=0).fit(X, y)
+    assert isinstance(model.estimator_.scoring, type(scoring))
+    save_model(model, tmp_path / "model.skops")
+    loaded = load_model(tmp_path / "model.skops")
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    assert not hasattr(uar_scorer, "_metadata_request")  # which is everybody's
+
+
 def test_html_and_repr():
     model = AugmentingClassifier(make_pipeline(StandardScaler(), LinearSVC()), TWO)
     html = model._repr_html_()
@@ -321,6 +359,22 @@ def test_weights_reach_a_pipeline_with_routing_off():
     assert not np.allclose(weighted, model.fit(X, y).decision_function(X))
     mixed = clone(model).set_params(augmenters=Mixup())
     assert mixed.fit(X, y, sample_weight=weights).n_rows_["original"] == 60
+
+
+def test_a_step_that_makes_arrays_of_tables(recorder, rows):
+    """As most transformers of scikit-learn do: the table's names and ids are put back."""
+    X, y, speaker = rows
+    X = X.set_index(pd.Index(speaker, name="speaker"))
+    model = AugmentingClassifier(
+        recorder, {"louder": FunctionTransformer(lambda X: X.to_numpy() + 1)}
+    )
+    seen = model.fit(X, y).estimator_.seen_["X"]
+    pd.testing.assert_frame_equal(seen[60:], X + 1)
+    model.set_params(augmenters={"short": FunctionTransformer(lambda X: X.to_numpy()[:, :2])})
+    with pytest.raises(
+        ValueError, match=r"'short' made an array of shape \(60, 2\) of a table of shape \(60, 4\)"
+    ):
+        model.fit(X, y)
 
 
 @pytest.mark.parametrize("missing", [None, np.nan])

@@ -5,16 +5,20 @@ import pandas as pd
 import pytest
 from imblearn.combine import SMOTEENN
 from imblearn.over_sampling import ADASYN, SMOTE, RandomOverSampler
+from imblearn.pipeline import Pipeline as SamplingPipeline
 from imblearn.under_sampling import NearMiss, RandomUnderSampler, TomekLinks
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.svm import LinearSVC
 
 from sklearn_ser import (
     AugmentingClassifier,
     FeatureNoise,
     MTLNeuralClassifier,
+    SpeakerEmbedding,
     load_model,
+    make_speech_corpus,
     save_model,
 )
 from sklearn_ser.augmentation import Gain
@@ -194,3 +198,18 @@ def test_a_model_file_holds_no_sampler(tmp_path):
         save_model(model, tmp_path / "a.ser")
     save_model(model.set_params(resampler=None), tmp_path / "a.ser")
     assert load_model(tmp_path / "a.ser").predict(X).tolist() == model.predict(X).tolist()
+
+
+def test_a_pipeline_of_imbalanced_learn_behind_audio_steps():
+    """What is fitted behind them is of the class that was given, and takes samplers as steps."""
+    frame = make_speech_corpus(n_speakers=2, n_utterances=1, random_state=0).frame
+    model = AugmentingClassifier(
+        SamplingPipeline(
+            [("ge2e", SpeakerEmbedding()), ("over", RandomOverSampler()), ("svm", LinearSVC())]
+        ),
+        {"noise": FeatureNoise()},
+        random_state=0,
+    ).fit(frame[["file"]], frame["emotion"])
+    assert isinstance(model.estimator_, SamplingPipeline)
+    assert list(model.estimator_.named_steps) == ["ge2e", "over", "svm"]
+    assert model.n_rows_["noise"] == len(frame)

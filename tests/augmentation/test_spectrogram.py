@@ -159,7 +159,9 @@ def test_noise_on_features():
 def test_bad_input():
     with pytest.raises(ValueError, match="SpecAugment changes frame sequences, arrays"):
         SpecAugment().augment(np.ones((3, 4)))
+    with pytest.raises(
+        ValueError, match="FeatureNoise changes rows of features, and X holds frame"
+    ):
+        FeatureNoise().augment(sequences())
     with pytest.raises(ValueError, match="The 'time_share' parameter of SpecAugment must be"):
         SpecAugment(time_share=2).augment(sequences())
-    with pytest.raises(ValueError, match="Found array with dim 3"):
-        FeatureNoise().augment(np.ones((2, 3, 4)))

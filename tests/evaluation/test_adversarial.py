@@ -215,6 +215,8 @@ def test_a_row_alone(sequences, data, models):
     X, y = data
     table = adversarial_robustness(models["net"], X[:1], y[:1], epsilons=[0.1], relative=False)
     assert table["loss"].iloc[1] > table["loss"].iloc[0]
+    with pytest.raises(MetadataError, match=r"varies over the 1 usable rows .* relative=False"):
+        adversarial_robustness(models["net"], X[:1], y[:1], epsilons=[0.1])
 
 
 # Failed audio, transfer
@@ -315,8 +317,21 @@ def test_errors_of_labels(data, models):
         adversarial_robustness(models["net"], X, strange)
     missing = y.astype(object)
     missing[3] = None
-    with pytest.raises(MetadataError, match=r"no label \(None or NaN\) in row"):
+    with pytest.raises(MetadataError, match=r"^y has no label \(None or NaN\) in row"):
         adversarial_robustness(models["net"], X, missing)
+
+
+def test_labels_in_another_order_are_refused(data, models):
+    """As of a part of a table whose index says where its rows belong."""
+    X, y = data
+    rows = X.reset_index(drop=True)[30:]
+    labels = pd.Series(y)[30:]
+    with pytest.raises(MetadataError, match="y has the index labels of X in another order"):
+        adversarial_robustness(models["net"], rows, labels[::-1])
+    speaker = pd.Series(X.index)[30:]
+    with pytest.raises(MetadataError, match="speaker has the index labels of X in another order"):
+        adversarial_robustness(models["net"], rows, labels, speaker=speaker[::-1])
+    adversarial_robustness(models["net"], rows, labels, epsilons=[0.1], speaker=speaker)
 
 
 # The waveform

@@ -268,3 +268,16 @@ def test_noise_that_a_model_was_trained_with_is_told(recordings):
         noise_robustness(model, X, y, snrs=[10], conditions={})
     table = noise_robustness(model, X, y, noises={"violet": "violet"}, snrs=[10], conditions={})
     assert table["condition"].tolist() == ["clean", "violet"]
+
+
+def test_a_file_of_a_folder_that_a_model_was_trained_with_is_told(tmp_path, monkeypatch):
+    for name in ("heard", "heard_not"):
+        (tmp_path / name).mkdir()
+    folder = tmp_path / "heard"
+    model = AugmentingClassifier(LinearSVC(), AddNoise(noises=["pink", str(folder)]))
+    monkeypatch.chdir(tmp_path)
+    kinds = {"street": "heard/street.wav", "inner": folder / "in" / "a.wav", "all": str(tmp_path)}
+    for name, noise in kinds.items():
+        with pytest.warns(EvaluationWarning, match=f"was trained on copies with '{name}', so"):
+            module._warn_of_known_noises({"model": model}, {name: noise, "other": "violet"})
+    module._warn_of_known_noises({"model": model}, {"rain": tmp_path / "heard_not" / "rain.wav"})
