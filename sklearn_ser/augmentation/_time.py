@@ -170,7 +170,8 @@ class TimeShift(AudioAugmenter):
         check_range(self, "shift", Interval(Real, -1, 1, closed="neither"))
 
     def _augment(self, signal, rng):
-        moved = round(draw(self.shift, rng) * len(signal))
+        most = len(signal) - 1  # of 8 samples 0.99 would round to all of them
+        moved = min(max(round(draw(self.shift, rng) * len(signal)), -most), most)
         if not moved:
             return signal
         made = np.roll(signal, moved)

@@ -134,6 +134,12 @@ def test_shift_into_silence(shift, silent):
     assert np.array_equal(made[kept], np.roll(source, round(shift * RATE))[kept])
 
 
+@pytest.mark.parametrize(("shift", "kept"), [(0.99, 7), (-0.99, 0)])
+def test_a_shift_of_nearly_all_of_a_short_signal_leaves_one_sample(shift, kept):
+    made = heard(TimeShift(shift, mode="silence", fade=0), np.full(8, 0.5))
+    assert np.flatnonzero(made).tolist() == [kept]
+
+
 def test_shifts_are_drawn_evenly():
     signals = [noise(1000, seed=i) for i in range(200)]
     moved = [
