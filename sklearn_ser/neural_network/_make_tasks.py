@@ -165,7 +165,9 @@ def _rebound(task, spec, aux, aux_weight, main, n_inputs):
         if strange:
             raise MetadataError(
                 f"aux column {column!r} has the labels {strange}, which the fitted network does "
-                f"not know: its classes are {task.classes.tolist()}."
+                f"not know: its classes are {task.classes.tolist()}. Mark such labels as missing "
+                "(None), and the rest of these rows is learnt; or begin anew, with "
+                "warm_start=False and fit."
             )
     return replace(task, weight=weight, spec=spec)
 
