@@ -6,7 +6,7 @@ two estimators (standard deviation .05, mean 0, or a gain that is to be found). 
 utterances of each class by each speaker; "uneven": numbers of utterances and shares of classes
 differ much between speakers, as in found speech.
 
-Run: ``python benchmarks/statistics.py [--draws 1000]`` (about 5 minutes on one core)
+Run: ``python benchmarks/interval_coverage.py [--draws 1000]`` (about 5 minutes on one core)
 """
 
 import argparse
