@@ -26,6 +26,7 @@ from sklearn_ser._model_archive import (
 from sklearn_ser._onnx_export import export_onnx
 from sklearn_ser.exceptions import ModelFileError, SerError
 from sklearn_ser.utils._model_files import model_file
+from sklearn_ser.utils._request_owners import named_owners
 
 __all__ = ["export_onnx", "load_model", "load_model_info", "save_model", "trusted_types"]
 
@@ -34,7 +35,8 @@ FORMAT = 2
 _MODEL, _INFO = "model.skops", "info.json"
 
 #: What a model file may hold beyond what skops trusts, by the module that has it. Those of
-#: scikit-learn are what every fitted search holds: a scorer and its function, and the splitter.
+#: scikit-learn are what every fitted search holds: a scorer and its function, and the splitter;
+#: and what `set_fit_request` and its like leave behind.
 #: The types only keep what they are given; the functions may stand in a scorer only.
 _TRUSTED = {
     "sklearn_ser.augmentation": (
@@ -68,6 +70,7 @@ _TRUSTED = {
         "StratifiedGroupKFold",
         "StratifiedKFold",
     ),
+    "sklearn.utils._metadata_requests": ("MetadataRequest", "MethodMetadataRequest"),
     "sklearn_ser.feature_extraction": (
         "LogMelSpectrogram",
         "MFCC",
@@ -304,7 +307,7 @@ def _dumps(model):
     import skops.io
 
     try:
-        with model_file():
+        with model_file(), named_owners(model):
             data = skops.io.dumps(model)
         _check(data, size_limit(len(data)), ())
         unknown = _untrusted(data, ())

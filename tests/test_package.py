@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +24,11 @@ def test_public_name_loads(name):
 def test_unknown_name():
     with pytest.raises(AttributeError, match="module 'sklearn_ser' has no attribute 'nonsense'"):
         _ = sklearn_ser.nonsense
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "examples", "tools"])
+def test_no_script_hides_a_module_of_python(folder):
+    """A script's folder comes first on the path of the scripts beside it."""
+    scripts = list((Path(__file__).parents[1] / folder).glob("*.py"))
+    assert scripts
+    assert not {path.stem for path in scripts} & set(sys.stdlib_module_names)

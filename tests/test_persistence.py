@@ -68,6 +68,7 @@ def test_own_types_are_estimators_splitters_and_metrics():
         "sklearn.metrics._classification",
         "sklearn.metrics._scorer",
         "sklearn.model_selection._split",
+        "sklearn.utils._metadata_requests",
     }
 
 

@@ -74,6 +74,8 @@ def check_kind(encoder, X):
     others = [name for name, other in ENCODERS.items() if other.on_frames != wants_frames]
     advice = "encoder=" + " or ".join(f'"{name}"' for name in others)
     if wants_frames:
+        if len(getattr(X, "shape", (0,))) == 1 and hasattr(X, "__len__") and len(X) == 0:
+            raise ValueError("X has no rows: at least one frame sequence is needed.")
         raise ValueError(
             f"{asked} takes frame sequences (arrays (n_frames, n_features), one for "
             f"each row), and X is {_describe(X)}: use {advice} for rows of features. One "

@@ -273,7 +273,12 @@ def _tasks(estimator, data, continued, classes):
     labels = data.y[data.labelled] if classes is None else np.asarray(classes)
     main = Labels(MAIN_TASK, 1.0, np.unique(labels), spec)
     tasks, dropped = make_tasks(
-        data.aux, estimator.tasks, aux_weight=estimator.aux_weight, main=main, n_inputs=n_inputs
+        data.aux,
+        estimator.tasks,
+        aux_weight=estimator.aux_weight,
+        main=main,
+        n_inputs=n_inputs,
+        counts=data.weights > 0,
     )
     return [main, *tasks], dropped
 

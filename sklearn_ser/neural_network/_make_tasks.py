@@ -13,6 +13,7 @@ from sklearn_ser.neural_network._fitted_tasks import (
     Contrast,
     Labels,
     Reconstruction,
+    Values,
 )
 from sklearn_ser.neural_network._tasks import (
     SHORT_NAMES,
@@ -47,7 +48,7 @@ def task_object(name, task):
     )
 
 
-def make_tasks(aux, tasks, *, aux_weight, main=None, n_inputs=None):
+def make_tasks(aux, tasks, *, aux_weight, main=None, n_inputs=None, counts=None):
     """The auxiliary tasks to learn.
 
     Parameters
@@ -61,6 +62,8 @@ def make_tasks(aux, tasks, *, aux_weight, main=None, n_inputs=None):
         The main task, for tasks that use its labels too.
     n_inputs : function, optional
         Number of values to reconstruct, given the number of time bins.
+    counts : ndarray of bool of shape (n_rows,), optional
+        Rows whose weight is above 0: the scale of values is theirs.
 
     Returns
     -------
@@ -87,7 +90,10 @@ def make_tasks(aux, tasks, *, aux_weight, main=None, n_inputs=None):
         elif kind is Contrast:
             made.append(_contrast(name, weight, spec, aux, main))
         else:
-            made.append(kind.from_column(name, weight, aux[spec.column or name], spec))
+            column = aux[spec.column or name]
+            if kind is Values and counts is not None and not counts.all():
+                column = column.where(counts)
+            made.append(kind.from_column(name, weight, column, spec))
     dropped = {task.name: task.constant_value for task in made if task.constant_value is not None}
     if dropped:
         found = ", ".join(f"{name!r} (only {value})" for name, value in dropped.items())
@@ -159,7 +165,9 @@ def _rebound(task, spec, aux, aux_weight, main, n_inputs):
         if strange:
             raise MetadataError(
                 f"aux column {column!r} has the labels {strange}, which the fitted network does "
-                f"not know: its classes are {task.classes.tolist()}."
+                f"not know: its classes are {task.classes.tolist()}. Mark such labels as missing "
+                "(None), and the rest of these rows is learnt; or begin anew, with "
+                "warm_start=False and fit."
             )
     return replace(task, weight=weight, spec=spec)
 

@@ -210,6 +210,25 @@ def test_a_balanced_class_without_any_weight_is_never_learnt(speech):
     assert sorted(set(model.predict(speech.X))) == ["neutral", "sadness"]
 
 
+@pytest.mark.parametrize("loss", ["mse", "ccc"])
+def test_rows_of_weight_zero_do_not_scale_the_values_of_a_task(speech, loss):
+    exact = {"batch_size": None, "dropout": 0.0, "input_noise": 0.0, "early_stopping": False}
+    aux = speech.aux[["arousal"]].copy()
+    weights = np.ones(len(aux))
+    weights[::6] = 0.0
+    aux.loc[::6, "arousal"] = 1e6
+    kept = weights > 0
+    weighted, shorter = (
+        net(tasks={"arousal": loss}, dtype="float64", **exact).fit(
+            speech.X[rows], speech.y[rows], aux=aux[rows], sample_weight=weights[rows]
+        )
+        for rows in (np.full(len(aux), True), kept)
+    )
+    np.testing.assert_allclose(
+        weighted.predict_aux(speech.X), shorter.predict_aux(speech.X), rtol=0, atol=1e-9
+    )
+
+
 def test_constant_auxiliary_targets_are_recorded(speech):
     aux = speech.aux.assign(naturalness="acted")
     with pytest.warns(TrainingWarning, match=r"left out: 'naturalness' \(only 'acted'\)"):

@@ -274,10 +274,11 @@ def test_the_network_keeps_to_the_kind_of_x_of_fit(frames, fitted):
         fitted.predict(np.zeros((3, 5)))
     with pytest.raises(ValueError, match=r"One sequence alone is \[sequence\]"):
         fitted.predict(frames.sequences[0])
-    with pytest.raises(ValueError, match=r'^encoder="attention" takes frame .* X is a list: use'):
-        fitted.predict([])
-    with pytest.raises(ValueError, match=r"^X has no rows"):
-        fitted.predict(frames.X.iloc[:0])
+    with pytest.raises(ValueError, match=r'^encoder="attention" takes .* X is a NoneType: use'):
+        fitted.predict(None)
+    for empty in ([], frames.X.iloc[:0], frames.X.iloc[:0, 0]):
+        with pytest.raises(ValueError, match=r"^X has no rows: at least one frame sequence is"):
+            fitted.predict(empty)
     rows = net(max_epochs=1).fit(np.random.default_rng(0).normal(size=(120, 4)), frames.y)
     with pytest.raises(ValueError, match=r'^encoder="mlp" takes one row'):
         rows.predict(frames.X)

@@ -187,7 +187,8 @@ def test_a_first_call_may_lack_classes(speech):
             {"aux": pd.DataFrame({"gender": ["diverse"] * 240})},
             MetadataError,
             "aux column 'gender' has the labels ['diverse'], which the fitted network does not "
-            "know: its classes are ['female', 'male'].",
+            "know: its classes are ['female', 'male']. Mark such labels as missing (None), and the "
+            "rest of these rows is learnt; or begin anew, with warm_start=False and fit.",
         ),
         ({"X": np.zeros((240, 9))}, ValueError, "X has 9 features, but MTLNeuralClassifier is"),
         (
