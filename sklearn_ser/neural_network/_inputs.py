@@ -13,7 +13,7 @@ from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.neural_network._encoders import check_kind, data_parameters, takes_frames
 from sklearn_ser.neural_network._frame_inputs import check_equal_lengths, check_sequences
 from sklearn_ser.neural_network._sequences import FrameSequences
-from sklearn_ser.utils._alignment import refuse_other_orders
+from sklearn_ser.utils._alignment import OF_SAMPLERS, refuse_other_orders
 from sklearn_ser.utils._aux_table import check_aux
 from sklearn_ser.utils._failed import failed_rows, report_left_out
 from sklearn_ser.utils._ids import ID_COLUMNS
@@ -277,7 +277,8 @@ def _check_groups(groups, n_rows):
     groups = np.asarray(groups, dtype=object)
     if groups.shape != (n_rows,):
         raise MetadataError(
-            f"groups must have one value per row of X, shape ({n_rows},), got {groups.shape}."
+            f"groups must have one value per row of X, shape ({n_rows},), got {groups.shape}. "
+            f"{OF_SAMPLERS}"
         )
     return groups
 

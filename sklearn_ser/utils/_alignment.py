@@ -6,6 +6,12 @@ import pandas as pd
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.utils._ids import ID_COLUMNS
 
+#: For errors about lengths.
+OF_SAMPLERS = (
+    "(A sampler that stands before this step in a Pipeline changes X and y alone; "
+    "AugmentingClassifier(resampler=...) takes the rest along.)"
+)
+
 
 def refuse_other_order(table, reference, table_name, reference_name, *, default_counts=False):
     """Raise where two tables have the same index labels in another order.

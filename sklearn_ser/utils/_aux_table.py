@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.utils._alignment import OF_SAMPLERS
 
 
 def check_aux(aux, n_rows):
@@ -34,7 +35,7 @@ def check_aux(aux, n_rows):
     if len(table) != n_rows:
         raise MetadataError(
             f"aux has {len(table)} rows and X has {n_rows}: give one row of targets per row of X, "
-            "with missing values where a target is not known."
+            f"with missing values where a target is not known. {OF_SAMPLERS}"
         )
     table = table.set_axis([str(name) for name in table.columns], axis=1)
     if not table.columns.is_unique:

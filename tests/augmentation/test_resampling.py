@@ -22,7 +22,7 @@ from sklearn_ser import (
     save_model,
 )
 from sklearn_ser.augmentation import Gain
-from sklearn_ser.exceptions import ModelFileError
+from sklearn_ser.exceptions import MetadataError, ModelFileError
 
 Y = np.array(["anger"] * 30 + ["calm"] * 20 + ["fear"] * 10)
 AUX = pd.DataFrame({"gender": np.arange(60) % 2})
@@ -213,3 +213,12 @@ def test_a_pipeline_of_imbalanced_learn_behind_audio_steps():
     assert isinstance(model.estimator_, SamplingPipeline)
     assert list(model.estimator_.named_steps) == ["ge2e", "over", "svm"]
     assert model.n_rows_["noise"] == len(frame)
+
+
+@pytest.mark.parametrize("given", ["aux", "groups"])
+def test_a_sampler_before_a_network_is_sent_to_the_classifier_that_takes_it(given):
+    X, y = np.random.default_rng(0).normal(size=(60, 4)), np.repeat(["a", "b"], [40, 20])
+    values = {"aux": np.tile(["f", "m"], 30), "groups": np.repeat(np.arange(20), 3)}[given]
+    model = SamplingPipeline([("smote", SMOTE(random_state=0)), ("net", MTLNeuralClassifier())])
+    with pytest.raises(MetadataError, match=r"\(A sampler .* AugmentingClassifier\(resampler="):
+        model.fit(X, y, **{f"net__{given}": values})
