@@ -1,11 +1,23 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from sklearn_ser import GroupScaler, make_multi_task_net, make_speech_corpus, make_svm_baseline
-from sklearn_ser.evaluation import fit_model, predict_table
+from sklearn_ser import (
+    MFCC,
+    AugmentingClassifier,
+    FunctionalsPooling,
+    Gain,
+    GroupScaler,
+    SpeakerKFold,
+    make_multi_task_net,
+    make_speech_corpus,
+    make_svm_baseline,
+)
+from sklearn_ser.evaluation import fit_model, predict_table, predict_timeline
 from sklearn_ser.exceptions import AudioError
 
 
@@ -83,3 +95,40 @@ def test_a_model_from_features_cannot_read_recordings(speech):
     model = fit_model(make_pipeline(GroupScaler(), LinearSVC()), speech, X=features, aux=())
     with pytest.raises(AudioError, match="does not begin with an audio step"):
         predict_table(model, speech[["file"]])
+
+
+def from_audio():
+    svm = LinearSVC(C=0.01, dual=False)
+    return make_pipeline(MFCC(), FunctionalsPooling(), GroupScaler(), svm)
+
+
+def searched(estimator, name):
+    return GridSearchCV(estimator, {name: [0.01, 0.001]}, cv=SpeakerKFold(2))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        searched(from_audio(), "linearsvc__C"),
+        searched(AugmentingClassifier(from_audio(), Gain(6.0)), "estimator__linearsvc__C"),
+        AugmentingClassifier(searched(from_audio(), "linearsvc__C"), Gain(6.0)),
+    ],
+    ids=["search", "search over copies", "copies around a search"],
+)
+def test_a_search_over_a_pipeline_predicts_tables_and_time_lines(model, speech):
+    X = speech[["file", "speaker"]]
+    fitted = model.fit(X, speech["emotion"])
+    X = X.head(3)
+    assert predict_table(fitted, X)["label"].tolist() == fitted.predict(X).tolist()
+    line = predict_timeline(fitted, X.head(1), window=0.5, hop=0.5)
+    assert len(line) > 1
+    assert line["label"].notna().all()
+
+
+def test_an_audio_step_further_inside_is_refused_with_the_way_out(speech):
+    X, y = speech[["file"]], speech["emotion"]
+    fitted = CalibratedClassifierCV(from_audio(), cv=2).fit(X, y)
+    with pytest.raises(AudioError, match=r"has it further inside.*what fit_model makes of it$"):
+        predict_table(fitted, X)
+    whole = fit_model(CalibratedClassifierCV(from_audio(), cv=2), speech, aux=())
+    assert predict_table(whole, X.head(2))["label"].notna().all()
