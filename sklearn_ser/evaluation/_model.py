@@ -4,7 +4,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from sklearn_ser.evaluation._data import select_data
+from sklearn_ser.evaluation._data import select_data, warn_of_unlabelled
 from sklearn_ser.evaluation._extraction import (
     all_audio_steps,
     audio_steps,
@@ -31,7 +31,7 @@ def fit_model(
     labels=None,
     verbose=0,
 ):
-    """Fit one estimator on every utterance of `frame`, with the metadata it asks for.
+    """Fit one estimator on every labelled utterance of `frame`, with the metadata it asks for.
 
     Parameters
     ----------
@@ -58,6 +58,7 @@ def fit_model(
     ['anger', 'happiness', 'neutral', 'sadness']
     """
     data = select_data(frame, X=X, y=y, aux=aux, corpus=corpus, speaker=speaker, labels=labels)
+    warn_of_unlabelled({type(estimator).__name__: estimator}, data.dropped)
     extraction, rest = split_extraction(estimator) if data.is_audio else ([], clone(estimator))
     if extraction:
         features, _ = extract(extraction, data.X, verbose=verbose)
