@@ -7,6 +7,8 @@ from sklearn.utils.validation import _num_samples
 
 from sklearn_ser.augmentation._named import seed_of, seeded
 from sklearn_ser.augmentation._rows import numbers_of
+from sklearn_ser.utils._failed import failed_rows
+from sklearn_ser.utils._frames import is_frames
 
 
 def copies_of(rows, augmenters, n_copies, seed, y, labelled):
@@ -77,7 +79,10 @@ def _augmented(augmenter, name, X):
 
 def _mixtures(rows, name, augmenter, seed, y, labelled):
     """Rows that a label-aware augmenter makes."""
-    usable = np.flatnonzero(labelled[rows.labels] & ~rows.synthetic)
+    usable = labelled[rows.labels] & ~rows.synthetic
+    if is_frames(rows.X) or numbers_of(rows.X) is not None:
+        usable &= ~failed_rows(rows.X)  # with which a good row would be lost, too
+    usable = np.flatnonzero(usable)
     X = _safe_indexing(rows.X, usable)
     labels = _safe_indexing(y, rows.labels[usable])
     rng = np.random.default_rng(seed_of(*seed))

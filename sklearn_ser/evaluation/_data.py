@@ -15,6 +15,7 @@ from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.utils._alignment import refuse_other_order
 from sklearn_ser.utils._frames import as_sequences, frames_table, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
+from sklearn_ser.utils._user_line import warn_user
 
 AUDIO_COLUMNS = ("file", "start", "end")
 
@@ -272,6 +273,26 @@ def _count_dropped(truth, corpus, labels):
     reason = np.where(dropped["label"].isna(), "no label", "not in the label set")
     counted = dropped.assign(reason=reason).fillna({"label": ""})
     return counted.groupby(["corpus", "label", "reason"]).size().reset_index(name="rows")
+
+
+def warn_of_unlabelled(estimators, dropped):
+    """Rows without a label are left out, also for an estimator that would learn from them."""
+    n_rows = dropped["rows"][dropped["reason"].eq("no label") | dropped["label"].eq(-1)].sum()
+    takers = {
+        name: value
+        for name, estimator in estimators.items()
+        for parameter, value in estimator.get_params().items()
+        if parameter.split("__")[-1] == "unlabelled" and value is not None
+    }
+    if n_rows and takers:
+        name, value = next(iter(takers.items()))
+        warn_user(
+            f"{n_rows} rows have no label and are left out, of training too, though estimator "
+            f"{name!r} learns from such rows (unlabelled={value!r}). To train on them call its "
+            "fit; to score it with them in every training part, cross_validate with "
+            "UnlabelledInTraining(cv).",
+            EvaluationWarning,
+        )
 
 
 def audio_fingerprint(X):

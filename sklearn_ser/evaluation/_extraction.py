@@ -59,8 +59,14 @@ def _as_list(grids):
 
 
 def that_predicts(model):
-    """The fitted estimator that predicts: of an AugmentingClassifier, the one within."""
-    return model.estimator_ if isinstance(model, AugmentingClassifier) else model
+    """The fitted estimator that predicts, within an AugmentingClassifier or a search if need be."""
+    while True:
+        if isinstance(model, AugmentingClassifier):
+            model = model.estimator_
+        elif hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        else:
+            return model
 
 
 def audio_steps(estimator):

@@ -4,8 +4,9 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from sklearn_ser.evaluation._data import select_data
+from sklearn_ser.evaluation._data import select_data, warn_of_unlabelled
 from sklearn_ser.evaluation._extraction import (
+    all_audio_steps,
     audio_steps,
     extract,
     split_extraction,
@@ -30,7 +31,7 @@ def fit_model(
     labels=None,
     verbose=0,
 ):
-    """Fit one estimator on every utterance of `frame`, with the metadata it asks for.
+    """Fit one estimator on every labelled utterance of `frame`, with the metadata it asks for.
 
     Parameters
     ----------
@@ -57,6 +58,7 @@ def fit_model(
     ['anger', 'happiness', 'neutral', 'sadness']
     """
     data = select_data(frame, X=X, y=y, aux=aux, corpus=corpus, speaker=speaker, labels=labels)
+    warn_of_unlabelled({type(estimator).__name__: estimator}, data.dropped)
     extraction, rest = split_extraction(estimator) if data.is_audio else ([], clone(estimator))
     if extraction:
         features, _ = extract(extraction, data.X, verbose=verbose)
@@ -80,7 +82,7 @@ def predict_table(model, X, *, verbose=0):
 
     Parameters
     ----------
-    model : fitted Pipeline, or AugmentingClassifier of one
+    model : fitted Pipeline, or an AugmentingClassifier of one, or a search over one
         From audio to emotion.
     X : pandas.DataFrame
         Audio column and, where known, id columns.
@@ -95,10 +97,12 @@ def predict_table(model, X, *, verbose=0):
     """
     model = that_predicts(model)
     extraction, _ = split_extraction(model)
-    if not extraction:
+    if not extraction or not isinstance(model, Pipeline):
+        within = ", or has it further inside" if all_audio_steps(model) else ""
         raise AudioError(
-            f"this model does not begin with an audio step, so it cannot read recordings: "
-            f"it is a {type(model).__name__}"
+            f"this model does not begin with an audio step{within}, so it cannot read recordings: "
+            f"it is a {type(model).__name__}. Give a Pipeline that begins with one"
+            + (", such as what fit_model makes of it" if extraction else "")
         )
     for _, step in extraction:
         for audio_step in audio_steps(step):

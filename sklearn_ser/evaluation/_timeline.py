@@ -27,7 +27,7 @@ def predict_timeline(model, X, window=4.0, hop=2.0, *, min_window=None, verbose=
 
     Parameters
     ----------
-    model : fitted Pipeline
+    model : fitted Pipeline, or an AugmentingClassifier of one, or a search over one
         From audio to emotion.
     X : DataFrame, Series, list or array of audio
         Recordings, in a DataFrame with their id columns where known. With ``start`` and ``end``

@@ -7,7 +7,7 @@ from functools import partial
 import joblib
 import numpy as np
 
-from sklearn_ser.evaluation._data import audio_fingerprint, select_data
+from sklearn_ser.evaluation._data import audio_fingerprint, select_data, warn_of_unlabelled
 from sklearn_ser.evaluation._disk import ResultFolder
 from sklearn_ser.evaluation._extraction import extract, split_extraction, with_ids
 from sklearn_ser.evaluation._fold import is_random, with_seed
@@ -67,8 +67,8 @@ def cross_corpus_validate(
     corpus, speaker : str
         Columns that say which corpus and speaker an utterance comes from.
     labels : list, optional
-        The fixed label set. By default the labels that every corpus has; rows with other labels
-        are left out and counted in the result's `dropped`.
+        The fixed label set. By default the labels that every corpus has; rows with other labels,
+        or with none, are left out and counted in the result's `dropped`.
     protocol : {"leave-one-corpus-out", "within-corpus", "pairwise", "aggregated"}
         Train on all corpora but one and test on that one; speaker-disjoint folds inside each
         corpus; train on one and test on another, for every ordered pair; speaker-disjoint folds
@@ -105,7 +105,8 @@ def cross_corpus_validate(
     Warns
     -----
     EvaluationWarning
-        When utterances had no usable audio (each is a miss in the scores).
+        When utterances had no usable audio (each is a miss in the scores); when rows without a
+        label are left out, and an estimator is told to learn from such.
 
     Examples
     --------
@@ -125,6 +126,7 @@ def cross_corpus_validate(
     estimators = named_estimators(estimators)
     seeds = _checked_seeds(seeds)
     data = select_data(frame, X=X, y=y, aux=aux, corpus=corpus, speaker=speaker, labels=labels)
+    warn_of_unlabelled(estimators, data.dropped)
     folds = make_folds(
         protocol, y=data.y, corpus=data.corpus, speaker=data.kept_together, n_splits=n_splits
     )

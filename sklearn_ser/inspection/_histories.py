@@ -3,6 +3,7 @@
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures
 from sklearn_ser.utils._named import named_estimators
 
 
@@ -12,7 +13,8 @@ def find_histories(estimators):
     Parameters
     ----------
     estimators : estimator, dict of str to estimator, or list of (str, estimator)
-        Each a fitted network, or a Pipeline, a search or another meta-estimator around one.
+        Each a fitted network, or a Pipeline, a search or another meta-estimator around one, or a
+        Pipeline of it and an ELM.
 
     Returns
     -------
@@ -87,7 +89,10 @@ def _find_network(estimator, name):
     seen = estimator
     while not hasattr(seen, "history_"):
         if isinstance(seen, Pipeline):
-            seen = seen.steps[-1][1]
+            # Before an ELM it is a step of features that holds the network.
+            last, before = seen.steps[-1][1], [step for _, step in seen.steps[:-1]]
+            holders = [step for step in before if isinstance(step, HighLevelFeatures)]
+            seen = holders[-1] if isinstance(last, ELMClassifier) and holders else last
         elif hasattr(seen, "best_estimator_"):
             seen = seen.best_estimator_
         elif hasattr(seen, "estimator_"):

@@ -31,8 +31,6 @@ def model_and_features(estimator, X):
     """
     check_is_fitted(estimator)
     model = that_predicts(estimator)
-    while hasattr(model, "best_estimator_"):
-        model = that_predicts(model.best_estimator_)
     extraction, _ = split_extraction(model)
     features = X
     if extraction:

@@ -1,5 +1,6 @@
 """Recurrent layers over time."""
 
+import torch
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -40,8 +41,12 @@ class LSTMLayers(nn.Module):
             hidden = dropout(self._run(layer, batch, hidden))
         return hidden
 
-    @staticmethod
-    def _run(layer, batch, hidden):
+    def _run(self, layer, batch, hidden):
+        # torch has no kernel of its own for packed sequences on the CPU: it goes step by step, and
+        # the gradient of each step fills a tensor as large as all of them. So it takes ten times
+        # as long as what follows, and more where utterances are long.
+        if hidden.device.type == "cpu" and torch.is_grad_enabled() and not batch.is_full:
+            return self._run_each_way(layer, batch, hidden)
         padded = batch.padded(hidden)
         if batch.is_full:
             return batch.unpadded(layer(padded)[0])
@@ -50,6 +55,27 @@ class LSTMLayers(nn.Module):
             layer(packed)[0], batch_first=True, total_length=batch.longest
         )
         return batch.unpadded(output)
+
+    @staticmethod
+    def _run_each_way(layer, batch, hidden):
+        """As `_run`, each direction by itself: padding comes last and is cut off again.
+
+        For the way back, every sequence is turned round within its own length.
+        """
+
+        def run(hidden, weights):
+            padded = batch.padded(hidden)
+            start = padded.new_zeros(1, len(batch), layer.hidden_size)
+            # With biases, of one layer without dropout, in training, one way, batch first.
+            output = torch.lstm(padded, (start, start), weights, True, 1, 0.0, True, False, True)
+            return batch.unpadded(output[0])
+
+        there, *back = layer.all_weights
+        outputs = [run(hidden, there)]
+        for weights in back:
+            turned = batch.turned(hidden)
+            outputs.append(batch.turned(run(turned, weights)))
+        return torch.cat(outputs, dim=1)
 
 
 class LSTMEncoder(nn.Module):

@@ -100,6 +100,12 @@ class FrameBatch:
         values = padded.flatten(end_dim=1)
         return values if self.is_full else values[self._places]
 
+    def turned(self, values):
+        """`values`, something of every frame, with each sequence's last frame first."""
+        first_plus_last = 2 * self.lengths.cumsum(0) - self.lengths - 1
+        places = first_plus_last.repeat_interleave(self.lengths) - torch.arange(len(values))
+        return values.index_select(0, places.to(values.device))
+
     def padded(self, values, fill=0.0):
         """One row per sequence, filled up at the end.
 

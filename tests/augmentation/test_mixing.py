@@ -25,6 +25,7 @@ from sklearn_ser import (
 from sklearn_ser.audio import open_audio, read_audio
 from sklearn_ser.augmentation import CutMix, Mixup
 from sklearn_ser.exceptions import AudioError, MetadataError
+from sklearn_ser.utils._failed import failed_rows
 
 Y = np.array(["anger", "calm", "fear"])[np.arange(60) % 3]
 
@@ -226,6 +227,18 @@ def test_rows_without_a_label_are_not_mixed(recorder):
     model = AugmentingClassifier(net, Mixup(), random_state=0).fit(features(20), codes)
     assert 10 <= model.n_rows_["mixup"] <= 20
     assert -1 not in model.classes_
+
+
+@pytest.mark.parametrize("of_frames", [False, True])
+def test_failed_audio_is_not_mixed(recorder, of_frames):
+    X = [np.full((4, 2), row, dtype="float32") for row in range(20)] if of_frames else features(20)
+    if of_frames:
+        X[3] = X[8] = None
+    else:
+        X[[3, 8]] = np.nan
+    seen = AugmentingClassifier(recorder, Mixup(), random_state=0).fit(X, Y[:20]).estimator_.seen_
+    assert failed_rows(seen["X"]).nonzero()[0].tolist() == [3, 8]  # no good row is lost with them
+    assert seen["weight"][20:].sum() == pytest.approx(18)
 
 
 def test_an_estimator_without_weights_is_refused():

@@ -1,12 +1,27 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from sklearn_ser import GroupScaler, make_multi_task_net, make_speech_corpus, make_svm_baseline
-from sklearn_ser.evaluation import fit_model, predict_table
-from sklearn_ser.exceptions import AudioError
+from sklearn_ser import (
+    MFCC,
+    AugmentingClassifier,
+    FunctionalsPooling,
+    Gain,
+    GroupScaler,
+    MTLNeuralClassifier,
+    SpeakerKFold,
+    cross_corpus_validate,
+    make_multi_task_net,
+    make_speech_corpus,
+    make_svm_baseline,
+)
+from sklearn_ser.evaluation import fit_model, predict_table, predict_timeline
+from sklearn_ser.exceptions import AudioError, EvaluationWarning
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +98,55 @@ def test_a_model_from_features_cannot_read_recordings(speech):
     model = fit_model(make_pipeline(GroupScaler(), LinearSVC()), speech, X=features, aux=())
     with pytest.raises(AudioError, match="does not begin with an audio step"):
         predict_table(model, speech[["file"]])
+
+
+def from_audio():
+    svm = LinearSVC(C=0.01, dual=False)
+    return make_pipeline(MFCC(), FunctionalsPooling(), GroupScaler(), svm)
+
+
+def searched(estimator, name):
+    return GridSearchCV(estimator, {name: [0.01, 0.001]}, cv=SpeakerKFold(2))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        searched(from_audio(), "linearsvc__C"),
+        searched(AugmentingClassifier(from_audio(), Gain(6.0)), "estimator__linearsvc__C"),
+        AugmentingClassifier(searched(from_audio(), "linearsvc__C"), Gain(6.0)),
+    ],
+    ids=["search", "search over copies", "copies around a search"],
+)
+def test_a_search_over_a_pipeline_predicts_tables_and_time_lines(model, speech):
+    X = speech[["file", "speaker"]]
+    fitted = model.fit(X, speech["emotion"])
+    X = X.head(3)
+    assert predict_table(fitted, X)["label"].tolist() == fitted.predict(X).tolist()
+    line = predict_timeline(fitted, X.head(1), window=0.5, hop=0.5)
+    assert len(line) > 1
+    assert line["label"].notna().all()
+
+
+def test_an_audio_step_further_inside_is_refused_with_the_way_out(speech):
+    X, y = speech[["file"]], speech["emotion"]
+    fitted = CalibratedClassifierCV(from_audio(), cv=2).fit(X, y)
+    with pytest.raises(AudioError, match=r"has it further inside.*what fit_model makes of it$"):
+        predict_table(fitted, X)
+    whole = fit_model(CalibratedClassifierCV(from_audio(), cv=2), speech, aux=())
+    assert predict_table(whole, X.head(2))["label"].notna().all()
+
+
+def test_rows_without_a_label_are_not_left_out_silently_where_they_were_wanted(speech):
+    features = np.random.default_rng(0).normal(size=(len(speech), 4))
+    hidden = speech.assign(emotion=speech["emotion"].where(speech.index > 2, None))
+    told = MTLNeuralClassifier(unlabelled="nan", max_epochs=1, random_state=0)
+    data = {"frame": hidden, "X": features, "aux": ()}
+    said = r"^3 rows have no label .*estimator '{}' learns .*\(unlabelled='nan'\).*UnlabelledInTr"
+    with pytest.warns(EvaluationWarning, match=said.format("MTLNeuralClassifier")):
+        fit_model(told, **data)
+    fit_model(clone(told).set_params(unlabelled=None), **data)  # does not warn
+    with pytest.warns(EvaluationWarning, match=said.format("net")):
+        cross_corpus_validate(
+            {"svm": LinearSVC(), "net": told}, **data, protocol="within-corpus", n_splits=2
+        )

@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from sklearn_ser import make_dnn_elm
 from sklearn_ser.inspection import LearningCurve, TaskWeights
 from sklearn_ser.neural_network import MTLNeuralClassifier
 from sklearn_ser.preprocessing import SkipFailedRows
@@ -186,6 +187,15 @@ def test_a_network_is_found_in_searches_and_meta_estimators(display, speech):
     found = display.from_estimators(wrapped)
     assert list(found.histories) == ["SkipFailedRows"]
     assert found.histories["SkipFailedRows"].equals(inner.history_)
+
+
+@pytest.mark.parametrize("display", [LearningCurve, TaskWeights])
+def test_the_network_before_an_elm_is_found(display):
+    rng = np.random.default_rng(0)
+    frames = [rng.normal(size=(n, 3)).astype("float32") for n in rng.integers(3, 6, size=12)]
+    model = make_dnn_elm(None, max_epochs=2, random_state=0).fit(frames, np.tile(["a", "b"], 6))
+    found = display.from_estimators({"DNN-ELM": model}).histories["DNN-ELM"]
+    assert found.equals(model["highlevel"].estimator_.history_)
 
 
 @pytest.mark.parametrize("display", [LearningCurve, TaskWeights])

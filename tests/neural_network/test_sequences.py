@@ -112,3 +112,11 @@ def test_bins_of_a_sequence_are_means_of_its_parts(length):
             if part < (frame + 1) * 8 / length and frame * 8 / length < part + 1
         ]
         torch.testing.assert_close(found[part], sequence[frames].mean(dim=0))
+
+
+def test_turned_frames_run_from_the_last_of_each_sequence_to_its_first(sequences):
+    batch = sequences.batch()
+    turned = batch.turned(batch.frames).split(LENGTHS)
+    for ours, cell in zip(turned, batch.frames.split(LENGTHS), strict=True):
+        assert torch.equal(ours, cell.flip(0))
+    assert torch.equal(batch.turned(batch.turned(batch.frames)), batch.frames)

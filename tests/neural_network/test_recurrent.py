@@ -1,0 +1,61 @@
+"""LSTM layers over ragged batches: as each sequence by itself, and no dearer than a full batch."""
+
+import pytest
+import torch
+
+from sklearn_ser.neural_network._random import torch_stream
+from sklearn_ser.neural_network._recurrent import LSTMLayers
+from sklearn_ser.neural_network._sequences import FrameSequences
+
+
+def layers(bidirectional, dtype=torch.float64):
+    generator = torch_stream(0, "weights")
+    return LSTMLayers(4, (5, 3), bidirectional, 0.0, generator, generator).to(dtype)
+
+
+def batch_of(lengths, dtype=torch.float64):
+    frames = torch.randn(sum(lengths), 4, generator=torch_stream(0, "frames"), dtype=dtype)
+    return FrameSequences.packed(frames, lengths).batch()
+
+
+def gradients(module, output):
+    module.zero_grad()
+    (output * torch.arange(output.numel()).view_as(output)).sin().sum().backward()
+    return [parameter.grad.clone() for parameter in module.parameters()]
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_ragged_batch_is_learnt_from_as_its_sequences_one_by_one(bidirectional):
+    module = layers(bidirectional)
+    lengths = [3, 1, 9, 4, 9]
+    batch = batch_of(lengths)
+    together = module(batch, batch.frames)
+    each = [
+        module(FrameSequences.packed(cell, [len(cell)]).batch(), cell)
+        for cell in batch.frames.split(lengths)
+    ]
+    torch.testing.assert_close(together, torch.cat(each))
+    torch.testing.assert_close(gradients(module, together), gradients(module, torch.cat(each)))
+    with torch.no_grad():  # predictions take another way
+        torch.testing.assert_close(module(batch, batch.frames), together.detach())
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_gradients_of_a_ragged_batch_take_no_more_steps_than_those_of_a_full_one(bidirectional):
+    module = layers(bidirectional, torch.float32)
+
+    def n_steps(lengths):
+        batch = batch_of(lengths, torch.float32)
+        return n_nodes(module(batch, batch.frames).grad_fn)
+
+    assert n_steps([100, 60, 99]) < n_steps([100, 100, 100]) + 60  # some for each layer and way
+
+
+def n_nodes(last):
+    seen, left = set(), [last]
+    while left:
+        node = left.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            left.extend(before for before, _ in node.next_functions)
+    return len(seen)
