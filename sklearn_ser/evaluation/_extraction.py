@@ -8,6 +8,7 @@ audio steps are lifted out: any other stateless transformer may look at the whol
 import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.augmentation import AugmentingClassifier
 from sklearn_ser.feature_extraction._base import AudioExtractor
@@ -62,6 +63,7 @@ def that_predicts(model):
     """The fitted estimator that predicts, within an AugmentingClassifier or a search if need be."""
     while True:
         if isinstance(model, AugmentingClassifier):
+            check_is_fitted(model)
             model = model.estimator_
         elif hasattr(model, "best_estimator_"):
             model = model.best_estimator_

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_params
 
 from sklearn_ser.augmentation._colours import COLOURS
-from sklearn_ser.evaluation._extraction import all_audio_steps
+from sklearn_ser.evaluation._extraction import all_audio_steps, that_predicts
 from sklearn_ser.evaluation._robustness_table import Rows
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.feature_extraction._base import AudioExtractor
@@ -116,7 +116,8 @@ def noise_robustness(
     :func:`~sklearn_ser.preprocessing.one_utterance_at_a_time` it does not.
 
     Recordings are disturbed when they are read, each time they are read; Pipelines that begin with
-    the same audio step share what it extracts.
+    the same audio step share what it extracts, those within a search or an AugmentingClassifier
+    too.
 
     Examples
     --------
@@ -276,6 +277,7 @@ def _augmented(augmenter, X):
 
 def _predict(estimator, X, extracted):
     """As ``estimator.predict(X)``; features of equal first steps are extracted once."""
+    estimator = that_predicts(estimator)
     if not isinstance(estimator, Pipeline) or not isinstance(estimator.steps[0][1], AudioExtractor):
         return estimator.predict(X)
     first = estimator.steps[0][1]

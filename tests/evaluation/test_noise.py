@@ -182,6 +182,27 @@ def test_equal_audio_steps_extract_once(recordings, models, monkeypatch):
     assert len(calls) == 2
 
 
+def test_equal_audio_steps_extract_once_within_others_too(recordings, models, monkeypatch):
+    X, y = recordings
+    rest = [FunctionalsPooling(), StandardScaler(), LinearSVC(C=0.01)]
+    plain = make_pipeline(clone(models["svm"][0]), *rest)
+    held = {
+        "plain": plain.fit(X, y),
+        "augmented": AugmentingClassifier(plain, Gain(6.0), random_state=0).fit(X, y),
+        "searched": GridSearchCV(plain, {"linearsvc__C": [0.01, 0.001]}, cv=2).fit(X, y),
+    }
+    expected = {name: model.predict(X).tolist() for name, model in held.items()}
+    calls = []
+    own = LogMelSpectrogram.transform
+    monkeypatch.setattr(
+        LogMelSpectrogram, "transform", lambda self, X: calls.append(1) or own(self, X)
+    )
+    _, found = noise_robustness(held, X, y, noises={}, conditions={}, return_predictions=True)
+    assert len(calls) == 1
+    for name, rows in found.groupby("estimator"):
+        assert rows["prediction"].tolist() == expected[name]
+
+
 def test_failed_audio_is_a_miss(recordings, models):
     X, y = recordings
     broken = X.copy()
