@@ -26,6 +26,7 @@ from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.feature_extraction._leading import leading_audio_steps
 from sklearn_ser.utils._aux_table import check_aux
 from sklearn_ser.utils._ids import find_id
+from sklearn_ser.utils._parts import parameters_named
 from sklearn_ser.utils._routing import arguments_for, arguments_through, consumed, routing_is_on
 from sklearn_ser.utils._unlabelled import without_marks
 
@@ -99,8 +100,7 @@ def fit_on_rows(meta, augmenters, seed, X, y, metadata):
 def _explain_unlabelled(error, estimator, labelled):
     """Raise what scikit-learn's message does not say, where it is about rows without a label."""
     about_labels = any(part in str(error).lower() for part in ("unknown label", "y contains nan"))
-    takes_unlabelled = {name.split("__")[-1] for name in estimator.get_params()} & {"unlabelled"}
-    if labelled.all() or takes_unlabelled or not about_labels:
+    if labelled.all() or parameters_named(estimator, "unlabelled") or not about_labels:
         return
     missing = np.flatnonzero(~labelled)
     last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
@@ -121,8 +121,7 @@ def _is_a_task(name, estimator):
     """Whether a network in it wants this target, also where every augmenter is switched off."""
     return any(
         isinstance(value, Mapping) and name in value
-        for parameter, value in estimator.get_params().items()
-        if parameter.split("__")[-1] == "tasks"
+        for value in parameters_named(estimator, "tasks").values()
     )
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.base import clone
 
+from sklearn_ser.utils._parts import parameters_named
+
 #: The name of rows that no augmenter has changed.
 ORIGINAL = "original"
 
@@ -181,11 +183,8 @@ def seeded(augmenter, *seed):
     augmenter = clone(augmenter, safe=False)
     if not hasattr(augmenter, "get_params"):
         return augmenter
-    states = {
-        name: seed_of(*seed, name)
-        for name in sorted(augmenter.get_params())
-        if name.split("__")[-1] == "random_state"
-    }
+    named = sorted(parameters_named(augmenter, "random_state"))
+    states = {name: seed_of(*seed, name) for name in named}
     return augmenter.set_params(**states) if states else augmenter
 
 

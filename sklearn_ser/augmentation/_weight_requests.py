@@ -10,7 +10,7 @@ from sklearn import config_context
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from sklearn_ser.utils._parts import parts_of
+from sklearn_ser.utils._parts import parameters_named, parts_of
 
 #: Attribute of a scorer whose requests are ours alone.
 _OURS = "_asks_for_our_weights"
@@ -33,8 +33,8 @@ def let_ask_for_weights(estimator):
     """
     changed, scoring = set(), {}
     with config_context(enable_metadata_routing=True):
-        for name, value in estimator.get_params().items():
-            if name.split("__")[-1] == "scoring" and value is not None and not callable(value):
+        for name, value in parameters_named(estimator, "scoring").items():
+            if value is not None and not callable(value):
                 scoring[name] = value
                 estimator.set_params(**{name: _scorers(value)})
         for part in [estimator, *estimator.get_params().values()]:

@@ -15,6 +15,7 @@ from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.utils._alignment import refuse_other_order
 from sklearn_ser.utils._frames import as_sequences, frames_table, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
+from sklearn_ser.utils._parts import parameters_named
 from sklearn_ser.utils._user_line import warn_user
 
 AUDIO_COLUMNS = ("file", "start", "end")
@@ -281,8 +282,8 @@ def warn_of_unlabelled(estimators, dropped):
     takers = {
         name: value
         for name, estimator in estimators.items()
-        for parameter, value in estimator.get_params().items()
-        if parameter.split("__")[-1] == "unlabelled" and value is not None
+        for value in parameters_named(estimator, "unlabelled").values()
+        if value is not None
     }
     if n_rows and takers:
         name, value = next(iter(takers.items()))

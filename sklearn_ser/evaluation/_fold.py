@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from sklearn_ser.preprocessing import one_utterance_at_a_time, watch_transduction
 from sklearn_ser.utils._failed import failed_rows
+from sklearn_ser.utils._parts import parameters_named
 from sklearn_ser.utils._routing import fit_routed
 from sklearn_ser.utils._warnings import collect_warnings
 
@@ -20,10 +21,10 @@ TRANSDUCTIVE = "transductive"
 def with_seed(estimator, seed):
     """A clone whose every `random_state` is `seed`: its own, its parts', and its splitters'."""
     seeded = clone(estimator)
+    for name in parameters_named(seeded, "random_state"):
+        seeded.set_params(**{name: seed})
     for name, value in seeded.get_params().items():
-        if name.split("__")[-1] == "random_state":
-            seeded.set_params(**{name: seed})
-        elif _is_random_splitter(value):
+        if _is_random_splitter(value):
             seeded.set_params(**{name: _seeded_splitter(value, seed)})
     return seeded
 
@@ -39,10 +40,8 @@ def _seeded_splitter(splitter, seed):
 
 def is_random(estimator):
     """Whether any part of the estimator takes a `random_state`."""
-    return any(
-        name.split("__")[-1] == "random_state" or _is_random_splitter(value)
-        for name, value in estimator.get_params().items()
-    )
+    splits = any(map(_is_random_splitter, estimator.get_params().values()))
+    return splits or bool(parameters_named(estimator, "random_state"))
 
 
 def _is_random_splitter(value):

@@ -16,6 +16,7 @@ from sklearn_ser.evaluation._robustness_table import Rows
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.utils._named import named_estimators
+from sklearn_ser.utils._parts import parameters_named
 from sklearn_ser.utils._user_line import warn_user
 
 #: What stands in the column `condition` for the recordings as they are.
@@ -265,8 +266,8 @@ def _with_seed(augmenter, seed, name):
     if seeded is augmenter:
         return augmenter
     own = int(np.random.SeedSequence([seed, *name.encode()]).generate_state(1)[0] >> 1)
-    for parameter, value in seeded.get_params().items():
-        if parameter.split("__")[-1] == "random_state" and value is None:
+    for parameter, value in parameters_named(seeded, "random_state").items():
+        if value is None:
             seeded.set_params(**{parameter: own})
     return seeded
 

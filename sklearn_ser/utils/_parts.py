@@ -1,4 +1,4 @@
-"""All estimators that an estimator holds, fitted ones too."""
+"""What an estimator holds: other estimators, fitted ones too, and parameters at any depth."""
 
 from sklearn.base import BaseEstimator
 
@@ -26,3 +26,24 @@ def parts_of(estimator):
             seen.add(id(found))
             yield found
             waiting += vars(found).values()
+
+
+def parameters_named(estimator, name):
+    """The estimator's and its parts' parameters of one name.
+
+    Parameters
+    ----------
+    estimator : estimator
+    name : str
+        Such as "random_state".
+
+    Returns
+    -------
+    dict of str to object
+        Name for `set_params` (such as "net__random_state") to value.
+    """
+    return {
+        path: value
+        for path, value in estimator.get_params().items()
+        if path.split("__")[-1] == name
+    }

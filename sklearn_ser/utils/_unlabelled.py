@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from sklearn_ser.utils._parts import parameters_named
+
 
 def without_marks(estimator, y):
     """`y` with None in place of -1, where that is how the estimator marks unlabelled rows.
@@ -21,11 +23,7 @@ def without_marks(estimator, y):
     """
     if not hasattr(estimator, "get_params"):
         return y
-    marks = (
-        value
-        for name, value in estimator.get_params().items()
-        if name.split("__")[-1] == "unlabelled"
-    )
+    marks = parameters_named(estimator, "unlabelled").values()
     if not any(not isinstance(mark, str) and mark == -1 for mark in marks):
         return y
     values = np.asarray(y, dtype=object)
