@@ -15,15 +15,13 @@ from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.utils._alignment import refuse_other_order
 from sklearn_ser.utils._frames import as_sequences, frames_table, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
-from sklearn_ser.utils._parts import parameters_named
-from sklearn_ser.utils._user_line import warn_user
 
 AUDIO_COLUMNS = ("file", "start", "end")
 
 
 @dataclass
 class EvaluationData:
-    """Aligned tables, one row per evaluated utterance.
+    """Aligned tables, one row per evaluated utterance; those without a label stand last.
 
     Attributes
     ----------
@@ -31,6 +29,7 @@ class EvaluationData:
         Audio and id columns (`is_audio`), or features with the ids as index levels.
     is_audio : bool
     y : ndarray of object, int or bool
+        Of the labelled rows: the first ones. All, unless unlabelled rows are trained on.
     kept_together : ndarray of object
         The speaker, or one name for speakers who share a recording: never on both sides.
     aux : pandas.DataFrame or None
@@ -41,7 +40,7 @@ class EvaluationData:
     labels : list
         The fixed label set, sorted.
     dropped : pandas.DataFrame
-        How many rows were left out, by corpus, label and reason.
+        How many rows are not tested, by corpus, label and reason.
     """
 
     X: pd.DataFrame
@@ -62,6 +61,11 @@ class EvaluationData:
     def speaker(self):
         return self.ids["speaker"].to_numpy(dtype=object)
 
+    def targets(self, mark):
+        """y of all rows, with `mark` (-1, or None for "nan") for those without a label."""
+        missing = None if mark == "nan" else mark
+        return _as_targets([*self.y.tolist(), *[missing] * (len(self.row) - len(self.y))])
+
     def metadata(self):
         """What `fit` may ask for, by name; `speaker` names those who must stay together."""
         given = {name: self.ids[name] for name in self.ids}
@@ -69,8 +73,12 @@ class EvaluationData:
         return given if self.aux is None else given | {"aux": self.aux}
 
 
-def select_data(frame, *, X, y, aux, corpus, speaker, labels):
-    """Check the tables against each other and keep the rows of the fixed label set."""
+def select_data(frame, *, X, y, aux, corpus, speaker, labels, marks=()):
+    """Check the tables against each other and keep the rows of the fixed label set.
+
+    With `marks` (what estimators that learn from rows without a label know them by) such rows are
+    kept too, behind the others.
+    """
     if not isinstance(frame, pd.DataFrame):
         raise MetadataError(
             f"frame must be a pandas DataFrame with one row per utterance, such as Corpus.frame; "
@@ -97,8 +105,11 @@ def select_data(frame, *, X, y, aux, corpus, speaker, labels):
             f"X has {len(X)} rows and frame has {len(frame)}: they must be aligned, row by row"
         )
     truth = _as_plain_labels(frame[y])
+    if -1 in marks:
+        truth = truth.where(truth != -1, None)
     labels = _fixed_labels(truth, frame[corpus], labels)
-    kept = np.flatnonzero(truth.isin(labels))
+    labelled = np.flatnonzero(truth.isin(labels))
+    kept = np.append(labelled, np.flatnonzero(truth.isna())) if marks else labelled
     ids = pd.DataFrame({name: frame[name] for name in ID_COLUMNS if name in frame})
     # Names as text: numbers and texts mixed could neither be sorted nor saved.
     ids = ids.assign(corpus=frame[corpus].astype(str), speaker=frame[speaker].astype(str))
@@ -112,7 +123,7 @@ def select_data(frame, *, X, y, aux, corpus, speaker, labels):
     return EvaluationData(
         X=X if is_audio else with_ids(X, ids),
         is_audio=is_audio,
-        y=_as_targets(truth.iloc[kept].tolist()),
+        y=_as_targets(truth.iloc[labelled].tolist()),
         kept_together=_joined_by_recording(ids),
         aux=frame[aux].iloc[kept].reset_index(drop=True) if aux else None,
         ids=ids,
@@ -274,26 +285,6 @@ def _count_dropped(truth, corpus, labels):
     reason = np.where(dropped["label"].isna(), "no label", "not in the label set")
     counted = dropped.assign(reason=reason).fillna({"label": ""})
     return counted.groupby(["corpus", "label", "reason"]).size().reset_index(name="rows")
-
-
-def warn_of_unlabelled(estimators, dropped):
-    """Rows without a label are left out, also for an estimator that would learn from them."""
-    n_rows = dropped["rows"][dropped["reason"].eq("no label") | dropped["label"].eq(-1)].sum()
-    takers = {
-        name: value
-        for name, estimator in estimators.items()
-        for value in parameters_named(estimator, "unlabelled").values()
-        if value is not None
-    }
-    if n_rows and takers:
-        name, value = next(iter(takers.items()))
-        warn_user(
-            f"{n_rows} rows have no label and are left out, of training too, though estimator "
-            f"{name!r} learns from such rows (unlabelled={value!r}). To train on them call its "
-            "fit; to score it with them in every training part, cross_validate with "
-            "UnlabelledInTraining(cv).",
-            EvaluationWarning,
-        )
 
 
 def audio_fingerprint(X):

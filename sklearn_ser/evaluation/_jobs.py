@@ -33,6 +33,11 @@ class Prepared:
         Row, file and reason of each of them.
     key : str
         Of the content of X.
+    y : ndarray
+    target_key : str
+        Of everything that the folds share beside X.
+    learns_unlabelled : bool
+        Whether X and y hold the rows without a label, too.
     """
 
     rest: object
@@ -40,6 +45,9 @@ class Prepared:
     failed: np.ndarray | None
     failures: list
     key: str
+    y: np.ndarray
+    target_key: str
+    learns_unlabelled: bool
 
 
 @dataclass(frozen=True)
@@ -87,17 +95,15 @@ def run_all(jobs, run, *, n_jobs, desc, verbose):
     return tables
 
 
-def run_or_resume(job, *, y, metadata, labels, folder, target_key, patience=None):
+def run_or_resume(job, *, metadata, labels, folder, patience=None):
     """The table of one job.
 
     Parameters
     ----------
     job : Job
-    y, metadata, labels
+    metadata, labels
         Of all rows, as for :func:`run_fold`.
     folder : ResultFolder
-    target_key : str
-        Of everything that the folds share beside X.
     patience : float, optional
         Seconds to wait for another process that computes it; after that it is computed here.
 
@@ -108,7 +114,7 @@ def run_or_resume(job, *, y, metadata, labels, folder, target_key, patience=None
     """
     part = job.prepared
     key = folder and work_key(
-        estimator_key(job.estimator), part.key, target_key, job.fold.train, job.fold.test
+        estimator_key(job.estimator), part.key, part.target_key, job.fold.train, job.fold.test
     )
     given_up = None if patience is None else time.monotonic() + patience
     while True:
@@ -119,7 +125,7 @@ def run_or_resume(job, *, y, metadata, labels, folder, target_key, patience=None
             if granted or (given_up is not None and time.monotonic() > given_up):
                 table = folder.load("folds", key)  # (finished between the look and the claim)
                 if table is None:
-                    table = _run(job, y, metadata, labels, folder)
+                    table = _run(job, metadata, labels, folder)
                     folder.save("folds", key, table)
                 return table
         if given_up is None:
@@ -127,12 +133,12 @@ def run_or_resume(job, *, y, metadata, labels, folder, target_key, patience=None
         time.sleep(_BETWEEN_LOOKS)
 
 
-def _run(job, y, metadata, labels, folder):
+def _run(job, metadata, labels, folder):
     estimator, part = job.estimator, job.prepared
     if folder:  # audio steps within a meta-estimator, which run in every fold
         estimator = with_store(estimator, folder.store)
     try:
-        return run_fold(estimator, part.X, y, metadata, job.fold, labels, part.failed)
+        return run_fold(estimator, part.X, part.y, metadata, job.fold, labels, part.failed)
     except Exception as error:
         error.add_note(f"(while evaluating {job.name!r}, fold {job.fold.name!r}, seed {job.seed})")
         raise

@@ -4,7 +4,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from sklearn_ser.evaluation._data import select_data, warn_of_unlabelled
+from sklearn_ser.evaluation._data import select_data
 from sklearn_ser.evaluation._extraction import (
     all_audio_steps,
     audio_steps,
@@ -17,6 +17,7 @@ from sklearn_ser.evaluation._fold import probability_columns
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._routing import fit_routed
+from sklearn_ser.utils._unlabelled import unlabelled_mark
 
 
 def fit_model(
@@ -32,6 +33,9 @@ def fit_model(
     verbose=0,
 ):
     """Fit one estimator on every labelled utterance of `frame`, with the metadata it asks for.
+
+    An estimator that learns from rows without a label (a parameter `unlabelled` that is not None)
+    is given those too.
 
     Parameters
     ----------
@@ -57,8 +61,17 @@ def fit_model(
     >>> fit_model(net, corpus.frame, aux=()).classes_.tolist()
     ['anger', 'happiness', 'neutral', 'sadness']
     """
-    data = select_data(frame, X=X, y=y, aux=aux, corpus=corpus, speaker=speaker, labels=labels)
-    warn_of_unlabelled({type(estimator).__name__: estimator}, data.dropped)
+    mark = unlabelled_mark(estimator)
+    data = select_data(
+        frame,
+        X=X,
+        y=y,
+        aux=aux,
+        corpus=corpus,
+        speaker=speaker,
+        labels=labels,
+        marks=set() if mark is None else {mark},
+    )
     extraction, rest = split_extraction(estimator) if data.is_audio else ([], clone(estimator))
     if extraction:
         features, _ = extract(extraction, data.X, verbose=verbose)
@@ -67,7 +80,7 @@ def fit_model(
         features = data.X
     usable = ~failed_rows(features)
     metadata = {name: values[usable] for name, values in data.metadata().items()}
-    fit_routed(rest, features[usable], data.y[usable], **metadata)
+    fit_routed(rest, features[usable], data.targets(mark)[usable], **metadata)
     if not extraction:
         return rest
     steps = rest.steps if isinstance(rest, Pipeline) else [("search", rest)]

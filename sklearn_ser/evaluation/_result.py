@@ -49,7 +49,7 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
         The fixed label set.
     protocol : str
     dropped : pandas.DataFrame, optional
-        Rows left out before any split, by corpus, label and reason.
+        Rows that are not tested, by corpus, label and reason.
     notes : pandas.DataFrame, optional
         What was warned about while the folds ran: estimator, note and number of fits.
     failures : pandas.DataFrame, optional
@@ -160,6 +160,12 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
             lines.append(
                 f"left out, {self.dropped['rows'].sum()} rows outside the label set: "
                 f"{', '.join(parts)}"
+            )
+        for name, (least, most) in self.info.get("unlabelled", {}).items():
+            n_rows = most if least == most else f"{least} to {most}"
+            lines.append(
+                f"{name} was also trained on {n_rows} rows without a label, none of a speaker "
+                "under test"
             )
         failed = self.predictions.loc[self.predictions["failed"], "row"].nunique()
         if failed:

@@ -88,15 +88,18 @@ def known_of_utterances(frame, rows):
 
 
 def collect_failures(records_of_all, data):
-    """Utterances whose audio could not be used: row of the evaluated frame, file, reason."""
+    """Utterances whose audio could not be used: row of the evaluated frame, file, reason.
+
+    Those that are tested first: they are misses.
+    """
     seen = {}
     for records in records_of_all:
         for record in records:
             row = int(data.row[record["row"]])
             seen.setdefault((row, record["reason"]), (row, record["file"], record["reason"]))
-    return pd.DataFrame(
-        sorted(seen.values(), key=lambda found: found[0]), columns=["row", "file", "reason"]
-    )
+    tested = set(data.row[: len(data.y)].tolist())
+    ordered = sorted(seen.values(), key=lambda found: (found[0] not in tested, found[0]))
+    return pd.DataFrame(ordered, columns=["row", "file", "reason"])
 
 
 def as_labels(values, labels):

@@ -7,7 +7,7 @@ from functools import partial
 import joblib
 import numpy as np
 
-from sklearn_ser.evaluation._data import audio_fingerprint, select_data, warn_of_unlabelled
+from sklearn_ser.evaluation._data import audio_fingerprint, select_data
 from sklearn_ser.evaluation._disk import ResultFolder
 from sklearn_ser.evaluation._extraction import extract, split_extraction, with_ids
 from sklearn_ser.evaluation._fold import is_random, with_seed
@@ -22,8 +22,10 @@ from sklearn_ser.evaluation._tables import (
     seconds_of,
     tidy_predictions,
 )
+from sklearn_ser.evaluation._unlabelled import count_unlabelled, with_unlabelled
 from sklearn_ser.exceptions import EvaluationWarning
 from sklearn_ser.utils._named import named_estimators
+from sklearn_ser.utils._unlabelled import unlabelled_mark
 
 
 def cross_corpus_validate(
@@ -67,8 +69,9 @@ def cross_corpus_validate(
     corpus, speaker : str
         Columns that say which corpus and speaker an utterance comes from.
     labels : list, optional
-        The fixed label set. By default the labels that every corpus has; rows with other labels,
-        or with none, are left out and counted in the result's `dropped`.
+        The fixed label set. By default the labels that every corpus has, corpora without any
+        label aside; rows with other labels, or with none, are not tested, and counted in the
+        result's `dropped`.
     protocol : {"leave-one-corpus-out", "within-corpus", "pairwise", "aggregated"}
         Train on all corpora but one and test on that one; speaker-disjoint folds inside each
         corpus; train on one and test on another, for every ordered pair; speaker-disjoint folds
@@ -94,6 +97,11 @@ def cross_corpus_validate(
 
     Notes
     -----
+    Rows without a label train those estimators that learn from such rows (a parameter `unlabelled`
+    that is not None, as in :func:`make_mtl_aug`), and no others: those of the training corpora, and
+    of corpora that have no label at all; never one of a speaker or, unless its other speakers are
+    trained on, of a corpus under test. The result's remarks say how many there were.
+
     Utterances of one `recording`, where the frame has that column, stay on one side too: speakers
     who share a recording are kept together, also inside `fit`.
 
@@ -105,8 +113,7 @@ def cross_corpus_validate(
     Warns
     -----
     EvaluationWarning
-        When utterances had no usable audio (each is a miss in the scores); when rows without a
-        label are left out, and an estimator is told to learn from such.
+        When utterances had no usable audio (each is a miss in the scores).
 
     Examples
     --------
@@ -125,29 +132,40 @@ def cross_corpus_validate(
     """
     estimators = named_estimators(estimators)
     seeds = _checked_seeds(seeds)
-    data = select_data(frame, X=X, y=y, aux=aux, corpus=corpus, speaker=speaker, labels=labels)
-    warn_of_unlabelled(estimators, data.dropped)
+    marks = {name: unlabelled_mark(estimator) for name, estimator in estimators.items()}
+    data = select_data(
+        frame,
+        X=X,
+        y=y,
+        aux=aux,
+        corpus=corpus,
+        speaker=speaker,
+        labels=labels,
+        marks=set(marks.values()) - {None},
+    )
+    n_labelled = len(data.y)
     folds = make_folds(
-        protocol, y=data.y, corpus=data.corpus, speaker=data.kept_together, n_splits=n_splits
+        protocol,
+        y=data.y,
+        corpus=data.corpus[:n_labelled],
+        speaker=data.kept_together[:n_labelled],
+        n_splits=n_splits,
     )
     folder = ResultFolder(out)
-    prepared = _prepare(estimators, data, folder, verbose)
-    metadata = data.metadata()
-    target_key = joblib.hash((list(data.y), data.aux, data.ids, data.labels))
+    prepared = _prepare(estimators, marks, data, folder, verbose)
     jobs = [
-        Job(name, seed, fold, with_seed(part.rest, seed), part)
+        Job(
+            name,
+            seed,
+            with_unlabelled(fold, data) if part.learns_unlabelled else fold,
+            with_seed(part.rest, seed),
+            part,
+        )
         for name, part in prepared.items()
         for seed in (seeds if is_random(part.rest) else seeds[:1])
         for fold in folds
     ]
-    run = partial(
-        run_or_resume,
-        y=data.y,
-        metadata=metadata,
-        labels=data.labels,
-        folder=folder,
-        target_key=target_key,
-    )
+    run = partial(run_or_resume, metadata=data.metadata(), labels=data.labels, folder=folder)
     tables = run_all(jobs, run, n_jobs=n_jobs, desc=protocol, verbose=verbose)
     result = EvaluationResult(
         tidy_predictions(jobs, tables, data),
@@ -162,6 +180,7 @@ def cross_corpus_validate(
             "n_splits": n_splits,
             "seeds": seeds,
             "aux": [aux] if isinstance(aux, str) else list(aux or ()),
+            "unlabelled": count_unlabelled(jobs, data),
             "seconds": seconds_of(jobs, tables),
             "versions": library_versions(),
         },
@@ -185,30 +204,53 @@ def _checked_seeds(seeds):
     return found
 
 
-def _prepare(estimators, data, folder, verbose):
+def _prepare(estimators, marks, data, folder, verbose):
     """Run each distinct extraction once; what is left of the estimator is fitted per fold."""
-    done, prepared = {}, {}
+    extracted, parts, prepared = {}, {}, {}
     for name, estimator in estimators.items():
         extraction, rest = split_extraction(estimator) if data.is_audio else ([], estimator)
-        key = work_key([estimator_key(step) for _, step in extraction])
-        if key not in done:
-            done[key] = _features(extraction, key, data, folder, verbose)
-        prepared[name] = Prepared(rest, *done[key])
+        step_key = work_key([estimator_key(step) for _, step in extraction])
+        if step_key not in extracted:
+            extracted[step_key] = _extracted(extraction, data, folder, verbose)
+        # One that does not learn from rows without a label is given none, so that what it found
+        # before there were such rows is taken from the folder.
+        learns_unlabelled = marks[name] is not None
+        n_rows = len(data.row) if learns_unlabelled else len(data.y)
+        if (step_key, n_rows) not in parts:
+            parts[step_key, n_rows] = _first_rows(n_rows, *extracted[step_key], step_key, data)
+        y = data.targets(marks[name]) if learns_unlabelled else data.y
+        aux = None if data.aux is None else data.aux.iloc[:n_rows]
+        target_key = joblib.hash((list(y), aux, data.ids.iloc[:n_rows], data.labels))
+        prepared[name] = Prepared(rest, *parts[step_key, n_rows], y, target_key, learns_unlabelled)
     return prepared
 
 
-def _features(extraction, key, data, folder, verbose):
-    """Features, which rows failed and why, and a key of their content."""
+def _extracted(extraction, data, folder, verbose):
+    """Features of all rows, or None where X is what the estimator sees; which failed and why."""
     if not extraction:
-        key = audio_fingerprint(data.X) if data.is_audio else joblib.hash(data.X)
-        return data.X, None, [], key
+        return None, []
     features, failures = extract(extraction, data.X, store=folder.store, verbose=verbose)
-    features = features.reset_index(drop=True)
-    # Of what was found in the files, not of their names: it covers every way they can change.
-    key = work_key(key, joblib.hash([column.to_numpy() for _, column in features.items()]))
-    failed = np.zeros(len(features), dtype=bool)
+    return features.reset_index(drop=True), failures
+
+
+def _first_rows(n_rows, features, failures, step_key, data):
+    """X, which of its rows failed and why, and a key of their content."""
+    if features is None:
+        X = data.X.iloc[:n_rows]
+        return X, None, [], audio_fingerprint(X) if data.is_audio else _content_key(X)
+    failures = [record for record in failures if record["row"] < n_rows]
+    failed = np.zeros(n_rows, dtype=bool)
     failed[[record["row"] for record in failures]] = True
-    return with_ids(features, data.ids), failed, failures, key
+    # Of what was found in the files, not of their names: it covers every way they can change.
+    X = with_ids(features, data.ids).iloc[:n_rows]
+    return X, failed, failures, work_key(step_key, _content_key(X))
+
+
+def _content_key(X):
+    """A key of the values and their names, however they lie in memory; ids are keyed elsewhere."""
+    return joblib.hash(
+        [(name, np.ascontiguousarray(column.to_numpy())) for name, column in X.items()]
+    )
 
 
 def _report_failed(result):

@@ -30,6 +30,37 @@ def without_marks(estimator, y):
     return np.where(np.asarray(pd.Series(values, dtype=object) == -1), None, values)
 
 
+def unlabelled_mark(estimator):
+    """What marks a row without a label for an estimator that learns from such rows.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A network, or a Pipeline or search around one, whose parameter `unlabelled` tells.
+
+    Returns
+    -------
+    -1, "nan" or None
+        None: it does not learn from them.
+
+    Raises
+    ------
+    ValueError
+        If its parts are told different marks.
+    """
+    told = {
+        path: mark
+        for path, mark in parameters_named(estimator, "unlabelled").items()
+        if isinstance(mark, int | str) and mark in (-1, "nan")
+    }
+    if len(set(told.values())) > 1:
+        raise ValueError(
+            f"parts of the estimator mark rows without a label in different ways: {told}. "
+            "Give all of them the same"
+        )
+    return next(iter(told.values()), None)
+
+
 def labelled_rows(y, unlabelled):
     """Which rows of `y`, a 1-D array, have a label, given what marks those without.
 

@@ -1,7 +1,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -13,15 +12,13 @@ from sklearn_ser import (
     FunctionalsPooling,
     Gain,
     GroupScaler,
-    MTLNeuralClassifier,
     SpeakerKFold,
-    cross_corpus_validate,
     make_multi_task_net,
     make_speech_corpus,
     make_svm_baseline,
 )
 from sklearn_ser.evaluation import fit_model, predict_table, predict_timeline
-from sklearn_ser.exceptions import AudioError, EvaluationWarning
+from sklearn_ser.exceptions import AudioError
 
 
 @pytest.fixture(scope="module")
@@ -135,18 +132,3 @@ def test_an_audio_step_further_inside_is_refused_with_the_way_out(speech):
         predict_table(fitted, X)
     whole = fit_model(CalibratedClassifierCV(from_audio(), cv=2), speech, aux=())
     assert predict_table(whole, X.head(2))["label"].notna().all()
-
-
-def test_rows_without_a_label_are_not_left_out_silently_where_they_were_wanted(speech):
-    features = np.random.default_rng(0).normal(size=(len(speech), 4))
-    hidden = speech.assign(emotion=speech["emotion"].where(speech.index > 2, None))
-    told = MTLNeuralClassifier(unlabelled="nan", max_epochs=1, random_state=0)
-    data = {"frame": hidden, "X": features, "aux": ()}
-    said = r"^3 rows have no label .*estimator '{}' learns .*\(unlabelled='nan'\).*UnlabelledInTr"
-    with pytest.warns(EvaluationWarning, match=said.format("MTLNeuralClassifier")):
-        fit_model(told, **data)
-    fit_model(clone(told).set_params(unlabelled=None), **data)  # does not warn
-    with pytest.warns(EvaluationWarning, match=said.format("net")):
-        cross_corpus_validate(
-            {"svm": LinearSVC(), "net": told}, **data, protocol="within-corpus", n_splits=2
-        )

@@ -1,0 +1,245 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+import sklearn_ser.evaluation._jobs as jobs_module
+from sklearn_ser import (
+    MFCC,
+    FunctionalsPooling,
+    MTLNeuralClassifier,
+    PseudoLabels,
+    SpeakerKFold,
+    UnlabelledInTraining,
+    cross_corpus_validate,
+    make_mtl_aug,
+    make_speech_corpus,
+)
+from sklearn_ser.evaluation import EvaluationResult, fit_model
+from sklearn_ser.exceptions import AudioWarning, EvaluationWarning
+
+SEEN = []
+
+
+class Spy(ClassifierMixin, BaseEstimator):
+    """Notes which rows (their number is their only feature) it was trained on, with what y."""
+
+    def __init__(self, unlabelled=None):
+        self.unlabelled = unlabelled
+
+    def fit(self, X, y):
+        SEEN.append(dict(zip(np.asarray(X)[:, 0].astype(int).tolist(), y, strict=True)))
+        self.classes_ = np.unique([label for label in y if label not in (None, -1)])
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+
+@pytest.fixture
+def seen():
+    SEEN.clear()
+    return SEEN
+
+
+@pytest.fixture
+def half_labelled():
+    """Corpora a and b in part, c wholly without labels; X is the row's number."""
+    rows = [
+        {"corpus": corpus, "speaker": f"{corpus}{speaker}", "emotion": emotion}
+        for corpus in "abc"
+        for speaker in range(3)
+        for emotion in ("anger", "sadness", None)
+    ]
+    frame = pd.DataFrame(rows, dtype=object)
+    frame.loc[frame["corpus"] == "c", "emotion"] = None
+    return frame, pd.DataFrame({"row": np.arange(27.0)})
+
+
+def unlabelled_of(frame, trained):
+    return sorted(row for row in trained if frame["emotion"].isna()[row])
+
+
+@pytest.mark.parametrize(
+    ("protocol", "corpora"),
+    [
+        ("leave-one-corpus-out", {"a": "bc", "b": "ac"}),
+        ("pairwise", {"a": "bc", "b": "ac"}),
+        ("within-corpus", {"a": "ac", "b": "bc"}),
+        ("aggregated", {"a": "abc", "b": "abc"}),
+    ],
+)
+def test_unlabelled_rows_of_what_is_trained_on_are_trained_on(
+    half_labelled, seen, protocol, corpora
+):
+    frame, X = half_labelled
+    result = cross_corpus_validate(
+        {"spy": Spy(unlabelled="nan")}, frame, X=X, aux=(), protocol=protocol, n_splits=3
+    )
+    tested = result.predictions.groupby("fold", sort=False)
+    assert len(seen) == len(tested)
+    for trained, (_, part) in zip(seen, tested, strict=True):
+        speakers = set(part["speaker"])
+        expected = [
+            row
+            for row in frame.index[frame["emotion"].isna()]
+            if frame["corpus"][row] in corpora[part["corpus"].iloc[0]]
+            and frame["speaker"][row] not in speakers
+        ]
+        assert unlabelled_of(frame, trained) == expected
+        assert {frame["speaker"][row] for row in trained}.isdisjoint(speakers)
+        assert all(label == frame["emotion"][row] for row, label in trained.items())
+    # What is tested are the labelled rows, each once.
+    assert sorted(result.predictions["row"]) == frame.index[frame["emotion"].notna()].tolist()
+
+
+def test_speakers_of_a_shared_recording_stay_away_from_the_test(half_labelled, seen):
+    frame, X = half_labelled
+    # Row 2 (a0, no label) is of the recording of rows 3 and 4 (a1).
+    frame["recording"] = [f"r{row}" for row in frame.index]
+    frame.loc[[2, 3, 4], "recording"] = "shared"
+    result = cross_corpus_validate(
+        {"spy": Spy(unlabelled="nan")}, frame, X=X, aux=(), protocol="within-corpus", n_splits=3
+    )
+    for trained, (_, part) in zip(
+        seen, result.predictions.groupby("fold", sort=False), strict=True
+    ):
+        if {"a0", "a1"} & set(part["speaker"]):
+            assert {2, 5}.isdisjoint(trained)
+
+
+def test_who_does_not_learn_from_them_gets_none_and_keeps_finished_folds(
+    half_labelled, seen, tmp_path, monkeypatch
+):
+    frame, X = half_labelled
+    data = {"frame": frame, "X": X, "aux": (), "out": tmp_path}
+    alone = cross_corpus_validate({"svm": Spy()}, **data)
+    assert len(seen) == 2
+    assert all(unlabelled_of(frame, trained) == [] for trained in seen)
+    assert alone.info["unlabelled"] == {}
+    run_fold, ran = jobs_module.run_fold, []
+    monkeypatch.setattr(
+        jobs_module, "run_fold", lambda *given: ran.append(given[0]) or run_fold(*given)
+    )
+    both = cross_corpus_validate({"svm": Spy(), "spy": Spy(unlabelled="nan")}, **data)
+    assert [step.unlabelled for step in ran] == ["nan", "nan"]
+    of_svm = both.predictions[both.predictions["estimator"] == "svm"]
+    pd.testing.assert_frame_equal(of_svm, alone.predictions)
+    line = "spy was also trained on 12 rows without a label, none of a speaker under test"
+    assert line in both.remarks()
+    assert line in EvaluationResult.load(tmp_path).remarks()
+    assert not any("svm was also" in remark for remark in both.remarks())
+
+
+@pytest.mark.parametrize("labels", [("anger", "sadness"), (0, 1)], ids=["texts", "numbers"])
+@pytest.mark.parametrize("mark", [-1, "nan"])
+def test_a_net_is_fitted_as_by_hand(half_labelled, labels, mark):
+    frame, _ = half_labelled
+    frame["emotion"] = frame["emotion"].map(dict(zip(("anger", "sadness"), labels, strict=True)))
+    X = np.random.default_rng(0).normal(size=(len(frame), 5)).astype(np.float32)
+    net = MTLNeuralClassifier(
+        tasks={"place": "classification"}, unlabelled=mark, max_epochs=3, random_state=0
+    )
+    frame["place"] = frame["corpus"]
+    result = cross_corpus_validate({"net": net}, frame, X=X, aux=["place"])
+    labelled = frame["emotion"].notna()
+    train = np.append(
+        np.flatnonzero(labelled & (frame["corpus"] == "b")),
+        np.flatnonzero(~labelled & frame["corpus"].isin(["b", "c"])),
+    )
+    y = frame["emotion"].astype(object).where(frame["emotion"].notna(), -1 if mark == -1 else None)
+    fitted = net.fit(X[train], y.to_numpy(object)[train], aux=frame[["place"]].iloc[train])
+    tested = np.flatnonzero(frame["emotion"].notna() & (frame["corpus"] == "a"))
+    part = result.predictions[result.predictions["corpus"] == "a"]
+    assert part["row"].tolist() == tested.tolist()
+    assert part["truth"].tolist() == frame["emotion"][tested].astype(type(labels[0])).tolist()
+    expected = fitted.predict_proba(X[tested])
+    np.testing.assert_allclose(part[[f"p_{label}" for label in labels]], expected, atol=1e-6)
+
+
+def test_minus_one_in_the_frame_is_a_mark_for_whom_it_marks(half_labelled, seen):
+    frame, X = half_labelled
+    frame["emotion"] = frame["emotion"].map({"anger": 1, "sadness": 2}).fillna(-1).astype(int)
+    result = cross_corpus_validate({"spy": Spy(unlabelled=-1)}, frame, X=X, aux=())
+    assert result.labels == [1, 2]
+    assert [sum(label == -1 for label in trained.values()) for trained in seen] == [12, 12]
+    assert all(type(label) is not float for trained in seen for label in trained.values())
+
+
+def test_a_search_with_its_own_unlabelled_rows(feature_table):
+    frame, X = feature_table
+    hidden = frame.assign(emotion=frame["emotion"].where(frame.index % 3 > 0, None))
+    net = MTLNeuralClassifier(
+        tasks=None, unlabelled="nan", pseudo_labels=PseudoLabels(max_rounds=1), max_epochs=3
+    )
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), net),
+        {"mtlneuralclassifier__weight_decay": [0.0, 0.1]},
+        cv=UnlabelledInTraining(SpeakerKFold(2)),
+        scoring="accuracy",
+    )
+    result = cross_corpus_validate({"net": search, "svm": LinearSVC()}, hidden, X=X, aux=())
+    assert result.info["unlabelled"] == {"net": [48, 48]}
+    assert result.dropped["rows"].sum() == 72
+    assert not result.predictions["failed"].any()
+    assert len(result.predictions) == 2 * 144
+
+
+def test_two_marks_in_one_estimator_are_refused(half_labelled):
+    frame, X = half_labelled
+    both = make_pipeline(Spy(unlabelled=-1), Spy(unlabelled="nan"))
+    said = (
+        r"^parts of the estimator mark rows without a label in different ways: "
+        r"\{'spy-1__unlabelled': -1, 'spy-2__unlabelled': 'nan'\}\. Give all of them the same$"
+    )
+    with pytest.raises(ValueError, match=said):
+        cross_corpus_validate({"two": both}, frame, X=X, aux=())
+
+
+@pytest.fixture(scope="module")
+def half_labelled_speech():
+    """Speech of six speakers, two of whom have no label."""
+    frame = make_speech_corpus(n_speakers=6, n_utterances=1, random_state=0).frame
+    hidden = frame["speaker"].isin(sorted(frame["speaker"].unique())[:2])
+    return frame.assign(emotion=frame["emotion"].where(~hidden, None))
+
+
+def test_failed_audio_of_an_unlabelled_row_is_no_miss(half_labelled_speech):
+    frame = half_labelled_speech.copy()
+    untested, tested = (frame.index[frame["emotion"].isna() == empty][3] for empty in (True, False))
+    for row in (untested, tested):
+        frame.at[row, "file"] = np.zeros(8000, np.float32)
+    model = make_pipeline(
+        MFCC(on_error="warn"),
+        FunctionalsPooling(),
+        StandardScaler(),
+        MTLNeuralClassifier(tasks=None, unlabelled="nan", max_epochs=2, random_state=0),
+    )
+    with (
+        pytest.warns(AudioWarning, match="^2 of "),
+        pytest.warns(EvaluationWarning, match=f"^1 utterances .*misses: row {tested}: "),
+    ):
+        result = cross_corpus_validate(model, frame, aux=(), protocol="aggregated", n_splits=2)
+    assert result.failures["row"].tolist() == [tested, untested]
+    assert sorted(result.predictions["row"]) == frame.index[frame["emotion"].notna()].tolist()
+
+
+def test_mtl_aug_from_audio(half_labelled_speech):
+    frame = half_labelled_speech
+    model = make_mtl_aug(MFCC(), speed=(), encoder="frame_dnn", max_epochs=2, random_state=0)
+    result = cross_corpus_validate({"net": model}, frame, aux=(), protocol="aggregated", n_splits=2)
+    n_rows = int(frame["emotion"].isna().sum())
+    assert result.info["unlabelled"] == {"net": [n_rows, n_rows]}
+    assert len(result.predictions) == len(frame) - n_rows
+
+
+def test_the_model_that_is_handed_over_learns_from_them_too(half_labelled, seen):
+    frame, X = half_labelled
+    fit_model(Spy(unlabelled="nan"), frame, X=X, aux=())
+    fit_model(Spy(), frame, X=X, aux=())
+    assert [len(trained) for trained in seen] == [27, 12]
+    assert unlabelled_of(frame, seen[0]) == frame.index[frame["emotion"].isna()].tolist()
