@@ -1,11 +1,12 @@
 """Audio that failed: reported as a step's `on_error` says (behind `sklearn_ser.audio`)."""
 
-import warnings
-
 from sklearn_ser.exceptions import AudioWarning
+from sklearn_ser.utils._user_line import warn_user
+
+_HINT = "on_error='warn' or 'ignore' of the step gives a row of NaN and goes on"
 
 
-def handle_failures(failures, on_error, n_rows, stacklevel=2):
+def handle_failures(failures, on_error, n_rows):
     """Report rows whose audio failed, as the step's `on_error` says.
 
     Parameters
@@ -16,8 +17,6 @@ def handle_failures(failures, on_error, n_rows, stacklevel=2):
         "raise" raises the failure of the lowest row, "warn" gives one AudioWarning for all.
     n_rows : int
         Rows that were read in all.
-    stacklevel : int, default=2
-        Of the warning, as the caller would give it to `warnings.warn`.
 
     Returns
     -------
@@ -42,9 +41,10 @@ def handle_failures(failures, on_error, n_rows, stacklevel=2):
         raise ValueError(f"on_error must be 'raise', 'warn' or 'ignore', got {on_error!r}")
     ordered = sorted(failures, key=_row_order)
     if ordered and on_error == "raise":
+        ordered[0].add_note(_HINT)
         raise ordered[0]
     if ordered and on_error == "warn":
-        _warn(ordered, n_rows, stacklevel + 1)
+        _warn(ordered, n_rows)
     return failure_records(ordered)
 
 
@@ -77,13 +77,12 @@ def failure_records(failures):
     ]
 
 
-def _warn(ordered, n_rows, stacklevel, most=3):
+def _warn(ordered, n_rows, most=3):
     shown = "".join(f"\n  {failure}" for failure in ordered[:most])
     more = f"\n  ... {len(ordered) - most} more" if len(ordered) > most else ""
-    warnings.warn(
+    warn_user(
         f"{len(ordered)} of {n_rows} rows could not be used and became rows of NaN:{shown}{more}",
         AudioWarning,
-        stacklevel=stacklevel + 1,
     )
 
 

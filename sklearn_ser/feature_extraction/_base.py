@@ -145,7 +145,7 @@ class AudioExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         else:
             found = np.full((len(table), len(names)), np.nan, dtype=np.float32)
         failures = extract_rows(self, table, found.__setitem__)
-        self.failures_ = handle_failures(failures, self.on_error, len(table), stacklevel=3)
+        self.failures_ = handle_failures(failures, self.on_error, len(table))
         if self._frame_level:
             return frames_table(found, table.index, names, self._frame_marks())
         return pd.DataFrame(found, index=table.index, columns=names)

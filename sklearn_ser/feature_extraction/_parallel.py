@@ -294,7 +294,7 @@ def _features(extractor, signals):
 def _silence():
     return AudioError(
         "digital silence: every sample is 0, so there is no voice to describe; leave the "
-        "utterance out, or pass on_error='warn' for a row of NaN"
+        "utterance out"
     )
 
 
@@ -306,14 +306,13 @@ def _checked(extractor, values, signal):
     if values.size == 0:
         return AudioError(
             f"{type(extractor).__name__} finds no frame in this utterance of {seconds:.3f} s; "
-            f"leave it out, or pass on_error='warn' for a row of NaN"
+            f"leave it out"
         )
     n_bad = np.count_nonzero(~np.isfinite(values))
     if n_bad:
         return AudioError(
             f"{n_bad} of the {values.size} features of {type(extractor).__name__} are NaN or "
-            f"infinite for this utterance of {seconds:.3f} s; leave it out, or pass "
-            f"on_error='warn' for a row of NaN"
+            f"infinite for this utterance of {seconds:.3f} s; leave it out"
         )
     return values
 

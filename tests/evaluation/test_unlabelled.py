@@ -220,10 +220,11 @@ def test_failed_audio_of_an_unlabelled_row_is_no_miss(half_labelled_speech):
         MTLNeuralClassifier(tasks=None, unlabelled="nan", max_epochs=2, random_state=0),
     )
     with (
-        pytest.warns(AudioWarning, match="^2 of "),
+        pytest.warns(AudioWarning, match="^2 of ") as caught,
         pytest.warns(EvaluationWarning, match=f"^1 utterances .*misses: row {tested}: "),
     ):
         result = cross_corpus_validate(model, frame, aux=(), protocol="aggregated", n_splits=2)
+    assert caught[0].filename == __file__
     assert result.failures["row"].tolist() == [tested, untested]
     assert sorted(result.predictions["row"]) == frame.index[frame["emotion"].notna()].tolist()
 
