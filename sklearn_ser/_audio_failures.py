@@ -36,6 +36,7 @@ def handle_failures(failures, on_error, n_rows):
     Traceback (most recent call last):
         ...
     sklearn_ser.exceptions.AudioError: row 3: the audio is empty
+    on_error='warn' or 'ignore' of the step gives a row of NaN and goes on
     """
     if on_error not in ("raise", "warn", "ignore"):
         raise ValueError(f"on_error must be 'raise', 'warn' or 'ignore', got {on_error!r}")
