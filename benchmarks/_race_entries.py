@@ -88,6 +88,7 @@ def entries(scale_by):
         "+ gender": Job(net(GENDER), NET_GRID),
         "+ speaker": Job(net(SPEAKER), NET_GRID),
         "+ adversarial corpus": Job(net(CORPUS), NET_GRID),
+        "single-task net, 5 networks": Job(net(n_estimators=5), NET_GRID[0]),
         "+ gender, 5 networks": Job(net(GENDER, n_estimators=5), NET_GRID[0]),
         "test rows unlabelled: logistic regression, self-trained": Job(
             scaled(SelfTrainedLogisticRegression()), SELF_TRAINED_GRID, sees_test=True

@@ -62,7 +62,8 @@ def check_inputs(estimator, X, dtype, encoder, *, reset):
 def _check_features(estimator, X, dtype, *, reset):
     """X as a 2-D float array, and which of its rows are all NaN."""
     if isinstance(X, pd.DataFrame):
-        ids = [name for name in ID_COLUMNS if name in X.columns and X[name].dtype.kind not in "fiu"]
+        # (numbers too: actors are numbered, and a network would learn who speaks)
+        ids = [name for name in ID_COLUMNS if name in X.columns]
         if ids:
             raise MetadataError(
                 f"X has the id columns {ids} among its features. Ids travel to a network as index "

@@ -285,8 +285,10 @@ def test_errors_say_what_is_wrong(speech, parameters, arguments, error, message)
         net(**parameters).fit(speech.X, **({"y": speech.y} | arguments))
 
 
-def test_ids_among_the_features_are_refused(speech):
-    X = pd.DataFrame(speech.X).add_prefix("f").assign(speaker=speech.speaker)
+@pytest.mark.parametrize("numbered", [False, True])
+def test_ids_among_the_features_are_refused(speech, numbered):
+    speaker = pd.factorize(speech.speaker)[0] if numbered else speech.speaker
+    X = pd.DataFrame(speech.X).add_prefix("f").assign(speaker=speaker)
     with pytest.raises(MetadataError, match=r"X has the id columns \['speaker'\] among its feat"):
         net().fit(X, speech.y)
 
