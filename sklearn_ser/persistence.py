@@ -36,7 +36,7 @@ _MODEL, _INFO = "model.skops", "info.json"
 
 #: What a model file may hold beyond what skops trusts, by the module that has it. Those of
 #: scikit-learn are what every fitted search holds: a scorer and its function, and the splitter;
-#: and what `set_fit_request` and its like leave behind.
+#: what calibration, voting and stacking hold; and what `set_fit_request` and its like leave behind.
 #: The types only keep what they are given; the functions may stand in a scorer only.
 _TRUSTED = {
     "sklearn_ser.augmentation": (
@@ -61,6 +61,11 @@ _TRUSTED = {
         "VocalTractLengthPerturbation",
     ),
     "sklearn_ser.augmentation._split_originals": ("SplitOriginals",),
+    "sklearn.calibration": (
+        "_CalibratedClassifier",
+        "_SigmoidCalibration",
+        "_TemperatureScaling",
+    ),
     "sklearn.metrics": ("accuracy_score", "balanced_accuracy_score", "f1_score", "recall_score"),
     "sklearn.metrics._scorer": ("_PassthroughScorer", "_Scorer"),
     "sklearn.model_selection": (
@@ -70,6 +75,7 @@ _TRUSTED = {
         "StratifiedGroupKFold",
         "StratifiedKFold",
     ),
+    "sklearn.utils": ("Bunch",),
     "sklearn.utils._metadata_requests": ("MetadataRequest", "MethodMetadataRequest"),
     "sklearn_ser.feature_extraction": (
         "LogMelSpectrogram",

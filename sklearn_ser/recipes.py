@@ -277,6 +277,12 @@ def _make_net(features, scale_by, n_jobs, on_error, store, net_params):
 def _make_elm(features, n_jobs, on_error, store, random_state, network):
     from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures, MTLNeuralClassifier
 
+    if network.get("unlabelled") is not None:
+        raise ValueError(
+            f"unlabelled={network['unlabelled']!r}: the extreme learning machine that decides "
+            "behind the network needs the label of every row. Leave `unlabelled` out and fit on "
+            "labelled rows, or take make_multi_task_net."
+        )
     step = frame_step(features, n_jobs, on_error, store)
     released = {
         "encoder_params": {"pooling": "frames"},

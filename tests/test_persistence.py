@@ -6,8 +6,10 @@ import zipfile
 import numpy as np
 import pytest
 import skops.io
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import Birch
 from sklearn.datasets import load_iris
+from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -15,6 +17,7 @@ from sklearn.model_selection import (
     LeaveOneGroupOut,
     StratifiedGroupKFold,
 )
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 from sklearn.svm import LinearSVC
@@ -65,9 +68,11 @@ def test_own_types_are_estimators_splitters_and_metrics():
     assert {"GroupScaler", "MTLNeuralClassifier", "SpeakerKFold", "OpenSmileExtractor"} <= names
     others = {name for name in trusted_types() if not name.startswith("sklearn_ser.")}
     assert {name.rsplit(".", 1)[0] for name in others} == {
+        "sklearn.calibration",
         "sklearn.metrics._classification",
         "sklearn.metrics._scorer",
         "sklearn.model_selection._split",
+        "sklearn.utils._bunch",
         "sklearn.utils._metadata_requests",
     }
 
@@ -88,6 +93,28 @@ def test_searches_with_the_splitters_of_scikit_learn_round_trip(cv, tmp_path):
     groups = np.arange(len(X)) % 5 if "Group" in type(cv).__name__ else None
     save_model(search.fit(X, NAMES, groups=groups), tmp_path / "m.ser")
     np.testing.assert_array_equal(load_model(tmp_path / "m.ser").predict(X), search.predict(X))
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda net: CalibratedClassifierCV(net, cv=2),
+        lambda net: CalibratedClassifierCV(net, cv=2, method="isotonic"),
+        lambda net: CalibratedClassifierCV(net, cv=2, method="temperature"),
+        lambda net: VotingClassifier([("one", net), ("other", GaussianNB())], voting="soft"),
+        lambda net: StackingClassifier([("one", net), ("other", GaussianNB())], cv=2),
+        lambda net: BaggingClassifier(net, n_estimators=2, random_state=0),
+    ],
+    ids=["sigmoid", "isotonic", "temperature", "voting", "stacking", "bagging"],
+)
+def test_meta_estimators_around_a_network_round_trip(around, tmp_path):
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    y = np.repeat(["anger", "calm", "joy"], 20)
+    net = MTLNeuralClassifier(tasks=None, max_epochs=1, hidden_units=(4,), random_state=0)
+    model = around(net).fit(X, y)
+    save_model(model, tmp_path / "m.ser")
+    loaded = load_model(tmp_path / "m.ser")
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
 
 def test_scorers_round_trip(tmp_path):

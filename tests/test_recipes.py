@@ -9,6 +9,8 @@ from sklearn_ser import (
     OpenSmileExtractor,
     SpeakerEmbedding,
     load_functionals,
+    make_dnn_elm,
+    make_lstm_elm,
     make_multi_task_net,
     make_single_task_net,
     make_speech_corpus,
@@ -83,3 +85,9 @@ def test_unknown_features(make):
         make("mfcc")
     with pytest.raises(ValueError, match=message):
         make(SVC)
+
+
+@pytest.mark.parametrize("make", [make_dnn_elm, make_lstm_elm])
+def test_machines_behind_a_network_take_no_rows_without_a_label(make):
+    with pytest.raises(ValueError, match=r"^unlabelled=-1: the extreme learning machine that dec"):
+        make(unlabelled=-1)

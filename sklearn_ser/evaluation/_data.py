@@ -73,11 +73,11 @@ class EvaluationData:
         return given if self.aux is None else given | {"aux": self.aux}
 
 
-def select_data(frame, *, X, y, aux, corpus, speaker, labels, marks=()):
+def select_data(frame, *, X, y, aux, corpus, speaker, labels, marks):
     """Check the tables against each other and keep the rows of the fixed label set.
 
-    With `marks` (what estimators that learn from rows without a label know them by) such rows are
-    kept too, behind the others.
+    With `marks` (Marks) rows without a label are kept too, behind the others, where an estimator
+    uses them.
     """
     if not isinstance(frame, pd.DataFrame):
         raise MetadataError(
@@ -105,11 +105,13 @@ def select_data(frame, *, X, y, aux, corpus, speaker, labels, marks=()):
             f"X has {len(X)} rows and frame has {len(frame)}: they must be aligned, row by row"
         )
     truth = _as_plain_labels(frame[y])
-    if -1 in marks:
+    if -1 in marks.told.values():
         truth = truth.where(truth != -1, None)
     labels = _fixed_labels(truth, frame[corpus], labels)
     labelled = np.flatnonzero(truth.isin(labels))
-    kept = np.append(labelled, np.flatnonzero(truth.isna())) if marks else labelled
+    kept = labelled
+    if any(mark is not None for mark in marks.used.values()):
+        kept = np.append(labelled, np.flatnonzero(truth.isna()))
     ids = pd.DataFrame({name: frame[name] for name in ID_COLUMNS if name in frame})
     # Names as text: numbers and texts mixed could neither be sorted nor saved.
     ids = ids.assign(corpus=frame[corpus].astype(str), speaker=frame[speaker].astype(str))

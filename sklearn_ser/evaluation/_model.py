@@ -14,10 +14,10 @@ from sklearn_ser.evaluation._extraction import (
     with_ids,
 )
 from sklearn_ser.evaluation._fold import probability_columns
+from sklearn_ser.evaluation._unlabelled import Marks
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._routing import fit_routed
-from sklearn_ser.utils._unlabelled import unlabelled_mark
 
 
 def fit_model(
@@ -35,7 +35,7 @@ def fit_model(
     """Fit one estimator on every labelled utterance of `frame`, with the metadata it asks for.
 
     An estimator that learns from rows without a label (a parameter `unlabelled` that is not None)
-    is given those too.
+    is given those too; see the notes of :func:`cross_corpus_validate`.
 
     Parameters
     ----------
@@ -61,7 +61,8 @@ def fit_model(
     >>> fit_model(net, corpus.frame, aux=()).classes_.tolist()
     ['anger', 'happiness', 'neutral', 'sadness']
     """
-    mark = unlabelled_mark(estimator)
+    name = type(estimator).__name__
+    marks = Marks({name: estimator})
     data = select_data(
         frame,
         X=X,
@@ -70,8 +71,9 @@ def fit_model(
         corpus=corpus,
         speaker=speaker,
         labels=labels,
-        marks=set() if mark is None else {mark},
+        marks=marks,
     )
+    marks.warn_of_left_out(data.dropped)
     extraction, rest = split_extraction(estimator) if data.is_audio else ([], clone(estimator))
     if extraction:
         features, _ = extract(extraction, data.X, verbose=verbose)
@@ -80,7 +82,7 @@ def fit_model(
         features = data.X
     usable = ~failed_rows(features)
     metadata = {name: values[usable] for name, values in data.metadata().items()}
-    fit_routed(rest, features[usable], data.targets(mark)[usable], **metadata)
+    fit_routed(rest, features[usable], data.targets(marks.used[name])[usable], **metadata)
     if not extraction:
         return rest
     steps = rest.steps if isinstance(rest, Pipeline) else [("search", rest)]

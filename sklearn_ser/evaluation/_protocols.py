@@ -51,7 +51,7 @@ def make_folds(protocol, *, y, corpus, speaker, n_splits=5):
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol must be one of {list(PROTOCOLS)}, got {protocol!r}")
-    _refuse_speakers_in_two_corpora(corpus, speaker)
+    refuse_speakers_in_two_corpora(corpus, speaker)
     names = sorted(set(corpus))
     if protocol == "within-corpus":
         return [
@@ -97,7 +97,7 @@ def _speaker_folds(name, rows, y, speaker, n_splits):
     ]
 
 
-def _refuse_speakers_in_two_corpora(corpus, speaker):
+def refuse_speakers_in_two_corpora(corpus, speaker):
     """A speaker id that stands in two corpora would join or leak two different people."""
     first_corpus = {}
     for one_corpus, one_speaker in zip(corpus, speaker, strict=True):

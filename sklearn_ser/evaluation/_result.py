@@ -167,13 +167,14 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
                 f"{name} was also trained on {n_rows} rows without a label, none of a speaker "
                 "under test"
             )
-        failed = self.predictions.loc[self.predictions["failed"], "row"].nunique()
-        if failed:
-            lines.append(f"{failed} utterances without usable audio, counted as misses")
-            shown = self.failures.head(_MOST_SHOWN)
+        missed = self.predictions.loc[self.predictions["failed"], "row"].unique()
+        if len(missed):
+            lines.append(f"{len(missed)} utterances without usable audio, counted as misses")
+            known = self.failures[self.failures["row"].isin(missed)]
+            shown = known.head(_MOST_SHOWN)
             lines += [f"  {r.file or f'row {r.row}'}: {r.reason}" for r in shown.itertuples()]
-            if len(self.failures) > len(shown):
-                lines.append(f"  and {len(self.failures) - len(shown)} more, in `failures`")
+            if len(known) > len(shown):
+                lines.append(f"  and {len(known) - len(shown)} more, in `failures`")
         for estimator, part in self.predictions.groupby("estimator", sort=False):
             try:
                 self._of_probabilities(part, "ece")

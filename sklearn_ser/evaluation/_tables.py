@@ -88,17 +88,13 @@ def known_of_utterances(frame, rows):
 
 
 def collect_failures(records_of_all, data):
-    """Utterances whose audio could not be used: row of the evaluated frame, file, reason.
-
-    Those that are tested first: they are misses.
-    """
+    """Utterances whose audio could not be used: row of the evaluated frame, file, reason."""
     seen = {}
     for records in records_of_all:
         for record in records:
             row = int(data.row[record["row"]])
             seen.setdefault((row, record["reason"]), (row, record["file"], record["reason"]))
-    tested = set(data.row[: len(data.y)].tolist())
-    ordered = sorted(seen.values(), key=lambda found: (found[0] not in tested, found[0]))
+    ordered = sorted(seen.values(), key=lambda found: found[0])
     return pd.DataFrame(ordered, columns=["row", "file", "reason"])
 
 

@@ -13,7 +13,7 @@ from sklearn_ser.evaluation._extraction import extract, split_extraction, with_i
 from sklearn_ser.evaluation._fold import is_random, with_seed
 from sklearn_ser.evaluation._jobs import Job, Prepared, run_all, run_or_resume
 from sklearn_ser.evaluation._keys import estimator_key, library_versions, work_key
-from sklearn_ser.evaluation._protocols import make_folds
+from sklearn_ser.evaluation._protocols import make_folds, refuse_speakers_in_two_corpora
 from sklearn_ser.evaluation._result import EvaluationResult
 from sklearn_ser.evaluation._tables import (
     collect_failures,
@@ -22,10 +22,9 @@ from sklearn_ser.evaluation._tables import (
     seconds_of,
     tidy_predictions,
 )
-from sklearn_ser.evaluation._unlabelled import count_unlabelled, with_unlabelled
+from sklearn_ser.evaluation._unlabelled import Marks, count_unlabelled, with_unlabelled
 from sklearn_ser.exceptions import EvaluationWarning
 from sklearn_ser.utils._named import named_estimators
-from sklearn_ser.utils._unlabelled import unlabelled_mark
 
 
 def cross_corpus_validate(
@@ -100,7 +99,10 @@ def cross_corpus_validate(
     Rows without a label train those estimators that learn from such rows (a parameter `unlabelled`
     that is not None, as in :func:`make_mtl_aug`), and no others: those of the training corpora, and
     of corpora that have no label at all; never one of a speaker or, unless its other speakers are
-    trained on, of a corpus under test. The result's remarks say how many there were.
+    trained on, of a corpus under test. The result's remarks say how many there were. An estimator
+    gets them where all of it can take them: a network, alone or last in a Pipeline whose other
+    steps read no labels; in an AugmentingClassifier or SkipFailedRows; in a search with
+    ``cv=UnlabelledInTraining(...)``. Elsewhere they are left out, with a warning that says why.
 
     Utterances of one `recording`, where the frame has that column, stay on one side too: speakers
     who share a recording are kept together, also inside `fit`.
@@ -113,7 +115,8 @@ def cross_corpus_validate(
     Warns
     -----
     EvaluationWarning
-        When utterances had no usable audio (each is a miss in the scores).
+        When utterances had no usable audio (each is a miss in the scores); when rows without a
+        label are left out though an estimator is told of such.
 
     Examples
     --------
@@ -132,7 +135,7 @@ def cross_corpus_validate(
     """
     estimators = named_estimators(estimators)
     seeds = _checked_seeds(seeds)
-    marks = {name: unlabelled_mark(estimator) for name, estimator in estimators.items()}
+    marks = Marks(estimators)
     data = select_data(
         frame,
         X=X,
@@ -141,8 +144,10 @@ def cross_corpus_validate(
         corpus=corpus,
         speaker=speaker,
         labels=labels,
-        marks=set(marks.values()) - {None},
+        marks=marks,
     )
+    marks.warn_of_left_out(data.dropped)
+    refuse_speakers_in_two_corpora(data.corpus, data.speaker)
     n_labelled = len(data.y)
     folds = make_folds(
         protocol,
@@ -152,7 +157,7 @@ def cross_corpus_validate(
         n_splits=n_splits,
     )
     folder = ResultFolder(out)
-    prepared = _prepare(estimators, marks, data, folder, verbose)
+    prepared = _prepare(estimators, marks.used, data, folder, verbose)
     jobs = [
         Job(
             name,
@@ -257,7 +262,7 @@ def _report_failed(result):
     rows = sorted(set(result.predictions.loc[result.predictions["failed"], "row"].tolist()))
     if not rows:
         return
-    known = result.failures.drop_duplicates("row")
+    known = result.failures[result.failures["row"].isin(rows)].drop_duplicates("row")
     shown = [
         f"row {r.row}{f' ({r.file})' if r.file else ''}: {r.reason}"
         for r in known.head(3).itertuples()

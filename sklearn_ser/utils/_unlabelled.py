@@ -1,5 +1,7 @@
 """Rows without a label, as estimators mark them."""
 
+from numbers import Integral
+
 import numpy as np
 import pandas as pd
 
@@ -51,7 +53,7 @@ def unlabelled_mark(estimator):
     told = {
         path: mark
         for path, mark in parameters_named(estimator, "unlabelled").items()
-        if isinstance(mark, int | str) and mark in (-1, "nan")
+        if isinstance(mark, Integral | str) and mark in (-1, "nan")
     }
     if len(set(told.values())) > 1:
         raise ValueError(

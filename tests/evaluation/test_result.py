@@ -195,8 +195,11 @@ def test_a_label_may_be_called_none():
 
 def test_many_failed_files_are_listed_in_part():
     found = result()
+    found.predictions = pd.concat([found.predictions] * 2, ignore_index=True).assign(
+        row=range(12), prediction=None, failed=True
+    )
     found.failures = pd.DataFrame(
-        [{"row": row, "file": f"{row}.wav", "reason": "empty"} for row in range(12)]
+        [{"row": row, "file": f"{row}.wav", "reason": "empty"} for row in range(14)]
     )
     lines = found.remarks()
     assert lines[-2:] == ["  9.wav: empty", "  and 2 more, in `failures`"]

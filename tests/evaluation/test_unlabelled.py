@@ -1,18 +1,25 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
+from imblearn.over_sampling import RandomOverSampler
+from imblearn.pipeline import make_pipeline as imblearn_pipeline
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.feature_selection import SelectKBest
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 import sklearn_ser.evaluation._jobs as jobs_module
 from sklearn_ser import (
     MFCC,
+    AugmentingClassifier,
+    FeatureNoise,
     FunctionalsPooling,
     MTLNeuralClassifier,
     PseudoLabels,
+    SkipFailedRows,
     SpeakerKFold,
     UnlabelledInTraining,
     cross_corpus_validate,
@@ -20,7 +27,7 @@ from sklearn_ser import (
     make_speech_corpus,
 )
 from sklearn_ser.evaluation import EvaluationResult, fit_model
-from sklearn_ser.exceptions import AudioWarning, EvaluationWarning
+from sklearn_ser.exceptions import AudioWarning, EvaluationWarning, MetadataError
 
 SEEN = []
 
@@ -225,7 +232,12 @@ def test_failed_audio_of_an_unlabelled_row_is_no_miss(half_labelled_speech):
     ):
         result = cross_corpus_validate(model, frame, aux=(), protocol="aggregated", n_splits=2)
     assert caught[0].filename == __file__
-    assert result.failures["row"].tolist() == [tested, untested]
+    assert sorted(result.failures["row"]) == sorted([tested, untested])
+    shown = [line for line in result.remarks() if "silence" in line]
+    assert shown == [
+        f"  row {tested}: digital silence: every sample is 0, so there is no voice "
+        "to describe; leave the utterance out"
+    ]
     assert sorted(result.predictions["row"]) == frame.index[frame["emotion"].notna()].tolist()
 
 
@@ -236,6 +248,95 @@ def test_mtl_aug_from_audio(half_labelled_speech):
     n_rows = int(frame["emotion"].isna().sum())
     assert result.info["unlabelled"] == {"net": [n_rows, n_rows]}
     assert len(result.predictions) == len(frame) - n_rows
+
+
+LEFT_OUT = r"^15 rows have no label and are left out of the training of '{}', though it is told "
+
+
+def small_net(mark):
+    return MTLNeuralClassifier(tasks=None, unlabelled=mark, max_epochs=1, random_state=0)
+
+
+@pytest.mark.parametrize("mark", [-1, "nan"])
+@pytest.mark.parametrize(
+    ("inside", "reason"),
+    [
+        (
+            lambda net: make_pipeline(net, LinearSVC(C=0.01)),
+            "LinearSVC would take them for a class",
+        ),
+        (
+            lambda net: make_pipeline(SelectKBest(k=1), net),
+            "its step 'selectkbest' would take them for a class",
+        ),
+        (
+            lambda net: make_pipeline(FeatureUnion([("best", SelectKBest(k=1))]), net),
+            "its step 'featureunion' would take them for a class",
+        ),
+        (
+            lambda net: imblearn_pipeline(RandomOverSampler(), net),
+            "its step 'randomoversampler' would take them for a class",
+        ),
+        (
+            lambda net: GridSearchCV(net, {}, cv=2),
+            r"its search would test on them; give the search cv=UnlabelledInTraining\(\.\.\.\)",
+        ),
+        (
+            lambda net: GridSearchCV(
+                net, {}, cv=UnlabelledInTraining(2, unlabelled={-1: "nan"}.get(net.unlabelled, -1))
+            ),
+            r"its search has cv=UnlabelledInTraining\(2, unlabelled=.*\); give that the same mark",
+        ),
+    ],
+    ids=["SVM", "KBest", "union", "sampler", "cv=2", "other mark"],
+)
+def test_who_would_take_them_for_a_class_is_given_none_and_this_is_said(
+    half_labelled, inside, reason, mark
+):
+    frame, X = half_labelled
+    X = np.random.default_rng(0).normal(size=(len(frame), 2))
+    estimator = inside(small_net(mark))
+    with pytest.warns(EvaluationWarning, match=LEFT_OUT.format("net") + f".*: .*{reason}"):
+        result = cross_corpus_validate({"net": estimator, "svm": Spy()}, frame, X=X, aux=())
+    assert result.info["unlabelled"] == {}
+    assert not result.predictions["failed"].any()
+    name = type(estimator).__name__
+    with pytest.warns(EvaluationWarning, match=LEFT_OUT.format(name) + f".*: .*{reason}"):
+        model = fit_model(estimator, frame, X=X, aux=())
+    assert sorted(model.classes_) == ["anger", "sadness"]
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda net: make_pipeline(StandardScaler(), SkipFailedRows(net)),
+        lambda net: AugmentingClassifier(net, FeatureNoise(0.1)),
+        lambda net: GridSearchCV(net, {}, cv=UnlabelledInTraining(2)),
+        lambda net: make_pipeline(clone(net), net),
+    ],
+    ids=["SkipFailedRows", "AugmentingClassifier", "search", "network before it"],
+)
+def test_who_takes_them_inside_another_is_given_them(half_labelled, around):
+    frame, X = half_labelled
+    result = cross_corpus_validate({"net": around(small_net("nan"))}, frame, X=X, aux=())
+    assert result.info["unlabelled"] == {"net": [12, 12]}
+
+
+def test_who_recodes_the_labels_is_refused_as_in_any_fit(half_labelled):
+    frame, X = half_labelled
+    calibrated = CalibratedClassifierCV(small_net("nan"), cv=2)
+    with (
+        pytest.warns(EvaluationWarning, match="CalibratedClassifierCV would take them for a class"),
+        pytest.raises(ValueError, match="does not work inside CalibratedClassifierCV"),
+    ):
+        cross_corpus_validate({"net": calibrated}, frame, X=X, aux=())
+
+
+def test_a_speaker_of_an_unlabelled_corpus_and_of_another_is_refused(half_labelled):
+    frame, X = half_labelled
+    frame.loc[frame["speaker"] == "c1", "speaker"] = "a1"
+    with pytest.raises(MetadataError, match=r"^speaker 'a1' stands in two corpora"):
+        cross_corpus_validate({"spy": Spy(unlabelled="nan")}, frame, X=X, aux=())
 
 
 def test_the_model_that_is_handed_over_learns_from_them_too(half_labelled, seen):
