@@ -131,6 +131,7 @@ _LOCATIONS = {
             "make_lstm_elm",
             "make_mtl_aug",
             "make_multi_task_net",
+            "make_self_trained_net",
             "make_single_task_net",
             "make_svm_baseline",
         ),

@@ -1,7 +1,9 @@
 """The audio steps that recipes name (behind `sklearn_ser.recipes`)."""
 
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import FeatureUnion
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from sklearn_ser.preprocessing import GroupScaler
 
 FEATURES = ("ge2e", "egemaps", "both")
 FRAME_FEATURES = ("logmel", "egemaps")
@@ -41,3 +43,18 @@ def audio_step(features, n_jobs, on_error, store):
     # pandas output keeps the ids, which a plain FeatureUnion would turn into bare numbers.
     union = FeatureUnion([("egemaps", egemaps), ("ge2e", ge2e)], verbose_feature_names_out=False)
     return union.set_output(transform="pandas")
+
+
+def net_pipeline(features, scale_by, n_jobs, on_error, store, net_params):
+    """An audio step, unless X holds features; a scaler of groups; and a network."""
+    from sklearn_ser.neural_network import MTLNeuralClassifier  # which needs torch
+
+    step = audio_step(features, n_jobs, on_error, store)
+    steps = [] if step is None else [("features", step)]
+    return Pipeline(
+        [
+            *steps,
+            ("scaler", GroupScaler(by=scale_by)),
+            ("net", MTLNeuralClassifier(**net_params)),
+        ]
+    )

@@ -13,7 +13,14 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
 from sklearn_ser._recipe_mtl_aug import make_mtl_aug
-from sklearn_ser._recipe_steps import FEATURES, FRAME_FEATURES, audio_step, frame_step
+from sklearn_ser._recipe_self_trained import make_self_trained_net
+from sklearn_ser._recipe_steps import (
+    FEATURES,
+    FRAME_FEATURES,
+    audio_step,
+    frame_step,
+    net_pipeline,
+)
 from sklearn_ser.metrics import uar_scorer
 from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.preprocessing import FrameScaler, GroupScaler, SkipFailedRows
@@ -25,6 +32,7 @@ __all__ = [
     "make_lstm_elm",
     "make_mtl_aug",
     "make_multi_task_net",
+    "make_self_trained_net",
     "make_single_task_net",
     "make_svm_baseline",
 ]
@@ -134,7 +142,7 @@ def make_single_task_net(
     >>> list(make_single_task_net("ge2e").named_steps)
     ['features', 'scaler', 'net']
     """
-    return _make_net(features, scale_by, n_jobs, on_error, store, {"tasks": None, **net_params})
+    return net_pipeline(features, scale_by, n_jobs, on_error, store, {"tasks": None, **net_params})
 
 
 def make_multi_task_net(
@@ -165,7 +173,7 @@ def make_multi_task_net(
     >>> make_multi_task_net(None).named_steps["net"].tasks
     'auto'
     """
-    return _make_net(features, scale_by, n_jobs, on_error, store, net_params)
+    return net_pipeline(features, scale_by, n_jobs, on_error, store, net_params)
 
 
 def make_dnn_elm(
@@ -258,20 +266,6 @@ def make_lstm_elm(
     """
     network = {"encoder": "lstm", "hidden_units": (64, 64), **net_params}
     return _make_elm(features, n_jobs, on_error, store, random_state, network)
-
-
-def _make_net(features, scale_by, n_jobs, on_error, store, net_params):
-    from sklearn_ser.neural_network import MTLNeuralClassifier
-
-    step = audio_step(features, n_jobs, on_error, store)
-    steps = [] if step is None else [("features", step)]
-    return Pipeline(
-        [
-            *steps,
-            ("scaler", GroupScaler(by=scale_by)),
-            ("net", MTLNeuralClassifier(**net_params)),
-        ]
-    )
 
 
 def _make_elm(features, n_jobs, on_error, store, random_state, network):

@@ -12,14 +12,16 @@ from sklearn_ser import (
     make_dnn_elm,
     make_lstm_elm,
     make_multi_task_net,
+    make_self_trained_net,
     make_single_task_net,
     make_speech_corpus,
     make_svm_baseline,
+    uar_score,
 )
 from sklearn_ser.recipes import FEATURES
 from sklearn_ser.utils._routing import fit_routed
 
-MAKERS = [make_svm_baseline, make_single_task_net, make_multi_task_net]
+MAKERS = [make_svm_baseline, make_single_task_net, make_multi_task_net, make_self_trained_net]
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +93,24 @@ def test_unknown_features(make):
 def test_machines_behind_a_network_take_no_rows_without_a_label(make):
     with pytest.raises(ValueError, match=r"^unlabelled=-1: the extreme learning machine that dec"):
         make(unlabelled=-1)
+
+
+def test_a_self_trained_net_learns_a_corpus_without_labels():
+    data = load_functionals("ge2e")
+    rows = data.frame["corpus"].isin(["emodb", "ravdess"])
+    rows = (
+        rows & data.frame["emotion"].isin(["anger", "happiness", "neutral", "sadness"])
+    ).to_numpy()
+    frame, X = data.frame[rows], data.X[rows]
+    target = (frame["corpus"] == "emodb").to_numpy()
+    y = frame["emotion"].where(~target, None)
+    aux = frame[["gender"]].where(~target[:, None], None)
+    model = fit_routed(make_self_trained_net(None, random_state=0), X, y, aux=aux)
+    net = model.named_steps["net"]
+    assert net.pseudo_labels_["selected"][net.pseudo_labels_["kept"]].item() > 0
+    alone = clone(model).set_params(net__pseudo_labels=None)
+    alone = fit_routed(alone, X, y, aux=aux)
+    truth = frame["emotion"][target]
+    guessed, plain = (uar_score(truth, fitted.predict(X[target])) for fitted in (model, alone))
+    assert guessed > plain + 0.03
+    assert guessed > 0.8
