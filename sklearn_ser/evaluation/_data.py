@@ -62,9 +62,17 @@ class EvaluationData:
         return self.ids["speaker"].to_numpy(dtype=object)
 
     def targets(self, mark):
-        """y of all rows, with `mark` (-1, or None for "nan") for those without a label."""
-        missing = None if mark == "nan" else mark
-        return _as_targets([*self.y.tolist(), *[missing] * (len(self.row) - len(self.y))])
+        """y of all rows, with `mark` for those without a label; "nan" is None, or NaN of numbers.
+
+        (Whole numbers beside None would be no class labels to scikit-learn's scorers.)
+        """
+        n_missing = len(self.row) - len(self.y)
+        if not n_missing:
+            return self.y
+        if mark == "nan" and self.y.dtype.kind in "iu":
+            return np.append(self.y.astype(float), np.full(n_missing, np.nan))
+        values = [*self.y.tolist(), *[None if mark == "nan" else mark] * n_missing]
+        return np.asarray(values, dtype=object) if self.y.dtype.kind == "b" else _as_targets(values)
 
     def metadata(self):
         """What `fit` may ask for, by name; `speaker` names those who must stay together."""
@@ -109,24 +117,27 @@ def select_data(frame, *, X, y, aux, corpus, speaker, labels, marks):
         truth = truth.where(truth != -1, None)
     labels = _fixed_labels(truth, frame[corpus], labels)
     labelled = np.flatnonzero(truth.isin(labels))
-    kept = labelled
-    if any(mark is not None for mark in marks.used.values()):
-        kept = np.append(labelled, np.flatnonzero(truth.isna()))
+    is_used = any(mark is not None for mark in marks.used.values())
+    kept = np.append(labelled, np.flatnonzero(truth.isna())) if is_used else labelled
     ids = pd.DataFrame({name: frame[name] for name in ID_COLUMNS if name in frame})
     # Names as text: numbers and texts mixed could neither be sorted nor saved.
     ids = ids.assign(corpus=frame[corpus].astype(str), speaker=frame[speaker].astype(str))
-    ids = ids.astype(object).iloc[kept].reset_index(drop=True)
+    ids = ids.astype(object)
+    # Who is linked does not depend on which estimators there are: folds are the same for all.
+    known = np.append(labelled, np.flatnonzero(truth.isna()))
+    kept_together = _joined_by_recording(ids.iloc[known])[: len(kept)]
+    ids = ids.iloc[kept].reset_index(drop=True)
     X = X.iloc[kept].reset_index(drop=True)
     if is_audio:
         X = X.assign(**{name: ids[name] for name in ("corpus", "speaker")})
         _refuse_same_audio(X, ids, kept)
     else:
-        _warn_of_same_features(X, ids)
+        _warn_of_same_features(X, ids, kept)
     return EvaluationData(
         X=X if is_audio else with_ids(X, ids),
         is_audio=is_audio,
         y=_as_targets(truth.iloc[labelled].tolist()),
-        kept_together=_joined_by_recording(ids),
+        kept_together=kept_together,
         aux=frame[aux].iloc[kept].reset_index(drop=True) if aux else None,
         ids=ids,
         row=kept,
@@ -262,7 +273,7 @@ def _refuse_same_audio(X, ids, row):
         )
 
 
-def _warn_of_same_features(X, ids):
+def _warn_of_same_features(X, ids, row):
     """Equal features of different speakers are most likely one recording under two names."""
     if is_frames(X):
         hashes = X.iloc[:, 0].map(joblib.hash)
@@ -274,7 +285,7 @@ def _warn_of_same_features(X, ids):
         rows = hashes.index[hashes == speakers.index[speakers > 1][0]][:2]
         warnings.warn(
             f"{(speakers > 1).sum()} rows of features stand under several speakers (rows "
-            f"{rows[0]} and {rows[1]} of those evaluated, speakers {ids['speaker'][rows[0]]!r} "
+            f"{row[rows[0]]} and {row[rows[1]]}, speakers {ids['speaker'][rows[0]]!r} "
             f"and {ids['speaker'][rows[1]]!r}): training may hold the very speech that is tested",
             EvaluationWarning,
             stacklevel=4,

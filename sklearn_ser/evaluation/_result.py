@@ -157,8 +157,9 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
             parts = [
                 f"{r.rows} {r.label or r.reason} of {r.corpus}" for r in self.dropped.itertuples()
             ]
+            verb = "not tested" if self.info.get("unlabelled") else "left out"
             lines.append(
-                f"left out, {self.dropped['rows'].sum()} rows outside the label set: "
+                f"{verb}, {self.dropped['rows'].sum()} rows outside the label set: "
                 f"{', '.join(parts)}"
             )
         for name, (least, most) in self.info.get("unlabelled", {}).items():

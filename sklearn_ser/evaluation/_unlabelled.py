@@ -4,14 +4,16 @@ from dataclasses import replace
 from inspect import signature
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectorMixin, VarianceThreshold
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
 from sklearn_ser.augmentation import AugmentingClassifier
 from sklearn_ser.exceptions import EvaluationWarning
 from sklearn_ser.model_selection import UnlabelledInTraining
 from sklearn_ser.preprocessing import SkipFailedRows
+from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._parts import parts_of
 from sklearn_ser.utils._unlabelled import unlabelled_mark
 from sklearn_ser.utils._user_line import warn_user
@@ -52,7 +54,8 @@ class Marks:
         for name, reason in self.obstacles.items() if n_rows else ():
             warn_user(
                 f"{n_rows} rows have no label and are left out of the training of {name!r}, though "
-                f"it is told of such rows (unlabelled={self.told[name]!r}): {reason}",
+                f"it is told of such rows (unlabelled={self.told[name]!r}): {reason}. If they are "
+                "to be left out, set unlabelled=None.",
                 EvaluationWarning,
             )
 
@@ -61,20 +64,34 @@ def _obstacle(estimator, mark):
     """Why an estimator that holds one with `mark` cannot be given such rows, or None."""
     if isinstance(estimator, Pipeline):
         for name, step in estimator.steps[:-1]:
-            if any(_reads_labels(part, mark) for part in parts_of(step)):
-                return f"its step {name!r} would take them for a class"
+            if _reads_labels(step, mark):
+                return f"its step {name!r} learns from labels, and would take them for a class"
         return _obstacle(estimator.steps[-1][1], mark)
     if hasattr(estimator, "param_grid") or hasattr(estimator, "param_distributions"):
-        if not isinstance(estimator.cv, UnlabelledInTraining):
-            return "its search would test on them; give the search cv=UnlabelledInTraining(...)"
-        if estimator.cv.unlabelled != mark:
-            return f"its search has cv={estimator.cv!r}; give that the same mark"
-        return _obstacle(estimator.estimator, mark)
+        return _obstacle_of_search(estimator, mark)
     if isinstance(estimator, AugmentingClassifier | SkipFailedRows):
         return _obstacle(estimator.estimator, mark)
     if _own_mark(estimator) == mark:
         return None
-    return f"{type(estimator).__name__} would take them for a class"
+    return f"{type(estimator).__name__} learns from labels, and would take them for a class"
+
+
+def _obstacle_of_search(search, mark):
+    if not isinstance(search.cv, UnlabelledInTraining):
+        return "its search would test on them; give the search cv=UnlabelledInTraining(...)"
+    if search.cv.unlabelled != mark:
+        return f"its search has cv={search.cv!r}; give that the same mark"
+    if hasattr(search, "min_resources"):
+        return "a search by halving counts the classes of y; take GridSearchCV"
+    grids = getattr(search, "param_grid", getattr(search, "param_distributions", {}))
+    for grid in [grids] if hasattr(grids, "items") else grids:
+        for name, values in grid.items():
+            if name.split("__")[-1] == "unlabelled":
+                return f"its search sets {name!r}"
+            tried = values if isinstance(values, list | tuple) else ()
+            if any(hasattr(value, "fit") and _reads_labels(value, mark) for value in tried):
+                return f"its search tries steps for {name!r} that learn from labels"
+    return _obstacle(search.estimator, mark)
 
 
 def _reads_labels(step, mark):
@@ -86,12 +103,23 @@ def _reads_labels(step, mark):
         return False
     if isinstance(step, SelectorMixin) or hasattr(step, "fit_resample"):
         return True
-    y = signature(step.fit).parameters.get("y") if hasattr(step, "fit") else None
-    return get_tags(step).target_tags.required or (y is not None and y.default is y.empty)
+    if hasattr(step, "__sklearn_tags__") and get_tags(step).target_tags.required:
+        return True
+    if any(_requires_y(getattr(step, name, None)) for name in ("fit", "fit_transform")):
+        return True
+    is_composite = isinstance(step, Pipeline | FeatureUnion | ColumnTransformer)
+    if type(step).__module__.startswith("sklearn.") and not is_composite:
+        return False  # (IterativeImputer holds a regressor, which learns from features)
+    return any(part is not step and _reads_labels(part, mark) for part in parts_of(step))
+
+
+def _requires_y(method):
+    y = None if method is None else signature(method).parameters.get("y")
+    return y is not None and y.default is y.empty
 
 
 def _own_mark(estimator):
-    return estimator.get_params(deep=False).get("unlabelled")
+    return getattr(estimator, "unlabelled", None)
 
 
 def with_unlabelled(fold, data):
@@ -127,10 +155,14 @@ def count_unlabelled(jobs, data):
     dict of str to list of int
         Of those that learn from such rows, where there are any.
     """
-    counts = {}
+    counts, failed = {}, {}
     for job in jobs:
-        if job.prepared.learns_unlabelled and len(data.row) > len(data.y):
-            n_rows = int((job.fold.train >= len(data.y)).sum())
+        part = job.prepared
+        if part.learns_unlabelled and len(data.row) > len(data.y):
+            if job.name not in failed:
+                failed[job.name] = failed_rows(part.X) if part.failed is None else part.failed
+            train = job.fold.train[~failed[job.name][job.fold.train]]
+            n_rows = int((train >= len(data.y)).sum())
             least, most = counts.get(job.name, (n_rows, n_rows))
             counts[job.name] = [min(least, n_rows), max(most, n_rows)]
     return counts

@@ -103,6 +103,9 @@ def cross_corpus_validate(
     gets them where all of it can take them: a network, alone or last in a Pipeline whose other
     steps read no labels; in an AugmentingClassifier or SkipFailedRows; in a search with
     ``cv=UnlabelledInTraining(...)``. Elsewhere they are left out, with a warning that says why.
+    (A step of your own that learns from labels says so by scikit-learn's tag
+    ``target_tags.required``, or by a ``fit`` without a default of `y`.) Where one of the
+    estimators has ``unlabelled=-1``, -1 is no label for any of them.
 
     Utterances of one `recording`, where the frame has that column, stay on one side too: speakers
     who share a recording are kept together, also inside `fit`.
@@ -211,30 +214,36 @@ def _checked_seeds(seeds):
 
 def _prepare(estimators, marks, data, folder, verbose):
     """Run each distinct extraction once; what is left of the estimator is fitted per fold."""
-    extracted, parts, prepared = {}, {}, {}
+    split, wanted = {}, {}
     for name, estimator in estimators.items():
         extraction, rest = split_extraction(estimator) if data.is_audio else ([], estimator)
         step_key = work_key([estimator_key(step) for _, step in extraction])
-        if step_key not in extracted:
-            extracted[step_key] = _extracted(extraction, data, folder, verbose)
         # One that does not learn from rows without a label is given none, so that what it found
         # before there were such rows is taken from the folder.
+        n_rows = len(data.y) if marks[name] is None else len(data.row)
+        split[name] = extraction, rest, step_key, n_rows
+        wanted[step_key] = max(n_rows, wanted.get(step_key, 0))
+    extracted, parts, prepared = {}, {}, {}
+    for name, (extraction, rest, step_key, n_rows) in split.items():
         learns_unlabelled = marks[name] is not None
-        n_rows = len(data.row) if learns_unlabelled else len(data.y)
+        if step_key not in extracted:
+            X = data.X.iloc[: wanted[step_key]]
+            extracted[step_key] = _extracted(extraction, X, folder, verbose)
         if (step_key, n_rows) not in parts:
             parts[step_key, n_rows] = _first_rows(n_rows, *extracted[step_key], step_key, data)
         y = data.targets(marks[name]) if learns_unlabelled else data.y
         aux = None if data.aux is None else data.aux.iloc[:n_rows]
-        target_key = joblib.hash((list(y), aux, data.ids.iloc[:n_rows], data.labels))
+        together = list(data.kept_together[:n_rows])
+        target_key = joblib.hash((list(y), aux, data.ids.iloc[:n_rows], together, data.labels))
         prepared[name] = Prepared(rest, *parts[step_key, n_rows], y, target_key, learns_unlabelled)
     return prepared
 
 
-def _extracted(extraction, data, folder, verbose):
-    """Features of all rows, or None where X is what the estimator sees; which failed and why."""
+def _extracted(extraction, X, folder, verbose):
+    """Features, or None where X is what the estimator sees; which rows failed and why."""
     if not extraction:
         return None, []
-    features, failures = extract(extraction, data.X, store=folder.store, verbose=verbose)
+    features, failures = extract(extraction, X, store=folder.store, verbose=verbose)
     return features.reset_index(drop=True), failures
 
 
@@ -247,7 +256,7 @@ def _first_rows(n_rows, features, failures, step_key, data):
     failed = np.zeros(n_rows, dtype=bool)
     failed[[record["row"] for record in failures]] = True
     # Of what was found in the files, not of their names: it covers every way they can change.
-    X = with_ids(features, data.ids).iloc[:n_rows]
+    X = with_ids(features.iloc[:n_rows], data.ids.iloc[:n_rows])
     return X, failed, failures, work_key(step_key, _content_key(X))
 
 

@@ -1,8 +1,10 @@
-"""A small table of features from three corpora with recording offsets, made once."""
+"""A small table of features from three corpora with recording offsets; one with missing labels."""
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from sklearn_ser import MTLNeuralClassifier
 
 EMOTIONS = ["anger", "neutral", "sadness"]
 
@@ -31,3 +33,27 @@ def feature_table():
     offsets = rng.normal(scale=4.0, size=(3, 10))
     X += offsets[[list("abc").index(corpus) for corpus in frame["corpus"]]]
     return frame, pd.DataFrame(X.astype(np.float32)).add_prefix("f")
+
+
+@pytest.fixture
+def half_labelled():
+    """Corpora a and b in part, c wholly without labels; X is the row's number."""
+    rows = [
+        {"corpus": corpus, "speaker": f"{corpus}{speaker}", "emotion": emotion}
+        for corpus in "abc"
+        for speaker in range(3)
+        for emotion in ("anger", "sadness", None)
+    ]
+    frame = pd.DataFrame(rows, dtype=object)
+    frame.loc[frame["corpus"] == "c", "emotion"] = None
+    return frame, pd.DataFrame({"row": np.arange(27.0)})
+
+
+@pytest.fixture
+def small_net():
+    """Makes a network of a mark of rows without a label."""
+
+    def make(mark):
+        return MTLNeuralClassifier(tasks=None, unlabelled=mark, max_epochs=1, random_state=0)
+
+    return make

@@ -1,25 +1,19 @@
 import numpy as np
 import pandas as pd
 import pytest
-from imblearn.over_sampling import RandomOverSampler
-from imblearn.pipeline import make_pipeline as imblearn_pipeline
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.feature_selection import SelectKBest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.experimental import enable_halving_search_cv, enable_iterative_imputer  # noqa: F401
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 import sklearn_ser.evaluation._jobs as jobs_module
 from sklearn_ser import (
     MFCC,
-    AugmentingClassifier,
-    FeatureNoise,
     FunctionalsPooling,
     MTLNeuralClassifier,
     PseudoLabels,
-    SkipFailedRows,
     SpeakerKFold,
     UnlabelledInTraining,
     cross_corpus_validate,
@@ -51,20 +45,6 @@ class Spy(ClassifierMixin, BaseEstimator):
 def seen():
     SEEN.clear()
     return SEEN
-
-
-@pytest.fixture
-def half_labelled():
-    """Corpora a and b in part, c wholly without labels; X is the row's number."""
-    rows = [
-        {"corpus": corpus, "speaker": f"{corpus}{speaker}", "emotion": emotion}
-        for corpus in "abc"
-        for speaker in range(3)
-        for emotion in ("anger", "sadness", None)
-    ]
-    frame = pd.DataFrame(rows, dtype=object)
-    frame.loc[frame["corpus"] == "c", "emotion"] = None
-    return frame, pd.DataFrame({"row": np.arange(27.0)})
 
 
 def unlabelled_of(frame, trained):
@@ -250,86 +230,54 @@ def test_mtl_aug_from_audio(half_labelled_speech):
     assert len(result.predictions) == len(frame) - n_rows
 
 
-LEFT_OUT = r"^15 rows have no label and are left out of the training of '{}', though it is told "
-
-
-def small_net(mark):
-    return MTLNeuralClassifier(tasks=None, unlabelled=mark, max_epochs=1, random_state=0)
-
-
-@pytest.mark.parametrize("mark", [-1, "nan"])
-@pytest.mark.parametrize(
-    ("inside", "reason"),
-    [
-        (
-            lambda net: make_pipeline(net, LinearSVC(C=0.01)),
-            "LinearSVC would take them for a class",
-        ),
-        (
-            lambda net: make_pipeline(SelectKBest(k=1), net),
-            "its step 'selectkbest' would take them for a class",
-        ),
-        (
-            lambda net: make_pipeline(FeatureUnion([("best", SelectKBest(k=1))]), net),
-            "its step 'featureunion' would take them for a class",
-        ),
-        (
-            lambda net: imblearn_pipeline(RandomOverSampler(), net),
-            "its step 'randomoversampler' would take them for a class",
-        ),
-        (
-            lambda net: GridSearchCV(net, {}, cv=2),
-            r"its search would test on them; give the search cv=UnlabelledInTraining\(\.\.\.\)",
-        ),
-        (
-            lambda net: GridSearchCV(
-                net, {}, cv=UnlabelledInTraining(2, unlabelled={-1: "nan"}.get(net.unlabelled, -1))
-            ),
-            r"its search has cv=UnlabelledInTraining\(2, unlabelled=.*\); give that the same mark",
-        ),
-    ],
-    ids=["SVM", "KBest", "union", "sampler", "cv=2", "other mark"],
-)
-def test_who_would_take_them_for_a_class_is_given_none_and_this_is_said(
-    half_labelled, inside, reason, mark
-):
-    frame, X = half_labelled
+def test_a_search_scored_by_accuracy_with_numbered_classes(half_labelled, small_net):
+    frame, _ = half_labelled
+    frame["emotion"] = frame["emotion"].map({"anger": 0, "sadness": 1})
     X = np.random.default_rng(0).normal(size=(len(frame), 2))
-    estimator = inside(small_net(mark))
-    with pytest.warns(EvaluationWarning, match=LEFT_OUT.format("net") + f".*: .*{reason}"):
-        result = cross_corpus_validate({"net": estimator, "svm": Spy()}, frame, X=X, aux=())
-    assert result.info["unlabelled"] == {}
-    assert not result.predictions["failed"].any()
-    name = type(estimator).__name__
-    with pytest.warns(EvaluationWarning, match=LEFT_OUT.format(name) + f".*: .*{reason}"):
-        model = fit_model(estimator, frame, X=X, aux=())
-    assert sorted(model.classes_) == ["anger", "sadness"]
+    search = GridSearchCV(
+        small_net("nan"), {"max_epochs": [1, 2]}, cv=UnlabelledInTraining(2), scoring="accuracy"
+    )
+    model = fit_model(search, frame, X=X, aux=())
+    assert np.isfinite(model.cv_results_["mean_test_score"]).all()
+    result = cross_corpus_validate({"net": search}, frame, X=X, aux=())
+    assert set(result.predictions["prediction"]) <= {0, 1}
+    assert set(result.predictions["truth"]) == {0, 1}
 
 
-@pytest.mark.parametrize(
-    "around",
-    [
-        lambda net: make_pipeline(StandardScaler(), SkipFailedRows(net)),
-        lambda net: AugmentingClassifier(net, FeatureNoise(0.1)),
-        lambda net: GridSearchCV(net, {}, cv=UnlabelledInTraining(2)),
-        lambda net: make_pipeline(clone(net), net),
-    ],
-    ids=["SkipFailedRows", "AugmentingClassifier", "search", "network before it"],
-)
-def test_who_takes_them_inside_another_is_given_them(half_labelled, around):
+def test_booleans_stay_booleans(half_labelled, small_net):
+    frame, _ = half_labelled
+    frame["emotion"] = frame["emotion"].map({"anger": True, "sadness": False}).astype("boolean")
+    X = np.random.default_rng(0).normal(size=(len(frame), 2))
+    for mark in (-1, "nan"):
+        assert fit_model(small_net(mark), frame, X=X, aux=()).classes_.tolist() == [False, True]
+
+
+def test_folds_are_the_same_with_and_without_a_learner_of_unlabelled_rows(half_labelled):
     frame, X = half_labelled
-    result = cross_corpus_validate({"net": around(small_net("nan"))}, frame, X=X, aux=())
-    assert result.info["unlabelled"] == {"net": [12, 12]}
+    frame["recording"] = [f"r{row}" for row in frame.index]
+    frame.loc[[2, 5], "recording"] = "shared"  # of a0 and a1, both without a label
+    data = {"frame": frame, "X": X, "aux": (), "protocol": "within-corpus", "n_splits": 3}
+    alone = cross_corpus_validate({"svm": Spy()}, **data).predictions
+    both = cross_corpus_validate({"svm": Spy(), "net": Spy(unlabelled="nan")}, **data).predictions
+    of_svm = both[both["estimator"] == "svm"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(of_svm, alone)
+    folds = alone.groupby("speaker")["fold"].first()
+    assert folds["a0"] == folds["a1"]
 
 
-def test_who_recodes_the_labels_is_refused_as_in_any_fit(half_labelled):
-    frame, X = half_labelled
-    calibrated = CalibratedClassifierCV(small_net("nan"), cv=2)
-    with (
-        pytest.warns(EvaluationWarning, match="CalibratedClassifierCV would take them for a class"),
-        pytest.raises(ValueError, match="does not work inside CalibratedClassifierCV"),
-    ):
-        cross_corpus_validate({"net": calibrated}, frame, X=X, aux=())
+def test_rows_that_nobody_learns_from_are_not_even_read(half_labelled_speech, small_net):
+    frame = half_labelled_speech.copy()
+    frame.at[frame.index[frame["emotion"].isna()][0], "file"] = np.zeros(8000, np.float32)
+    pipelines = {
+        "svm": make_pipeline(MFCC(), FunctionalsPooling(), LinearSVC(C=0.01)),
+        "net": make_pipeline(
+            MFCC(on_error="ignore"), FunctionalsPooling(), StandardScaler(), small_net("nan")
+        ),
+    }
+    result = cross_corpus_validate(pipelines, frame, aux=(), protocol="aggregated", n_splits=2)
+    n_rows = int(frame["emotion"].isna().sum())
+    assert result.info["unlabelled"] == {"net": [n_rows - 1, n_rows - 1]}
+    assert f"not tested, {n_rows} rows outside the label set" in result.remarks()[0]
 
 
 def test_a_speaker_of_an_unlabelled_corpus_and_of_another_is_refused(half_labelled):

@@ -1,0 +1,171 @@
+import numpy as np
+import pytest
+from imblearn.over_sampling import RandomOverSampler
+from imblearn.pipeline import make_pipeline as imblearn_pipeline
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomTreesEmbedding
+from sklearn.experimental import enable_halving_search_cv, enable_iterative_imputer  # noqa: F401
+from sklearn.feature_selection import SelectKBest, VarianceThreshold
+from sklearn.impute import IterativeImputer
+from sklearn.linear_model import BayesianRidge
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import LinearSVC
+
+from sklearn_ser import (
+    AugmentingClassifier,
+    FeatureNoise,
+    SkipFailedRows,
+    UnlabelledInTraining,
+    cross_corpus_validate,
+)
+from sklearn_ser.evaluation import fit_model
+from sklearn_ser.evaluation._unlabelled import Marks
+from sklearn_ser.exceptions import EvaluationWarning
+
+LEFT_OUT = r"^15 rows have no label and are left out of the training of '{}', though it is told "
+
+
+@pytest.mark.parametrize("mark", [-1, "nan"])
+@pytest.mark.parametrize(
+    ("inside", "reason"),
+    [
+        (
+            lambda net: make_pipeline(net, LinearSVC(C=0.01)),
+            "LinearSVC learns from labels, and would take",
+        ),
+        (
+            lambda net: make_pipeline(SelectKBest(k=1), net),
+            "its step 'selectkbest' learns from labels, and would take them for a class",
+        ),
+        (
+            lambda net: make_pipeline(FeatureUnion([("best", SelectKBest(k=1))]), net),
+            "its step 'featureunion' learns from labels, and would take them for a class",
+        ),
+        (
+            lambda net: imblearn_pipeline(RandomOverSampler(), net),
+            "its step 'randomoversampler' learns from labels",
+        ),
+        (
+            lambda net: GridSearchCV(net, {}, cv=2),
+            r"its search would test on them; give the search cv=UnlabelledInTraining\(\.\.\.\)",
+        ),
+        (
+            lambda net: GridSearchCV(
+                net, {}, cv=UnlabelledInTraining(2, unlabelled={-1: "nan"}.get(net.unlabelled, -1))
+            ),
+            r"its search has cv=UnlabelledInTraining\(2, unlabelled=.*\); give that the same mark",
+        ),
+    ],
+    ids=["SVM", "KBest", "union", "sampler", "cv=2", "other mark"],
+)
+def test_who_would_take_them_for_a_class_is_given_none_and_this_is_said(
+    half_labelled, small_net, inside, reason, mark
+):
+    frame, X = half_labelled
+    X = np.random.default_rng(0).normal(size=(len(frame), 2))
+    estimator = inside(small_net(mark))
+    with pytest.warns(EvaluationWarning, match=LEFT_OUT.format("net") + f".*: .*{reason}"):
+        result = cross_corpus_validate(
+            {"net": estimator, "guess": DummyClassifier()}, frame, X=X, aux=()
+        )
+    assert result.info["unlabelled"] == {}
+    assert not result.predictions["failed"].any()
+    name = type(estimator).__name__
+    with pytest.warns(EvaluationWarning, match=LEFT_OUT.format(name) + f".*: .*{reason}"):
+        model = fit_model(estimator, frame, X=X, aux=())
+    assert sorted(model.classes_) == ["anger", "sadness"]
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda net: make_pipeline(StandardScaler(), SkipFailedRows(net)),
+        lambda net: AugmentingClassifier(net, FeatureNoise(0.1)),
+        lambda net: GridSearchCV(net, {}, cv=UnlabelledInTraining(2)),
+        lambda net: make_pipeline(clone(net), net),
+    ],
+    ids=["SkipFailedRows", "AugmentingClassifier", "search", "network before it"],
+)
+def test_who_takes_them_inside_another_is_given_them(half_labelled, small_net, around):
+    frame, X = half_labelled
+    result = cross_corpus_validate({"net": around(small_net("nan"))}, frame, X=X, aux=())
+    assert result.info["unlabelled"] == {"net": [12, 12]}
+
+
+def test_who_recodes_the_labels_is_refused_as_in_any_fit(half_labelled, small_net):
+    frame, X = half_labelled
+    calibrated = CalibratedClassifierCV(small_net("nan"), cv=2)
+    with (
+        pytest.warns(EvaluationWarning, match="CalibratedClassifierCV learns from labels"),
+        pytest.raises(ValueError, match="does not work inside CalibratedClassifierCV"),
+    ):
+        cross_corpus_validate({"net": calibrated}, frame, X=X, aux=())
+
+
+class OwnSelector(TransformerMixin, BaseEstimator):
+    """Reads labels where only `fit_transform` shows it."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def fit_transform(self, X, y):
+        return self.fit(X, y).transform(X)
+
+    def transform(self, X):
+        return X
+
+
+@pytest.mark.parametrize(
+    ("inside", "reason"),
+    [
+        (lambda net: make_pipeline(OwnSelector(), net), "its step 'ownselector' learns from label"),
+        (lambda net: make_pipeline(Plain(), net), "its step 'plain' learns from labels"),
+        (
+            lambda net: GridSearchCV(
+                Pipeline([("red", "passthrough"), ("net", net)]),
+                {"red": ["passthrough", SelectKBest(k=1)]},
+                cv=UnlabelledInTraining(2),
+            ),
+            "its search tries steps for 'red' that learn from labels",
+        ),
+        (
+            lambda net: GridSearchCV(net, {"unlabelled": [None]}, cv=UnlabelledInTraining(2)),
+            "its search sets 'unlabelled'",
+        ),
+        (
+            lambda net: HalvingGridSearchCV(net, {"max_epochs": [1]}, cv=UnlabelledInTraining(2)),
+            "a search by halving counts the classes of y; take GridSearchCV",
+        ),
+    ],
+    ids=["fit_transform", "no BaseEstimator", "candidates", "its mark", "halving"],
+)
+def test_obstacles_further_inside(small_net, inside, reason):
+    assert Marks({"net": inside(small_net("nan"))}).obstacles["net"].startswith(reason)
+
+
+class Plain:
+    """A step without scikit-learn's base class."""
+
+    def fit(self, X, y):
+        return self
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        IterativeImputer(BayesianRidge()),
+        RandomTreesEmbedding(),
+        VarianceThreshold(),
+        FunctionTransformer(),
+        make_pipeline(StandardScaler(), PCA()),
+        "passthrough",
+    ],
+    ids=lambda step: type(step).__name__,
+)
+def test_steps_without_labels_are_no_obstacle(small_net, step):
+    assert Marks({"net": make_pipeline(step, small_net("nan"))}).obstacles == {}
