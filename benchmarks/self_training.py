@@ -15,11 +15,10 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the two processes are all that runs at once
 
-import pandas as pd
 from _corpora import FEATURE_SETS, load_features, load_frame
 from _folds import Job, run
 from _kim_entries import with_controls
-from _paired import recall_by_corpus, sign_flip
+from _paired import summary
 from _race_entries import GENDER, entries
 from sklearn.base import clone
 
@@ -67,23 +66,8 @@ def main():
                 n_jobs=asked.n_jobs,
             )
             print(f"\n## {features}, {activation}, share {share}\n")
-            print(table(predictions).to_string(index=False), flush=True)
-
-
-def table(predictions):
-    """Recall by corpus, and the gain of each network beyond the single-task one."""
-    of = {
-        name: part[part["setting"] == "transductive"]
-        for name, part in predictions.groupby("estimator", sort=False)
-    }
-    rows = []
-    for name, part in of.items():
-        recalls = recall_by_corpus(part)
-        row = {"network": name, **recalls, "mean": recalls.mean()}
-        if name != "single-task":
-            row["gain"], row["p"] = sign_flip(part, of["single-task"])
-        rows.append(row)
-    return pd.DataFrame(rows).round(3)
+            found = predictions[predictions["setting"] == "transductive"]
+            print(summary(found, ["single-task"]).round(3).to_string(index=False), flush=True)
 
 
 if __name__ == "__main__":

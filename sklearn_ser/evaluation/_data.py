@@ -11,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from sklearn_ser.evaluation._extraction import with_ids
+from sklearn_ser.evaluation._unlabelled import Marks
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.utils._alignment import refuse_other_order
 from sklearn_ser.utils._frames import as_sequences, frames_table, is_frames
@@ -41,6 +42,8 @@ class EvaluationData:
         The fixed label set, sorted.
     dropped : pandas.DataFrame
         How many rows are not tested, by corpus, label and reason.
+    marks : Marks
+        How each estimator knows rows without a label.
     """
 
     X: pd.DataFrame
@@ -52,6 +55,7 @@ class EvaluationData:
     row: np.ndarray
     labels: list
     dropped: pd.DataFrame
+    marks: Marks
 
     @property
     def corpus(self):
@@ -81,12 +85,13 @@ class EvaluationData:
         return given if self.aux is None else given | {"aux": self.aux}
 
 
-def select_data(frame, *, X, y, aux, corpus, speaker, labels, marks):
+def select_data(estimators, frame, *, X, y, aux, corpus, speaker, labels):
     """Check the tables against each other and keep the rows of the fixed label set.
 
-    With `marks` (Marks) rows without a label are kept too, behind the others, where an estimator
-    uses them.
+    Rows without a label are kept too, behind the others, where one of the estimators (a dict of
+    name to estimator) learns from them; where one is told of them and cannot, a warning says why.
     """
+    marks = Marks(estimators)
     if not isinstance(frame, pd.DataFrame):
         raise MetadataError(
             f"frame must be a pandas DataFrame with one row per utterance, such as Corpus.frame; "
@@ -133,6 +138,8 @@ def select_data(frame, *, X, y, aux, corpus, speaker, labels, marks):
         _refuse_same_audio(X, ids, kept)
     else:
         _warn_of_same_features(X, ids, kept)
+    dropped = _count_dropped(truth, frame[corpus], labels)
+    marks.warn_of_left_out(dropped)
     return EvaluationData(
         X=X if is_audio else with_ids(X, ids),
         is_audio=is_audio,
@@ -142,7 +149,8 @@ def select_data(frame, *, X, y, aux, corpus, speaker, labels, marks):
         ids=ids,
         row=kept,
         labels=labels,
-        dropped=_count_dropped(truth, frame[corpus], labels),
+        dropped=dropped,
+        marks=marks,
     )
 
 

@@ -48,14 +48,15 @@ def _split_search(search):
     """Take them out of the Pipeline that a search is over, unless it searches over them."""
     extraction, rest = split_extraction(search.estimator)
     names = {name for name, _ in extraction}
-    grids = getattr(search, "param_grid", getattr(search, "param_distributions", {}))
-    searched = {key.split("__")[0] for grid in _as_list(grids) for key in grid}
+    searched = {key.split("__")[0] for grid in grids_of(search) for key in grid}
     if not extraction or searched & {*names, "steps"}:
         return [], clone(search)
     return extraction, clone(search).set_params(estimator=rest)
 
 
-def _as_list(grids):
+def grids_of(search):
+    """What a search tries: dicts of parameter to values or distribution."""
+    grids = getattr(search, "param_grid", getattr(search, "param_distributions", {}))
     return [grids] if hasattr(grids, "keys") else list(grids)
 
 

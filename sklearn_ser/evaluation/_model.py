@@ -14,7 +14,6 @@ from sklearn_ser.evaluation._extraction import (
     with_ids,
 )
 from sklearn_ser.evaluation._fold import probability_columns
-from sklearn_ser.evaluation._unlabelled import Marks
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._routing import fit_routed
@@ -62,18 +61,8 @@ def fit_model(
     ['anger', 'happiness', 'neutral', 'sadness']
     """
     name = type(estimator).__name__
-    marks = Marks({name: estimator})
-    data = select_data(
-        frame,
-        X=X,
-        y=y,
-        aux=aux,
-        corpus=corpus,
-        speaker=speaker,
-        labels=labels,
-        marks=marks,
-    )
-    marks.warn_of_left_out(data.dropped)
+    chosen = {"X": X, "y": y, "aux": aux, "corpus": corpus, "speaker": speaker, "labels": labels}
+    data = select_data({name: estimator}, frame, **chosen)
     extraction, rest = split_extraction(estimator) if data.is_audio else ([], clone(estimator))
     if extraction:
         features, _ = extract(extraction, data.X, verbose=verbose)
@@ -82,7 +71,7 @@ def fit_model(
         features = data.X
     usable = ~failed_rows(features)
     metadata = {name: values[usable] for name, values in data.metadata().items()}
-    fit_routed(rest, features[usable], data.targets(marks.used[name])[usable], **metadata)
+    fit_routed(rest, features[usable], data.targets(data.marks.used[name])[usable], **metadata)
     if not extraction:
         return rest
     steps = rest.steps if isinstance(rest, Pipeline) else [("search", rest)]

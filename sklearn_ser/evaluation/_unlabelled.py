@@ -10,6 +10,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
 from sklearn_ser.augmentation import AugmentingClassifier
+from sklearn_ser.evaluation._extraction import grids_of
 from sklearn_ser.exceptions import EvaluationWarning
 from sklearn_ser.model_selection import UnlabelledInTraining
 from sklearn_ser.preprocessing import SkipFailedRows
@@ -83,8 +84,7 @@ def _obstacle_of_search(search, mark):
         return f"its search has cv={search.cv!r}; give that the same mark"
     if hasattr(search, "min_resources"):
         return "a search by halving counts the classes of y; take GridSearchCV"
-    grids = getattr(search, "param_grid", getattr(search, "param_distributions", {}))
-    for grid in [grids] if hasattr(grids, "items") else grids:
+    for grid in grids_of(search):
         for name, values in grid.items():
             if name.split("__")[-1] == "unlabelled":
                 return f"its search sets {name!r}"

@@ -22,7 +22,7 @@ from sklearn_ser.evaluation._tables import (
     seconds_of,
     tidy_predictions,
 )
-from sklearn_ser.evaluation._unlabelled import Marks, count_unlabelled, with_unlabelled
+from sklearn_ser.evaluation._unlabelled import count_unlabelled, with_unlabelled
 from sklearn_ser.exceptions import EvaluationWarning
 from sklearn_ser.utils._named import named_estimators
 
@@ -138,18 +138,8 @@ def cross_corpus_validate(
     """
     estimators = named_estimators(estimators)
     seeds = _checked_seeds(seeds)
-    marks = Marks(estimators)
-    data = select_data(
-        frame,
-        X=X,
-        y=y,
-        aux=aux,
-        corpus=corpus,
-        speaker=speaker,
-        labels=labels,
-        marks=marks,
-    )
-    marks.warn_of_left_out(data.dropped)
+    chosen = {"X": X, "y": y, "aux": aux, "corpus": corpus, "speaker": speaker, "labels": labels}
+    data = select_data(estimators, frame, **chosen)
     refuse_speakers_in_two_corpora(data.corpus, data.speaker)
     n_labelled = len(data.y)
     folds = make_folds(
@@ -160,7 +150,7 @@ def cross_corpus_validate(
         n_splits=n_splits,
     )
     folder = ResultFolder(out)
-    prepared = _prepare(estimators, marks.used, data, folder, verbose)
+    prepared = _prepare(estimators, data, folder, verbose)
     jobs = [
         Job(
             name,
@@ -212,7 +202,7 @@ def _checked_seeds(seeds):
     return found
 
 
-def _prepare(estimators, marks, data, folder, verbose):
+def _prepare(estimators, data, folder, verbose):
     """Run each distinct extraction once; what is left of the estimator is fitted per fold."""
     split, wanted = {}, {}
     for name, estimator in estimators.items():
@@ -220,22 +210,22 @@ def _prepare(estimators, marks, data, folder, verbose):
         step_key = work_key([estimator_key(step) for _, step in extraction])
         # One that does not learn from rows without a label is given none, so that what it found
         # before there were such rows is taken from the folder.
-        n_rows = len(data.y) if marks[name] is None else len(data.row)
+        n_rows = len(data.y) if data.marks.used[name] is None else len(data.row)
         split[name] = extraction, rest, step_key, n_rows
         wanted[step_key] = max(n_rows, wanted.get(step_key, 0))
     extracted, parts, prepared = {}, {}, {}
     for name, (extraction, rest, step_key, n_rows) in split.items():
-        learns_unlabelled = marks[name] is not None
+        mark = data.marks.used[name]
         if step_key not in extracted:
             X = data.X.iloc[: wanted[step_key]]
             extracted[step_key] = _extracted(extraction, X, folder, verbose)
         if (step_key, n_rows) not in parts:
             parts[step_key, n_rows] = _first_rows(n_rows, *extracted[step_key], step_key, data)
-        y = data.targets(marks[name]) if learns_unlabelled else data.y
+        y = data.y if mark is None else data.targets(mark)
         aux = None if data.aux is None else data.aux.iloc[:n_rows]
         together = list(data.kept_together[:n_rows])
         target_key = joblib.hash((list(y), aux, data.ids.iloc[:n_rows], together, data.labels))
-        prepared[name] = Prepared(rest, *parts[step_key, n_rows], y, target_key, learns_unlabelled)
+        prepared[name] = Prepared(rest, *parts[step_key, n_rows], y, target_key, mark is not None)
     return prepared
 
 
