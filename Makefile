@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Both build .venv once.
 PYTHON ?= python3
-PIP_FLAGS ?= --quiet --disable-pip-version-check
+PIP_FLAGS ?= --disable-pip-version-check
 BIN := .venv/bin
 STAMP := .venv/.installed
 # Loaded machines stall torch's OpenMP pools when idle threads spin instead of sleeping.

@@ -34,6 +34,8 @@ TEST_NOISES = {
     "babble": "made_babble8_nemo.flac",
 }
 SNRS = (20, 10, 0)
+#: Kinds of training copies.
+COPIES = ("slower", "faster", "noise", "room")
 ROOMS = ("sb_rir1.flac", "openair_room.flac", "openair_basement.flac", "sb_rir4.flac")
 
 

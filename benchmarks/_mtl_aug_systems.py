@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from _kim_entries import CorpusFrameScaler
-from _mtl_aug_data import Known, training_copies
+from _mtl_aug_data import COPIES, Known
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
@@ -26,7 +26,6 @@ AUX_GRID = {
 }
 TYPE = {"augmentation": ClassificationTask()}
 RECONSTRUCTION = {"reconstruction": ReconstructionTask()}
-COPIES = tuple(training_copies())
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,11 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No test depends on the clock: a loaded machine takes seconds for what takes milliseconds elsewhere.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 PROJECT = Path(__file__).resolve().parents[1]
 

@@ -32,7 +32,6 @@ run = settings(
     max_examples=300,
     derandomize=True,
     database=None,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

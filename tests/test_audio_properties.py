@@ -23,7 +23,6 @@ run = settings(
     max_examples=100,
     derandomize=True,
     database=None,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 RATES = st.sampled_from([1000, 8000, 11025, 16000, 22050, 44100, 48000, 192000, 22050.5])

@@ -1,7 +1,6 @@
 """Tests of the audio door, part 1: what may be given as X, the index, failures of rows."""
 
 import pickle
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -390,7 +389,7 @@ def test_what_is_read_belongs_to_the_caller():
     assert mine[0] == np.float32(0.25)
 
 
-def test_opening_a_hundred_thousand_rows_takes_no_time():
+def test_opening_a_hundred_thousand_rows():
     n_rows = 100_000
     frame = pd.DataFrame(
         {
@@ -401,8 +400,6 @@ def test_opening_a_hundred_thousand_rows_takes_no_time():
             "corpus": "c",
         }
     )
-    began = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(open_audio(frame)) == n_rows
-    assert time.perf_counter() - began < 2  # measured: 0.05 to 0.2 s

@@ -1,11 +1,18 @@
-"""One progress bar for the whole package: silent with verbose=0 and where stderr is no terminal."""
+"""Progress of long work: a bar in a terminal, lines in a log."""
 
 import os
 import sys
+import time
+
+#: Seconds between two lines in a log, at least.
+LOG_INTERVAL = 5.0
 
 
 def progress(iterable=None, *, total=None, desc="", unit="it", verbose=0, **kwargs):
-    """A tqdm bar over `iterable` (or a manual one), shown only when asked for and seen by a person.
+    """Return a tqdm bar over `iterable` (or a manual one).
+
+    In a terminal this is the usual bar. Where standard error is a file or a pipe, it is one line
+    for each tenth of the work, at most every five seconds, so that short work prints nothing.
 
     Parameters
     ----------
@@ -21,11 +28,40 @@ def progress(iterable=None, *, total=None, desc="", unit="it", verbose=0, **kwar
     """
     from tqdm.auto import tqdm
 
-    shown = bool(verbose) and sys.stderr.isatty()
-    if shown and _width(sys.stderr) == 0:
+    if verbose and not sys.stderr.isatty():
+        return _lines_class()(iterable, total=total, desc=desc, unit=unit, **kwargs)
+    if verbose and _width(sys.stderr) == 0:
         # A terminal that does not say its size (docker exec, some CI): tqdm would draw nothing.
         kwargs = {"ncols": 80, "nrows": 24} | kwargs
-    return tqdm(iterable, total=total, desc=desc, unit=unit, disable=not shown, **kwargs)
+    return tqdm(iterable, total=total, desc=desc, unit=unit, disable=not verbose, **kwargs)
+
+
+def _lines_class():
+    from tqdm import tqdm
+
+    class LogLines(tqdm):
+        """A bar that is written as lines, one per tenth of the work."""
+
+        def __init__(self, *args, **kwargs):
+            self._tenth, self._written_at = 0, time.monotonic()
+            super().__init__(*args, mininterval=0, miniters=1, **kwargs)
+
+        def display(self, msg=None, pos=None):
+            tenth = int(10 * self.n / self.total) if self.total else 0
+            now = time.monotonic()
+            if tenth > self._tenth and now - self._written_at >= LOG_INTERVAL:
+                self._tenth, self._written_at = tenth, now
+                print(
+                    f"{self.desc.removesuffix(': ')}: {self.n} of {self.total} {self.unit}, "
+                    f"{self.format_dict['elapsed']:.0f} s",
+                    file=sys.stderr,
+                    flush=True,
+                )
+
+        def close(self):
+            self.disable = True
+
+    return LogLines
 
 
 def _width(terminal):

@@ -280,7 +280,6 @@ AUDIO = arrays(
 @every_step
 @settings(
     max_examples=12,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -138,9 +138,7 @@ def test_what_another_has_claimed_is_awaited_and_then_done(feature_table, tmp_pa
     ):
         assert mine
         back.start()
-        started = time.monotonic()
         evaluate(feature_table, folder)
-        assert 0.5 < time.monotonic() - started < 60
     assert len(fits_in(folder)) == 9 + 1  # the one that came by itself was not done again
 
 

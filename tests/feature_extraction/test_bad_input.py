@@ -82,7 +82,6 @@ def run(step, test):
         max_examples=_EXAMPLES.get(type(step), 15),
         derandomize=True,
         database=None,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
     )
     with_settings(test)()

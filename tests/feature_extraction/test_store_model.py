@@ -78,7 +78,5 @@ class StoreAndDict(RuleBasedStateMachine):
         assert self.store.verify() == []
 
 
-StoreAndDict.TestCase.settings = settings(
-    max_examples=30, stateful_step_count=20, deadline=None, derandomize=True
-)
+StoreAndDict.TestCase.settings = settings(max_examples=30, stateful_step_count=20, derandomize=True)
 TestStoreAndDict = StoreAndDict.TestCase

@@ -79,7 +79,7 @@ def test_in_searches_with_routing_on_and_off(splitter, names):
     assert np.isfinite(scores["test_score"]).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_pairs_of_corpora(data):
     corpus = np.array(data.draw(st.lists(st.sampled_from("abcd"), min_size=2, max_size=30)))
@@ -99,7 +99,7 @@ def test_pairs_of_corpora(data):
     assert PairwiseCorpusSplit().get_n_splits(X, groups=corpus) == len(pairs)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**16), n_splits=st.integers(2, 6))
 def test_speaker_folds_within_each_corpus(seed, n_splits):
     table, _ = make_table(seed)
@@ -127,7 +127,7 @@ def test_a_corpus_of_one_speaker_is_named():
         list(WithinCorpusSpeakerKFold(2).split(table, y))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**16), n_splits=st.integers(2, 4), n_texts=st.integers(2, 3))
 def test_speakers_and_sentences_are_disjoint(seed, n_splits, n_texts):
     table, _ = make_table(seed)
@@ -164,7 +164,7 @@ def test_rows_of_one_recording_stay_on_one_side():
         list(SentenceSpeakerKFold(2, 3).split(table))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**16), n_target=st.integers(0, 8))
 def test_adaptation_trains_on_so_many_rows_of_speakers_that_are_not_tested(seed, n_target):
     table, y = make_table(seed, n_rows=300)

@@ -73,7 +73,7 @@ def test_class_shares_are_the_best_possible():
     assert found <= best + 0.01 * (worst - best)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.data())
 def test_no_move_or_swap_improves(data):
     n_groups, n_folds = data.draw(st.integers(3, 8)), data.draw(st.integers(2, 3))

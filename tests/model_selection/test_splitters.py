@@ -89,7 +89,7 @@ def test_the_named_argument_wins_over_groups_and_groups_over_x(splitter):
 
 
 @every_splitter
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_groups_stay_whole_and_every_row_is_tested_once(splitter, data):
     ids = data.draw(st.lists(st.integers(0, 9), min_size=4, max_size=40))

@@ -422,7 +422,7 @@ ids = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(train_ids=ids, test_ids=ids, shrinkage=st.sampled_from([0.0, 3.0]), data=st.data())
 def test_the_order_of_rows_never_matters(train_ids, test_ids, shrinkage, data):
     rng = np.random.default_rng(0)

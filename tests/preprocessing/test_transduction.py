@@ -48,7 +48,7 @@ pairs = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(pairs, st.sampled_from(["corpus", "speaker", NESTED]))
 def test_one_at_a_time_equals_row_by_row_whatever_the_ids(found, by):
     scaler = GroupScaler(by=by, min_samples=2).fit(TRAIN)
