@@ -64,7 +64,7 @@ def load_frame():
     return frame[frame["emotion"].isin(EMOTIONS)].reset_index(drop=True)
 
 
-def load_features(frame, name):
+def features_of(frame, name):
     """Features of every row of `frame`, as a float32 DataFrame with plain columns.
 
     Parameters
@@ -74,7 +74,7 @@ def load_features(frame, name):
     name : {"egemaps", "ge2e", "whisper", "both", "all"}
     """
     if name in FEATURE_SETS and FEATURE_SETS[name] != (name,):
-        parts = [load_features(frame, part) for part in FEATURE_SETS[name]]
+        parts = [features_of(frame, part) for part in FEATURE_SETS[name]]
         return pd.concat(parts, axis=1)
     if name == "whisper":
         return _whisper(frame)

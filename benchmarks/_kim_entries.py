@@ -122,7 +122,7 @@ def _windows(sequence):
 
 
 class CorpusFrameScaler(TransformerMixin, BaseEstimator):
-    """Standardises frames within each corpus, as GroupScaler does rows.
+    """Standardizes frames within each corpus, as GroupScaler does rows.
 
     A corpus that was not in training is scaled by the frames of the batch that is transformed: what
     comes out is transductive, and this benchmark looks at no other setting for frames.

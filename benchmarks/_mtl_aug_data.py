@@ -11,15 +11,8 @@ import numpy as np
 import pandas as pd
 from _corpora import EMOTIONS, NAMES, shared_folder, work_folder
 
-from sklearn_ser import (
-    AddNoise,
-    AddReverb,
-    LogMelSpectrogram,
-    SpeakerEmbedding,
-    SpeedPerturbation,
-    concat_corpora,
-    load_corpus,
-)
+from sklearn_ser import LogMelSpectrogram, SpeakerEmbedding, concat_corpora, load_corpus
+from sklearn_ser.augmentation import AddNoise, AddReverb, SpeedPerturbation
 
 #: Noises that copies are made with, and kinds that are only tested.
 TRAINING_NOISES = (

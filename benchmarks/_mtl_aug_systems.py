@@ -9,14 +9,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
-from sklearn_ser import (
-    AugmentingClassifier,
-    ClassificationTask,
-    GroupScaler,
-    MTLNeuralClassifier,
-    ReconstructionTask,
-)
+from sklearn_ser import AugmentingClassifier, GroupScaler, MTLNeuralClassifier
 from sklearn_ser.evaluation._fold import is_random
+from sklearn_ser.neural_network import ClassificationTask, ReconstructionTask
 from sklearn_ser.utils._frames import as_sequences
 
 SVM_GRID = {"estimator__model__C": [1e-5, 1e-4, 1e-3, 1e-2]}
@@ -37,13 +32,13 @@ class System:
     estimator : AugmentingClassifier
     grid : dict or None
         Searched on training rows.
-    unlabelled : bool
+    unlabeled : bool
         Whether the training speakers' utterances of other emotions are there, without labels.
     """
 
     estimator: AugmentingClassifier
     grid: dict | None = None
-    unlabelled: bool = False
+    unlabeled: bool = False
 
     @property
     def random(self):
@@ -62,14 +57,14 @@ def systems(kind, tables=None):
     """
     tables = tables or dict.fromkeys(COPIES)
 
-    def system(model, *, copies=COPIES, apart=False, grid=None, unlabelled=False):
+    def system(model, *, copies=COPIES, apart=False, grid=None, unlabeled=False):
         known = {name: Known(tables[name], f"|{name}" if apart else None) for name in copies}
         steps = [("scaler", GroupScaler(by="corpus") if kind == "ge2e" else CorpusFrameScaler())]
         if kind == "logmel" and isinstance(model, LinearSVC):
             steps += [("statistics", FunctionTransformer(_statistics)), ("again", StandardScaler())]
         pipeline = Pipeline([*steps, ("model", model)])
         augmenting = AugmentingClassifier(pipeline, known or None, random_state=0)
-        return System(augmenting, grid, unlabelled)
+        return System(augmenting, grid, unlabeled)
 
     def net(tasks=None, **parameters):
         return network(kind, tasks, **parameters)
@@ -89,7 +84,7 @@ def systems(kind, tables=None):
         "+ augmentation type": system(net(TYPE), grid=searched),
         "+ reconstruction": system(net(RECONSTRUCTION), grid=searched),
         "+ both": system(net(both), grid=searched),
-        "+ both + unlabelled": system(net(both, unlabelled="nan"), grid=searched, unlabelled=True),
+        "+ both + unlabeled": system(net(both, unlabeled="nan"), grid=searched, unlabeled=True),
     }
     if kind == "ge2e":
         found["+ augmentation, scaled apart"] = system(net(), apart=True)

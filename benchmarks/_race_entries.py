@@ -8,12 +8,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.svm import LinearSVC
 
-from sklearn_ser import (
-    AdversarialTask,
+from sklearn_ser import GroupScaler, MTLNeuralClassifier
+from sklearn_ser.neural_network import (
     ClassificationTask,
     ConsistencyTask,
-    GroupScaler,
-    MTLNeuralClassifier,
+    DomainAdversarialTask,
     PseudoLabels,
 )
 
@@ -50,7 +49,7 @@ SELF_TRAINING_GRID = {
 }
 GENDER = {"gender": ClassificationTask(weight=1.0)}
 SPEAKER = {"speaker": ClassificationTask(weight=0.5)}
-CORPUS = {"corpus": AdversarialTask(weight=0.3)}
+CORPUS = {"corpus": DomainAdversarialTask(weight=0.3)}
 GUESSES = {"guesses": ConsistencyTask(start=0.3)}
 
 
@@ -73,11 +72,11 @@ def entries(scale_by):
 
     def guessing(tasks, **parameters):
         return Job(
-            net(tasks | GUESSES, unlabelled="nan", **parameters), GUESSING_GRID, sees_test=True
+            net(tasks | GUESSES, unlabeled="nan", **parameters), GUESSING_GRID, sees_test=True
         )
 
     def self_training(tasks=None, grid=SELF_TRAINING_GRID, **parameters):
-        return Job(net(tasks, unlabelled="nan", **parameters), grid, sees_test=True)
+        return Job(net(tasks, unlabeled="nan", **parameters), grid, sees_test=True)
 
     svm = LinearSVC(class_weight="balanced", dual=False, random_state=None)
     logistic = LogisticRegression(class_weight="balanced", max_iter=1000)
@@ -90,16 +89,16 @@ def entries(scale_by):
         "+ adversarial corpus": Job(net(CORPUS), NET_GRID),
         "single-task net, 5 networks": Job(net(n_estimators=5), NET_GRID[0]),
         "+ gender, 5 networks": Job(net(GENDER, n_estimators=5), NET_GRID[0]),
-        "test rows unlabelled: logistic regression, self-trained": Job(
+        "test rows unlabeled: logistic regression, self-trained": Job(
             scaled(SelfTrainedLogisticRegression()), SELF_TRAINED_GRID, sees_test=True
         ),
-        "test rows unlabelled: single-task net + guesses": guessing({}),
-        "test rows unlabelled: + gender + guesses": guessing(GENDER),
-        "test rows unlabelled: + gender + adversarial corpus + guesses": guessing(GENDER | CORPUS),
-        "test rows unlabelled: + gender + guesses, 5 networks": guessing(GENDER, n_estimators=5),
-        "test rows unlabelled: single-task net + self-training": self_training(),
-        "test rows unlabelled: + gender + self-training": self_training(GENDER),
-        "test rows unlabelled: + gender + self-training, 5 networks": self_training(
+        "test rows unlabeled: single-task net + guesses": guessing({}),
+        "test rows unlabeled: + gender + guesses": guessing(GENDER),
+        "test rows unlabeled: + gender + adversarial corpus + guesses": guessing(GENDER | CORPUS),
+        "test rows unlabeled: + gender + guesses, 5 networks": guessing(GENDER, n_estimators=5),
+        "test rows unlabeled: single-task net + self-training": self_training(),
+        "test rows unlabeled: + gender + self-training": self_training(GENDER),
+        "test rows unlabeled: + gender + self-training, 5 networks": self_training(
             GENDER, SELF_TRAINING_GRID | {"model__pseudo_labels__share": [0.6]}, n_estimators=5
         ),
     }

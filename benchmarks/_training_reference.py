@@ -19,13 +19,13 @@ def plain_torch(X, y, widths, epochs, device="cpu"):
     """A loop over tensors that stay on the device, with fused AdamW."""
     X, y = torch.from_numpy(X).to(device), torch.from_numpy(y).to(device)
     module = make_module(X.shape[1], widths, int(y.max()) + 1).to(device)
-    optimiser = torch.optim.AdamW(module.parameters(), fused=True)
+    optimizer = torch.optim.AdamW(module.parameters(), fused=True)
     loss_of = torch.nn.CrossEntropyLoss()
     for _ in range(epochs):
         for rows in torch.randperm(len(X), device=device).split(64):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss_of(module(X[rows]), y[rows]).backward()
-            optimiser.step()
+            optimizer.step()
 
 
 def stock_skorch(X, y, widths, epochs, device="cpu"):

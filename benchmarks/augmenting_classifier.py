@@ -23,14 +23,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from sklearn_ser import (
-    AddNoise,
-    AddReverb,
     AugmentingClassifier,
     MTLNeuralClassifier,
     OpenSmileExtractor,
-    SpeedPerturbation,
     make_speech_corpus,
 )
+from sklearn_ser.augmentation import AddNoise, AddReverb, SpeedPerturbation
 
 AUGMENTERS = {"noise": AddNoise((5, 20), "pink"), "room": AddReverb(), "speed": SpeedPerturbation()}
 

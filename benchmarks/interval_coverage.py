@@ -80,7 +80,7 @@ def coverage(kind, n_speakers, n_draws):
             for name in ("t", "bootstrap-t", "percentile")
         }
         linear = (found.estimate, found.linear_influence, found.group, 0.95)
-        intervals["linearised t"] = _intervals.t_interval(*linear)
+        intervals["linearized t"] = _intervals.t_interval(*linear)
         intervals["i.i.d. bootstrap"] = independent_bootstrap(code, right, rng)
         inside.append({name: holds(truth_value, *edges) for name, edges in intervals.items()})
         widths.append(
@@ -143,7 +143,7 @@ def errors(kind, n_speakers, n_draws, *, gain=0.0, interaction=INTERACTION):
                     0
                 ],
                 "t": _paired._t(difference, influence, first.group),
-                "linearised t": _paired._t(difference, linear, first.group),
+                "linearized t": _paired._t(difference, linear, first.group),
                 "i.i.d. McNemar": _paired._mcnemar(rows)[1],
             }
         )

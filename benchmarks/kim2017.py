@@ -19,7 +19,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the two processes are all that runs at once
 
 import pandas as pd
-from _corpora import load_features, load_frame
+from _corpora import features_of, load_frame
 from _folds import Job, run
 from _kim_entries import (
     AUX_COLUMNS,
@@ -48,7 +48,7 @@ def main():
     parser.add_argument("--n-jobs", type=int, default=2)
     asked = parser.parse_args()
     frame = with_controls(load_frame())
-    functionals = load_features(frame, "egemaps") if {"SVM", "MLP"} & set(asked.systems) else None
+    functionals = features_of(frame, "egemaps") if {"SVM", "MLP"} & set(asked.systems) else None
     windows = load_windows(frame) if {"DNN-ELM", "LSTM-ELM"} & set(asked.systems) else None
     for labels in asked.labels:
         frame["label"] = binary(frame, labels)

@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
-from _corpora import load_features, load_frame
+from _corpora import features_of, load_frame
 from _kim_entries import CONDITIONS, systems
 
 from sklearn_ser.inspection import RepresentationDisplay, representation_silhouette
@@ -34,7 +34,7 @@ def main():
     frame = load_frame()
     ids = pd.MultiIndex.from_frame(frame[["corpus", "speaker"]])
     for features in ("egemaps", "ge2e"):
-        X = load_features(frame, features).set_index(ids)
+        X = features_of(frame, features).set_index(ids)
         found = pd.concat(
             representation_silhouette(
                 models(seed),

@@ -1,11 +1,11 @@
 """After Latif et al. (2022): do augmentation, its type as a task, and reconstruction help?
 
 Single-task, + augmented copies (speed 0.9 and 1.1, noise, rooms), + their type as an auxiliary
-task, + reconstruction, + both, + unlabelled utterances (other emotions of the training speakers),
+task, + reconstruction, + both, + unlabeled utterances (other emotions of the training speakers),
 beside a linear SVM with and without copies. Within each corpus and leaving one corpus out, which is
 across languages too (German, Polish, English, Urdu: one corpus each); on clean speech, in noise of
 kinds that no copy was made with (kitchen, water, babble at 20, 10 and 0 dB), and under FGSM attack
-on the standardised features. Per-corpus scaling, so that figures are transductive where the test
+on the standardized features. Per-corpus scaling, so that figures are transductive where the test
 corpus was not trained on. "Scaled apart": copies of a kind are scaled by their own statistics.
 
 Networks have `--seeds` seeds; weights of auxiliary tasks and the SVM's C are searched on each
@@ -38,10 +38,11 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 
-from sklearn_ser import LeaveOneCorpusOut, SpeakerKFold, UnlabelledInTraining, uar_scorer
+from sklearn_ser import LeaveOneCorpusOut, SpeakerKFold, uar_scorer
 from sklearn_ser.evaluation import adversarial_robustness
 from sklearn_ser.evaluation._fold import with_seed
 from sklearn_ser.evaluation._protocols import make_folds
+from sklearn_ser.model_selection import SemiSupervisedSplit
 from sklearn_ser.utils._routing import fit_routed
 
 PROTOCOLS = ("leave-one-corpus-out", "within-corpus")
@@ -71,19 +72,19 @@ def main():
 
 def run(names, frame, protocol, asked):
     """Predictions of every system in every fold and condition, seed by seed."""
-    labelled = np.flatnonzero(frame["emotion"].notna())
+    labeled = np.flatnonzero(frame["emotion"].notna())
     speaker = kept_together(frame)
     folds = make_folds(
         protocol,
-        y=frame["emotion"].to_numpy(dtype=object)[labelled].astype(str),
-        corpus=frame["corpus"].to_numpy(dtype=object)[labelled],
-        speaker=speaker[labelled],
+        y=frame["emotion"].to_numpy(dtype=object)[labeled].astype(str),
+        corpus=frame["corpus"].to_numpy(dtype=object)[labeled],
+        speaker=speaker[labeled],
     )
     known = systems(asked.features)
     found = []
     for seed in range(asked.seeds):  # (what is searched is searched with the first)
         jobs = [
-            (name, seed, fold.name, labelled[fold.train], labelled[fold.test])
+            (name, seed, fold.name, labeled[fold.train], labeled[fold.test])
             for fold in folds
             for name in names
             if seed == 0 or known[name].random
@@ -116,7 +117,7 @@ def _fit(features, frame, speaker, name, seed, fold, train, test):
     first, file = (_file(features, (name, of, fold, train, test)) for of in (0, seed))
     tables = load_tables(features)
     entry = systems(features, tables)[name]
-    if entry.unlabelled:
+    if entry.unlabeled:
         known = set(speaker[train])
         others = np.flatnonzero(frame["emotion"].isna().to_numpy() & np.isin(speaker, list(known)))
         train = np.sort(np.concatenate([train, others]))
@@ -157,7 +158,7 @@ def _choose(estimator, grid, X, y, metadata):
     search = GridSearchCV(
         with_seed(estimator, 0),
         grid,
-        cv=UnlabelledInTraining(inner),
+        cv=SemiSupervisedSplit(inner),
         scoring=uar_scorer,
         refit=False,
         error_score="raise",

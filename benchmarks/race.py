@@ -4,8 +4,8 @@
 both, and these with Whisper embeddings; scaled per corpus, or per corpus and speaker
 ("hierarchical"). Whatever is searched is searched on each fold's training rows only: by leaving
 one of the training corpora out, or by speakers where there is one corpus. Nets have five seeds.
-"transductive" scales the test corpus by its own unlabelled statistics, "single" is one utterance
-at a time; "test rows unlabelled" besides trains on the test corpus's rows without labels. Finished
+"transductive" scales the test corpus by its own unlabeled statistics, "single" is one utterance
+at a time; "test rows unlabeled" besides trains on the test corpus's rows without labels. Finished
 folds are kept (see `_corpora.py`), so the script may be killed and run again.
 
 Run: ``python benchmarks/race.py [--features ge2e ...] [--protocol leave-one-corpus-out ...]``
@@ -17,7 +17,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the two processes are all that runs at once
 
 import pandas as pd
-from _corpora import EMOTIONS, FEATURE_SETS, load_features, load_frame
+from _corpora import EMOTIONS, FEATURE_SETS, features_of, load_frame
 from _folds import run
 from _paired import summary
 from _race_entries import AUX, entries
@@ -28,8 +28,8 @@ PROTOCOLS = ("leave-one-corpus-out", "within-corpus")
 BASELINES = (
     "SVM",
     "single-task net",
-    "test rows unlabelled: single-task net + guesses",
-    "test rows unlabelled: single-task net + self-training",
+    "test rows unlabeled: single-task net + guesses",
+    "test rows unlabeled: single-task net + self-training",
 )
 SCALINGS = {"corpus": "corpus", "hierarchical": ["corpus", "speaker"]}
 
@@ -46,7 +46,7 @@ def main():
     asked = parser.parse_args()
     frame = load_frame()
     for features in asked.features:
-        X = load_features(frame, features)
+        X = features_of(frame, features)
         for scaling in asked.scaling:
             for protocol in asked.protocol:
                 jobs = entries(SCALINGS[scaling])

@@ -15,14 +15,14 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the two processes are all that runs at once
 
-from _corpora import FEATURE_SETS, load_features, load_frame
+from _corpora import FEATURE_SETS, features_of, load_frame
 from _folds import Job, run
 from _kim_entries import with_controls
 from _paired import summary
 from _race_entries import GENDER, entries
 from sklearn.base import clone
 
-from sklearn_ser import ClassificationTask, PseudoLabels
+from sklearn_ser.neural_network import ClassificationTask, PseudoLabels
 
 TASKS = {
     "single-task": None,
@@ -39,9 +39,9 @@ def main():
     parser.add_argument("--n-jobs", type=int, default=2)
     asked = parser.parse_args()
     frame = with_controls(load_frame())
-    single = entries(["corpus", "speaker"])["test rows unlabelled: single-task net + self-training"]
+    single = entries(["corpus", "speaker"])["test rows unlabeled: single-task net + self-training"]
     for features in asked.features:
-        X = load_features(frame, features)
+        X = features_of(frame, features)
         for activation, share in SETTINGS:
             jobs = {}
             for name, tasks in TASKS.items():

@@ -42,7 +42,7 @@ def main():
 
 
 def padded(X, y):
-    """The same network and optimiser by hand, on one tensor padded to the longest sequence."""
+    """The same network and optimizer by hand, on one tensor padded to the longest sequence."""
     longest = max(map(len, X))
     x = torch.zeros(len(X), longest, N_FEATURES)
     mask = torch.zeros(len(X), longest, dtype=torch.bool)
@@ -53,10 +53,10 @@ def padded(X, y):
     layer, attention = torch.nn.Linear(N_FEATURES, 128), torch.nn.Linear(128, 128)
     score, head = torch.nn.Linear(128, 1), torch.nn.Linear(256, 4)
     modules = torch.nn.ModuleList([layer, attention, score, head])
-    optimiser = torch.optim.AdamW(modules.parameters(), fused=True)
+    optimizer = torch.optim.AdamW(modules.parameters(), fused=True)
     for _ in range(EPOCHS):
         for rows in torch.randperm(len(X)).split(64):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             hidden = torch.nn.functional.dropout(layer(x[rows]).relu(), 0.5)
             scores = score(attention(hidden).tanh())[:, :, 0]
             weights = scores.masked_fill(~mask[rows], -torch.inf).softmax(dim=1).unsqueeze(1)
@@ -64,7 +64,7 @@ def padded(X, y):
             deviation = (weights @ (hidden - mean).square() + 1e-6).sqrt()
             outputs = head(torch.cat([mean, deviation], dim=2)[:, 0])
             torch.nn.functional.cross_entropy(outputs, y[rows]).backward()
-            optimiser.step()
+            optimizer.step()
 
 
 def at_random(net):

@@ -174,15 +174,15 @@ def gpu():
         return
     X, y, _ = functionals()
 
-    def synchronised(function):
+    def synchronized(function):
         function()
         torch.cuda.synchronize()
 
     report(
         f"{torch.cuda.get_device_name()}: MTLNeuralClassifier / plain torch, both in float32",
         ratio(
-            lambda: synchronised(lambda: net(device="cuda", mixed_precision=False).fit(X, y)),
-            lambda: synchronised(lambda: plain_torch(X, y, WIDTHS, EPOCHS, "cuda")),
+            lambda: synchronized(lambda: net(device="cuda", mixed_precision=False).fit(X, y)),
+            lambda: synchronized(lambda: plain_torch(X, y, WIDTHS, EPOCHS, "cuda")),
             clock=time.perf_counter,
         ),
     )

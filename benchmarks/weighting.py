@@ -1,4 +1,4 @@
-"""How to weigh several tasks: fixed weights, learnt uncertainties, PCGrad.
+"""How to weigh several tasks: fixed weights, learned uncertainties, PCGrad.
 
 A network with the tasks gender, speaker, naturalness rating and reconstruction beside emotion;
 leave one corpus out on four real corpora, scaled per corpus (transductive), 5 seeds; and the time
@@ -13,7 +13,7 @@ import warnings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from _corpora import FEATURE_SETS, load_features, load_frame
+from _corpora import FEATURE_SETS, features_of, load_frame
 from _folds import Job, run
 from _paired import recall_by_corpus, sign_flip
 from _timing import ratio
@@ -39,7 +39,7 @@ def main():
     asked = parser.parse_args()
     frame = load_frame()
     for features in asked.features:
-        X = load_features(frame, features)
+        X = features_of(frame, features)
         jobs = {"single-task": Job(model(None, "fixed"))}
         jobs |= {name: Job(model(TASKS, name)) for name in LOSS_WEIGHTINGS}
         found = run(

@@ -9,13 +9,17 @@ apart in it.
 Needs no audio: the features are packaged.
 """
 
-from sklearn_ser import SpeakerKFold, load_functionals, make_multi_task_net, make_single_task_net
+from sklearn_ser import SpeakerKFold, load_features, make_multi_task_net, make_single_task_net
 from sklearn_ser.evaluation import fit_model
-from sklearn_ser.inspection import LearningCurve, RepresentationDisplay, representation_silhouette
+from sklearn_ser.inspection import (
+    RepresentationDisplay,
+    TrainingHistoryDisplay,
+    representation_silhouette,
+)
 
 # %%
 # GE2E speaker embeddings of EmoDB and nEMO; the four emotions that both have.
-data = load_functionals("ge2e")
+data = load_features("ge2e")
 emotions = ["anger", "happiness", "neutral", "sadness"]
 kept = (data.frame["emotion"].isin(emotions) & data.frame["corpus"].ne("ravdess")).to_numpy()
 X, frame = data.X[kept], data.frame[kept]
@@ -39,7 +43,7 @@ fitted = {
     name: fit_model(network, frame.iloc[train], X=X.iloc[train], aux=("gender",))
     for name, network in networks.items()
 }
-curves = LearningCurve.from_estimators(fitted)
+curves = TrainingHistoryDisplay.from_estimators(fitted)
 curves.figure_.savefig("learning_curve.png")
 held_out = frame.iloc[test]
 display = RepresentationDisplay.from_estimators(

@@ -2,8 +2,8 @@
 Utterance features without openSMILE
 ====================================
 
-openSMILE may not be used commercially without a licence. Statistics of a log-mel spectrogram and
-of pitch, voicing and energy make one table of features under permissive licences alone.
+openSMILE may not be used commercially without a license. Statistics of a log-mel spectrogram and
+of pitch, voicing and energy make one table of features under permissive licenses alone.
 
 Needs the extra `prosody` (``pip install 'sklearn-ser[prosody]'``).
 """

@@ -16,13 +16,13 @@ from sklearn_ser import (
     GroupScaler,
     LeaveOneCorpusOut,
     MTLNeuralClassifier,
-    load_functionals,
+    load_features,
     uar_scorer,
 )
 
 # %%
 # eGeMAPS functionals of EmoDB, nEMO and RAVDESS; the four emotions that all three have.
-data = load_functionals("egemaps")
+data = load_features("egemaps")
 emotions = ["anger", "happiness", "neutral", "sadness"]
 kept = data.frame["emotion"].isin(emotions).to_numpy()
 X, frame = data.X[kept], data.frame[kept]

@@ -32,7 +32,7 @@ print(corpus.report())
 
 # %%
 # Which model works on the other corpus? "single" is one utterance at a time, "transductive" uses
-# the unlabelled statistics of the whole test corpus.
+# the unlabeled statistics of the whole test corpus.
 result = cross_corpus_validate(
     {
         "SVM": make_svm_baseline("egemaps", cv=3),

@@ -35,7 +35,7 @@ _LOCATIONS = {
             "Corpus",
             "concat_corpora",
             "load_corpus",
-            "load_functionals",
+            "load_features",
             "make_speech_corpus",
         ),
         "evaluation": (
@@ -95,17 +95,17 @@ _LOCATIONS = {
         ),
         "model_selection": (
             "CorpusAdaptationSplit",
-            "CrossLanguageSplit",
+            "LeaveOneLanguageOut",
             "LeaveOneCorpusOut",
             "LeaveOneSpeakerOut",
             "PairwiseCorpusSplit",
             "SentenceSpeakerKFold",
             "SpeakerKFold",
-            "UnlabelledInTraining",
+            "SemiSupervisedSplit",
             "WithinCorpusSpeakerKFold",
         ),
         "neural_network": (
-            "AdversarialTask",
+            "DomainAdversarialTask",
             "AdversarialTraining",
             "BatchSpecAugment",
             "ClassificationTask",
@@ -124,7 +124,7 @@ _LOCATIONS = {
             "FunctionalsPooling",
             "GroupScaler",
             "SkipFailedRows",
-            "sliding_windows",
+            "window_table",
         ),
         "recipes": (
             "make_dnn_elm",

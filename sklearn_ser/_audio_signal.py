@@ -17,7 +17,7 @@ from sklearn_ser.exceptions import AudioError
 #: The largest sample that leaves the door: what 16-bit audio can hold. openSMILE wraps +1.0.
 TOP = np.float32(32767 / 32768)
 
-# A float64 peak that rounds to 1.0 in float32 is 1.0: normalising to the peak gives such values.
+# A float64 peak that rounds to 1.0 in float32 is 1.0: normalizing to the peak gives such values.
 _FULL_SCALE = 1 + 2**-24
 
 # mp3, ogg and opus decode to a little more than what was encoded, up to about 1.4 for noise at
@@ -189,7 +189,7 @@ def check_duration(n_samples, rate, min_duration):
     if n_samples / rate < min_duration - 0.5 / rate:
         raise AudioError(
             f"the audio lasts {n_samples / rate:.6g} s, but this step needs at least "
-            f"{min_duration:.6g} s: leave this row out or join it with its neighbour"
+            f"{min_duration:.6g} s: leave this row out or join it with its neighbor"
         )
 
 

@@ -66,7 +66,8 @@ def export_onnx(model, path):
     --------
     >>> import numpy as np, onnxruntime, tempfile
     >>> from pathlib import Path
-    >>> from sklearn_ser import MTLNeuralClassifier, export_onnx
+    >>> from sklearn_ser import MTLNeuralClassifier
+    >>> from sklearn_ser.persistence import export_onnx
     >>> X = np.random.default_rng(0).normal(size=(60, 8)).astype("float32")
     >>> y = np.where(X[:, 0] > 0, "anger", "sadness")
     >>> net = MTLNeuralClassifier(max_epochs=3, random_state=0).fit(X, y)

@@ -25,7 +25,7 @@ def make_mtl_aug(
     type_task=True,
     reconstruction=True,
     copies=1,
-    unlabelled="nan",
+    unlabeled="nan",
     n_jobs=None,
     on_error="raise",
     store=None,
@@ -38,10 +38,10 @@ def make_mtl_aug(
     augmentation made each row, and to reconstruct its input; so that rows without a label, for
     which no more is known, teach it too. The paper's text was not at hand: what its abstract says
     is kept (auxiliary tasks on augmented data: the type of the augmentation, and unsupervised
-    reconstruction; no labels but emotion; unlabelled data can be added), and everything else is a
+    reconstruction; no labels but emotion; unlabeled data can be added), and everything else is a
     choice of ours:
 
-    - 80 log-mel bands (25 ms every 10 ms), of whole utterances, standardised by the frames of the
+    - 80 log-mel bands (25 ms every 10 ms), of whole utterances, standardized by the frames of the
       training rows and their copies.
     - One copy by each augmentation, beside the unchanged row: speed 0.9 and 1.1, mixup of log-mel
       frames (share of the row 0.5 to 0.8, from Beta(0.4, 0.4)), masks of frequency and time; noise
@@ -63,12 +63,12 @@ def make_mtl_aug(
         Factors, each a copy and a type; empty for none.
     mixup, specaugment : bool, default=True
     noise : bool or augmenter, default=False
-        True adds coloured noise (:class:`~sklearn_ser.augmentation.AddNoise`).
+        True adds colored noise (:class:`~sklearn_ser.augmentation.AddNoise`).
     type_task, reconstruction : bool, default=True
         The auxiliary tasks. Without both, it is one task with augmented data.
     copies : int, default=1
         Of each row by each augmentation.
-    unlabelled : -1, "nan" or None, default="nan"
+    unlabeled : -1, "nan" or None, default="nan"
         What marks a row without a label in y.
     n_jobs, on_error, store
         As in :func:`make_svm_baseline`, for the audio step. A store keeps the features of copies
@@ -132,7 +132,7 @@ def make_mtl_aug(
         "input_noise": 0.0,
         "tasks": tasks or None,
         "max_epochs": 40,
-        "unlabelled": unlabelled,
+        "unlabeled": unlabeled,
         "random_state": random_state,
     }
     pipeline = Pipeline(

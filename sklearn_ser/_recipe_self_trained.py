@@ -7,7 +7,7 @@ def make_self_trained_net(
     features="ge2e",
     *,
     scale_by=("corpus", "speaker"),
-    unlabelled="nan",
+    unlabeled="nan",
     n_jobs=None,
     on_error="raise",
     store=None,
@@ -16,13 +16,13 @@ def make_self_trained_net(
 ):
     """Multi-task net for a place whose recordings have no labels: trained on its own sure guesses.
 
-    Fitted on labelled corpora and on unlabelled recordings of the place where it is to work, it
+    Fitted on labeled corpora and on unlabeled recordings of the place where it is to work, it
     labels these in rounds, the surest of each class first, and learns from them
     (:class:`~sklearn_ser.neural_network.PseudoLabels`); gender is a second task. The best of
     what was tried on four corpora, each left out in turn, on GE2E embeddings: .682 of unweighted
     average recall with its settings searched by inner folds, where a searched linear SVM has .641;
     .687 with the settings here, which are those that inner folds chose most often; without gender
-    .680. Without any unlabelled row it is an ordinary network.
+    .680. Without any unlabeled row it is an ordinary network.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def make_self_trained_net(
     scale_by : None, str or sequence of str, default=("corpus", "speaker")
         As `by` of :class:`~sklearn_ser.preprocessing.GroupScaler`. Where the speakers of the new
         place are not known, take "corpus".
-    unlabelled : -1 or "nan", default="nan"
+    unlabeled : -1 or "nan", default="nan"
         What marks a row without a label in `y`.
     random_state : int, RandomState instance or None, default=None
     **net_params
@@ -47,12 +47,12 @@ def make_self_trained_net(
     -----
     Whatever is said of the recordings that it was fitted on is transductive: they were seen, if
     without labels. Score it on a corpus by ``cross_validate`` with
-    :class:`~sklearn_ser.model_selection.UnlabelledInTraining`.
+    :class:`~sklearn_ser.model_selection.SemiSupervisedSplit`.
 
     Examples
     --------
-    >>> from sklearn_ser import load_functionals, make_self_trained_net
-    >>> data = load_functionals("egemaps")
+    >>> from sklearn_ser import load_features, make_self_trained_net
+    >>> data = load_features("egemaps")
     >>> rows = data.frame.groupby(["speaker", "emotion"]).head(1).index
     >>> frame, X = data.frame.loc[rows], data.X.iloc[rows]
     >>> known = frame["corpus"] != "emodb"
@@ -73,7 +73,7 @@ def make_self_trained_net(
         "early_stopping": False,
         "lr_schedule": "cosine",
         "max_epochs": 20,
-        "unlabelled": unlabelled,
+        "unlabeled": unlabeled,
         "pseudo_labels": PseudoLabels(share=0.9),
         "random_state": random_state,
     }

@@ -1,7 +1,7 @@
 """Ready Pipelines: the baselines that a result must beat, and the multi-task net, one line each.
 
 Every recipe takes `features`: the name of an audio step, a transformer of your own, or None where
-X holds features already (such as ``load_functionals().X``). Those on rows of features scale per
+X holds features already (such as ``load_features().X``). Those on rows of features scale per
 corpus, which matters more than the choice of model (see the benchmarks); those on frames scale
 by the training set.
 """
@@ -37,7 +37,7 @@ __all__ = [
     "make_svm_baseline",
 ]
 
-#: Strong regularisation suits few speakers and standardised features; the search may go weaker.
+#: Strong regularization suits few speakers and standardized features; the search may go weaker.
 SVM_C_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 
 
@@ -93,8 +93,8 @@ def make_svm_baseline(
 
     Examples
     --------
-    >>> from sklearn_ser import load_functionals, make_svm_baseline
-    >>> data = load_functionals("egemaps")
+    >>> from sklearn_ser import load_features, make_svm_baseline
+    >>> data = load_features("egemaps")
     >>> emodb = (data.frame["corpus"] == "emodb").to_numpy()
     >>> svm = make_svm_baseline(features=None, Cs=[1e-3])
     >>> svm.fit(data.X[emodb], data.frame["emotion"][emodb]).best_params_
@@ -271,11 +271,11 @@ def make_lstm_elm(
 def _make_elm(features, n_jobs, on_error, store, random_state, network):
     from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures, MTLNeuralClassifier
 
-    if network.get("unlabelled") is not None:
+    if network.get("unlabeled") is not None:
         raise ValueError(
-            f"unlabelled={network['unlabelled']!r}: the extreme learning machine that decides "
-            "behind the network needs the label of every row. Leave `unlabelled` out and fit on "
-            "labelled rows, or take make_multi_task_net."
+            f"unlabeled={network['unlabeled']!r}: the extreme learning machine that decides "
+            "behind the network needs the label of every row. Leave `unlabeled` out and fit on "
+            "labeled rows, or take make_multi_task_net."
         )
     step = frame_step(features, n_jobs, on_error, store)
     released = {

@@ -236,8 +236,8 @@ def test_no_file_stays_open(wav, tmp_path):
 
 def test_exactly_full_scale_is_limited_silently():
     np.testing.assert_array_equal(read_audio(np.array([1.0, -1.0])), np.float32([TOP, -1]))
-    normalised = np.array([1 + 1e-9, 0.0])  # 1.0 in float32
-    np.testing.assert_array_equal(read_audio(normalised), np.float32([TOP, 0]))
+    normalized = np.array([1 + 1e-9, 0.0])  # 1.0 in float32
+    np.testing.assert_array_equal(read_audio(normalized), np.float32([TOP, 0]))
 
 
 @pytest.mark.parametrize("kind", ["array", "pair", "stereo", "file"])

@@ -17,9 +17,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from sklearn_ser import MTLNeuralClassifier, export_onnx
+from sklearn_ser import MTLNeuralClassifier
 from sklearn_ser.exceptions import MissingDependencyError, ModelFileError, SerError
 from sklearn_ser.neural_network._encoders import ENCODERS
+from sklearn_ser.persistence import export_onnx
 
 N_FEATURES = 16
 PARAMS = {

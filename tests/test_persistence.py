@@ -28,12 +28,11 @@ from sklearn_ser import (
     MTLNeuralClassifier,
     SpeakerEmbedding,
     _model_archive,
-    auc_scorer,
-    make_uar_scorer,
     persistence,
     uar_scorer,
 )
 from sklearn_ser.exceptions import ModelFileError
+from sklearn_ser.metrics import auc_scorer, make_uar_scorer
 from sklearn_ser.persistence import load_model, load_model_info, save_model, trusted_types
 from sklearn_ser.recipes import make_svm_baseline
 

@@ -10,7 +10,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_ser import ELMClassifier, HighLevelFeatures, MTLNeuralClassifier, uar_scorer
+from sklearn_ser import MTLNeuralClassifier, uar_scorer
+from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures
 from sklearn_ser.persistence import load_model, save_model
 
 X, y = load_iris(return_X_y=True)

@@ -8,7 +8,7 @@ from sklearn_ser import (
     LeaveOneCorpusOut,
     OpenSmileExtractor,
     SpeakerEmbedding,
-    load_functionals,
+    load_features,
     make_dnn_elm,
     make_lstm_elm,
     make_multi_task_net,
@@ -51,7 +51,7 @@ def test_both_features_stand_side_by_side_with_their_ids(speech):
 
 
 def test_svm_search_finds_its_speakers_in_X_or_in_metadata():
-    data = load_functionals("egemaps")
+    data = load_features("egemaps")
     rows = (data.frame["corpus"] == "emodb").to_numpy()
     X, y = data.X[rows], data.frame["emotion"][rows]
     by_level = make_svm_baseline(None, Cs=[1e-3, 1e-2], cv=3).fit(X, y)
@@ -91,12 +91,12 @@ def test_unknown_features(make):
 
 @pytest.mark.parametrize("make", [make_dnn_elm, make_lstm_elm])
 def test_machines_behind_a_network_take_no_rows_without_a_label(make):
-    with pytest.raises(ValueError, match=r"^unlabelled=-1: the extreme learning machine that dec"):
-        make(unlabelled=-1)
+    with pytest.raises(ValueError, match=r"^unlabeled=-1: the extreme learning machine that dec"):
+        make(unlabeled=-1)
 
 
 def test_a_self_trained_net_learns_a_corpus_without_labels():
-    data = load_functionals("ge2e")
+    data = load_features("ge2e")
     rows = data.frame["corpus"].isin(["emodb", "ravdess"])
     rows = (
         rows & data.frame["emotion"].isin(["anger", "happiness", "neutral", "sadness"])

@@ -6,7 +6,6 @@ import pytest
 from sklearn.base import clone
 
 from sklearn_ser import (
-    AddNoise,
     LeaveOneCorpusOut,
     LogMelSpectrogram,
     load_model,
@@ -14,8 +13,9 @@ from sklearn_ser import (
     make_speech_corpus,
     save_model,
 )
+from sklearn_ser.augmentation import AddNoise
 from sklearn_ser.exceptions import TrainingWarning
-from sklearn_ser.model_selection import UnlabelledInTraining
+from sklearn_ser.model_selection import SemiSupervisedSplit
 from sklearn_ser.utils._routing import fit_routed
 
 SMALL = {
@@ -37,17 +37,17 @@ def columns(frame):
     return frame[["file", "corpus", "speaker"]]
 
 
-def test_from_audio_to_emotion_with_unlabelled_rows(speech, tmp_path):
+def test_from_audio_to_emotion_with_unlabeled_rows(speech, tmp_path):
     y = speech["emotion"].astype(object).where(speech["corpus"] == "b", None)
     step = LogMelSpectrogram(n_mels=16, hop_length=0.03, store=tmp_path / "store")
     model = make_mtl_aug(step, noise=AddNoise(10.0), **SMALL)
     fit_routed(model, columns(speech), y, speaker=speech["speaker"])
-    labelled = int(y.notna().sum())
+    labeled = int(y.notna().sum())
     counts = model.n_rows_
     assert {name: counts[name] for name in counts if name != "mixup"} == dict.fromkeys(
         ["original", "speed_0.9", "speed_1.1", "noise", "specaugment"], len(speech)
     )
-    assert labelled <= counts["mixup"] <= 2 * labelled
+    assert labeled <= counts["mixup"] <= 2 * labeled
     net = model.estimator_.named_steps["net"]
     assert net.aux_classes_["augmentation"].tolist() == sorted(counts)
     assert net.validation_split_["kind"] == "groups"
@@ -67,7 +67,7 @@ def test_test_corpora_are_scored_and_hidden_ones_are_not(speech):
     model = make_mtl_aug(step, speed=(), **SMALL).set_params(estimator__net__early_stopping=False)
     frame = speech.assign(corpus=np.array(["a", "b", "c"])[np.arange(len(speech)) % 3])
     y = frame["emotion"].astype(object).where(frame["corpus"] != "c", None)
-    cv = UnlabelledInTraining(LeaveOneCorpusOut())
+    cv = SemiSupervisedSplit(LeaveOneCorpusOut())
     for train, test in cv.split(columns(frame), y):
         fitted = clone(model).fit(columns(frame).iloc[train], y.iloc[train])
         assert fitted.n_rows_["original"] == len(train)

@@ -6,8 +6,8 @@ Run by hand, once, on the wheel as published on PyPI (it need not be installed):
     python tools/convert_ge2e.py Resemblyzer-0.1.4-py3-none-any.whl
 
 It reads ``resemblyzer/pretrained.pt`` (weights only, no code is executed), keeps the LSTM and the
-linear layer in float32, drops the optimiser's state and the two scalars of the training loss, and
-writes ``ge2e.safetensors`` and the wheel's licence text into the package's data folder.
+linear layer in float32, drops the optimizer's state and the two scalars of the training loss, and
+writes ``ge2e.safetensors`` and the wheel's license text into the package's data folder.
 
 float32 and not float16: rounded to float16, the embeddings are up to 1.3e-3 away from
 resemblyzer's (see ``docs/development/decisions.md``), and the promise is 1e-5.

@@ -1,4 +1,4 @@
-"""Make the numbers that load_functionals gives: features of the corpora whose licence allows it.
+"""Make the numbers that load_features gives: features of the corpora whose license allows it.
 
 Run by hand, on the folders of the corpora (each with metadata.csv, audio/ and LICENSE.txt)::
 

@@ -87,7 +87,7 @@ class AugmentingClassifier(NestedAugmenters, MetaEstimatorMixin, InnerAttributes
 
     Notes
     -----
-    Rows without a label (None, NaN, or -1 where a parameter ``unlabelled`` inside `estimator`
+    Rows without a label (None, NaN, or -1 where a parameter ``unlabeled`` inside `estimator`
     says so) get copies as others do, but are not mixed.
 
     A model file (:func:`~sklearn_ser.save_model`) holds no sampler of imbalanced-learn and no
@@ -105,7 +105,8 @@ class AugmentingClassifier(NestedAugmenters, MetaEstimatorMixin, InnerAttributes
 
     Examples
     --------
-    >>> from sklearn_ser import Gain, SpeakerEmbedding, make_speech_corpus
+    >>> from sklearn_ser import SpeakerEmbedding, make_speech_corpus
+    >>> from sklearn_ser.augmentation import Gain
     >>> from sklearn_ser.augmentation import AugmentingClassifier
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.svm import LinearSVC

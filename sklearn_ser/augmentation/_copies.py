@@ -11,7 +11,7 @@ from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._frames import is_frames
 
 
-def copies_of(rows, augmenters, n_copies, seed, y, labelled):
+def copies_of(rows, augmenters, n_copies, seed, y, labeled):
     """What each augmenter makes of each row, `n_copies` times.
 
     Rows that a sampler drew several times are copied with different seeds.
@@ -24,7 +24,7 @@ def copies_of(rows, augmenters, n_copies, seed, y, labelled):
     seed : int
     y : array-like or None
         Of `fit`.
-    labelled : ndarray of bool
+    labeled : ndarray of bool
         Which rows of `fit` have a label.
 
     Returns
@@ -36,7 +36,7 @@ def copies_of(rows, augmenters, n_copies, seed, y, labelled):
     for name, augmenter in augmenters.items():
         for copy in range(n_copies):
             if hasattr(augmenter, "augment_rows"):
-                made = _mixtures(rows, name, augmenter, (seed, name, copy), y, labelled)
+                made = _mixtures(rows, name, augmenter, (seed, name, copy), y, labeled)
                 parts += [made] if len(made) else []
                 continue
             for time in range(int(times.max()) + 1 if len(times) else 0):
@@ -77,9 +77,9 @@ def _augmented(augmenter, name, X):
     return made
 
 
-def _mixtures(rows, name, augmenter, seed, y, labelled):
+def _mixtures(rows, name, augmenter, seed, y, labeled):
     """Rows that a label-aware augmenter makes."""
-    usable = labelled[rows.labels] & ~rows.synthetic
+    usable = labeled[rows.labels] & ~rows.synthetic
     if is_frames(rows.X) or numbers_of(rows.X) is not None:
         usable &= ~failed_rows(rows.X)  # with which a good row would be lost, too
     usable = np.flatnonzero(usable)

@@ -28,7 +28,7 @@ from sklearn_ser.utils._aux_table import check_aux
 from sklearn_ser.utils._ids import find_id
 from sklearn_ser.utils._parts import parameters_named
 from sklearn_ser.utils._routing import arguments_for, arguments_through, consumed, routing_is_on
-from sklearn_ser.utils._unlabelled import without_marks
+from sklearn_ser.utils._unlabeled import without_marks
 
 
 def fit_on_rows(meta, augmenters, seed, X, y, metadata):
@@ -52,19 +52,19 @@ def fit_on_rows(meta, augmenters, seed, X, y, metadata):
     n_rows = _num_samples(X)
     if y is None and (meta.resampler is not None or any(map(_needs_labels, augmenters.values()))):
         raise ValueError("y is None, and samplers and augmenters that mix rows need labels.")
-    labelled = _labelled(meta.estimator, y, n_rows)
+    labeled = _labeled(meta.estimator, y, n_rows)
     base = TrainingRows.of(X, ORIGINAL)
     if meta.resampler is not None:
-        base = resampled(meta.resampler, base, y, labelled, seed)
+        base = resampled(meta.resampler, base, y, labeled, seed)
     late = {name: each for name, each in augmenters.items() if _is_of_features(each)}
     early = {name: each for name, each in augmenters.items() if name not in late}
     extraction = leading_audio_steps(meta.estimator) if late else []
-    rows = joined([base, *copies_of(base, early, meta.copies, seed, y, labelled)])
+    rows = joined([base, *copies_of(base, early, meta.copies, seed, y, labeled)])
     if extraction:
         steps = Pipeline([(name, clone(step)) for name, step in extraction])
         rows.X = steps.fit_transform(rows.X)
         base = rows.take(np.arange(len(base)))
-    rows = joined([rows, *copies_of(base, late, meta.copies, seed, y, labelled)])
+    rows = joined([rows, *copies_of(base, late, meta.copies, seed, y, labeled)])
     if not meta.keep_original:
         rows = rows.take(np.flatnonzero(~rows.original))
     labels = None if y is None else _safe_indexing(_without_index(y), rows.labels)
@@ -88,7 +88,7 @@ def fit_on_rows(meta, augmenters, seed, X, y, metadata):
         try:
             prepared.fit(rows.X, labels, **given)
         except (TypeError, ValueError) as error:
-            _explain_unlabelled(error, meta.estimator, labelled)
+            _explain_unlabeled(error, meta.estimator, labeled)
             raise
     forget_requests(prepared, *asking)
     with_own_splitters(prepared)
@@ -97,18 +97,18 @@ def fit_on_rows(meta, augmenters, seed, X, y, metadata):
     return prepared, rows
 
 
-def _explain_unlabelled(error, estimator, labelled):
+def _explain_unlabeled(error, estimator, labeled):
     """Raise what scikit-learn's message does not say, where it is about rows without a label."""
     about_labels = any(part in str(error).lower() for part in ("unknown label", "y contains nan"))
-    if labelled.all() or parameters_named(estimator, "unlabelled") or not about_labels:
+    if labeled.all() or parameters_named(estimator, "unlabeled") or not about_labels:
         return
-    missing = np.flatnonzero(~labelled)
+    missing = np.flatnonzero(~labeled)
     last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
     raise ValueError(
-        f"y is None or NaN in {len(missing)} of {len(labelled)} rows, the first of them row "
-        f"{missing[0]}, and {type(last).__name__} takes labelled rows alone: leave these out, or "
-        "take an estimator that learns from unlabelled rows, such as "
-        "MTLNeuralClassifier(unlabelled='nan')."
+        f"y is None or NaN in {len(missing)} of {len(labeled)} rows, the first of them row "
+        f"{missing[0]}, and {type(last).__name__} takes labeled rows alone: leave these out, or "
+        "take an estimator that learns from unlabeled rows, such as "
+        "MTLNeuralClassifier(unlabeled='nan')."
     ) from error
 
 
@@ -129,7 +129,7 @@ def _needs_labels(augmenter):
     return hasattr(augmenter, "augment_rows")
 
 
-def _labelled(estimator, y, n_rows):
+def _labeled(estimator, y, n_rows):
     """Rows with a label. Only the estimator says whether -1 is one."""
     if y is None or np.ndim(y) != 1:
         return np.ones(n_rows, dtype=bool)

@@ -179,7 +179,7 @@ class CutMix(MixingAugmenter):
     """Put a piece of another row into each row, and as much of its label [1]_.
 
     For :class:`AugmentingClassifier`. The piece is a stretch of time of frame sequences and audio,
-    and neighbouring columns of features; in the partner it stands at the same place.
+    and neighboring columns of features; in the partner it stands at the same place.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_ser.augmentation._base import AudioAugmenter
-from sklearn_ser.augmentation._colours import COLOURS, coloured_noise
+from sklearn_ser.augmentation._colors import COLORS, colored_noise
 from sklearn_ser.augmentation._ranges import check_range, draw
 from sklearn_ser.augmentation._sources import Pool, entries_of
 
@@ -29,7 +29,7 @@ class AddNoise(AudioAugmenter):
     snr : float or (float, float), default=(5.0, 20.0)
         In dB; of a range, a value is drawn for each utterance.
     noises : str, path, array, (array, rate), or list of these, default=("white", "pink", "brown")
-        A colour ("white", "pink", "brown", "blue" or "violet": Gaussian noise whose power changes
+        A color ("white", "pink", "brown", "blue" or "violet": Gaussian noise whose power changes
         by 0, -3, -6, 3 or 6 dB in each octave, above 20 Hz), a file, a folder of files (and of
         folders), or samples. Each entry is drawn equally often, and within a folder each of its
         files. Files are read through :mod:`sklearn_ser.audio` and kept in memory (256 MB in all;
@@ -96,15 +96,15 @@ class AddNoise(AudioAugmenter):
     def _validate_params(self):
         super()._validate_params()
         check_range(self, "snr", Interval(Real, -100, 100, closed="both"))
-        entries_of(self, "noises", COLOURS)
+        entries_of(self, "noises", COLORS)
 
     def _frozen(self):
         frozen = super()._frozen()
-        frozen._listed = Pool.of(self, "noises", COLOURS)
+        frozen._listed = Pool.of(self, "noises", COLORS)
         return frozen
 
     def _pool(self):
-        return getattr(self, "_listed", None) or Pool.of(self, "noises", COLOURS)
+        return getattr(self, "_listed", None) or Pool.of(self, "noises", COLORS)
 
     def _contents(self):
         return {"noises": self._pool().content()}
@@ -113,7 +113,7 @@ class AddNoise(AudioAugmenter):
         ratio = 10.0 ** (-draw(self.snr, rng) / 20.0)
         kind = self._pool().draw(rng)
         if isinstance(kind, str):
-            noise = coloured_noise(kind, len(signal), self.sampling_rate, rng)
+            noise = colored_noise(kind, len(signal), self.sampling_rate, rng)
         else:
             noise = kind.part(len(signal), self.sampling_rate, rng)
         level = np.std(noise, dtype=np.float64)

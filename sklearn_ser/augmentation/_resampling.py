@@ -12,7 +12,7 @@ from sklearn_ser.augmentation._rows import joined, numbers_of
 _NEAREST = 200
 
 
-def resampled(sampler, rows, y, labelled, seed):
+def resampled(sampler, rows, y, labeled, seed):
     """Training rows as a sampler wants them; those without a label stay.
 
     Parameters
@@ -21,7 +21,7 @@ def resampled(sampler, rows, y, labelled, seed):
     rows : TrainingRows
         Of the rows of `fit`, in their order.
     y : array-like
-    labelled : ndarray of bool of shape (n_rows,)
+    labeled : ndarray of bool of shape (n_rows,)
     seed : int
 
     Returns
@@ -33,7 +33,7 @@ def resampled(sampler, rows, y, labelled, seed):
     ValueError
         If the sampler looks at features, or makes new rows, and X has no features.
     """
-    given = np.flatnonzero(labelled)
+    given = np.flatnonzero(labeled)
     features = _safe_indexing(rows.X, given)
     features = features if sparse.issparse(features) else numbers_of(features)
     classes = np.asarray(_safe_indexing(y, given))
@@ -50,7 +50,7 @@ def resampled(sampler, rows, y, labelled, seed):
                 "AugmentingClassifier stand behind the step that makes the features."
             ) from error
         raise
-    rest = np.flatnonzero(~labelled)
+    rest = np.flatnonzero(~labeled)
     if hasattr(step, "sample_indices_"):
         return rows.take(np.concatenate([given[step.sample_indices_], rest]))
     if features is None:

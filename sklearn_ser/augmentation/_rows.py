@@ -24,7 +24,7 @@ class TrainingRows:
     labels : ndarray of int of shape (n_rows,)
         The row of `fit` whose label each has.
     kinds : ndarray of object of shape (n_rows,)
-        What made it; None where that is not to be learnt.
+        What made it; None where that is not to be learned.
     weights : ndarray of float of shape (n_rows,)
         Factors of the sample weights.
     synthetic : ndarray of bool of shape (n_rows,)

@@ -22,7 +22,7 @@ class Pool:
     Parameters
     ----------
     entries : list of list of (str or Recording)
-        A str is a keyword such as the colour of a noise.
+        A str is a keyword such as the color of a noise.
     """
 
     def __init__(self, entries):

@@ -28,7 +28,7 @@ class SpecAugment(FrameAugmenter):
         And most of the sequence that it covers, in [0, 1].
     fill : "mean" or float, default="mean"
         What stands in a mask: the mean of each feature over the sequence, or this value (0.0 is
-        the mean of standardised features).
+        the mean of standardized features).
     p : float, default=1.0
         Share of the sequences that are changed.
     train_only : bool, default=True

@@ -12,7 +12,7 @@ from sklearn_ser.exceptions import SerError, SerWarning
 
 _SUBCOMMANDS = {
     "demo": "compare three models on packaged features, leaving one corpus out",
-    "evaluate": "find out which model generalises over folders of emotional speech",
+    "evaluate": "find out which model generalizes over folders of emotional speech",
     "train": "fit a model on corpora and write it to a file",
     "predict": "label recordings with a model file",
     "audit": "look for the flaws of a corpus that make a score on it worthless",

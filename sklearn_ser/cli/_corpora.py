@@ -53,7 +53,7 @@ def add_corpus_arguments(parser):
         type=_ids,
         default=("corpus",),
         metavar="A,B",
-        help="standardise within corpus (default), within 'speaker', within 'corpus,speaker' "
+        help="standardize within corpus (default), within 'speaker', within 'corpus,speaker' "
         "(speakers lean on their corpus), or over all training data ('')",
     )
     parser.add_argument(

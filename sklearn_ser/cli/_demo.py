@@ -18,12 +18,12 @@ def add_arguments(parser):
 def run(options):
     from sklearn_ser.cli._models import make_ablation
     from sklearn_ser.cli._outputs import show_result
-    from sklearn_ser.datasets import load_functionals
+    from sklearn_ser.datasets import load_features
     from sklearn_ser.evaluation import cross_corpus_validate
 
     started = time.monotonic()
     writable_folder(options.out)
-    data = load_functionals("ge2e")
+    data = load_features("ge2e")
     corpora = sorted(data.frame["corpus"].unique())
     say(
         options,

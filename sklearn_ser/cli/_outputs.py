@@ -67,5 +67,5 @@ def _heading(result):
         f"Unweighted average recall, {result.protocol}, {len(result.labels)} emotions "
         f"({', '.join(map(str, result.labels))}), mean over {seeds} seed(s) of the nets.\n"
         f"'single': each utterance as if it came alone; 'transductive': scaled by the test "
-        f"corpus's own unlabelled statistics."
+        f"corpus's own unlabeled statistics."
     )

@@ -53,7 +53,7 @@ def run(options):
         "labels": labels,
         "aux": [] if options.estimator != "multi-task" else list(aux),
         "utterances": len(frame) - len(failed),
-        "licence": corpus.license,
+        "license": corpus.license,
         "seed": options.seed,
     }
     save_model(model, options.model, info=info)

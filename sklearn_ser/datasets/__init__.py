@@ -6,7 +6,7 @@ _LOCATIONS = {
     "Corpus": "sklearn_ser.datasets._corpus",
     "concat_corpora": "sklearn_ser.datasets._concat",
     "load_corpus": "sklearn_ser.datasets._load",
-    "load_functionals": "sklearn_ser.datasets._functionals",
+    "load_features": "sklearn_ser.datasets._functionals",
     "make_speech_corpus": "sklearn_ser.datasets._synthetic",
 }
 

@@ -13,7 +13,7 @@ from sklearn_ser.exceptions import CorpusError
 def concat_corpora(corpora, *, emotion_map=None, emotions=None):
     """Put several corpora together into one.
 
-    Nothing is relabelled or left out that the arguments do not say.
+    Nothing is relabeled or left out that the arguments do not say.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ _DROPPED_COLUMNS = ("corpus", "file", "emotion", "reason")
 
 
 class Corpus:
-    """Emotional speech as one table, with its description, licence and citation.
+    """Emotional speech as one table, with its description, license and citation.
 
     Made by :func:`load_corpus`, :func:`concat_corpora` and :func:`make_speech_corpus`, which check
     what they put in.
@@ -73,7 +73,7 @@ class Corpus:
 
     and, where known, ``start`` and ``end`` (seconds in the file), ``recording`` (``corpus/id``;
     utterances cut from one recording must stay on one side of a split), ``naturalness_rating``
-    (listeners' judgement, 0 to 1), ``arousal``, ``valence``, ``dominance``, ``intensity``. Any
+    (listeners' judgment, 0 to 1), ``arousal``, ``valence``, ``dominance``, ``intensity``. Any
     other column is kept as it came. Text columns have the dtype object and None where a value is
     unknown (what scikit-learn's estimators and splitters take as ``y`` and ``groups``); numbers
     have NaN there.
@@ -174,7 +174,7 @@ class Corpus:
         else:
             lines.append(f"Left out: {len(self.dropped_rows)} utterances")
             lines += [
-                f"  {row.corpus}: {row.utterances} {row.emotion or 'unlabelled'}: {row.reason}"
+                f"  {row.corpus}: {row.utterances} {row.emotion or 'unlabeled'}: {row.reason}"
                 for row in dropped.itertuples()
             ]
         return "\n".join(lines)

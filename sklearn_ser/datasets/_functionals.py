@@ -33,19 +33,19 @@ Naturalness is "acted" throughout; emodb has listeners' naturalness_rating for e
 
 
 def license_file(corpus):
-    """Name of the file that holds the licence text of a packaged corpus."""
+    """Name of the file that holds the license text of a packaged corpus."""
     return f"LICENSE-{corpus}.txt"
 
 
 @validate_params(
     {"features": [StrOptions({"egemaps", "ge2e", "both"})]}, prefer_skip_nested_validation=True
 )
-def load_functionals(features="egemaps"):
+def load_features(features="egemaps"):
     """Load packaged features of EmoDB, RAVDESS and nEMO: real data without any audio.
 
     One row per utterance. The numbers of a corpus may be used and passed on under that corpus's
-    licence only: CC0 1.0 for EmoDB, CC BY-NC-SA 4.0 (non-commercial, share alike) for RAVDESS and
-    nEMO; see ``licences``.
+    license only: CC0 1.0 for EmoDB, CC BY-NC-SA 4.0 (non-commercial, share alike) for RAVDESS and
+    nEMO; see ``licenses``.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def load_functionals(features="egemaps"):
         - X : float32 DataFrame of shape (2594, n_features), row by row aligned with `frame`; its
           index levels are the id columns, exactly as an extractor returns it;
         - feature_names : list of str;
-        - licences : dict, corpus -> text of its licence;
+        - licenses : dict, corpus -> text of its license;
         - DESCR : str.
 
     Raises
@@ -71,8 +71,8 @@ def load_functionals(features="egemaps"):
 
     Examples
     --------
-    >>> from sklearn_ser.datasets import load_functionals
-    >>> data = load_functionals("egemaps")
+    >>> from sklearn_ser.datasets import load_features
+    >>> data = load_features("egemaps")
     >>> data.X.shape
     (2594, 88)
     >>> data.frame["corpus"].value_counts().to_dict()
@@ -90,7 +90,7 @@ def load_functionals(features="egemaps"):
         frame=frame,
         X=X,
         feature_names=list(X.columns),
-        licences={name: (DATA / license_file(name)).read_text("utf-8") for name in counts.index},
+        licenses={name: (DATA / license_file(name)).read_text("utf-8") for name in counts.index},
         DESCR=_DESCRIPTION.format(
             n_utterances=len(frame),
             counts=", ".join(f"{name} {count}" for name, count in counts.items()),
@@ -102,4 +102,4 @@ def load_functionals(features="egemaps"):
 
 def _about(name):
     facts = KNOWN_CORPORA[name]
-    return f"{name}: {facts.full_description}\nLicence: {facts.license}. Cite: {facts.citation}\n"
+    return f"{name}: {facts.full_description}\nLicense: {facts.license}. Cite: {facts.citation}\n"

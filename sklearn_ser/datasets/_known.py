@@ -51,7 +51,7 @@ KNOWN_CORPORA = {
         ),
         numbers_may_be_packaged=True,
         flaws=(
-            "The original keeps only utterances that listeners recognised well (80 % or more in "
+            "The original keeps only utterances that listeners recognized well (80 % or more in "
             "the 339 of anger, happiness, neutral and sadness), so scores on it flatter.",
         ),
     ),
@@ -83,7 +83,7 @@ KNOWN_CORPORA = {
     ),
     "urdu": CorpusFacts(
         description="URDU dataset: 400 clips of speech from Urdu television talk shows, natural.",
-        license='No standard licence: "Anyone can use this data only for research purposes."',
+        license='No standard license: "Anyone can use this data only for research purposes."',
         citation=(
             "S. Latif, A. Qayyum, M. Usman, J. Qadir: Cross Lingual Speech Emotion Recognition: "
             "Urdu vs. Western Languages. FIT 2018 (arXiv:1812.10411)."

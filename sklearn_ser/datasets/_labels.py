@@ -107,7 +107,7 @@ def checked_emotion_map(emotion_map):
 
 
 def refuse_unused(keys, where, labels):
-    """Raise if an emotion_map names labels that do not occur: a misspelt key would do nothing."""
+    """Raise if an emotion_map names labels that do not occur: a misspelled key would do nothing."""
     if keys:
         key = sorted(keys)[0]
         near = difflib.get_close_matches(key, labels, n=1)

@@ -45,7 +45,7 @@ def load_corpus(
     ----------
     name_or_reader : str, path-like, DataFrame or callable
         - ``"emodb"``, ``"ravdess"``, ``"nemo"``, ``"urdu"``: a corpus that is known, in the
-          folder `root`, with its licence and citation;
+          folder `root`, with its license and citation;
         - any other name: the folder `root` in the generic layout: a ``metadata.csv`` with one
           row per utterance and the columns file (relative to `root`), speaker, emotion, and
           where known gender, language, naturalness, text and the others of :class:`Corpus`;

@@ -42,7 +42,7 @@ def make_speech_corpus(
     jitter and shimmer through the formants of changing vowels, with some consonants and pauses.
     Emotion shows in pitch and its range, loudness, rate and spectral tilt; speakers differ in
     all of these and in how much they show. Each corpus has a recording channel of its own
-    (pass band, equalisation, level, noise floor), drawn from its name: two corpora differ as real
+    (pass band, equalization, level, noise floor), drawn from its name: two corpora differ as real
     ones do, and scaling each by its own statistics helps.
 
     Parameters
@@ -170,7 +170,7 @@ def _seed(random_state):
 
 
 class _Channel:
-    """A recording chain, the same for a whole corpus: pass band, equalisation, level, noise."""
+    """A recording chain, the same for a whole corpus: pass band, equalization, level, noise."""
 
     def __init__(self, corpus_key, sampling_rate):
         rng = np.random.default_rng([corpus_key, 4])

@@ -1,4 +1,4 @@
-"""Honest answers to "which model generalises?": validation across corpora and its results."""
+"""Honest answers to "which model generalizes?": validation across corpora and its results."""
 
 from sklearn_ser._lazy import lazy_attributes
 

@@ -102,14 +102,14 @@ def check_gradients(masked, name):
             f"estimator {name!r} has no gradient: the loss of none of the {len(masked)} rows "
             "changes with the input (outputs so extreme that probabilities are exactly 0 and 1, "
             "or a network that does not look at its input). An attack by gradients would find "
-            "nothing and show robustness that is not there: standardise the features before the "
+            "nothing and show robustness that is not there: standardize the features before the "
             "network, or give surrogate=."
         )
     if masked.mean() > 0.01:
         warn_user(
             f"estimator {name!r} has no gradient in {masked.sum()} of {len(masked)} rows (masked "
             "gradients): the attack leaves these rows as they are, and the figures are too good. "
-            "Give surrogate=, or standardise the features before the network.",
+            "Give surrogate=, or standardize the features before the network.",
             EvaluationWarning,
         )
 

@@ -3,7 +3,7 @@
 A single junction seldom proves that two files belong together, but many do. Each pair's score is
 ranked among those of the same end with other starts and of the same start with other ends, and
 the product of the two ranks is compared with that of pairs that cannot belong together. Such
-ranks need no assumption on what speech is like. Neighbours in the order of names are looked at
+ranks need no assumption on what speech is like. Neighbors in the order of names are looked at
 first, then, if nothing is found, all pairs of one speaker.
 
 Rivals and controls are other files' ends and starts, and those that files would have had they been
@@ -63,7 +63,7 @@ def _parts(text):
     return [part for part in re.split(r"(\d+)", text) if part]
 
 
-def neighbours(names, starts, groups):
+def neighbors(names, starts, groups):
     """Pairs of rows that follow each other by name, and in one file by time, group by group.
 
     Parameters
@@ -105,14 +105,14 @@ def find_continuations(facts, names, starts, speakers, excluded, rng):
     Continuations
     """
     edges = _AllEdges(facts, rng)
-    following = [pair for pair in neighbours(names, starts, speakers) if edges.can_meet(*pair)]
+    following = [pair for pair in neighbors(names, starts, speakers) if edges.can_meet(*pair)]
     following = [pair for pair in following if pair not in excluded]
     if not edges.n_real_ends or not edges.n_real_starts or len(edges.ends) < 20:
         return Continuations([], 0)
     near = set(following) | {(j, i) for i, j in following} | excluded
     controls = edges.controls(speakers, near, rng)
     found, chance, limit = _above_chance(following, edges, controls)
-    # Neighbours may be alike (noise that drifts through a session), but that is so both ways round.
+    # Neighbors may be alike (noise that drifts through a session), but that is so both ways round.
     turned = [(j, i) for i, j in following if edges.can_meet(j, i)]
     alike = int((edges.ranks(edges.places(turned)) <= limit).sum()) if found and turned else 0
     if found and alike <= MOST_TURNED * len(found):
@@ -180,7 +180,7 @@ class _AllEdges:
         ]
 
     def controls(self, speakers, excluded, rng):
-        """Places of pairs that are no neighbours: of one speaker, and others if these are few."""
+        """Places of pairs that are no neighbors: of one speaker, and others if these are few."""
         within = self.of_one_speaker(speakers, excluded)
         if len(within) > N_CONTROLS:
             within = [within[k] for k in rng.choice(len(within), N_CONTROLS, replace=False)]

@@ -175,7 +175,7 @@ def _untold(frame, column):
 
 
 def _sex(value):
-    """ "female", "male" or None, however it is spelt."""
+    """ "female", "male" or None, however it is spelled."""
     said = str(value).strip().lower()
     known = {name: sex for sex, names in GENDER_SPELLINGS.items() for name in (sex, *names)}
     return known.get(said)

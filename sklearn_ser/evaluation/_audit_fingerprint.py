@@ -1,7 +1,7 @@
 """Recordings that share sound: fingerprints, candidates, and a second look at the waveforms.
 
 The fingerprint follows Haitsma and Kalker, "A Highly Robust Audio Fingerprinting System" (ISMIR
-2002): 32 bits a frame, the signs of how the energy differences of neighbouring bands change in
+2002): 32 bits a frame, the signs of how the energy differences of neighboring bands change in
 time. They do not change with level, and little with sampling rate, coding or where the audio
 starts. Equal codes are found by sorting, so that no two utterances need be compared that share
 none; what agrees in several frames at one shift is compared sample by sample.
@@ -99,7 +99,7 @@ def candidates(codes):
     if not votes:
         return []
     keys, counts = np.unique(np.concatenate(votes), return_counts=True)
-    # Shifts of one pair are neighbours among the sorted keys, with room between pairs.
+    # Shifts of one pair are neighbors among the sorted keys, with room between pairs.
     total = counts.copy()
     following = np.flatnonzero(keys[1:] == keys[:-1] + 1)
     total[following] += counts[following + 1]

@@ -171,7 +171,7 @@ def _describe_continuations(frame, pairs, table, rows, corpus, y):
     text = (
         f"the sound of {plural(len(table), 'file')} goes on in {where}, such as "
         f"{name_row(frame, i)} in {name_row(frame, j)}: of {found.n_tested} "
-        f"{'neighbours' if found.by_name else 'pairs'} that do not meet in silence "
+        f"{'neighbors' if found.by_name else 'pairs'} that do not meet in silence "
         f"{len(table) / found.n_tested:.2%} fit together, of comparable pairs {found.chance:.2%}. "
         f"They are recordings cut into pieces, and there are likely more where the cut lies in a "
         f"pause{_differences(frame, table, y)}. "

@@ -87,7 +87,7 @@ def contradicted_sex(pitches, sexes, speakers, labels):
     Returns
     -------
     list of (str, float, float)
-        Speaker, its median pitch in Hz and that of the others of the same labelled sex.
+        Speaker, its median pitch in Hz and that of the others of the same labeled sex.
     """
     known = np.isfinite(pitches) & np.isin(sexes.astype(str), ("female", "male"))
     pitches, sexes, speakers, labels = (v[known] for v in (pitches, sexes, speakers, labels))

@@ -101,9 +101,9 @@ class AuditReport:
         return "\n".join(lines)
 
     def _repr_html_(self):
-        colours = {"error": "#b00020", "warning": "#8a5a00", "note": "#444444"}
+        colors = {"error": "#b00020", "warning": "#8a5a00", "note": "#444444"}
         rows = "".join(
-            f'<tr><td style="color:{colours[row.severity]};font-weight:bold">{row.severity}</td>'
+            f'<tr><td style="color:{colors[row.severity]};font-weight:bold">{row.severity}</td>'
             f"<td>{html.escape(row.flaw)}</td><td>{html.escape(row.corpus)}</td>"
             f'<td style="text-align:left">{html.escape(row.evidence)}</td>'
             f"<td>{row.n_rows}</td></tr>"

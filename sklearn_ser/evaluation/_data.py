@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from sklearn_ser.evaluation._extraction import with_ids
-from sklearn_ser.evaluation._unlabelled import Marks
+from sklearn_ser.evaluation._unlabeled import Marks
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.utils._alignment import refuse_other_order
 from sklearn_ser.utils._frames import as_sequences, frames_table, is_frames
@@ -30,7 +30,7 @@ class EvaluationData:
         Audio and id columns (`is_audio`), or features with the ids as index levels.
     is_audio : bool
     y : ndarray of object, int or bool
-        Of the labelled rows: the first ones. All, unless unlabelled rows are trained on.
+        Of the labeled rows: the first ones. All, unless unlabeled rows are trained on.
     kept_together : ndarray of object
         The speaker, or one name for speakers who share a recording: never on both sides.
     aux : pandas.DataFrame or None
@@ -121,15 +121,15 @@ def select_data(estimators, frame, *, X, y, aux, corpus, speaker, labels):
     if -1 in marks.told.values():
         truth = truth.where(truth != -1, None)
     labels = _fixed_labels(truth, frame[corpus], labels)
-    labelled = np.flatnonzero(truth.isin(labels))
+    labeled = np.flatnonzero(truth.isin(labels))
     is_used = any(mark is not None for mark in marks.used.values())
-    kept = np.append(labelled, np.flatnonzero(truth.isna())) if is_used else labelled
+    kept = np.append(labeled, np.flatnonzero(truth.isna())) if is_used else labeled
     ids = pd.DataFrame({name: frame[name] for name in ID_COLUMNS if name in frame})
     # Names as text: numbers and texts mixed could neither be sorted nor saved.
     ids = ids.assign(corpus=frame[corpus].astype(str), speaker=frame[speaker].astype(str))
     ids = ids.astype(object)
     # Who is linked does not depend on which estimators there are: folds are the same for all.
-    known = np.append(labelled, np.flatnonzero(truth.isna()))
+    known = np.append(labeled, np.flatnonzero(truth.isna()))
     kept_together = _joined_by_recording(ids.iloc[known])[: len(kept)]
     ids = ids.iloc[kept].reset_index(drop=True)
     X = X.iloc[kept].reset_index(drop=True)
@@ -143,7 +143,7 @@ def select_data(estimators, frame, *, X, y, aux, corpus, speaker, labels):
     return EvaluationData(
         X=X if is_audio else with_ids(X, ids),
         is_audio=is_audio,
-        y=_as_targets(truth.iloc[labelled].tolist()),
+        y=_as_targets(truth.iloc[labeled].tolist()),
         kept_together=kept_together,
         aux=frame[aux].iloc[kept].reset_index(drop=True) if aux else None,
         ids=ids,

@@ -47,7 +47,7 @@ def is_random(estimator):
 def _is_random_splitter(value):
     """A splitter that shuffles has a `random_state` that get_params of a search does not show.
 
-    It may stand in another one (UnlabelledInTraining).
+    It may stand in another one (SemiSupervisedSplit).
     """
     if not hasattr(value, "split"):
         return False

@@ -36,7 +36,7 @@ class Prepared:
     y : ndarray
     target_key : str
         Of everything that the folds share beside X.
-    learns_unlabelled : bool
+    learns_unlabeled : bool
         Whether X and y hold the rows without a label, too.
     """
 
@@ -47,7 +47,7 @@ class Prepared:
     key: str
     y: np.ndarray
     target_key: str
-    learns_unlabelled: bool
+    learns_unlabeled: bool
 
 
 @dataclass(frozen=True)

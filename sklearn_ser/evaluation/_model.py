@@ -31,9 +31,9 @@ def fit_model(
     labels=None,
     verbose=0,
 ):
-    """Fit one estimator on every labelled utterance of `frame`, with the metadata it asks for.
+    """Fit one estimator on every labeled utterance of `frame`, with the metadata it asks for.
 
-    An estimator that learns from rows without a label (a parameter `unlabelled` that is not None)
+    An estimator that learns from rows without a label (a parameter `unlabeled` that is not None)
     is given those too; see the notes of :func:`cross_corpus_validate`.
 
     Parameters

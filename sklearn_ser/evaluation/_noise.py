@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_params
 
-from sklearn_ser.augmentation._colours import COLOURS
+from sklearn_ser.augmentation._colors import COLORS
 from sklearn_ser.evaluation._extraction import all_audio_steps, that_predicts
 from sklearn_ser.evaluation._robustness_table import Rows
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
@@ -62,7 +62,7 @@ def noise_robustness(
         True labels.
     noises : dict of str to object, default=None
         Name of a kind of noise to what :class:`~sklearn_ser.augmentation.AddNoise` takes as
-        `noises`: a colour, a file, a folder, samples, or a list of these. Take kinds that no
+        `noises`: a color, a file, a folder, samples, or a list of these. Take kinds that no
         estimator was trained with. None: white, pink and brown noise, which are also those that
         AddNoise takes by default. {}: none. Kinds that an estimator was trained with give a
         warning.
@@ -253,8 +253,8 @@ def _entries(noises):
 
 
 def _overlap(one, other):
-    """Whether two entries are one colour or one file, or a file and its folder."""
-    if one in COLOURS or other in COLOURS:
+    """Whether two entries are one color or one file, or a file and its folder."""
+    if one in COLORS or other in COLORS:
         return one == other
     one, other = (os.path.join(os.path.realpath(path), "") for path in (one, other))
     return one.startswith(other) or other.startswith(one)

@@ -19,7 +19,7 @@ PROTOCOLS_IN_WORDS = {
 }
 SETTINGS_IN_WORDS = {
     "single": "each utterance predicted as if it had come alone",
-    "transductive": "the test corpus's own unlabelled statistics used, as for scaling",
+    "transductive": "the test corpus's own unlabeled statistics used, as for scaling",
 }
 SIGNIFICANT = 0.05
 
@@ -100,7 +100,7 @@ def _sentence(row, metric, settings, tested):
     head += f"; {row.speakers} speakers; p = {row.p_holm:.2g}). "
     ahead = f"It is ahead in {row.corpora_better} {tested}. "
     if row.setting != row.baseline_setting:
-        ahead += "Only one of the two used the test corpus's unlabelled statistics. "
+        ahead += "Only one of the two used the test corpus's unlabeled statistics. "
     if few:
         return head + ahead + "So few speakers cannot show any difference to be more than chance."
     if row.p_holm < SIGNIFICANT:

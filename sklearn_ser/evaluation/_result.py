@@ -63,7 +63,7 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
     Notes
     -----
     `setting` is ``"single"`` where each utterance was predicted as if it had come alone, and
-    ``"transductive"`` where the test corpus's own unlabelled statistics were used. An estimator
+    ``"transductive"`` where the test corpus's own unlabeled statistics were used. An estimator
     that scales by test groups has both.
     """
 
@@ -157,12 +157,12 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
             parts = [
                 f"{r.rows} {r.label or r.reason} of {r.corpus}" for r in self.dropped.itertuples()
             ]
-            verb = "not tested" if self.info.get("unlabelled") else "left out"
+            verb = "not tested" if self.info.get("unlabeled") else "left out"
             lines.append(
                 f"{verb}, {self.dropped['rows'].sum()} rows outside the label set: "
                 f"{', '.join(parts)}"
             )
-        for name, (least, most) in self.info.get("unlabelled", {}).items():
+        for name, (least, most) in self.info.get("unlabeled", {}).items():
             n_rows = most if least == most else f"{least} to {most}"
             lines.append(
                 f"{name} was also trained on {n_rows} rows without a label, none of a speaker "
@@ -184,7 +184,7 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
         lines += [f"note ({r.estimator}, {r.fits} fits): {r.note}" for r in self.notes.itertuples()]
         return lines
 
-    def confusion(self, estimator, *, setting=None, normalise=True):
+    def confusion(self, estimator, *, setting=None, normalize=True):
         """Confusion matrix of one estimator, pooled over corpora, folds and seeds.
 
         Parameters
@@ -192,7 +192,7 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
         estimator : str
         setting : {"single", "transductive"}, optional
             By default "transductive" where there is one.
-        normalise : bool, default=True
+        normalize : bool, default=True
             Shares of each true class instead of counts.
 
         Returns
@@ -210,7 +210,7 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
             index=self.labels, columns=columns, fill_value=0
         )
         counts.index.name, counts.columns.name = "truth", "prediction"
-        return counts.div(counts.sum(axis=1), axis=0) if normalise else counts
+        return counts.div(counts.sum(axis=1), axis=0) if normalize else counts
 
     def save(self, folder):
         """Write predictions and details under `folder`; :meth:`load` reads them back."""

@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 from sklearn_ser._audio_cell import path_of
 from sklearn_ser.evaluation._extraction import audio_steps, split_extraction, that_predicts
 from sklearn_ser.evaluation._model import predict_table
-from sklearn_ser.preprocessing import sliding_windows
+from sklearn_ser.preprocessing import window_table
 
 
 @validate_params(
@@ -82,7 +82,7 @@ def predict_timeline(model, X, window=4.0, hop=2.0, *, min_window=None, verbose=
         )
     # A rest that is too short for the steps would only fail.
     least = max(window / 2 if min_window is None else min_window, shortest)
-    windows = sliding_windows(X, window, hop, min_window=least, audio=audio)
+    windows = window_table(X, window, hop, min_window=least, audio=audio)
     table = predict_table(model, windows, verbose=verbose)
     # Of dtype object: as text, pandas would write NaN for the arrays' None.
     files = pd.Series([path_of(cell) for cell in windows[audio]], windows.index, dtype=object)

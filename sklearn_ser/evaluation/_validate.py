@@ -22,7 +22,7 @@ from sklearn_ser.evaluation._tables import (
     seconds_of,
     tidy_predictions,
 )
-from sklearn_ser.evaluation._unlabelled import count_unlabelled, with_unlabelled
+from sklearn_ser.evaluation._unlabeled import count_unlabeled, with_unlabeled
 from sklearn_ser.exceptions import EvaluationWarning
 from sklearn_ser.utils._named import named_estimators
 
@@ -96,16 +96,16 @@ def cross_corpus_validate(
 
     Notes
     -----
-    Rows without a label train those estimators that learn from such rows (a parameter `unlabelled`
+    Rows without a label train those estimators that learn from such rows (a parameter `unlabeled`
     that is not None, as in :func:`make_mtl_aug`), and no others: those of the training corpora, and
     of corpora that have no label at all; never one of a speaker or, unless its other speakers are
     trained on, of a corpus under test. The result's remarks say how many there were. An estimator
     gets them where all of it can take them: a network, alone or last in a Pipeline whose other
     steps read no labels; in an AugmentingClassifier or SkipFailedRows; in a search with
-    ``cv=UnlabelledInTraining(...)``. Elsewhere they are left out, with a warning that says why.
+    ``cv=SemiSupervisedSplit(...)``. Elsewhere they are left out, with a warning that says why.
     (A step of your own that learns from labels says so by scikit-learn's tag
     ``target_tags.required``, or by a ``fit`` without a default of `y`.) Where one of the
-    estimators has ``unlabelled=-1``, -1 is no label for any of them.
+    estimators has ``unlabeled=-1``, -1 is no label for any of them.
 
     Utterances of one `recording`, where the frame has that column, stay on one side too: speakers
     who share a recording are kept together, also inside `fit`.
@@ -125,8 +125,8 @@ def cross_corpus_validate(
     --------
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.svm import LinearSVC
-    >>> from sklearn_ser import GroupScaler, cross_corpus_validate, load_functionals
-    >>> data = load_functionals("egemaps")
+    >>> from sklearn_ser import GroupScaler, cross_corpus_validate, load_features
+    >>> data = load_features("egemaps")
     >>> few = data.frame.groupby(["speaker", "emotion"]).head(1)
     >>> result = cross_corpus_validate(
     ...     {"svm": make_pipeline(GroupScaler(by="corpus"), LinearSVC(C=0.001))},
@@ -141,12 +141,12 @@ def cross_corpus_validate(
     chosen = {"X": X, "y": y, "aux": aux, "corpus": corpus, "speaker": speaker, "labels": labels}
     data = select_data(estimators, frame, **chosen)
     refuse_speakers_in_two_corpora(data.corpus, data.speaker)
-    n_labelled = len(data.y)
+    n_labeled = len(data.y)
     folds = make_folds(
         protocol,
         y=data.y,
-        corpus=data.corpus[:n_labelled],
-        speaker=data.kept_together[:n_labelled],
+        corpus=data.corpus[:n_labeled],
+        speaker=data.kept_together[:n_labeled],
         n_splits=n_splits,
     )
     folder = ResultFolder(out)
@@ -155,7 +155,7 @@ def cross_corpus_validate(
         Job(
             name,
             seed,
-            with_unlabelled(fold, data) if part.learns_unlabelled else fold,
+            with_unlabeled(fold, data) if part.learns_unlabeled else fold,
             with_seed(part.rest, seed),
             part,
         )
@@ -178,7 +178,7 @@ def cross_corpus_validate(
             "n_splits": n_splits,
             "seeds": seeds,
             "aux": [aux] if isinstance(aux, str) else list(aux or ()),
-            "unlabelled": count_unlabelled(jobs, data),
+            "unlabeled": count_unlabeled(jobs, data),
             "seconds": seconds_of(jobs, tables),
             "versions": library_versions(),
         },

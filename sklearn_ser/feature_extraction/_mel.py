@@ -68,7 +68,7 @@ def _constants(sampling_rate, n_fft, n_mels):
 def mel_power_spectrogram(signal, *, sampling_rate, n_fft, hop_length, n_mels):
     """Mel power spectrogram (not logarithmic) of one signal.
 
-    Hann windows centred on every `hop_length`-th sample, the signal padded with zeros by half a
+    Hann windows centerd on every `hop_length`-th sample, the signal padded with zeros by half a
     window at both ends.
 
     Parameters

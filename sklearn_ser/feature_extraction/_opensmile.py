@@ -27,8 +27,8 @@ class OpenSmileExtractor(AudioExtractor):
     the numbers equal those of `opensmile.Smile` bit by bit.
 
     .. note::
-       **Licence**: openSMILE is free for research, education and other non-commercial use only.
-       Commercial use needs a licence from audEERING (https://www.audeering.com/).
+       **License**: openSMILE is free for research, education and other non-commercial use only.
+       Commercial use needs a license from audEERING (https://www.audeering.com/).
        :class:`SpeakerEmbedding` has no such condition.
 
     Parameters

@@ -211,7 +211,7 @@ def _check(code, what):
 def _options(folder, sink):
     """The options that `opensmile.Smile` passes to every configuration, but for the sink.
 
-    It is written into `folder`, and only read while an object is initialised.
+    It is written into `folder`, and only read while an object is initialized.
     """
     sink_file = Path(folder) / "sink.conf.inc"
     sink_file.write_text(sink)

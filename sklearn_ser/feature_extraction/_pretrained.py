@@ -25,7 +25,7 @@ class PretrainedEmbedding(AudioExtractor):
     cross-validation, or give all of them to a network that weights them.
 
     .. note::
-       **Licences**: each model has its own, stated on its page on the hub. Some forbid commercial
+       **Licenses**: each model has its own, stated on its page on the hub. Some forbid commercial
        use.
 
     Parameters
@@ -37,7 +37,7 @@ class PretrainedEmbedding(AudioExtractor):
     layer : int or {"mean", "all"}, default=-1
         Which hidden state of the encoder's n layers. 0 is what goes into the first layer (the
         projected features with their positions), i the output of the i-th, n or -1 the encoder's
-        output (normalised, in the models that do so at the end).
+        output (normalized, in the models that do so at the end).
 
         - ``"mean"``: the mean of all n + 1 states.
         - ``"all"``: all n + 1 states, pooled over time: the cell of an utterance is an array of
@@ -94,13 +94,13 @@ class PretrainedEmbedding(AudioExtractor):
     each utterance by itself. Only frames that see nothing but the utterance's samples count.
 
     What an utterance gives depends on itself alone. With ``batch_size=1`` this holds bit by bit.
-    With more it holds up to rounding (within 1e-5 in our tests on a CPU): models that normalise
+    With more it holds up to rounding (within 1e-5 in our tests on a CPU): models that normalize
     over time (``feat_extract_norm="group"``: wav2vec2-base, hubert-base, wavlm-base, ...) and
     data2vec-audio, whose numbers padding would change altogether, are only ever given utterances
     of equal length together; the others are padded and masked.
 
     Whisper hears windows of 30 s, filled up with silence, and costs as much for a short utterance
-    as for a long one. Frames count whose centre (one in 20 ms) lies in the utterance. Longer audio
+    as for a long one. Frames count whose center (one in 20 ms) lies in the utterance. Longer audio
     is cut into pieces of 30 s, which are read one after the other and whose frames are joined.
     The other models read an utterance in one piece; their memory grows with the square of its
     length, so cut long recordings into segments first.
@@ -273,5 +273,5 @@ class PretrainedEmbedding(AudioExtractor):
 def _too_short(signal, shortest):
     return AudioError(
         f"the audio has {len(signal)} samples at the model's rate, but the model needs "
-        f"{shortest} for one frame: leave this row out or join it with its neighbour"
+        f"{shortest} for one frame: leave this row out or join it with its neighbor"
     )

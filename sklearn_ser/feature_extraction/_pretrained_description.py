@@ -25,7 +25,7 @@ WAVEFORM_MODELS = (
     "wavlm",
 )
 #: Of these, utterances can be padded to a common length without touching each other's frames, if
-#: there is no normalisation over time. (The position layers of data2vec spread what is padded.)
+#: there is no normalization over time. (The position layers of data2vec spread what is padded.)
 _PADDABLE = ("hubert", "unispeech", "unispeech-sat", "wav2vec2", "wavlm")
 _talking = threading.Lock()
 
@@ -91,7 +91,7 @@ class Description:
     def n_frames(self, n_samples):
         """Frames that see samples of the utterance only.
 
-        Whisper's are centred on one sample in 320 (and always see further): those whose centre is
+        Whisper's are centerd on one sample in 320 (and always see further): those whose center is
         in the utterance.
         """
         if self.is_whisper:
@@ -141,7 +141,7 @@ def _describe(source, stamps):
     if not any((folder / name).is_file() for name in PREPARATION):
         raise PretrainedModelError(
             f"the model {source.name!r} has no {PREPARATION[0]}, which says how its audio is to be "
-            f"prepared (sampling rate, normalisation): copy it from where the model came from"
+            f"prepared (sampling rate, normalization): copy it from where the model came from"
         )
     transformers = import_transformers()
     prepares = transformers.Wav2Vec2FeatureExtractor

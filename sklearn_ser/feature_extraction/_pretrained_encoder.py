@@ -133,7 +133,7 @@ class SpeechEncoder:
             As the network takes them.
         layers : sequence of int
             Which states, in rising order: i is what goes into layer i, and the number of layers
-            stands for the network's output (with its last normalisation, where it has one).
+            stands for the network's output (with its last normalization, where it has one).
         mask : torch.Tensor of shape (n_signals, n_samples) or None
             1 for samples that count.
 

@@ -31,7 +31,7 @@ class Prosody(AudioExtractor):
     """Pitch, voicing and energy of each frame.
 
     The fundamental frequency (F0) comes from SwiftF0, a small convolutional network that ships
-    with the package ``swift-f0`` (MIT licence): ``pip install 'sklearn-ser[prosody]'``. It gives a
+    with the package ``swift-f0`` (MIT license): ``pip install 'sklearn-ser[prosody]'``. It gives a
     frequency and its confidence every 16 ms; here both are interpolated to every `hop_length`
     seconds, so that with equal `hop_length` the frames are those of :class:`LogMelSpectrogram`.
 

@@ -84,7 +84,7 @@ class SpeakerEmbedding(AudioExtractor):
     Notes
     -----
     The weights are those of Resemblyzer 0.1.4 (Copyright 2019 Resemble.AI, Apache License 2.0;
-    licence and attribution stand beside them in the package). The numbers agree with that
+    license and attribution stand beside them in the package). The numbers agree with that
     package's own mel front end (librosa 0.11) and network within 1e-5. Its preprocessing differs:
     it only ever raises the level, and cuts silences out. On a signal that went through that
     preprocessing, ``SpeakerEmbedding("partials", target_dbfs=None)`` gives the numbers of its

@@ -27,7 +27,7 @@ BLOCK_FRAMES = 1024
 #: Blocks are padded to a multiple of this: of each new shape oneDNN keeps a plan, which takes time
 #: (12 % the first time) and memory (100 MB after 600 lengths, half of that so).
 FRAMES_STEP = 16
-#: Frames on either side of a frame's centre that its window reaches into.
+#: Frames on either side of a frame's center that its window reaches into.
 MARGIN = -(-(WINDOW_SAMPLES // 2) // HOP_SAMPLES)
 #: Partial windows as resemblyzer 0.1.4 cuts them by default: 1.6 s, 1.3 a second, and the last
 #: one is kept if the utterance fills three quarters of it.
@@ -76,7 +76,7 @@ def mel_frames(signal):
     blocks = []
     for start in range(0, n_frames, BLOCK_FRAMES):
         stop = min(start + BLOCK_FRAMES, n_frames)
-        # With its neighbours' samples, so that only the signal's own ends are padded with zeros.
+        # With its neighbors' samples, so that only the signal's own ends are padded with zeros.
         first = max(0, start - MARGIN)
         mels = mel_power_spectrogram(
             signal[first * HOP_SAMPLES : (stop + MARGIN) * HOP_SAMPLES],
@@ -90,7 +90,7 @@ def mel_frames(signal):
 
 
 def read_in_lanes(lstm, sequences, pools):
-    """Read every sequence with the LSTM, `LANES` at a time; neighbours best have like lengths.
+    """Read every sequence with the LSTM, `LANES` at a time; neighbors best have like lengths.
 
     Parameters
     ----------

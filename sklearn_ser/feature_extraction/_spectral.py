@@ -11,7 +11,7 @@ from sklearn_ser.feature_extraction._spectral_frames import (
     cepstrum,
     mel_decibels,
     sparse_filters,
-    standardised,
+    standardized,
     with_deltas,
 )
 from sklearn_ser.utils._frames import HOP_ATTR
@@ -108,7 +108,7 @@ class _SpectralExtractor(AudioExtractor):
 
     def _completed(self, frames):
         frames = with_deltas(frames, self.deltas)
-        return standardised(frames) if self.normalize == "utterance" else frames
+        return standardized(frames) if self.normalize == "utterance" else frames
 
     def _with_delta_names(self, names):
         return [name + suffix for suffix in DELTAS[: 1 + self.deltas] for name in names]
@@ -122,7 +122,7 @@ class LogMelSpectrogram(_SpectralExtractor):
 
     Each utterance, as mono audio at 16 kHz, gives a sequence of frames: the power in mel bands
     (Slaney's scale, filters of equal area) of a Hann window around every `hop_length` seconds, as
-    10 log10, where 0 dB is a power of 1. The first window is centred on the first sample; beyond
+    10 log10, where 0 dB is a power of 1. The first window is centerd on the first sample; beyond
     the ends of the utterance there are zeros. The numbers are those of
     ``librosa.power_to_db(librosa.feature.melspectrogram(...), ref=1.0)``.
 
@@ -149,7 +149,7 @@ class LogMelSpectrogram(_SpectralExtractor):
         frame), 2 also the slope of the slope.
     normalize : {"utterance"} or None, default=None
         "utterance" gives every column mean 0 and standard deviation 1 within the utterance (0
-        where it is constant): this removes the level and the colour of microphone and room, and
+        where it is constant): this removes the level and the color of microphone and room, and
         much of the speaker. To scale by the training set use :class:`FrameScaler`.
     audio : str, default="file"
         Column of X that holds the audio. `start` and `end` (seconds) are read where present, id
@@ -273,7 +273,7 @@ class MFCC(_SpectralExtractor):
         frames, per frame), 2 also the slope of the slope.
     normalize : {"utterance"} or None, default=None
         "utterance" gives every column mean 0 and standard deviation 1 within the utterance (0
-        where it is constant), known as cepstral mean and variance normalisation.
+        where it is constant), known as cepstral mean and variance normalization.
     audio : str, default="file"
         Column of X that holds the audio. `start` and `end` (seconds) are read where present, id
         columns become index levels, every other column is ignored.

@@ -19,7 +19,7 @@ DELTA_REACH = 2
 
 
 def padded_frames(signal, frame_samples, hop_samples):
-    """Overlapping frames centred on every `hop_samples`-th sample, zeros beyond the ends.
+    """Overlapping frames centerd on every `hop_samples`-th sample, zeros beyond the ends.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def cepstrum(decibels, n_mfcc):
 def with_deltas(frames, n_deltas):
     """Append the slopes over time of all columns, and the slopes of these, ...
 
-    A slope is that of the regression line through a frame and its two neighbours on each side
+    A slope is that of the regression line through a frame and its two neighbors on each side
     (the first and last frame repeated beyond the ends), per frame.
 
     Parameters
@@ -103,14 +103,14 @@ def with_deltas(frames, n_deltas):
     return np.concatenate(orders, axis=1)
 
 
-def standardised(frames):
+def standardized(frames):
     """Each column with mean 0 and standard deviation 1; zeros where it is constant."""
-    centred = frames - frames.mean(axis=0, dtype=np.float64)
-    spread = np.sqrt(np.mean(centred**2, axis=0))
+    centerd = frames - frames.mean(axis=0, dtype=np.float64)
+    spread = np.sqrt(np.mean(centerd**2, axis=0))
     # What rounding leaves of a constant column is no spread.
     constant = spread <= 1e-6 * np.abs(frames).max(axis=0)
-    centred[:, constant] = 0.0
-    return centred / np.where(constant, 1.0, spread)
+    centerd[:, constant] = 0.0
+    return centerd / np.where(constant, 1.0, spread)
 
 
 def _slopes(frames):

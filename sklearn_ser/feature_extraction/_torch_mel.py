@@ -49,7 +49,7 @@ class TorchLogMel:
         for _ in range(self.step.deltas):
             orders.append(_slopes(orders[-1]))
         decibels = torch.cat(orders, dim=1)
-        return _standardised(decibels) if self.step.normalize == "utterance" else decibels
+        return _standardized(decibels) if self.step.normalize == "utterance" else decibels
 
 
 class TorchFrameScaler:
@@ -95,9 +95,9 @@ def _slopes(frames):
     return total / (2 * sum(step**2 for step in range(1, DELTA_REACH + 1)))
 
 
-def _standardised(frames):
-    centred = frames - frames.mean(dim=0)
-    variance = centred.square().mean(dim=0)
+def _standardized(frames):
+    centerd = frames - frames.mean(dim=0)
+    variance = centerd.square().mean(dim=0)
     constant = variance.detach().sqrt() <= 1e-6 * frames.abs().amax(dim=0)
     # Constant ones are 0, and divided by 1: the root of 0 has no gradient.
-    return centred * ~constant / torch.where(constant, 1.0, variance).sqrt()
+    return centerd * ~constant / torch.where(constant, 1.0, variance).sqrt()

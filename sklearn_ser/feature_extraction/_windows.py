@@ -80,7 +80,7 @@ class SlidingWindows(AudioExtractor):
     n_jobs : int, default=None
         Utterances at a time; threads, unless `joblib.parallel_config` names another backend. The
         windows of one utterance are worked on by one job: cut few long recordings with
-        :func:`sliding_windows` instead.
+        :func:`window_table` instead.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -91,7 +91,7 @@ class SlidingWindows(AudioExtractor):
 
     See Also
     --------
-    sklearn_ser.preprocessing.sliding_windows : A table with one row a window.
+    sklearn_ser.preprocessing.window_table : A table with one row a window.
     sklearn_ser.evaluation.predict_timeline : What a model says of each window of a recording.
 
     Examples

@@ -49,9 +49,9 @@ def confident_errors(result, estimator, frame=None, n=5, *, setting=None):
     --------
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn_ser import GroupScaler, cross_corpus_validate, load_functionals
+    >>> from sklearn_ser import GroupScaler, cross_corpus_validate, load_features
     >>> from sklearn_ser.inspection import confident_errors
-    >>> data = load_functionals("egemaps")
+    >>> data = load_features("egemaps")
     >>> few = data.frame.groupby(["speaker", "emotion"]).head(1)
     >>> model = make_pipeline(GroupScaler(by="corpus"), LogisticRegression(C=0.01))
     >>> result = cross_corpus_validate({"lr": model}, few, X=data.X.iloc[few.index], aux=())

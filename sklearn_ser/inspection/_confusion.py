@@ -59,7 +59,7 @@ class ConfusionDisplay:
 
     @classmethod
     def from_result(
-        cls, result, estimator, *, setting=None, by_corpus=False, normalise=True, ax=None
+        cls, result, estimator, *, setting=None, by_corpus=False, normalize=True, ax=None
     ):
         """Draw the confusions of one estimator of an evaluation.
 
@@ -71,7 +71,7 @@ class ConfusionDisplay:
             By default "transductive" where there is one.
         by_corpus : bool, default=False
             A panel for each test corpus as well.
-        normalise, ax
+        normalize, ax
             As in :meth:`plot`.
 
         Returns
@@ -90,9 +90,9 @@ class ConfusionDisplay:
         counts, n_utterances = {}, {}
         for name, rows in panels.items():
             alone = EvaluationResult(rows, labels=result.labels, protocol=result.protocol)
-            counts[name] = alone.confusion(estimator, normalise=False)
+            counts[name] = alone.confusion(estimator, normalize=False)
             n_utterances[name] = rows["row"].nunique()
-        return cls(counts, estimator, n_utterances=n_utterances).plot(normalise=normalise, ax=ax)
+        return cls(counts, estimator, n_utterances=n_utterances).plot(normalize=normalize, ax=ax)
 
     @classmethod
     def from_predictions(
@@ -103,7 +103,7 @@ class ConfusionDisplay:
         labels=None,
         corpus=None,
         name="estimator",
-        normalise=True,
+        normalize=True,
         ax=None,
     ):
         """Draw the confusions of predictions.
@@ -118,7 +118,7 @@ class ConfusionDisplay:
         corpus : array-like of shape (n_rows,), default=None
             Gives a panel for each corpus as well.
         name : str, default="estimator"
-        normalise, ax
+        normalize, ax
             As in :meth:`plot`.
 
         Returns
@@ -127,15 +127,15 @@ class ConfusionDisplay:
         """
         result = result_of_predictions(y_true, y_pred, labels=labels, corpus=corpus, name=name)
         return cls.from_result(
-            result, name, by_corpus=corpus is not None, normalise=normalise, ax=ax
+            result, name, by_corpus=corpus is not None, normalize=normalize, ax=ax
         )
 
-    def plot(self, *, normalise=True, ax=None):
+    def plot(self, *, normalize=True, ax=None):
         """Draw onto `ax`, or onto a new figure.
 
         Parameters
         ----------
-        normalise : bool, default=True
+        normalize : bool, default=True
             Shares of each true class instead of counts.
         ax : matplotlib Axes, array of Axes or Figure, default=None
             One Axes for each panel, or a figure for all of them.
@@ -155,14 +155,14 @@ class ConfusionDisplay:
         self.tables_, self.images_, self.texts_ = {}, {}, {}
         for panel_ax, (name, counts) in zip(self.axes_, self.counts.items(), strict=True):
             sums = counts.sum(axis=1)
-            table = counts.div(sums.where(sums > 0), axis=0) if normalise else counts
+            table = counts.div(sums.where(sums > 0), axis=0) if normalize else counts
             self.tables_[name] = table
             self.images_[name], self.texts_[name] = draw_heatmap(
                 panel_ax,
                 table,
-                form=".2f" if normalise else ".0f",
+                form=".2f" if normalize else ".0f",
                 low=0,
-                high=1 if normalise else max(1, table.to_numpy().max()),
+                high=1 if normalize else max(1, table.to_numpy().max()),
             )
             panel_ax.set_title(self._title(name), fontsize="medium")
             panel_ax.set_xlabel("prediction")

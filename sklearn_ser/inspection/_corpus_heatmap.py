@@ -13,7 +13,7 @@ _PANELS_A_ROW = 3
 class CorpusHeatmapDisplay:
     """Unweighted average recall by training corpus (rows) and test corpus (columns).
 
-    Use :meth:`from_result`, with a result of the protocol "pairwise". Colours go from chance to 1;
+    Use :meth:`from_result`, with a result of the protocol "pairwise". Colors go from chance to 1;
     what is below chance has the lightest. The diagonal is hatched, or holds the recall within
     each corpus (speakers disjoint), framed, where such a result is given too.
 

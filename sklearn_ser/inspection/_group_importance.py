@@ -55,7 +55,7 @@ def grouped_permutation_importance(
     y : array-like of shape (n_rows,)
         Emotions.
     groups_of_features : {"groups", "details"} or dict, default="groups"
-        "groups" and "details" recognise columns by their names, see :func:`feature_groups`; or
+        "groups" and "details" recognize columns by their names, see :func:`feature_groups`; or
         name of a group -> names of its columns, or their positions (required of an array).
     speaker : array-like of shape (n_rows,), default=None
         The speaker of each row; by default the column or index level "speaker" of X.
@@ -104,9 +104,9 @@ def grouped_permutation_importance(
     --------
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.svm import LinearSVC
-    >>> from sklearn_ser import GroupScaler, load_functionals
+    >>> from sklearn_ser import GroupScaler, load_features
     >>> from sklearn_ser.inspection import grouped_permutation_importance
-    >>> data = load_functionals("egemaps")
+    >>> data = load_features("egemaps")
     >>> test = (data.frame["corpus"] == "emodb").to_numpy()
     >>> train = (data.frame["corpus"] == "ravdess").to_numpy()
     >>> keep = data.frame["emotion"].isin(["anger", "sadness"]).to_numpy()

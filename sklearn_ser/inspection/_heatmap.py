@@ -1,11 +1,11 @@
-"""A table of numbers as coloured cells, with the numbers in them where they fit."""
+"""A table of numbers as colored cells, with the numbers in them where they fit."""
 
 import numpy as np
 
 from sklearn_ser.inspection._panels import settle, size_of
 
-#: Sequential: darker is more, in colour and in grey.
-COLOUR_MAP = "Blues"
+#: Sequential: darker is more, in color and in gray.
+COLOR_MAP = "Blues"
 _LARGEST, _SMALLEST = 10.0, 4.5  # font sizes in points
 _WIDTH_OF_A_LETTER = 0.62  # in font sizes
 
@@ -21,7 +21,7 @@ def draw_heatmap(ax, table, *, form, low, high, missing=""):
     form : str
         Of the numbers, such as ``".2f"``.
     low, high : float
-        Values of the lightest and the darkest colour.
+        Values of the lightest and the darkest color.
     missing : str, default=""
         What stands in an empty cell.
 
@@ -35,8 +35,8 @@ def draw_heatmap(ax, table, *, form, low, high, missing=""):
     from matplotlib.patches import Rectangle
 
     values = table.to_numpy(dtype=float)
-    colours = mpl.colormaps[COLOUR_MAP]
-    image = ax.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto")
+    colors = mpl.colormaps[COLOR_MAP]
+    image = ax.imshow(values, cmap=colors, vmin=low, vmax=high, aspect="auto")
     texts = np.empty(values.shape, dtype=object)
     for (row, column), value in np.ndenumerate(values):
         known = np.isfinite(value)

@@ -14,7 +14,7 @@ from sklearn_ser.inspection._panels import make_panels, tidy_axes
 _DASHED = (0, (3, 1.5))
 
 
-class LearningCurve:
+class TrainingHistoryDisplay:
     """Losses and held-out scores of every task over the epochs; a panel a task.
 
     Use :meth:`from_estimators`. Dashed lines are the loss on training rows (as training saw them:
@@ -49,11 +49,11 @@ class LearningCurve:
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_ser.inspection import LearningCurve
+    >>> from sklearn_ser.inspection import TrainingHistoryDisplay
     >>> from sklearn_ser.neural_network import MTLNeuralClassifier
     >>> X, y = np.eye(60), ["anger", "sadness"] * 30
     >>> net = MTLNeuralClassifier(max_epochs=3, random_state=0).fit(X, y)
-    >>> display = LearningCurve.from_estimators(net)
+    >>> display = TrainingHistoryDisplay.from_estimators(net)
     >>> [(ax.get_ylabel(), ax.get_title()) for ax in display.axes_]
     [('loss', 'y'), ('held-out score', 'y')]
     """
@@ -76,7 +76,7 @@ class LearningCurve:
 
         Returns
         -------
-        LearningCurve
+        TrainingHistoryDisplay
 
         Raises
         ------
@@ -100,7 +100,7 @@ class LearningCurve:
 
         Returns
         -------
-        LearningCurve
+        TrainingHistoryDisplay
 
         Raises
         ------
@@ -201,12 +201,12 @@ class LearningCurve:
             for place, name in enumerate(self.histories)
             if several
         ]
-        grey = "dimgrey" if several else "C0"
+        gray = "dimgray" if several else "C0"
         if any(column.startswith("train_") for _, column in self.lines_):
-            handles.append(Line2D([], [], color=grey, linestyle=_DASHED, label="training rows"))
+            handles.append(Line2D([], [], color=gray, linestyle=_DASHED, label="training rows"))
         if any(column.startswith("valid_") for _, column in self.lines_):
-            handles.append(Line2D([], [], color=grey, label="held-out rows"))
+            handles.append(Line2D([], [], color=gray, label="held-out rows"))
         handles.append(
-            Line2D([], [], color=grey, marker="o", linestyle="", label="weights kept", mec="white")
+            Line2D([], [], color=gray, marker="o", linestyle="", label="weights kept", mec="white")
         )
         return handles

@@ -6,7 +6,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.inspection._embedding import METHODS, embed
-from sklearn_ser.inspection._palette import MARKERS, colours_of
+from sklearn_ser.inspection._palette import MARKERS, colors_of
 from sklearn_ser.inspection._panels import make_panels
 from sklearn_ser.inspection._silhouette import (
     check_metric,
@@ -16,7 +16,7 @@ from sklearn_ser.inspection._silhouette import (
 )
 from sklearn_ser.utils._alignment import refuse_other_order
 from sklearn_ser.utils._named import named_estimators
-from sklearn_ser.utils._unlabelled import without_marks
+from sklearn_ser.utils._unlabeled import without_marks
 
 _AXIS_NAMES = {"tsne": "t-SNE {}", "umap": "UMAP {}", "pca": "principal component {}"}
 _FEWEST_ROWS = 5
@@ -24,7 +24,7 @@ _PANELS_A_ROW = 3
 
 
 class RepresentationDisplay:
-    """Representations of the same rows by several estimators, coloured by emotion; a panel each.
+    """Representations of the same rows by several estimators, colored by emotion; a panel each.
 
     Use :meth:`from_estimators`, with rows of speakers that the estimators were not trained on.
 
@@ -104,7 +104,7 @@ class RepresentationDisplay:
             Rows of speakers whom no estimator was trained on.
         y : array-like of shape (n_samples,)
             Emotions. Rows without one (None, NaN, and -1 where an estimator has
-            ``unlabelled=-1``), and rows of failed audio, are left out.
+            ``unlabeled=-1``), and rows of failed audio, are left out.
         groups : array-like of shape (n_samples,), default=None
             The speaker of each row; the titles then give the silhouette of the speakers too.
         style : array-like of shape (n_samples,), default=None
@@ -201,7 +201,7 @@ class RepresentationDisplay:
             If `style` has too many values, `fold_silhouettes` lacks an estimator, or there is
             another number of Axes.
         """
-        colours = colours_of(sorted(set(self.labels), key=str))
+        colors = colors_of(sorted(set(self.labels), key=str))
         markers = self._markers()
         titles = {name: self._title(name) for name in self.embeddings}
         self.axes_ = make_panels(
@@ -214,7 +214,7 @@ class RepresentationDisplay:
         self.dots_ = {}
         # In a mixed order, so that no emotion covers the others.
         order = np.random.default_rng(0).permutation(len(self.labels))
-        colour = np.array([colours[label] for label in self.labels], dtype=object)
+        color = np.array([colors[label] for label in self.labels], dtype=object)
         shape = np.full(len(order), "") if self.style is None else self.style
         for panel_ax, (name, places) in zip(self.axes_, self.embeddings.items(), strict=True):
             self.dots_[name] = []
@@ -224,7 +224,7 @@ class RepresentationDisplay:
                     panel_ax.scatter(
                         places[rows, 0],
                         places[rows, 1],
-                        c=list(colour[rows]),
+                        c=list(color[rows]),
                         s=float(np.clip(9000 / len(order), 10, 40)),
                         marker=marker,
                         linewidths=0.3,
@@ -242,7 +242,7 @@ class RepresentationDisplay:
                 "\n".join(below),
                 transform=panel_ax.transAxes,
                 fontsize="small",
-                color="dimgrey",
+                color="dimgray",
                 verticalalignment="bottom",
             )
             axis_name = _AXIS_NAMES[self.method]
@@ -254,7 +254,7 @@ class RepresentationDisplay:
                 box_aspect=1,
             )
         self.axes_[-1].legend(
-            handles=self._legend(colours, markers),
+            handles=self._legend(colors, markers),
             loc="center left",
             bbox_to_anchor=(1.02, 0.5),
             frameon=False,
@@ -289,17 +289,17 @@ class RepresentationDisplay:
             lines.append(f"held out in {scores.count()} folds: emotion {scores.mean():.2f}{spread}")
         return lines
 
-    def _legend(self, colours, markers):
+    def _legend(self, colors, markers):
         from matplotlib.lines import Line2D
 
         handles = [
-            Line2D([], [], color=colour, marker="o", linestyle="", label=label)
-            for label, colour in colours.items()
+            Line2D([], [], color=color, marker="o", linestyle="", label=label)
+            for label, color in colors.items()
         ]
         if self.style is not None:
             handles.append(Line2D([], [], linestyle="", label=" "))  # a gap
             handles += [
-                Line2D([], [], color="dimgrey", marker=marker, linestyle="", label=value)
+                Line2D([], [], color="dimgray", marker=marker, linestyle="", label=value)
                 for value, marker in markers.items()
             ]
         return handles

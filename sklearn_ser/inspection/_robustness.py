@@ -115,7 +115,7 @@ class RobustnessDisplay:
                 self._draw(panel_ax, title, panel, value, name, place, len(names))
             if value == "uar":
                 chance = 1.0 / self.table["n_classes"].iloc[0]
-                panel_ax.axhline(chance, color="grey", linestyle=":", label="chance")
+                panel_ax.axhline(chance, color="gray", linestyle=":", label="chance")
             panel_ax.set_xticks(range(len(panel.ticks)), panel.ticks, rotation=panel.rotation)
             panel_ax.set_xlim(-0.4, len(panel.ticks) - 0.6)
             panel_ax.set(title=title, xlabel=panel.xlabel)

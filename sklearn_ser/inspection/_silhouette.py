@@ -14,7 +14,7 @@ from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.utils._alignment import refuse_other_order
 from sklearn_ser.utils._named import named_estimators
 from sklearn_ser.utils._routing import arguments_for, fit_routed
-from sklearn_ser.utils._unlabelled import without_marks
+from sklearn_ser.utils._unlabeled import without_marks
 
 METRICS = ("euclidean", "cosine")
 
@@ -49,7 +49,7 @@ def representation_silhouette(
         What the estimators take.
     y : array-like of shape (n_samples,)
         Emotions. Held-out rows without one (None, NaN, and -1 where the estimator has
-        ``unlabelled=-1``) are left out.
+        ``unlabeled=-1``) are left out.
     aux : DataFrame of shape (n_samples, n_aux), default=None
         Auxiliary targets, for estimators that ask for them; they see those of training rows.
     speaker, corpus : array-like of shape (n_samples,), default=None

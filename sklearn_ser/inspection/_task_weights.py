@@ -4,11 +4,11 @@ from sklearn_ser.inspection._histories import draw_curve, find_histories, named_
 from sklearn_ser.inspection._panels import make_panels, tidy_axes
 
 
-class TaskWeights:
+class TaskWeightsDisplay:
     """The weight that each task's loss had, over the epochs; a panel a network.
 
     Use :meth:`from_estimators`. With ``loss_weighting="fixed"`` the lines are level; learned
-    weights move. A task keeps its colour from panel to panel. A network of several members has a
+    weights move. A task keeps its color from panel to panel. A network of several members has a
     faint line for each and a strong one for their mean, which ends where the first of them does.
 
     Parameters
@@ -28,12 +28,12 @@ class TaskWeights:
     --------
     >>> import numpy as np
     >>> import pandas as pd
-    >>> from sklearn_ser.inspection import TaskWeights
+    >>> from sklearn_ser.inspection import TaskWeightsDisplay
     >>> from sklearn_ser.neural_network import MTLNeuralClassifier
     >>> X, y = np.eye(40), ["anger", "sadness"] * 20
     >>> aux = pd.DataFrame({"gender": ["female", "female", "male", "male"] * 10})
     >>> net = MTLNeuralClassifier(loss_weighting="uncertainty", max_epochs=3, random_state=0)
-    >>> display = TaskWeights.from_estimators(net.fit(X, y, aux=aux))
+    >>> display = TaskWeightsDisplay.from_estimators(net.fit(X, y, aux=aux))
     >>> list(display.lines_)
     [('MTLNeuralClassifier', 'y'), ('MTLNeuralClassifier', 'gender')]
     """
@@ -55,7 +55,7 @@ class TaskWeights:
 
         Returns
         -------
-        TaskWeights
+        TaskWeightsDisplay
 
         Raises
         ------
@@ -75,7 +75,7 @@ class TaskWeights:
 
         Returns
         -------
-        TaskWeights
+        TaskWeightsDisplay
 
         Raises
         ------

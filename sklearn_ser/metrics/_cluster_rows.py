@@ -7,13 +7,13 @@ import pandas as pd
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.metrics._groups import score_seeds, sorted_labels
-from sklearn_ser.metrics._labels import as_labels, labelled_rows, listed, without_na
+from sklearn_ser.metrics._labels import as_labels, labeled_rows, listed, without_na
 from sklearn_ser.metrics._metric_table import Metric, find_metric
 
 
 @dataclass(frozen=True)
 class ClusterRows:
-    """Labelled rows, the cluster and the stratum of each."""
+    """Labeled rows, the cluster and the stratum of each."""
 
     truth: np.ndarray
     predictions: list  #: one array per estimator, a row each, several columns being seeds
@@ -57,17 +57,17 @@ def cluster_rows(truth, predictions, clusters, strata, metric, labels):
                 f"{name} has {len(values)} rows and truth {len(truth)}: give one of each per "
                 f"utterance, in the same order."
             )
-    truth, *parts = labelled_rows(truth, *given.values())
+    truth, *parts = labeled_rows(truth, *given.values())
     if not len(truth):
         raise MetadataError(
-            "no row has a truth: intervals and tests need labelled rows, in whatever was selected."
+            "no row has a truth: intervals and tests need labeled rows, in whatever was selected."
         )
     *predictions, cluster, stratum = parts
     for name, values in {"clusters": cluster, "strata": stratum}.items():
         missing = [] if values is None else np.flatnonzero(pd.isna(values))
         if len(missing):
             raise MetadataError(
-                f"{name} is missing in {listed(missing, 'row')} of the labelled rows: name it, or "
+                f"{name} is missing in {listed(missing, 'row')} of the labeled rows: name it, or "
                 f"drop these rows first."
             )
     codes, names = pd.factorize(cluster, sort=_sortable(cluster))

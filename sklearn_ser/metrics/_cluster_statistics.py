@@ -7,7 +7,7 @@ are means of ratios of sums over clusters,
 .. math:: \theta = \sum_j w_j \frac{\sum_s A_{sj}}{\sum_s B_{sj}},
 
 j being the classes (of each stratum), so that this takes one step instead of a loop. Their
-linearisation, :math:`u_s = \sum_j w_j (A_{sj} - R_j B_{sj}) / B_j` with the ratios :math:`R_j`, is
+linearization, :math:`u_s = \sum_j w_j (A_{sj} - R_j B_{sj}) / B_j` with the ratios :math:`R_j`, is
 what thousands of resamples are scaled by.
 """
 
@@ -36,14 +36,14 @@ class RatioStatistic:
         self.A, self.B, self.weights, self.group = A, B, weights, group
         total = B.sum(axis=0)
         self.estimate = float(weights @ (A.sum(axis=0) / total)) if total.all() else np.nan
-        self.linear_influence = self._linearised(np.ones((1, len(A))))[1][0]
+        self.linear_influence = self._linearized(np.ones((1, len(A))))[1][0]
         left = total - B
         left[left < 1e-9] = 0  # shares of seeds, subtracted
         with np.errstate(divide="ignore", invalid="ignore"):
             without = ((A.sum(axis=0) - A) / left) @ weights
         self.influence = _jackknife(without, group)
 
-    def _linearised(self, counts):
+    def _linearized(self, counts):
         """The statistic and every cluster's linear influence, clusters counting `counts` times."""
         with np.errstate(divide="ignore", invalid="ignore"):
             total = counts @ self.B
@@ -57,9 +57,9 @@ class RatioStatistic:
         with np.errstate(divide="ignore", invalid="ignore"):
             return ((counts @ self.A) / (counts @ self.B)) @ self.weights
 
-    def studentised(self, counts):
+    def studentized(self, counts):
         """(statistic - estimate) / its standard error in each resample."""
-        values, influence = self._linearised(counts)
+        values, influence = self._linearized(counts)
         with np.errstate(divide="ignore", invalid="ignore"):
             variance = sum(variance_parts(influence, self.group, counts).values())
             return (values - self.estimate) / np.sqrt(variance)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.metrics._labels import as_labels, labelled_rows, without_na
+from sklearn_ser.metrics._labels import as_labels, labeled_rows, without_na
 from sklearn_ser.metrics._metric_table import find_metric
 
 
@@ -59,7 +59,7 @@ def group_scores(truth, prediction, group, *, metric="uar", labels=None, groups=
     Returns
     -------
     pandas.DataFrame
-        By group: ``score`` and ``n``, the labelled rows. A group of `groups` without rows has NaN
+        By group: ``score`` and ``n``, the labeled rows. A group of `groups` without rows has NaN
         and 0.
 
     Raises
@@ -85,7 +85,7 @@ def group_scores(truth, prediction, group, *, metric="uar", labels=None, groups=
     """
     metric = find_metric(metric)
     truth, prediction, group = _aligned(truth, prediction, group)
-    truth, prediction, group = labelled_rows(truth, prediction, group)
+    truth, prediction, group = labeled_rows(truth, prediction, group)
     if metric.takes_labels and labels is None:
         labels = sorted_labels(truth)
     known = ~pd.isna(group)

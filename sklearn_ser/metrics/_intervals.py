@@ -109,7 +109,7 @@ def cluster_interval(
           distribution with G - 1 degrees of freedom for G clusters (Satterthwaite's with
           `strata`).
         - "bootstrap-t": clusters are drawn with replacement, and the score less the estimate, in
-          units of each draw's own standard error (by linearisation), takes the place of the t
+          units of each draw's own standard error (by linearization), takes the place of the t
           distribution [2]_. For
           "uar", "war", "macro_f1", "mae", "brier", or any metric with ``average="clusters"``.
         - "percentile": quantiles of the scores of such draws. It covers too little with few
@@ -237,7 +237,7 @@ def _bootstrap_t(found, confidence, n_draws, random_state):
             "'uar', 'war', 'macro_f1', 'mae' and 'brier', or with average='clusters': take "
             "method='t'."
         )
-    values = found.studentised(_draws(found.group, n_draws, random_state))
+    values = found.studentized(_draws(found.group, n_draws, random_state))
     edges = _quantiles(values, confidence)
     error, _ = standard_error(found.linear_influence, found.group)
     if error < 1e-12:  # every cluster has the same scores

@@ -33,15 +33,15 @@ def without_na(values):
     return values
 
 
-def labelled_rows(truth, *others):
+def labeled_rows(truth, *others):
     """The rows that have a truth: of `truth` and of each of `others`, None staying None.
 
     What every scorer, group figure, interval and test does first: a row without a label (None,
     NaN) is nobody's mistake.
     """
     values = truth if isinstance(truth, np.ndarray) else as_labels(truth, "y_true")
-    labelled = ~np.asarray(pd.isna(values))
-    return [_take(part, labelled) for part in (values, *others)]
+    labeled = ~np.asarray(pd.isna(values))
+    return [_take(part, labeled) for part in (values, *others)]
 
 
 def _take(part, rows):
@@ -62,10 +62,10 @@ def label_set(labels):
 
 def refuse_missing(truth, remedy, name="y_true"):
     """Raise where a true label is missing, saying in which rows and what to do."""
-    unlabelled = np.flatnonzero(pd.isna(truth))
-    if len(unlabelled):
+    unlabeled = np.flatnonzero(pd.isna(truth))
+    if len(unlabeled):
         raise MetadataError(
-            f"{name} has no label (None or NaN) in {listed(unlabelled, 'row')}: {remedy}"
+            f"{name} has no label (None or NaN) in {listed(unlabeled, 'row')}: {remedy}"
         )
 
 

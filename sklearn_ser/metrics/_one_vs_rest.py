@@ -77,7 +77,7 @@ def equal_error_rate(y_true, y_score, *, labels=None, pos_label=None, sample_wei
 
     Of one class against all others: as the threshold on its score goes down, the share of the
     class that is missed falls and the share of the others that is accepted rises; this is where
-    the two are equal, on the line between neighbouring thresholds if need be. The mean over
+    the two are equal, on the line between neighboring thresholds if need be. The mean over
     classes is given. 0.5 is guessing, lower is better.
 
     Parameters

@@ -27,7 +27,7 @@ class CriticalDifference:
     p_values : DataFrame
         Of each pair, corrected for their number.
     cliques : list of tuple
-        Largest groups of neighbours in rank that are not told apart (two or more members).
+        Largest groups of neighbors in rank that are not told apart (two or more members).
     critical_difference : float
         How far ranks must lie apart (Nemenyi); NaN for "wilcoxon-holm".
     n_blocks : int
@@ -157,11 +157,11 @@ def _checked_scores(scores):
 def _friedman(ranks):
     """p of Friedman's chi-squared, corrected for ties; 1 where all are tied."""
     n, k = ranks.shape
-    centred = ranks - (k + 1) / 2
-    spread = np.square(centred).sum() / (n * (k - 1))
+    centerd = ranks - (k + 1) / 2
+    spread = np.square(centerd).sum() / (n * (k - 1))
     if spread == 0:
         return 1.0
-    return float(stats.chi2.sf(n * np.square(centred.mean(axis=0)).sum() / spread, k - 1))
+    return float(stats.chi2.sf(n * np.square(centerd.mean(axis=0)).sum() / spread, k - 1))
 
 
 def _wilcoxon_holm(values, generator):

@@ -8,10 +8,10 @@ from sklearn.metrics._scorer import _Scorer
 
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.metrics._groups import group_gap
-from sklearn_ser.metrics._labels import as_labels, label_set, labelled_rows, listed
+from sklearn_ser.metrics._labels import as_labels, label_set, labeled_rows, listed
 from sklearn_ser.metrics._metric_table import METRICS, find_metric
 from sklearn_ser.utils._ids import require_id
-from sklearn_ser.utils._unlabelled import without_marks
+from sklearn_ser.utils._unlabeled import without_marks
 
 #: What an estimator is asked for, by what a metric needs.
 _METHODS = {
@@ -32,7 +32,7 @@ _ABSENT = {
 }
 
 
-def score_labelled_rows(
+def score_labeled_rows(
     y_true,
     y_pred,
     *,
@@ -51,7 +51,7 @@ def score_labelled_rows(
     the groups whose scores are wanted, and what of them.
     """
     metric = find_metric(metric)
-    truth, predicted, group, weight = labelled_rows(
+    truth, predicted, group, weight = labeled_rows(
         as_labels(y_true, "y_true"), y_pred, group, sample_weight
     )
     if labels is not None and metric.takes_labels:
@@ -120,7 +120,7 @@ def _columns(truth, scores, labels, classes):
 
 
 class _SerScorer(_Scorer):
-    """scikit-learn's scorer, which knows of rows that the estimator itself marks as unlabelled.
+    """scikit-learn's scorer, which knows of rows that the estimator itself marks as unlabeled.
 
     (`make_scorer` makes a `_Scorer`, whose `_score` alone sees the estimator, X and the truth.)
     """
@@ -251,7 +251,7 @@ def _scorer(metric, sign, labels, **options):
     known = {} if labels is None else {"labels": label_set(labels).tolist()}
     named = metric.name if METRICS.get(metric.name) is metric else metric.function
     return _SerScorer(
-        score_labelled_rows, sign, {"metric": named, **known, **options}, _METHODS[metric.needs]
+        score_labeled_rows, sign, {"metric": named, **known, **options}, _METHODS[metric.needs]
     )
 
 
@@ -285,7 +285,7 @@ def make_uar_scorer(labels):
 
 
 #: ``scoring=uar_scorer``: UAR of a fold over the classes present in its truth. Rows without a
-#: label (None, NaN, and -1 where the estimator has ``unlabelled=-1``) are left out; a missing
+#: label (None, NaN, and -1 where the estimator has ``unlabeled=-1``) are left out; a missing
 #: prediction is a miss. Each scorer is one shared object: copy it (``copy.deepcopy``) before
 #: ``set_score_request``. Those of errors are negative, so that greater is better.
 uar_scorer = make_ser_scorer("uar")

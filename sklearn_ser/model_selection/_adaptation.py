@@ -12,9 +12,9 @@ from sklearn_ser.model_selection._base import IdSplitter
 
 
 class CorpusAdaptationSplit(IdSplitter):
-    """Test on each corpus in turn, with a few labelled utterances of it in training.
+    """Test on each corpus in turn, with a few labeled utterances of it in training.
 
-    The question it asks: what are `n_target` labelled utterances of the place where the model is to
+    The question it asks: what are `n_target` labeled utterances of the place where the model is to
     work worth? They are those of whole speakers, drawn at random until there are enough (of the
     last one only as many as needed), and no row of these speakers is tested: adaptation to a corpus
     is measured, not recognition of its speakers.
@@ -30,7 +30,7 @@ class CorpusAdaptationSplit(IdSplitter):
     Parameters
     ----------
     n_target : int, default=20
-        Labelled utterances of the tested corpus in training. Rows without a label (None, NaN in y)
+        Labeled utterances of the tested corpus in training. Rows without a label (None, NaN in y)
         do not count, and are not used.
     held_out : float, default=0.5
         Share of the corpus's speakers, at least one, that may be drawn from; the others are tested.
@@ -88,17 +88,17 @@ class CorpusAdaptationSplit(IdSplitter):
         ------
         MetadataError
             If corpus or speaker are found nowhere or missing in a row, there is one corpus only, a
-            corpus has one speaker only or too few labelled utterances, or the training rows of a
+            corpus has one speaker only or too few labeled utterances, or the training rows of a
             split lack a class.
         """
         self._check_parameters()
         corpora, names = self._find_groups(X, y, groups, corpus)
         self._check_corpora(names)
         speakers, speaker_names = self._find_groups(X, y, None, speaker, "speaker")
-        labelled = np.ones(len(corpora), dtype=bool)
+        labeled = np.ones(len(corpora), dtype=bool)
         if y is not None and np.ndim(y) == 1:
-            labelled = ~np.asarray(pd.isna(np.asarray(y, dtype=object)))
-        masks = self._masks(corpora, names, speakers, speaker_names, labelled)
+            labeled = ~np.asarray(pd.isna(np.asarray(y, dtype=object)))
+        masks = self._masks(corpora, names, speakers, speaker_names, labeled)
         return self._iter_indices(masks, y)
 
     def get_n_splits(self, X=None, y=None, groups=None, corpus=None, speaker=None):
@@ -131,7 +131,7 @@ class CorpusAdaptationSplit(IdSplitter):
         if len(names) < 2:
             raise self._too_few(names, least=2)
 
-    def _masks(self, corpora, names, speakers, speaker_names, labelled):
+    def _masks(self, corpora, names, speakers, speaker_names, labeled):
         rng = check_random_state(self.random_state)
         for code, name in enumerate(names):
             target = corpora == code
@@ -143,10 +143,10 @@ class CorpusAdaptationSplit(IdSplitter):
                 drawn = rng.permutation(present)
                 n_given = min(max(1, round(self.held_out * len(drawn))), len(drawn) - 1)
                 given, tested = drawn[:n_given], drawn[n_given:]
-                rows = self._target_rows(target & labelled, speakers, given, rng)
+                rows = self._target_rows(target & labeled, speakers, given, rng)
                 if len(rows) < self.n_target:
                     raise MetadataError(
-                        f"{self!r} wants {self.n_target} labelled utterances of corpus {name!r} in "
+                        f"{self!r} wants {self.n_target} labeled utterances of corpus {name!r} in "
                         f"training, but the {n_given} speakers that are not tested have "
                         f"{len(rows)}: lower n_target, or raise held_out"
                     )

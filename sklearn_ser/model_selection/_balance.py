@@ -13,7 +13,7 @@ _LEAST_GAIN = 1e-10
 def assign_folds(counts, n_folds, order):
     """Put each group into one fold so that every fold holds its share of every class.
 
-    What is minimised is the sum, over folds and classes, of the squared difference between the
+    What is minimized is the sum, over folds and classes, of the squared difference between the
     fold's share of that class and 1 / `n_folds`. A class counts the same however rare it is. The
     groups are dealt one by one to the fold where each does least harm; then groups are moved, and
     pairs swapped, as long as that helps (the best such step first). No randomness.

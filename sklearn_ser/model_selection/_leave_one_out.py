@@ -73,7 +73,7 @@ class LeaveOneSpeakerOut(LeaveOneIdOut):
         return self._n_splits(X, y, groups, speaker)
 
 
-class CrossLanguageSplit(LeaveOneIdOut):
+class LeaveOneLanguageOut(LeaveOneIdOut):
     """Test on each language in turn, train on all the others.
 
     With one corpus to a language this is :class:`LeaveOneCorpusOut`; with several, no corpus of
@@ -85,9 +85,9 @@ class CrossLanguageSplit(LeaveOneIdOut):
     Examples
     --------
     >>> import pandas as pd
-    >>> from sklearn_ser.model_selection import CrossLanguageSplit
+    >>> from sklearn_ser.model_selection import LeaveOneLanguageOut
     >>> X = pd.DataFrame({"loudness": range(4), "language": ["de", "en", "en", "ur"]})
-    >>> for train, test in CrossLanguageSplit().split(X):
+    >>> for train, test in LeaveOneLanguageOut().split(X):
     ...     print(X["language"][test].unique().tolist(), train, test)
     ['de'] [1 2 3] [0]
     ['en'] [0 3] [1 2]

@@ -4,7 +4,7 @@ from sklearn_ser._lazy import lazy_attributes
 
 # On first use: only the network needs torch.
 _LOCATIONS = {
-    "AdversarialTask": "sklearn_ser.neural_network._tasks",
+    "DomainAdversarialTask": "sklearn_ser.neural_network._tasks",
     "AdversarialTraining": "sklearn_ser.neural_network._adversarial_training",
     "BatchSpecAugment": "sklearn_ser.neural_network._batch_augmenters",
     "ClassificationTask": "sklearn_ser.neural_network._tasks",

@@ -25,7 +25,7 @@ class AdversarialTraining(BaseEstimator):
         "fgsm": one step along the sign of the gradient of the loss of `y` [1]_. "pgd": several
         smaller ones, from a random place in the ball [2]_. Both act on rows with a label, and the
         loss is that of `y`. "vat", virtual adversarial training: the change that moves the
-        predicted probabilities most, whatever the label, so that rows without one are learnt from,
+        predicted probabilities most, whatever the label, so that rows without one are learned from,
         too; the loss is the Kullback-Leibler divergence from the probabilities of the unchanged
         row [3]_.
     epsilon : float, default=0.1

@@ -18,7 +18,7 @@ class BatchSpecAugment(BaseEstimator):
 
     For the parameter `batch_augmenters` of :class:`MTLNeuralClassifier`. Like
     :class:`~sklearn_ser.augmentation.SpecAugment` [1]_, which makes copies that stay the same in
-    every epoch. Of rows of features only bands are masked, which are neighbouring columns.
+    every epoch. Of rows of features only bands are masked, which are neighboring columns.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class BatchSpecAugment(BaseEstimator):
     time_share : float, default=0.2
         And most of the sequence that it covers, in [0, 1].
     fill : "mean" or float, default=0.0
-        What stands in a mask: a value (0.0 is the mean of standardised features), or the mean of
+        What stands in a mask: a value (0.0 is the mean of standardized features), or the mean of
         each feature over the sequence (of rows of features, over the batch).
 
     References

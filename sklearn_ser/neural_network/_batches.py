@@ -95,7 +95,7 @@ def pack_rows(data, tasks):
     """
     main, *aux_tasks = tasks
     codes = np.full(len(data.y), -1, dtype=np.int64)
-    codes[data.labelled] = np.searchsorted(main.classes, data.y[data.labelled])
+    codes[data.labeled] = np.searchsorted(main.classes, data.y[data.labeled])
     packed = [(codes, data.weights * class_weights(main, codes, data.weights))]
     packed += [_targets(task, data, codes) for task in aux_tasks]
     dtype = data.weights.dtype

@@ -18,7 +18,7 @@ class StopTraining(Exception):
 def diverged(where):
     """The error of a training that has left the finite numbers."""
     return SerError(
-        f"training diverged: {where}. Standardise the features before the network (GroupScaler, "
+        f"training diverged: {where}. Standardize the features before the network (GroupScaler, "
         "StandardScaler), or lower learning_rate."
     )
 
@@ -103,7 +103,7 @@ class EpochRecorder(Callback):
         if changed is not None:
             row["adversarial_loss"] = changed
         # Of a task without a target in these rows there is no loss, which is no divergence.
-        there = net.epoch_["train_labelled"] & (np.array(self.weights) > 0.0)
+        there = net.epoch_["train_labeled"] & (np.array(self.weights) > 0.0)
         if not np.isfinite(net.epoch_["train_losses"][there]).all():
             raise diverged(f"the loss was not finite in epoch {row['epoch']}")
         self.record.epochs.append(row)
@@ -166,7 +166,7 @@ class BestWeights(Callback):
             raise SerError(
                 f"early stopping has nothing to go by: the loss of the held-out rows is not finite "
                 f"in epoch {row['epoch']}. Their features are extreme, or their weights are all 0: "
-                "standardise the features, or set early_stopping=False."
+                "standardize the features, or set early_stopping=False."
             )
         if value < self.lowest_:
             self.lowest_ = value

@@ -6,7 +6,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 
 from sklearn_ser.utils._alignment import refuse_other_order
 from sklearn_ser.utils._failed import with_missing
-from sklearn_ser.utils._unlabelled import labelled_rows
+from sklearn_ser.utils._unlabeled import labeled_rows
 
 
 class ClassPredictions(ClassifierMixin):
@@ -49,7 +49,7 @@ class ClassPredictions(ClassifierMixin):
         ----------
         X : array-like of shape (n_samples, n_features), or frame sequences
         y : array-like of shape (n_samples,)
-            Rows without a label, as `unlabelled` marks them, do not count.
+            Rows without a label, as `unlabeled` marks them, do not count.
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
@@ -61,8 +61,8 @@ class ClassPredictions(ClassifierMixin):
         predicted = self.predict(X).astype(object)
         truth = column_or_1d(y).astype(object)
         check_consistent_length(predicted, truth, sample_weight)
-        labelled = labelled_rows(truth, self.unlabelled)
-        if not labelled.any():
+        labeled = labeled_rows(truth, self.unlabeled)
+        if not labeled.any():
             return float("nan")
-        weights = None if sample_weight is None else np.asarray(sample_weight)[labelled]
-        return float(np.average(predicted[labelled] == truth[labelled], weights=weights))
+        weights = None if sample_weight is None else np.asarray(sample_weight)[labeled]
+        return float(np.average(predicted[labeled] == truth[labeled], weights=weights))

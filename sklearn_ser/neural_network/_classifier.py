@@ -14,12 +14,12 @@ class MTLNeuralClassifier(
 
     An encoder, shared by all tasks, turns each utterance (a row of features, or a sequence of
     frames) into a representation; on it stand one linear head for `y` and one for each auxiliary
-    target (gender, naturalness, arousal, ...). Training minimises the sum of the tasks' losses, so
+    target (gender, naturalness, arousal, ...). Training minimizes the sum of the tasks' losses, so
     that what helps to tell gender can help to tell emotion [1]_. Auxiliary targets are needed in
     training only, and may be missing in any row; prediction needs X alone. Without auxiliary
     targets this is a plain network with speaker-disjoint early stopping.
 
-    The features must be standardised before (:class:`~sklearn_ser.preprocessing.GroupScaler` or
+    The features must be standardized before (:class:`~sklearn_ser.preprocessing.GroupScaler` or
     ``StandardScaler`` for rows, ``FrameScaler`` for frames).
 
     Parameters
@@ -73,7 +73,7 @@ class MTLNeuralClassifier(
         most 20 different ones, else regression (class codes with gaps are floats in pandas unless
         their dtype is "Int64"). None is the single-task network, whatever `aux` is given. A mapping
         of names takes these tasks only, each a task object (:class:`ClassificationTask`,
-        :class:`RegressionTask`, :class:`AdversarialTask`, :class:`ReconstructionTask`,
+        :class:`RegressionTask`, :class:`DomainAdversarialTask`, :class:`ReconstructionTask`,
         :class:`ContrastiveTask`, :class:`ConsistencyTask`) or a short name: "auto",
         "classification", "regression" (or "mse"), "ccc", "adversarial", "reconstruction",
         "contrastive", "consistency". A task takes the column of `aux` that has its name, unless it
@@ -81,7 +81,7 @@ class MTLNeuralClassifier(
     aux_weight : float, default=0.3
         Weight of the loss of every auxiliary task that names none; `y` has weight 1.
     loss_weighting : {"fixed", "uncertainty", "pcgrad"}, default="fixed"
-        "fixed": the sum of the weighted losses. "uncertainty": each is divided by a learnt variance
+        "fixed": the sum of the weighted losses. "uncertainty": each is divided by a learned variance
         [4]_. "pcgrad": parts of the tasks' gradients that conflict are cut [5]_.
     class_weight : "balanced", dict or None, default=None
         Weights of the classes of `y` in its loss, as everywhere in scikit-learn.
@@ -94,7 +94,7 @@ class MTLNeuralClassifier(
         Most rows per step. Sequences are batched by like length, and a step has at most 65,536
         frames, padding and rows of weight 0 counted: fewer rows, where they are long. None takes
         all rows at once, however many frames they have. A single row that is left over joins
-        another step where `encoder` is a class of your own, which may have batch normalisation.
+        another step where `encoder` is a class of your own, which may have batch normalization.
     learning_rate : float, default=0.001
         Of AdamW.
     lr_schedule : {"constant", "linear", "cosine"}, default="constant"
@@ -109,7 +109,7 @@ class MTLNeuralClassifier(
         Validate and keep averaged weights: an exponential moving average over steps (0.99), or
         the mean over the epochs of the second half of training [6]_: beyond half of `max_epochs`,
         and in the training anew of `refit` beyond half of its own, whenever early stopping came.
-        What an encoder of your own counts along (batch normalisation) is the latest, no average.
+        What an encoder of your own counts along (batch normalization) is the latest, no average.
     mixup_alpha : float, default=0.0
         Above 0, the rows of a batch are mixed in pairs, with a share drawn from Beta(alpha, alpha),
         and every task learns both rows' targets by their shares [7]_.
@@ -131,7 +131,7 @@ class MTLNeuralClassifier(
         keep the weights of the best epoch, from memory. The rows are of whole groups (see `groups`
         of :meth:`fit`); where that cannot be, see `validation_split_`.
     validation_fraction : float, default=0.2
-        About this part of the labelled rows is held out. With fewer than five groups it is more,
+        About this part of the labeled rows is held out. With fewer than five groups it is more,
         since whole groups are held out.
     validation_by : str or None, default=None
         Hold out whole groups of another kind than `groups`: the name of a column or index level of
@@ -151,13 +151,13 @@ class MTLNeuralClassifier(
         probabilities, and of one network the same labels (of several, each has its own); those of
         single frames (:meth:`predict_frame_proba`) are as they are. Where nothing can be held out
         it is 1, with a warning. Without early stopping the rows are held out for this alone.
-    unlabelled : -1, "nan" or None, default=None
+    unlabeled : -1, "nan" or None, default=None
         What marks a row without a label in `y`. Such rows train the auxiliary tasks only. None:
         every row has a label.
     pseudo_labels : PseudoLabels or None, default=None
-        Self-training: rows without a label are learnt with labels that the network gives them,
+        Self-training: rows without a label are learned with labels that the network gives them,
         in several rounds; see :class:`PseudoLabels`. Each network labels them for itself. Only
-        rows that :meth:`fit` is given can be labelled, and :meth:`partial_fit` labels none.
+        rows that :meth:`fit` is given can be labeled, and :meth:`partial_fit` labels none.
         Without early stopping, rows are held out to judge the rounds. Parameters are set and
         searched as ``pseudo_labels__share``.
     warm_start : bool, default=False
@@ -206,7 +206,7 @@ class MTLNeuralClassifier(
         Auxiliary tasks left out because they are constant in the training rows, and their value.
     validation_split_ : dict
         How rows were held out for early stopping: ``kind`` ("groups"; "stratified": at random,
-        class by class; "none": not at all, too few rows), ``n_train`` and ``n_valid`` (labelled
+        class by class; "none": not at all, too few rows), ``n_train`` and ``n_valid`` (labeled
         rows), ``groups`` (those held out), ``reason`` (why not by groups, or not at all). Of
         several networks, that of the first.
     n_iter_ : int
@@ -224,13 +224,13 @@ class MTLNeuralClassifier(
         ``member`` and ``epoch``.
     pseudo_labels_ : DataFrame
         Only with `pseudo_labels`: one row per round; round 0 is the training before any labels
-        were given. ``selected`` (rows learnt with labels of the network's), ``n_<class>`` (of
-        each class), ``agreement`` (share of all unlabelled rows that were labelled as in the
+        were given. ``selected`` (rows learned with labels of the network's), ``n_<class>`` (of
+        each class), ``agreement`` (share of all unlabeled rows that were labeled as in the
         round before; NaN at first), ``valid_loss`` (cross-entropy) and ``valid_score``
         (unweighted average recall) of `y` on the held-out rows, ``kept`` (the round whose network
         this is), ``stopped`` (in the last round, why it ended: the parameter of
         :class:`PseudoLabels` by which it did, "settled": almost the same rows and labels again,
-        "nothing unlabelled", or "interrupted"). Several networks: the index has the levels
+        "nothing unlabeled", or "interrupted"). Several networks: the index has the levels
         ``member`` and ``round``.
     layer_weights_ : ndarray of shape (n_layers,)
         Only with ``encoder="layers"``: the weight of each layer; they sum to 1.
@@ -273,7 +273,7 @@ class MTLNeuralClassifier(
     LinearSVC())], final_estimator=MTLNeuralClassifier(tasks=None), cv=SpeakerKFold()).fit(X, y,
     aux=aux)``.
 
-    With `unlabelled`, Pipeline, searches with a splitter object and ``cross_validate`` work as
+    With `unlabeled`, Pipeline, searches with a splitter object and ``cross_validate`` work as
     ever. Meta-estimators that recode labels (voting, bagging, stacking, calibration, one against
     the rest) would make a class of the rows without one: a fit inside them is refused. What was
     fitted before can be calibrated (``FrozenEstimator``).

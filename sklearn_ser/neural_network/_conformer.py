@@ -17,8 +17,8 @@ class ConformerEncoder(nn.Module):
     """Conformer blocks [1]_ over frames that are averaged in groups first.
 
     A block is half a feed-forward layer, self-attention, a convolution over time, and half a
-    feed-forward layer again, each added to what goes in, and normalisation. Positions are
-    sinusoids; the convolution is normalised over its channels, not over the batch, so that a result
+    feed-forward layer again, each added to what goes in, and normalization. Positions are
+    sinusoids; the convolution is normalized over its channels, not over the batch, so that a result
     does not depend on that.
 
     Parameters

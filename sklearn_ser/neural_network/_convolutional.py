@@ -20,9 +20,9 @@ class CNNBLSTMEncoder(nn.Module):
     """CNN, bidirectional LSTM and attention over spectrograms, after Latif et al. (2022) [1]_.
 
     Reconstructed from the abstract: sizes are our choice. Each block is a 3 x 3 convolution over
-    time and frequency, normalisation over its channels at each place, the activation, dropout, and
+    time and frequency, normalization over its channels at each place, the activation, dropout, and
     maximum pooling by 2 over frequency (and over time in the first `time_halvings` blocks). Batches
-    have no part in the normalisation, so that a result does not depend on them. Then come LSTM
+    have no part in the normalization, so that a result does not depend on them. Then come LSTM
     layers in both directions and attentive statistics pooling.
 
     Parameters
@@ -100,7 +100,7 @@ class CNNBLSTMEncoder(nn.Module):
 
 
 class ConvolutionBlock(nn.Module):
-    """Convolution, normalisation over channels, activation, dropout, pooling."""
+    """Convolution, normalization over channels, activation, dropout, pooling."""
 
     def __init__(
         self,

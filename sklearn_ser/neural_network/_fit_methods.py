@@ -5,7 +5,7 @@ import pandas as pd
 from sklearn.base import _fit_context
 
 from sklearn_ser.neural_network._fitting import fit_network
-from sklearn_ser.utils._unlabelled import labelled_rows
+from sklearn_ser.utils._unlabeled import labeled_rows
 
 
 class FitMethods:
@@ -18,7 +18,7 @@ class FitMethods:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or frame sequences
-            Standardised features. Frame sequences are arrays (n_frames, n_features), one for each
+            Standardized features. Frame sequences are arrays (n_frames, n_features), one for each
             sample: in the column ``frames`` that an audio step with frames gives, in a list, a
             Series or an object array, or all in one array (n_samples, n_frames, n_features).
         y : array-like of shape (n_samples,)
@@ -71,7 +71,7 @@ class FitMethods:
         The first call, before any fit, makes the network: its tasks, and what they know (classes,
         scales), are those of the rows of this call. After :meth:`fit`, it fine-tunes.
 
-        The optimiser goes on from call to call, through pickle too; after a fit, another
+        The optimizer goes on from call to call, through pickle too; after a fit, another
         `loss_weighting` or other tasks in the sum it begins anew. How many calls there will be is
         not known: the learning rate is constant, weights are not averaged, and what grows with
         training (adversaries) does so over `max_epochs` calls. A temperature that :meth:`fit` has
@@ -81,7 +81,7 @@ class FitMethods:
         ----------
         X : array-like of shape (n_samples, n_features), or frame sequences
         y : array-like of shape (n_samples,)
-            May lack classes and, after the first call, with `unlabelled` have no label at all.
+            May lack classes and, after the first call, with `unlabeled` have no label at all.
         classes : array-like of shape (n_classes,), default=None
             All labels that any call will have. Needed in the first call.
         aux, groups, sample_weight
@@ -102,7 +102,7 @@ class FitMethods:
         if not continued:
             if known is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
-            _check_classes(known, self.unlabelled)
+            _check_classes(known, self.unlabeled)
         elif known is not None and not np.array_equal(known, self.classes_):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
@@ -122,11 +122,11 @@ class FitMethods:
         return self
 
 
-def _check_classes(classes, unlabelled):
+def _check_classes(classes, unlabeled):
     if len(classes) < 2:
         raise ValueError(f"classes must hold at least 2 labels, got {classes.tolist()}.")
-    if not labelled_rows(classes, unlabelled).all() or pd.isna(classes).any():
+    if not labeled_rows(classes, unlabeled).all() or pd.isna(classes).any():
         raise ValueError(
             f"classes holds {classes.tolist()}, among them what marks rows without a label "
-            f"(unlabelled={unlabelled!r}, NaN and None): give the labels alone."
+            f"(unlabeled={unlabeled!r}, NaN and None): give the labels alone."
         )

@@ -9,10 +9,10 @@ from scipy.special import softmax
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.neural_network._tasks import (
-    AdversarialTask,
     ClassificationTask,
     ConsistencyTask,
     ContrastiveTask,
+    DomainAdversarialTask,
     ReconstructionTask,
     RegressionTask,
 )
@@ -67,7 +67,7 @@ class Labels(_Fitted):
     classes : ndarray
         Sorted.
     spec : ClassificationTask
-        How it is learnt; once training is over, only what made the network or names columns.
+        How it is learned; once training is over, only what made the network or names columns.
     """
 
     classes: np.ndarray
@@ -133,14 +133,14 @@ class Labels(_Fitted):
 class AdversarialLabels(Labels):
     """Labels whose gradient reaches the encoder reversed."""
 
-    spec: AdversarialTask = field(default_factory=AdversarialTask, compare=False)
+    spec: DomainAdversarialTask = field(default_factory=DomainAdversarialTask, compare=False)
     kind = "adversarial"
-    spec_type = AdversarialTask
+    spec_type = DomainAdversarialTask
 
 
 @dataclass(frozen=True)
 class Values(_Fitted):
-    """One number per row, learnt as its distance from `mean` in units of `scale`.
+    """One number per row, learned as its distance from `mean` in units of `scale`.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ class Values(_Fitted):
         return "no value at all" if np.isnan(self.mean) else repr(self.mean)
 
     def encode(self, column):
-        """Standardised values (0 where missing) and whether each row has a value."""
+        """Standardized values (0 where missing) and whether each row has a value."""
         values = self._numbers(self.name, column)
         known = ~np.isnan(values)
         return np.where(known, (values - self.mean) / self.scale, 0.0), known

@@ -85,11 +85,11 @@ def _fit_network(
 ):
     """As `fit_network`; returns where it was interrupted, or None."""
     if estimator.pseudo_labels is not None:
-        estimator.pseudo_labels.check(estimator.unlabelled)
+        estimator.pseudo_labels.check(estimator.unlabeled)
     if estimator.adversarial_training is not None:
         estimator.adversarial_training.check()
-    if estimator.unlabelled is not None:
-        refuse_recoding(estimator.unlabelled)
+    if estimator.unlabeled is not None:
+        refuse_recoding(estimator.unlabeled)
     check_callbacks(estimator.callbacks, held_out=estimator.early_stopping or one_epoch)
     device = resolve_device(estimator.device)
     encoder = choose_encoder(estimator.encoder, X)
@@ -105,12 +105,12 @@ def _fit_network(
         sources=sources,
         dtype=estimator.dtype,
         encoder=encoder,
-        unlabelled=estimator.unlabelled,
+        unlabeled=estimator.unlabeled,
         classes=estimator.classes_ if continued else classes,
         reset=not continued,
     )
     tasks, dropped = _tasks(estimator, data, continued, classes)
-    _refuse_idle_guesses(tasks, estimator.unlabelled)
+    _refuse_idle_guesses(tasks, estimator.unlabeled)
     architecture = describe_network(
         encoder,
         data.X,
@@ -135,7 +135,7 @@ def _fit_network(
             estimator, architecture, tasks, rows, data, seed, device, continued, one_epoch
         )
     if not one_epoch:
-        _warn_of_unlearnt_guesses(tasks, members, estimator.max_epochs)
+        _warn_of_unlearned_guesses(tasks, members, estimator.max_epochs)
         _warn_of_idle_averaging(estimator, members, interrupted)
     if one_epoch and continued:
         _add_history(estimator, members)
@@ -270,7 +270,7 @@ def _tasks(estimator, data, continued, classes):
             n_inputs=n_inputs,
         )
         return [main, *tasks], estimator.dropped_tasks_
-    labels = data.y[data.labelled] if classes is None else np.asarray(classes)
+    labels = data.y[data.labeled] if classes is None else np.asarray(classes)
     main = Labels(MAIN_TASK, 1.0, np.unique(labels), spec)
     tasks, dropped = make_tasks(
         data.aux,
@@ -283,16 +283,16 @@ def _tasks(estimator, data, continued, classes):
     return [main, *tasks], dropped
 
 
-def _refuse_idle_guesses(tasks, unlabelled):
+def _refuse_idle_guesses(tasks, unlabeled):
     for task in tasks:
-        if task.kind == "consistency" and task.weight > 0.0 and unlabelled is None:
+        if task.kind == "consistency" and task.weight > 0.0 and unlabeled is None:
             raise ValueError(
-                f"tasks[{task.name!r}] learns from rows without a label, and unlabelled=None says "
-                'that there are none: set unlabelled=-1 or "nan", as y marks them.'
+                f"tasks[{task.name!r}] learns from rows without a label, and unlabeled=None says "
+                'that there are none: set unlabeled=-1 or "nan", as y marks them.'
             )
 
 
-def _warn_of_unlearnt_guesses(tasks, members, max_epochs):
+def _warn_of_unlearned_guesses(tasks, members, max_epochs):
     for task in tasks:
         if task.kind != "consistency" or task.weight == 0.0 or task.spec.start == 0.0:
             continue

@@ -17,7 +17,7 @@ from sklearn_ser.utils._alignment import OF_SAMPLERS, refuse_other_orders
 from sklearn_ser.utils._aux_table import check_aux
 from sklearn_ser.utils._failed import failed_rows, report_left_out
 from sklearn_ser.utils._ids import ID_COLUMNS
-from sklearn_ser.utils._unlabelled import labelled_rows
+from sklearn_ser.utils._unlabeled import labeled_rows
 
 
 def check_inputs(estimator, X, dtype, encoder, *, reset):
@@ -107,8 +107,8 @@ class TrainingData:
     ----------
     X : Tensor of shape (n_rows, n_features), or FrameSequences
     y : ndarray of shape (n_rows,)
-        Values in rows that are not `labelled` mean nothing.
-    labelled : ndarray of bool of shape (n_rows,)
+        Values in rows that are not `labeled` mean nothing.
+    labeled : ndarray of bool of shape (n_rows,)
     aux : DataFrame of n_rows rows, or None
     groups : ndarray of shape (n_rows,) or None
     weights : ndarray of shape (n_rows,)
@@ -118,7 +118,7 @@ class TrainingData:
 
     X: torch.Tensor | FrameSequences
     y: np.ndarray
-    labelled: np.ndarray
+    labeled: np.ndarray
     aux: pd.DataFrame | None
     groups: np.ndarray | None
     weights: np.ndarray
@@ -129,7 +129,7 @@ class TrainingData:
         return TrainingData(
             X=self.X[rows],
             y=self.y[rows],
-            labelled=self.labelled[rows],
+            labeled=self.labeled[rows],
             aux=None if self.aux is None else self.aux[rows].reset_index(drop=True),
             groups=None if self.groups is None else self.groups[rows],
             weights=self.weights[rows],
@@ -148,7 +148,7 @@ def check_training_data(
     sources=None,
     dtype,
     encoder,
-    unlabelled,
+    unlabeled,
     classes=None,
     reset=True,
 ):
@@ -169,7 +169,7 @@ def check_training_data(
     refuse_other_orders(X, y, {"aux": aux, "groups": groups, "sample_weight": sample_weight})
     y = column_or_1d(_list_as_it_is(y), warn=True)
     check_consistent_length(failed, y)
-    y, labelled = _check_labels(y, unlabelled, classes)
+    y, labeled = _check_labels(y, unlabeled, classes)
     with np.errstate(over="ignore"):  # what is too large for the dtype is refused
         weights = _check_sample_weight(
             sample_weight, failed, dtype=np.dtype(dtype), ensure_non_negative=True
@@ -177,7 +177,7 @@ def check_training_data(
     data = TrainingData(
         X=x,
         y=y,
-        labelled=labelled,
+        labeled=labeled,
         aux=check_aux(aux, len(failed)),
         groups=_check_groups(groups, len(failed)),
         weights=weights,
@@ -190,7 +190,7 @@ def check_training_data(
     return data
 
 
-def _check_labels(y, unlabelled, known=None):
+def _check_labels(y, unlabeled, known=None):
     """y, and which of its rows have a label; missing labels are refused unless asked for.
 
     With the classes `known`, no row needs to have one.
@@ -198,27 +198,27 @@ def _check_labels(y, unlabelled, known=None):
     if y.dtype.kind == "f":
         assert_all_finite(y, allow_nan=True, input_name="y")
     missing = np.asarray(pd.isna(y))
-    if missing.any() and unlabelled != "nan":
+    if missing.any() and unlabeled != "nan":
         raise ValueError(
             f"Input y contains NaN (or None) in {missing.sum()} rows, the first is row "
-            f"{np.flatnonzero(missing)[0]}. Leave these rows out, or set unlabelled='nan' to "
+            f"{np.flatnonzero(missing)[0]}. Leave these rows out, or set unlabeled='nan' to "
             "train only the auxiliary tasks on them."
         )
-    labelled = labelled_rows(y, unlabelled)
+    labeled = labeled_rows(y, unlabeled)
     if y.dtype == object:
-        _refuse_mixed_labels(y, labelled)
-    _refuse_text_marks(y, labelled, unlabelled)
-    if unlabelled is None:
-        return y, labelled
-    if not labelled.any():
+        _refuse_mixed_labels(y, labeled)
+    _refuse_text_marks(y, labeled, unlabeled)
+    if unlabeled is None:
+        return y, labeled
+    if not labeled.any():
         if known is None:
-            raise ValueError(f"no row of y has a label (unlabelled={unlabelled!r}).")
-        return np.full(len(y), known[0]), labelled
+            raise ValueError(f"no row of y has a label (unlabeled={unlabeled!r}).")
+        return np.full(len(y), known[0]), labeled
     if y.dtype == object:
         # Without the markers the rest may be plain numbers or plain strings.
-        y = np.where(labelled, y, y[labelled][0])
+        y = np.where(labeled, y, y[labeled][0])
         y = np.array(y.tolist())
-    return y, labelled
+    return y, labeled
 
 
 def _list_as_it_is(y):
@@ -229,10 +229,10 @@ def _list_as_it_is(y):
     return np.array(y, dtype=object) if len(kinds) == 2 else y
 
 
-def _refuse_mixed_labels(y, labelled):
+def _refuse_mixed_labels(y, labeled):
     """Texts among numbers would become texts, which equal none of the numbers."""
     is_text = np.array([isinstance(value, str) for value in y], dtype=bool)
-    texts, others = (np.flatnonzero(labelled & kind) for kind in (is_text, ~is_text))
+    texts, others = (np.flatnonzero(labeled & kind) for kind in (is_text, ~is_text))
     if len(texts) and len(others):
         raise ValueError(
             f"y holds texts and other labels: {y[texts[0]]!r} in row {texts[0]}, "
@@ -240,30 +240,30 @@ def _refuse_mixed_labels(y, labelled):
         )
 
 
-def _refuse_text_marks(y, labelled, unlabelled):
+def _refuse_text_marks(y, labeled, unlabeled):
     """np.array(["anger", -1]) holds the text "-1", which marks nothing."""
-    if unlabelled is None or y.dtype.kind not in "UO":
+    if unlabeled is None or y.dtype.kind not in "UO":
         return
-    marks = np.flatnonzero(labelled)[y[labelled] == str(unlabelled)]
+    marks = np.flatnonzero(labeled)[y[labeled] == str(unlabeled)]
     if len(marks):
         raise ValueError(
-            f"y holds the text {str(unlabelled)!r} in {len(marks)} rows (the first is row "
-            f"{marks[0]}), and unlabelled={unlabelled!r}: numpy makes texts of all that stands "
+            f"y holds the text {str(unlabeled)!r} in {len(marks)} rows (the first is row "
+            f"{marks[0]}), and unlabeled={unlabeled!r}: numpy makes texts of all that stands "
             "beside texts. Give a list, a Series, or an array with dtype=object."
         )
 
 
 def _check_classes(estimator, data, known):
-    check_classification_targets(data.y[data.labelled])
+    check_classification_targets(data.y[data.labeled])
     if known is not None:
-        strange = np.setdiff1d(data.y[data.labelled], known)
+        strange = np.setdiff1d(data.y[data.labeled], known)
         if len(strange):
             raise ValueError(
                 f"y has the labels {strange.tolist()}, which are none of the classes "
                 f"{np.asarray(known).tolist()} that the network was fitted for."
             )
         return
-    classes = np.unique(data.y[data.labelled & (data.weights > 0)])
+    classes = np.unique(data.y[data.labeled & (data.weights > 0)])
     if len(classes) < 2:
         found = f"only 1 class, {classes.tolist()[0]!r}" if len(classes) else "no class"
         raise ValueError(

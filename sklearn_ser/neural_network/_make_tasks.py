@@ -107,7 +107,7 @@ def make_tasks(aux, tasks, *, aux_weight, main=None, n_inputs=None, counts=None)
 def rebind_tasks(known, dropped, aux, tasks, *, aux_weight, main, n_inputs):
     """The tasks of a fitted network for further training on other rows.
 
-    What a task knows (its classes, its scale) stays; how it is learnt follows `tasks`. One that
+    What a task knows (its classes, its scale) stays; how it is learned follows `tasks`. One that
     `tasks` does not name any more has weight 0. Columns that `aux` does not have now are missing
     values.
 
@@ -166,7 +166,7 @@ def _rebound(task, spec, aux, aux_weight, main, n_inputs):
             raise MetadataError(
                 f"aux column {column!r} has the labels {strange}, which the fitted network does "
                 f"not know: its classes are {task.classes.tolist()}. Mark such labels as missing "
-                "(None), and the rest of these rows is learnt; or begin anew, with "
+                "(None), and the rest of these rows is learned; or begin anew, with "
                 "warm_start=False and fit."
             )
     return replace(task, weight=weight, spec=spec)

@@ -30,7 +30,7 @@ class Member:
     interrupted : {"training", "self-training", "calibration", "refit"} or None
         Where.
     state : bytes or None
-        Of the optimiser.
+        Of the optimizer.
     rounds : list of dict or None
         Of self-training.
     """
@@ -100,7 +100,7 @@ def train_member(
     bar : progress bar
     one_epoch : bool
         Whether this is an epoch of ``partial_fit``, out of the `max_epochs` of `settings`; the
-        optimiser's state is then kept.
+        optimizer's state is then kept.
     weights, state : bytes, optional
         Of a trained network to go on from.
     temperature : float
@@ -147,7 +147,7 @@ def train_member(
             epochs_before=epochs_before,
         )
 
-    learnt, rounds = rows, None
+    learned, rounds = rows, None
     if pseudo_labels is None:
         module, record = train_on(rows)
     else:
@@ -162,7 +162,7 @@ def train_member(
             seed=seed,
             device=device,
         )
-        module, record, learnt = kept.module, kept.record, kept.rows
+        module, record, learned = kept.module, kept.record, kept.rows
     if not record.epochs:
         return None
     net, interrupted = record.net, "training" if record.interrupted else None
@@ -185,7 +185,7 @@ def train_member(
             again = train(
                 _start(architecture, device, seed, weights),
                 tasks,
-                learnt,
+                learned,
                 None,
                 replace(settings, max_epochs=record.best_epoch),
                 seed=seed,

@@ -24,7 +24,7 @@ class MLPEncoder(nn.Module):
         None in a network whose weights are loaded and which only predicts.
     residual : bool, default=False
         From the second layer on, a layer as wide as the one before it is a residual block: what
-        goes in, plus normalisation, linear, activation, dropout and linear of it [1]_.
+        goes in, plus normalization, linear, activation, dropout and linear of it [1]_.
 
     References
     ----------

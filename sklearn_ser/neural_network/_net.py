@@ -102,7 +102,7 @@ class MultiTaskNet(NeuralNet):
     ----------
     epoch_ : dict
         Arrays of the last epoch: ``train_losses`` and ``valid_losses``, one of each task,
-        ``train_labelled`` and ``valid_labelled``, whether any row has its target, and the dict
+        ``train_labeled`` and ``valid_labeled``, whether any row has its target, and the dict
         ``valid_scores``. Not in the history, which skorch's callbacks write as JSON.
     """
 
@@ -205,10 +205,10 @@ class MultiTaskNet(NeuralNet):
                 self.notify("on_batch_end", batch=batch, training=training, loss=losses[-1])
         if training and self.procedure.average is not None:
             self.procedure.average.after_epoch()  # what is validated next
-        means, labelled = _mean_losses(losses, weights)
+        means, labeled = _mean_losses(losses, weights)
         if training:
             self.epoch_ = {}
-        self.epoch_ |= {f"{prefix}_losses": means, f"{prefix}_labelled": labelled}
+        self.epoch_ |= {f"{prefix}_losses": means, f"{prefix}_labeled": labeled}
         if not training:
             self.epoch_["valid_scores"] = self._scores()
         elif self.procedure.adversarial is not None:
@@ -286,10 +286,10 @@ def _mean_losses(losses, weights):
     # Task by task, each side by side in memory: see MultiTaskLoss.per_task.
     by_task = torch.stack(losses).cpu().numpy().astype(np.float64).T.copy()
     rows_by_task = torch.cat(weights).cpu().numpy().astype(np.float64).T.copy()
-    means, labelled = np.full(len(by_task), np.nan), np.zeros(len(by_task), dtype=bool)
+    means, labeled = np.full(len(by_task), np.nan), np.zeros(len(by_task), dtype=bool)
     for task, (of_batch, of_row) in enumerate(zip(by_task, rows_by_task, strict=True)):
         totals = np.add.reduceat(of_row, starts)
         if totals.any():
             means[task] = (of_batch * totals).sum() / totals.sum()
-            labelled[task] = True
-    return means, labelled
+            labeled[task] = True
+    return means, labeled

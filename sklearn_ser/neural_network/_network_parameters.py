@@ -53,7 +53,7 @@ class NetworkParameters(NestedParams):
         "refit": ["boolean"],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "calibrate": ["boolean"],
-        "unlabelled": [Options(Integral, {-1}), StrOptions({"nan"}), None],
+        "unlabeled": [Options(Integral, {-1}), StrOptions({"nan"}), None],
         "pseudo_labels": [PseudoLabels, None],
         "warm_start": ["boolean"],
         "callbacks": [list, None],
@@ -102,7 +102,7 @@ class NetworkParameters(NestedParams):
         refit=True,
         n_estimators=1,
         calibrate=False,
-        unlabelled=None,
+        unlabeled=None,
         pseudo_labels=None,
         warm_start=False,
         callbacks=None,
@@ -147,7 +147,7 @@ class NetworkParameters(NestedParams):
         self.refit = refit
         self.n_estimators = n_estimators
         self.calibrate = calibrate
-        self.unlabelled = unlabelled
+        self.unlabeled = unlabeled
         self.pseudo_labels = pseudo_labels
         self.warm_start = warm_start
         self.callbacks = callbacks

@@ -93,7 +93,7 @@ def _check_same_tasks(found, expected, fold):
         )
         if lacking:
             raise ValueError(
-                f"the network of fold {fold} of cv has not learnt {lacking} of task {task!r}, of "
+                f"the network of fold {fold} of cv has not learned {lacking} of task {task!r}, of "
                 "which its training rows have none (or nothing else): its features would not be "
                 "those of the whole. Take other folds, or leave the task out."
             )

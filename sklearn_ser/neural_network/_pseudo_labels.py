@@ -7,9 +7,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 
 class PseudoLabels(BaseEstimator):
-    """Self-training: rows without a label are learnt with the labels that the network gives them.
+    """Self-training: rows without a label are learned with the labels that the network gives them.
 
-    The network is trained on the labelled rows, labels the others, and is trained anew on both;
+    The network is trained on the labeled rows, labels the others, and is trained anew on both;
     and so on, round by round [1]_. Each round takes more of the rows, the most probable ones of
     each class first [2]_. What holds it back from learning its own errors:
 
@@ -19,36 +19,36 @@ class PseudoLabels(BaseEstimator):
     - a lower weight than that of true labels (`weight`);
     - it ends when the last round changed many labels (`stability`): what so little
       upsets was not worth learning;
-    - it ends when the labelled rows that are held out, of other speakers, are told worse
+    - it ends when the labeled rows that are held out, of other speakers, are told worse
       (`tolerance`), and that round is dropped.
 
     Parameters
     ----------
     share : float, default=0.6
-        Of the unlabelled rows, the most that may be chosen in the last round, in (0, 1]; in the
+        Of the unlabeled rows, the most that may be chosen in the last round, in (0, 1]; in the
         rounds before in proportion: of four rounds a quarter of it in the first.
     threshold : float, default=0.0
         Least probability of a label, in [0, 1], after temperature scaling on the held-out rows.
         0 leaves the choice to the quotas.
     balance : {"equal", "prior"} or None, default="equal"
         How `share` is divided into quotas. "equal": the same for every class. "prior": by the
-        classes' shares of the labelled rows. None: no quotas of classes.
+        classes' shares of the labeled rows. None: no quotas of classes.
     consistency : int, default=0
-        Number of disturbed copies of each row that are labelled too, with the network's own
+        Number of disturbed copies of each row that are labeled too, with the network's own
         dropout left on and normal noise on the input. 0 asks none.
     agreement : float, default=0.75
         Least share of these copies, in (0, 1], that have to get the row's label.
     input_noise : float, default=0.5
-        Standard deviation of the noise on the (standardised) inputs of the copies.
+        Standard deviation of the noise on the (standardized) inputs of the copies.
     weight : float, default=0.5
-        Weight of a chosen row in the loss of `y`, beside 1 for a labelled row (both times
+        Weight of a chosen row in the loss of `y`, beside 1 for a labeled row (both times
         `sample_weight` and the class's weight).
     max_rounds : int, default=4
         Most trainings after the first.
     min_rows : int, default=10
         With fewer rows to choose it ends.
     stability : float, default=0.92
-        It ends when less than this share of all unlabelled rows, in [0, 1], has kept its label
+        It ends when less than this share of all unlabeled rows, in [0, 1], has kept its label
         since the round before.
     tolerance : float or None, default=0.05
         It ends when the held-out loss of `y` is more than this share above the lowest so far.
@@ -63,13 +63,13 @@ class PseudoLabels(BaseEstimator):
     Notes
     -----
     Labels are given to rows that :meth:`MTLNeuralClassifier.fit` gets, and there to those of
-    groups that are trained on. To adapt to a new corpus, fit with its rows unlabelled
+    groups that are trained on. To adapt to a new corpus, fit with its rows unlabeled
     (transductive learning); the rows of a validation or test fold are never seen unless they are
     among the rows of `fit`. Speakers held out for early stopping judge the rounds: their
-    unlabelled rows take no part.
+    unlabeled rows take no part.
 
     Where the network is good on the new rows this helps much, and where it is poor a little harm
-    is done: measure on labelled corpora, left out one at a time, before you rely on it.
+    is done: measure on labeled corpora, left out one at a time, before you rely on it.
 
     References
     ----------
@@ -91,7 +91,7 @@ class PseudoLabels(BaseEstimator):
     >>> X = rng.normal(size=(200, 4)) + 3 * truth[:, None]
     >>> y = np.where(np.arange(200) < 60, truth, -1)
     >>> net = MTLNeuralClassifier(
-    ...     unlabelled=-1, pseudo_labels=PseudoLabels(max_rounds=2), max_epochs=10, random_state=0
+    ...     unlabeled=-1, pseudo_labels=PseudoLabels(max_rounds=2), max_epochs=10, random_state=0
     ... )
     >>> net.fit(X, y).pseudo_labels_[["selected", "n_0", "n_1", "kept"]]
            selected  n_0  n_1   kept
@@ -144,12 +144,12 @@ class PseudoLabels(BaseEstimator):
         self.stability = stability
         self.tolerance = tolerance
 
-    def check(self, unlabelled):
-        """Refuse parameters that cannot be, or an estimator that knows no unlabelled rows.
+    def check(self, unlabeled):
+        """Refuse parameters that cannot be, or an estimator that knows no unlabeled rows.
 
         Parameters
         ----------
-        unlabelled : -1, "nan" or None
+        unlabeled : -1, "nan" or None
             Of the estimator.
 
         Raises
@@ -160,9 +160,9 @@ class PseudoLabels(BaseEstimator):
             self._validate_params()
         except ValueError as error:  # InvalidParameterError, which does not say where it stands
             raise type(error)(f"pseudo_labels: {error}") from None
-        if unlabelled is None:
+        if unlabeled is None:
             raise ValueError(
-                "pseudo_labels labels the rows that have no label, and unlabelled=None says that "
-                "every row has one: set unlabelled=-1 or unlabelled='nan', and mark these rows "
+                "pseudo_labels labels the rows that have no label, and unlabeled=None says that "
+                "every row has one: set unlabeled=-1 or unlabeled='nan', and mark these rows "
                 "in y."
             )

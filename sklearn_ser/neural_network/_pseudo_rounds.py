@@ -31,7 +31,7 @@ class Trained:
     module : MultiTaskModule
     record : TrainingRecord
     rows : ResidentRows
-        All rows of the fit, with the labels that it learnt from.
+        All rows of the fit, with the labels that it learned from.
     """
 
     module: nn.Module
@@ -69,7 +69,7 @@ def self_train(spec, train_on, rows, train_part, valid_part, plain_weights, task
     if not kept.record.epochs:
         return kept, []
     judge = _Judge(tasks, rows, valid_part, plain_weights)
-    labeller = _Labeller(spec, judge, rows, train_part, plain_weights, seed, device)
+    labeler = _Labeler(spec, judge, rows, train_part, plain_weights, seed, device)
     table, found = [judge.line(trained)], None
     lowest = table[0]["valid_loss"]
     reason = INTERRUPTED if trained.record.interrupted else ""
@@ -78,11 +78,11 @@ def self_train(spec, train_on, rows, train_part, valid_part, plain_weights, task
             reason = "max_rounds"
             break
         try:
-            before, found = found, labeller(trained.module, len(table))
+            before, found = found, labeler(trained.module, len(table))
             reason = _why_end(spec, found, before)
             if reason:
                 break
-            given = labeller.labelled(found)
+            given = labeler.labeled(found)
             trained = Trained(*train_on(given), given)
             line = judge.line(trained, found, before)
         except KeyboardInterrupt:  # between epochs
@@ -105,7 +105,7 @@ def self_train(spec, train_on, rows, train_part, valid_part, plain_weights, task
 def _why_end(spec, found, before):
     """Why no network is trained on what was found, by the name of the parameter; "" if one is."""
     if not len(found.labels):
-        return "nothing unlabelled"
+        return "nothing unlabeled"
     if len(found.chosen) < spec.min_rows:
         return "min_rows"
     if before is not None and found.agreement(before) < spec.stability:
@@ -156,7 +156,7 @@ class _Judge:
         }
 
 
-class _Labeller:
+class _Labeler:
     """Labels the rows of the training part that have no label."""
 
     def __init__(self, spec, judge, rows, train_part, plain_weights, seed, device):
@@ -171,12 +171,12 @@ class _Labeller:
         self.seed = seed
         self.device = device
         main = self.tasks[0]
-        learnt = train_part[codes[train_part] >= 0]
-        counts = np.bincount(codes[learnt], plain_weights[learnt], minlength=main.n_outputs)
-        if not counts.any():  # a fit that goes on, on unlabelled rows alone: all classes alike
+        learned = train_part[codes[train_part] >= 0]
+        counts = np.bincount(codes[learned], plain_weights[learned], minlength=main.n_outputs)
+        if not counts.any():  # a fit that goes on, on unlabeled rows alone: all classes alike
             counts = np.ones(main.n_outputs)
         self.priors = counts / counts.sum()
-        # As of the labelled rows, by class; 1 of a class that none of them has.
+        # As of the labeled rows, by class; 1 of a class that none of them has.
         factors = class_weights(main, codes, plain_weights)
         self.factors = np.ones(main.n_outputs)
         self.factors[codes[codes >= 0]] = factors[codes >= 0]
@@ -215,7 +215,7 @@ class _Labeller:
         module.eval()
         return agreeing / self.spec.consistency
 
-    def labelled(self, found):
+    def labeled(self, found):
         """All rows, those that were chosen with their labels."""
         places, codes = self.places[found.chosen], found.labels[found.chosen]
         plain = self.spec.weight * self.plain_weights[places]

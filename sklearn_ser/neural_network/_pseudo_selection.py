@@ -14,7 +14,7 @@ class Found:
     labels : ndarray of int of shape (n_rows,)
         Codes of the classes, of all these rows.
     chosen : ndarray of int
-        Which of these rows are to be learnt, in rising order.
+        Which of these rows are to be learned, in rising order.
     """
 
     labels: np.ndarray
@@ -79,7 +79,7 @@ def class_quotas(balance, share, n_rows, priors):
     n_rows : int
         Rows without a label.
     priors : ndarray of shape (n_classes,)
-        Share of each class among the labelled rows.
+        Share of each class among the labeled rows.
 
     Returns
     -------

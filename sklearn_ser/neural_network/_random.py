@@ -63,7 +63,7 @@ def linear(n_inputs, n_outputs, generator):
 
 
 def layer_norm(width, generator):
-    """Normalisation of each frame over its features; the weights begin at 1 and 0."""
+    """Normalization of each frame over its features; the weights begin at 1 and 0."""
     return nn.LayerNorm(width, device="meta" if generator is None else "cpu")
 
 

@@ -19,8 +19,8 @@ _RECODING = {
 _PREDICTING_CLASSES = ("predict_proba", "predict_log_proba", "decision_function")
 
 
-def refuse_recoding(unlabelled):
-    """Refuse a fit within a meta-estimator in which unlabelled rows would become a class.
+def refuse_recoding(unlabeled):
+    """Refuse a fit within a meta-estimator in which unlabeled rows would become a class.
 
     It hands on y as codes of a LabelEncoder's, or itself takes -1 for a class, neither of which
     shows in what arrives here: only who calls tells.
@@ -33,9 +33,9 @@ def refuse_recoding(unlabelled):
     if names:
         name = next((name for name in names if name != _EITHER), _EITHER)
         raise ValueError(
-            f"unlabelled={unlabelled!r} does not work inside {name}, which recodes the labels: "
-            "rows without a label would be taken for a class of their own. Fit it on labelled "
-            "rows with unlabelled=None, or put the network outermost."
+            f"unlabeled={unlabeled!r} does not work inside {name}, which recodes the labels: "
+            "rows without a label would be taken for a class of their own. Fit it on labeled "
+            "rows with unlabeled=None, or put the network outermost."
         )
 
 

@@ -24,7 +24,7 @@ def rate_factor(done, schedule, warmup):
 
 
 def reversal_strength(done, spec):
-    """Factor of an AdversarialTask's reversed gradient after the share `done` of the training."""
+    """Factor of an DomainAdversarialTask's reversed gradient after the share `done` of the training."""
     if spec.schedule == "constant":
         return float(spec.strength)
     return spec.strength * (2.0 / (1.0 + math.exp(-10.0 * done)) - 1.0)

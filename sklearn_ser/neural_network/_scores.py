@@ -13,7 +13,7 @@ def task_score(task, outputs, targets, weights):
     task : Labels or Values
     outputs : ndarray of shape (n_rows, n_outputs)
     targets : ndarray of shape (n_rows,)
-        Codes of classes, or standardised values.
+        Codes of classes, or standardized values.
     weights : ndarray of shape (n_rows,)
         Rows of weight 0 do not count; otherwise weights change nothing.
 

@@ -20,7 +20,7 @@ _SPLIT_KINDS = ("groups", "stratified", "none")
 #: What AdamW keeps of each parameter, and what else a training state may have.
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _STEP = "step"
-_LEARNT_WEIGHTS = "weighting.log_variances"
+_LEARNED_WEIGHTS = "weighting.log_variances"
 #: A line of the record of self-training.
 _ROUND = {
     "selected": int,
@@ -120,7 +120,7 @@ def check_surroundings(state):
 
 
 def check_training_states(states, n_members, parameters, n_tasks):
-    """Do the optimisers' states (none, or one for each network) fit the networks?
+    """Do the optimizers' states (none, or one for each network) fit the networks?
 
     Parameters
     ----------
@@ -136,12 +136,12 @@ def check_training_states(states, n_members, parameters, n_tasks):
         shapes = read_shapes(stored, "its training states")
         if parameters is None:
             continue
-        weighting = shapes.pop(_LEARNT_WEIGHTS, None)
+        weighting = shapes.pop(_LEARNED_WEIGHTS, None)
         known = parameters
         if weighting is not None:
             dtype, shape = weighting
             if dtype != "F32" or len(shape) != 1 or shape[0] > n_tasks:
-                raise damage(f"{_LEARNT_WEIGHTS!r} in its training states is {weighting}")
+                raise damage(f"{_LEARNED_WEIGHTS!r} in its training states is {weighting}")
             known = [weighting, *parameters]  # skorch's order: the criterion's come first
         by_name = {}
         for place, parameter in enumerate(known):

@@ -50,9 +50,9 @@ class ClassificationTask(Task):
         this power, p the probability of the right class [2]_.
     logit_adjustment : float, default=0.0
         Above 0, this times the logarithm of each class's share of the training rows is added to
-        the outputs in training, so that predictions favour no frequent class [3]_; 1 aims at the
+        the outputs in training, so that predictions favor no frequent class [3]_; 1 aims at the
         unweighted average recall. Rows are counted by `sample_weight`, not by `class_weight`:
-        "balanced" beside it makes up for the frequencies a second time, and favours rare classes.
+        "balanced" beside it makes up for the frequencies a second time, and favors rare classes.
 
     References
     ----------
@@ -90,7 +90,7 @@ class ClassificationTask(Task):
 
 
 class RegressionTask(Task):
-    """Numbers of a column of `aux` (arousal, valence, a rating), standardised within.
+    """Numbers of a column of `aux` (arousal, valence, a rating), standardized within.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class RegressionTask(Task):
         self.loss = loss
 
 
-class AdversarialTask(Task):
+class DomainAdversarialTask(Task):
     """Labels that the shared representation should not tell: corpus, speaker, language [1]_.
 
     Its head learns the labels; the gradient that reaches the encoder is reversed, so that the
@@ -141,7 +141,7 @@ class AdversarialTask(Task):
         Factor of the reversed gradient at the end of the schedule.
     schedule : {"ramp", "constant"}, default="ramp"
         "ramp": the factor grows from 0 as ``strength * (2 / (1 + exp(-10 p)) - 1)`` with the share
-        p of the epochs done, so that the head has learnt something before it is worked against
+        p of the epochs done, so that the head has learned something before it is worked against
         [1]_. "constant": `strength` throughout.
     hidden_units : sequence of int, default=()
         Hidden layers of the head.
@@ -154,9 +154,9 @@ class AdversarialTask(Task):
 
     Examples
     --------
-    >>> from sklearn_ser.neural_network import AdversarialTask, MTLNeuralClassifier
-    >>> MTLNeuralClassifier(tasks={"corpus": AdversarialTask(strength=0.5)}).tasks
-    {'corpus': AdversarialTask(strength=0.5)}
+    >>> from sklearn_ser.neural_network import DomainAdversarialTask, MTLNeuralClassifier
+    >>> MTLNeuralClassifier(tasks={"corpus": DomainAdversarialTask(strength=0.5)}).tasks
+    {'corpus': DomainAdversarialTask(strength=0.5)}
     """
 
     _parameter_constraints = {
@@ -291,7 +291,7 @@ class ConsistencyTask(Task):
 
     In every step the network, without noise and dropout, guesses the class of each row that has no
     label; where it is sure, the same network under noise and dropout learns the guess (as
-    probabilities). Needs `unlabelled` of the network, and is of use with `input_noise` or
+    probabilities). Needs `unlabeled` of the network, and is of use with `input_noise` or
     `input_dropout`.
 
     Parameters
@@ -308,11 +308,11 @@ class ConsistencyTask(Task):
         Power that the guesses are raised to.
     start : float, default=0.0
         Share of `max_epochs` after which it begins. With early stopping the best epoch may well
-        come before that, and no guess has then been learnt (there is a warning).
+        come before that, and no guess has then been learned (there is a warning).
 
     Notes
     -----
-    What ends it is what ends the training: early stopping watches labelled rows of other speakers,
+    What ends it is what ends the training: early stopping watches labeled rows of other speakers,
     so that a network that its own guesses lead astray is not kept.
 
     References
@@ -326,7 +326,7 @@ class ConsistencyTask(Task):
     --------
     >>> from sklearn_ser.neural_network import ConsistencyTask, MTLNeuralClassifier
     >>> net = MTLNeuralClassifier(
-    ...     tasks={"guesses": ConsistencyTask(weight=0.3)}, unlabelled="nan", input_noise=1.0)
+    ...     tasks={"guesses": ConsistencyTask(weight=0.3)}, unlabeled="nan", input_noise=1.0)
     >>> net.set_params(tasks__guesses__threshold=0.8).tasks
     {'guesses': ConsistencyTask(threshold=0.8, weight=0.3)}
     """
@@ -353,7 +353,7 @@ SHORT_NAMES = {
     "regression": RegressionTask,
     "mse": RegressionTask,
     "ccc": lambda: RegressionTask(loss="ccc"),
-    "adversarial": AdversarialTask,
+    "adversarial": DomainAdversarialTask,
     "reconstruction": ReconstructionTask,
     "contrastive": ContrastiveTask,
     "consistency": ConsistencyTask,

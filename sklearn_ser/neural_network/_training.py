@@ -70,7 +70,7 @@ class TrainingRecord:
 
 
 def make_net(module, tasks, *, device, criterion=None, **settings):
-    """The skorch net of a module and its tasks, not yet initialised."""
+    """The skorch net of a module and its tasks, not yet initialized."""
     batches = LengthBatches if module.encoder.on_frames else SliceBatches
     given = {"train_split": None, "procedure": Procedure(tasks), "verbose": 0} | settings
     return MultiTaskNet(
@@ -144,7 +144,7 @@ def train(
         *own,
         *patience,
     ]
-    # A class of a user's own may have batch normalisation, which takes no single row.
+    # A class of a user's own may have batch normalization, which takes no single row.
     limits = {"iterator_train__lone_row": not isinstance(module.encoder, OwnEncoder)}
     if module.encoder.on_frames and settings.batch_size is None:
         limits["iterator_train__most_frames"] = None

@@ -1,4 +1,4 @@
-"""How far the optimiser is, at rest, so that training can go on after pickling."""
+"""How far the optimizer is, at rest, so that training can go on after pickling."""
 
 from safetensors.torch import load, save
 
@@ -6,7 +6,7 @@ _WEIGHTING = "weighting."
 
 
 def training_state(net):
-    """State of a skorch net's optimiser, and of what weighs its losses, as safetensors bytes."""
+    """State of a skorch net's optimizer, and of what weighs its losses, as safetensors bytes."""
     values = {
         f"{place}.{name}": value
         for place, values in net.optimizer_.state_dict()["state"].items()
@@ -18,10 +18,10 @@ def training_state(net):
 
 
 def load_training_state(net, stored):
-    """Give an initialised net what :func:`training_state` kept.
+    """Give an initialized net what :func:`training_state` kept.
 
     A state that is not of such a training (another `loss_weighting`, or other tasks of weight 0)
-    is left alone: the optimiser then begins anew.
+    is left alone: the optimizer then begins anew.
     """
     values = load(stored)
     weighting = net.criterion_.weighting

@@ -70,7 +70,7 @@ def hold_out(
 def split_validation(codes, groups, fraction, generator, turn=0, sources=None):
     """Choose the validation rows.
 
-    With groups: whole groups of about `fraction` of the labelled rows, chosen so that every class
+    With groups: whole groups of about `fraction` of the labeled rows, chosen so that every class
     stays in training and is about as frequent in both parts. Without, or where that cannot be:
     rows at random, class by class.
 
@@ -89,34 +89,34 @@ def split_validation(codes, groups, fraction, generator, turn=0, sources=None):
     Returns
     -------
     valid, train : ndarray of bool of shape (n_rows,)
-        Unlabelled rows of held-out groups are in neither part.
+        Unlabeled rows of held-out groups are in neither part.
     record : dict
-        ``kind`` ("groups", "stratified" or "none"), ``n_train`` and ``n_valid`` (labelled rows),
+        ``kind`` ("groups", "stratified" or "none"), ``n_train`` and ``n_valid`` (labeled rows),
         ``groups`` (those held out, as strings), ``reason`` (why not by groups, or why not at all).
     weaker : bool
         Whether groups were given but could not be used.
     """
-    labelled = codes >= 0
+    labeled = codes >= 0
     at_random = _random_rows(codes, fraction, generator, sources)
-    n_labelled, n_random = _n_originals(labelled, sources), _n_originals(at_random, sources)
+    n_labeled, n_random = _n_originals(labeled, sources), _n_originals(at_random, sources)
     if n_random < FEWEST_VALIDATION_ROWS:
         return no_validation(
             codes,
-            f"{fraction} of the {n_labelled} labelled rows, class by class, is {n_random}, and at "
+            f"{fraction} of the {n_labeled} labeled rows, class by class, is {n_random}, and at "
             f"least {FEWEST_VALIDATION_ROWS} are needed",
         )
     reason = "no groups were given"
     if groups is not None:
         ids, names = pd.factorize(groups, use_na_sentinel=False)
-        held_out, reason = _choose_groups(codes[labelled], ids[labelled], fraction, turn)
+        held_out, reason = _choose_groups(codes[labeled], ids[labeled], fraction, turn)
         if held_out is not None:
             held = np.isin(ids, held_out)
-            valid, train = _apart(held, labelled, sources)
+            valid, train = _apart(held, labeled, sources)
             if not valid.any():
                 return no_validation(codes, "the rows of held-out groups are mixtures")
             names = sorted(str(names[i]) for i in held_out)
             return valid, train, _record("groups", codes, valid, train, groups=names), False
-    valid, train = _apart(at_random, labelled, sources)
+    valid, train = _apart(at_random, labeled, sources)
     record = _record("stratified", codes, valid, train, reason=reason)
     return valid, train, record, groups is not None
 
@@ -155,13 +155,13 @@ def _n_originals(rows, sources):
     return int(rows.sum()) if sources is None else len(np.unique(sources[rows, 0]))
 
 
-def _apart(held, labelled, sources):
+def _apart(held, labeled, sources):
     """The rows to watch and those to train on, given those that are held out."""
     if sources is None:
-        return held & labelled, ~held
+        return held & labeled, ~held
     mixed = (sources != sources[:, :1]).any(axis=1)
     held_sources = sources[held, 0]  # a mixture has the group of its first source
-    return held & labelled & ~mixed, ~np.isin(sources, held_sources).any(axis=1)
+    return held & labeled & ~mixed, ~np.isin(sources, held_sources).any(axis=1)
 
 
 def _random_rows(codes, fraction, generator, sources=None):

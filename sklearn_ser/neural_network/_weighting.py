@@ -42,9 +42,9 @@ class FixedWeighting(nn.Module):
 
 
 class UncertaintyWeighting(FixedWeighting):
-    """Weights learnt as the tasks' homoscedastic uncertainties [1]_.
+    """Weights learned as the tasks' homoscedastic uncertainties [1]_.
 
-    A loss L with the learnt s is ``exp(-s) L + s / 2`` (a squared error: half of ``exp(-s) L +
+    A loss L with the learned s is ``exp(-s) L + s / 2`` (a squared error: half of ``exp(-s) L +
     s``), times the task's weight; s is 0 at first.
 
     References

@@ -3,7 +3,7 @@
 from sklearn_ser.preprocessing._frame_scaler import FrameScaler
 from sklearn_ser.preprocessing._functionals_pooling import FunctionalsPooling
 from sklearn_ser.preprocessing._group_scaler import GroupScaler
-from sklearn_ser.preprocessing._segments import sliding_windows
+from sklearn_ser.preprocessing._segments import window_table
 from sklearn_ser.preprocessing._skip_failed_rows import SkipFailedRows
 from sklearn_ser.preprocessing._transduction import one_utterance_at_a_time, watch_transduction
 
@@ -13,6 +13,6 @@ __all__ = [
     "GroupScaler",
     "SkipFailedRows",
     "one_utterance_at_a_time",
-    "sliding_windows",
     "watch_transduction",
+    "window_table",
 ]

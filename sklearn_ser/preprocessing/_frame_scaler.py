@@ -1,4 +1,4 @@
-"""Standardise the features of frames, by the training set or within each utterance."""
+"""Standardize the features of frames, by the training set or within each utterance."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
@@ -12,13 +12,13 @@ from sklearn_ser.utils._frames import FRAMES, frame_marks, frames_table
 
 
 class FrameScaler(TransformerMixin, BaseEstimator):
-    """Standardise each feature of the frames: z = (x - mean) / standard deviation.
+    """Standardize each feature of the frames: z = (x - mean) / standard deviation.
 
     Parameters
     ----------
     per : {"training", "utterance"}, default="training"
         Whose statistics: those of all frames of the training set, or each utterance's own. The
-        latter also takes out level and colour of the recording and much of the speaker, and
+        latter also takes out level and color of the recording and much of the speaker, and
         differences of level between utterances with it.
     with_mean : bool, default=True
         Subtract the mean.

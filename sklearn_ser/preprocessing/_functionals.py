@@ -36,12 +36,12 @@ class FrameStatistics:
         return self._values.mean(axis=0)
 
     @cached_property
-    def _centred(self):
+    def _centerd(self):
         return self._values - self.mean
 
     @cached_property
     def _variance(self):
-        variance = np.mean(self._centred**2, axis=0)
+        variance = np.mean(self._centerd**2, axis=0)
         # What rounding in the mean leaves of a constant feature is no variance.
         n_frames = len(self._values)
         rounding = np.finfo(np.float64).eps * n_frames
@@ -77,16 +77,16 @@ class FrameStatistics:
 
     @cached_property
     def skewness(self):
-        return self._standardised_moment(3)
+        return self._standardized_moment(3)
 
     @cached_property
     def kurtosis(self):
-        return np.where(self._variance > 0, self._standardised_moment(4) - 3.0, 0.0)
+        return np.where(self._variance > 0, self._standardized_moment(4) - 3.0, 0.0)
 
-    def _standardised_moment(self, order):
-        standardised = self._centred / np.where(self._variance > 0, self.std, 1.0)
-        powers = standardised * standardised  # much faster than ** with 3 or 4
-        powers *= standardised if order == 3 else powers
+    def _standardized_moment(self, order):
+        standardized = self._centerd / np.where(self._variance > 0, self.std, 1.0)
+        powers = standardized * standardized  # much faster than ** with 3 or 4
+        powers *= standardized if order == 3 else powers
         return np.where(self._variance > 0, powers.mean(axis=0), 0.0)
 
     @cached_property
@@ -97,11 +97,11 @@ class FrameStatistics:
 
     @cached_property
     def slope(self):
-        _, centred = self._times
-        spread = np.sum(centred**2)
+        _, centerd = self._times
+        spread = np.sum(centerd**2)
         if spread == 0:
             return np.zeros(self._values.shape[1])
-        return np.einsum("t,tf->f", centred, self._centred) / spread
+        return np.einsum("t,tf->f", centerd, self._centerd) / spread
 
     @property
     def intercept(self):
@@ -110,15 +110,15 @@ class FrameStatistics:
 
     @property
     def regression_error(self):
-        _, centred = self._times
-        return np.sqrt(np.mean((self._centred - np.outer(centred, self.slope)) ** 2, axis=0))
+        _, centerd = self._times
+        return np.sqrt(np.mean((self._centerd - np.outer(centerd, self.slope)) ** 2, axis=0))
 
     @cached_property
     def _steps(self):
-        """Differences per second between neighbouring frames, and the stretch each is in."""
-        neighbours = np.diff(self._positions) == 1
-        steps = np.diff(self._values, axis=0)[neighbours] / self._hop
-        return steps, np.cumsum(~neighbours)[neighbours]
+        """Differences per second between neighboring frames, and the stretch each is in."""
+        neighbors = np.diff(self._positions) == 1
+        steps = np.diff(self._values, axis=0)[neighbors] / self._hop
+        return steps, np.cumsum(~neighbors)[neighbors]
 
     @property
     def mean_abs_delta(self):

@@ -41,12 +41,12 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
         - ``"mean"``, ``"std"`` (divided by the number of frames), ``"min"``, ``"max"``,
           ``"range"``;
         - ``"p00"`` to ``"p99"``: percentiles, interpolated linearly; ``"p50"`` is the median;
-        - ``"skewness"`` and ``"kurtosis"``: third and fourth standardised moment, 3 taken off the
+        - ``"skewness"`` and ``"kurtosis"``: third and fourth standardized moment, 3 taken off the
           latter (a normal distribution has 0); 0 for a constant feature;
         - ``"slope"`` (per second), ``"intercept"`` (at the sequence's first frame) and
           ``"regression_error"`` (root-mean-square distance): of the straight line through all
           values over time;
-        - ``"mean_abs_delta"``: mean absolute difference of neighbouring frames, per second;
+        - ``"mean_abs_delta"``: mean absolute difference of neighboring frames, per second;
         - ``"rising_slope_mean"``, ``"rising_slope_std"``, ``"falling_slope_mean"``,
           ``"falling_slope_std"``: of the slopes (per second) of the stretches in which the feature
           only rises, or only falls; every stretch counts once, 0 if there is none.

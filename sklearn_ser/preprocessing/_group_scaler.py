@@ -1,4 +1,4 @@
-"""Standardise features within each corpus or speaker."""
+"""Standardize features within each corpus or speaker."""
 
 from numbers import Integral, Real
 
@@ -22,7 +22,7 @@ from sklearn_ser.utils._ids import ID_COLUMNS, find_id, require_id
 
 
 class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Standardise features within each group: corpus, speaker, or speaker within corpus.
+    """Standardize features within each group: corpus, speaker, or speaker within corpus.
 
     Corpora differ in microphone, room and level, speakers in voice; both move the features more
     than emotion does. Within a group, z = (x - mean) / standard deviation takes that out.

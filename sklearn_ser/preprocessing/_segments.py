@@ -23,7 +23,7 @@ _RATE_OF_ARRAYS = 16000
     },
     prefer_skip_nested_validation=True,
 )
-def sliding_windows(X, window=4.0, hop=2.0, *, min_window=None, audio="file"):
+def window_table(X, window=4.0, hop=2.0, *, min_window=None, audio="file"):
     """Cut each utterance into overlapping windows: a table with one row a window.
 
     The table is what audio steps take. Of files only the headers are read.
@@ -59,9 +59,9 @@ def sliding_windows(X, window=4.0, hop=2.0, *, min_window=None, audio="file"):
     --------
     >>> import numpy as np
     >>> import pandas as pd
-    >>> from sklearn_ser.preprocessing import sliding_windows
+    >>> from sklearn_ser.preprocessing import window_table
     >>> X = pd.DataFrame({"file": [np.zeros(80000), np.zeros(8000)], "speaker": ["a", "b"]})
-    >>> sliding_windows(X, window=2.0, hop=1.5)[["speaker", "start", "end", "row"]]
+    >>> window_table(X, window=2.0, hop=1.5)[["speaker", "start", "end", "row"]]
       speaker  start  end  row
     0       a    0.0  2.0    0
     1       a    1.5  3.5    0

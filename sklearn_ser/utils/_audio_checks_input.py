@@ -208,11 +208,11 @@ def check_label_columns_change_nothing(step):
     used = fitted(step).set_output(transform="pandas")
     X = speech().X
     expected = used.transform(X)
-    labelled = speech().frame.assign(target=np.arange(len(X)), note=None)
-    labels = [name for name in labelled.columns if name not in X.columns]
+    labeled = speech().frame.assign(target=np.arange(len(X)), note=None)
+    labels = [name for name in labeled.columns if name not in X.columns]
     for what, given in (
-        ("columns", labelled),
-        ("index levels", labelled.set_index(labels)),
+        ("columns", labeled),
+        ("index levels", labeled.set_index(labels)),
     ):
         new = plain(step).set_output(transform="pandas")
         found = new.fit(given, speech().y).transform(given)
@@ -245,6 +245,6 @@ def check_remove_dc(step):
 
     shifted = [(signal * 0.5 + 0.25, SAMPLING_RATE) for signal in speech().signals[:2]]
     rate = sampling_rate_of(step)
-    centred = [(read_audio(cell, rate, remove_dc=True), rate) for cell in shifted]
+    centerd = [(read_audio(cell, rate, remove_dc=True), rate) for cell in shifted]
     found = fitted(step, remove_dc=True).transform(shifted)
-    assert_same(found, fitted(step).transform(centred), "remove_dc=True does not remove the mean")
+    assert_same(found, fitted(step).transform(centerd), "remove_dc=True does not remove the mean")

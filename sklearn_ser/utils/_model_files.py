@@ -1,4 +1,4 @@
-"""Model files keep what a model has learnt, and nothing of the place where it learnt it.
+"""Model files keep what a model has learned, and nothing of the place where it learned it.
 
 A feature store is a folder of one machine, and callbacks are code of the training's. Nor may a
 file that someone was sent make an extractor write into a folder of its choice.

@@ -14,7 +14,7 @@ from sklearn_ser.audio import open_audio, read_audio
 from sklearn_ser.augmentation import AudioAugmenter, Gain
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction import LogMelSpectrogram
-from sklearn_ser.preprocessing import sliding_windows
+from sklearn_ser.preprocessing import window_table
 
 
 class Noise(AudioAugmenter):
@@ -208,7 +208,7 @@ def test_sampling_rate_is_what_it_is_made_at(tmp_path):
 
 def test_windows_of_augmented_audio():
     made = Noise(random_state=0).augment(speech(1, seconds=1.0))
-    windows = sliding_windows(made, window=0.5, hop=0.25)
+    windows = window_table(made, window=0.5, hop=0.25)
     assert windows["start"].tolist() == [0.0, 0.25, 0.5]
     (whole,) = heard(made)
     assert np.array_equal(heard(windows)[1], whole[4000:12000])

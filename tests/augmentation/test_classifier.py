@@ -15,14 +15,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_ser import (
     AugmentingClassifier,
-    FeatureNoise,
     MTLNeuralClassifier,
     SpeakerKFold,
     load_model,
     save_model,
     uar_scorer,
 )
-from sklearn_ser.augmentation import Mixup
+from sklearn_ser.augmentation import FeatureNoise, Mixup
 from sklearn_ser.augmentation._named import named_augmenters
 from sklearn_ser.exceptions import MetadataError
 
@@ -378,7 +377,7 @@ def test_a_step_that_makes_arrays_of_tables(recorder, rows):
 
 
 @pytest.mark.parametrize("missing", [None, np.nan])
-def test_an_estimator_of_labelled_rows_says_which_have_none(missing):
+def test_an_estimator_of_labeled_rows_says_which_have_none(missing):
     X = np.arange(24.0).reshape(12, 2)
     y = np.array([0.0, 1.0] * 6, dtype=object if missing is None else float)
     y[[3, 5]] = missing
@@ -386,6 +385,6 @@ def test_an_estimator_of_labelled_rows_says_which_have_none(missing):
     with pytest.raises(
         ValueError,
         match="y is None or NaN in 2 of 12 rows, the first of them row 3, and LinearSVC takes "
-        r"labelled rows alone: .* MTLNeuralClassifier\(unlabelled='nan'\)",
+        r"labeled rows alone: .* MTLNeuralClassifier\(unlabeled='nan'\)",
     ):
         model.fit(X, y)

@@ -6,14 +6,13 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_ser import (
     AugmentingClassifier,
-    Gain,
     MTLNeuralClassifier,
     SpeakerEmbedding,
     cross_corpus_validate,
-    load_functionals,
+    load_features,
     make_speech_corpus,
 )
-from sklearn_ser.augmentation import FeatureNoise
+from sklearn_ser.augmentation import FeatureNoise, Gain
 from sklearn_ser.evaluation import fit_model, predict_table, predict_timeline
 from sklearn_ser.preprocessing import GroupScaler
 
@@ -34,7 +33,7 @@ def test_cross_corpus_validate_from_audio(tmp_path):
 
 
 def test_cross_corpus_validate_of_features():
-    data = load_functionals("egemaps")
+    data = load_features("egemaps")
     frame, X = data.frame.iloc[::8], data.X.iloc[::8]
     net = MTLNeuralClassifier(max_epochs=1, random_state=0)
     inner = AugmentingClassifier(net, FeatureNoise(0.3), random_state=0)

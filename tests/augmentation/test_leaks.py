@@ -27,13 +27,12 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_ser import (
     AugmentingClassifier,
-    FeatureNoise,
     LogMelSpectrogram,
     MTLNeuralClassifier,
     SpeakerKFold,
     make_speech_corpus,
 )
-from sklearn_ser.augmentation import Gain, Mixup
+from sklearn_ser.augmentation import FeatureNoise, Gain, Mixup
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.feature_extraction import SpeakerEmbedding
 from sklearn_ser.neural_network import _validation_split
@@ -268,7 +267,7 @@ def test_a_grid_search_pays_once_for_each_copy(speech, tmp_path, monkeypatch):
 
 
 def test_augmenters_of_frames_change_what_the_audio_step_makes(speech, tmp_path):
-    from sklearn_ser import SpecAugment
+    from sklearn_ser.augmentation import SpecAugment
 
     class Frames(ClassifierMixin, BaseEstimator):
         def fit(self, X, y):

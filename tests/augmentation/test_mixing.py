@@ -68,7 +68,7 @@ def test_mixup_is_the_weighted_mean():
             np.testing.assert_allclose(made[row], expected)
 
 
-def test_cutmix_takes_neighbouring_columns():
+def test_cutmix_takes_neighboring_columns():
     X = np.arange(60)[:, None] + np.zeros(20)
     made, sources, labels, weights = mix(CutMix(), X)
     for row in np.flatnonzero((labels == sources[:, 0]) & (weights < 1)):
@@ -222,7 +222,7 @@ def test_rows_without_a_label_are_not_mixed(recorder):
     y[::2] = None
     seen = AugmentingClassifier(recorder, Mixup()).fit(features(20), y).estimator_.seen_
     assert pd.isna(seen["y"][20:]).sum() == 0
-    net = MTLNeuralClassifier(unlabelled=-1, max_epochs=1, early_stopping=False, random_state=0)
+    net = MTLNeuralClassifier(unlabeled=-1, max_epochs=1, early_stopping=False, random_state=0)
     codes = np.where(np.arange(20) % 2, np.arange(20) % 3, -1)
     model = AugmentingClassifier(net, Mixup(), random_state=0).fit(features(20), codes)
     assert 10 <= model.n_rows_["mixup"] <= 20

@@ -1,4 +1,4 @@
-"""AddNoise, measured: the ratio, the colours, and which part of a recording is taken."""
+"""AddNoise, measured: the ratio, the colors, and which part of a recording is taken."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from sklearn_ser import make_speech_corpus
 from sklearn_ser.audio import open_audio, read_audio
 from sklearn_ser.augmentation import AddNoise, _recording
 from sklearn_ser.augmentation._cache import BoundedCache
-from sklearn_ser.augmentation._colours import COLOURS, coloured_noise
+from sklearn_ser.augmentation._colors import COLORS, colored_noise
 from sklearn_ser.exceptions import AudioError
 
 
@@ -33,7 +33,7 @@ def saw(n, seed=0):
     return ((np.arange(n) % 1000) / 2000 + np.arange(n) / (4 * n)).astype(np.float32)
 
 
-@pytest.mark.parametrize("noises", [*COLOURS, saw(3000), (saw(90000), 44100)], ids=str)
+@pytest.mark.parametrize("noises", [*COLORS, saw(3000), (saw(90000), 44100)], ids=str)
 @pytest.mark.parametrize("snr", [-5.0, 0.0, 12.5])
 def test_the_ratio_is_what_was_asked_for(noises, snr, speech):
     for signal in speech[:3]:
@@ -65,10 +65,10 @@ def test_a_range_is_drawn_evenly():
     assert counts.min() > 50
 
 
-@pytest.mark.parametrize(("colour", "slope"), [*zip(COLOURS, (0, -3, -6, 3, 6), strict=True)])
+@pytest.mark.parametrize(("color", "slope"), [*zip(COLORS, (0, -3, -6, 3, 6), strict=True)])
 @pytest.mark.parametrize("rate", [16000, 44100])
-def test_colours_fall_by_so_many_decibels_in_an_octave(colour, slope, rate):
-    noise = coloured_noise(colour, 8 * rate + 1, rate, np.random.default_rng(0))
+def test_colors_fall_by_so_many_decibels_in_an_octave(color, slope, rate):
+    noise = colored_noise(color, 8 * rate + 1, rate, np.random.default_rng(0))
     assert len(noise) == 8 * rate + 1
     frequencies, power = welch(noise, rate, nperseg=4096)
     band = (frequencies > 60) & (frequencies < 0.4 * rate)
@@ -77,7 +77,7 @@ def test_colours_fall_by_so_many_decibels_in_an_octave(colour, slope, rate):
 
 
 def test_brown_noise_is_mostly_audible():
-    noise = coloured_noise("brown", 160000, 16000, np.random.default_rng(0))
+    noise = colored_noise("brown", 160000, 16000, np.random.default_rng(0))
     power = np.abs(np.fft.rfft(noise)) ** 2
     assert power[200:].sum() > 0.4 * power.sum()  # bins are 0.1 Hz apart
 

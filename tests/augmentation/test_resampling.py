@@ -14,14 +14,13 @@ from sklearn.svm import LinearSVC
 
 from sklearn_ser import (
     AugmentingClassifier,
-    FeatureNoise,
     MTLNeuralClassifier,
     SpeakerEmbedding,
     load_model,
     make_speech_corpus,
     save_model,
 )
-from sklearn_ser.augmentation import Gain
+from sklearn_ser.augmentation import FeatureNoise, Gain
 from sklearn_ser.exceptions import MetadataError, ModelFileError
 
 Y = np.array(["anger"] * 30 + ["calm"] * 20 + ["fear"] * 10)

@@ -8,16 +8,11 @@ from hypothesis import strategies as st
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 
-from sklearn_ser import (
-    AugmentingClassifier,
-    ELMClassifier,
-    HighLevelFeatures,
-    Mixup,
-    MTLNeuralClassifier,
-    SpecAugment,
-)
+from sklearn_ser import AugmentingClassifier, MTLNeuralClassifier
+from sklearn_ser.augmentation import Mixup, SpecAugment
 from sklearn_ser.augmentation._split_originals import SplitOriginals
 from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures
 from sklearn_ser.utils._frames import frames_table
 
 N = 12

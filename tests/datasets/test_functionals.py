@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.utils._param_validation import InvalidParameterError
 
-from sklearn_ser.datasets import load_functionals
+from sklearn_ser.datasets import load_features
 from sklearn_ser.datasets._functionals import DATA, ORIGIN
 from sklearn_ser.datasets._known import KNOWN_CORPORA
 from sklearn_ser.feature_extraction import OpenSmileExtractor, SpeakerEmbedding
@@ -16,14 +16,14 @@ COUNTS = {"emodb": 339, "ravdess": 1439, "nemo": 816}
 
 @pytest.fixture(scope="module")
 def both():
-    return load_functionals("both")
+    return load_features("both")
 
 
 @pytest.mark.parametrize(
     ("features", "n_features"), [("egemaps", 88), ("ge2e", 512), ("both", 600)]
 )
 def test_shapes_names_and_alignment(features, n_features):
-    data = load_functionals(features)
+    data = load_features(features)
     assert data.X.shape == (2594, n_features)
     assert data.feature_names == list(data.X.columns)
     assert (data.X.dtypes == np.float32).all()
@@ -56,11 +56,11 @@ def test_frame_keeps_the_contract(both):
 
 def test_only_what_may_be_packaged_is_packaged(both):
     allowed = {name for name, facts in KNOWN_CORPORA.items() if facts.numbers_may_be_packaged}
-    assert set(both.licences) == set(both.frame["corpus"]) == allowed == set(COUNTS)
+    assert set(both.licenses) == set(both.frame["corpus"]) == allowed == set(COUNTS)
     assert not [path.name for path in DATA.iterdir() if "urdu" in path.name.lower()]
-    assert "CC0 1.0" in both.licences["emodb"]
-    assert "CC BY-NC-SA 4.0" in both.licences["ravdess"]
-    assert "CC BY-NC-SA 4.0" in both.licences["nemo"]
+    assert "CC0 1.0" in both.licenses["emodb"]
+    assert "CC BY-NC-SA 4.0" in both.licenses["ravdess"]
+    assert "CC BY-NC-SA 4.0" in both.licenses["nemo"]
     for name, facts in KNOWN_CORPORA.items():
         assert (facts.citation in both.DESCR) == (name in COUNTS)
 
@@ -73,10 +73,8 @@ def test_small_and_recorded():
 
 
 def test_unknown_features():
-    with pytest.raises(
-        InvalidParameterError, match="'features' parameter of load_functionals must"
-    ):
-        load_functionals("mfcc")
+    with pytest.raises(InvalidParameterError, match="'features' parameter of load_features must"):
+        load_features("mfcc")
 
 
 @pytest.mark.corpora

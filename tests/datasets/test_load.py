@@ -226,7 +226,7 @@ def test_emotion_map_by_own_label_by_noun_and_to_nothing(capsys):
     assert corpus.frame["emotion"].tolist() == ["anger", "low"]
     assert corpus.dropped["utterances"].tolist() == [1, 1]
     assert corpus.dropped["reason"].unique().tolist() == ["mapped to nothing by emotion_map"]
-    assert "mine: 1 unlabelled: mapped to nothing" in corpus.report()
+    assert "mine: 1 unlabeled: mapped to nothing" in corpus.report()
     assert capsys.readouterr().err == ""
 
 

@@ -36,7 +36,7 @@ def feature_table():
 
 
 @pytest.fixture
-def half_labelled():
+def half_labeled():
     """Corpora a and b in part, c wholly without labels; X is the row's number."""
     rows = [
         {"corpus": corpus, "speaker": f"{corpus}{speaker}", "emotion": emotion}
@@ -54,6 +54,6 @@ def small_net():
     """Makes a network of a mark of rows without a label."""
 
     def make(mark):
-        return MTLNeuralClassifier(tasks=None, unlabelled=mark, max_epochs=1, random_state=0)
+        return MTLNeuralClassifier(tasks=None, unlabeled=mark, max_epochs=1, random_state=0)
 
     return make

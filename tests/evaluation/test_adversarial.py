@@ -18,13 +18,13 @@ from sklearn_ser import (
     AugmentingClassifier,
     FeatureStore,
     FrameScaler,
-    Gain,
     GroupScaler,
     LogMelSpectrogram,
     MTLNeuralClassifier,
     SkipFailedRows,
     uar_score,
 )
+from sklearn_ser.augmentation import Gain
 from sklearn_ser.evaluation import adversarial_robustness
 from sklearn_ser.evaluation._attack_search import check_ball
 from sklearn_ser.evaluation._attack_targets import gradients_of

@@ -168,10 +168,10 @@ def test_noise_that_drifts_through_a_session_is_no_cut(larger):
     def with_noise(signal, row):
         k = place[row["speaker"], row["text"]]
         angle = 2 * np.pi * (300 + 150 * k) / RATE
-        coloured = lfilter(
+        colored = lfilter(
             [1.0], [1, -1.94 * np.cos(angle), 0.94], rng.standard_normal(len(signal) + 500)
         )[500:]
-        return signal + 10 ** (-40 / 20) * coloured / coloured.std()
+        return signal + 10 ** (-40 / 20) * colored / colored.std()
 
     assert found(audit_corpus(changed(larger, with_noise))) == []
 
@@ -349,7 +349,7 @@ def test_sex_against_pitch(larger):
 
 
 def test_sexes_of_a_whole_corpus_against_pitch(larger):
-    letters = larger["gender"].map({"female": "M", "male": "F"})  # swapped, and spelt otherwise
+    letters = larger["gender"].map({"female": "M", "male": "F"})  # swapped, and spelled otherwise
     report = audit_corpus(larger.assign(gender=letters))
     assert found(report) == [("sex label against pitch", "warning")]
     assert "as if the labels were swapped" in report.findings["evidence"][0]

@@ -7,7 +7,6 @@ from sklearn.model_selection import GroupKFold, KFold
 
 from sklearn_ser import (
     LeaveOneSpeakerOut,
-    SentenceSpeakerKFold,
     SpeakerKFold,
     audit_corpus,
     audit_split,
@@ -15,6 +14,7 @@ from sklearn_ser import (
 )
 from sklearn_ser.evaluation import AuditReport
 from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.model_selection import SentenceSpeakerKFold
 
 
 @pytest.fixture(scope="module")

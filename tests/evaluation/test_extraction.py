@@ -11,11 +11,11 @@ from sklearn.svm import LinearSVC
 
 from sklearn_ser import (
     AugmentingClassifier,
-    Gain,
     OpenSmileExtractor,
     cross_corpus_validate,
     make_speech_corpus,
 )
+from sklearn_ser.augmentation import Gain
 from sklearn_ser.evaluation import fit_model
 from sklearn_ser.evaluation._disk import ResultFolder
 from sklearn_ser.evaluation._extraction import audio_steps, extract, split_extraction
@@ -52,12 +52,12 @@ def test_a_union_of_audio_steps_is_one():
 
 def test_other_stateless_steps_stay_inside_the_folds():
     """They may look at the whole batch: lifted out, they would show training the test rows."""
-    centre = FunctionTransformer(lambda X: X - X.mean())
-    pipeline = make_pipeline(OpenSmileExtractor(), centre, LinearSVC())
+    center = FunctionTransformer(lambda X: X - X.mean())
+    pipeline = make_pipeline(OpenSmileExtractor(), center, LinearSVC())
     extraction, rest = split_extraction(pipeline)
     assert len(extraction) == 1
     assert len(rest.steps) == 2
-    assert split_extraction(make_pipeline(centre, LinearSVC()))[0] == []
+    assert split_extraction(make_pipeline(center, LinearSVC()))[0] == []
     assert split_extraction(LinearSVC())[0] == []
 
 

@@ -10,13 +10,13 @@ from sklearn_ser import (
     MFCC,
     AugmentingClassifier,
     FunctionalsPooling,
-    Gain,
     GroupScaler,
     SpeakerKFold,
     make_multi_task_net,
     make_speech_corpus,
     make_svm_baseline,
 )
+from sklearn_ser.augmentation import Gain
 from sklearn_ser.evaluation import fit_model, predict_table, predict_timeline
 from sklearn_ser.exceptions import AudioError
 

@@ -179,7 +179,7 @@ def test_conclusions_name_the_settings_where_there_are_several():
     settings = ["single", "transductive", "single"]
     text = told(0.031, 0.01, setting="transductive", settings=settings)
     assert text.startswith("net (transductive) is 3.1 points above svm (single) (UAR;")
-    assert "Only one of the two used the test corpus's unlabelled statistics." in text
+    assert "Only one of the two used the test corpus's unlabeled statistics." in text
     same = told(0.031, 0.01, settings=settings)
     assert same.startswith("net (single) is 3.1 points above svm (single)")
     assert "Only one" not in same

@@ -113,7 +113,7 @@ def test_numbers_that_are_no_probabilities_cost_only_the_calibration_error():
 
 
 def test_confusion_counts():
-    counts = result().confusion("svm", normalise=False)
+    counts = result().confusion("svm", normalize=False)
     assert counts.loc["anger"].to_dict() == {"anger": 2, "sadness": 1, "none": 0}
     assert counts.loc["sadness"].to_dict() == {"anger": 1, "sadness": 1, "none": 1}
     shares = result().confusion("svm")
@@ -186,7 +186,7 @@ def test_remarks_say_what_a_reader_must_know():
 def test_a_label_may_be_called_none():
     table = result().predictions.replace({"sadness": "none"})
     named = EvaluationResult(table, labels=["anger", "none"], protocol="leave-one-corpus-out")
-    counts = named.confusion("svm", normalise=False)
+    counts = named.confusion("svm", normalize=False)
     assert counts.columns.tolist() == ["anger", "none", "no prediction"]
     assert counts.to_numpy().sum() == 6
     assert counts["no prediction"].sum() == 1

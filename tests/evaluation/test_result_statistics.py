@@ -156,7 +156,7 @@ def test_comparisons_say_which_settings_were_compared(result):
         lambda result, **given: result.ranks(**given),
     ],
 )
-def test_a_misspelt_setting_is_refused(result, derive):
+def test_a_misspelled_setting_is_refused(result, derive):
     with pytest.raises(ValueError, match="must be 'single' or 'transductive', got 'transdutive'"):
         derive(result, setting="transdutive")
 

@@ -14,16 +14,11 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
 import sklearn_ser.evaluation._jobs as jobs_module
-from sklearn_ser import (
-    GroupScaler,
-    MTLNeuralClassifier,
-    SpeakerKFold,
-    UnlabelledInTraining,
-    cross_corpus_validate,
-)
+from sklearn_ser import GroupScaler, MTLNeuralClassifier, SpeakerKFold, cross_corpus_validate
 from sklearn_ser.evaluation import EvaluationResult
 from sklearn_ser.evaluation._fold import with_seed
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
+from sklearn_ser.model_selection import SemiSupervisedSplit
 
 SVM = make_pipeline(GroupScaler(by="corpus"), LinearSVC(C=0.01))
 GLOBAL_SVM = make_pipeline(StandardScaler(), LinearSVC(C=0.01))
@@ -164,7 +159,7 @@ def test_failed_rows_are_misses(feature_table):
     assert failed["prediction"].isna().all()
     assert len(result.predictions) == len(frame)
     assert result.scores()["failed"].sum() == 3
-    assert "none" in result.confusion("Pipeline", normalise=False).columns
+    assert "none" in result.confusion("Pipeline", normalize=False).columns
 
 
 def test_resume_runs_only_what_is_missing(feature_table, tmp_path, monkeypatch):
@@ -324,7 +319,7 @@ def test_seeds_differ_and_reach_every_part():
     assert seeded.estimator.named_steps["mtlneuralclassifier"].random_state == 7
     assert seeded.cv.random_state == 7
     assert search.cv.random_state is None
-    search.set_params(cv=UnlabelledInTraining(search.cv))
+    search.set_params(cv=SemiSupervisedSplit(search.cv))
     assert with_seed(search, 7).cv.cv.random_state == 7
     assert search.cv.cv.random_state is None
 

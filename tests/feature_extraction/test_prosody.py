@@ -128,7 +128,7 @@ def test_long_recordings_go_through_in_parts(monkeypatch):
     np.testing.assert_allclose(in_parts, at_once, rtol=1e-3, atol=1e-3)
 
 
-def test_neighbours_and_threads_change_no_bit():
+def test_neighbors_and_threads_change_no_bit():
     signals = [voice(np.full(int(seconds * RATE), 150.0)) for seconds in (0.5, 0.2, 0.9, 0.06)]
     alone = [frames_of(HZ, signal) for signal in signals]
     for n_jobs in (1, 3):

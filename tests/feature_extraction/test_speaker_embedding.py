@@ -173,6 +173,6 @@ def test_weights_are_float32_say_where_they_come_from_and_need_no_gradient():
     assert not any(weight.requires_grad for weight in load_network().parameters())
 
 
-def test_licence_and_attribution_stand_beside_the_weights():
+def test_license_and_attribution_stand_beside_the_weights():
     assert "Apache License" in (WEIGHTS.parent / "LICENSE-ge2e.txt").read_text(encoding="utf-8")
     assert "Resemble.AI" in (WEIGHTS.parent / "README.md").read_text(encoding="utf-8")

@@ -43,8 +43,8 @@ def reference_decibels(signal, n_fft, window, hop, n_mels, fmin, fmax, floor_db,
     taper[first : first + window] = np.sin(np.pi * np.arange(window) / window) ** 2
     padded = np.concatenate([np.zeros(n_fft // 2), signal, np.zeros(n_fft)]).astype(np.float64)
     rows = []
-    for centre in range(0, len(signal) + 1, hop):
-        power = np.abs(np.fft.rfft(padded[centre : centre + n_fft] * taper)) ** 2
+    for center in range(0, len(signal) + 1, hop):
+        power = np.abs(np.fft.rfft(padded[center : center + n_fft] * taper)) ** 2
         rows.append(np.maximum(filters @ power, 10 ** (floor_db / 10)))
     decibels = 10 * np.log10(rows)
     return decibels if top_db is None else np.maximum(decibels, decibels.max() - top_db)
@@ -126,13 +126,13 @@ def test_numbers_of_librosa(step, frame, column, value):
 
 
 @pytest.mark.parametrize("step", [LogMelSpectrogram(deltas=1), MFCC()])
-def test_normalised_within_the_utterance(step):
+def test_normalized_within_the_utterance(step):
     found = frames_of(clone(step).set_params(normalize="utterance"), chirp())
     plain = frames_of(step, chirp()).astype(np.float64)
     np.testing.assert_allclose(found, (plain - plain.mean(0)) / plain.std(0), atol=1e-4)
 
 
-def test_constant_columns_are_normalised_to_zero():
+def test_constant_columns_are_normalized_to_zero():
     step = LogMelSpectrogram(floor_db=0.0, top_db=None, normalize="utterance")
     quiet = frames_of(step, chirp() * 0.01)
     assert (quiet == 0).any(axis=1).all()
@@ -149,7 +149,7 @@ def test_long_recordings_go_through_in_parts():
 
 
 @pytest.mark.parametrize("step", [LogMelSpectrogram(), MFCC()])
-def test_neighbours_and_threads_change_no_bit(step):
+def test_neighbors_and_threads_change_no_bit(step):
     signals = [chirp(seconds) for seconds in (0.5, 0.33, 0.5, 1.0, 0.06, 0.4)]
     alone = [frames_of(step, signal) for signal in signals]
     for n_jobs in (1, 3):

@@ -172,7 +172,7 @@ def test_a_named_pipe_is_not_waited_for(tmp_path):
     assert key_of([tmp_path / "pipe.wav"]) is None
 
 
-def test_the_order_of_rows_and_their_neighbours_do_not_count(tmp_path):
+def test_the_order_of_rows_and_their_neighbors_do_not_count(tmp_path):
     files = []
     for seed in range(60):  # enough for several threads
         soundfile.write(tmp_path / f"{seed}.wav", noise(seed, 1000), 16000)
@@ -285,7 +285,7 @@ class Holder(LogMelSpectrogram):
         self.value = value
 
 
-class Colour(enum.Enum):
+class Color(enum.Enum):
     RED = 1
     BLUE = 2
 
@@ -293,7 +293,7 @@ class Colour(enum.Enum):
 DIFFERENT = [
     None, True, False, 0, 1, 1.0, 0.0, -0.0, float("nan"), "1", "None", b"1", "", b"", (), [], {},
     set(), (1,), [1], [[1]], (1, 1), (1, (1,)), ((1, 1),), {"a": 1}, {1: "a"}, {"a": None}, {1},
-    ["ab", "c"], ["a", "bc"], "é", "e\u0301", Path("1"), Colour.RED, Colour.BLUE,
+    ["ab", "c"], ["a", "bc"], "é", "e\u0301", Path("1"), Color.RED, Color.BLUE,
     np.array([1]), np.array([1.0]), np.array([[1]]), np.array(["1"], dtype=object),
     np.dtype("float32"), np.dtype("float64"), StandardScaler(), StandardScaler(with_mean=False),
     StandardScaler().fit([[1.0], [2.0]]), StandardScaler().fit([[1.0], [3.0]]), 1j,

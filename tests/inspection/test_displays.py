@@ -167,7 +167,7 @@ def test_names_of_many_estimators_do_not_overlap(many, width, height):
 
 
 def test_confusions_pooled_and_by_corpus(result):
-    display = ConfusionDisplay.from_result(result, "svm", by_corpus=True, normalise=False)
+    display = ConfusionDisplay.from_result(result, "svm", by_corpus=True, normalize=False)
     assert list(display.tables_) == ["all", "emodb", "urdu"]
     assert list(display.tables_["all"].columns) == [*LABELS, "none"]
     svm = result.predictions.query("estimator == 'svm'").fillna({"prediction": "none"})

@@ -15,7 +15,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from sklearn_ser import (
-    AddNoise,
     AugmentingClassifier,
     FunctionalsPooling,
     GroupScaler,
@@ -26,6 +25,7 @@ from sklearn_ser import (
     make_speech_corpus,
     uar_scorer,
 )
+from sklearn_ser.augmentation import AddNoise
 from sklearn_ser.evaluation import EvaluationResult
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError, TrainingWarning
 from sklearn_ser.inspection import (

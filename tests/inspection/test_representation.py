@@ -92,17 +92,17 @@ def test_titles_give_silhouettes_of_the_representation_not_of_the_plane(speech, 
     assert plane != pytest.approx(expected["emotion"], abs=0.01)  # the premise
 
 
-def test_colours_are_those_of_the_emotions_and_markers_those_of_style(speech, single):
+def test_colors_are_those_of_the_emotions_and_markers_those_of_style(speech, single):
     display = draw(single, speech, style=speech.corpus)
     first, second = display.dots_["MTLNeuralClassifier"]
     assert len(first.get_offsets()) == len(second.get_offsets()) == 60
-    colour = {
+    color = {
         tuple(place): tuple(rgb)
         for dots in (first, second)
         for place, rgb in zip(dots.get_offsets().data, dots.get_facecolors(), strict=True)
     }
     by_emotion = {
-        emotion: {colour[tuple(place)] for place in display.embeddings["MTLNeuralClassifier"][rows]}
+        emotion: {color[tuple(place)] for place in display.embeddings["MTLNeuralClassifier"][rows]}
         for emotion in ("anger", "neutral", "sadness")
         for rows in [speech.y == emotion]
     }
@@ -115,7 +115,7 @@ def test_colours_are_those_of_the_emotions_and_markers_those_of_style(speech, si
     ]
 
 
-def test_labels_without_a_colour_of_their_own_get_one(speech, single):
+def test_labels_without_a_color_of_their_own_get_one(speech, single):
     numbers = np.select([speech.y == "anger", speech.y == "neutral"], [0, 1], 2)
     display = RepresentationDisplay.from_estimators(single, speech.X, numbers, method="pca")
     assert [text.get_text() for text in display.axes_[0].get_legend().texts] == ["0", "1", "2"]
@@ -295,7 +295,7 @@ def test_undefined_silhouettes_are_nan():
     assert table["n_rows"].tolist() == [4, 4, 2]
 
 
-def test_unlabelled_and_failed_rows_are_not_scored():
+def test_unlabeled_and_failed_rows_are_not_scored():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(20, 3)), np.array(["anger", "sadness"] * 10, dtype=object)
     X[2], y[5] = np.nan, None
@@ -354,8 +354,8 @@ def test_a_collapsed_representation_is_drawn_in_one_place(speech, method):
 
 def test_the_mark_of_the_estimator_is_no_emotion(speech):
     class Marking(Same):
-        def __init__(self, unlabelled=-1):
-            self.unlabelled = unlabelled
+        def __init__(self, unlabeled=-1):
+            self.unlabeled = unlabeled
 
     y = speech.y.astype(object)
     y[::4] = -1

@@ -1,4 +1,4 @@
-"""LearningCurve and TaskWeights draw what stands in history_, for every way to hold a network."""
+"""TrainingHistoryDisplay and TaskWeightsDisplay draw what stands in history_, for every way to hold a network."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from sklearn_ser import make_dnn_elm
-from sklearn_ser.inspection import LearningCurve, TaskWeights
+from sklearn_ser.inspection import TaskWeightsDisplay, TrainingHistoryDisplay
 from sklearn_ser.neural_network import MTLNeuralClassifier
 from sklearn_ser.preprocessing import SkipFailedRows
 
@@ -27,7 +27,7 @@ def axes(n):
 
 
 def test_lines_are_the_columns_of_the_history(single):
-    display = LearningCurve.from_estimators(single)
+    display = TrainingHistoryDisplay.from_estimators(single)
     assert [(ax.get_ylabel(), ax.get_title()) for ax in display.axes_] == [
         ("loss", "y"),
         ("held-out score", "y"),
@@ -49,7 +49,7 @@ def test_lines_are_the_columns_of_the_history(single):
 
 
 def test_the_best_epoch_is_marked_on_the_held_out_line(single):
-    display = LearningCurve.from_estimators(single)
+    display = TrainingHistoryDisplay.from_estimators(single)
     (dot,) = display.dots_["MTLNeuralClassifier", "valid_loss_y"]
     assert dot.get_xdata() == [single.best_epoch_]
     assert dot.get_ydata() == [single.history_["valid_loss_y"].min()]
@@ -57,12 +57,12 @@ def test_the_best_epoch_is_marked_on_the_held_out_line(single):
 
 
 def test_several_networks_and_their_tasks(single, multi):
-    display = LearningCurve.from_estimators({"single-task": single, "multi-task": multi})
+    display = TrainingHistoryDisplay.from_estimators({"single-task": single, "multi-task": multi})
     assert [(ax.get_ylabel(), ax.get_title()) for ax in display.axes_] == [
         (label, task) for label in ("loss", "held-out score") for task in ("y", "gender", "arousal")
     ]
-    colours = {name: line.get_color() for (name, _), line in display.lines_.items()}
-    assert colours["single-task"] != colours["multi-task"]
+    colors = {name: line.get_color() for (name, _), line in display.lines_.items()}
+    assert colors["single-task"] != colors["multi-task"]
     assert ("multi-task", "valid_score_arousal") in display.lines_
     assert ("single-task", "train_loss_gender") not in display.lines_
     assert [text.get_text() for text in display.axes_[2].get_legend().texts][:2] == [
@@ -74,7 +74,7 @@ def test_several_networks_and_their_tasks(single, multi):
 def test_score_panels_stand_below_the_losses_of_their_task(speech):
     tasks = {"whole": "reconstruction", "gender": "classification"}  # the first has no score
     net = MTLNeuralClassifier(tasks=tasks, hidden_units=(8,), max_epochs=2, random_state=0)
-    display = LearningCurve.from_estimators(net.fit(speech.X, speech.y, aux=speech.aux))
+    display = TrainingHistoryDisplay.from_estimators(net.fit(speech.X, speech.y, aux=speech.aux))
     display.figure_.draw_without_rendering()
     left = {
         (ax.get_ylabel(), ax.get_title()): ax.get_subplotspec().colspan.start
@@ -86,7 +86,7 @@ def test_score_panels_stand_below_the_losses_of_their_task(speech):
 
 def test_chosen_tasks_and_values_on_given_axes(multi):
     given = axes(2)
-    display = LearningCurve.from_estimators(
+    display = TrainingHistoryDisplay.from_estimators(
         multi, tasks=["gender", "y"], values=("score",), ax=given
     )
     assert display.axes_ == list(given)
@@ -99,7 +99,7 @@ def test_chosen_tasks_and_values_on_given_axes(multi):
 def test_without_held_out_rows_the_dot_is_on_the_training_line(speech):
     net = MTLNeuralClassifier(hidden_units=(4,), max_epochs=3, early_stopping=False, random_state=0)
     net.fit(speech.X, speech.y)
-    display = LearningCurve.from_estimators(net)
+    display = TrainingHistoryDisplay.from_estimators(net)
     assert [column for _, column in display.lines_] == ["train_loss_y"]
     assert display.dots_["MTLNeuralClassifier", "train_loss_y"][0].get_xdata() == [3]
     with pytest.raises(ValueError, match=r"no scores to draw for \['y'\]: there are some only"):
@@ -109,7 +109,7 @@ def test_without_held_out_rows_the_dot_is_on_the_training_line(speech):
 def test_an_epoch_of_partial_fit_has_its_dot_on_the_training_line(speech):
     net = MTLNeuralClassifier(hidden_units=(4,), max_epochs=3, random_state=0)
     net.fit(speech.X, speech.y, groups=speech.speaker).partial_fit(speech.X, speech.y)
-    display = LearningCurve.from_estimators(net, values=("loss",))
+    display = TrainingHistoryDisplay.from_estimators(net, values=("loss",))
     (dot,) = display.dots_["MTLNeuralClassifier", "train_loss_y"]
     assert dot.get_xdata() == [4]
     assert dot.get_ydata() == [net.history_.loc[4, "train_loss_y"]]
@@ -121,7 +121,7 @@ def test_a_task_that_no_held_out_row_has_gets_no_score_panel(speech):
     held_out = np.isin(speech.speaker, net.validation_split_["groups"])
     aux = speech.aux[["arousal"]].mask(held_out[:, None])
     net.fit(speech.X, speech.y, aux=aux, groups=speech.speaker)
-    display = LearningCurve.from_estimators(net)
+    display = TrainingHistoryDisplay.from_estimators(net)
     assert [(ax.get_ylabel(), ax.get_title()) for ax in display.axes_] == [
         ("loss", "y"),
         ("loss", "arousal"),
@@ -134,7 +134,7 @@ def test_members_are_faint_below_their_mean(ensemble):
     history, members = ensemble.history_, ensemble.members_
     shortest = members["n_iter"].min()
     assert shortest < members["n_iter"].max()  # the premise
-    display = LearningCurve.from_estimators(ensemble, tasks=["y"], values=("loss",))
+    display = TrainingHistoryDisplay.from_estimators(ensemble, tasks=["y"], values=("loss",))
     mean = display.lines_["MTLNeuralClassifier", "valid_loss_y"]
     by_member = history["valid_loss_y"].unstack("member").loc[:shortest]
     assert mean.get_xdata().tolist() == list(range(1, shortest + 1))
@@ -151,7 +151,7 @@ def test_members_are_faint_below_their_mean(ensemble):
 
 
 def test_weights_of_tasks_move_or_stay(ensemble, multi):
-    display = TaskWeights.from_estimators({"fixed": ensemble, "learned": multi})
+    display = TaskWeightsDisplay.from_estimators({"fixed": ensemble, "learned": multi})
     assert set(display.lines_) == {
         ("fixed", "y"),
         ("fixed", "gender"),
@@ -178,7 +178,7 @@ def test_weights_of_tasks_move_or_stay(ensemble, multi):
     ]
 
 
-@pytest.mark.parametrize("display", [LearningCurve, TaskWeights])
+@pytest.mark.parametrize("display", [TrainingHistoryDisplay, TaskWeightsDisplay])
 def test_a_network_is_found_in_searches_and_meta_estimators(display, speech):
     net = MTLNeuralClassifier(hidden_units=(4,), max_epochs=2, random_state=0)
     search = GridSearchCV(make_pipeline(StandardScaler(), net), {}, cv=KFold(2))
@@ -189,7 +189,7 @@ def test_a_network_is_found_in_searches_and_meta_estimators(display, speech):
     assert found.histories["SkipFailedRows"].equals(inner.history_)
 
 
-@pytest.mark.parametrize("display", [LearningCurve, TaskWeights])
+@pytest.mark.parametrize("display", [TrainingHistoryDisplay, TaskWeightsDisplay])
 def test_the_network_before_an_elm_is_found(display):
     rng = np.random.default_rng(0)
     frames = [rng.normal(size=(n, 3)).astype("float32") for n in rng.integers(3, 6, size=12)]
@@ -198,7 +198,7 @@ def test_the_network_before_an_elm_is_found(display):
     assert found.equals(model["highlevel"].estimator_.history_)
 
 
-@pytest.mark.parametrize("display", [LearningCurve, TaskWeights])
+@pytest.mark.parametrize("display", [TrainingHistoryDisplay, TaskWeightsDisplay])
 def test_what_holds_no_fitted_network_is_refused(display, speech, single):
     svm = make_pipeline(StandardScaler(), SVC()).fit(speech.X, speech.y)
     message = (
@@ -214,7 +214,7 @@ def test_what_holds_no_fitted_network_is_refused(display, speech, single):
 
 
 def test_errors_of_drawing(single):
-    display = LearningCurve.from_estimators(single)
+    display = TrainingHistoryDisplay.from_estimators(single)
     with pytest.raises(ValueError, match=r"tasks must be some of \['y'\], got \['gender'\]"):
         display.plot(tasks=["gender"])
     with pytest.raises(ValueError, match="values must be 'loss', 'score' or both"):
@@ -223,4 +223,4 @@ def test_errors_of_drawing(single):
     with pytest.raises(ValueError, match=message):
         display.plot(ax=Figure().subplots())
     with pytest.raises(ValueError, match=r"has 1 panel \(net\), but ax has 3 Axes"):
-        TaskWeights.from_estimators({"net": single}, ax=axes(3))
+        TaskWeightsDisplay.from_estimators({"net": single}, ax=axes(3))

@@ -24,7 +24,7 @@ FUNCTIONS = {"uar": uar_score, "war": war_score, "macro_f1": macro_f1_score}
 
 
 def case(n_speakers=9, seed=0):
-    """Uneven speakers who differ in how well they are recognised."""
+    """Uneven speakers who differ in how well they are recognized."""
     rng = np.random.default_rng(seed)
     speaker = np.repeat(np.arange(n_speakers), rng.integers(6, 25, size=n_speakers))
     truth = EMOTIONS[rng.integers(3, size=len(speaker))]
@@ -275,7 +275,7 @@ def test_errors():
         cluster_interval(truth, said, speaker, metric=lambda t, p: 0.5, method="bootstrap-t")
     with pytest.raises(MetadataError, match="clusters has 1 rows and truth 2: give one of each"):
         cluster_interval(["a", "b"], ["a", "b"], ["s"])
-    with pytest.raises(MetadataError, match="clusters is missing in row 1 of the labelled rows"):
+    with pytest.raises(MetadataError, match="clusters is missing in row 1 of the labeled rows"):
         cluster_interval(["a", "b"], ["a", "b"], ["s", None])
     with pytest.raises(MetadataError, match="y_true holds strings and y_pred numbers"):
         cluster_interval(["a", "b"], [0, 1], ["s", "t"])
@@ -286,6 +286,6 @@ def test_errors():
 
 
 @pytest.mark.parametrize("truth", [[], [None, None]])
-def test_no_labelled_row_is_an_error(truth):
+def test_no_labeled_row_is_an_error(truth):
     with pytest.raises(MetadataError, match="no row has a truth"):
         cluster_interval(truth, ["anger"] * len(truth), range(len(truth)))

@@ -75,7 +75,7 @@ class Knows(ClassifierMixin, BaseEstimator):
 
 @pytest.mark.parametrize("n_classes", [2, 4])
 @pytest.mark.parametrize("name", OF_CLASSES)
-def test_a_scorer_is_its_metric_without_the_unlabelled_rows(name, n_classes):
+def test_a_scorer_is_its_metric_without_the_unlabeled_rows(name, n_classes):
     function, method, sign = OF_CLASSES[name]
     X, y = data(n_classes)
     model = LogisticRegression().fit(X, y.astype(str))

@@ -206,8 +206,8 @@ def test_scorer_takes_routed_weights():
 @pytest.mark.parametrize("scorer", [uar_scorer, make_uar_scorer(["a", "b"])])
 def test_scorers_know_the_mark_of_the_estimator(scorer):
     class Marking(BaseEstimator, ClassifierMixin):
-        def __init__(self, unlabelled=-1):
-            self.unlabelled = unlabelled
+        def __init__(self, unlabeled=-1):
+            self.unlabeled = unlabeled
 
         def fit(self, X, y):
             self.classes_ = np.array(["a", "b"])
@@ -220,7 +220,7 @@ def test_scorers_know_the_mark_of_the_estimator(scorer):
     assert scorer(Marking().fit(X, truth), X, truth) == 1.0
     assert scorer(make_pipeline(Marking()).fit(X, truth), X, truth) == 1.0
     folds = [([0, 1], [0, 1, 2, 3])]
-    search = GridSearchCV(Marking(), {"unlabelled": [-1]}, scoring=scorer, cv=folds)
+    search = GridSearchCV(Marking(), {"unlabeled": [-1]}, scoring=scorer, cv=folds)
     assert search.fit(X, truth).score(X, truth) == 1.0
     assert search.best_score_ == 1.0
 
@@ -236,6 +236,6 @@ def test_a_search_with_the_scorer_goes_through_skops():
     foreign = io.get_untrusted_types(data=data)
     assert foreign == [
         "sklearn_ser.metrics._scorers._SerScorer",
-        "sklearn_ser.metrics._scorers.score_labelled_rows",
+        "sklearn_ser.metrics._scorers.score_labeled_rows",
     ]
     assert io.loads(data, trusted=foreign).scoring(Says([1]), np.zeros((1, 1)), [1]) == 1.0

@@ -41,7 +41,7 @@ def test_a_lost_class_is_named(splitter, ids):
     assert list(splitter.split(Y, **ids))  # without classes there are none to lose
 
 
-def test_unlabelled_rows_and_numbers_are_no_classes():
+def test_unlabeled_rows_and_numbers_are_no_classes():
     y = np.where(np.arange(16) < 4, None, Y)
     assert len(list(LeaveOneCorpusOut().split(Y, y, corpus=CORPUS))) == 2
     assert len(list(LeaveOneCorpusOut().split(Y, np.arange(16) + 0.5, corpus=CORPUS))) == 2

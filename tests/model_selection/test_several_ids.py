@@ -193,12 +193,10 @@ def test_a_larger_share_of_the_target_holds_the_smaller_one():
         assert test == test_more
 
 
-def test_too_few_labelled_rows_of_the_target_are_told():
+def test_too_few_labeled_rows_of_the_target_are_told():
     table, y = make_table()
     splitter = CorpusAdaptationSplit(60, random_state=0)
-    text = (
-        r"wants 60 labelled utterances of corpus 'x' in training, but the 2 speakers that are not"
-    )
+    text = r"wants 60 labeled utterances of corpus 'x' in training, but the 2 speakers that are not"
     with pytest.raises(MetadataError, match=text):
         list(splitter.split(table, y))
 

@@ -121,7 +121,7 @@ def test_continuous_targets_are_no_classes():
     assert folds(2 * ratings) != folds(None)
 
 
-def test_unlabelled_rows_count_by_their_number():
+def test_unlabeled_rows_count_by_their_number():
     speakers = np.repeat(list("abcd"), 10)
     y = np.full(40, None, dtype=object)
     y[[0, 10]] = "anger"

@@ -22,8 +22,8 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.model_selection import (
-    CrossLanguageSplit,
     LeaveOneCorpusOut,
+    LeaveOneLanguageOut,
     LeaveOneSpeakerOut,
     SpeakerKFold,
 )
@@ -31,14 +31,14 @@ from sklearn_ser.model_selection import (
 SPLITTERS = [
     LeaveOneCorpusOut(),
     LeaveOneSpeakerOut(),
-    CrossLanguageSplit(),
+    LeaveOneLanguageOut(),
     SpeakerKFold(n_splits=3),
     SpeakerKFold(n_splits=2, shuffle=True, random_state=0),
 ]
 NAMES = {
     "LeaveOneCorpusOut": "corpus",
     "LeaveOneSpeakerOut": "speaker",
-    "CrossLanguageSplit": "language",
+    "LeaveOneLanguageOut": "language",
     "SpeakerKFold": "speaker",
 }
 

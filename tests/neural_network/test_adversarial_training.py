@@ -1,4 +1,4 @@
-"""Adversarial training: what is sought, what is learnt, and how it goes with the rest."""
+"""Adversarial training: what is sought, what is learned, and how it goes with the rest."""
 
 import pickle
 import re
@@ -263,7 +263,7 @@ def test_vat_learns_from_rows_without_a_label(speech):
     y[60:] = None
     other = np.array(speech.X)
     other[60:, :] = other[60:, ::-1]
-    spec, common = AdversarialTraining("vat", weight=2.0), {"unlabelled": "nan", "tasks": None}
+    spec, common = AdversarialTraining("vat", weight=2.0), {"unlabeled": "nan", "tasks": None}
     common["input_noise"] = 0.0
     models = [net(spec, **common).fit(X, y) for X in (speech.X, other)]
     assert not all_equal(*models)
@@ -309,7 +309,7 @@ def test_it_goes_with_everything(speech, frames, method, kind):
                 spec,
                 encoder="mlp" if kind == "rows" else kind,
                 tasks=tasks,
-                unlabelled="nan",
+                unlabeled="nan",
                 max_epochs=2,
                 **parameters,
             ).fit(data.X, y, aux=data.aux, groups=data.speaker)
@@ -339,7 +339,7 @@ def test_pseudo_labels_warm_start_and_partial_fit(speech):
     y[::2] = None
     spec = AdversarialTraining("pgd", n_steps=2)
     rounds = PseudoLabels(max_rounds=1, stability=0.0, tolerance=None, min_rows=1)
-    model = net(spec, pseudo_labels=rounds, unlabelled="nan", warm_start=True)
+    model = net(spec, pseudo_labels=rounds, unlabeled="nan", warm_start=True)
     model.fit(speech.X, y, groups=speech.speaker)
     assert len(model.pseudo_labels_) == 2
     model.fit(speech.X, y, groups=speech.speaker)

@@ -192,7 +192,7 @@ def test_scores_refuse_another_order_too(speech):
 def test_score_of_pandas_texts_with_missing_ones(speech):
     y = pd.Series(speech.y, dtype="string")
     y[::3] = pd.NA
-    model = MTLNeuralClassifier(unlabelled="nan", tasks=None, max_epochs=5, random_state=0)
+    model = MTLNeuralClassifier(unlabeled="nan", tasks=None, max_epochs=5, random_state=0)
     model.fit(speech.X, y)
     known = ~y.isna().to_numpy()
     assert model.score(speech.X, y) == np.mean(model.predict(speech.X)[known] == speech.y[known])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from sklearn_ser.exceptions import TrainingWarning
-from sklearn_ser.neural_network import AdversarialTask, ClassificationTask, ContrastiveTask
+from sklearn_ser.neural_network import ClassificationTask, ContrastiveTask, DomainAdversarialTask
 from sklearn_ser.neural_network._make_tasks import make_tasks as make_all_tasks
 from sklearn_ser.utils._aux_table import check_aux
 
@@ -136,7 +136,7 @@ TABLE = pd.DataFrame({"gender": ["f", "m"], "arousal": [0.1, 0.2]})
         ),
         (
             TABLE,
-            {"place": AdversarialTask(column="corpus")},
+            {"place": DomainAdversarialTask(column="corpus")},
             "tasks names ['corpus'], which aux does not have",
         ),
         (

@@ -12,9 +12,9 @@ from sklearn.metrics import recall_score
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.neural_network import (
-    AdversarialTask,
     ClassificationTask,
     ContrastiveTask,
+    DomainAdversarialTask,
     MTLNeuralClassifier,
     ReconstructionTask,
 )
@@ -22,7 +22,7 @@ from sklearn_ser.neural_network._sequences import FrameBatch
 
 TASKS = {
     "sex": ClassificationTask(column="gender"),
-    "speaker": AdversarialTask(),
+    "speaker": DomainAdversarialTask(),
     "arousal": "ccc",
     "copy": ReconstructionTask(),
     "near": ContrastiveTask(),

@@ -116,7 +116,7 @@ def test_with_nothing_to_hold_out_it_is_one_and_said(speech, early_stopping):
     rows = np.r_[:15, 100:115]
     model = net(calibrate=True, early_stopping=early_stopping, max_epochs=2)
     message = (
-        r"^calibrate=True: no rows could be held out, because 0\.2 of the 30 labelled rows, class "
+        r"^calibrate=True: no rows could be held out, because 0\.2 of the 30 labeled rows, class "
         r"by class, is 6, and at least 10 are needed\. Probabilities are not calibrated \(the "
         r"temperature is 1\)\.$"
     )

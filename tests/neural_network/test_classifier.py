@@ -69,19 +69,19 @@ def test_a_row_masked_for_a_task_changes_nothing_for_it(speech):
     aux.loc[masked, "gender"] = None
     X = speech.X.copy()
     parameters = {"early_stopping": False, "class_weight": {"anger": 1, "neutral": 0, "sadness": 1}}
-    # With no row labelled for y in these rows either, their features cannot matter at all.
+    # With no row labeled for y in these rows either, their features cannot matter at all.
     y = speech.y.astype(object)
     y[masked] = None
-    one = net(unlabelled="nan", **parameters).fit(X, y, aux=aux)
+    one = net(unlabeled="nan", **parameters).fit(X, y, aux=aux)
     X[masked] = 0.5
-    other = net(unlabelled="nan", **parameters).fit(X, y, aux=aux)
+    other = net(unlabeled="nan", **parameters).fit(X, y, aux=aux)
     assert one._weights == other._weights
     aux.loc[masked, "gender"] = "male"
-    assert net(unlabelled="nan", **parameters).fit(X, y, aux=aux)._weights != one._weights
+    assert net(unlabeled="nan", **parameters).fit(X, y, aux=aux)._weights != one._weights
 
 
 def test_rows_masked_for_all_tasks_equal_absent_rows(speech):
-    """A masked target is neither learnt (as the mean, say) nor counted in the mean loss."""
+    """A masked target is neither learned (as the mean, say) nor counted in the mean loss."""
     masked = np.arange(240) % 3 == 0
     y = np.roll(speech.y, 1).astype(object)  # all classes are left in the other rows
     y[masked] = None
@@ -95,39 +95,39 @@ def test_rows_masked_for_all_tasks_equal_absent_rows(speech):
         "early_stopping": False,
         "dtype": "float64",
     }
-    model = net(unlabelled="nan", **parameters).fit(speech.X, y, aux=aux)
+    model = net(unlabeled="nan", **parameters).fit(speech.X, y, aux=aux)
     absent = net(**parameters).fit(speech.X[~masked], y[~masked].astype(str), aux=aux[~masked])
     pd.testing.assert_frame_equal(model.history_, absent.history_, rtol=1e-9)
 
 
 @pytest.mark.parametrize("marker", [-1, "nan"])
-def test_unlabelled_rows_train_the_auxiliary_tasks(speech, marker):
+def test_unlabeled_rows_train_the_auxiliary_tasks(speech, marker):
     codes = np.unique(speech.y, return_inverse=True)[1]
     y = codes.astype(float if marker == "nan" else int)
-    unlabelled = np.arange(240) % 4 != 0
-    y[unlabelled] = np.nan if marker == "nan" else -1
+    unlabeled = np.arange(240) % 4 != 0
+    y[unlabeled] = np.nan if marker == "nan" else -1
     aux = speech.aux[["gender"]].copy()
-    aux.loc[~unlabelled, "gender"] = None  # gender is known only where emotion is not
-    model = net(unlabelled=marker).fit(speech.X, y, aux=aux, groups=speech.speaker)
+    aux.loc[~unlabeled, "gender"] = None  # gender is known only where emotion is not
+    model = net(unlabeled=marker).fit(speech.X, y, aux=aux, groups=speech.speaker)
     assert model.classes_.tolist() == [0, 1, 2]
     assert model.score(speech.X, codes) > 0.6
     assert (model.predict_aux(speech.X)["gender"] == speech.aux["gender"]).mean() > 0.8
     assert model.validation_split_["n_train"] + model.validation_split_["n_valid"] == 60
 
 
-def test_unlabelled_strings(speech):
+def test_unlabeled_strings(speech):
     y = speech.y.astype(object)
     y[:100] = None
     y[3] = np.nan
-    assert net(unlabelled="nan", max_epochs=1).fit(speech.X, y).classes_.tolist() == [
+    assert net(unlabeled="nan", max_epochs=1).fit(speech.X, y).classes_.tolist() == [
         "anger",
         "neutral",
         "sadness",
     ]
     y[:100] = -1
-    assert len(net(unlabelled=-1, max_epochs=1).fit(speech.X, y).classes_) == 3
+    assert len(net(unlabeled=-1, max_epochs=1).fit(speech.X, y).classes_) == 3
     with pytest.raises(ValueError, match="no row of y has a label"):
-        net(unlabelled=-1).fit(speech.X, np.full(240, -1))
+        net(unlabeled=-1).fit(speech.X, np.full(240, -1))
 
 
 def test_minus_one_is_an_ordinary_label(speech):
@@ -203,7 +203,7 @@ def test_weights_of_rows_and_classes_matter(speech):
     assert balanced._weights == same._weights
 
 
-def test_a_balanced_class_without_any_weight_is_never_learnt(speech):
+def test_a_balanced_class_without_any_weight_is_never_learned(speech):
     weights = (speech.y != "anger").astype(float)
     model = net(class_weight="balanced").fit(speech.X, speech.y, sample_weight=weights)
     assert np.isfinite(model.history_["train_loss"]).all()
@@ -253,10 +253,10 @@ def test_a_mapping_of_tasks_ignores_other_columns(speech):
         ({"device": "tpu"}, {}, SerError, "device='tpu' is not available: this machine has ["),
         ({"dropout": 1.0}, {}, ValueError, "'dropout' parameter of MTLNeuralClassifier must be"),
         (
-            {"unlabelled": 0},
+            {"unlabeled": 0},
             {},
             ValueError,
-            "'unlabelled' parameter of MTLNeuralClassifier must be",
+            "'unlabeled' parameter of MTLNeuralClassifier must be",
         ),
         (
             {},
@@ -276,7 +276,7 @@ def test_a_mapping_of_tasks_ignores_other_columns(speech):
             {"y": ["a", "b", None] * 80},
             ValueError,
             "Input y contains NaN (or None) in 80 rows, the first is row 2. Leave these rows "
-            "out, or set unlabelled='nan'",
+            "out, or set unlabeled='nan'",
         ),
     ],
 )

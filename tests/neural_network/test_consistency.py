@@ -29,7 +29,7 @@ def hidden(speech):
 def net(tasks, **params):
     given = {
         "tasks": tasks,
-        "unlabelled": "nan",
+        "unlabeled": "nan",
         "input_noise": 0.5,
         "max_epochs": 6,
         "early_stopping": False,
@@ -88,7 +88,7 @@ def test_it_says_which_share_of_the_rows_counted():
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_a_learnt_weight_stays_while_no_guess_counts(speech, hidden, begun):
+def test_a_learned_weight_stays_while_no_guess_counts(speech, hidden, begun):
     """Before `start`, and where no guess is sure enough: the price of uncertainty is not paid."""
     y, _ = hidden
     spec = ConsistencyTask(weight=1.0, start=0.0 if begun else 0.9, threshold=1.0, balance=False)
@@ -108,7 +108,7 @@ def test_the_running_mean_moves_slowly():
     torch.testing.assert_close(loss.mean, torch.tensor([0.76, 0.24]))
 
 
-def test_a_batch_without_unlabelled_rows_costs_nothing():
+def test_a_batch_without_unlabeled_rows_costs_nothing():
     outputs = torch.randn(3, 2, requires_grad=True)
     inputs = Inputs(None, None, outputs, torch.full((3, 2), 0.5))
     loss = ConsistencyError(ConsistencyTask())(None, None, torch.zeros(3), inputs)
@@ -185,18 +185,18 @@ def test_within_a_pipeline_a_search_and_cross_validation(speech, hidden, n_jobs)
     assert scores.mean() > 0.5
 
 
-def test_without_unlabelled_it_is_refused(speech):
+def test_without_unlabeled_it_is_refused(speech):
     message = (
-        "tasks['guesses'] learns from rows without a label, and unlabelled=None says that there "
-        'are none: set unlabelled=-1 or "nan", as y marks them.'
+        "tasks['guesses'] learns from rows without a label, and unlabeled=None says that there "
+        'are none: set unlabeled=-1 or "nan", as y marks them.'
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        net({"guesses": "consistency"}, unlabelled=None).fit(speech.X, speech.y)
+        net({"guesses": "consistency"}, unlabeled=None).fit(speech.X, speech.y)
 
 
-def test_at_its_defaults_guesses_are_learnt(speech, hidden):
+def test_at_its_defaults_guesses_are_learned(speech, hidden):
     y, _ = hidden
-    given = {"unlabelled": "nan", "random_state": 0, "max_epochs": 12}
+    given = {"unlabeled": "nan", "random_state": 0, "max_epochs": 12}
     with_guesses = MTLNeuralClassifier(tasks={"guesses": ConsistencyTask(weight=1.0)}, **given)
     with_guesses.fit(speech.X, y, groups=speech.speaker)
     without = MTLNeuralClassifier(tasks=None, **given).fit(speech.X, y, groups=speech.speaker)
@@ -214,6 +214,6 @@ def test_guesses_that_come_after_the_best_epoch_are_warned_about(speech, hidden)
         )
 
 
-def test_a_task_of_weight_zero_needs_no_unlabelled_rows(speech):
+def test_a_task_of_weight_zero_needs_no_unlabeled_rows(speech):
     given = {"tasks": {"guesses": ConsistencyTask(weight=0.0)}, "max_epochs": 1}
     MTLNeuralClassifier(**given, random_state=0).fit(speech.X, speech.y)

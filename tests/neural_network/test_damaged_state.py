@@ -10,9 +10,9 @@ from safetensors.numpy import load, save
 
 from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network import (
-    AdversarialTask,
     ClassificationTask,
     ContrastiveTask,
+    DomainAdversarialTask,
     MTLNeuralClassifier,
     ReconstructionTask,
 )
@@ -29,7 +29,7 @@ def fitted(speech):
 
 @pytest.fixture(scope="module")
 def continued(speech):
-    """An ensemble with every kind of task and the states of its optimisers; do not fit again."""
+    """An ensemble with every kind of task and the states of its optimizers; do not fit again."""
     model = MTLNeuralClassifier(
         hidden_units=(5,),
         n_estimators=2,
@@ -37,7 +37,7 @@ def continued(speech):
         tasks={
             "gender": ClassificationTask(column="gender"),
             "arousal": "ccc",
-            "speaker": AdversarialTask(hidden_units=(3,)),
+            "speaker": DomainAdversarialTask(hidden_units=(3,)),
             "rebuilt": ReconstructionTask(time_bins=4),
             "clusters": ContrastiveTask(across="gender", n_components=6),
         },

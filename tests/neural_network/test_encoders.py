@@ -265,7 +265,7 @@ def test_an_encoder_may_have_nothing_to_learn(speech, scheme):
 
 
 class Normed(nn.Module):
-    """Batch normalisation takes no single row."""
+    """Batch normalization takes no single row."""
 
     def __init__(self, n_features):
         super().__init__()

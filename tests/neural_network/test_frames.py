@@ -183,10 +183,10 @@ def test_nothing_but_failed_rows_cannot_be_trained_on(frames):
         net().fit(X, frames.y)
 
 
-def test_unlabelled_rows_and_weights(frames):
+def test_unlabeled_rows_and_weights(frames):
     y = frames.y.astype(object)
     y[::4] = None
-    model = net(unlabelled="nan").fit(frames.X, y, aux=frames.aux)
+    model = net(unlabeled="nan").fit(frames.X, y, aux=frames.aux)
     assert model.score(frames.X, frames.y) > 0.7
     parameters = {
         "early_stopping": False,

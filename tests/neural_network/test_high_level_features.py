@@ -140,7 +140,7 @@ def test_a_tables_index_stays(frames):
                       np.ndarray)  # fmt: skip
 
 
-def test_a_row_does_not_depend_on_its_neighbours(frames):
+def test_a_row_does_not_depend_on_its_neighbors(frames):
     step = HighLevelFeatures(Frames()).fit(frames.X, frames.y)
     whole = step.transform(frames.X)
     for row in (0, 7, 119):
@@ -284,7 +284,7 @@ def test_out_of_fold_refusals(frames):
     by_gender = [(female, ~female), (~female, female)]  # masks serve as well as positions
     step = HighLevelFeatures(Frames(), cv=by_gender)
     message = (
-        "the network of fold 0 of cv has not learnt ['female', 'male'] of task 'gender', of which "
+        "the network of fold 0 of cv has not learned ['female', 'male'] of task 'gender', of which "
         "its training rows have none (or nothing else)"
     )
     with pytest.raises(ValueError, match=re.escape(message)):

@@ -234,6 +234,6 @@ def test_weights_that_left_the_numbers_in_the_last_step_are_found(speech):
                 next(iter(net.module_.parameters())).data.fill_(np.nan)
 
     model = net(max_epochs=2, early_stopping=False, batch_size=None, callbacks=[Explode()])
-    message = "training diverged: weights were not finite after epoch 2. Standardise the features"
+    message = "training diverged: weights were not finite after epoch 2. Standardize the features"
     with pytest.raises(SerError, match=f"^{re.escape(message)}"):
         model.fit(speech.X, speech.y)

@@ -11,9 +11,7 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline
 
 from sklearn_ser import (
-    ELMClassifier,
     FrameScaler,
-    HighLevelFeatures,
     MTLNeuralClassifier,
     SpeakerKFold,
     load_model,
@@ -25,6 +23,7 @@ from sklearn_ser import (
 )
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.feature_extraction import MFCC
+from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures
 from sklearn_ser.recipes import FRAME_FEATURES
 from sklearn_ser.utils._frames import frames_table
 from sklearn_ser.utils._routing import fit_routed

@@ -9,9 +9,9 @@ import torch
 from skorch.callbacks import Callback
 
 from sklearn_ser.neural_network import (
-    AdversarialTask,
     ClassificationTask,
     ContrastiveTask,
+    DomainAdversarialTask,
     MTLNeuralClassifier,
     ReconstructionTask,
     RegressionTask,
@@ -186,7 +186,10 @@ CASES = {
         settings={"shift": PRIOR.log(), "gamma": 2.0, "smoothing": 0.1},
     ),
     "adversarial": Case(
-        AdversarialLabels("t", 1.0, CLASSES, AdversarialTask()), codes(3, 1), cross_entropy, {}
+        AdversarialLabels("t", 1.0, CLASSES, DomainAdversarialTask()),
+        codes(3, 1),
+        cross_entropy,
+        {},
     ),
     "mse": values("mse", squared_error),
     "ccc": values("ccc", concordance),

@@ -14,8 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.neural_network import (
-    AdversarialTask,
     ClassificationTask,
+    DomainAdversarialTask,
     MTLNeuralClassifier,
     ReconstructionTask,
     RegressionTask,
@@ -87,12 +87,12 @@ def test_strings_become_task_objects_on_the_first_set(tasks):
 def test_whole_tasks_come_before_their_parameters(tasks):
     for given in (
         {"tasks__gender": "adversarial", "tasks__gender__strength": 0.5},
-        {"tasks__gender__strength": 0.5, "tasks__gender": AdversarialTask()},
+        {"tasks__gender__strength": 0.5, "tasks__gender": DomainAdversarialTask()},
         {"tasks__gender__strength": 0.5, "tasks": {"gender": "adversarial"}},
     ):
         model = net(tasks=tasks).set_params(**given)
         assert (type(model.tasks["gender"]), model.tasks["gender"].strength) == (
-            AdversarialTask,
+            DomainAdversarialTask,
             0.5,
         )
 
@@ -129,7 +129,7 @@ def test_clones_are_independent(tasks):
     assert copied.tasks["gender"] is not model.tasks["gender"]
     copied.set_params(tasks__gender__weight=0.7)
     assert model.tasks["gender"].weight == 0.2
-    task = AdversarialTask(hidden_units=(8,))
+    task = DomainAdversarialTask(hidden_units=(8,))
     assert clone(task).get_params() == task.get_params()
 
 

@@ -13,12 +13,12 @@ from torch import nn
 from sklearn_ser import LogMelSpectrogram, load_model, save_model
 from sklearn_ser.evaluation import adversarial_robustness
 from sklearn_ser.neural_network import (
-    AdversarialTask,
     AdversarialTraining,
     BatchSpecAugment,
     ClassificationTask,
     ConsistencyTask,
     ContrastiveTask,
+    DomainAdversarialTask,
     ELMClassifier,
     HighLevelFeatures,
     MTLNeuralClassifier,
@@ -78,7 +78,7 @@ EVERY_TASK = {
     "gender": ClassificationTask(class_weight="balanced", label_smoothing=0.1, focal_gamma=1.0),
     "arousal": "mse",
     "valence": "ccc",
-    "corpus": AdversarialTask(hidden_units=(4,)),
+    "corpus": DomainAdversarialTask(hidden_units=(4,)),
     "rebuilt": ReconstructionTask(hidden_units=(4,)),
     "heard": ReconstructionTask(target="augmented"),
     "clusters": ContrastiveTask(across="corpus"),
@@ -158,7 +158,7 @@ def net(kind, device, **parameters):
 
 
 def multi_task(kind, device, **parameters):
-    given = {"tasks": EVERY_TASK, "unlabelled": "nan", "input_noise": 0.1}
+    given = {"tasks": EVERY_TASK, "unlabeled": "nan", "input_noise": 0.1}
     return net(kind, device, **given | parameters)
 
 

@@ -11,8 +11,8 @@ from torch.nn.functional import cross_entropy
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.neural_network import (
-    AdversarialTask,
     ContrastiveTask,
+    DomainAdversarialTask,
     MTLNeuralClassifier,
     ReconstructionTask,
 )
@@ -20,7 +20,7 @@ from sklearn_ser.neural_network import (
 CLASSES = ["anger", "neutral", "sadness"]
 EVERYTHING = {
     "tasks": {
-        "gender": AdversarialTask(),
+        "gender": DomainAdversarialTask(),
         "arousal": "ccc",
         "copy": ReconstructionTask(),
         "near": ContrastiveTask(across="gender"),
@@ -57,7 +57,7 @@ def test_pickling_between_passes_changes_nothing(speech, weighting):
     assert (straight.n_iter_, straight.best_epoch_) == (4, 4)
 
 
-def test_passes_equal_plain_torch_steps_with_one_optimiser(speech):
+def test_passes_equal_plain_torch_steps_with_one_optimizer(speech):
     """The state of AdamW is handed from pass to pass, by pickle too."""
     parameters = {
         "dropout": 0.0,
@@ -74,15 +74,15 @@ def test_passes_equal_plain_torch_steps_with_one_optimiser(speech):
     start = net(**parameters, tasks=None).set_params(learning_rate=1e-300)
     module = passes(speech, 1, start).net_.module_.train()
     model = passes(speech, n_passes - 1, model, lambda model: pickle.loads(pickle.dumps(model)))
-    optimiser = torch.optim.AdamW(module.parameters(), lr=0.01, weight_decay=0.1)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=0.01, weight_decay=0.1)
     x = torch.from_numpy(speech.X.astype(float))
     codes = torch.from_numpy(np.searchsorted(CLASSES, speech.y))
     losses = []
     for _ in range(n_passes):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = cross_entropy(module(x)[0], codes)
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     np.testing.assert_allclose(model.history_["train_loss_y"], losses, rtol=1e-9)
     for found, expected in zip(model.net_.module_.parameters(), module.parameters(), strict=True):
@@ -143,22 +143,22 @@ def test_rows_may_lack_classes_and_columns(speech):
     assert history["train_loss_arousal"].isna().tolist() == [False, True, True]
     assert np.isfinite(history["train_loss"]).all()
     assert model.predict_aux(speech.X).columns.tolist() == ["gender", "arousal"]
-    # Further columns are not learnt: the tasks are those of the first call.
+    # Further columns are not learned: the tasks are those of the first call.
     model.partial_fit(speech.X, speech.y, aux=speech.aux.assign(more="x"))
     assert model.predict_aux(speech.X).columns.tolist() == ["gender", "arousal"]
 
 
 def test_rows_may_all_be_without_a_label(speech):
     """Once the classes are known; the auxiliary tasks are trained, and nothing has diverged."""
-    model = passes(speech, 1, net(unlabelled="nan"))
+    model = passes(speech, 1, net(unlabeled="nan"))
     model.partial_fit(speech.X, [None] * 240, aux=speech.aux)
     history = model.history_
     assert history["train_loss_y"].isna().tolist() == [False, True]
     assert history["train_loss_gender"].notna().all()
     assert model.classes_.tolist() == CLASSES
     assert np.isfinite(model.predict_proba(speech.X)).all()
-    with pytest.raises(ValueError, match=r"no row of y has a label \(unlabelled='nan'\)"):
-        net(unlabelled="nan").fit(speech.X, [None] * 240, aux=speech.aux)
+    with pytest.raises(ValueError, match=r"no row of y has a label \(unlabeled='nan'\)"):
+        net(unlabeled="nan").fit(speech.X, [None] * 240, aux=speech.aux)
 
 
 def test_a_first_call_may_lack_classes(speech):
@@ -188,7 +188,7 @@ def test_a_first_call_may_lack_classes(speech):
             MetadataError,
             "aux column 'gender' has the labels ['diverse'], which the fitted network does not "
             "know: its classes are ['female', 'male']. Mark such labels as missing (None), and the "
-            "rest of these rows is learnt; or begin anew, with warm_start=False and fit.",
+            "rest of these rows is learned; or begin anew, with warm_start=False and fit.",
         ),
         ({"X": np.zeros((240, 9))}, ValueError, "X has 9 features, but MTLNeuralClassifier is"),
         (
@@ -236,11 +236,11 @@ def test_the_first_call_needs_classes(speech):
         net().partial_fit(speech.X, ["anger"] * 240, classes=["anger"])
     y = np.arange(240) % 3 - 1
     with pytest.raises(ValueError, match=r"classes holds \[-1, 0, 1\], among them what marks rows"):
-        net(unlabelled=-1).partial_fit(speech.X, y, classes=[-1, 0, 1])
+        net(unlabeled=-1).partial_fit(speech.X, y, classes=[-1, 0, 1])
     assert net().partial_fit(speech.X, y, classes=[-1, 0, 1]).classes_.tolist() == [-1, 0, 1]
 
 
-def test_other_tasks_in_the_sum_let_the_optimiser_begin_anew(speech):
+def test_other_tasks_in_the_sum_let_the_optimizer_begin_anew(speech):
     tasks = {"gender": "classification", "arousal": "regression"}
     model = passes(speech, 2, net(loss_weighting="uncertainty", tasks=tasks))
     head = model.net_.module_.heads[1].weight.clone()
@@ -276,7 +276,7 @@ def test_partial_fit_after_fit_goes_on_with_its_history_and_temperature(speech):
 
 @pytest.mark.parametrize("noise", [0.0, 1.0])
 def test_rows_without_any_target_can_be_passed(speech, noise):
-    model = net(unlabelled=-1, tasks=None, input_noise=noise)
+    model = net(unlabeled=-1, tasks=None, input_noise=noise)
     y = speech.y.astype(object)
     model.fit(speech.X, y, groups=speech.speaker)
     model.partial_fit(speech.X, np.full(len(y), -1, dtype=object))

@@ -101,8 +101,8 @@ def test_only_training_rows_are_perturbed_and_only_in_training(speech):
     assert np.array_equal(model.predict_proba(speech.X), model.predict_proba(speech.X))
 
 
-def test_both_rows_targets_are_learnt_by_their_shares(speech, monkeypatch):
-    """Of every kind of task, labelled in part: the loss of a step from its parts by hand."""
+def test_both_rows_targets_are_learned_by_their_shares(speech, monkeypatch):
+    """Of every kind of task, labeled in part: the loss of a step from its parts by hand."""
     noted = []
     mixed = _losses.MultiTaskLoss.mixed
 
@@ -125,7 +125,7 @@ def test_both_rows_targets_are_learnt_by_their_shares(speech, monkeypatch):
     for outputs, targets, mix, inputs, losses in noted:
         partner, share = mix.partner, mix.share
         y, gender, arousal, copy = (output.detach() for output in outputs)
-        # Cross-entropy with soft targets, where both rows of a pair are labelled throughout.
+        # Cross-entropy with soft targets, where both rows of a pair are labeled throughout.
         soft = share * one_hot(targets[0], 3) + (1 - share) * one_hot(targets[0][partner], 3)
         expected = -(soft * y.log_softmax(1)).sum(1).mean()
         torch.testing.assert_close(losses[0].detach(), expected)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sklearn_ser.exceptions import SerError
-from sklearn_ser.neural_network import AdversarialTask, MTLNeuralClassifier
+from sklearn_ser.neural_network import DomainAdversarialTask, MTLNeuralClassifier
 from sklearn_ser.neural_network._conformer import _positions
 from sklearn_ser.neural_network._sequences import FrameSequences
 from sklearn_ser.neural_network._training import mixed_precision
@@ -43,9 +43,9 @@ def test_double_precision_is_not_mixed(speech):
 # torch's compiler runs into warnings of its own, and hides them, which as errors they escape.
 @pytest.mark.filterwarnings("ignore::UserWarning:torch", "ignore::DeprecationWarning:torch")
 @pytest.mark.parametrize("kind", ["speech", "frames"])
-def test_compiled_without_optimisation_it_is_the_same_network(kind, request):
+def test_compiled_without_optimization_it_is_the_same_network(kind, request):
     data = request.getfixturevalue(kind)
-    parameters = {"tasks": {"gender": AdversarialTask(), "arousal": "mse"}, "max_epochs": 3}
+    parameters = {"tasks": {"gender": DomainAdversarialTask(), "arousal": "mse"}, "max_epochs": 3}
     plain = fitted(data, **parameters)
     compiled = fitted(data, compile="eager", **parameters)
     assert compiled._weights == plain._weights

@@ -21,7 +21,7 @@ from sklearn_ser.neural_network._encoders import ENCODERS
 from sklearn_ser.neural_network._fitted_tasks import Labels
 from sklearn_ser.neural_network._module import build_module
 from sklearn_ser.neural_network._perturb import InputPerturbation
-from sklearn_ser.neural_network._pseudo_rounds import _Judge, _Labeller, _why_end
+from sklearn_ser.neural_network._pseudo_rounds import _Judge, _Labeler, _why_end
 from sklearn_ser.neural_network._pseudo_selection import Found, choose_rows, class_quotas
 from sklearn_ser.neural_network._random import numpy_stream
 from sklearn_ser.neural_network._tasks import ClassificationTask
@@ -31,7 +31,7 @@ FREE = {"stability": 0.0, "tolerance": None, "min_rows": 1}
 
 def net(pseudo_labels=None, **parameters):
     given = {"max_epochs": 6, "hidden_units": (16,), "learning_rate": 0.01, "random_state": 0}
-    given |= {"refit": False, "input_noise": 0.0, "unlabelled": "nan"}
+    given |= {"refit": False, "input_noise": 0.0, "unlabeled": "nan"}
     given |= {"pseudo_labels": pseudo_labels}
     return MTLNeuralClassifier(**(given | parameters))
 
@@ -119,8 +119,8 @@ def test_no_class_gets_more_than_its_quota(speech, half):
     assert table["prior"].loc[2, "n_sadness"] < table["equal"].loc[2, "n_sadness"]
 
 
-def labeller(spec, *, dropout=0.0, class_weight=None):
-    """A labeller of six rows, of which the last three have no label, and a network."""
+def labeler(spec, *, dropout=0.0, class_weight=None):
+    """A labeler of six rows, of which the last three have no label, and a network."""
     own = ENCODERS["mlp"].own_parameters
     architecture = {
         "encoder": "mlp",
@@ -142,14 +142,14 @@ def labeller(spec, *, dropout=0.0, class_weight=None):
     plain = np.array([1.0, 1.0, 1.0, 1.0, 3.0, 0.0])
     judge = _Judge([task], rows, np.array([0, 2]), plain)
     module = build_module(architecture, device="cpu", seed=0)
-    return _Labeller(spec, judge, rows, np.arange(6), plain, 7, "cpu"), module
+    return _Labeler(spec, judge, rows, np.arange(6), plain, 7, "cpu"), module
 
 
 def test_chosen_rows_get_their_label_and_weight():
     spec = PseudoLabels(weight=0.5, share=1.0, max_rounds=1, balance=None)
-    labels, _ = labeller(spec, class_weight={"a": 1.0, "b": 2.0})
-    assert labels.places.tolist() == [3, 4]  # a row of weight 0 is not labelled
-    given = labels.labelled(Found(np.array([0, 1]), np.array([1])))
+    labels, _ = labeler(spec, class_weight={"a": 1.0, "b": 2.0})
+    assert labels.places.tolist() == [3, 4]  # a row of weight 0 is not labeled
+    given = labels.labeled(Found(np.array([0, 1]), np.array([1])))
     assert given.targets[0].tolist() == [0, 0, 1, -1, 1, -1]
     # weight x sample_weight x that of the class
     assert given.weights[:, 0].tolist() == [1.0, 1.0, 2.0, 0.0, 0.5 * 3.0 * 2.0, 0.0]
@@ -160,7 +160,7 @@ def test_chosen_rows_get_their_label_and_weight():
 
 def test_votes_are_those_of_disturbed_copies():
     spec = PseudoLabels(consistency=20, input_noise=2.0, share=1.0, max_rounds=1)
-    labels, module = labeller(spec)
+    labels, module = labeler(spec)
     module.eval()
     with torch.no_grad():
         clean = module(labels.x)[0].argmax(dim=1)
@@ -174,13 +174,13 @@ def test_votes_are_those_of_disturbed_copies():
 
 def test_copies_are_disturbed_by_dropout_too_and_the_network_is_left_as_it_was():
     spec = PseudoLabels(consistency=50, input_noise=0.0, share=1.0, max_rounds=1)
-    labels, module = labeller(spec, dropout=0.9)
+    labels, module = labeler(spec, dropout=0.9)
     module.eval()
     found = labels(module, 1)
     votes = labels._votes(module, found.labels, 1)
     assert votes.min() < 1.0
     assert not any(part.training for part in module.modules())
-    calm, module = labeller(spec)
+    calm, module = labeler(spec)
     assert (calm._votes(module, calm(module, 1).labels, 1) == 1.0).all()
 
 
@@ -206,7 +206,7 @@ def test_why_it_ends():
     shaken = Found(np.array([1, 1] + [0] * 8), np.array([0, 1, 2]))
     more = Found(first.labels, np.array([0, 1, 2, 3]))
     few = Found(first.labels, np.array([4]))
-    assert _why_end(spec, nothing, None) == "nothing unlabelled"
+    assert _why_end(spec, nothing, None) == "nothing unlabeled"
     assert _why_end(spec, few, first) == "min_rows"
     assert _why_end(spec, moved, first) == "stability"
     assert _why_end(spec, shaken, first) == ""
@@ -266,7 +266,7 @@ def test_a_round_that_is_worse_on_held_out_rows_is_dropped(speech):
 
 def test_nothing_to_label(speech):
     model = net(PseudoLabels()).fit(speech.X, speech.y, groups=speech.speaker)
-    assert model.pseudo_labels_["stopped"].tolist() == ["nothing unlabelled"]
+    assert model.pseudo_labels_["stopped"].tolist() == ["nothing unlabeled"]
     assert model._weights == net().fit(speech.X, speech.y, groups=speech.speaker)._weights
 
 
@@ -299,11 +299,11 @@ def test_interrupted(speech, half, epoch, n_rounds):
 # What it does, and with what
 
 
-def test_it_helps_where_the_unlabelled_rows_lie_elsewhere():
+def test_it_helps_where_the_unlabeled_rows_lie_elsewhere():
     generator = np.random.default_rng(0)
     truth = np.tile([0, 1], 200)
     X = generator.normal(size=(400, 4)).astype(np.float32)
-    # A second feature tells the classes too, among the unlabelled rows only.
+    # A second feature tells the classes too, among the unlabeled rows only.
     X[:, 0] += 1.5 * (2 * truth - 1)
     X[200:, 0] -= 0.5 * (2 * truth - 1)[200:]
     X[200:, 1] += 3.0 * (2 * truth - 1)[200:]
@@ -311,12 +311,12 @@ def test_it_helps_where_the_unlabelled_rows_lie_elsewhere():
     spec = PseudoLabels(stability=0.0, tolerance=None)
     scores = {}
     for name, given in {"without": None, "with": spec}.items():
-        model = net(given, unlabelled=-1, max_epochs=20).fit(X, y)
+        model = net(given, unlabeled=-1, max_epochs=20).fit(X, y)
         scores[name] = model.score(X[200:], truth[200:])
     assert scores["with"] > scores["without"] + 0.05
 
 
-def test_only_rows_of_speakers_that_are_trained_on_are_labelled(speech, half):
+def test_only_rows_of_speakers_that_are_trained_on_are_labeled(speech, half):
     spec = PseudoLabels(max_rounds=1, share=1.0, balance=None, **FREE)
     model = net(spec).fit(speech.X, half, groups=speech.speaker)
     held_out = np.isin(speech.speaker, model.validation_split_["groups"])
@@ -357,7 +357,7 @@ def test_with_refit_calibration_and_class_weights(speech, half):
     assert model._temperatures[0] != 1.0
     assert again.pseudo_labels_.equals(model.pseudo_labels_)
     assert again._weights != model._weights
-    # The labels are learnt in the last training, too.
+    # The labels are learned in the last training, too.
     without = net(refit=True, **given).fit(speech.X, half, groups=speech.speaker)
     assert again._weights != without._weights
 
@@ -388,7 +388,7 @@ def test_warm_start_and_partial_fit(speech, half):
     model = net(PseudoLabels(max_rounds=1, **FREE), warm_start=True)
     model.fit(speech.X, half).fit(speech.X, half)
     table = model.pseudo_labels_
-    # One more pass over labelled rows gives no labels, and leaves the record as it was.
+    # One more pass over labeled rows gives no labels, and leaves the record as it was.
     before = model._weights
     model.partial_fit(speech.X, half)
     assert model._weights != before
@@ -399,7 +399,7 @@ def test_warm_start_and_partial_fit(speech, half):
 
 
 def test_in_pipelines_searches_and_cross_validation(speech, half):
-    # Unlabelled rows in every training part, and a scorer that leaves them out of the test parts.
+    # Unlabeled rows in every training part, and a scorer that leaves them out of the test parts.
     fold = np.where(pd.isna(half), -1, np.arange(240) // 120)
     model = make_pipeline(StandardScaler(), net(PseudoLabels(max_rounds=1, **FREE), max_epochs=4))
     name = "mtlneuralclassifier__pseudo_labels__weight"
@@ -417,7 +417,7 @@ def test_in_pipelines_searches_and_cross_validation(speech, half):
     assert len(search.best_estimator_[-1].pseudo_labels_) == 2
     codes = np.where(pd.isna(half), -1, np.unique(speech.y, return_inverse=True)[1])
     found = cross_validate(
-        model.set_params(mtlneuralclassifier__unlabelled=-1),
+        model.set_params(mtlneuralclassifier__unlabeled=-1),
         speech.X,
         codes,
         cv=PredefinedSplit(fold),
@@ -454,9 +454,9 @@ def test_parameters(speech):
             "pseudo_labels: The 'share' parameter of PseudoLabels must be a float in the range",
         ),
         (
-            {"pseudo_labels": PseudoLabels(), "unlabelled": None},
-            "pseudo_labels labels the rows that have no label, and unlabelled=None says that every "
-            "row has one: set unlabelled=-1 or unlabelled='nan', and mark these rows in y.",
+            {"pseudo_labels": PseudoLabels(), "unlabeled": None},
+            "pseudo_labels labels the rows that have no label, and unlabeled=None says that every "
+            "row has one: set unlabeled=-1 or unlabeled='nan', and mark these rows in y.",
         ),
     ],
 )
@@ -503,7 +503,7 @@ def test_a_damaged_record_is_refused(fitted, change, text):
         MTLNeuralClassifier().__setstate__({**state, "_rounds": change(state["_rounds"])})
 
 
-def test_a_fit_that_goes_on_may_have_no_labelled_row(speech, half):
+def test_a_fit_that_goes_on_may_have_no_labeled_row(speech, half):
     spec = PseudoLabels(balance="prior", max_rounds=1, **FREE)
     model = net(spec, warm_start=True).fit(speech.X, half, groups=speech.speaker)
     model.fit(speech.X, np.full(len(half), None), groups=speech.speaker)

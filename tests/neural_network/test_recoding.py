@@ -60,18 +60,16 @@ def routing():
 
 
 def net(**parameters):
-    return MTLNeuralClassifier(
-        **{"max_epochs": 2, "random_state": 0, "unlabelled": -1} | parameters
-    )
+    return MTLNeuralClassifier(**{"max_epochs": 2, "random_state": 0, "unlabeled": -1} | parameters)
 
 
 def refusal(name):
     return pytest.raises(
         ValueError,
         match=re.escape(
-            f"unlabelled=-1 does not work inside {name.strip()}, which recodes the labels: rows "
-            "without a label would be taken for a class of their own. Fit it on labelled rows with "
-            "unlabelled=None, or put the network outermost."
+            f"unlabeled=-1 does not work inside {name.strip()}, which recodes the labels: rows "
+            "without a label would be taken for a class of their own. Fit it on labeled rows with "
+            "unlabeled=None, or put the network outermost."
         ),
     )
 
@@ -133,8 +131,8 @@ def test_a_network_that_was_fitted_before_may_be_calibrated(speech, codes):
     known = codes >= 0
     model = CalibratedClassifierCV(FrozenEstimator(fitted)).fit(speech.X[known], codes[known])
     assert model.predict_proba(speech.X).shape == (240, 3)
-    # Without unlabelled rows, nothing is refused.
-    model = CalibratedClassifierCV(net(unlabelled=None), cv=2).fit(speech.X[known], codes[known])
+    # Without unlabeled rows, nothing is refused.
+    model = CalibratedClassifierCV(net(unlabeled=None), cv=2).fit(speech.X[known], codes[known])
     assert model.classes_.tolist() == [0, 1, 2]
 
 
@@ -145,7 +143,7 @@ def test_supported_where_labels_are_left_alone(speech, codes, marker):
     known = codes >= 0
     y = codes if marker == -1 else np.where(known, codes, np.nan)
     scoring = None if marker == -1 else uar_scorer
-    pipeline = make_pipeline(StandardScaler(), net(unlabelled=marker))
+    pipeline = make_pipeline(StandardScaler(), net(unlabeled=marker))
     direct = net().fit(StandardScaler().fit_transform(speech.X), codes, groups=speech.speaker)
     pipeline.fit(speech.X, y, speaker=speech.speaker)
     assert pipeline[-1]._weights == direct._weights
@@ -160,11 +158,11 @@ def test_supported_where_labels_are_left_alone(speech, codes, marker):
         assert search.classes_.tolist() == [0, 1, 2]
         assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     _, train, test = learning_curve(
-        net(unlabelled=marker), speech.X, y, params=metadata, train_sizes=[0.5, 1.0], **given
+        net(unlabeled=marker), speech.X, y, params=metadata, train_sizes=[0.5, 1.0], **given
     )
     assert np.isfinite([train, test]).all()
     found = cross_validate(
-        net(unlabelled=marker),
+        net(unlabeled=marker),
         speech.X,
         y,
         params=metadata,
@@ -195,15 +193,15 @@ def test_the_score_leaves_rows_without_a_label_out(speech, codes):
     )
     assert np.isnan(model.score(speech.X, np.full(240, -1)))
     # Where -1 marks nothing, it is a label that the network does not know.
-    assert model.set_params(unlabelled=None).score(speech.X, codes) == right.mean()
+    assert model.set_params(unlabeled=None).score(speech.X, codes) == right.mean()
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-@pytest.mark.parametrize("unlabelled", [-1, "nan"])
-def test_cross_val_predict_of_probabilities_is_refused(speech, unlabelled, n_jobs):
+@pytest.mark.parametrize("unlabeled", [-1, "nan"])
+def test_cross_val_predict_of_probabilities_is_refused(speech, unlabeled, n_jobs):
     labels = np.unique(speech.y, return_inverse=True)[1] + 1.0
-    y = np.where(np.arange(240) % 4 == 0, -1 if unlabelled == -1 else np.nan, labels)
-    net = MTLNeuralClassifier(unlabelled=unlabelled, tasks=None, max_epochs=1, random_state=0)
+    y = np.where(np.arange(240) % 4 == 0, -1 if unlabeled == -1 else np.nan, labels)
+    net = MTLNeuralClassifier(unlabeled=unlabeled, tasks=None, max_epochs=1, random_state=0)
     given = {"cv": SpeakerKFold(2), "groups": speech.speaker, "n_jobs": n_jobs}
     text = r"does not work inside cross_val_predict\(method='predict_proba'\), which recodes"
     with pytest.raises(ValueError, match=text):

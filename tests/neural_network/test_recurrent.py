@@ -25,7 +25,7 @@ def gradients(module, output):
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_a_ragged_batch_is_learnt_from_as_its_sequences_one_by_one(bidirectional):
+def test_a_ragged_batch_is_learned_from_as_its_sequences_one_by_one(bidirectional):
     module = layers(bidirectional)
     lengths = [3, 1, 9, 4, 9]
     batch = batch_of(lengths)

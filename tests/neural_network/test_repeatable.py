@@ -9,14 +9,14 @@ from sklearn.model_selection import GridSearchCV
 
 from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.neural_network import (
-    AdversarialTask,
     ContrastiveTask,
+    DomainAdversarialTask,
     MTLNeuralClassifier,
     ReconstructionTask,
 )
 
 TASKS = {
-    "gender": AdversarialTask(),
+    "gender": DomainAdversarialTask(),
     "arousal": "ccc",
     "copy": ReconstructionTask(),
     "near": ContrastiveTask(),

@@ -16,10 +16,10 @@ from torch import nn
 from sklearn_ser import load_model, save_model
 from sklearn_ser.exceptions import ModelFileError, SerError
 from sklearn_ser.neural_network import (
-    AdversarialTask,
     ClassificationTask,
     ConsistencyTask,
     ContrastiveTask,
+    DomainAdversarialTask,
     MTLNeuralClassifier,
     ReconstructionTask,
     RegressionTask,
@@ -29,7 +29,7 @@ from sklearn_ser.neural_network._encoders import ENCODERS
 OBJECTS = {
     "gender": ClassificationTask(label_smoothing=0.1, class_weight={"female": 2.0, "male": 1.0}),
     "energy": RegressionTask(column="arousal", loss="ccc", weight=0.2),
-    "speaker": AdversarialTask(hidden_units=(6,), strength=0.5),
+    "speaker": DomainAdversarialTask(hidden_units=(6,), strength=0.5),
     "rebuilt": ReconstructionTask(hidden_units=[5], target="augmented"),
     "clusters": ContrastiveTask(across="gender", n_components=7),
 }
@@ -120,11 +120,11 @@ def test_encoders_of_frames(frames, tmp_path, encoder):
         assert loaded._states == model._states
 
 
-def test_unlabelled_rows(speech, aux, tmp_path):
+def test_unlabeled_rows(speech, aux, tmp_path):
     y = speech.y.astype(object)
     y[::4] = np.nan
     tasks = {"gender": "auto", "guesses": ConsistencyTask(threshold=0.0, start=0.0)}
-    model = make(unlabelled="nan", tasks=tasks, input_noise=0.5)
+    model = make(unlabeled="nan", tasks=tasks, input_noise=0.5)
     model.fit(speech.X, y, aux=aux, groups=speech.speaker)
     for way in WAYS:
         assert_same(way(model, tmp_path), model, speech.X)
@@ -218,7 +218,7 @@ def test_a_search_over_tasks_in_a_pipeline(speech, aux, tmp_path, way):
         model,
         {
             "mtlneuralclassifier__tasks__gender__strength": [0.1, 1.0],
-            "mtlneuralclassifier__tasks": [{"gender": AdversarialTask()}],
+            "mtlneuralclassifier__tasks": [{"gender": DomainAdversarialTask()}],
         },
         cv=3,
     )

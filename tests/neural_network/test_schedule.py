@@ -1,4 +1,4 @@
-"""Learning rates and gradients as the optimiser really had them."""
+"""Learning rates and gradients as the optimizer really had them."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 
-from sklearn_ser.neural_network import AdversarialTask, MTLNeuralClassifier
+from sklearn_ser.neural_network import DomainAdversarialTask, MTLNeuralClassifier
 
 
 def plain_net(**params):
@@ -19,7 +19,7 @@ N_STEPS = 5 * 4  # of max_epochs=4 and 240 rows in batches of 48
 
 
 class Steps(Callback):
-    """Notes the optimiser's rate and the gradient's length in each step."""
+    """Notes the optimizer's rate and the gradient's length in each step."""
 
     def __init__(self):
         self.rates, self.norms, self.reversal = [], [], []
@@ -64,13 +64,13 @@ def expected_rates(schedule, warmup):
 
 @pytest.mark.parametrize("warmup", [0.0, 0.3])
 @pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
-def test_the_optimiser_has_the_rates_of_the_schedule(speech, schedule, warmup):
+def test_the_optimizer_has_the_rates_of_the_schedule(speech, schedule, warmup):
     _, steps = noted(speech, lr_schedule=schedule, warmup=warmup)
     assert {len(rates) for rates in steps.rates} == {1}
     np.testing.assert_allclose(np.ravel(steps.rates), expected_rates(schedule, warmup), rtol=1e-12)
 
 
-def test_learnt_weights_of_losses_follow_the_schedule_too(speech):
+def test_learned_weights_of_losses_follow_the_schedule_too(speech):
     _, steps = noted(speech, speech.aux, loss_weighting="uncertainty", lr_schedule="linear")
     rates = np.array(steps.rates)
     assert rates.shape == (N_STEPS, 2)
@@ -108,7 +108,7 @@ def test_gradients_are_clipped_to_the_length_and_no_longer(speech):
 
 
 def test_adversaries_grow_by_the_plan_of_the_whole_training(speech):
-    tasks = {"gender": AdversarialTask(strength=2.0)}
+    tasks = {"gender": DomainAdversarialTask(strength=2.0)}
     _, steps = noted(speech, speech.aux, tasks=tasks)
     found = [reversal[1] for reversal in steps.reversal]
     done = np.arange(N_STEPS) / N_STEPS
@@ -116,7 +116,7 @@ def test_adversaries_grow_by_the_plan_of_the_whole_training(speech):
 
 
 def test_in_partial_fit_adversaries_grow_over_max_epochs_and_the_rate_stays(speech):
-    tasks = {"gender": AdversarialTask(strength=2.0)}
+    tasks = {"gender": DomainAdversarialTask(strength=2.0)}
     steps = Steps()
     model = plain_net(
         max_epochs=4,

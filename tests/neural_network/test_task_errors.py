@@ -11,10 +11,10 @@ from sklearn.model_selection import PredefinedSplit, cross_validate
 
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.neural_network import (
-    AdversarialTask,
     ClassificationTask,
     ConsistencyTask,
     ContrastiveTask,
+    DomainAdversarialTask,
     MTLNeuralClassifier,
     ReconstructionTask,
     RegressionTask,
@@ -69,21 +69,21 @@ def net(**parameters):
             "tasks['arousal']: The 'loss' parameter of RegressionTask must be a str among {",
         ),
         (
-            {"gender": AdversarialTask(strength=-0.1)},
-            "tasks['gender']: The 'strength' parameter of AdversarialTask must be a float in the "
+            {"gender": DomainAdversarialTask(strength=-0.1)},
+            "tasks['gender']: The 'strength' parameter of DomainAdversarialTask must be a float in the "
             "range [0.0, inf). Got -0.1 instead.",
         ),
         (
-            {"gender": AdversarialTask(hidden_units=64)},
-            "tasks['gender']: The 'hidden_units' parameter of AdversarialTask must be an "
+            {"gender": DomainAdversarialTask(hidden_units=64)},
+            "tasks['gender']: The 'hidden_units' parameter of DomainAdversarialTask must be an "
             "array-like. Got 64 instead.",
         ),
         (
-            {"gender": AdversarialTask(hidden_units="64")},
-            "tasks['gender']: The 'hidden_units' parameter of AdversarialTask must be an array",
+            {"gender": DomainAdversarialTask(hidden_units="64")},
+            "tasks['gender']: The 'hidden_units' parameter of DomainAdversarialTask must be an array",
         ),
         (
-            {"gender": AdversarialTask(hidden_units=(8, 0))},
+            {"gender": DomainAdversarialTask(hidden_units=(8, 0))},
             "hidden_units of tasks['gender'] must be positive whole numbers, got [8, 0].",
         ),
         (
@@ -156,7 +156,7 @@ def test_tasks_that_cannot_be(speech, tasks, message):
         ([1.0, np.inf] * 120, {"t": "ccc"}, "aux column 't' holds an infinite value in row 1"),
     ],
 )
-def test_targets_that_cannot_be_learnt(speech, column, tasks, message):
+def test_targets_that_cannot_be_learned(speech, column, tasks, message):
     aux = pd.DataFrame({"t": column})
     with pytest.raises(MetadataError, match=f"^{re.escape(message)}"):
         net(tasks=tasks).fit(speech.X, speech.y, aux=aux)
@@ -284,12 +284,12 @@ def test_a_left_out_task_may_still_be_named_when_training_goes_on(speech):
         (
             {"gender": "classification"},
             {"gender": "adversarial"},
-            "tasks['gender'] is of the type AdversarialTask now, and of the type "
+            "tasks['gender'] is of the type DomainAdversarialTask now, and of the type "
             "ClassificationTask in the fitted network: set warm_start=False to begin anew.",
         ),
         (
-            {"gender": AdversarialTask(hidden_units=(4,))},
-            {"gender": AdversarialTask(hidden_units=(5,))},
+            {"gender": DomainAdversarialTask(hidden_units=(4,))},
+            {"gender": DomainAdversarialTask(hidden_units=(5,))},
             "head_units is {'gender': [5]} now and was {'gender': [4]}",
         ),
         (
@@ -324,7 +324,7 @@ def test_tasks_no_longer_named_are_kept_and_not_trained(speech, frames, tasks):
         model = net(
             tasks={
                 "gender": "classification",
-                "speaker": AdversarialTask(hidden_units=(4,)),
+                "speaker": DomainAdversarialTask(hidden_units=(4,)),
                 "rebuilt": ReconstructionTask(time_bins=3, hidden_units=(5,)),
                 "clusters": ContrastiveTask(n_components=7, across="speaker"),
             },
@@ -381,19 +381,19 @@ def test_labels_of_two_kinds_are_refused(speech):
     with pytest.raises(
         ValueError, match="y holds texts and other labels: 'neutral' in row 1, 5 in"
     ):
-        net(tasks=None, unlabelled="nan").fit(speech.X, y)
+        net(tasks=None, unlabeled="nan").fit(speech.X, y)
 
 
-@pytest.mark.parametrize(("unlabelled", "mark"), [(-1, -1), ("nan", float("nan")), ("nan", None)])
-def test_a_plain_list_may_hold_marks_among_texts(speech, unlabelled, mark):
+@pytest.mark.parametrize(("unlabeled", "mark"), [(-1, -1), ("nan", float("nan")), ("nan", None)])
+def test_a_plain_list_may_hold_marks_among_texts(speech, unlabeled, mark):
     y = [mark if row % 3 == 0 else label for row, label in enumerate(speech.y.tolist())]
     y[1::3] = ["fear"] * len(y[1::3])
-    model = net(tasks=None, unlabelled=unlabelled).fit(speech.X, y)
+    model = net(tasks=None, unlabeled=unlabeled).fit(speech.X, y)
     assert model.classes_.tolist() == ["fear", "sadness"]
-    text = re.escape(f"y holds the text {str(unlabelled)!r} in 80 rows (the first is row 0), and")
+    text = re.escape(f"y holds the text {str(unlabeled)!r} in 80 rows (the first is row 0), and")
     if mark is not None:
         with pytest.raises(ValueError, match=text):
-            net(tasks=None, unlabelled=unlabelled).fit(speech.X, np.array(y))
+            net(tasks=None, unlabeled=unlabeled).fit(speech.X, np.array(y))
 
 
 def test_missing_labels_in_a_plain_list_are_no_class(speech):

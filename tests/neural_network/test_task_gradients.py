@@ -8,10 +8,10 @@ from sklearn.linear_model import LogisticRegression
 from skorch.callbacks import Callback
 
 from sklearn_ser.neural_network import (
-    AdversarialTask,
     ClassificationTask,
     ConsistencyTask,
     ContrastiveTask,
+    DomainAdversarialTask,
     MTLNeuralClassifier,
     ReconstructionTask,
     RegressionTask,
@@ -21,7 +21,7 @@ TASKS = {
     "classification": ClassificationTask(column="gender"),
     "mse": RegressionTask(column="arousal"),
     "ccc": RegressionTask(column="arousal", loss="ccc"),
-    "adversarial": AdversarialTask(column="gender", schedule="constant"),
+    "adversarial": DomainAdversarialTask(column="gender", schedule="constant"),
     "reconstruction": ReconstructionTask(),
     "contrastive": ContrastiveTask(),
     "contrastive, of another column": ContrastiveTask(column="gender"),
@@ -98,7 +98,7 @@ def test_guesses_move_the_encoder(kind, speech, frames):
         model = MTLNeuralClassifier(
             hidden_units=(16,),
             tasks={"task": task},
-            unlabelled="nan",
+            unlabeled="nan",
             max_epochs=3,
             early_stopping=False,
             random_state=0,
@@ -113,15 +113,15 @@ def test_an_adversary_learns_forwards_and_teaches_backwards(first_step):
     alone = first_step(None).encoder
     forwards = first_step(ClassificationTask(column="gender", weight=0.8))
     backwards = first_step(
-        AdversarialTask(column="gender", weight=0.8, strength=0.7, schedule="constant")
+        DomainAdversarialTask(column="gender", weight=0.8, strength=0.7, schedule="constant")
     )
     np.testing.assert_allclose(
         backwards.encoder - alone, -0.7 * (forwards.encoder - alone), rtol=1e-6, atol=1e-12
     )
     np.testing.assert_allclose(backwards.head, forwards.head, rtol=1e-12)
     assert np.linalg.norm(backwards.head) > 1e-3
-    ramp = first_step(AdversarialTask(column="gender", weight=0.8))
-    assert np.array_equal(ramp.encoder, alone)  # not against a head that has learnt nothing yet
+    ramp = first_step(DomainAdversarialTask(column="gender", weight=0.8))
+    assert np.array_equal(ramp.encoder, alone)  # not against a head that has learned nothing yet
     np.testing.assert_allclose(ramp.head, forwards.head, rtol=1e-12)
 
 

@@ -129,7 +129,7 @@ def test_weight_decay_shrinks_the_weights(speech):
 def test_divergence_is_an_error_that_says_what_to_do(speech):
     model = plain_net(learning_rate=1e30, random_state=0)
     message = (
-        r"^training diverged: the loss was not finite in epoch [12]\. Standardise the features "
+        r"^training diverged: the loss was not finite in epoch [12]\. Standardize the features "
         r"before the network \(GroupScaler, StandardScaler\), or lower learning_rate\.$"
     )
     with pytest.raises(SerError, match=message):
@@ -143,7 +143,7 @@ def test_held_out_rows_whose_loss_is_not_finite_are_an_error(speech):
     X[np.isin(speech.speaker, model.validation_split_["groups"])] = 3e38
     message = (
         "early stopping has nothing to go by: the loss of the held-out rows is not finite in "
-        "epoch 1. Their features are extreme, or their weights are all 0: standardise the "
+        "epoch 1. Their features are extreme, or their weights are all 0: standardize the "
         "features, or set early_stopping=False."
     )
     with pytest.raises(SerError, match=f"^{re.escape(message)}$"):
@@ -167,7 +167,7 @@ def test_errors_name_the_epoch(speech, monkeypatch, epoch):
     with pytest.raises(SerError, match=f"held-out rows is not finite in epoch {epoch}\\. Their"):
         model.fit(speech.X, speech.y)
     monkeypatch.setattr(_training.MultiTaskNet, "train_step", broken(train_step))
-    with pytest.raises(SerError, match=f"training diverged: .* in epoch {epoch}\\. Standardise"):
+    with pytest.raises(SerError, match=f"training diverged: .* in epoch {epoch}\\. Standardize"):
         model.fit(speech.X, speech.y)
 
 

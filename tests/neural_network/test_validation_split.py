@@ -81,10 +81,10 @@ def test_too_few_rows_are_all_trained_on():
     assert train.all()
     assert not weaker
     assert record["kind"] == "none"
-    assert "of the 40 labelled rows, class by class, is 8, and at least 10" in record["reason"]
+    assert "of the 40 labeled rows, class by class, is 8, and at least 10" in record["reason"]
 
 
-def test_unlabelled_rows_of_held_out_groups_are_in_neither_part():
+def test_unlabeled_rows_of_held_out_groups_are_in_neither_part():
     groups = np.repeat([f"s{i}" for i in range(10)], 20)
     codes = np.tile([0, 1], 100)
     codes[::4] = -1
@@ -190,7 +190,7 @@ def test_copies_do_not_make_up_for_rows():
     )
     assert not valid.any()
     assert record["reason"] == (
-        "0.2 of the 40 labelled rows, class by class, is 8, and at least 10 are needed"
+        "0.2 of the 40 labeled rows, class by class, is 8, and at least 10 are needed"
     )
 
 

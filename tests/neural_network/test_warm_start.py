@@ -55,7 +55,7 @@ def test_it_goes_on_from_the_weights_and_keeps_what_the_network_knows(speech):
     assert model.classes_.tolist() == ["anger", "neutral", "sadness"]
     for name, value in model.net_.module_.encoder.state_dict().items():
         np.testing.assert_allclose(value, before[name], atol=1e-12)
-    # Values are learnt on the first fit's scale, so that old answers stay what they were.
+    # Values are learned on the first fit's scale, so that old answers stay what they were.
     np.testing.assert_allclose(model.predict_aux(speech.X)["arousal"], mean, atol=1e-5)
     assert (model.n_iter_, len(model.history_)) == (3, 3)
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from sklearn_ser.neural_network import (
-    AdversarialTask,
     ClassificationTask,
     ConsistencyTask,
     ContrastiveTask,
+    DomainAdversarialTask,
     MTLNeuralClassifier,
     ReconstructionTask,
     RegressionTask,
@@ -17,7 +17,7 @@ IDLE = {
     "gender": ClassificationTask(weight=0.0, logit_adjustment=1.0),
     "arousal": RegressionTask(weight=0.0),
     "excitement": RegressionTask(weight=0.0, column="arousal", loss="ccc"),
-    "speaker": AdversarialTask(weight=0.0, hidden_units=(4,)),
+    "speaker": DomainAdversarialTask(weight=0.0, hidden_units=(4,)),
     "rebuilt": ReconstructionTask(weight=0.0),
     "clusters": ContrastiveTask(weight=0.0, across="speaker"),
 }
@@ -89,18 +89,18 @@ def test_all_tasks_at_weight_zero_equal_one_task(data, inputs, scheme, extras):
 @schemes
 @pytest.mark.parametrize("inputs", INPUTS)
 def test_it_changes_nothing_for_tasks_before_and_behind_it(data, inputs, scheme):
-    learnt = {
+    learned = {
         "gender": ClassificationTask(weight=0.4),
         "arousal": RegressionTask(loss="ccc"),
     }
-    idle = {name: task for name, task in IDLE.items() if name not in learnt}
-    between = {"gender": learnt["gender"], **idle, "arousal": learnt["arousal"]}
+    idle = {name: task for name, task in IDLE.items() if name not in learned}
+    between = {"gender": learned["gender"], **idle, "arousal": learned["arousal"]}
     parameters = EVERYTHING | {"loss_weighting": scheme}
-    one, other = (fit(data, inputs, tasks, **parameters) for tasks in (learnt, between))
+    one, other = (fit(data, inputs, tasks, **parameters) for tasks in (learned, between))
     check_equal(data, one, other)
     aux = ["gender", "arousal"]
     assert one.predict_aux(data.X)[aux].equals(other.predict_aux(data.X)[aux])
-    # And those that are learnt do change something.
+    # And those that are learned do change something.
     assert not np.array_equal(
         one.predict_proba(data.X), fit(data, inputs, None, **parameters).predict_proba(data.X)
     )
@@ -118,7 +118,7 @@ def test_guesses(speech):
 
     def fitted(tasks):
         model = MTLNeuralClassifier(
-            tasks=tasks, unlabelled="nan", max_epochs=3, device="cpu", random_state=0, **EVERYTHING
+            tasks=tasks, unlabeled="nan", max_epochs=3, device="cpu", random_state=0, **EVERYTHING
         )
         return model.fit(speech.X, y, aux=speech.aux, groups=speech.speaker)
 

@@ -196,7 +196,7 @@ def test_guesses_may_not_have_begun(speech, scheme):
     model = MTLNeuralClassifier(
         tasks={"guesses": "consistency", "gender": "classification"},
         loss_weighting=scheme,
-        unlabelled="nan",
+        unlabeled="nan",
         max_epochs=4,
         random_state=0,
     )

@@ -258,7 +258,7 @@ def test_every_form_of_frames_gives_the_same():
         pd.testing.assert_frame_equal(FunctionalsPooling(EVERY).fit_transform(X), expected)
 
 
-def test_rows_do_not_depend_on_their_neighbours(table):
+def test_rows_do_not_depend_on_their_neighbors(table):
     step = FunctionalsPooling(EVERY).fit(table)
     rows = [step.transform(table.iloc[[row]]) for row in (2, 1, 0)]
     pd.testing.assert_frame_equal(pd.concat(rows[::-1]), step.transform(table))

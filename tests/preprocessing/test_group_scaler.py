@@ -53,7 +53,7 @@ def rows_one_by_one(scaler, X):
     return pd.concat([scaler.transform(X.iloc[[row]]) for row in range(len(X))])
 
 
-def standardised(X, reference=None):
+def standardized(X, reference=None):
     return StandardScaler().fit(X if reference is None else reference).transform(X)
 
 
@@ -81,7 +81,7 @@ def test_without_by_it_is_a_standard_scaler(train, dtype):
 def test_known_groups_equal_a_standard_scaler_each(train, by):
     scaled = GroupScaler(by=by, min_samples=2).fit_transform(train)
     for _, rows in train.groupby(level=by):
-        close(scaled.loc[scaled.index.isin(rows.index)], standardised(rows))
+        close(scaled.loc[scaled.index.isin(rows.index)], standardized(rows))
 
 
 def test_nested_without_shrinkage_is_by_the_inner_group(train):
@@ -119,7 +119,7 @@ def test_a_group_too_small_in_training_takes_the_group_around_it(train):
     assert ["emodb", "emodb/09"] not in scaler.group_keys_
     small = train.xs("emodb/09", level="speaker", drop_level=False)
     emodb = train.xs("emodb", level="corpus")
-    close(scaler.transform(small), standardised(small.to_numpy(), emodb.to_numpy()))
+    close(scaler.transform(small), standardized(small.to_numpy(), emodb.to_numpy()))
 
 
 @pytest.mark.parametrize("by", [None, "corpus", "speaker", NESTED])
@@ -144,14 +144,14 @@ def test_an_unknown_group_is_scaled_by_its_rows_of_the_batch(train):
     scaler = GroupScaler(by="corpus").fit(train)
     test = make_features(("urdu", "urdu/SF1", 11, 40.0), ("tess", "tess/1", 10, -40.0), seed=1)
     scaled = scaler.transform(test)
-    close(scaled[:11], standardised(test[:11].to_numpy()))
-    close(scaled[11:], standardised(test[11:].to_numpy()))
+    close(scaled[:11], standardized(test[:11].to_numpy()))
+    close(scaled[11:], standardized(test[11:].to_numpy()))
 
 
 def test_an_unknown_group_too_small_is_scaled_by_the_training_set(train):
     scaler = GroupScaler(by="corpus").fit(train)
     test = make_features(("urdu", "urdu/SF1", 9, 40.0), ("tess", "tess/1", 30, -40.0), seed=1)
-    close(scaler.transform(test)[:9], standardised(test[:9].to_numpy(), train.to_numpy()))
+    close(scaler.transform(test)[:9], standardized(test[:9].to_numpy(), train.to_numpy()))
 
 
 def test_an_unknown_speaker_leans_on_its_known_corpus(train):
@@ -171,13 +171,13 @@ def test_an_unknown_speaker_leans_on_its_unknown_corpus(train):
     var = 0.5 * own.var(axis=0) + 0.5 * urdu.var(axis=0)
     scaled = scaler.transform(test)
     close(scaled[:20], (own - mean) / np.sqrt(var))
-    close(scaled[20:], standardised(test[20:].to_numpy(), urdu))
+    close(scaled[20:], standardized(test[20:].to_numpy(), urdu))
 
 
 def test_the_same_speaker_name_in_two_corpora_is_two_speakers():
     X = make_features(("a", "1", 20, 0.0), ("b", "1", 20, 50.0))
     scaled = GroupScaler(by=NESTED, shrinkage=0).fit_transform(X)
-    close(scaled[:20], standardised(X[:20].to_numpy()))
+    close(scaled[:20], standardized(X[:20].to_numpy()))
 
 
 # Rows without a group ----------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_the_same_speaker_name_in_two_corpora_is_two_speakers():
 def test_without_ids_the_training_set_scales(train):
     scaler = GroupScaler(by=NESTED).fit(train)
     bare = train.reset_index(drop=True)
-    expected = standardised(train.to_numpy())
+    expected = standardized(train.to_numpy())
     close(scaler.transform(bare), expected)
     pd.testing.assert_frame_equal(rows_one_by_one(scaler, bare), scaler.transform(bare))
     with pytest.warns(UserWarning, match="X does not have valid feature names"):
@@ -201,7 +201,7 @@ def test_a_missing_id_is_no_group(train, by, missing):
     test["corpus"] = test["corpus"].astype(object)
     test.loc[:19, "corpus"] = missing
     scaled = scaler.transform(test)
-    expected = standardised(test[["f0", "f1", "f2"]][:20].to_numpy(), train.to_numpy())
+    expected = standardized(test[["f0", "f1", "f2"]][:20].to_numpy(), train.to_numpy())
     close(scaled[:20], expected)
     np.testing.assert_array_equal(rows_one_by_one(scaler, test[:20]), scaled[:20])
 
@@ -209,7 +209,7 @@ def test_a_missing_id_is_no_group(train, by, missing):
 def test_a_missing_speaker_is_scaled_by_the_corpus(train):
     scaler = GroupScaler(by=NESTED).fit(train)
     test = make_features(("nemo", None, 20, 7.0), seed=1)
-    expected = standardised(test.to_numpy(), train.loc["nemo"].to_numpy())
+    expected = standardized(test.to_numpy(), train.loc["nemo"].to_numpy())
     close(scaler.transform(test), expected)
     close(scaler.transform(test.droplevel("speaker")), expected)
 
@@ -220,7 +220,7 @@ def test_missing_ids_at_fit_count_for_the_larger_groups():
     assert scaler.group_keys_ == [["a"], ["a", "1"]]
     assert scaler.group_sizes_.tolist() == [24, 12]
     assert scaler.n_samples_seen_ == 36
-    close(scaler.transform(X)[24:], standardised(X[24:].to_numpy(), X.to_numpy()))
+    close(scaler.transform(X)[24:], standardized(X[24:].to_numpy(), X.to_numpy()))
 
 
 def test_numeric_ids_match_across_dtypes():
@@ -262,7 +262,7 @@ def test_failed_rows_do_not_make_a_group_large_enough(train):
     scaler = GroupScaler(by="corpus").fit(train)
     test = make_features(("urdu", "urdu/1", 12, 30.0), seed=1)
     test.iloc[:3] = np.nan
-    close(scaler.transform(test)[3:], standardised(test[3:].to_numpy(), train.to_numpy()))
+    close(scaler.transform(test)[3:], standardized(test[3:].to_numpy(), train.to_numpy()))
 
 
 @pytest.mark.parametrize(
@@ -355,7 +355,7 @@ def test_a_column_takes_the_place_of_a_level_of_its_name(train):
     scaled = GroupScaler(by="corpus").fit_transform(both)
     assert scaled.index.names == ["speaker", "corpus"]
     assert set(scaled.index.get_level_values("corpus")) == {"one"}
-    close(scaled, standardised(train.to_numpy()))
+    close(scaled, standardized(train.to_numpy()))
 
 
 def test_arrays_stay_arrays():
@@ -412,7 +412,7 @@ def test_copies_and_files(train):
 
 def test_large_offsets_keep_their_precision():
     X = make_features(("a", "a", 50, 0.0), dtype=np.float64) + 1e9
-    close(GroupScaler(by="corpus").fit_transform(X), standardised(X.to_numpy() - 1e9))
+    close(GroupScaler(by="corpus").fit_transform(X), standardized(X.to_numpy() - 1e9))
 
 
 ids = st.lists(

@@ -88,7 +88,7 @@ class KeepsMore(Loudness):
         self.cache_ = {}
 
 
-class Normalises(Loudness):
+class Normalizes(Loudness):
     def __init__(self, level=1):
         super().__init__()
         self.level = str(level)
@@ -257,7 +257,7 @@ def remembers_its_process():
 
 
 FAULTS = {
-    "check_scikit_learn_api": [(Normalises(), "check_")],
+    "check_scikit_learn_api": [(Normalizes(), "check_")],
     "check_parameters_are_stored": [(KeepsMore(), "a new instance holds .*cache_")],
     "check_global_state_is_untouched": [(DrawsRandomNumbers(), "global state: Python's random$")],
     "check_global_seeds_are_irrelevant": [(AddsNoise(), "another global seed changes")],

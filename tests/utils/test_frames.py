@@ -34,7 +34,7 @@ def as_objects(cells):
         np.ones((2, 3, 2)),
     ],
 )
-def test_every_form_is_recognised(X):
+def test_every_form_is_recognized(X):
     assert is_frames(X)
     assert [sequence.shape[1] for sequence in as_sequences(X)] == [2, 2]
     assert list(failed_rows(X)) == [False, False]

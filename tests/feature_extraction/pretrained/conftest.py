@@ -59,7 +59,7 @@ def save_tiny_model(kind, folder, **preparation):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         model = transformers.AutoModel.from_config(CONFIGS[kind]())
-        # As initialised, the layers of so small a network hardly change what goes through them.
+        # As initialized, the layers of so small a network hardly change what goes through them.
         for name, values in model.named_parameters():
             if values.ndim > 1 and "layers" in name:
                 values.data.mul_(5)
@@ -127,7 +127,7 @@ def reference(tiny_model):
         inputs = prepares(signal, sampling_rate=16000, return_tensors="pt")
         with torch.no_grad():
             found = model(next(iter(inputs.values())), output_hidden_states=True)
-        # transformers 5 leaves the last normalisation out of the last hidden state.
+        # transformers 5 leaves the last normalization out of the last hidden state.
         found = torch.stack([*found.hidden_states[:-1], found.last_hidden_state]).squeeze(1).numpy()
         return found[:, : -(-len(signal) // 320)] if kind == "whisper" else found
 

@@ -144,7 +144,7 @@ def test_frames_are_those_that_fit_into_the_signal(n_samples, n_frames, tiny_mod
             assert_close(found, reference(kind, signal)[-1])
 
 
-def test_whisper_counts_the_frames_centred_on_the_signal(tiny_model):
+def test_whisper_counts_the_frames_centerd_on_the_signal(tiny_model):
     step = PretrainedEmbedding(tiny_model("whisper"), pooling="frames")
     rng = np.random.default_rng(1)
     for n_samples, n_frames in [(1280, 4), (1281, 5), (16000, 50), (16001, 51), (40000, 125)]:

@@ -1,21 +1,21 @@
-"""Noise of a colour: Gaussian, its power falling or rising evenly with frequency."""
+"""Noise of a color: Gaussian, its power falling or rising evenly with frequency."""
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len
 
-#: Colour to the exponent of 1/f in its power: pink falls by 3 dB in each octave, brown by 6.
-COLOURS = {"white": 0.0, "pink": 1.0, "brown": 2.0, "blue": -1.0, "violet": -2.0}
+#: Color to the exponent of 1/f in its power: pink falls by 3 dB in each octave, brown by 6.
+COLORS = {"white": 0.0, "pink": 1.0, "brown": 2.0, "blue": -1.0, "violet": -2.0}
 #: Hz below which the power no longer changes: nearly all of brown noise's would be inaudible.
 _LOWEST = 20.0
 
 
-def coloured_noise(colour, n, rate, rng):
+def colored_noise(color, n, rate, rng):
     """Noise without a mean, of any level.
 
     Parameters
     ----------
-    colour : str
-        A key of `COLOURS`.
+    color : str
+        A key of `COLORS`.
     n : int
         Samples.
     rate : float
@@ -26,7 +26,7 @@ def coloured_noise(colour, n, rate, rng):
     -------
     ndarray of float32 of shape (n,)
     """
-    exponent = COLOURS[colour]
+    exponent = COLORS[color]
     if exponent == 0:
         return rng.standard_normal(n, dtype=np.float32)
     size = 2 * next_fast_len((n + 1) // 2, real=True)

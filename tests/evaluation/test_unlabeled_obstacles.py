@@ -16,16 +16,12 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
-from sklearn_ser import (
-    AugmentingClassifier,
-    FeatureNoise,
-    SkipFailedRows,
-    UnlabelledInTraining,
-    cross_corpus_validate,
-)
+from sklearn_ser import AugmentingClassifier, SkipFailedRows, cross_corpus_validate
+from sklearn_ser.augmentation import FeatureNoise
 from sklearn_ser.evaluation import fit_model
-from sklearn_ser.evaluation._unlabelled import Marks
+from sklearn_ser.evaluation._unlabeled import Marks
 from sklearn_ser.exceptions import EvaluationWarning
+from sklearn_ser.model_selection import SemiSupervisedSplit
 
 LEFT_OUT = r"^15 rows have no label and are left out of the training of '{}', though it is told "
 
@@ -52,28 +48,28 @@ LEFT_OUT = r"^15 rows have no label and are left out of the training of '{}', th
         ),
         (
             lambda net: GridSearchCV(net, {}, cv=2),
-            r"its search would test on them; give the search cv=UnlabelledInTraining\(\.\.\.\)",
+            r"its search would test on them; give the search cv=SemiSupervisedSplit\(\.\.\.\)",
         ),
         (
             lambda net: GridSearchCV(
-                net, {}, cv=UnlabelledInTraining(2, unlabelled={-1: "nan"}.get(net.unlabelled, -1))
+                net, {}, cv=SemiSupervisedSplit(2, unlabeled={-1: "nan"}.get(net.unlabeled, -1))
             ),
-            r"its search has cv=UnlabelledInTraining\(2, unlabelled=.*\); give that the same mark",
+            r"its search has cv=SemiSupervisedSplit\(2, unlabeled=.*\); give that the same mark",
         ),
     ],
     ids=["SVM", "KBest", "union", "sampler", "cv=2", "other mark"],
 )
 def test_who_would_take_them_for_a_class_is_given_none_and_this_is_said(
-    half_labelled, small_net, inside, reason, mark
+    half_labeled, small_net, inside, reason, mark
 ):
-    frame, X = half_labelled
+    frame, X = half_labeled
     X = np.random.default_rng(0).normal(size=(len(frame), 2))
     estimator = inside(small_net(mark))
     with pytest.warns(EvaluationWarning, match=LEFT_OUT.format("net") + f".*: .*{reason}"):
         result = cross_corpus_validate(
             {"net": estimator, "guess": DummyClassifier()}, frame, X=X, aux=()
         )
-    assert result.info["unlabelled"] == {}
+    assert result.info["unlabeled"] == {}
     assert not result.predictions["failed"].any()
     name = type(estimator).__name__
     with pytest.warns(EvaluationWarning, match=LEFT_OUT.format(name) + f".*: .*{reason}"):
@@ -86,19 +82,19 @@ def test_who_would_take_them_for_a_class_is_given_none_and_this_is_said(
     [
         lambda net: make_pipeline(StandardScaler(), SkipFailedRows(net)),
         lambda net: AugmentingClassifier(net, FeatureNoise(0.1)),
-        lambda net: GridSearchCV(net, {}, cv=UnlabelledInTraining(2)),
+        lambda net: GridSearchCV(net, {}, cv=SemiSupervisedSplit(2)),
         lambda net: make_pipeline(clone(net), net),
     ],
     ids=["SkipFailedRows", "AugmentingClassifier", "search", "network before it"],
 )
-def test_who_takes_them_inside_another_is_given_them(half_labelled, small_net, around):
-    frame, X = half_labelled
+def test_who_takes_them_inside_another_is_given_them(half_labeled, small_net, around):
+    frame, X = half_labeled
     result = cross_corpus_validate({"net": around(small_net("nan"))}, frame, X=X, aux=())
-    assert result.info["unlabelled"] == {"net": [12, 12]}
+    assert result.info["unlabeled"] == {"net": [12, 12]}
 
 
-def test_who_recodes_the_labels_is_refused_as_in_any_fit(half_labelled, small_net):
-    frame, X = half_labelled
+def test_who_recodes_the_labels_is_refused_as_in_any_fit(half_labeled, small_net):
+    frame, X = half_labeled
     calibrated = CalibratedClassifierCV(small_net("nan"), cv=2)
     with (
         pytest.warns(EvaluationWarning, match="CalibratedClassifierCV learns from labels"),
@@ -129,16 +125,16 @@ class OwnSelector(TransformerMixin, BaseEstimator):
             lambda net: GridSearchCV(
                 Pipeline([("red", "passthrough"), ("net", net)]),
                 {"red": ["passthrough", SelectKBest(k=1)]},
-                cv=UnlabelledInTraining(2),
+                cv=SemiSupervisedSplit(2),
             ),
             "its search tries steps for 'red' that learn from labels",
         ),
         (
-            lambda net: GridSearchCV(net, {"unlabelled": [None]}, cv=UnlabelledInTraining(2)),
-            "its search sets 'unlabelled'",
+            lambda net: GridSearchCV(net, {"unlabeled": [None]}, cv=SemiSupervisedSplit(2)),
+            "its search sets 'unlabeled'",
         ),
         (
-            lambda net: HalvingGridSearchCV(net, {"max_epochs": [1]}, cv=UnlabelledInTraining(2)),
+            lambda net: HalvingGridSearchCV(net, {"max_epochs": [1]}, cv=SemiSupervisedSplit(2)),
             "a search by halving counts the classes of y; take GridSearchCV",
         ),
     ],

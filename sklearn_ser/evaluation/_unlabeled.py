@@ -12,11 +12,11 @@ from sklearn.utils import get_tags
 from sklearn_ser.augmentation import AugmentingClassifier
 from sklearn_ser.evaluation._extraction import grids_of
 from sklearn_ser.exceptions import EvaluationWarning
-from sklearn_ser.model_selection import UnlabelledInTraining
+from sklearn_ser.model_selection import SemiSupervisedSplit
 from sklearn_ser.preprocessing import SkipFailedRows
 from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._parts import parts_of
-from sklearn_ser.utils._unlabelled import unlabelled_mark
+from sklearn_ser.utils._unlabeled import unlabeled_mark
 from sklearn_ser.utils._user_line import warn_user
 
 
@@ -30,7 +30,7 @@ class Marks:
     Attributes
     ----------
     told : dict of str to {-1, "nan", None}
-        By their parameter `unlabelled`.
+        By their parameter `unlabeled`.
     obstacles : dict of str to str
         Why some that are told of such rows cannot be given any.
     used : dict of str to {-1, "nan", None}
@@ -38,7 +38,7 @@ class Marks:
     """
 
     def __init__(self, estimators):
-        self.told = {name: unlabelled_mark(found) for name, found in estimators.items()}
+        self.told = {name: unlabeled_mark(found) for name, found in estimators.items()}
         found = {
             name: _obstacle(estimators[name], mark)
             for name, mark in self.told.items()
@@ -55,8 +55,8 @@ class Marks:
         for name, reason in self.obstacles.items() if n_rows else ():
             warn_user(
                 f"{n_rows} rows have no label and are left out of the training of {name!r}, though "
-                f"it is told of such rows (unlabelled={self.told[name]!r}): {reason}. If they are "
-                "to be left out, set unlabelled=None.",
+                f"it is told of such rows (unlabeled={self.told[name]!r}): {reason}. If they are "
+                "to be left out, set unlabeled=None.",
                 EvaluationWarning,
             )
 
@@ -78,15 +78,15 @@ def _obstacle(estimator, mark):
 
 
 def _obstacle_of_search(search, mark):
-    if not isinstance(search.cv, UnlabelledInTraining):
-        return "its search would test on them; give the search cv=UnlabelledInTraining(...)"
-    if search.cv.unlabelled != mark:
+    if not isinstance(search.cv, SemiSupervisedSplit):
+        return "its search would test on them; give the search cv=SemiSupervisedSplit(...)"
+    if search.cv.unlabeled != mark:
         return f"its search has cv={search.cv!r}; give that the same mark"
     if hasattr(search, "min_resources"):
         return "a search by halving counts the classes of y; take GridSearchCV"
     for grid in grids_of(search):
         for name, values in grid.items():
-            if name.split("__")[-1] == "unlabelled":
+            if name.split("__")[-1] == "unlabeled":
                 return f"its search sets {name!r}"
             tried = values if isinstance(values, list | tuple) else ()
             if any(hasattr(value, "fit") and _reads_labels(value, mark) for value in tried):
@@ -119,10 +119,10 @@ def _requires_y(method):
 
 
 def _own_mark(estimator):
-    return getattr(estimator, "unlabelled", None)
+    return getattr(estimator, "unlabeled", None)
 
 
-def with_unlabelled(fold, data):
+def with_unlabeled(fold, data):
     """The fold with rows without a label in its training part.
 
     Those of its training corpora, and of corpora that have no label at all; none of a speaker
@@ -147,7 +147,7 @@ def with_unlabelled(fold, data):
     return replace(fold, train=np.append(fold.train, rows[np.asarray(allowed, dtype=bool)]))
 
 
-def count_unlabelled(jobs, data):
+def count_unlabeled(jobs, data):
     """How many rows without a label each estimator had in training, at least and at most.
 
     Returns
@@ -158,7 +158,7 @@ def count_unlabelled(jobs, data):
     counts, failed = {}, {}
     for job in jobs:
         part = job.prepared
-        if part.learns_unlabelled and len(data.row) > len(data.y):
+        if part.learns_unlabeled and len(data.row) > len(data.y):
             if job.name not in failed:
                 failed[job.name] = failed_rows(part.X) if part.failed is None else part.failed
             train = job.fold.train[~failed[job.name][job.fold.train]]

@@ -9,13 +9,13 @@ from sklearn_ser.utils._parts import parameters_named
 
 
 def without_marks(estimator, y):
-    """`y` with None in place of -1, where that is how the estimator marks unlabelled rows.
+    """`y` with None in place of -1, where that is how the estimator marks unlabeled rows.
 
     Parameters
     ----------
     estimator : estimator
         Whatever `y` is scored for: a network, or a Pipeline or search around one, whose parameter
-        `unlabelled` tells. {-1, 1} are ordinary labels to all others.
+        `unlabeled` tells. {-1, 1} are ordinary labels to all others.
     y : array-like of shape (n_samples,)
 
     Returns
@@ -25,20 +25,20 @@ def without_marks(estimator, y):
     """
     if not hasattr(estimator, "get_params"):
         return y
-    marks = parameters_named(estimator, "unlabelled").values()
+    marks = parameters_named(estimator, "unlabeled").values()
     if not any(not isinstance(mark, str) and mark == -1 for mark in marks):
         return y
     values = np.asarray(y, dtype=object)
     return np.where(np.asarray(pd.Series(values, dtype=object) == -1), None, values)
 
 
-def unlabelled_mark(estimator):
+def unlabeled_mark(estimator):
     """What marks a row without a label for an estimator that learns from such rows.
 
     Parameters
     ----------
     estimator : estimator
-        A network, or a Pipeline or search around one, whose parameter `unlabelled` tells.
+        A network, or a Pipeline or search around one, whose parameter `unlabeled` tells.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def unlabelled_mark(estimator):
     """
     told = {
         path: mark
-        for path, mark in parameters_named(estimator, "unlabelled").items()
+        for path, mark in parameters_named(estimator, "unlabeled").items()
         if isinstance(mark, Integral | str) and mark in (-1, "nan")
     }
     if len(set(told.values())) > 1:
@@ -63,21 +63,21 @@ def unlabelled_mark(estimator):
     return next(iter(told.values()), None)
 
 
-def labelled_rows(y, unlabelled):
+def labeled_rows(y, unlabeled):
     """Which rows of `y`, a 1-D array, have a label, given what marks those without.
 
     Parameters
     ----------
     y : array-like of shape (n_rows,)
-    unlabelled : -1, "nan" or None
+    unlabeled : -1, "nan" or None
         None: every row has one.
 
     Returns
     -------
     ndarray of bool of shape (n_rows,)
     """
-    if unlabelled == "nan":
+    if unlabeled == "nan":
         return ~np.asarray(pd.isna(y))
-    if unlabelled == -1:
+    if unlabeled == -1:
         return np.asarray(pd.Series(y, dtype=object) != -1)
     return np.ones(len(y), dtype=bool)

@@ -1,4 +1,4 @@
-"""UnlabelledInTraining: rows without a label are in every training part and in no test."""
+"""SemiSupervisedSplit: rows without a label are in every training part and in no test."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 
 from sklearn_ser import MTLNeuralClassifier, uar_scorer
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.model_selection import LeaveOneCorpusOut, SpeakerKFold, UnlabelledInTraining
+from sklearn_ser.model_selection import LeaveOneCorpusOut, SemiSupervisedSplit, SpeakerKFold
 
 CORPUS = np.repeat(["a", "b", "c"], 20)
 SPEAKER = np.array([f"{corpus}{row % 4}" for row, corpus in enumerate(CORPUS)])
@@ -25,14 +25,14 @@ CODES = np.where(CORPUS == "c", -1, np.arange(60) // 2 % 2)
     splitter=st.sampled_from([KFold(3), KFold(2, shuffle=True, random_state=0), SpeakerKFold(2)]),
     mark=st.sampled_from([-1, "nan"]),
 )
-def test_splits_are_those_of_the_labelled_rows(hidden, splitter, mark):
+def test_splits_are_those_of_the_labeled_rows(hidden, splitter, mark):
     def groups(values):
         return {"groups": values} if isinstance(splitter, SpeakerKFold) else {}
 
     hidden = np.array(hidden)
     labels = np.zeros(60, dtype=object)  # one class, which no training part can lack
     y = np.where(hidden, -1 if mark == -1 else None, labels)
-    cv = UnlabelledInTraining(splitter, unlabelled=mark)
+    cv = SemiSupervisedSplit(splitter, unlabeled=mark)
     if (~hidden).sum() < 3 or len(set(SPEAKER[~hidden])) < 2:
         with pytest.raises(ValueError, match=r"n_splits|no row of y|needs at least 2 different"):
             list(cv.split(X, y, **groups(SPEAKER)))
@@ -48,19 +48,19 @@ def test_splits_are_those_of_the_labelled_rows(hidden, splitter, mark):
         assert not set(train) & set(test)
 
 
-def test_without_unlabelled_rows_nothing_changes():
+def test_without_unlabeled_rows_nothing_changes():
     for splitter in (SpeakerKFold(3), LeaveOneCorpusOut()):
         groups = SPEAKER if isinstance(splitter, SpeakerKFold) else CORPUS
         plain = splitter.split(X, Y, groups=groups)
         for mine, theirs in zip(
-            UnlabelledInTraining(splitter).split(X, Y, groups=groups), plain, strict=True
+            SemiSupervisedSplit(splitter).split(X, Y, groups=groups), plain, strict=True
         ):
             assert [part.tolist() for part in mine] == [part.tolist() for part in theirs]
 
 
 def test_a_hidden_corpus_is_no_test_corpus():
     table = X.assign(corpus=CORPUS)
-    cv = UnlabelledInTraining(LeaveOneCorpusOut())
+    cv = SemiSupervisedSplit(LeaveOneCorpusOut())
     splits = list(cv.split(table, HIDDEN))
     assert [set(CORPUS[test]) for _, test in splits] == [{"a"}, {"b"}]
     assert [set(CORPUS[train]) for train, _ in splits] == [{"b", "c"}, {"a", "c"}]
@@ -69,19 +69,19 @@ def test_a_hidden_corpus_is_no_test_corpus():
 
 def test_a_number_is_speaker_disjoint():
     table = X.assign(speaker=SPEAKER)
-    for train, test in UnlabelledInTraining(3, unlabelled=-1).split(table, CODES):
-        labelled = train[CODES[train] != -1]
-        assert not set(SPEAKER[labelled]) & set(SPEAKER[test])
-    assert UnlabelledInTraining(3).get_n_splits() == 3
+    for train, test in SemiSupervisedSplit(3, unlabeled=-1).split(table, CODES):
+        labeled = train[CODES[train] != -1]
+        assert not set(SPEAKER[labeled]) & set(SPEAKER[test])
+    assert SemiSupervisedSplit(3).get_n_splits() == 3
 
 
 @pytest.mark.parametrize("routing", [True, False])
 def test_in_searches_with_the_net(routing):
-    net = MTLNeuralClassifier(unlabelled=-1, max_epochs=1, early_stopping=False, random_state=0)
+    net = MTLNeuralClassifier(unlabeled=-1, max_epochs=1, early_stopping=False, random_state=0)
     search = GridSearchCV(
         net,
         {"dropout": [0.1, 0.3]},
-        cv=UnlabelledInTraining(SpeakerKFold(2), unlabelled=-1),
+        cv=SemiSupervisedSplit(SpeakerKFold(2), unlabeled=-1),
         error_score="raise",
     )
     with config_context(enable_metadata_routing=routing):
@@ -91,25 +91,25 @@ def test_in_searches_with_the_net(routing):
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     table = X.set_index(pd.MultiIndex.from_arrays([CORPUS, SPEAKER], names=["corpus", "speaker"]))
     outer = cross_validate(
-        search, table, CODES, cv=UnlabelledInTraining(LeaveOneCorpusOut(), unlabelled=-1),
+        search, table, CODES, cv=SemiSupervisedSplit(LeaveOneCorpusOut(), unlabeled=-1),
         scoring=uar_scorer, error_score="raise",
     )  # fmt: skip
     assert len(outer["test_score"]) == 2
 
 
 def test_errors_and_repr():
-    cv = UnlabelledInTraining(SpeakerKFold(2), unlabelled=-1)
+    cv = SemiSupervisedSplit(SpeakerKFold(2), unlabeled=-1)
     assert repr(cv) == (
-        "UnlabelledInTraining(SpeakerKFold(n_splits=2, random_state=None, shuffle=False), "
-        "unlabelled=-1)"
+        "SemiSupervisedSplit(SpeakerKFold(n_splits=2, random_state=None, shuffle=False), "
+        "unlabeled=-1)"
     )
     with pytest.raises(ValueError, match="needs y, which tells the rows without a label"):
         list(cv.split(X))
-    with pytest.raises(ValueError, match=r"no row of y has a label \(unlabelled=-1\)"):
+    with pytest.raises(ValueError, match=r"no row of y has a label \(unlabeled=-1\)"):
         list(cv.split(X, [-1] * 60))
     with pytest.raises(MetadataError, match="SpeakerKFold got neither speaker="):
         list(cv.split(X, CODES))
-    with pytest.raises(ValueError, match="The 'cv' parameter of UnlabelledInTraining must be"):
-        list(UnlabelledInTraining(None).split(X, CODES))
-    with pytest.raises(ValueError, match="The 'unlabelled' parameter of UnlabelledInTraining"):
-        list(UnlabelledInTraining(2, unlabelled=None).split(X, CODES))
+    with pytest.raises(ValueError, match="The 'cv' parameter of SemiSupervisedSplit must be"):
+        list(SemiSupervisedSplit(None).split(X, CODES))
+    with pytest.raises(ValueError, match="The 'unlabeled' parameter of SemiSupervisedSplit"):
+        list(SemiSupervisedSplit(2, unlabeled=None).split(X, CODES))

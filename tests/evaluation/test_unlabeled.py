@@ -13,15 +13,15 @@ from sklearn_ser import (
     MFCC,
     FunctionalsPooling,
     MTLNeuralClassifier,
-    PseudoLabels,
     SpeakerKFold,
-    UnlabelledInTraining,
     cross_corpus_validate,
     make_mtl_aug,
     make_speech_corpus,
 )
 from sklearn_ser.evaluation import EvaluationResult, fit_model
 from sklearn_ser.exceptions import AudioWarning, EvaluationWarning, MetadataError
+from sklearn_ser.model_selection import SemiSupervisedSplit
+from sklearn_ser.neural_network import PseudoLabels
 
 SEEN = []
 
@@ -29,8 +29,8 @@ SEEN = []
 class Spy(ClassifierMixin, BaseEstimator):
     """Notes which rows (their number is their only feature) it was trained on, with what y."""
 
-    def __init__(self, unlabelled=None):
-        self.unlabelled = unlabelled
+    def __init__(self, unlabeled=None):
+        self.unlabeled = unlabeled
 
     def fit(self, X, y):
         SEEN.append(dict(zip(np.asarray(X)[:, 0].astype(int).tolist(), y, strict=True)))
@@ -47,7 +47,7 @@ def seen():
     return SEEN
 
 
-def unlabelled_of(frame, trained):
+def unlabeled_of(frame, trained):
     return sorted(row for row in trained if frame["emotion"].isna()[row])
 
 
@@ -60,12 +60,10 @@ def unlabelled_of(frame, trained):
         ("aggregated", {"a": "abc", "b": "abc"}),
     ],
 )
-def test_unlabelled_rows_of_what_is_trained_on_are_trained_on(
-    half_labelled, seen, protocol, corpora
-):
-    frame, X = half_labelled
+def test_unlabeled_rows_of_what_is_trained_on_are_trained_on(half_labeled, seen, protocol, corpora):
+    frame, X = half_labeled
     result = cross_corpus_validate(
-        {"spy": Spy(unlabelled="nan")}, frame, X=X, aux=(), protocol=protocol, n_splits=3
+        {"spy": Spy(unlabeled="nan")}, frame, X=X, aux=(), protocol=protocol, n_splits=3
     )
     tested = result.predictions.groupby("fold", sort=False)
     assert len(seen) == len(tested)
@@ -77,20 +75,20 @@ def test_unlabelled_rows_of_what_is_trained_on_are_trained_on(
             if frame["corpus"][row] in corpora[part["corpus"].iloc[0]]
             and frame["speaker"][row] not in speakers
         ]
-        assert unlabelled_of(frame, trained) == expected
+        assert unlabeled_of(frame, trained) == expected
         assert {frame["speaker"][row] for row in trained}.isdisjoint(speakers)
         assert all(label == frame["emotion"][row] for row, label in trained.items())
-    # What is tested are the labelled rows, each once.
+    # What is tested are the labeled rows, each once.
     assert sorted(result.predictions["row"]) == frame.index[frame["emotion"].notna()].tolist()
 
 
-def test_speakers_of_a_shared_recording_stay_away_from_the_test(half_labelled, seen):
-    frame, X = half_labelled
+def test_speakers_of_a_shared_recording_stay_away_from_the_test(half_labeled, seen):
+    frame, X = half_labeled
     # Row 2 (a0, no label) is of the recording of rows 3 and 4 (a1).
     frame["recording"] = [f"r{row}" for row in frame.index]
     frame.loc[[2, 3, 4], "recording"] = "shared"
     result = cross_corpus_validate(
-        {"spy": Spy(unlabelled="nan")}, frame, X=X, aux=(), protocol="within-corpus", n_splits=3
+        {"spy": Spy(unlabeled="nan")}, frame, X=X, aux=(), protocol="within-corpus", n_splits=3
     )
     for trained, (_, part) in zip(
         seen, result.predictions.groupby("fold", sort=False), strict=True
@@ -100,20 +98,20 @@ def test_speakers_of_a_shared_recording_stay_away_from_the_test(half_labelled, s
 
 
 def test_who_does_not_learn_from_them_gets_none_and_keeps_finished_folds(
-    half_labelled, seen, tmp_path, monkeypatch
+    half_labeled, seen, tmp_path, monkeypatch
 ):
-    frame, X = half_labelled
+    frame, X = half_labeled
     data = {"frame": frame, "X": X, "aux": (), "out": tmp_path}
     alone = cross_corpus_validate({"svm": Spy()}, **data)
     assert len(seen) == 2
-    assert all(unlabelled_of(frame, trained) == [] for trained in seen)
-    assert alone.info["unlabelled"] == {}
+    assert all(unlabeled_of(frame, trained) == [] for trained in seen)
+    assert alone.info["unlabeled"] == {}
     run_fold, ran = jobs_module.run_fold, []
     monkeypatch.setattr(
         jobs_module, "run_fold", lambda *given: ran.append(given[0]) or run_fold(*given)
     )
-    both = cross_corpus_validate({"svm": Spy(), "spy": Spy(unlabelled="nan")}, **data)
-    assert [step.unlabelled for step in ran] == ["nan", "nan"]
+    both = cross_corpus_validate({"svm": Spy(), "spy": Spy(unlabeled="nan")}, **data)
+    assert [step.unlabeled for step in ran] == ["nan", "nan"]
     of_svm = both.predictions[both.predictions["estimator"] == "svm"]
     pd.testing.assert_frame_equal(of_svm, alone.predictions)
     line = "spy was also trained on 12 rows without a label, none of a speaker under test"
@@ -124,19 +122,19 @@ def test_who_does_not_learn_from_them_gets_none_and_keeps_finished_folds(
 
 @pytest.mark.parametrize("labels", [("anger", "sadness"), (0, 1)], ids=["texts", "numbers"])
 @pytest.mark.parametrize("mark", [-1, "nan"])
-def test_a_net_is_fitted_as_by_hand(half_labelled, labels, mark):
-    frame, _ = half_labelled
+def test_a_net_is_fitted_as_by_hand(half_labeled, labels, mark):
+    frame, _ = half_labeled
     frame["emotion"] = frame["emotion"].map(dict(zip(("anger", "sadness"), labels, strict=True)))
     X = np.random.default_rng(0).normal(size=(len(frame), 5)).astype(np.float32)
     net = MTLNeuralClassifier(
-        tasks={"place": "classification"}, unlabelled=mark, max_epochs=3, random_state=0
+        tasks={"place": "classification"}, unlabeled=mark, max_epochs=3, random_state=0
     )
     frame["place"] = frame["corpus"]
     result = cross_corpus_validate({"net": net}, frame, X=X, aux=["place"])
-    labelled = frame["emotion"].notna()
+    labeled = frame["emotion"].notna()
     train = np.append(
-        np.flatnonzero(labelled & (frame["corpus"] == "b")),
-        np.flatnonzero(~labelled & frame["corpus"].isin(["b", "c"])),
+        np.flatnonzero(labeled & (frame["corpus"] == "b")),
+        np.flatnonzero(~labeled & frame["corpus"].isin(["b", "c"])),
     )
     y = frame["emotion"].astype(object).where(frame["emotion"].notna(), -1 if mark == -1 else None)
     fitted = net.fit(X[train], y.to_numpy(object)[train], aux=frame[["place"]].iloc[train])
@@ -148,55 +146,55 @@ def test_a_net_is_fitted_as_by_hand(half_labelled, labels, mark):
     np.testing.assert_allclose(part[[f"p_{label}" for label in labels]], expected, atol=1e-6)
 
 
-def test_minus_one_in_the_frame_is_a_mark_for_whom_it_marks(half_labelled, seen):
-    frame, X = half_labelled
+def test_minus_one_in_the_frame_is_a_mark_for_whom_it_marks(half_labeled, seen):
+    frame, X = half_labeled
     frame["emotion"] = frame["emotion"].map({"anger": 1, "sadness": 2}).fillna(-1).astype(int)
-    result = cross_corpus_validate({"spy": Spy(unlabelled=-1)}, frame, X=X, aux=())
+    result = cross_corpus_validate({"spy": Spy(unlabeled=-1)}, frame, X=X, aux=())
     assert result.labels == [1, 2]
     assert [sum(label == -1 for label in trained.values()) for trained in seen] == [12, 12]
     assert all(type(label) is not float for trained in seen for label in trained.values())
 
 
-def test_a_search_with_its_own_unlabelled_rows(feature_table):
+def test_a_search_with_its_own_unlabeled_rows(feature_table):
     frame, X = feature_table
     hidden = frame.assign(emotion=frame["emotion"].where(frame.index % 3 > 0, None))
     net = MTLNeuralClassifier(
-        tasks=None, unlabelled="nan", pseudo_labels=PseudoLabels(max_rounds=1), max_epochs=3
+        tasks=None, unlabeled="nan", pseudo_labels=PseudoLabels(max_rounds=1), max_epochs=3
     )
     search = GridSearchCV(
         make_pipeline(StandardScaler(), net),
         {"mtlneuralclassifier__weight_decay": [0.0, 0.1]},
-        cv=UnlabelledInTraining(SpeakerKFold(2)),
+        cv=SemiSupervisedSplit(SpeakerKFold(2)),
         scoring="accuracy",
     )
     result = cross_corpus_validate({"net": search, "svm": LinearSVC()}, hidden, X=X, aux=())
-    assert result.info["unlabelled"] == {"net": [48, 48]}
+    assert result.info["unlabeled"] == {"net": [48, 48]}
     assert result.dropped["rows"].sum() == 72
     assert not result.predictions["failed"].any()
     assert len(result.predictions) == 2 * 144
 
 
-def test_two_marks_in_one_estimator_are_refused(half_labelled):
-    frame, X = half_labelled
-    both = make_pipeline(Spy(unlabelled=-1), Spy(unlabelled="nan"))
+def test_two_marks_in_one_estimator_are_refused(half_labeled):
+    frame, X = half_labeled
+    both = make_pipeline(Spy(unlabeled=-1), Spy(unlabeled="nan"))
     said = (
         r"^parts of the estimator mark rows without a label in different ways: "
-        r"\{'spy-1__unlabelled': -1, 'spy-2__unlabelled': 'nan'\}\. Give all of them the same$"
+        r"\{'spy-1__unlabeled': -1, 'spy-2__unlabeled': 'nan'\}\. Give all of them the same$"
     )
     with pytest.raises(ValueError, match=said):
         cross_corpus_validate({"two": both}, frame, X=X, aux=())
 
 
 @pytest.fixture(scope="module")
-def half_labelled_speech():
+def half_labeled_speech():
     """Speech of six speakers, two of whom have no label."""
     frame = make_speech_corpus(n_speakers=6, n_utterances=1, random_state=0).frame
     hidden = frame["speaker"].isin(sorted(frame["speaker"].unique())[:2])
     return frame.assign(emotion=frame["emotion"].where(~hidden, None))
 
 
-def test_failed_audio_of_an_unlabelled_row_is_no_miss(half_labelled_speech):
-    frame = half_labelled_speech.copy()
+def test_failed_audio_of_an_unlabeled_row_is_no_miss(half_labeled_speech):
+    frame = half_labeled_speech.copy()
     untested, tested = (frame.index[frame["emotion"].isna() == empty][3] for empty in (True, False))
     for row in (untested, tested):
         frame.at[row, "file"] = np.zeros(8000, np.float32)
@@ -204,7 +202,7 @@ def test_failed_audio_of_an_unlabelled_row_is_no_miss(half_labelled_speech):
         MFCC(on_error="warn"),
         FunctionalsPooling(),
         StandardScaler(),
-        MTLNeuralClassifier(tasks=None, unlabelled="nan", max_epochs=2, random_state=0),
+        MTLNeuralClassifier(tasks=None, unlabeled="nan", max_epochs=2, random_state=0),
     )
     with (
         pytest.warns(AudioWarning, match="^2 of ") as caught,
@@ -221,21 +219,21 @@ def test_failed_audio_of_an_unlabelled_row_is_no_miss(half_labelled_speech):
     assert sorted(result.predictions["row"]) == frame.index[frame["emotion"].notna()].tolist()
 
 
-def test_mtl_aug_from_audio(half_labelled_speech):
-    frame = half_labelled_speech
+def test_mtl_aug_from_audio(half_labeled_speech):
+    frame = half_labeled_speech
     model = make_mtl_aug(MFCC(), speed=(), encoder="frame_dnn", max_epochs=2, random_state=0)
     result = cross_corpus_validate({"net": model}, frame, aux=(), protocol="aggregated", n_splits=2)
     n_rows = int(frame["emotion"].isna().sum())
-    assert result.info["unlabelled"] == {"net": [n_rows, n_rows]}
+    assert result.info["unlabeled"] == {"net": [n_rows, n_rows]}
     assert len(result.predictions) == len(frame) - n_rows
 
 
-def test_a_search_scored_by_accuracy_with_numbered_classes(half_labelled, small_net):
-    frame, _ = half_labelled
+def test_a_search_scored_by_accuracy_with_numbered_classes(half_labeled, small_net):
+    frame, _ = half_labeled
     frame["emotion"] = frame["emotion"].map({"anger": 0, "sadness": 1})
     X = np.random.default_rng(0).normal(size=(len(frame), 2))
     search = GridSearchCV(
-        small_net("nan"), {"max_epochs": [1, 2]}, cv=UnlabelledInTraining(2), scoring="accuracy"
+        small_net("nan"), {"max_epochs": [1, 2]}, cv=SemiSupervisedSplit(2), scoring="accuracy"
     )
     model = fit_model(search, frame, X=X, aux=())
     assert np.isfinite(model.cv_results_["mean_test_score"]).all()
@@ -244,29 +242,29 @@ def test_a_search_scored_by_accuracy_with_numbered_classes(half_labelled, small_
     assert set(result.predictions["truth"]) == {0, 1}
 
 
-def test_booleans_stay_booleans(half_labelled, small_net):
-    frame, _ = half_labelled
+def test_booleans_stay_booleans(half_labeled, small_net):
+    frame, _ = half_labeled
     frame["emotion"] = frame["emotion"].map({"anger": True, "sadness": False}).astype("boolean")
     X = np.random.default_rng(0).normal(size=(len(frame), 2))
     for mark in (-1, "nan"):
         assert fit_model(small_net(mark), frame, X=X, aux=()).classes_.tolist() == [False, True]
 
 
-def test_folds_are_the_same_with_and_without_a_learner_of_unlabelled_rows(half_labelled):
-    frame, X = half_labelled
+def test_folds_are_the_same_with_and_without_a_learner_of_unlabeled_rows(half_labeled):
+    frame, X = half_labeled
     frame["recording"] = [f"r{row}" for row in frame.index]
     frame.loc[[2, 5], "recording"] = "shared"  # of a0 and a1, both without a label
     data = {"frame": frame, "X": X, "aux": (), "protocol": "within-corpus", "n_splits": 3}
     alone = cross_corpus_validate({"svm": Spy()}, **data).predictions
-    both = cross_corpus_validate({"svm": Spy(), "net": Spy(unlabelled="nan")}, **data).predictions
+    both = cross_corpus_validate({"svm": Spy(), "net": Spy(unlabeled="nan")}, **data).predictions
     of_svm = both[both["estimator"] == "svm"].reset_index(drop=True)
     pd.testing.assert_frame_equal(of_svm, alone)
     folds = alone.groupby("speaker")["fold"].first()
     assert folds["a0"] == folds["a1"]
 
 
-def test_rows_that_nobody_learns_from_are_not_even_read(half_labelled_speech, small_net):
-    frame = half_labelled_speech.copy()
+def test_rows_that_nobody_learns_from_are_not_even_read(half_labeled_speech, small_net):
+    frame = half_labeled_speech.copy()
     frame.at[frame.index[frame["emotion"].isna()][0], "file"] = np.zeros(8000, np.float32)
     pipelines = {
         "svm": make_pipeline(MFCC(), FunctionalsPooling(), LinearSVC(C=0.01)),
@@ -276,20 +274,20 @@ def test_rows_that_nobody_learns_from_are_not_even_read(half_labelled_speech, sm
     }
     result = cross_corpus_validate(pipelines, frame, aux=(), protocol="aggregated", n_splits=2)
     n_rows = int(frame["emotion"].isna().sum())
-    assert result.info["unlabelled"] == {"net": [n_rows - 1, n_rows - 1]}
+    assert result.info["unlabeled"] == {"net": [n_rows - 1, n_rows - 1]}
     assert f"not tested, {n_rows} rows outside the label set" in result.remarks()[0]
 
 
-def test_a_speaker_of_an_unlabelled_corpus_and_of_another_is_refused(half_labelled):
-    frame, X = half_labelled
+def test_a_speaker_of_an_unlabeled_corpus_and_of_another_is_refused(half_labeled):
+    frame, X = half_labeled
     frame.loc[frame["speaker"] == "c1", "speaker"] = "a1"
     with pytest.raises(MetadataError, match=r"^speaker 'a1' stands in two corpora"):
-        cross_corpus_validate({"spy": Spy(unlabelled="nan")}, frame, X=X, aux=())
+        cross_corpus_validate({"spy": Spy(unlabeled="nan")}, frame, X=X, aux=())
 
 
-def test_the_model_that_is_handed_over_learns_from_them_too(half_labelled, seen):
-    frame, X = half_labelled
-    fit_model(Spy(unlabelled="nan"), frame, X=X, aux=())
+def test_the_model_that_is_handed_over_learns_from_them_too(half_labeled, seen):
+    frame, X = half_labeled
+    fit_model(Spy(unlabeled="nan"), frame, X=X, aux=())
     fit_model(Spy(), frame, X=X, aux=())
     assert [len(trained) for trained in seen] == [27, 12]
-    assert unlabelled_of(frame, seen[0]) == frame.index[frame["emotion"].isna()].tolist()
+    assert unlabeled_of(frame, seen[0]) == frame.index[frame["emotion"].isna()].tolist()
