@@ -20,11 +20,11 @@ import torch
 from joblib import Parallel, delayed
 
 from sklearn_ser.feature_extraction import SpeakerEmbedding
-from sklearn_ser.feature_extraction._speaker_embedding import scale_to_level
-from sklearn_ser.feature_extraction._speaker_embedding_network import (
+from sklearn_ser.feature_extraction._speaker_embedding import (
     load_network,
     mel_frames,
     partial_starts,
+    scale_to_level,
 )
 from sklearn_ser.utils._threads import torch_threads
 

@@ -14,8 +14,9 @@ import soundfile
 from _timing import ratio
 
 from sklearn_ser.audio import open_audio
-from sklearn_ser.feature_extraction import FeatureStore, OpenSmileExtractor
-from sklearn_ser.feature_extraction._stored import StoredRows
+from sklearn_ser.feature_extraction import OpenSmileExtractor
+from sklearn_ser.store._rows import StoredRows
+from sklearn_ser.store._store import FeatureStore
 
 N_ENTRIES = 5000
 N_COLD = 96

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from _timing import ratio, report
 
-from sklearn_ser.feature_extraction import FeatureStore
-from sklearn_ser.feature_extraction._store_entries import decode, encode
+from sklearn_ser.store._entries import decode, encode
+from sklearn_ser.store._store import FeatureStore
 
 N_ENTRIES, N_FEATURES = 5000, 88
 READ_AT_A_TIME, WRITTEN_AT_A_TIME = 512, 16

@@ -17,8 +17,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from sklearn_ser.metrics import _intervals, _paired, cluster_interval, concordance_cc
-from sklearn_ser.metrics._cluster_rows import cluster_rows
-from sklearn_ser.metrics._cluster_statistics import own_values, statistic
+from sklearn_ser.metrics._cluster_statistics import cluster_rows, own_values, statistic
 
 CLASSES = np.array(["anger", "happiness", "neutral", "sadness"], dtype=object)
 #: Logits of the mean speaker's recalls; standard deviations of what is the speaker's, and the

@@ -39,10 +39,10 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 
 from sklearn_ser import LeaveOneCorpusOut, SpeakerKFold, uar_scorer
-from sklearn_ser.evaluation import adversarial_robustness
 from sklearn_ser.evaluation._fold import with_seed
 from sklearn_ser.evaluation._protocols import make_folds
 from sklearn_ser.model_selection import SemiSupervisedSplit
+from sklearn_ser.robustness._adversarial import adversarial_robustness
 from sklearn_ser.utils._routing import fit_routed
 
 PROTOCOLS = ("leave-one-corpus-out", "within-corpus")

@@ -20,7 +20,7 @@ from _timing import ratio
 from sklearn.pipeline import Pipeline
 
 from sklearn_ser import GroupScaler, MTLNeuralClassifier
-from sklearn_ser.neural_network._weighting import LOSS_WEIGHTINGS
+from sklearn_ser.neural_network.tasks._weighting import LOSS_WEIGHTINGS
 
 TASKS = {
     "gender": "classification",

@@ -1,32 +1,33 @@
-"""Public names that load on first use, so that importing the package stays light."""
+"""Public names that are loaded on first use, listed once, in the stub beside each package."""
 
-import importlib
+import lazy_loader
 
 
-def lazy_attributes(package, locations):
-    """`__getattr__` and `__dir__` for a package whose public names live in private modules.
+def attach_stub(package, file):
+    """Return `__getattr__`, `__dir__` and `__all__` of a package from its ``__init__.pyi``.
 
     Parameters
     ----------
-    package : str
-        The package's ``__name__``.
-    locations : dict of str to str
-        Public name -> module that defines it (absolute). A name whose module is
-        ``package + "." + name`` is that submodule itself.
+    package, file : str
+        The package's ``__name__`` and ``__file__``.
 
     Returns
     -------
-    getattr_function, dir_function : callables
+    tuple
     """
+    load, list_names, names = lazy_loader.attach_stub(package, file)
 
     def __getattr__(name):
-        if name not in locations:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module = importlib.import_module(locations[name])
-        is_submodule = locations[name] == f"{package}.{name}"
-        return module if is_submodule else getattr(module, name)
+        try:
+            return load(name)
+        except AttributeError as error:
+            if name not in names:
+                raise AttributeError(f"module {package!r} has no attribute {name!r}") from None
+            # Python would take an AttributeError for a missing name and hide its cause.
+            raise ImportError(
+                f"{package}.{name} cannot be imported, because a package that it needs is broken "
+                f"or does not fit: {error}. Compare sklearn_ser.show_versions() with the versions "
+                "that sklearn_ser requires."
+            ) from error
 
-    def __dir__():
-        return sorted(locations)
-
-    return __getattr__, __dir__
+    return __getattr__, list_names, names

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# No test depends on the clock: a loaded machine takes seconds for what takes milliseconds elsewhere.
+# No test depends on the clock: on a loaded machine, milliseconds become seconds.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 

@@ -12,7 +12,8 @@ import numpy as np
 from sklearn_ser.augmentation._base import AudioAugmenter
 from sklearn_ser.augmentation._sources import digests_of
 from sklearn_ser.exceptions import AudioError
-from sklearn_ser.feature_extraction._store_code import class_code
+from sklearn_ser.store._keys import class_code
+from sklearn_ser.utils._public import public_module
 
 #: Of the process: its global generators can be lent to one transform at a time.
 _LENDING = threading.RLock()
@@ -24,6 +25,7 @@ _PATHS = ("path", "file", "folder")
 _UNKEPT = {"lru_cache_size", "weights"}
 
 
+@public_module("sklearn_ser.augmentation")
 class AudiomentationsAugmenter(AudioAugmenter):
     """Any transform of audiomentations as an augmenter.
 

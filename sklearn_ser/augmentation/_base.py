@@ -6,14 +6,85 @@ from numbers import Real
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
-from sklearn.utils._param_validation import Interval
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, InvalidParameterError
 
-from sklearn_ser._audio_cell import is_missing
-from sklearn_ser._audio_table import as_table, find_cells
-from sklearn_ser._derived_audio import DerivedAudio, as_signal
-from sklearn_ser.augmentation._augmenter import Augmenter
+from sklearn_ser.audio._cell import is_missing
+from sklearn_ser.audio._derived import DerivedAudio, as_signal
+from sklearn_ser.audio._table import as_table, find_cells
 from sklearn_ser.exceptions import AudioError
+from sklearn_ser.utils._public import public_module
+
+
+class Augmenter(TransformerMixin, BaseEstimator):
+    """Base of the augmenters that change each row by itself.
+
+    A subclass has the parameters ``train_only`` and ``random_state``, and ``augment(X)``, which
+    gives X with every row changed.
+    """
+
+    def fit(self, X, y=None):
+        """Check the parameters; there is nothing to learn.
+
+        Parameters
+        ----------
+        X : array-like of n_samples rows
+            Ignored, as is y.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        return self
+
+    def transform(self, X):
+        """Hand X on untouched, or change it where `train_only` is False.
+
+        In a Pipeline `fit` changes the rows (by `fit_transform`) and `predict` does not, so that
+        nobody scores a model on changed test data by accident.
+
+        Parameters
+        ----------
+        X : array-like of n_samples rows
+
+        Returns
+        -------
+        X itself, or as of `augment`
+        """
+        self._validate_params()
+        return X if self.train_only else self.augment(X)
+
+    def fit_transform(self, X, y=None):
+        """Change every row: `augment`.
+
+        Parameters
+        ----------
+        X : array-like of n_samples rows
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        As of `augment`.
+        """
+        return self.augment(X)
+
+    def _seed(self):
+        if isinstance(self.random_state, int | np.integer):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.non_deterministic = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
 
 #: Parameters that have no influence on the samples once a seed was drawn.
 _IRRELEVANT = {"train_only": True, "random_state": None, "audio": "file"}
@@ -22,6 +93,7 @@ _IRRELEVANT = {"train_only": True, "random_state": None, "audio": "file"}
 _MOST_HASHED = 1024
 
 
+@public_module("sklearn_ser.augmentation")
 class AudioAugmenter(Augmenter, metaclass=ABCMeta):
     """Base of the augmenters: audio in, changed audio out.
 
@@ -221,3 +293,44 @@ def utterance_generator(seed, purpose, signal):
     digest.update(np.ascontiguousarray(signal[:: signal.size // _MOST_HASHED + 1]))
     # As default_rng does, which takes twice the time to find out that it was given an int.
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest.digest(), "little")))
+
+
+def check_range(step, name, interval):
+    """Refuse a parameter that is neither a number in `interval` nor a range within it.
+
+    Parameters
+    ----------
+    step : estimator
+    name : str
+        Of the parameter.
+    interval : sklearn.utils._param_validation.Interval
+
+    Raises
+    ------
+    InvalidParameterError
+    """
+    value = getattr(step, name)
+    ends = list(value) if isinstance(value, tuple | list) else [value]
+    is_range = len(ends) == 2 and all(map(interval.is_satisfied_by, ends)) and ends[0] <= ends[1]
+    if not (is_range or (len(ends) == 1 and interval.is_satisfied_by(value))):
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {type(step).__name__} must be {interval}, or a range "
+            f"(lowest, highest) of such numbers. Got {value!r} instead."
+        )
+
+
+def draw(value, rng):
+    """The number itself, or one drawn evenly from a range.
+
+    Parameters
+    ----------
+    value : float or (float, float)
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    float
+    """
+    if isinstance(value, tuple | list):
+        return float(rng.uniform(*value))
+    return float(value)

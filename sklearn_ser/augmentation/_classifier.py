@@ -16,6 +16,7 @@ from sklearn_ser.augmentation._fit_rows import fit_on_rows
 from sklearn_ser.augmentation._named import NestedAugmenters, named_augmenters
 from sklearn_ser.utils._alignment import refuse_other_orders
 from sklearn_ser.utils._meta import InnerAttributes, inner_has
+from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_through, routing_is_on
 
 
@@ -25,6 +26,7 @@ def _has_auxiliary_predictions(meta):
     return hasattr(last, "predict_aux")
 
 
+@public_module("sklearn_ser.augmentation")
 class AugmentingClassifier(NestedAugmenters, MetaEstimatorMixin, InnerAttributes, BaseEstimator):
     """Fit an estimator on rows and on augmented copies of them, and predict rows as they are.
 

@@ -8,8 +8,8 @@ import soundfile
 import soxr
 from sklearn.utils._param_validation import Interval, InvalidParameterError
 
-from sklearn_ser.augmentation._base import AudioAugmenter
-from sklearn_ser.augmentation._ranges import check_range, draw
+from sklearn_ser.augmentation._base import AudioAugmenter, check_range, draw
+from sklearn_ser.utils._public import public_module
 
 #: Codec to libsndfile's format and subtype, what more it is told, and the rates that it takes.
 _CODECS = {
@@ -27,6 +27,7 @@ _CODECS = {
 }
 
 
+@public_module("sklearn_ser.augmentation")
 class Codec(AudioAugmenter):
     """Code and decode: MP3, Ogg Vorbis, Ogg Opus, or a telephone's G.711.
 

@@ -11,20 +11,19 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params, _num_samples
 
-from sklearn_ser.augmentation._copies import copies_of
 from sklearn_ser.augmentation._named import ORIGINAL
-from sklearn_ser.augmentation._resampling import resampled
-from sklearn_ser.augmentation._rows import TrainingRows, joined
 from sklearn_ser.augmentation._split_originals import (
     ORIGINAL_ROWS,
     SOURCES,
+    forget_requests,
+    let_ask_for_weights,
     with_own_splitters,
     with_split_originals,
 )
-from sklearn_ser.augmentation._weight_requests import forget_requests, let_ask_for_weights
+from sklearn_ser.augmentation._training_rows import TrainingRows, copies_of, joined, resampled
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.feature_extraction._leading import leading_audio_steps
-from sklearn_ser.utils._aux_table import check_aux
+from sklearn_ser.utils._alignment import check_aux
 from sklearn_ser.utils._ids import find_id
 from sklearn_ser.utils._parts import parameters_named
 from sklearn_ser.utils._routing import arguments_for, arguments_through, consumed, routing_is_on

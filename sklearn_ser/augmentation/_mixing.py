@@ -1,5 +1,7 @@
 """Mixup and CutMix: rows made from two rows, with a share of the label of each."""
 
+import hashlib
+import os
 from abc import ABCMeta, abstractmethod
 from numbers import Real
 
@@ -10,12 +12,19 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_ser.audio._cell import ReadingOptions, path_of, read_cell
+from sklearn_ser.audio._derived import DerivedAudio, as_signal
+from sklearn_ser.audio._table import find_cells
+from sklearn_ser.augmentation._base import with_audio
 from sklearn_ser.augmentation._frames import like_frames
-from sklearn_ser.augmentation._mixed_audio import mixed_audio
-from sklearn_ser.augmentation._rows import numbers_of
+from sklearn_ser.augmentation._training_rows import numbers_of
+from sklearn_ser.exceptions import AudioError
+from sklearn_ser.store._keys import class_code
 from sklearn_ser.utils._frames import as_sequences, is_frames
+from sklearn_ser.utils._public import public_module
 
 
+@public_module("sklearn_ser.augmentation")
 class MixingAugmenter(BaseEstimator, metaclass=ABCMeta):
     """Base of the augmenters that make a row from two rows with labels.
 
@@ -120,6 +129,7 @@ class MixingAugmenter(BaseEstimator, metaclass=ABCMeta):
         return like_frames(X, made), shares
 
 
+@public_module("sklearn_ser.augmentation")
 class Mixup(MixingAugmenter):
     """Mix each row with another one: a share of its values, and as much of its label [1]_.
 
@@ -175,6 +185,7 @@ class Mixup(MixingAugmenter):
     _mix_sequences = _mix_features
 
 
+@public_module("sklearn_ser.augmentation")
 class CutMix(MixingAugmenter):
     """Put a piece of another row into each row, and as much of its label [1]_.
 
@@ -226,3 +237,93 @@ def as_long(values, length):
     """`values` repeated, or cut, to this length along the first axis."""
     repeats = -(-length // len(values))
     return np.concatenate([values] * repeats)[:length] if repeats > 1 else values[:length]
+
+
+class MixedAudio(DerivedAudio):
+    """An utterance mixed with another one.
+
+    Parameters
+    ----------
+    source : path, array, (array, rate) or DerivedAudio
+    start, end : float
+        The part of the source, in seconds; NaN: its own start or end.
+    partner : tuple
+        The other cell, its start and its end.
+    mixer : MixingAugmenter
+        Not changed any more.
+    share : float
+        Of the source.
+    seed : int
+        Of what else is drawn.
+    """
+
+    def __init__(self, source, start, end, partner, mixer, share, seed):
+        super().__init__(source, start, end, mixer.sampling_rate)
+        cell, *span = partner
+        if path_of(cell):  # workers may stand in another folder
+            cell = os.path.abspath(path_of(cell))
+        self.partner = (cell, *span)
+        self.mixer = mixer
+        self.share = share
+        self.seed = seed
+
+    def make(self, signal):
+        if not len(signal):
+            return signal
+        partner = self._partner_signal()
+        if not len(partner):
+            return signal
+
+        rng = np.random.default_rng(self.seed)
+        made, _ = self.mixer._mix_sequences(
+            signal.astype(np.float64), as_long(partner, len(signal)), self.share, rng
+        )
+        return as_signal(made, type(self.mixer).__name__)
+
+    def recipe(self):
+        try:
+            partner = hashlib.sha256(self._partner_signal()).digest()
+        except AudioError:
+            partner = b"unreadable"
+        mixer = type(self.mixer)
+        code = class_code(mixer)  # of a class of the user's own
+        return [mixer.__name__, mixer._revision, code, float(self.share), self.seed, partner]
+
+    def __repr__(self):
+        return f"MixedAudio({self.source!r}, {self.partner[0]!r}, share={self.share:.2f})"
+
+    def _partner_signal(self):
+        options = ReadingOptions(self.sampling_rate, 0.0, "clip", False)
+        cell, start, end = self.partner
+        return np.ascontiguousarray(read_cell(cell, start, end, options, None)[0])
+
+
+def mixed_audio(mixer, X, second, shares, rng):
+    """A table of mixed utterances, and the shares of the first ones.
+
+    Parameters
+    ----------
+    mixer : MixingAugmenter
+    X : table, list or array of audio
+    second : ndarray of int of shape (n_rows,)
+        The partner of each row.
+    shares : ndarray of shape (n_rows,)
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    DataFrame, ndarray
+    """
+    cells = find_cells(X, mixer.audio)
+    seeds = rng.integers(0, 2**31, size=len(second))
+    made = np.empty(len(second), dtype=object)
+    for row, other in enumerate(second):
+        made[row] = MixedAudio(
+            cells.values[row],
+            *cells.span(row),
+            (cells.values[other], *cells.span(other)),
+            mixer,
+            float(shares[row]),
+            int(seeds[row]),
+        )
+    return with_audio(X, cells, made, mixer.audio), shares

@@ -5,12 +5,12 @@ from numbers import Real
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ser.augmentation._base import AudioAugmenter
-from sklearn_ser.augmentation._colors import COLORS, colored_noise
-from sklearn_ser.augmentation._ranges import check_range, draw
-from sklearn_ser.augmentation._sources import Pool, entries_of
+from sklearn_ser.augmentation._base import AudioAugmenter, check_range, draw
+from sklearn_ser.augmentation._sources import COLORS, Pool, colored_noise, entries_of
+from sklearn_ser.utils._public import public_module
 
 
+@public_module("sklearn_ser.augmentation")
 class AddNoise(AudioAugmenter):
     """Add noise at a signal-to-noise ratio.
 

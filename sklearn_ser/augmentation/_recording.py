@@ -3,17 +3,64 @@
 import hashlib
 import math
 import os
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_ser._audio_cell import cell_extent
-from sklearn_ser._audio_decode import decode
 from sklearn_ser.audio import read_audio
-from sklearn_ser.augmentation._cache import BoundedCache
+from sklearn_ser.audio._cell import cell_extent, decode
 from sklearn_ser.exceptions import AudioError
+
+
+class BoundedCache:
+    """The values that were used last, as many as the bound allows.
+
+    Parameters
+    ----------
+    most_bytes : int
+        Of all values together, each counting at least 1 kB. A value beyond it is not kept.
+    """
+
+    def __init__(self, most_bytes):
+        self.most_bytes = most_bytes
+        self._values = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, key, make):
+        """The value of `key`; if it is not there, it is made (twice, if two threads ask at once).
+
+        Parameters
+        ----------
+        key : hashable
+        make : callable
+            Without arguments. What it raises is not kept.
+
+        Returns
+        -------
+        object
+        """
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = make()
+        with self._lock:
+            if key not in self._values:
+                self._values[key] = value
+                self._bytes += _size(value)
+            while self._bytes > self.most_bytes:
+                self._bytes -= _size(self._values.popitem(last=False)[1])
+        return value
+
+
+def _size(value):
+    return max(getattr(value, "nbytes", 0), 1024)
+
 
 #: Seconds: a longer file is not kept in memory, but read where it is used.
 _LONGEST_KEPT = 300.0

@@ -6,9 +6,9 @@ import numpy as np
 from scipy.signal import fftconvolve
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ser.augmentation._base import AudioAugmenter
-from sklearn_ser.augmentation._ranges import check_range, draw
+from sklearn_ser.augmentation._base import AudioAugmenter, check_range, draw
 from sklearn_ser.augmentation._sources import Pool, entries_of
+from sklearn_ser.utils._public import public_module
 
 _KEYWORDS = ("synthetic",)
 #: Seconds between the direct sound and the first of a synthetic room's reflections.
@@ -19,6 +19,7 @@ _DIRECT = 0.5
 _BEFORE_DIRECT = 0.001
 
 
+@public_module("sklearn_ser.augmentation")
 class AddReverb(AudioAugmenter):
     """Let the speech sound in a room, by convolution with an impulse response.
 

@@ -6,10 +6,11 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ser.augmentation._base import AudioAugmenter
-from sklearn_ser.augmentation._ranges import check_range, draw
+from sklearn_ser.augmentation._base import AudioAugmenter, check_range, draw
+from sklearn_ser.utils._public import public_module
 
 
+@public_module("sklearn_ser.augmentation")
 class TimeMask(AudioAugmenter):
     """Silence random parts, as dropouts of a transmission or of attention do.
 
@@ -99,6 +100,7 @@ class TimeMask(AudioAugmenter):
         return made
 
 
+@public_module("sklearn_ser.augmentation")
 class TimeShift(AudioAugmenter):
     """Move the speech in time; the duration stays.
 

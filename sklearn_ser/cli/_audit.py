@@ -31,8 +31,8 @@ def add_arguments(parser):
 
 
 def run(options):
+    from sklearn_ser.audit._corpus import audit_corpus
     from sklearn_ser.datasets import concat_corpora
-    from sklearn_ser.evaluation import audit_corpus
 
     if options.out is not None and options.out.suffix not in (".csv", ".json"):
         raise ValueError(f"--out must end in .csv or .json, got {str(options.out)!r}")

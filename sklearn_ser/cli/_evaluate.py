@@ -27,9 +27,10 @@ def add_arguments(parser):
 
 
 def run(options):
+    from sklearn_ser.audit._corpus import audit_corpus
     from sklearn_ser.cli._models import make_ablation
     from sklearn_ser.cli._outputs import show_result
-    from sklearn_ser.evaluation import audit_corpus, cross_corpus_validate
+    from sklearn_ser.evaluation import cross_corpus_validate
     from sklearn_ser.evaluation._protocols import make_folds
 
     writable_folder(options.out)

@@ -38,7 +38,7 @@ def run(options):
     from sklearn_ser.evaluation import predict_table, predict_timeline
     from sklearn_ser.evaluation._timeline import shortest_window
     from sklearn_ser.persistence import load_model
-    from sklearn_ser.preprocessing import watch_transduction
+    from sklearn_ser.preprocessing._transduction import watch_transduction
 
     if options.hop is not None and options.window is None:
         raise ValueError("--hop has a meaning only with --window")

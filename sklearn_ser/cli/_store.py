@@ -41,7 +41,7 @@ def add_arguments(parser):
 
 def run(options):
     from sklearn_ser.exceptions import StoreError
-    from sklearn_ser.feature_extraction import FeatureStore
+    from sklearn_ser.store._store import FeatureStore
 
     store = FeatureStore(options.path)
     # Whoever looks after a store means one that is there: an empty answer would hide a typo.

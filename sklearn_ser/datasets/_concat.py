@@ -8,8 +8,10 @@ from sklearn_ser.datasets._corpus import Corpus, in_contract_order, rows_left_ou
 from sklearn_ser.datasets._labels import checked_emotion_map, refuse_unused
 from sklearn_ser.datasets._tables import text_as_object
 from sklearn_ser.exceptions import CorpusError
+from sklearn_ser.utils._public import public_module
 
 
+@public_module("sklearn_ser.datasets")
 def concat_corpora(corpora, *, emotion_map=None, emotions=None):
     """Put several corpora together into one.
 

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from sklearn_ser.exceptions import CorpusError
+from sklearn_ser.utils._public import public_module
 
 #: Columns that every ``Corpus.frame`` has; None where nothing is known.
 REQUIRED_COLUMNS = (
@@ -34,6 +35,7 @@ PREFIXED_COLUMNS = ("speaker", "text", "recording")
 _DROPPED_COLUMNS = ("corpus", "file", "emotion", "reason")
 
 
+@public_module("sklearn_ser.datasets")
 class Corpus:
     """Emotional speech as one table, with its description, license and citation.
 

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn_ser.datasets._known import KNOWN_CORPORA
 from sklearn_ser.datasets._tables import text_as_object
 from sklearn_ser.utils._ids import ID_COLUMNS
+from sklearn_ser.utils._public import public_module
 
 DATA = Path(__file__).parent / "data"
 UTTERANCES = "utterances.parquet"
@@ -37,6 +38,7 @@ def license_file(corpus):
     return f"LICENSE-{corpus}.txt"
 
 
+@public_module("sklearn_ser.datasets")
 @validate_params(
     {"features": [StrOptions({"egemaps", "ge2e", "both"})]}, prefer_skip_nested_validation=True
 )

@@ -24,10 +24,12 @@ from sklearn_ser.datasets._tables import (
     tidy_frame,
 )
 from sklearn_ser.exceptions import CorpusError
+from sklearn_ser.utils._public import public_module
 
 DUPLICATE = "marked as a duplicate"
 
 
+@public_module("sklearn_ser.datasets")
 def load_corpus(
     name_or_reader,
     root=None,

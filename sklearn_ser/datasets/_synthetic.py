@@ -10,18 +10,14 @@ from scipy.signal import butter, sosfilt
 from sklearn.utils import check_random_state
 
 from sklearn_ser.datasets._corpus import Corpus, check_corpus_name
-from sklearn_ser.datasets._voice import (
-    EXPRESSIONS,
-    Speaker,
-    draw_sentence,
-    n_syllables_for,
-    speak,
-)
+from sklearn_ser.datasets._voice import EXPRESSIONS, Speaker, draw_sentence, n_syllables_for, speak
 from sklearn_ser.exceptions import CorpusError
+from sklearn_ser.utils._public import public_module
 
 _PEAK = 0.9
 
 
+@public_module("sklearn_ser.datasets")
 def make_speech_corpus(
     n_speakers=8,
     n_utterances=2,

@@ -8,7 +8,7 @@ import pandas as pd
 from joblib import parallel_config
 from sklearn.base import clone
 
-from sklearn_ser.preprocessing import one_utterance_at_a_time, watch_transduction
+from sklearn_ser.preprocessing._transduction import one_utterance_at_a_time, watch_transduction
 from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._parts import parameters_named
 from sklearn_ser.utils._routing import fit_routed

@@ -13,7 +13,7 @@ import types
 import joblib
 from sklearn.base import BaseEstimator
 
-from sklearn_ser.feature_extraction._store_code import function_code
+from sklearn_ser.store._keys import function_code
 
 _EFFORT = ("n_jobs", "store", "verbose")
 _LIBRARIES = ("sklearn-ser", "scikit-learn", "numpy", "torch", "opensmile", "soxr")

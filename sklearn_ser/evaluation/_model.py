@@ -16,9 +16,11 @@ from sklearn_ser.evaluation._extraction import (
 from sklearn_ser.evaluation._fold import probability_columns
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.utils._failed import failed_rows
+from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import fit_routed
 
 
+@public_module("sklearn_ser.evaluation")
 def fit_model(
     estimator,
     frame,
@@ -78,6 +80,7 @@ def fit_model(
     return Pipeline([*extraction, *steps])
 
 
+@public_module("sklearn_ser.evaluation")
 def predict_table(model, X, *, verbose=0):
     """Label, probabilities and auxiliary predictions of each recording, as one table.
 

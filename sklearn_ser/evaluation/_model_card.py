@@ -1,6 +1,6 @@
 """A model card in Markdown, made of what an evaluation found."""
 
-from sklearn_ser.evaluation._report_words import conclusions, protocol_in_words
+from sklearn_ser.evaluation._report import conclusions, protocol_in_words
 from sklearn_ser.evaluation._text_tables import as_markdown
 
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_ser.evaluation._names import PROTOCOLS
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.model_selection import LeaveOneCorpusOut, SpeakerKFold
 from sklearn_ser.model_selection._base import sorted_codes
@@ -108,3 +107,6 @@ def refuse_speakers_in_two_corpora(corpus, speaker):
                 f"speaker ids must be unique over all corpora, such as {home}/{one_speaker}; "
                 f"load_corpus makes them so"
             )
+
+
+PROTOCOLS = ("leave-one-corpus-out", "within-corpus", "pairwise", "aggregated")

@@ -5,12 +5,14 @@ from numbers import Real
 import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_params
 
-from sklearn_ser._audio_cell import path_of
+from sklearn_ser.audio._cell import path_of
 from sklearn_ser.evaluation._extraction import audio_steps, split_extraction, that_predicts
 from sklearn_ser.evaluation._model import predict_table
 from sklearn_ser.preprocessing import window_table
+from sklearn_ser.utils._public import public_module
 
 
+@public_module("sklearn_ser.evaluation")
 @validate_params(
     {
         "window": [Interval(Real, 0, None, closed="neither")],

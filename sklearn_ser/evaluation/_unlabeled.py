@@ -17,7 +17,7 @@ from sklearn_ser.preprocessing import SkipFailedRows
 from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._parts import parts_of
 from sklearn_ser.utils._unlabeled import unlabeled_mark
-from sklearn_ser.utils._user_line import warn_user
+from sklearn_ser.utils._warnings import warn_user
 
 
 class Marks:

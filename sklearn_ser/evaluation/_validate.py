@@ -8,10 +8,9 @@ import joblib
 import numpy as np
 
 from sklearn_ser.evaluation._data import audio_fingerprint, select_data
-from sklearn_ser.evaluation._disk import ResultFolder
 from sklearn_ser.evaluation._extraction import extract, split_extraction, with_ids
 from sklearn_ser.evaluation._fold import is_random, with_seed
-from sklearn_ser.evaluation._jobs import Job, Prepared, run_all, run_or_resume
+from sklearn_ser.evaluation._jobs import Job, Prepared, ResultFolder, run_all, run_or_resume
 from sklearn_ser.evaluation._keys import estimator_key, library_versions, work_key
 from sklearn_ser.evaluation._protocols import make_folds, refuse_speakers_in_two_corpora
 from sklearn_ser.evaluation._result import EvaluationResult
@@ -24,9 +23,11 @@ from sklearn_ser.evaluation._tables import (
 )
 from sklearn_ser.evaluation._unlabeled import count_unlabeled, with_unlabeled
 from sklearn_ser.exceptions import EvaluationWarning
-from sklearn_ser.utils._named import named_estimators
+from sklearn_ser.utils._parts import named_estimators
+from sklearn_ser.utils._public import public_module
 
 
+@public_module("sklearn_ser.evaluation")
 def cross_corpus_validate(
     estimators,
     frame,

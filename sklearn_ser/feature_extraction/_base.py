@@ -10,7 +10,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import StrOptions
 
-from sklearn_ser.audio import handle_failures, open_audio
+from sklearn_ser.audio import open_audio
+from sklearn_ser.audio._failures import handle_failures
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._parallel import extract_rows
 from sklearn_ser.utils._frames import FRAMES, frames_table

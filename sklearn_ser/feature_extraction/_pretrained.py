@@ -7,14 +7,18 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._base import AudioExtractor
-from sklearn_ser.feature_extraction._pretrained_description import describe
-from sklearn_ser.feature_extraction._pretrained_encoder import load_encoder, resolve_device
-from sklearn_ser.feature_extraction._pretrained_frames import own_frames
-from sklearn_ser.feature_extraction._pretrained_source import find_model
+from sklearn_ser.feature_extraction._pretrained_encoder import (
+    load_encoder,
+    own_frames,
+    resolve_device,
+)
+from sklearn_ser.feature_extraction._pretrained_source import describe, find_model
 from sklearn_ser.utils._frames import AXIS_ATTR, HOP_ATTR, LAYERS
+from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._threads import torch_threads
 
 
+@public_module("sklearn_ser.feature_extraction")
 class PretrainedEmbedding(AudioExtractor):
     """Hidden states of a pretrained speech encoder, pooled over time or frame by frame.
 

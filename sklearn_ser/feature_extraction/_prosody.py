@@ -9,9 +9,10 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ser.feature_extraction._base import AudioExtractor
-from sklearn_ser.feature_extraction._spectral_frames import padded_frames
+from sklearn_ser.feature_extraction._spectral import padded_frames
 from sklearn_ser.utils._extras import import_extra
 from sklearn_ser.utils._frames import HOP_ATTR
+from sklearn_ser.utils._public import public_module
 
 SAMPLING_RATE = 16000
 #: What the tracker can find, in Hz.
@@ -27,6 +28,7 @@ PART = 300 * SAMPLING_RATE
 _loading = threading.Lock()
 
 
+@public_module("sklearn_ser.feature_extraction")
 class Prosody(AudioExtractor):
     """Pitch, voicing and energy of each frame.
 

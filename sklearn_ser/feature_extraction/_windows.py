@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.utils._frames import AXIS_ATTR, HOP_ATTR, LAYERS
+from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._window_bounds import in_samples, window_bounds
 
 #: Statistics over the windows by `pooling`, each with the prefix of its columns.
@@ -29,6 +30,7 @@ _OUTER = {
 }
 
 
+@public_module("sklearn_ser.feature_extraction")
 class SlidingWindows(AudioExtractor):
     """Run an audio step on overlapping windows of each utterance, and pool what it gives.
 

@@ -6,11 +6,13 @@ import numpy as np
 
 from sklearn_ser.evaluation._fold import probability_columns
 from sklearn_ser.inspection._selection import predictions_of, refuse_another_frame
+from sklearn_ser.utils._public import public_module
 
 #: Columns of a frame that say which recording a row is, where it has them.
 _ABOUT = ("file", "start", "end", "text", "gender")
 
 
+@public_module("sklearn_ser.inspection")
 def confident_errors(result, estimator, frame=None, n=5, *, setting=None):
     """List, for each emotion, the utterances that were most surely taken for another one.
 

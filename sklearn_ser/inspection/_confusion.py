@@ -1,14 +1,22 @@
 """Confusion matrices of one estimator: of all predictions, and corpus by corpus."""
 
 from sklearn_ser.evaluation import EvaluationResult
-from sklearn_ser.inspection._heatmap import draw_heatmap, fit_cells
-from sklearn_ser.inspection._panels import in_rows, is_leftmost, make_panels, wrapped
+from sklearn_ser.inspection._panels import (
+    draw_heatmap,
+    fit_cells,
+    in_rows,
+    is_leftmost,
+    make_panels,
+    wrapped,
+)
 from sklearn_ser.inspection._selection import predictions_of, result_of_predictions
+from sklearn_ser.utils._public import public_module
 
 _POOLED = "all"
 _PANELS_A_ROW = 3
 
 
+@public_module("sklearn_ser.inspection")
 class ConfusionDisplay:
     """Confusion matrices of one estimator: a panel of all predictions, and one for each corpus.
 

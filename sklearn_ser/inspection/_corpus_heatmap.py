@@ -3,13 +3,21 @@
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.inspection._heatmap import draw_heatmap, fit_cells
-from sklearn_ser.inspection._panels import in_rows, is_leftmost, make_panels, wrapped
+from sklearn_ser.inspection._panels import (
+    draw_heatmap,
+    fit_cells,
+    in_rows,
+    is_leftmost,
+    make_panels,
+    wrapped,
+)
 from sklearn_ser.inspection._selection import estimator_names, predictions_of, recall_of
+from sklearn_ser.utils._public import public_module
 
 _PANELS_A_ROW = 3
 
 
+@public_module("sklearn_ser.inspection")
 class CorpusHeatmapDisplay:
     """Unweighted average recall by training corpus (rows) and test corpus (columns).
 

@@ -3,16 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.inspection._panels import (
-    LETTER,
-    make_panels,
-    settle,
-    size_of,
-    width_of,
-    wrapped,
-)
+from sklearn_ser.inspection._panels import LETTER, make_panels, settle, size_of, width_of, wrapped
+from sklearn_ser.utils._public import public_module
 
 
+@public_module("sklearn_ser.inspection")
 class CriticalDifferenceDisplay:
     """Average ranks on a line, the best on the left; a bar joins estimators not told apart.
 

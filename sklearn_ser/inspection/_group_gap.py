@@ -4,16 +4,19 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_consistent_length
 
-from sklearn_ser.inspection._palette import MARKERS, series_style
-from sklearn_ser.inspection._panels import make_panels, name_width, wrapped
-from sklearn_ser.inspection._rows import (
+from sklearn_ser.inspection._panels import (
+    MARKERS,
     draw_score,
     fit_rows,
     lane,
     legend_below,
+    make_panels,
     name_rows,
+    name_width,
     names_margin,
     score_axis,
+    series_style,
+    wrapped,
 )
 from sklearn_ser.inspection._selection import (
     estimator_names,
@@ -23,8 +26,10 @@ from sklearn_ser.inspection._selection import (
     result_of_predictions,
     speaker_recalls,
 )
+from sklearn_ser.utils._public import public_module
 
 
+@public_module("sklearn_ser.inspection")
 class GroupGapDisplay:
     """Unweighted average recall of each group, with the gap between best and worst.
 

@@ -1,5 +1,6 @@
 """How much a fitted model needs groups of features: permutation within speakers."""
 
+import re
 import warnings
 from dataclasses import dataclass
 from numbers import Integral
@@ -8,20 +9,24 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.metrics import check_scoring
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ser.evaluation._extraction import extract, split_extraction, that_predicts
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
-from sklearn_ser.inspection._feature_groups import OTHER, feature_groups
-from sklearn_ser.inspection._model_features import model_and_features
 from sklearn_ser.inspection._selection import FEWEST_SPEAKERS
 from sklearn_ser.metrics import uar_scorer
 from sklearn_ser.utils._alignment import refuse_other_order
 from sklearn_ser.utils._failed import failed_rows
+from sklearn_ser.utils._frames import is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS, find_id, require_id, short_list
+from sklearn_ser.utils._public import public_module
 
 _METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
 
+@public_module("sklearn_ser.inspection")
 def grouped_permutation_importance(
     estimator,
     X,
@@ -335,3 +340,143 @@ class _Recorded:
 
         answer.__name__ = name  # scikit-learn looks for the method by it
         return answer
+
+
+#: Group, part of it, names (what a column's name, or its name behind the ``step__`` of a
+#: FeatureUnion, begins with), and where the assignment comes from. The first that fits counts.
+#:
+#: "GeMAPS": F. Eyben et al., "The Geneva Minimalistic Acoustic Parameter Set (GeMAPS) for Voice
+#: Research and Affective Computing", IEEE Transactions on Affective Computing 7(2), 2016: it sorts
+#: parameters into frequency, energy or amplitude, spectral (balance) and temporal ones.
+#: Frequency without jitter and formants, loudness and temporal ones are prosody here; jitter,
+#: shimmer and the harmonics-to-noise ratio, which it describes as measures of the voice, are voice
+#: quality, as are its harmonic differences H1-H2 and H1-A3, which depend on the glottal pulse.
+#: "ComParE": B. Schuller et al., "The INTERSPEECH 2013 Computational Paralinguistics Challenge",
+#: 2013, and F. Weninger et al., "On the Acoustics of Emotion in Audio: What Speech, Music, and
+#: Sound have in Common", Frontiers in Psychology 4, 2013, table 1: its 4 energy and 55 spectral
+#: descriptors and its 6 related to voicing; the older sets use the same names.
+#: "sklearn_ser": frames of Prosody, LogMelSpectrogram and MFCC, pooled by FunctionalsPooling.
+FEATURE_PATTERNS = (
+    (
+        "prosody",
+        "rhythm",
+        "loudnessPeaksPerSec|VoicedSegmentsPerSec|(Mean|Stddev)(V|Unv)oicedSegmentLength",
+        "GeMAPS",
+    ),
+    ("prosody", "rhythm", "F0final__Turn_", "IS10"),
+    ("prosody", "rhythm", "(un)?voiced_(fraction|segment)", "sklearn_ser"),
+    ("voice quality", "periodicity", "jitter|shimmer|HNR", "GeMAPS"),
+    ("voice quality", "periodicity", "logHNR|voicingFinal|voiceProb", "ComParE"),
+    ("voice quality", "periodicity", "f0_confidence", "sklearn_ser"),
+    ("voice quality", "glottal pulse", "logRelF0-H1-(H2|A3)", "GeMAPS"),
+    ("prosody", "pitch", "F0semitone", "GeMAPS"),
+    ("prosody", "pitch", "F0(final|finEnv|env)?_sma", "ComParE"),
+    ("prosody", "pitch", "f0_", "sklearn_ser"),
+    ("prosody", "loudness", "loudness_sma|equivalentSoundLevel", "GeMAPS"),
+    (
+        "prosody",
+        "loudness",
+        "pcm_(RMSenergy|zcr|loudness|intensity)|audspec(Rasta)?_lengthL1norm",
+        "ComParE",
+    ),
+    ("prosody", "loudness", "energy_", "sklearn_ser"),
+    ("spectrum", "formants", "F[123](frequency|bandwidth|amplitude)", "GeMAPS"),
+    ("spectrum", "balance", "alphaRatio|hammarbergIndex|slopeU?V", "GeMAPS"),
+    ("spectrum", "shape", "spectralFlux", "GeMAPS"),
+    ("spectrum", "shape", "pcm_fftMag_(fband|spectral|psySharpness)", "ComParE"),
+    ("spectrum", "cepstrum", "(pcm_fftMag_)?mfcc", "GeMAPS, ComParE, sklearn_ser"),
+    ("spectrum", "bands", "audSpec_Rfilt|logMelFreqBand|lspFreq", "ComParE, IS10"),
+    ("spectrum", "bands", r"mel_\d", "sklearn_ser"),
+)
+#: Group of columns that no pattern fits.
+OTHER = "other"
+
+
+@public_module("sklearn_ser.inspection")
+def feature_groups(names, *, detail=False):
+    """Sort columns of acoustic features into prosody, voice quality and spectrum, by their names.
+
+    Known are the names of openSMILE's sets (eGeMAPS, GeMAPS, ComParE, emobase, INTERSPEECH 2009
+    to 2013), and those of :class:`~sklearn_ser.preprocessing.FunctionalsPooling` over our own
+    frames. The table of patterns, with its sources, is
+    ``sklearn_ser.inspection._group_importance.FEATURE_PATTERNS``.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of columns.
+    detail : bool, default=False
+        Finer: "prosody: pitch", "prosody: loudness", "prosody: rhythm", "spectrum: formants", ...
+
+    Returns
+    -------
+    dict of str to list of str
+        Group -> its columns, in their order. Columns with unknown names, such as those of an
+        embedding, are in the group "other".
+
+    Examples
+    --------
+    >>> from sklearn_ser.inspection import feature_groups
+    >>> feature_groups(["loudness_sma3_amean", "mfcc1_sma3_amean", "mel_03_mean", "ge2e_mean_000"])
+    {'prosody': ['loudness_sma3_amean'], 'spectrum': ['mfcc1_sma3_amean', 'mel_03_mean'],
+     'other': ['ge2e_mean_000']}
+    """
+    found = {}
+    for name in names:
+        found.setdefault(_group_of(str(name), detail), []).append(name)
+    return found
+
+
+def _group_of(name, detail):
+    for group, part, pattern, _ in FEATURE_PATTERNS:
+        if re.search(f"(?:^|__)(?:{pattern})", name):
+            return f"{group}: {part}" if detail else group
+    return OTHER
+
+
+def model_and_features(estimator, X):
+    """What predicts from a table of features, and that table.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        Of features; or a Pipeline that begins with audio steps, alone, within a search or within
+        an AugmentingClassifier.
+    X : array-like or DataFrame
+        What `estimator` predicts from.
+
+    Returns
+    -------
+    model : fitted estimator
+    features : DataFrame or array-like of shape (n_rows, n_features)
+
+    Raises
+    ------
+    ValueError
+        If the features stay frame sequences to the end.
+    """
+    check_is_fitted(estimator)
+    model = that_predicts(estimator)
+    extraction, _ = split_extraction(model)
+    features = X
+    if extraction:
+        features, _ = extract(extraction, X)
+    if isinstance(model, Pipeline):
+        steps = model.steps[len(extraction) :]
+        # On the way from frames to statistics of them.
+        while is_frames(features) and len(steps) > 1:
+            (_, step), *steps = steps
+            if step is not None and step != "passthrough":
+                features = step.transform(features)
+        model = Pipeline(steps)
+    if is_frames(features):
+        raise ValueError(
+            "this model gets frame sequences, which have no columns that could be permuted by "
+            "group: put FunctionalsPooling before it, or explain a model of utterance features"
+        )
+    if not isinstance(features, pd.DataFrame) and not hasattr(features, "shape"):
+        raise ValueError(
+            f"X must be a table of features, or audio for a Pipeline that begins with an audio "
+            f"step; got {type(features).__name__} for a {type(model).__name__}"
+        )
+    return model, features

@@ -2,12 +2,21 @@
 
 import numpy as np
 
-from sklearn_ser.inspection._palette import series_style
-from sklearn_ser.inspection._panels import make_panels, tidy_axes, wrapped
-from sklearn_ser.inspection._rows import fit_rows, legend_below, name_rows, names_margin
+from sklearn_ser.inspection._panels import (
+    fit_rows,
+    legend_below,
+    make_panels,
+    name_rows,
+    names_margin,
+    series_style,
+    tidy_axes,
+    wrapped,
+)
 from sklearn_ser.inspection._selection import FEWEST_SPEAKERS
+from sklearn_ser.utils._public import public_module
 
 
+@public_module("sklearn_ser.inspection")
 class GroupImportanceDisplay:
     """Importances of groups of features as bars, with intervals over speakers, or the speakers.
 

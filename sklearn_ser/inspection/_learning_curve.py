@@ -1,19 +1,18 @@
 """Losses and held-out scores of each task over the epochs of training."""
 
 import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ser.inspection._histories import (
-    draw_curve,
-    find_histories,
-    has_values,
-    named_columns,
-    value_at,
-)
 from sklearn_ser.inspection._panels import make_panels, tidy_axes
+from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures
+from sklearn_ser.utils._parts import named_estimators
+from sklearn_ser.utils._public import public_module
 
 _DASHED = (0, (3, 1.5))
 
 
+@public_module("sklearn_ser.inspection")
 class TrainingHistoryDisplay:
     """Losses and held-out scores of every task over the epochs; a panel a task.
 
@@ -210,3 +209,218 @@ class TrainingHistoryDisplay:
             Line2D([], [], color=gray, marker="o", linestyle="", label="weights kept", mec="white")
         )
         return handles
+
+
+@public_module("sklearn_ser.inspection")
+class TaskWeightsDisplay:
+    """The weight that each task's loss had, over the epochs; a panel a network.
+
+    Use :meth:`from_estimators`. With ``loss_weighting="fixed"`` the lines are level; learned
+    weights move. A task keeps its color from panel to panel. A network of several members has a
+    faint line for each and a strong one for their mean, which ends where the first of them does.
+
+    Parameters
+    ----------
+    histories : dict of str to DataFrame
+        Name -> ``history_`` of a fitted network, with a column ``weight_<task>`` for each task.
+
+    Attributes
+    ----------
+    axes_ : list of matplotlib Axes
+        One for each network, with a common vertical scale.
+    figure_ : matplotlib Figure
+    lines_ : dict of (estimator, task) to matplotlib Line2D
+        That of the mean, where there are members.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn_ser.inspection import TaskWeightsDisplay
+    >>> from sklearn_ser.neural_network import MTLNeuralClassifier
+    >>> X, y = np.eye(40), ["anger", "sadness"] * 20
+    >>> aux = pd.DataFrame({"gender": ["female", "female", "male", "male"] * 10})
+    >>> net = MTLNeuralClassifier(loss_weighting="uncertainty", max_epochs=3, random_state=0)
+    >>> display = TaskWeightsDisplay.from_estimators(net.fit(X, y, aux=aux))
+    >>> list(display.lines_)
+    [('MTLNeuralClassifier', 'y'), ('MTLNeuralClassifier', 'gender')]
+    """
+
+    def __init__(self, histories):
+        self.histories = histories
+
+    @classmethod
+    def from_estimators(cls, estimators, *, ax=None):
+        """Draw the weights of one or several fitted networks.
+
+        Parameters
+        ----------
+        estimators : estimator, dict of str to estimator, or list of (str, estimator)
+            Each a fitted :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, or a Pipeline,
+            a search or another meta-estimator around one.
+        ax : matplotlib Axes or array of Axes, default=None
+            One for each network.
+
+        Returns
+        -------
+        TaskWeightsDisplay
+
+        Raises
+        ------
+        ValueError
+            If an estimator is not fitted or holds no network, or there is another number of Axes.
+        """
+        histories, _ = find_histories(estimators)
+        return cls(histories).plot(ax=ax)
+
+    def plot(self, *, ax=None):
+        """Draw onto `ax`, or onto a new figure.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or array of Axes, default=None
+            One for each network.
+
+        Returns
+        -------
+        TaskWeightsDisplay
+
+        Raises
+        ------
+        ValueError
+            If there is another number of Axes.
+        """
+        n_panels = len(self.histories)
+        self.axes_ = make_panels(
+            ax,
+            [(0, column) for column in range(n_panels)],
+            size=(3.6, 2.8),
+            what=", ".join(self.histories),
+        )
+        self.figure_ = self.axes_[0].figure
+        self.lines_ = {}
+        tasks = named_columns(self.histories, "weight_")
+        for panel_ax, (name, history) in zip(self.axes_, self.histories.items(), strict=True):
+            for place, task in enumerate(tasks):
+                if f"weight_{task}" in history:
+                    self.lines_[name, task] = draw_curve(
+                        panel_ax, history, f"weight_{task}", color=f"C{place}", label=task
+                    )
+            panel_ax.set(xlabel="epoch", ylabel="weight of the loss")
+            if n_panels > 1:
+                panel_ax.set_title(name)
+            panel_ax.xaxis.get_major_locator().set_params(integer=True)
+            tidy_axes(panel_ax)
+        highest = max(panel_ax.get_ylim()[1] for panel_ax in self.axes_)
+        for panel_ax in self.axes_:
+            panel_ax.set_ylim(0, highest)
+        first_of_task = {}
+        for (_, task), line in self.lines_.items():
+            first_of_task.setdefault(task, line)
+        self.axes_[-1].legend(
+            first_of_task.values(),
+            first_of_task.keys(),
+            loc="center left",
+            bbox_to_anchor=(1.02, 0.5),
+            frameon=False,
+        )
+        return self
+
+
+def find_histories(estimators):
+    """Histories and best epochs of one or several fitted networks, by name.
+
+    Parameters
+    ----------
+    estimators : estimator, dict of str to estimator, or list of (str, estimator)
+        Each a fitted network, or a Pipeline, a search or another meta-estimator around one, or a
+        Pipeline of it and an ELM.
+
+    Returns
+    -------
+    histories : dict of str to DataFrame
+    best_epochs : dict of str to list of int
+        One for each member.
+
+    Raises
+    ------
+    NotFittedError
+        If one is not fitted.
+    ValueError
+        If there is no network in one.
+    """
+    networks = {
+        name: _find_network(estimator, name)
+        for name, estimator in named_estimators(estimators).items()
+    }
+    return (
+        {name: network.history_ for name, network in networks.items()},
+        {name: network.members_["best_epoch"].tolist() for name, network in networks.items()},
+    )
+
+
+def named_columns(histories, prefix):
+    """What follows `prefix` in the names of columns, each once, in the order of the histories."""
+    found = [
+        column.removeprefix(prefix)
+        for history in histories.values()
+        for column in history.columns
+        if column.startswith(prefix)
+    ]
+    return list(dict.fromkeys(found))
+
+
+def has_values(history, column):
+    """Whether there is such a column, and a row with a value in it."""
+    return column in history and bool(history[column].notna().any())
+
+
+def draw_curve(ax, history, column, **style):
+    """One column over the epochs: a line, or the members' lines, faint, below their mean.
+
+    The mean ends where the first member does.
+
+    Returns
+    -------
+    Line2D
+        The line, or that of the mean.
+    """
+    values = history[column]
+    if values.index.nlevels > 1:
+        by_member = values.unstack(level="member").dropna(axis=1, how="all")
+        faint = style | {"alpha": 0.25, "linewidth": 0.8, "label": None}
+        for member in by_member:
+            one = by_member[member].dropna()
+            ax.plot(one.index, one.to_numpy(), **faint)
+        values = by_member.dropna().mean(axis=1)
+    marker = "o" if len(values) == 1 else None  # a line of one point cannot be seen
+    (line,) = ax.plot(values.index, values.to_numpy(), marker=marker, markersize=3, **style)
+    return line
+
+
+def value_at(history, column, member, epoch):
+    """The value of a column in one epoch of one member."""
+    place = (member, epoch) if history.index.nlevels > 1 else epoch
+    return float(history[column].loc[place])
+
+
+def _find_network(estimator, name):
+    check_is_fitted(estimator)
+    seen = estimator
+    while not hasattr(seen, "history_"):
+        if isinstance(seen, Pipeline):
+            # Before an ELM it is a step of features that holds the network.
+            last, before = seen.steps[-1][1], [step for _, step in seen.steps[:-1]]
+            holders = [step for step in before if isinstance(step, HighLevelFeatures)]
+            seen = holders[-1] if isinstance(last, ELMClassifier) and holders else last
+        elif hasattr(seen, "best_estimator_"):
+            seen = seen.best_estimator_
+        elif hasattr(seen, "estimator_"):
+            seen = seen.estimator_
+        else:
+            inside = "" if seen is estimator else f", and ends in {type(seen).__name__}"
+            raise ValueError(
+                f"{name!r} has no training history: it is a {type(estimator).__name__}{inside}. "
+                f"Give a fitted MTLNeuralClassifier, or a Pipeline or search that ends in one"
+            )
+    return seen

@@ -4,9 +4,15 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.evaluation._fold import probability_columns
-from sklearn_ser.inspection._palette import series_style
-from sklearn_ser.inspection._panels import in_rows, is_leftmost, make_panels, tidy_axes, wrapped
-from sklearn_ser.inspection._rows import legend_below
+from sklearn_ser.inspection._panels import (
+    in_rows,
+    is_leftmost,
+    legend_below,
+    make_panels,
+    series_style,
+    tidy_axes,
+    wrapped,
+)
 from sklearn_ser.inspection._selection import (
     FEWEST_SPEAKERS,
     estimator_names,
@@ -14,6 +20,7 @@ from sklearn_ser.inspection._selection import (
     result_of_predictions,
 )
 from sklearn_ser.metrics import cluster_interval, expected_calibration_error
+from sklearn_ser.utils._public import public_module
 
 _POOLED = "all"
 _PANELS_A_ROW = 3
@@ -22,6 +29,7 @@ _MOST_INTERVALS = 2
 _FEWEST_DECISIONS = 5
 
 
+@public_module("sklearn_ser.inspection")
 class ReliabilityDisplay:
     """Share of right decisions over confidence, with the calibration error; a panel a corpus.
 

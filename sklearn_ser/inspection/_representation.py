@@ -5,9 +5,7 @@ import pandas as pd
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ser.inspection._embedding import METHODS, embed
-from sklearn_ser.inspection._palette import MARKERS, colors_of
-from sklearn_ser.inspection._panels import make_panels
+from sklearn_ser.inspection._panels import MARKERS, colors_of, make_panels
 from sklearn_ser.inspection._silhouette import (
     check_metric,
     represent,
@@ -15,7 +13,9 @@ from sklearn_ser.inspection._silhouette import (
     silhouette,
 )
 from sklearn_ser.utils._alignment import refuse_other_order
-from sklearn_ser.utils._named import named_estimators
+from sklearn_ser.utils._extras import import_extra
+from sklearn_ser.utils._parts import named_estimators
+from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._unlabeled import without_marks
 
 _AXIS_NAMES = {"tsne": "t-SNE {}", "umap": "UMAP {}", "pca": "principal component {}"}
@@ -23,6 +23,7 @@ _FEWEST_ROWS = 5
 _PANELS_A_ROW = 3
 
 
+@public_module("sklearn_ser.inspection")
 class RepresentationDisplay:
     """Representations of the same rows by several estimators, colored by emotion; a panel each.
 
@@ -309,3 +310,46 @@ def _named_values(style):
     """Values with a name for those that are missing."""
     values = np.asarray(style, dtype=object)
     return np.where(pd.isna(values), "unknown", values)
+
+
+METHODS = ("tsne", "umap", "pca")
+
+
+def embed(representation, method, metric, seed):
+    """Embed rows in the plane.
+
+    Parameters
+    ----------
+    representation : ndarray of shape (n_samples, n_outputs)
+    method : {"tsne", "umap", "pca"}
+    metric : str
+        Distance that the first two keep; principal components have none.
+    seed : int
+
+    Returns
+    -------
+    ndarray of shape (n_samples, 2)
+        All zeros where the rows are one and the same: a representation that has collapsed.
+    """
+    spread = np.ptp(representation, axis=0).max(initial=0.0)
+    if not spread > 1e-9 * max(1.0, np.abs(representation).max(initial=0.0)):
+        # t-SNE's start from principal components would divide by their deviation, and crash.
+        return np.zeros((len(representation), 2))
+    n_rows = len(representation)
+    if method == "tsne":
+        from sklearn.manifold import TSNE
+
+        model = TSNE(
+            perplexity=min(30.0, (n_rows - 1) / 3), init="pca", metric=metric, random_state=seed
+        )
+    elif method == "umap":
+        umap = import_extra("umap", "umap", 'RepresentationDisplay(method="umap")')
+        # With a seed it runs in one thread whatever n_jobs says, and warns about another number.
+        model = umap.UMAP(
+            n_neighbors=min(15, n_rows - 1), metric=metric, random_state=seed, n_jobs=1
+        )
+    else:
+        from sklearn.decomposition import PCA
+
+        model = PCA(n_components=2, svd_solver="full")
+    return np.asarray(model.fit_transform(representation), dtype=np.float64)

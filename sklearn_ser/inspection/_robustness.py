@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.inspection._palette import MARKERS
-from sklearn_ser.inspection._panels import make_panels, tidy_axes
+from sklearn_ser.inspection._panels import MARKERS, make_panels, tidy_axes
+from sklearn_ser.utils._public import public_module
 
 _LABELS = {
     "uar": "unweighted average recall",
@@ -14,6 +14,7 @@ _LABELS = {
 }
 
 
+@public_module("sklearn_ser.inspection")
 class RobustnessDisplay:
     """Curves of several estimators over growing disturbances: a panel a kind of disturbance.
 
@@ -47,7 +48,7 @@ class RobustnessDisplay:
     --------
     >>> import numpy as np
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn_ser.evaluation import adversarial_robustness
+    >>> from sklearn_ser.robustness._adversarial import adversarial_robustness
     >>> from sklearn_ser.inspection import RobustnessDisplay
     >>> rng = np.random.default_rng(0)
     >>> y = np.tile(["anger", "sadness"], 50)

@@ -12,13 +12,15 @@ from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.utils._alignment import refuse_other_order
-from sklearn_ser.utils._named import named_estimators
+from sklearn_ser.utils._parts import named_estimators
+from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_for, fit_routed
 from sklearn_ser.utils._unlabeled import without_marks
 
 METRICS = ("euclidean", "cosine")
 
 
+@public_module("sklearn_ser.inspection")
 def representation_silhouette(
     estimators,
     X,

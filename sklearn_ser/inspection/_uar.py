@@ -3,28 +3,29 @@
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.inspection._palette import series_style
-from sklearn_ser.inspection._panels import in_rows, is_leftmost, make_panels, wrapped
-from sklearn_ser.inspection._rows import (
+from sklearn_ser.inspection._panels import (
     draw_score,
     fit_rows,
+    in_rows,
+    is_leftmost,
     lane,
     legend_below,
+    make_panels,
     name_rows,
     names_margin,
     score_axis,
+    series_style,
+    wrapped,
 )
-from sklearn_ser.inspection._selection import (
-    FEWEST_SPEAKERS,
-    recall_with_interval,
-    speaker_recalls,
-)
+from sklearn_ser.inspection._selection import FEWEST_SPEAKERS, recall_with_interval, speaker_recalls
+from sklearn_ser.utils._public import public_module
 
 _PANELS_A_ROW = 5
 _SETTINGS = ("single", "transductive")
 _MEAN = "mean"
 
 
+@public_module("sklearn_ser.inspection")
 class UARDisplay:
     """Unweighted average recall: a row for each estimator, a panel for each test corpus.
 

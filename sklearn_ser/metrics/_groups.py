@@ -8,8 +8,10 @@ import pandas as pd
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.metrics._labels import as_labels, labeled_rows, without_na
 from sklearn_ser.metrics._metric_table import find_metric
+from sklearn_ser.utils._public import public_module
 
 
+@public_module("sklearn_ser.metrics")
 @dataclass(frozen=True)
 class GroupGap:
     """How far the scores of groups lie apart; made by :func:`group_gap`.
@@ -34,6 +36,7 @@ class GroupGap:
     scores: pd.DataFrame
 
 
+@public_module("sklearn_ser.metrics")
 def group_scores(truth, prediction, group, *, metric="uar", labels=None, groups=None):
     """A metric of each group: by gender, speaker, corpus, language.
 
@@ -98,6 +101,7 @@ def group_scores(truth, prediction, group, *, metric="uar", labels=None, groups=
     return pd.DataFrame(rows, columns=["score", "n"], index=index)
 
 
+@public_module("sklearn_ser.metrics")
 def group_gap(
     truth, prediction, group, *, metric="uar", labels=None, groups=None, greater_is_better=True
 ):

@@ -8,19 +8,21 @@ import pandas as pd
 from scipy import stats
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from sklearn_ser.metrics._cluster_rows import cluster_rows
 from sklearn_ser.metrics._cluster_statistics import (
     RatioStatistic,
+    cluster_rows,
     own_values,
     standard_error,
     statistic,
 )
 from sklearn_ser.metrics._labels import listed
+from sklearn_ser.utils._public import public_module
 
 #: Below this many clusters their own values are given in place of an interval.
 MIN_CLUSTERS = 8
 
 
+@public_module("sklearn_ser.metrics")
 @dataclass(frozen=True)
 class ClusterInterval:
     """A score with its interval; made by :func:`cluster_interval`.
@@ -61,6 +63,7 @@ class ClusterInterval:
         )
 
 
+@public_module("sklearn_ser.metrics")
 @validate_params(
     {
         "method": [StrOptions({"t", "bootstrap-t", "percentile"})],

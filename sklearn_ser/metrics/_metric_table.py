@@ -5,13 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_ser.metrics._agreement import mean_absolute_error, pearson_cc
-from sklearn_ser.metrics._brier import brier_score
-from sklearn_ser.metrics._calibration import expected_calibration_error
-from sklearn_ser.metrics._class_scores import macro_f1_score, war_score
-from sklearn_ser.metrics._concordance import concordance_cc
+from sklearn_ser.metrics._agreement import concordance_cc, mean_absolute_error, pearson_cc
+from sklearn_ser.metrics._calibration import brier_score, expected_calibration_error
+from sklearn_ser.metrics._class_scores import macro_f1_score, uar_score, war_score
 from sklearn_ser.metrics._one_vs_rest import auc_score, equal_error_rate
-from sklearn_ser.metrics._uar import uar_score
 
 
 @dataclass(frozen=True)

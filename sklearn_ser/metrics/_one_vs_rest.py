@@ -6,6 +6,7 @@ from sklearn.utils import check_consistent_length
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.metrics._calibration import classes_of_columns
+from sklearn_ser.metrics._class_scores import row_weights
 from sklearn_ser.metrics._labels import (
     as_labels,
     listed,
@@ -13,9 +14,10 @@ from sklearn_ser.metrics._labels import (
     refuse_mixed_kinds,
     truth_codes,
 )
-from sklearn_ser.metrics._weights import row_weights
+from sklearn_ser.utils._public import public_module
 
 
+@public_module("sklearn_ser.metrics")
 def auc_score(y_true, y_score, *, labels=None, pos_label=None, sample_weight=None):
     r"""Area under the ROC curve, each class against all others, mean over classes.
 
@@ -72,6 +74,7 @@ def auc_score(y_true, y_score, *, labels=None, pos_label=None, sample_weight=Non
     return _mean_over_classes(_area, y_true, y_score, labels, pos_label, sample_weight)
 
 
+@public_module("sklearn_ser.metrics")
 def equal_error_rate(y_true, y_score, *, labels=None, pos_label=None, sample_weight=None):
     r"""Equal error rate (EER): the error where as many are missed as are falsely accepted.
 

@@ -9,21 +9,18 @@ from scipy import stats
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.metrics._cluster_rows import cluster_rows
 from sklearn_ser.metrics._cluster_statistics import (
     RatioStatistic,
+    cluster_rows,
     own_values,
     standard_error,
     statistic,
 )
-from sklearn_ser.metrics._intervals import (
-    MIN_CLUSTERS,
-    population,
-    t_interval,
-    why_no_interval,
-)
+from sklearn_ser.metrics._intervals import MIN_CLUSTERS, population, t_interval, why_no_interval
+from sklearn_ser.utils._public import public_module
 
 
+@public_module("sklearn_ser.metrics")
 @dataclass(frozen=True)
 class PairedTest:
     """The difference of two estimators and whether it may be chance; made by :func:`paired_test`.
@@ -71,6 +68,7 @@ class PairedTest:
         return text
 
 
+@public_module("sklearn_ser.metrics")
 @validate_params(
     {
         "method": [StrOptions({"sign-flip", "wilcoxon", "mcnemar", "t"})],

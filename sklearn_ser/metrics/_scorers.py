@@ -11,6 +11,7 @@ from sklearn_ser.metrics._groups import group_gap
 from sklearn_ser.metrics._labels import as_labels, label_set, labeled_rows, listed
 from sklearn_ser.metrics._metric_table import METRICS, find_metric
 from sklearn_ser.utils._ids import require_id
+from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._unlabeled import without_marks
 
 #: What an estimator is asked for, by what a metric needs.
@@ -137,6 +138,7 @@ class _SerScorer(_Scorer):
         return scorer._score(method_caller, estimator, X, y_true, **kwargs)
 
 
+@public_module("sklearn_ser.metrics")
 def make_ser_scorer(metric, *, labels=None, greater_is_better=True):
     """A scorer of any metric for ``scoring=``, that leaves rows without a label out.
 
@@ -183,6 +185,7 @@ def make_ser_scorer(metric, *, labels=None, greater_is_better=True):
     return _scorer(metric, 1 if metric.greater_is_better else -1, labels)
 
 
+@public_module("sklearn_ser.metrics")
 def make_recall_scorers(labels):
     """Scorers of the recall of each class, for ``scoring=`` of ``cross_validate``.
 
@@ -208,6 +211,7 @@ def make_recall_scorers(labels):
     }
 
 
+@public_module("sklearn_ser.metrics")
 def make_group_scorer(metric="uar", *, by, figure="worst", labels=None):
     """A scorer of the group that fares worst, or of how far groups lie apart.
 
@@ -255,6 +259,7 @@ def _scorer(metric, sign, labels, **options):
     )
 
 
+@public_module("sklearn_ser.metrics")
 def make_uar_scorer(labels):
     """A scorer like `uar_scorer` that knows the whole label set and warns about absent classes.
 

@@ -16,9 +16,11 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import _check_method_params
 
 from sklearn_ser.model_selection._speaker import SpeakerKFold
+from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._unlabeled import labeled_rows
 
 
+@public_module("sklearn_ser.model_selection")
 class SemiSupervisedSplit:
     """Split the rows that have a label; put those that have none into every training part.
 

@@ -9,12 +9,13 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
-from sklearn_ser.model_selection._balance import assign_folds
 from sklearn_ser.model_selection._base import IdSplitter
-from sklearn_ser.model_selection._speaker import class_counts
+from sklearn_ser.model_selection._speaker import assign_folds, class_counts
 from sklearn_ser.utils._ids import require_id
+from sklearn_ser.utils._public import public_module
 
 
+@public_module("sklearn_ser.model_selection")
 class SentenceSpeakerKFold(IdSplitter):
     """Test on speakers *and* sentences that the training part does not have.
 

@@ -1,12 +1,756 @@
 """MTLNeuralClassifier: a multi-task network behind scikit-learn's interface."""
 
-from sklearn_ser.neural_network._aux_predictions import AuxiliaryPredictions
-from sklearn_ser.neural_network._base import MultiTaskNetwork
-from sklearn_ser.neural_network._class_predictions import ClassPredictions
-from sklearn_ser.neural_network._fit_methods import FitMethods
-from sklearn_ser.neural_network._network_parameters import NetworkParameters
+from collections.abc import Mapping
+from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import softmax
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.neural_network._module import (
+    DTYPES,
+    NetCache,
+    module_from_bytes,
+    module_of_shapes,
+    resolve_device,
+)
+from sklearn_ser.neural_network._nested_params import NestedParams
+from sklearn_ser.neural_network._state import check_state
+from sklearn_ser.neural_network.encoders._mlp import ACTIVATIONS
+from sklearn_ser.neural_network.encoders._registry import ENCODERS, takes_frames
+from sklearn_ser.neural_network.tasks._fitted_tasks import (
+    Labels,
+    average_outputs,
+    task_from_state,
+    task_score,
+    utterance_outputs,
+)
+from sklearn_ser.neural_network.tasks._weighting import LOSS_WEIGHTINGS
+from sklearn_ser.neural_network.training._adversarial_training import AdversarialTraining
+from sklearn_ser.neural_network.training._batches import evaluation_batches
+from sklearn_ser.neural_network.training._fit import fit_network
+from sklearn_ser.neural_network.training._inputs import check_inputs
+from sklearn_ser.neural_network.training._pseudo_labels import PseudoLabels
+from sklearn_ser.neural_network.training._train import make_net
+from sklearn_ser.utils._alignment import check_aux, refuse_other_order
+from sklearn_ser.utils._failed import with_missing
+from sklearn_ser.utils._frames import FRAMES
+from sklearn_ser.utils._model_files import passing_state
+from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._threads import torch_threads
+from sklearn_ser.utils._unlabeled import labeled_rows
 
 
+class MultiTaskNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Base of the estimators that hold trained multi-task networks, all of one architecture.
+
+    A subclass has the parameters ``device`` and ``n_threads``, and its ``fit`` ends in
+    `_store_networks`; the first task is the main one.
+    """
+
+    def transform(self, X):
+        """The representation that all tasks share: the encoder's output.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or frame sequences
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs)
+            Of the dtype that the parameter `dtype` names; those of several networks side by side;
+            of a network that works frame by frame, the mean over the frames. NaN in rows of failed
+            audio.
+        """
+        shared, failed = self._run(X, lambda module, x: (module.represent(x),))
+        return with_missing(np.hstack([parts[0] for parts in shared]), failed)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns that `transform` gives: ``mtlneuralclassifier0``, ...
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            If given, the features of `fit`. For frame sequences also ``["frames"]``, the column
+            that holds them.
+
+        Returns
+        -------
+        ndarray of str of shape (n_outputs,)
+        """
+        check_is_fitted(self)
+        on_frames = takes_frames(self._architecture["encoder"])
+        if on_frames and input_features is not None and list(input_features) == [FRAMES]:
+            input_features = None  # feature_names_in_ are those of a frame
+        return super().get_feature_names_out(input_features)
+
+    @property
+    def history_(self):
+        """Losses and scores by epoch; see the class."""
+        check_is_fitted(self)
+        tables = [pd.DataFrame(history).set_index("epoch") for history in self._history]
+        if len(tables) == 1:
+            return tables[0]
+        return pd.concat(tables, keys=range(len(tables)), names=["member"])
+
+    @property
+    def members_(self):
+        """One row per network; see the class."""
+        check_is_fitted(self)
+        return pd.DataFrame(
+            {
+                "n_iter": [len(history["epoch"]) for history in self._history],
+                "best_epoch": self._best_epochs,
+                "temperature": self._temperatures,
+                "n_valid": [split["n_valid"] for split in self._splits],
+                "held_out": [", ".join(split["groups"]) for split in self._splits],
+            }
+        ).rename_axis("member")
+
+    @property
+    def pseudo_labels_(self):
+        """One row per round of self-training; see the class."""
+        check_is_fitted(self)
+        rounds = getattr(self, "_rounds", [None])
+        if None in rounds:
+            raise AttributeError("pseudo_labels_ is there only after fit with pseudo_labels set")
+        names = [f"n_{label}" for label in self.classes_]
+        tables = []
+        for lines in rounds:
+            table = pd.DataFrame(lines)
+            counts = pd.DataFrame(table.pop("counts").tolist(), columns=names)
+            tables.append(
+                pd.concat([table[["selected"]], counts, table.iloc[:, 1:]], axis=1).rename_axis(
+                    "round"
+                )
+            )
+        if len(tables) == 1:
+            return tables[0]
+        return pd.concat(tables, keys=range(len(tables)), names=["member"])
+
+    @property
+    def layer_weights_(self):
+        """Weight of each layer of a pretrained model; see the class."""
+        check_is_fitted(self)
+        if self._architecture["encoder"] != "layers":
+            raise AttributeError('layer_weights_ is there only with encoder="layers"')
+        weights = [net.module_.encoder.layer_weights.detach().cpu().numpy() for net in self._nets()]
+        return np.mean(weights, axis=0)
+
+    @property
+    def net_(self):
+        """The skorch net, built from the stored weights when first needed; see the class."""
+        return self._nets()[0]
+
+    def _nets(self):
+        check_is_fitted(self)
+        return self._net_cache.get(self.device, self._build_nets)  # (set_params moves them)
+
+    def _store_networks(self, architecture, members, tasks):
+        """Keep trained networks, as plain values only."""
+        self._architecture = architecture
+        self._weights = [member.weights for member in members]
+        self._temperatures = [member.temperature for member in members]
+        self._states = [member.state for member in members if member.state is not None]
+        self._tasks = [task.state() for task in tasks]
+        self._history = [member.history for member in members]
+        self._best_epochs = [member.best_epoch for member in members]
+        self._splits = [member.split for member in members]
+        if not self._states:  # an epoch of partial_fit leaves them as they were
+            self._rounds = [member.rounds for member in members]
+        self.validation_split_ = members[0].split
+        self.best_epoch_ = members[0].best_epoch
+        self.n_iter_ = max(len(member.history["epoch"]) for member in members)
+        self._net_cache = NetCache()
+
+    def _outputs(self, X):
+        """Outputs of all heads for the rows with usable features, and which rows failed."""
+        check_is_fitted(self)
+        tasks = self._fitted_tasks()
+
+        def answer(module, x):
+            outputs = module(x)
+            return utterance_outputs(tasks, outputs, x) if module.frame_level else outputs
+
+        members, failed = self._run(X, answer)
+        for outputs, temperature in zip(members, self._temperatures, strict=True):
+            outputs[0] = outputs[0] / temperature
+        return average_outputs(tasks, members), failed
+
+    def _run(self, X, function):
+        """What `function(module, batch)` gives for all rows, of each network; the failed rows."""
+        check_is_fitted(self)
+        architecture = self._architecture
+        x, failed = check_inputs(
+            self, X, architecture["dtype"], architecture["encoder"], reset=False
+        )
+        modules = [net.module_ for net in self._nets()]
+        device = next(modules[0].parameters()).device
+        order, parts = [], [[] for _ in modules]
+        with torch_threads(self.n_threads), torch.inference_mode():
+            for rows, batch in evaluation_batches(x[~failed]):
+                order.append(rows)
+                there = batch.to(device)
+                for module, found in zip(modules, parts, strict=True):
+                    found.append([part.cpu().numpy() for part in function(module, there)])
+        place = np.argsort(np.concatenate(order))
+        return [
+            [np.concatenate(output)[place] for output in zip(*found, strict=True)]
+            for found in parts
+        ], failed
+
+    def _fitted_tasks(self):
+        return [task_from_state(state) for state in self._tasks]
+
+    def _build_nets(self):
+        device = resolve_device(self.device)
+        tasks = self._fitted_tasks()
+        return [
+            make_net(
+                module_from_bytes(self._architecture, weights, device), tasks, device=device
+            ).initialize()
+            for weights in self._weights
+        ]
+
+    @property
+    def _n_features_out(self):
+        width = module_of_shapes(self._architecture).encoder.n_outputs
+        return width * len(self._weights)
+
+    def __getstate__(self):
+        # The nets are torch, which neither skops nor another device can take: they are built anew.
+        state = dict(super().__getstate__())
+        state.pop("_net_cache", None)
+        return passing_state(state)
+
+    def __setstate__(self, state):
+        check_state(state)  # it may come from a file
+        super().__setstate__(passing_state(state))
+        if "_weights" in state:
+            self._net_cache = NetCache()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # The representation has the dtype that `dtype` names, whatever that of X.
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def index_of(X, n_rows):
+    """Index of a table of answers: that of X, if it has one."""
+    return X.index if isinstance(X, pd.DataFrame | pd.Series) else pd.RangeIndex(n_rows)
+
+
+class NetworkParameters(NestedParams):
+    """Holds the parameters, which the docstring of MTLNeuralClassifier describes."""
+
+    _parameter_constraints = {
+        # An instance is refused in fit, in words that say what to give instead.
+        "encoder": [StrOptions({"auto", *ENCODERS}), type, nn.Module],
+        "encoder_params": [dict, None],
+        "hidden_units": ["array-like"],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "tasks": [StrOptions({"auto"}), Mapping, None],
+        "aux_weight": [Interval(Real, 0, None, closed="left")],
+        "loss_weighting": [StrOptions(set(LOSS_WEIGHTINGS))],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "focal_gamma": [Interval(Real, 0, None, closed="left")],
+        "logit_adjustment": [Interval(Real, 0, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "lr_schedule": [StrOptions({"constant", "linear", "cosine"})],
+        "warmup": [Interval(Real, 0, 1, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "weight_averaging": [StrOptions({"ema", "swa"}), None],
+        "mixup_alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_augmenters": [list, tuple, None],
+        "input_noise": [Interval(Real, 0, None, closed="left")],
+        "input_dropout": [Interval(Real, 0, 1, closed="left")],
+        "adversarial_training": [AdversarialTraining, None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_by": [str, None],
+        "monitor": [StrOptions({"loss", "score"})],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+        "refit": ["boolean"],
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "calibrate": ["boolean"],
+        "unlabeled": [Options(Integral, {-1}), StrOptions({"nan"}), None],
+        "pseudo_labels": [PseudoLabels, None],
+        "warm_start": ["boolean"],
+        "callbacks": [list, None],
+        "mixed_precision": [StrOptions({"auto"}), "boolean"],
+        "compile": ["boolean", str],
+        "device": [str],
+        "dtype": [StrOptions(set(DTYPES))],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        encoder="auto",
+        encoder_params=None,
+        hidden_units=(128,),
+        activation="relu",
+        dropout=0.5,
+        tasks="auto",
+        aux_weight=0.3,
+        loss_weighting="fixed",
+        class_weight=None,
+        label_smoothing=0.0,
+        focal_gamma=0.0,
+        logit_adjustment=0.0,
+        max_epochs=100,
+        batch_size=64,
+        learning_rate=1e-3,
+        lr_schedule="constant",
+        warmup=0.0,
+        weight_decay=1e-2,
+        max_grad_norm=None,
+        weight_averaging=None,
+        mixup_alpha=0.0,
+        batch_augmenters=None,
+        input_noise=1.0,
+        input_dropout=0.0,
+        adversarial_training=None,
+        early_stopping=True,
+        validation_fraction=0.2,
+        validation_by=None,
+        monitor="loss",
+        patience=10,
+        refit=True,
+        n_estimators=1,
+        calibrate=False,
+        unlabeled=None,
+        pseudo_labels=None,
+        warm_start=False,
+        callbacks=None,
+        mixed_precision="auto",
+        compile=False,
+        device="auto",
+        dtype="float32",
+        n_threads=1,
+        random_state=None,
+        verbose=0,
+    ):
+        self.encoder = encoder
+        self.encoder_params = encoder_params
+        self.hidden_units = hidden_units
+        self.activation = activation
+        self.dropout = dropout
+        self.tasks = tasks
+        self.aux_weight = aux_weight
+        self.loss_weighting = loss_weighting
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.focal_gamma = focal_gamma
+        self.logit_adjustment = logit_adjustment
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.lr_schedule = lr_schedule
+        self.warmup = warmup
+        self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.weight_averaging = weight_averaging
+        self.mixup_alpha = mixup_alpha
+        self.batch_augmenters = batch_augmenters
+        self.input_noise = input_noise
+        self.input_dropout = input_dropout
+        self.adversarial_training = adversarial_training
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.validation_by = validation_by
+        self.monitor = monitor
+        self.patience = patience
+        self.refit = refit
+        self.n_estimators = n_estimators
+        self.calibrate = calibrate
+        self.unlabeled = unlabeled
+        self.pseudo_labels = pseudo_labels
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.mixed_precision = mixed_precision
+        self.compile = compile
+        self.device = device
+        self.dtype = dtype
+        self.n_threads = n_threads
+        self.random_state = random_state
+        self.verbose = verbose
+
+
+class AuxiliaryPredictions:
+    """Predictions of the auxiliary tasks, and of frames."""
+
+    def predict_aux(self, X):
+        """Predictions of the auxiliary tasks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or frame sequences
+
+        Returns
+        -------
+        DataFrame of shape (n_samples, n_tasks)
+            One column per task that has labels or values, adversarial ones too, and X's index if
+            it has one. Missing in rows of failed audio.
+        """
+        outputs, failed = self._outputs(X)
+        columns = {
+            task.name: with_missing(task.decode(output), failed)
+            for task, output in self._answering(outputs)
+        }
+        return pd.DataFrame(columns, index=index_of(X, len(failed)))
+
+    def predict_aux_proba(self, X):
+        """Class probabilities of the auxiliary tasks that have classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or frame sequences
+
+        Returns
+        -------
+        dict of str to DataFrame of shape (n_samples, n_classes)
+            For each task, one column per class, and X's index if it has one; NaN in rows of
+            failed audio.
+        """
+        outputs, failed = self._outputs(X)
+        return {
+            task.name: pd.DataFrame(
+                with_missing(task.probabilities(output), failed),
+                columns=task.classes,
+                index=index_of(X, len(failed)),
+            )
+            for task, output in self._answering(outputs)
+            if isinstance(task, Labels)
+        }
+
+    def score_aux(self, X, aux):
+        """How well the auxiliary tasks are answered.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or frame sequences
+        aux : DataFrame of shape (n_samples, n_aux), Series or array-like
+            True targets, in columns named as in `fit`; tasks whose column it lacks are left out.
+            Rows with a missing target, and those of failed audio, do not count. Labels that the
+            network does not know count as misses, as classes of their own.
+
+        Returns
+        -------
+        Series of float
+            By task: unweighted average recall for classes (of an adversarial task, low is good),
+            concordance correlation coefficient for values. NaN where no row counts.
+        """
+        refuse_other_order(aux, X, "aux", "X")
+        outputs, failed = self._outputs(X)
+        table = check_aux(aux, len(failed))
+        if table is None:
+            raise MetadataError("score_aux needs aux, the true targets of the auxiliary tasks.")
+        table = table[~failed].reset_index(drop=True)
+        scores = {}
+        for task, output in self._answering(outputs):
+            column = task.spec.column or task.name
+            if column in table.columns:
+                targets, known = task.encode(table[column])
+                if isinstance(task, Labels):
+                    targets, known = _with_new_classes(task, table[column], targets, known)
+                scores[task.name] = task_score(task, output, targets, known)
+        return pd.Series(scores, dtype=float)
+
+    def predict_frame_proba(self, X):
+        """Class probabilities of every frame, from a network that works frame by frame.
+
+        Parameters
+        ----------
+        X : frame sequences
+
+        Returns
+        -------
+        dict of str to list of ndarray of shape (n_frames, n_classes)
+            One array per row, None for failed audio. First the main task, ``y``, with the classes
+            of `classes_`, then the auxiliary ones with those of `aux_classes_`. Of several
+            networks, the mean.
+
+        Raises
+        ------
+        ValueError
+            If the encoder gives one representation for a sequence.
+
+        Notes
+        -----
+        Frames are not calibrated. The temperature of `calibrate` is of an utterance: of one
+        network, ``predict_proba`` gives the mean of these probabilities over the frames, raised to
+        the power 1 / temperature and scaled to sum to 1, which changes no label. To divide the
+        outputs of frames by it would make neither frames nor their mean honest.
+        """
+        check_is_fitted(self)
+        tasks = self._fitted_tasks()
+        places = [place for place, task in enumerate(tasks) if isinstance(task, Labels)]
+        if not self.net_.module_.frame_level:
+            raise ValueError(
+                f"the encoder {self._architecture['encoder']!r} gives one representation for a "
+                "whole sequence: probabilities of frames need one that works frame by frame, e.g. "
+                'encoder="frame_dnn" or "lstm" with encoder_params={"pooling": "frames"}.'
+            )
+
+        def ragged(module, batch):
+            # As objects, which the driver puts in the order of the rows whatever their lengths.
+            outputs = module(batch)
+            return [_Ragged(outputs[place].split(batch.lengths.tolist())) for place in places]
+
+        members, failed = self._run(X, ragged)
+        result = {}
+        for position, place in enumerate(places):
+            known = iter(zip(*(member[position] for member in members), strict=True))
+            result[tasks[place].name] = [
+                None if lost else np.mean([_probabilities(part) for part in next(known)], axis=0)
+                for lost in failed
+            ]
+        return result
+
+    def _answering(self, outputs):
+        """The auxiliary tasks that answer something, with their outputs."""
+        return [
+            (task, output)
+            for task, output in zip(self._fitted_tasks(), outputs, strict=True)
+            if task.predicts
+        ][1:]
+
+
+def _with_new_classes(task, column, codes, known):
+    """Codes of all labels, those that the task does not know after its own classes."""
+    new = column.notna().to_numpy() & ~known
+    found, _ = pd.factorize(column[new])
+    codes[new] = task.n_outputs + found
+    return codes, known | new
+
+
+def _probabilities(outputs):
+    return softmax(outputs.astype(np.float64), axis=1)
+
+
+class _Ragged:
+    """Tensors of several lengths that go to numpy as one array of objects."""
+
+    def __init__(self, parts):
+        self.parts = parts
+
+    def cpu(self):
+        return self
+
+    def numpy(self):
+        values = np.empty(len(self.parts), dtype=object)
+        for row, part in enumerate(self.parts):  # arrays of one shape would be taken for one array
+            values[row] = part.cpu().numpy()
+        return values
+
+
+class ClassPredictions(ClassifierMixin):
+    """Labels, probabilities, and how many are right."""
+
+    def predict(self, X):
+        """Most probable label of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or frame sequences
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Missing (None, or NaN for numeric labels) in rows of failed audio.
+        """
+        outputs, failed = self._outputs(X)
+        return with_missing(self._fitted_tasks()[0].decode(outputs[0]), failed)
+
+    def predict_proba(self, X):
+        """Probability of each class of `classes_`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or frame sequences
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            NaN in rows of failed audio.
+        """
+        outputs, failed = self._outputs(X)
+        return with_missing(self._fitted_tasks()[0].probabilities(outputs[0]), failed)
+
+    def score(self, X, y, sample_weight=None):
+        """Accuracy; a row of failed audio counts as a miss.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or frame sequences
+        y : array-like of shape (n_samples,)
+            Rows without a label, as `unlabeled` marks them, do not count.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+            NaN where no row has a label.
+        """
+        refuse_other_order(y, X, "y", "X")
+        predicted = self.predict(X).astype(object)
+        truth = column_or_1d(y).astype(object)
+        check_consistent_length(predicted, truth, sample_weight)
+        labeled = labeled_rows(truth, self.unlabeled)
+        if not labeled.any():
+            return float("nan")
+        weights = None if sample_weight is None else np.asarray(sample_weight)[labeled]
+        return float(np.average(predicted[labeled] == truth[labeled], weights=weights))
+
+
+class FitMethods:
+    """`fit` and `partial_fit`."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, aux=None, groups=None, sample_weight=None, sources=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or frame sequences
+            Standardized features. Frame sequences are arrays (n_frames, n_features), one for each
+            sample: in the column ``frames`` that an audio step with frames gives, in a list, a
+            Series or an object array, or all in one array (n_samples, n_frames, n_features).
+        y : array-like of shape (n_samples,)
+            Labels.
+        aux : DataFrame of shape (n_samples, n_aux), Series or array-like, default=None
+            Auxiliary targets, row by row in the order of X; None, NaN or NA where one is not
+            known. Columns of an array are called aux0, aux1, and so on.
+        groups : array-like of shape (n_samples,), default=None
+            The speaker of each row, whom early stopping keeps apart from the training rows. If
+            not given, a column or index level ``speaker`` of X is used, if there is one; if there
+            is none, rows are held out at random. Rows without a group count as one group.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, in the losses of all tasks.
+        sources : array-like of int of shape (n_samples,) or (n_samples, k), default=None
+            Of rows that are copies of others, or mixtures: the numbers of the original rows that
+            each was made from (an original has its own number). Early stopping never watches a
+            row that shares a source with one that is trained on. Given by
+            :class:`~sklearn_ser.augmentation.AugmentingClassifier`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        MetadataError
+            If `aux`, `tasks` or `groups` do not fit together or with X.
+        ValueError
+            If X or y cannot be used, or are not what `encoder` takes, or fewer than two classes
+            are left. It names the row.
+        SerError
+            If the device is not there, or training diverges.
+        KeyboardInterrupt
+            If interrupted; see the notes on the class.
+
+        Warns
+        -----
+        TrainingWarning
+            If rows of failed audio or constant auxiliary targets are left out, or groups were
+            given and could not be kept apart.
+        """
+        continued = self.warm_start and hasattr(self, "_weights")
+        fit_network(self, X, y, aux, groups, sample_weight, sources=sources, continued=continued)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, aux=None, groups=None, sample_weight=None):
+        """Train one epoch, from where training is; nothing is held out.
+
+        The first call, before any fit, makes the network: its tasks, and what they know (classes,
+        scales), are those of the rows of this call. After :meth:`fit`, it fine-tunes.
+
+        The optimizer goes on from call to call, through pickle too; after a fit, another
+        `loss_weighting` or other tasks in the sum it begins anew. How many calls there will be is
+        not known: the learning rate is constant, weights are not averaged, and what grows with
+        training (adversaries) does so over `max_epochs` calls. A temperature that :meth:`fit` has
+        found stays. An interrupted call, or one that fails, changes nothing.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or frame sequences
+        y : array-like of shape (n_samples,)
+            May lack classes and, after the first call, with `unlabeled` have no label at all.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that any call will have. Needed in the first call.
+        aux, groups, sample_weight
+            As in :meth:`fit`. Tasks whose column is not there are not trained in this call.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If labels are new, `classes` is missing in the first call, or parameters that make the
+            network were changed.
+        """
+        known = None if classes is None else np.unique(np.asarray(classes))
+        continued = hasattr(self, "_weights")
+        if not continued:
+            if known is None:
+                raise ValueError("classes must be passed on the first call to partial_fit.")
+            _check_classes(known, self.unlabeled)
+        elif known is not None and not np.array_equal(known, self.classes_):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
+                f"{self.classes_!r}"
+            )
+        fit_network(
+            self,
+            X,
+            y,
+            aux,
+            groups,
+            sample_weight,
+            continued=continued,
+            one_epoch=True,
+            classes=known,
+        )
+        return self
+
+
+def _check_classes(classes, unlabeled):
+    if len(classes) < 2:
+        raise ValueError(f"classes must hold at least 2 labels, got {classes.tolist()}.")
+    if not labeled_rows(classes, unlabeled).all() or pd.isna(classes).any():
+        raise ValueError(
+            f"classes holds {classes.tolist()}, among them what marks rows without a label "
+            f"(unlabeled={unlabeled!r}, NaN and None): give the labels alone."
+        )
+
+
+@public_module("sklearn_ser.neural_network")
 class MTLNeuralClassifier(
     ClassPredictions, NetworkParameters, FitMethods, AuxiliaryPredictions, MultiTaskNetwork
 ):
@@ -81,8 +825,8 @@ class MTLNeuralClassifier(
     aux_weight : float, default=0.3
         Weight of the loss of every auxiliary task that names none; `y` has weight 1.
     loss_weighting : {"fixed", "uncertainty", "pcgrad"}, default="fixed"
-        "fixed": the sum of the weighted losses. "uncertainty": each is divided by a learned variance
-        [4]_. "pcgrad": parts of the tasks' gradients that conflict are cut [5]_.
+        "fixed": the sum of the weighted losses. "uncertainty": each is divided by a learned
+        variance [4]_. "pcgrad": parts of the tasks' gradients that conflict are cut [5]_.
     class_weight : "balanced", dict or None, default=None
         Weights of the classes of `y` in its loss, as everywhere in scikit-learn.
     label_smoothing, focal_gamma, logit_adjustment : float, default=0.0

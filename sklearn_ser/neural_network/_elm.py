@@ -23,6 +23,7 @@ from sklearn_ser.utils._failed import (
     report_left_out,
     with_missing,
 )
+from sklearn_ser.utils._public import public_module
 
 ACTIVATIONS = {
     "linear": lambda values: values,
@@ -34,6 +35,7 @@ ACTIVATIONS = {
 _SAFE_RIDGE = 1e-8
 
 
+@public_module("sklearn_ser.neural_network")
 class ELMClassifier(ClassifierMixin, BaseEstimator):
     """Extreme learning machine: random hidden units, output weights by ridge regression.
 

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sklearn_ser.neural_network._recurrent import LSTMLayers
+from sklearn_ser.neural_network.encoders._recurrent import LSTMLayers
 
 
 class FullBatch:

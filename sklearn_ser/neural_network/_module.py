@@ -5,6 +5,7 @@ weights): both survive pickle and skops, and neither can hold code.
 """
 
 import threading
+from itertools import pairwise
 from numbers import Integral
 
 import torch
@@ -12,11 +13,10 @@ from safetensors.torch import load, save
 from torch import nn
 
 from sklearn_ser.exceptions import SerError
-from sklearn_ser.neural_network._encoders import ENCODERS, data_parameters
-from sklearn_ser.neural_network._heads import make_head, reverse_gradient
-from sklearn_ser.neural_network._own_encoder import build_own
-from sklearn_ser.neural_network._parameter import resolve_parameters
-from sklearn_ser.neural_network._random import torch_stream
+from sklearn_ser.neural_network._random import linear, torch_stream
+from sklearn_ser.neural_network.encoders._own_encoder import build_own
+from sklearn_ser.neural_network.encoders._parameter import resolve_parameters
+from sklearn_ser.neural_network.encoders._registry import ENCODERS, data_parameters
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 #: The parts of an architecture that every encoder is made of.
@@ -241,3 +241,38 @@ class NetCache:
             if self._nets is None or self._key != key:
                 self._nets, self._key = build(), key
             return self._nets
+
+
+def make_head(n_inputs, head_units, n_outputs, generator):
+    """A linear layer, with ReLU layers of these widths before it; nothing for no outputs."""
+    if n_outputs == 0:
+        return NoHead()
+    widths = [n_inputs, *head_units]
+    layers = []
+    for n_in, n_out in pairwise(widths):
+        layers += [linear(n_in, n_out, generator), nn.ReLU()]
+    last = linear(widths[-1], n_outputs, generator)
+    return nn.Sequential(*layers, last) if layers else last
+
+
+class NoHead(nn.Module):
+    """Stands in the place of a task that looks at another head's outputs."""
+
+    def forward(self, shared):
+        return shared[:, :0]
+
+
+class _Reversal(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, factor):
+        ctx.factor = factor
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return -ctx.factor * gradient, None
+
+
+def reverse_gradient(x, factor):
+    """`x`, whose gradient is multiplied by ``-factor`` on its way back."""
+    return _Reversal.apply(x, factor)

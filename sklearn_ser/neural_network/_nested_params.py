@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from sklearn_ser.neural_network._adversarial_training import AdversarialTraining
-from sklearn_ser.neural_network._make_tasks import task_object
-from sklearn_ser.neural_network._pseudo_labels import PseudoLabels
-from sklearn_ser.neural_network._tasks import Task
+from sklearn_ser.neural_network.tasks._make_tasks import task_object
+from sklearn_ser.neural_network.tasks._tasks import Task
+from sklearn_ser.neural_network.training._adversarial_training import AdversarialTraining
+from sklearn_ser.neural_network.training._pseudo_labels import PseudoLabels
 
 #: Parameters that are an object with parameters, and its class.
 _OBJECTS = {"adversarial_training": AdversarialTraining, "pseudo_labels": PseudoLabels}

@@ -1,18 +1,5 @@
-"""Scaling by group and of frames, windows, pooling of frames, training without failed rows."""
+"""Scaling by group, scaling and pooling of frames, windows, failed rows."""
 
-from sklearn_ser.preprocessing._frame_scaler import FrameScaler
-from sklearn_ser.preprocessing._functionals_pooling import FunctionalsPooling
-from sklearn_ser.preprocessing._group_scaler import GroupScaler
-from sklearn_ser.preprocessing._segments import window_table
-from sklearn_ser.preprocessing._skip_failed_rows import SkipFailedRows
-from sklearn_ser.preprocessing._transduction import one_utterance_at_a_time, watch_transduction
+from sklearn_ser._lazy import attach_stub
 
-__all__ = [
-    "FrameScaler",
-    "FunctionalsPooling",
-    "GroupScaler",
-    "SkipFailedRows",
-    "one_utterance_at_a_time",
-    "watch_transduction",
-    "window_table",
-]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

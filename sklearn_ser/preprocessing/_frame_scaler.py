@@ -7,10 +7,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.preprocessing._frame_input import read_frames
-from sklearn_ser.preprocessing._group_statistics import Statistics, statistics_of
+from sklearn_ser.preprocessing._group_scaler import Statistics, statistics_of
 from sklearn_ser.utils._frames import FRAMES, frame_marks, frames_table
+from sklearn_ser.utils._public import public_module
 
 
+@public_module("sklearn_ser.preprocessing")
 class FrameScaler(TransformerMixin, BaseEstimator):
     """Standardize each feature of the frames: z = (x - mean) / standard deviation.
 

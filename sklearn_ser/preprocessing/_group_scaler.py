@@ -1,6 +1,7 @@
 """Standardize features within each corpus or speaker."""
 
 from numbers import Integral, Real
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -9,18 +10,14 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_ser.exceptions import AudioError, MetadataError
-from sklearn_ser.preprocessing._group_statistics import (
-    Statistics,
-    shrunk,
-    statistics_of,
-    subgroups,
-)
 from sklearn_ser.preprocessing._transduction import may_use_batch, note_use_of_batch
 from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._frames import is_frames, refuse_united
 from sklearn_ser.utils._ids import ID_COLUMNS, find_id, require_id
+from sklearn_ser.utils._public import public_module
 
 
+@public_module("sklearn_ser.preprocessing")
 class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Standardize features within each group: corpus, speaker, or speaker within corpus.
 
@@ -320,3 +317,56 @@ def _refuse_partly_missing(values, failed):
         f"Input X contains infinity or a value too large for {values.dtype!r}: row {row}, feature "
         f"{feature}. Look for a logarithm of zero or a division by zero in the feature."
     )
+
+
+class Statistics(NamedTuple):
+    """Mean and variance of each feature, in float64."""
+
+    mean: np.ndarray
+    var: np.ndarray
+
+    @property
+    def scale(self):
+        """Standard deviation; 1 for a constant feature."""
+        return np.where(self.var > 0, np.sqrt(self.var), 1.0)
+
+
+def statistics_of(values):
+    """Statistics of the rows of `values`; the variance of a constant feature is exactly 0."""
+    n_samples = len(values)
+    mean = values.mean(axis=0, dtype=np.float64)
+    var = values.var(axis=0, dtype=np.float64)
+    # Rounding in the mean leaves a constant feature a tiny variance, as in StandardScaler.
+    rounding = np.finfo(np.float64).eps * n_samples
+    var[var <= rounding * var + (rounding * mean) ** 2] = 0
+    return Statistics(mean, var)
+
+
+def shrunk(own, parent, n_samples, shrinkage):
+    """`own`, of `n_samples` rows, drawn towards `parent`: weight n / (n + shrinkage) on `own`."""
+    weight = n_samples / (n_samples + shrinkage)
+    return Statistics(
+        weight * own.mean + (1 - weight) * parent.mean, weight * own.var + (1 - weight) * parent.var
+    )
+
+
+def subgroups(ids, rows):
+    """Cut `rows` by their ids.
+
+    Parameters
+    ----------
+    ids : ndarray of object of shape (n_samples,)
+    rows : ndarray of int
+        Positions in `ids`.
+
+    Returns
+    -------
+    without_id : ndarray of int
+        Those of `rows` whose id is missing.
+    groups : list of (id, ndarray of int)
+    """
+    codes, names = pd.factorize(ids[rows])
+    rows = rows[np.argsort(codes, kind="stable")]
+    sizes = np.bincount(codes + 1, minlength=len(names) + 1)  # code -1, no id, comes first
+    without_id, *parts = np.split(rows, np.cumsum(sizes)[:-1])
+    return without_id, list(zip(names, parts, strict=True))

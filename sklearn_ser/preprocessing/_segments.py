@@ -5,15 +5,17 @@ from numbers import Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
-from sklearn_ser._audio_cell import cell_extent
-from sklearn_ser._audio_table import as_table, find_cells
+from sklearn_ser.audio._cell import cell_extent
+from sklearn_ser.audio._table import as_table, find_cells
 from sklearn_ser.exceptions import AudioError
+from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._window_bounds import in_samples, window_bounds
 
 #: Of a bare array, in Hz, as everywhere.
 _RATE_OF_ARRAYS = 16000
 
 
+@public_module("sklearn_ser.preprocessing")
 @validate_params(
     {
         "window": [Interval(Real, 0, None, closed="neither")],

@@ -21,9 +21,11 @@ from sklearn_ser.utils._failed import (
 from sklearn_ser.utils._frames import as_sequences, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
 from sklearn_ser.utils._meta import InnerAttributes, inner_has
+from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_through, routing_is_on
 
 
+@public_module("sklearn_ser.preprocessing")
 class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
     """Train without the rows of failed audio, and predict a missing label for them.
 

@@ -27,7 +27,8 @@ def one_utterance_at_a_time():
     Examples
     --------
     >>> import numpy as np, pandas as pd
-    >>> from sklearn_ser.preprocessing import GroupScaler, one_utterance_at_a_time
+    >>> from sklearn_ser.preprocessing import GroupScaler
+    >>> from sklearn_ser.preprocessing._transduction import one_utterance_at_a_time
     >>> def corpus(name, loudness):
     ...     return pd.DataFrame({"loudness": loudness, "corpus": name})
     >>> scaler = GroupScaler(by="corpus", min_samples=2).fit(corpus("emodb", [0.0, 2.0]))
@@ -80,7 +81,8 @@ def watch_transduction():
     Examples
     --------
     >>> import pandas as pd
-    >>> from sklearn_ser.preprocessing import GroupScaler, watch_transduction
+    >>> from sklearn_ser.preprocessing import GroupScaler
+    >>> from sklearn_ser.preprocessing._transduction import watch_transduction
     >>> X = pd.DataFrame({"loudness": [0.0, 2.0], "corpus": "emodb"})
     >>> scaler = GroupScaler(by="corpus", min_samples=2).fit(X)
     >>> with watch_transduction() as watch:

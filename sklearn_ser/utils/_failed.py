@@ -11,7 +11,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.utils._frames import as_sequences, is_frames
-from sklearn_ser.utils._user_line import warn_user
+from sklearn_ser.utils._warnings import warn_user
 
 
 def failed_rows(X):

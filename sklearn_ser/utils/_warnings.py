@@ -1,5 +1,6 @@
 """Collect what is warned about in one thread, beside others that do the same."""
 
+import sys
 import threading
 import warnings
 from contextlib import contextmanager
@@ -60,3 +61,19 @@ def _leave():
         _collecting -= 1
         if _collecting == 0:
             _outside.__exit__(None, None, None)
+
+
+#: Packages whose code lies between a user's line and a warning here.
+_BETWEEN = {"sklearn_ser", "sklearn", "joblib", "contextlib"}
+
+
+def warn_user(message, category):
+    """Warn, at the innermost line of the call stack that is not of this package or its tools."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and _package(frame) in _BETWEEN:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _package(frame):
+    return frame.f_globals.get("__name__", "").partition(".")[0]

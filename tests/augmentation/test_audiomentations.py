@@ -12,7 +12,7 @@ from sklearn_ser import LogMelSpectrogram
 from sklearn_ser.audio import open_audio, read_audio
 from sklearn_ser.augmentation import AudiomentationsAugmenter
 from sklearn_ser.exceptions import AudioError
-from sklearn_ser.feature_extraction._store_keys import NoStableContent, encoded
+from sklearn_ser.store._keys import NoStableContent, encoded
 
 CHAIN = theirs.Compose(
     [

@@ -9,8 +9,8 @@ import soundfile
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
-from sklearn_ser._derived_audio import as_signal
 from sklearn_ser.audio import open_audio, read_audio
+from sklearn_ser.audio._derived import as_signal
 from sklearn_ser.augmentation import AudioAugmenter, Gain
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction import LogMelSpectrogram

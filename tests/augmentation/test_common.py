@@ -32,7 +32,7 @@ from sklearn_ser.augmentation import (
     TimeShift,
     VocalTractLengthPerturbation,
 )
-from sklearn_ser.feature_extraction._store_keys import encoded
+from sklearn_ser.store._keys import encoded
 
 WOOD = np.random.default_rng(7).normal(size=900)
 

@@ -35,7 +35,7 @@ from sklearn_ser import (
 from sklearn_ser.augmentation import FeatureNoise, Gain, Mixup
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.feature_extraction import SpeakerEmbedding
-from sklearn_ser.neural_network import _validation_split
+from sklearn_ser.neural_network.training import _validation_split
 
 SEEN = []
 
@@ -208,7 +208,7 @@ def watched_splits(monkeypatch):
         splits.append((sources, train, valid, record))
         return train, valid, record
 
-    monkeypatch.setattr("sklearn_ser.neural_network._members.hold_out", spy)
+    monkeypatch.setattr("sklearn_ser.neural_network.training._members.hold_out", spy)
     return splits
 
 

@@ -8,8 +8,8 @@ from scipy.signal import welch
 from sklearn_ser import make_speech_corpus
 from sklearn_ser.audio import open_audio, read_audio
 from sklearn_ser.augmentation import AddNoise, _recording
-from sklearn_ser.augmentation._cache import BoundedCache
-from sklearn_ser.augmentation._colors import COLORS, colored_noise
+from sklearn_ser.augmentation._recording import BoundedCache
+from sklearn_ser.augmentation._sources import COLORS, colored_noise
 from sklearn_ser.exceptions import AudioError
 
 

@@ -85,7 +85,7 @@ def test_synthetic_rows(sampler, recorder):
 def test_parents_of_synthetic_rows_are_found():
     X = features().to_numpy()
     made, made_y = SMOTE(random_state=0, k_neighbors=3).fit_resample(X, Y)
-    from sklearn_ser.augmentation._resampling import _parents
+    from sklearn_ser.augmentation._training_rows import _parents
 
     parents = _parents(made[60:], made_y[60:], X, Y)
     for row, label, (first, second) in zip(made[60:], made_y[60:], parents, strict=True):

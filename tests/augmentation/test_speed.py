@@ -13,7 +13,7 @@ from sklearn_ser.augmentation import (
     TempoPerturbation,
     VocalTractLengthPerturbation,
 )
-from sklearn_ser.augmentation._vocal_tract import warped_sources
+from sklearn_ser.augmentation._speed import warped_sources
 from sklearn_ser.exceptions import MissingDependencyError
 
 RATE = 16000

@@ -17,10 +17,10 @@ from sklearn_ser import (
 )
 from sklearn_ser.augmentation import Gain
 from sklearn_ser.evaluation import fit_model
-from sklearn_ser.evaluation._disk import ResultFolder
 from sklearn_ser.evaluation._extraction import audio_steps, extract, split_extraction
+from sklearn_ser.evaluation._jobs import ResultFolder
 from sklearn_ser.exceptions import AudioError, EvaluationWarning
-from sklearn_ser.feature_extraction import FeatureStore
+from sklearn_ser.store._store import FeatureStore
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from sklearn.svm import LinearSVC
 
 from sklearn_ser import GroupScaler, cross_corpus_validate
 from sklearn_ser.evaluation import EvaluationResult
-from sklearn_ser.evaluation._report_words import conclusions, protocol_in_words
+from sklearn_ser.evaluation._report import conclusions, protocol_in_words
 
 VOID = {"meta", "img", "br"}
 

@@ -144,7 +144,7 @@ def test_a_model_without_an_audio_step(speech):
 
 @pytest.mark.slow
 def test_ten_minutes_through_the_command(model, model_file, ten_minutes):
-    command = [sys.executable, "-m", "sklearn_ser.cli", "predict", "--model", str(model_file)]
+    command = [sys.executable, "-m", "sklearn_ser", "predict", "--model", str(model_file)]
     command += ["--window", "4", "--hop", "2", str(ten_minutes)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (0, "")

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from sklearn_ser import cross_corpus_validate
 from sklearn_ser.evaluation import _jobs
-from sklearn_ser.evaluation._disk import ResultFolder
+from sklearn_ser.evaluation._jobs import ResultFolder
 from sklearn_ser.evaluation._keys import estimator_key
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")

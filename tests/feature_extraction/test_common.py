@@ -8,7 +8,6 @@ import pytest
 from sklearn_ser import feature_extraction
 from sklearn_ser.feature_extraction import (
     MFCC,
-    FeatureStore,
     LogMelSpectrogram,
     OpenSmileExtractor,
     PretrainedEmbedding,
@@ -16,7 +15,8 @@ from sklearn_ser.feature_extraction import (
     SlidingWindows,
     SpeakerEmbedding,
 )
-from sklearn_ser.utils.estimator_checks import (
+from sklearn_ser.store._store import FeatureStore
+from sklearn_ser.testing.estimator_checks import (
     audio_step_checks_generator,
     parametrize_with_audio_checks,
 )

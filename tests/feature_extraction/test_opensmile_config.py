@@ -12,8 +12,8 @@ from sklearn.base import clone
 
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction import OpenSmileExtractor
-from sklearn_ser.feature_extraction._opensmile_config import load_engine, standard_path
-from sklearn_ser.feature_extraction._opensmile_files import config_digest, written_levels
+from sklearn_ser.feature_extraction._opensmile import load_engine, standard_path
+from sklearn_ser.feature_extraction._opensmile_engine import config_digest, written_levels
 
 CONFIG = r"""
 [componentInstances:cComponentManager]

@@ -7,11 +7,11 @@ from safetensors import safe_open
 
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction import SpeakerEmbedding
-from sklearn_ser.feature_extraction._speaker_embedding import scale_to_level
-from sklearn_ser.feature_extraction._speaker_embedding_network import (
+from sklearn_ser.feature_extraction._speaker_embedding import (
     WEIGHTS,
     _load_network,
     load_network,
+    scale_to_level,
 )
 
 

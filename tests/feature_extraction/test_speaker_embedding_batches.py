@@ -6,7 +6,7 @@ import torch
 
 from sklearn_ser import MTLNeuralClassifier
 from sklearn_ser.feature_extraction import SpeakerEmbedding
-from sklearn_ser.feature_extraction import _speaker_embedding_network as module
+from sklearn_ser.feature_extraction import _speaker_embedding as module
 from sklearn_ser.feature_extraction._mel import mel_filterbank
 from sklearn_ser.utils._frames import FEATURES_ATTR
 

@@ -14,7 +14,7 @@ from sklearn_ser.evaluation._extraction import split_extraction
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction import OpenSmileExtractor, SlidingWindows, SpeakerEmbedding
 from sklearn_ser.feature_extraction._base import AudioExtractor
-from sklearn_ser.feature_extraction._store_keys import extractor_digest
+from sklearn_ser.store._keys import extractor_digest
 from sklearn_ser.utils._frames import is_frames
 
 RATE = 16000

@@ -10,8 +10,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from sklearn_ser.evaluation import adversarial_robustness
 from sklearn_ser.inspection import RobustnessDisplay
+from sklearn_ser.robustness._adversarial import adversarial_robustness
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""TrainingHistoryDisplay and TaskWeightsDisplay draw what stands in history_, for every way to hold a network."""
+"""TrainingHistoryDisplay and TaskWeightsDisplay, for every way to hold a network."""
 
 import numpy as np
 import pytest

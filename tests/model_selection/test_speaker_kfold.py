@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from sklearn_ser.model_selection import SpeakerKFold
-from sklearn_ser.model_selection._balance import assign_folds
+from sklearn_ser.model_selection._speaker import assign_folds
 
 #: Shaped like URDU: most speakers have one emotion, one has a fifth of all rows.
 ONE_EMOTION_EACH = pd.DataFrame(

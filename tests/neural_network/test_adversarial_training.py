@@ -19,11 +19,10 @@ from sklearn_ser.neural_network import (
     MTLNeuralClassifier,
     PseudoLabels,
 )
-from sklearn_ser.neural_network._adversarial_loss import AdversarialLoss
-from sklearn_ser.neural_network._attack import Ball, without_dropout
-from sklearn_ser.neural_network._losses import MultiTaskLoss
-from sklearn_ser.neural_network._perturb import Mix
 from sklearn_ser.neural_network._sequences import FrameSequences
+from sklearn_ser.neural_network.tasks._losses import MultiTaskLoss
+from sklearn_ser.neural_network.training._attack import AdversarialLoss, Ball, without_dropout
+from sklearn_ser.neural_network.training._perturb import Mix
 
 METHODS = ("fgsm", "pgd", "vat")
 BATCHES = {

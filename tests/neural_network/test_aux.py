@@ -8,8 +8,8 @@ import pytest
 
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network import ClassificationTask, ContrastiveTask, DomainAdversarialTask
-from sklearn_ser.neural_network._make_tasks import make_tasks as make_all_tasks
-from sklearn_ser.utils._aux_table import check_aux
+from sklearn_ser.neural_network.tasks._make_tasks import make_tasks as make_all_tasks
+from sklearn_ser.utils._alignment import check_aux
 
 
 def make_tasks(aux, tasks):

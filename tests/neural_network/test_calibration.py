@@ -9,7 +9,7 @@ from sklearn.calibration import CalibratedClassifierCV
 
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier
-from sklearn_ser.neural_network._calibration import fit_temperature
+from sklearn_ser.neural_network.training._calibration import fit_temperature
 
 
 def net(**parameters):

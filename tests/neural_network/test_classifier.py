@@ -9,9 +9,9 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_ser.exceptions import MetadataError, SerError, TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier
-from sklearn_ser.neural_network._encoders import ENCODERS
-from sklearn_ser.neural_network._fitted_tasks import TASK_KINDS
-from sklearn_ser.neural_network._tasks import SHORT_NAMES
+from sklearn_ser.neural_network.encoders._registry import ENCODERS
+from sklearn_ser.neural_network.tasks._fitted_tasks import TASK_KINDS
+from sklearn_ser.neural_network.tasks._tasks import SHORT_NAMES
 
 
 def net(**parameters):

@@ -12,9 +12,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_ser import uar_scorer
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network import ConsistencyTask, MTLNeuralClassifier
-from sklearn_ser.neural_network._fitted_tasks import Consistency
-from sklearn_ser.neural_network._losses import ConsistencyError, Inputs, MultiTaskLoss
-from sklearn_ser.neural_network._perturb import Mix
+from sklearn_ser.neural_network.tasks._fitted_tasks import Consistency
+from sklearn_ser.neural_network.tasks._losses import ConsistencyError, Inputs, MultiTaskLoss
+from sklearn_ser.neural_network.training._perturb import Mix
 
 HIDDEN = 4  # of five rows in this many the label is hidden
 

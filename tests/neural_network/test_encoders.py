@@ -13,9 +13,9 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_ser.neural_network import MTLNeuralClassifier
-from sklearn_ser.neural_network._encoders import ENCODERS
 from sklearn_ser.neural_network._module import build_module
 from sklearn_ser.neural_network._sequences import FrameSequences
+from sklearn_ser.neural_network.encoders._registry import ENCODERS
 
 N_FEATURES = 8
 KINDS = {

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from sklearn_ser.neural_network._encoders import ENCODERS
 from sklearn_ser.neural_network._module import build_module
 from sklearn_ser.neural_network._random import torch_stream
 from sklearn_ser.neural_network._sequences import FrameSequences
+from sklearn_ser.neural_network.encoders._registry import ENCODERS
 
 ARCHITECTURE = {
     "n_features": 4,

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from sklearn_ser.exceptions import TrainingWarning
-from sklearn_ser.neural_network import MTLNeuralClassifier, _training
+from sklearn_ser.neural_network import MTLNeuralClassifier
 from sklearn_ser.neural_network import _sequences as sequences_module
+from sklearn_ser.neural_network.training import _train
 from sklearn_ser.preprocessing import FrameScaler
 from sklearn_ser.utils._frames import frames_table
 
@@ -119,14 +120,14 @@ def test_predictions_come_in_bounded_batches(frames, fitted, monkeypatch):
 
 def test_one_step_takes_all_rows_if_asked_to(frames, monkeypatch):
     steps = []
-    step = _training.MultiTaskNet.train_step
+    step = _train.MultiTaskNet.train_step
 
     def noting(self, batch, **fit_params):
         steps.append(len(batch[0]))
         return step(self, batch, **fit_params)
 
-    monkeypatch.setattr(_training.MultiTaskNet, "train_step", noting)
-    monkeypatch.setattr(_training.LengthBatches.__init__, "__defaults__", (200, None))
+    monkeypatch.setattr(_train.MultiTaskNet, "train_step", noting)
+    monkeypatch.setattr(_train.LengthBatches.__init__, "__defaults__", (200, None))
     for batch_size, one_step in ((None, True), (200, False)):
         steps.clear()
         net(max_epochs=1, batch_size=batch_size, early_stopping=False).fit(frames.X, frames.y)

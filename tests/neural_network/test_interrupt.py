@@ -10,7 +10,8 @@ import pytest
 from skorch.callbacks import Callback
 
 from sklearn_ser.exceptions import SerError, TrainingWarning
-from sklearn_ser.neural_network import MTLNeuralClassifier, _members
+from sklearn_ser.neural_network import MTLNeuralClassifier
+from sklearn_ser.neural_network.training import _members
 
 
 class Interrupt(Callback):

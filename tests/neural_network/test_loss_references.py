@@ -16,16 +16,16 @@ from sklearn_ser.neural_network import (
     ReconstructionTask,
     RegressionTask,
 )
-from sklearn_ser.neural_network._fitted_tasks import (
+from sklearn_ser.neural_network._sequences import FrameSequences
+from sklearn_ser.neural_network.tasks._fitted_tasks import (
     AdversarialLabels,
     Contrast,
     Labels,
     Reconstruction,
     Values,
 )
-from sklearn_ser.neural_network._losses import Inputs, MultiTaskLoss
-from sklearn_ser.neural_network._perturb import Mix
-from sklearn_ser.neural_network._sequences import FrameSequences
+from sklearn_ser.neural_network.tasks._losses import Inputs, MultiTaskLoss
+from sklearn_ser.neural_network.training._perturb import Mix
 
 N_ROWS = 12
 CLASSES = np.array(["a", "b", "c"])

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from sklearn_ser.neural_network._fitted_tasks import Labels, Values
-from sklearn_ser.neural_network._losses import MultiTaskLoss
 from sklearn_ser.neural_network._module import build_module
+from sklearn_ser.neural_network.tasks._fitted_tasks import Labels, Values
+from sklearn_ser.neural_network.tasks._losses import MultiTaskLoss
 
 TASKS = [
     Labels("y", 1.0, np.array(["a", "b", "c"])),

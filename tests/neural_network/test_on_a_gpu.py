@@ -11,7 +11,6 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 
 from sklearn_ser import LogMelSpectrogram, load_model, save_model
-from sklearn_ser.evaluation import adversarial_robustness
 from sklearn_ser.neural_network import (
     AdversarialTraining,
     BatchSpecAugment,
@@ -25,10 +24,11 @@ from sklearn_ser.neural_network import (
     PseudoLabels,
     ReconstructionTask,
 )
-from sklearn_ser.neural_network._encoders import ENCODERS, takes_frames
 from sklearn_ser.neural_network._module import build_module
 from sklearn_ser.neural_network._sequences import FrameSequences
+from sklearn_ser.neural_network.encoders._registry import ENCODERS, takes_frames
 from sklearn_ser.preprocessing import FrameScaler
+from sklearn_ser.robustness._adversarial import adversarial_robustness
 
 N_ROWS, N_FEATURES = 72, 8
 

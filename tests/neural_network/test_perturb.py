@@ -5,9 +5,10 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 
-from sklearn_ser.neural_network import MTLNeuralClassifier, ReconstructionTask, _losses
-from sklearn_ser.neural_network._perturb import InputPerturbation
+from sklearn_ser.neural_network import MTLNeuralClassifier, ReconstructionTask
 from sklearn_ser.neural_network._sequences import FrameBatch
+from sklearn_ser.neural_network.tasks import _losses
+from sklearn_ser.neural_network.training._perturb import InputPerturbation
 
 
 def plain_net(**params):

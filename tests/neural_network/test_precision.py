@@ -6,9 +6,9 @@ import torch
 
 from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network import DomainAdversarialTask, MTLNeuralClassifier
-from sklearn_ser.neural_network._conformer import _positions
 from sklearn_ser.neural_network._sequences import FrameSequences
-from sklearn_ser.neural_network._training import mixed_precision
+from sklearn_ser.neural_network.encoders._conformer import _positions
+from sklearn_ser.neural_network.training._train import mixed_precision
 
 
 def fitted(data, **parameters):

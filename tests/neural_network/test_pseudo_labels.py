@@ -16,15 +16,21 @@ from skorch.callbacks import Callback
 from sklearn_ser import load_model, save_model, uar_scorer
 from sklearn_ser.exceptions import SerError, TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier, PseudoLabels
-from sklearn_ser.neural_network._batches import ResidentRows
-from sklearn_ser.neural_network._encoders import ENCODERS
-from sklearn_ser.neural_network._fitted_tasks import Labels
 from sklearn_ser.neural_network._module import build_module
-from sklearn_ser.neural_network._perturb import InputPerturbation
-from sklearn_ser.neural_network._pseudo_rounds import _Judge, _Labeler, _why_end
-from sklearn_ser.neural_network._pseudo_selection import Found, choose_rows, class_quotas
 from sklearn_ser.neural_network._random import numpy_stream
-from sklearn_ser.neural_network._tasks import ClassificationTask
+from sklearn_ser.neural_network.encoders._registry import ENCODERS
+from sklearn_ser.neural_network.tasks._fitted_tasks import Labels
+from sklearn_ser.neural_network.tasks._tasks import ClassificationTask
+from sklearn_ser.neural_network.training._batches import ResidentRows
+from sklearn_ser.neural_network.training._perturb import InputPerturbation
+from sklearn_ser.neural_network.training._self_training import (
+    Found,
+    _Judge,
+    _Labeler,
+    _why_end,
+    choose_rows,
+    class_quotas,
+)
 
 FREE = {"stability": 0.0, "tolerance": None, "min_rows": 1}
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from sklearn_ser.neural_network._random import torch_stream
-from sklearn_ser.neural_network._recurrent import LSTMLayers
 from sklearn_ser.neural_network._sequences import FrameSequences
+from sklearn_ser.neural_network.encoders._recurrent import LSTMLayers
 
 
 def layers(bidirectional, dtype=torch.float64):

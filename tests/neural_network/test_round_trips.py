@@ -24,7 +24,7 @@ from sklearn_ser.neural_network import (
     ReconstructionTask,
     RegressionTask,
 )
-from sklearn_ser.neural_network._encoders import ENCODERS
+from sklearn_ser.neural_network.encoders._registry import ENCODERS
 
 OBJECTS = {
     "gender": ClassificationTask(label_smoothing=0.1, class_weight={"female": 2.0, "male": 1.0}),

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from sklearn_ser.neural_network._batches import evaluation_batches
 from sklearn_ser.neural_network._random import torch_stream
 from sklearn_ser.neural_network._sequences import FrameSequences, batches_by_length
+from sklearn_ser.neural_network.training._batches import evaluation_batches
 
 LENGTHS = [3, 1, 4, 2]
 

@@ -70,8 +70,8 @@ def net(**parameters):
         ),
         (
             {"gender": DomainAdversarialTask(strength=-0.1)},
-            "tasks['gender']: The 'strength' parameter of DomainAdversarialTask must be a float in the "
-            "range [0.0, inf). Got -0.1 instead.",
+            "tasks['gender']: The 'strength' parameter of DomainAdversarialTask must be a float in "
+            "the range [0.0, inf). Got -0.1 instead.",
         ),
         (
             {"gender": DomainAdversarialTask(hidden_units=64)},
@@ -80,7 +80,8 @@ def net(**parameters):
         ),
         (
             {"gender": DomainAdversarialTask(hidden_units="64")},
-            "tasks['gender']: The 'hidden_units' parameter of DomainAdversarialTask must be an array",
+            "tasks['gender']: The 'hidden_units' parameter of DomainAdversarialTask must be an "
+            "array",
         ),
         (
             {"gender": DomainAdversarialTask(hidden_units=(8, 0))},

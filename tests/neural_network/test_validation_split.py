@@ -6,7 +6,7 @@ import pytest
 
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier
-from sklearn_ser.neural_network._validation_split import split_validation
+from sklearn_ser.neural_network.training._validation_split import split_validation
 
 
 def split(codes, groups=None, fraction=0.2, seed=0):

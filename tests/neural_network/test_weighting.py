@@ -5,16 +5,15 @@ import pytest
 import torch
 
 from sklearn_ser.neural_network import MTLNeuralClassifier, ReconstructionTask, RegressionTask
-from sklearn_ser.neural_network._fitted_tasks import (
+from sklearn_ser.neural_network._module import MultiTaskModule, make_head
+from sklearn_ser.neural_network.tasks._fitted_tasks import (
     AdversarialLabels,
     Contrast,
     Labels,
     Reconstruction,
     Values,
 )
-from sklearn_ser.neural_network._heads import make_head
-from sklearn_ser.neural_network._module import MultiTaskModule
-from sklearn_ser.neural_network._weighting import FixedWeighting, PCGrad, UncertaintyWeighting
+from sklearn_ser.neural_network.tasks._weighting import FixedWeighting, PCGrad, UncertaintyWeighting
 
 TASKS = [
     Labels("y", 1.0, np.array(["a", "b"])),

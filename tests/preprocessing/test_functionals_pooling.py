@@ -19,7 +19,7 @@ from sklearn.utils import estimator_checks, estimator_html_repr
 from sklearn_ser.feature_extraction import MFCC, LogMelSpectrogram
 from sklearn_ser.neural_network import MTLNeuralClassifier
 from sklearn_ser.preprocessing import FrameScaler, FunctionalsPooling, GroupScaler
-from sklearn_ser.preprocessing._functionals import FUNCTIONALS, VOICING_STATISTICS
+from sklearn_ser.preprocessing._functionals_pooling import FUNCTIONALS, VOICING_STATISTICS
 from sklearn_ser.utils._frames import frames_table
 
 HOP = 0.02

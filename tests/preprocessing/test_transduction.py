@@ -12,7 +12,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_ser.preprocessing import GroupScaler, one_utterance_at_a_time, watch_transduction
+from sklearn_ser.preprocessing import GroupScaler
+from sklearn_ser.preprocessing._transduction import one_utterance_at_a_time, watch_transduction
 
 NESTED = ["corpus", "speaker"]
 

@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from sklearn_ser.utils._user_line import warn_user
+from sklearn_ser.utils._warnings import warn_user
 
 
 def function_of(package):

@@ -123,7 +123,7 @@ def test_company_changes_nothing(kind, tiny_model, signals, passes):
 @pytest.mark.parametrize("kind", ["wav2vec2 group", "wavlm group", "data2vec"])
 def test_padding_would_change_the_others(kind, tiny_model, signals, reference, monkeypatch):
     """The reason for `Description.pads`: without it, the test above fails."""
-    from sklearn_ser.feature_extraction._pretrained_description import Description
+    from sklearn_ser.feature_extraction._pretrained_source import Description
 
     monkeypatch.setattr(Description, "pads", True)
     found = PretrainedEmbedding(tiny_model(kind), batch_size=6).fit_transform(signals)

@@ -25,7 +25,7 @@ from sklearn_ser.feature_extraction import (
     _pretrained_source,
 )
 from sklearn_ser.preprocessing import FrameScaler
-from sklearn_ser.utils.estimator_checks import check_audio_step
+from sklearn_ser.testing.estimator_checks import check_audio_step
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def test_the_models_digest_is_computed_once(tiny_model, tmp_path, monkeypatch):
     for file in folder.iterdir():
         os.utime(file, (1e9, 1e9))
     step = PretrainedEmbedding(str(folder))
-    monkeypatch.setattr("sklearn_ser.feature_extraction._store_files._COARSEST_TICK", -1e9)
+    monkeypatch.setattr("sklearn_ser.store._files._COARSEST_TICK", -1e9)
     expected = step._versions()
     monkeypatch.setattr(_pretrained_source, "FileDigests", None)
     assert step._versions() == expected

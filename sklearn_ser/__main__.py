@@ -1,0 +1,8 @@
+"""The command ``python -m sklearn_ser``, which is ``sklearn-ser``."""
+
+import sys
+
+from sklearn_ser.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

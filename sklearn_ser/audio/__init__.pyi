@@ -1,0 +1,2 @@
+from ._loading import open_audio as open_audio
+from ._loading import read_audio as read_audio

@@ -1,0 +1,223 @@
+"""What a user may give as X -> a list of cells, their starts and ends, and an index.
+
+Behind `sklearn_ser.audio`, which reads the cells.
+"""
+
+import math
+import numbers
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from sklearn_ser.audio._signal import seconds
+from sklearn_ser.exceptions import AudioError
+from sklearn_ser.utils._ids import ID_COLUMNS, find_id, short_list
+
+# More columns than this make a 2-D array a stack of utterances, not a channel-last signal.
+_MOST_CHANNELS = 8
+
+
+@dataclass
+class Cells:
+    """One audio cell per row.
+
+    Attributes
+    ----------
+    values : list
+    starts, ends : ndarray of float of shape (n_rows,) or None
+        Seconds; NaN: open.
+    index : pandas.Index
+    faults : dict of int to str
+        Row -> why its start or end is no time. Only that row fails, and only when it is read.
+    """
+
+    values: list
+    starts: np.ndarray | None
+    ends: np.ndarray | None
+    index: pd.Index
+    faults: dict = field(default_factory=dict)
+
+    def span(self, row):
+        """Start and end of a row in seconds; NaN: open."""
+        return tuple(
+            math.nan if times is None else float(times[row]) for times in (self.starts, self.ends)
+        )
+
+    def part(self, rows):
+        """The cells of some rows (a range or a sequence of positions)."""
+        rows = list(rows)
+        starts, ends = (None if at is None else at[rows] for at in (self.starts, self.ends))
+        values = [self.values[row] for row in rows]
+        faults = {i: self.faults[row] for i, row in enumerate(rows) if row in self.faults}
+        return Cells(values, starts, ends, self.index[rows], faults)
+
+
+def find_cells(X, audio):
+    """Find the audio in X.
+
+    Parameters
+    ----------
+    X : DataFrame, Series, Index, list, tuple or ndarray
+    audio : str
+        Name of the column, Series or index level that holds it.
+
+    Returns
+    -------
+    Cells
+    """
+    if isinstance(X, pd.DataFrame):
+        return _from_frame(X, audio)
+    if isinstance(X, pd.Series):
+        # An audformat table's column: the values are labels, the audio is in the index.
+        if audio in X.index.names and X.name != audio:
+            return _from_frame(pd.DataFrame(index=X.index), audio)
+        return Cells(X.tolist(), None, None, _output_index(X))
+    if isinstance(X, pd.Index):
+        if audio in X.names:
+            return _from_frame(pd.DataFrame(index=X), audio)
+        if X.nlevels > 1:
+            raise AudioError(
+                f"X is an index with the levels {list(X.names)}, none of which is {audio!r}: name "
+                f"the one that holds the audio with audio="
+            )
+    values = _from_sequence(X)
+    return Cells(values, None, None, pd.RangeIndex(len(values)))
+
+
+def as_table(X, cells, audio):
+    """X as a DataFrame whose columns are all that is known of each utterance.
+
+    Parameters
+    ----------
+    X : what `find_cells` took
+    cells : Cells
+        What it found.
+    audio : str
+
+    Returns
+    -------
+    DataFrame
+        Named index levels are columns, and the index counts the rows.
+    """
+    if isinstance(X, pd.Series) and audio in X.index.names and X.name != audio:
+        X = X.to_frame()
+    if isinstance(X, pd.Index) and audio in X.names:
+        X = pd.DataFrame(index=X)
+    if not isinstance(X, pd.DataFrame):
+        values = np.empty(len(cells.values), dtype=object)
+        values[:] = cells.values
+        return pd.DataFrame({audio: values})
+    levels = [name for name in X.index.names if name is not None and name not in X.columns]
+    return X.reset_index(level=levels).reset_index(drop=True)
+
+
+def _from_frame(X, audio):
+    if audio in X.columns:
+        # Only columns beside it: arrays may have been cut already by the segments in the index.
+        column = X[audio]
+        start, end = (X[name] if name in X.columns else None for name in ("start", "end"))
+        if any(isinstance(part, pd.DataFrame) for part in (column, start, end)):
+            raise AudioError(
+                f"X has several columns of one name ({short_list(list(X.columns))}): {audio!r}, "
+                f"'start' and 'end' must each be there once"
+            )
+    elif audio in X.index.names:
+        column = X.index.get_level_values(audio)
+        start, end = (_level_or_column(X, name) for name in ("start", "end"))
+    else:
+        levels = [level for level in X.index.names if level is not None]
+        raise AudioError(
+            f"X has no column and no index level {audio!r} to take the audio from: it has the "
+            f"columns {short_list(list(X.columns))} and the index levels {levels}. Name the one "
+            f"that holds the audio with audio="
+        )
+    faults = {}
+    starts, ends = _all_seconds(start, "start", faults), _all_seconds(end, "end", faults)
+    return Cells(column.tolist(), starts, ends, _output_index(X), faults)
+
+
+def _level_or_column(X, name):
+    if name in X.index.names:
+        return X.index.get_level_values(name)
+    return find_id(X, name)
+
+
+def _all_seconds(values, name, faults):
+    """A column of starts or ends as float seconds; adds what is no time to `faults`."""
+    if values is None:
+        return None
+    if pd.api.types.is_timedelta64_dtype(values.dtype):
+        return pd.TimedeltaIndex(values).total_seconds().to_numpy(dtype=float)
+    if getattr(values.dtype, "kind", "O") in "iuf":
+        return pd.Series(values).to_numpy(dtype=float, na_value=np.nan)
+    converted = np.empty(len(values))
+    for row, value in enumerate(values):
+        try:
+            converted[row] = seconds(value, name)
+        except AudioError as error:
+            faults.setdefault(row, error.reason)
+            converted[row] = -np.inf  # no time that any reader takes
+    return converted
+
+
+def _output_index(X):
+    """The index of what is computed from X: its id columns and levels, else X's own index."""
+    ids = [found for name in ID_COLUMNS if (found := find_id(X, name)) is not None]
+    if not ids:
+        return X.index
+    # One id is a plain named Index: pandas shows a MultiIndex of one level as tuples.
+    return ids[0] if len(ids) == 1 else pd.MultiIndex.from_arrays(ids)
+
+
+def _from_sequence(X):
+    if isinstance(X, str | bytes) or hasattr(X, "__fspath__"):
+        raise AudioError(f"X is a single path ({X!r}): wrap it in a list, [path]")
+    if isinstance(X, tuple) and len(X) == 2 and _is_number(X[1]) and not _is_number(X[0]):
+        raise AudioError("X is a single (array, rate) pair: wrap it in a list, [(array, rate)]")
+    if isinstance(X, np.ndarray):
+        return _from_array(X)
+    if not isinstance(X, list | tuple | pd.Index | pd.api.extensions.ExtensionArray):
+        raise AudioError(
+            f"X is a {type(X).__module__}.{type(X).__qualname__}: expected a pandas DataFrame or "
+            f"Series, a list or an array of paths, 1-D arrays or (array, rate) pairs"
+        )
+    cells = list(X)
+    if cells and _is_number(cells[0]):
+        raise AudioError(
+            "X is a list of numbers, so a single signal: give it as an array in a list, "
+            "[np.array(signal)]"
+        )
+    return cells
+
+
+def _from_array(X):
+    """Cells of an ndarray: 1-D of paths or objects, or one utterance for each of its rows."""
+    holds_cells = X.dtype.kind in "OUST" and X.size > 0 and not _is_number(X.flat[0])
+    if holds_cells and X.ndim == 2:
+        if X.shape[1] == 1:
+            X = X[:, 0]  # frame[["file"]].to_numpy()
+        elif X.shape[1] == 2 and _is_number(X[0, 1]):
+            return [tuple(row) for row in X]  # np.array(pairs, dtype=object)
+        elif not isinstance(X[0, 0], numbers.Number):  # a NaN may well be a sample
+            raise AudioError(
+                f"X is an array of shape {X.shape} that holds {type(X[0, 0]).__name__}: give one "
+                f"column of audio, or a DataFrame"
+            )
+    if X.ndim == 1 and (holds_cells or X.size == 0):
+        return X.tolist()
+    if X.ndim < 2:
+        raise AudioError(
+            f"X is a single array of shape {X.shape}: wrap it in a list, [array], or give an "
+            f"array of shape (n_utterances, n_samples)"
+        )
+    if X.ndim == 2 and X.shape[0] > X.shape[1] and 0 < X.shape[1] <= _MOST_CHANNELS:
+        raise AudioError(
+            f"X is an array of shape {X.shape}, which looks like a single channel-last signal: "
+            f"give [array.T], or equal-length utterances as (n_utterances, n_samples)"
+        )
+    return list(X)
+
+
+def _is_number(value):
+    return isinstance(value, numbers.Number | np.bool_) and value == value

@@ -1,0 +1,5 @@
+"""Audits: flaws of a corpus or of a split that make a score worthless."""
+
+from sklearn_ser._lazy import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -1,0 +1,316 @@
+"""What the audit keeps of one utterance: everything is computed once, from one decoding."""
+
+import hashlib
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import soxr
+from joblib import Parallel, delayed
+from joblib.parallel import get_active_backend
+from scipy.fft import rfft
+
+from sklearn_ser.audio import open_audio
+from sklearn_ser.audio._cell import ReadingOptions, cell_extent, path_of, read_cell
+from sklearn_ser.audit._continuation import end_edge, start_edge
+from sklearn_ser.audit._fingerprint import RATE as LOW_RATE
+from sklearn_ser.audit._fingerprint import fingerprint
+from sklearn_ser.audit._pitch import has_pitch, median_pitch
+from sklearn_ser.audit._report import Finding, name_rows, plural
+from sklearn_ser.exceptions import AudioError
+from sklearn_ser.feature_extraction._parallel import split_rows
+from sklearn_ser.utils._progress import progress
+
+#: Of a frame of levels, in seconds.
+FRAME = 0.02
+#: Below the loudest frame by this much: silence before and after the speech (dB).
+QUIET = 35.0
+#: The noise floor shows in a pause: this many frames of 10 ms, whose levels differ by no more
+#: than this (dB). Within the speech it lies far below the loud frames; at the very ends of a file
+#: it may lie less far below, if it has no pitch. Anything else is soft speech.
+PAUSE_FRAMES, EDGE_FRAMES, PAUSE_RANGE = 4, 3, 4.0
+PAUSE_DEPTH, EDGE_DEPTH = 25.0, 12.0
+#: A step of the spectrum by this many dB, above which nothing comes: the edge of a band.
+BAND_EDGE = 18.0
+#: Hz below which no edge is looked for: there the spectrum of a voice has steps of its own.
+LEAST_BAND = 2000.0
+#: Samples in a row at the very peak that make it a clipped one, and the least peak looked at.
+CLIPPED_RUN, LEAST_CLIPPED_PEAK = 3, 0.03
+
+
+@dataclass
+class AudioFacts:
+    """What is known of one utterance's audio; NaN or None where it cannot be known.
+
+    Attributes
+    ----------
+    numbers : dict of str to float
+        duration, lead_zeros, trail_zeros, lead_quiet, trail_quiet (seconds), level, speech_level,
+        floor, peak (dBFS), bandwidth (Hz), clipped (samples), pitch (Hz), rate (Hz).
+    format : str or None
+        Container, coding and channels of a file.
+    digest : bytes
+        Of the samples: equal for equal audio in files of other formats.
+    codes : ndarray of uint32 of shape (n_frames,)
+        Fingerprint; 0 where there is no sound.
+    start, end : tuple or None
+        See :func:`~sklearn_ser.audit._continuation.end_edge`.
+    inner_start, inner_end : tuple or None
+        The same, had the file been cut in the middle.
+    error : str or None
+        Why the audio cannot be used; all else is empty then.
+    """
+
+    numbers: dict = field(default_factory=dict)
+    format: str | None = None
+    digest: bytes = b""
+    codes: np.ndarray | None = None
+    start: tuple | None = None
+    end: tuple | None = None
+    inner_start: tuple | None = None
+    inner_end: tuple | None = None
+    error: str | None = None
+
+
+def describe_all(frame, audio="file", n_jobs=None, verbose=0):
+    """Facts of every row of `frame`, each decoded once.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    audio : str, default="file"
+        Column with the audio.
+    n_jobs : int, optional
+        Utterances at a time; threads, unless ``joblib.parallel_config`` names another backend.
+    verbose : int, default=0
+
+    Returns
+    -------
+    list of AudioFacts
+    """
+    table = open_audio(frame, audio=audio, beyond_full_scale="clip")
+    backend = get_active_backend(prefer="threads")[0]
+    parallel = Parallel(n_jobs=n_jobs, backend=backend, return_as="generator")
+    parts = split_rows(range(len(table)), backend.effective_n_jobs(n_jobs or 1))
+    found = []
+    with progress(total=len(table), desc="audit", unit="utt", verbose=verbose) as bar:
+        for facts in parallel(delayed(_describe_part)(table.part(rows)._cells) for rows in parts):
+            found += facts
+            bar.update(len(facts))
+    return found
+
+
+def _describe_part(cells):
+    facts = []
+    for row, cell in enumerate(cells.values):
+        if row in cells.faults:
+            facts.append(AudioFacts(error=cells.faults[row]))
+            continue
+        try:
+            facts.append(describe(cell, *cells.span(row)))
+        except AudioError as error:
+            facts.append(AudioFacts(error=error.reason))
+    return facts
+
+
+def describe(cell, start=math.nan, end=math.nan):
+    """Facts of one audio cell.
+
+    Parameters
+    ----------
+    cell : path, array or (array, rate)
+        A bare array counts as being at 16 kHz.
+    start, end : float
+        Seconds; NaN: the audio's own.
+
+    Returns
+    -------
+    AudioFacts
+
+    Raises
+    ------
+    AudioError
+    """
+    _, _, rate = cell_extent(cell, start, end, 16000)
+    signal, _ = read_cell(cell, start, end, ReadingOptions(rate, 0.0, "clip", False), None)
+    numbers = {"rate": float(rate), "duration": len(signal) / rate, **_levels(signal, rate)}
+    numbers["clipped"] = _clipped_samples(signal)
+    numbers["bandwidth"] = _bandwidth(signal, rate)
+    facts = AudioFacts(numbers, _format(cell), digest=_digest(signal, rate))
+    if math.isfinite(numbers["level"]):
+        low = signal
+        if rate != LOW_RATE:
+            low = soxr.resample(signal, rate, LOW_RATE, quality="HQ")
+        facts.codes = fingerprint(low)
+        numbers["pitch"] = median_pitch(low, LOW_RATE)
+        speech = numbers["speech_level"]
+        middle = len(signal) // 2
+        facts.start = start_edge(signal, rate, speech)
+        facts.end = end_edge(signal, rate, speech)
+        facts.inner_start = start_edge(signal[middle:], rate, speech)
+        facts.inner_end = end_edge(signal[:middle], rate, speech)
+    return facts
+
+
+def read_low(frame, row, audio="file"):
+    """The signal of one row at the rate of the fingerprints, for a second look."""
+    table = open_audio(frame, audio=audio, sampling_rate=LOW_RATE, beyond_full_scale="clip")
+    return table.part([row]).read(0)
+
+
+def _digest(signal, rate):
+    return hashlib.blake2b(
+        signal.tobytes(), digest_size=16, salt=int(rate).to_bytes(8, "little")
+    ).digest()
+
+
+def _format(cell):
+    """Container, coding and channels of a file, such as "WAV PCM_16 mono"; None for an array."""
+    import soundfile
+
+    path = path_of(cell)
+    if path is None:
+        return None
+    info = soundfile.info(path)
+    return f"{info.format} {info.subtype}, {info.channels} channel(s)"
+
+
+def _levels(signal, rate):
+    """Levels in dBFS, and seconds of zeros and of quiet before and after the speech."""
+    nonzero = np.flatnonzero(signal)
+    n_zeros = (nonzero[0], len(signal) - 1 - nonzero[-1]) if len(nonzero) else (len(signal),) * 2
+    found = {"lead_zeros": n_zeros[0] / rate, "trail_zeros": n_zeros[1] / rate}
+    power = np.square(signal, dtype=np.float64)
+    found["level"] = _decibels(power.mean())
+    found["peak"] = _decibels(power.max())
+    size = max(1, round(FRAME * rate))
+    n_frames = max(1, len(signal) // size)
+    frames = power[: n_frames * size].reshape(n_frames, -1).mean(axis=1)
+    sounding = frames[frames > 0]
+    if not len(sounding):
+        return found | dict.fromkeys(("speech_level", "floor"), math.nan)
+    levels = 10 * np.log10(np.maximum(frames, 1e-30))
+    found["speech_level"] = float(np.percentile(10 * np.log10(sounding), 95))
+    found["floor"] = _floor(power, signal, rate, found["speech_level"])
+    loud = np.flatnonzero(levels > levels.max() - QUIET)
+    found["lead_quiet"] = loud[0] * FRAME
+    found["trail_quiet"] = (n_frames - 1 - loud[-1]) * FRAME
+    return found
+
+
+def _floor(power, signal, rate, speech_level):
+    """Level of the quietest pause in dBFS, NaN where there is none."""
+    size = max(1, round(0.01 * rate))
+    n_frames = len(power) // size
+    if n_frames < 2 * PAUSE_FRAMES:
+        return math.nan
+    frames = power[: n_frames * size].reshape(n_frames, size).mean(axis=1)
+    # Digital zeros are no noise.
+    levels = 10 * np.log10(np.where(frames > 1e-15, frames, np.nan))
+    spans = np.lib.stride_tricks.sliding_window_view(levels, PAUSE_FRAMES)
+    means = spans.mean(axis=1)
+    is_pause = (np.ptp(spans, axis=1) <= PAUSE_RANGE) & (means <= speech_level - PAUSE_DEPTH)
+    found = means[is_pause].tolist()
+    n = EDGE_FRAMES * size
+    for edge, part in ((levels[:EDGE_FRAMES], signal[:n]), (levels[-EDGE_FRAMES:], signal[-n:])):
+        low = np.ptp(edge) <= PAUSE_RANGE and edge.mean() <= speech_level - EDGE_DEPTH
+        if low and not has_pitch(part, rate):
+            found.append(float(edge.mean()))
+    return min(found, default=math.nan)
+
+
+def _decibels(power):
+    return 10 * math.log10(power) if power > 0 else -math.inf
+
+
+def _clipped_samples(signal):
+    """Samples in runs at the very peak: sound that was cut off, whatever was done to its level."""
+    count = 0
+    for side in (signal, -signal):
+        peak = side.max()
+        if peak < LEAST_CLIPPED_PEAK:
+            continue
+        at_peak = np.concatenate([[0], (side >= peak - 2**-17).astype(np.int8), [0]])
+        steps = np.flatnonzero(np.diff(at_peak))
+        runs = steps[1::2] - steps[::2]
+        count += int(runs[runs >= CLIPPED_RUN].sum())
+    return float(count)
+
+
+def _bandwidth(signal, rate):
+    """The upper edge of the band in Hz: half the rate, unless the spectrum ends in a step."""
+    n_fft = 1024
+    if len(signal) < 2 * n_fft:
+        return math.nan
+    hop = max(n_fft, len(signal) // 64)
+    starts = np.arange(0, len(signal) - n_fft, hop)
+    frames = signal[starts[:, None] + np.arange(n_fft)] * np.hanning(n_fft).astype(np.float32)
+    power = np.square(np.abs(rfft(frames, axis=1))).mean(axis=0)
+    if not power.any():
+        return math.nan
+    hertz = rate / n_fft
+    levels = 10 * np.log10(power + 1e-14 * power.max() + 1e-20)
+    width, gap = max(2, round(400 / hertz)), max(1, round(250 / hertz))
+    # Above an edge, all the way up, lies nothing as loud as what lies just below it.
+    above = np.maximum.accumulate(levels[::-1])[::-1]
+    best, edge = BAND_EDGE, len(levels) - 1
+    below = np.convolve(levels, np.ones(width) / width, "valid")  # [k]: mean of k .. k+width-1
+    for k in range(max(width, int(LEAST_BAND / hertz)), len(levels) - gap - width // 2):
+        step = below[k - width] - above[k + gap]
+        if step > best:
+            best, edge = step, k
+    return float(edge * hertz)
+
+
+#: Root-mean-square level in dBFS below which there is next to no signal: 16 bits end at -96.
+NEARLY_SILENT = -60.0
+#: Samples at the very peak in runs, per second, from which on clipping can be heard.
+CLIPPED_PER_SECOND = 5.0
+
+
+def check_files(frame, facts):
+    """Findings about single files.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    facts : list of AudioFacts
+
+    Returns
+    -------
+    list of Finding
+    """
+    findings = []
+    failed = [row for row, fact in enumerate(facts) if fact.error is not None]
+    if failed:
+        text = (
+            f"{plural(len(failed), 'file')} cannot be used ({name_rows(frame, failed)}); the first "
+            f"says: {facts[failed[0]].error}."
+        )
+        findings.append(Finding("unreadable audio", "error", "", text, failed))
+    level = _column(facts, "level")
+    empty = np.flatnonzero(np.isneginf(level))
+    if len(empty):
+        text = f"{plural(len(empty), 'file')} of digital silence: {name_rows(frame, empty)}."
+        findings.append(Finding("silent audio", "error", "", text, empty))
+    soft = np.flatnonzero((level < NEARLY_SILENT) & np.isfinite(level))
+    if len(soft):
+        text = (
+            f"{plural(len(soft), 'file')} below {NEARLY_SILENT:g} dBFS: {name_rows(frame, soft)}; "
+            f"the softest has {np.min(level[soft]):.1f} dBFS."
+        )
+        findings.append(Finding("nearly silent audio", "warning", "", text, soft))
+    rate = _column(facts, "clipped") / _column(facts, "duration")
+    clipped = np.flatnonzero(rate >= CLIPPED_PER_SECOND)
+    if len(clipped):
+        worst = clipped[np.argmax(rate[clipped])]
+        text = (
+            f"{plural(len(clipped), 'file')} cut off at the peak: {name_rows(frame, clipped)}; "
+            f"the worst has {rate[worst]:.0f} such samples a second."
+        )
+        findings.append(Finding("clipped audio", "warning", "", text, clipped))
+    return findings
+
+
+def _column(facts, name):
+    return np.array([fact.numbers.get(name, math.nan) for fact in facts])

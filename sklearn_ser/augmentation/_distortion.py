@@ -1,0 +1,252 @@
+"""Gain: louder or softer."""
+
+from numbers import Real
+
+import numpy as np
+from scipy.fft import irfft, next_fast_len, rfft
+from sklearn.utils._param_validation import Interval, InvalidParameterError
+
+from sklearn_ser.augmentation._base import AudioAugmenter, check_range, draw
+from sklearn_ser.utils._public import public_module
+
+
+@public_module("sklearn_ser.augmentation")
+class Gain(AudioAugmenter):
+    """Make each utterance louder or softer.
+
+    A gain that would go beyond full scale is taken back as far as needed (see :class:`Clip` for
+    distortion).
+
+    Parameters
+    ----------
+    gain_db : float or (float, float), default=(-12.0, 6.0)
+        In dB; of a range, a value is drawn for each utterance.
+    p : float, default=1.0
+        Share of the utterances that are changed.
+    audio : str, default="file"
+        Column of X that holds the audio.
+    sampling_rate : int or float, default=16000
+        Rate in Hz that the audio is changed and handed on at.
+    train_only : bool, default=True
+        `transform` hands the audio on untouched; only `fit_transform` (so `fit` of a Pipeline) and
+        `augment` change it.
+    random_state : int, RandomState instance or None, default=None
+        An int gives an utterance the same change wherever it stands.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ser.audio import read_audio
+    >>> from sklearn_ser.augmentation import Gain
+    >>> softer = Gain(-6.0).augment([np.full(8, 0.5)])
+    >>> print(read_audio(softer["file"][0]).round(3)[:3])
+    [0.251 0.251 0.251]
+    """
+
+    _parameter_constraints = {
+        "gain_db": [Real, tuple, list],
+        **AudioAugmenter._parameter_constraints,
+    }
+
+    def __init__(
+        self,
+        gain_db=(-12.0, 6.0),
+        *,
+        p=1.0,
+        audio="file",
+        sampling_rate=16000,
+        train_only=True,
+        random_state=None,
+    ):
+        self.gain_db = gain_db
+        self.p = p
+        self.audio = audio
+        self.sampling_rate = sampling_rate
+        self.train_only = train_only
+        self.random_state = random_state
+
+    def _validate_params(self):
+        super()._validate_params()
+        check_range(self, "gain_db", Interval(Real, -100, 100, closed="both"))
+
+    def _augment(self, signal, rng):
+        return signal * np.float32(10.0 ** (draw(self.gain_db, rng) / 20.0))
+
+
+@public_module("sklearn_ser.augmentation")
+class Clip(AudioAugmenter):
+    """Cut the peaks off, as an overdriven microphone or converter does.
+
+    What lies within the threshold stays as it is (put :class:`Gain` behind it for another level).
+
+    Parameters
+    ----------
+    overdrive : float or (float, float), default=(3.0, 15.0)
+        By how many dB the threshold lies below the utterance's peak; of a range, a value is drawn
+        for each utterance.
+    share : float or (float, float), optional
+        Share of the samples that are clipped, instead of `overdrive`.
+    p : float, default=1.0
+        Share of the utterances that are changed.
+    audio : str, default="file"
+        Column of X that holds the audio.
+    sampling_rate : int or float, default=16000
+        Rate in Hz that the audio is changed and handed on at.
+    train_only : bool, default=True
+        `transform` hands the audio on untouched; only `fit_transform` (so `fit` of a Pipeline) and
+        `augment` change it.
+    random_state : int, RandomState instance or None, default=None
+        An int gives an utterance the same change wherever it stands.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ser.audio import read_audio
+    >>> from sklearn_ser.augmentation import Clip
+    >>> print(read_audio(Clip(20.0).augment([np.array([0.01, -0.8, 0.4])])["file"][0]).round(3))
+    [ 0.01 -0.08  0.08]
+    """
+
+    _parameter_constraints = {
+        "overdrive": [Real, tuple, list],
+        "share": [Real, tuple, list, None],
+        **AudioAugmenter._parameter_constraints,
+    }
+
+    def __init__(
+        self,
+        overdrive=(3.0, 15.0),
+        *,
+        share=None,
+        p=1.0,
+        audio="file",
+        sampling_rate=16000,
+        train_only=True,
+        random_state=None,
+    ):
+        self.overdrive = overdrive
+        self.share = share
+        self.p = p
+        self.audio = audio
+        self.sampling_rate = sampling_rate
+        self.train_only = train_only
+        self.random_state = random_state
+
+    def _validate_params(self):
+        super()._validate_params()
+        check_range(self, "overdrive", Interval(Real, 0, 100, closed="both"))
+        if self.share is not None:
+            check_range(self, "share", Interval(Real, 0, 1, closed="left"))
+
+    def _augment(self, signal, rng):
+        if self.share is None:
+            peak = max(-float(signal.min()), float(signal.max()))
+            threshold = np.float32(peak * 10.0 ** (-draw(self.overdrive, rng) / 20.0))
+        else:
+            size = np.abs(signal)
+            n_clipped = min(round(draw(self.share, rng) * len(size)), len(size) - 1)
+            threshold = np.partition(size, -1 - n_clipped)[-1 - n_clipped]
+            if not threshold:  # more of it is silent than may stay
+                return signal
+        return np.clip(signal, -threshold, threshold)
+
+
+#: Hz over which the gain falls from 1 to 0, below and above the band.
+_BELOW, _ABOVE = 100.0, 400.0
+#: Seconds of silence between the end and the beginning, which the transform joins.
+_GUARD = 0.05
+
+
+@public_module("sklearn_ser.augmentation")
+class TelephoneBand(AudioAugmenter):
+    """Let only the band of a telephone line through: 300 to 3400 Hz.
+
+    The gain is 1 within the band, falls (as half a cosine) to 0 over the 100 Hz below and the
+    400 Hz above it, and is 0 beyond; there is no delay. The level falls by what is taken away.
+    For a line's 8 kHz set ``sampling_rate=8000``, for its coding use :class:`Codec`.
+
+    Parameters
+    ----------
+    low : float or (float, float), default=300.0
+        Hz at which the band begins; of a range, a value is drawn for each utterance.
+    high : float or (float, float), default=3400.0
+        Hz at which the band ends; beyond half the sampling rate it has no end.
+    p : float, default=1.0
+        Share of the utterances that are changed.
+    audio : str, default="file"
+        Column of X that holds the audio.
+    sampling_rate : int or float, default=16000
+        Rate in Hz that the audio is changed and handed on at.
+    train_only : bool, default=True
+        `transform` hands the audio on untouched; only `fit_transform` (so `fit` of a Pipeline) and
+        `augment` change it.
+    random_state : int, RandomState instance or None, default=None
+        An int gives an utterance the same change wherever it stands.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ser.audio import read_audio
+    >>> from sklearn_ser.augmentation import TelephoneBand
+    >>> time = np.arange(16000) / 16000
+    >>> chord = sum(0.1 * np.sin(2 * np.pi * f * time) for f in (100, 1000, 5000))
+    >>> heard = read_audio(TelephoneBand().augment([chord])["file"][0])
+    >>> print(np.abs(np.fft.rfft(heard))[[100, 1000, 5000]].round() / 800)
+    [0. 1. 0.]
+    """
+
+    _parameter_constraints = {
+        "low": [Real, tuple, list],
+        "high": [Real, tuple, list],
+        **AudioAugmenter._parameter_constraints,
+    }
+
+    def __init__(
+        self,
+        low=300.0,
+        high=3400.0,
+        *,
+        p=1.0,
+        audio="file",
+        sampling_rate=16000,
+        train_only=True,
+        random_state=None,
+    ):
+        self.low = low
+        self.high = high
+        self.p = p
+        self.audio = audio
+        self.sampling_rate = sampling_rate
+        self.train_only = train_only
+        self.random_state = random_state
+
+    def _validate_params(self):
+        super()._validate_params()
+        for name in ("low", "high"):
+            check_range(self, name, Interval(Real, 0, None, closed="left"))
+        if np.max(self.low) >= np.min(self.high):
+            raise InvalidParameterError(
+                f"The 'low' parameter of TelephoneBand must lie below 'high'. Got low={self.low!r} "
+                f"and high={self.high!r} instead."
+            )
+
+    def _augment(self, signal, rng):
+        low, high = draw(self.low, rng), draw(self.high, rng)
+        rate = self.sampling_rate
+        size = next_fast_len(len(signal) + round(_GUARD * rate), real=True)
+        spectrum = rfft(signal, size)
+        spectrum *= _gains(len(spectrum), rate / size, low, high)
+        return irfft(spectrum, size)[: len(signal)]
+
+
+def _gains(n_bins, step, low, high):
+    frequencies = np.arange(n_bins, dtype=np.float32) * np.float32(step)
+    gains = np.zeros(n_bins, dtype=np.float32)
+    first, last = np.searchsorted(frequencies, (low, high))
+    gains[first:last] = 1
+    for edge, width in ((low, -_BELOW), (high, _ABOVE)):
+        ends = sorted((edge, edge + width))
+        start, stop = np.searchsorted(frequencies, ends)
+        away = (frequencies[start:stop] - edge) / width
+        gains[start:stop] = 0.5 + 0.5 * np.cos(np.pi * away)
+    return gains

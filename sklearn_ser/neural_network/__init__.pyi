@@ -1,0 +1,12 @@
+from ._classifier import MTLNeuralClassifier as MTLNeuralClassifier
+from ._elm import ELMClassifier as ELMClassifier
+from ._high_level_features import HighLevelFeatures as HighLevelFeatures
+from .tasks._tasks import ClassificationTask as ClassificationTask
+from .tasks._tasks import ConsistencyTask as ConsistencyTask
+from .tasks._tasks import ContrastiveTask as ContrastiveTask
+from .tasks._tasks import DomainAdversarialTask as DomainAdversarialTask
+from .tasks._tasks import ReconstructionTask as ReconstructionTask
+from .tasks._tasks import RegressionTask as RegressionTask
+from .training._adversarial_training import AdversarialTraining as AdversarialTraining
+from .training._batch_augmenters import BatchSpecAugment as BatchSpecAugment
+from .training._pseudo_labels import PseudoLabels as PseudoLabels

@@ -1,0 +1,1 @@
+"""Encoders: from features or frames to the shared representation."""

@@ -1,0 +1,181 @@
+"""A small conformer: self-attention and convolution over time."""
+
+import math
+from numbers import Integral
+
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+from torch.nn import functional
+
+from sklearn_ser.neural_network._random import Dropout, convolution, layer_norm, linear
+from sklearn_ser.neural_network.encoders._parameter import Parameter
+from sklearn_ser.neural_network.encoders._pooling import POOLINGS
+
+
+class ConformerEncoder(nn.Module):
+    """Conformer blocks [1]_ over frames that are averaged in groups first.
+
+    A block is half a feed-forward layer, self-attention, a convolution over time, and half a
+    feed-forward layer again, each added to what goes in, and normalization. Positions are
+    sinusoids; the convolution is normalized over its channels, not over the batch, so that a result
+    does not depend on that.
+
+    Parameters
+    ----------
+    n_features : int
+    hidden_units : sequence of int
+        Width of each block; all alike, and a multiple of `n_heads`.
+    activation : str
+        Not used: a conformer has its own.
+    dropout, init_generator, dropout_generator
+        As in MLPEncoder.
+    n_heads : int, default=4
+    kernel_size : int, default=15
+        Of the convolution, odd.
+    subsampling : int, default=4
+        Frames that are averaged to one before the first block.
+    pooling : {"attention", "mean"}, default="attention"
+
+    References
+    ----------
+    .. [1] Gulati, A. et al. (2020). Conformer: Convolution-augmented Transformer for Speech
+       Recognition. Interspeech 2020. https://arxiv.org/abs/2005.08100
+    """
+
+    on_frames = True
+    frame_level = False
+    own_parameters = {
+        "n_heads": Parameter(4, Interval(Integral, 1, None, closed="left")),
+        "kernel_size": Parameter(15, Interval(Integral, 1, None, closed="left")),
+        "subsampling": Parameter(4, Interval(Integral, 1, None, closed="left")),
+        "pooling": Parameter("attention", StrOptions({"attention", "mean"})),
+    }
+
+    def __init__(
+        self,
+        n_features,
+        hidden_units,
+        activation,
+        dropout,
+        init_generator,
+        dropout_generator,
+        n_heads,
+        kernel_size,
+        subsampling,
+        pooling,
+    ):
+        super().__init__()
+        width = hidden_units[0]
+        if any(units != width for units in hidden_units) or width % n_heads or width % 2:
+            raise ValueError(
+                f"encoder='conformer' takes hidden_units that are all alike, even and a multiple "
+                f"of its {n_heads} heads, such as (64, 64) for two blocks; got "
+                f"{tuple(hidden_units)}."
+            )
+        if kernel_size % 2 == 0:
+            raise ValueError(
+                "encoder_params['kernel_size'] of encoder='conformer' must be odd, got "
+                f"{kernel_size}."
+            )
+        self.subsampling = subsampling
+        self.project = linear(n_features, width, init_generator)
+        self.blocks = nn.ModuleList(
+            ConformerBlock(width, n_heads, kernel_size, dropout, init_generator, dropout_generator)
+            for _ in hidden_units
+        )
+        self.pool = POOLINGS[pooling](width, init_generator)
+        self.n_outputs = self.pool.n_outputs
+
+    def forward(self, batch):
+        if self.subsampling > 1:
+            batch = batch.averaged(self.subsampling)
+        hidden = self.project(batch.frames)
+        hidden = hidden + batch.unpadded(_positions(batch, hidden))
+        for block in self.blocks:
+            hidden = block(batch, hidden)
+        return self.pool(batch, hidden)
+
+
+class ConformerBlock(nn.Module):
+    """One block, over frames in the order of the batch's."""
+
+    def __init__(self, width, n_heads, kernel_size, dropout, init_generator, dropout_generator):
+        super().__init__()
+
+        def drop():
+            return Dropout(dropout, dropout_generator)
+
+        def feed_forward():
+            return nn.Sequential(
+                layer_norm(width, init_generator),
+                linear(width, 4 * width, init_generator),
+                nn.SiLU(),
+                drop(),
+                linear(4 * width, width, init_generator),
+                drop(),
+            )
+
+        self.before = feed_forward()
+        self.attention = SelfAttention(width, n_heads, init_generator)
+        self.attention_norm = layer_norm(width, init_generator)
+        self.convolution = GatedConvolution(width, kernel_size, init_generator)
+        self.convolution_norm = layer_norm(width, init_generator)
+        self.after = feed_forward()
+        self.norm = layer_norm(width, init_generator)
+        self.attention_dropout, self.convolution_dropout = drop(), drop()
+
+    def forward(self, batch, x):
+        x = x + 0.5 * self.before(x)
+        x = x + self.attention_dropout(self.attention(batch, self.attention_norm(x)))
+        x = x + self.convolution_dropout(self.convolution(batch, self.convolution_norm(x)))
+        x = x + 0.5 * self.after(x)
+        return self.norm(x)
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention among the frames of a sequence."""
+
+    def __init__(self, width, n_heads, generator):
+        super().__init__()
+        self.n_heads = n_heads
+        self.inputs = linear(width, 3 * width, generator)
+        self.output = linear(width, width, generator)
+
+    def forward(self, batch, x):
+        parts = batch.padded(self.inputs(x)).unflatten(2, (3, self.n_heads, -1))
+        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
+        mask = None
+        if not batch.is_full:
+            there = torch.arange(batch.longest) < batch.lengths[:, None]
+            mask = there.to(x.device)[:, None, None, :]
+        found = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return self.output(batch.unpadded(found.transpose(1, 2).flatten(start_dim=2)))
+
+
+class GatedConvolution(nn.Module):
+    """A gated depth-wise convolution over time."""
+
+    def __init__(self, width, kernel_size, generator):
+        super().__init__()
+        self.gate = linear(width, 2 * width, generator)
+        self.depthwise = convolution(nn.Conv1d, width, width, kernel_size, generator, groups=width)
+        self.norm = layer_norm(width, generator)
+        self.output = linear(width, width, generator)
+
+    def forward(self, batch, x):
+        x = batch.padded(functional.glu(self.gate(x), dim=1))
+        x = batch.unpadded(self.depthwise(x.transpose(1, 2)).transpose(1, 2))
+        return self.output(functional.silu(self.norm(x)))
+
+
+def _positions(batch, like):
+    """Sinusoids of each frame's time (Vaswani et al., 2017), padded like the batch."""
+    width = like.shape[1]
+    # Not in bfloat16, which has no whole numbers between 256 and 258, and no sines of large angles.
+    exact = torch.promote_types(like.dtype, torch.float32)
+    time = torch.arange(batch.longest, dtype=exact, device=like.device)[:, None]
+    rates = torch.arange(0, width, 2, dtype=exact, device=like.device)
+    angles = time * torch.exp(rates * (-math.log(10000.0) / width))
+    table = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(start_dim=1)
+    return table.to(like.dtype).expand(batch.n_sequences, -1, -1)

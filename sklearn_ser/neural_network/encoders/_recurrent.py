@@ -1,0 +1,136 @@
+"""Recurrent layers over time."""
+
+import torch
+from sklearn.utils._param_validation import StrOptions
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from sklearn_ser.neural_network._random import Dropout, lstm
+from sklearn_ser.neural_network.encoders._parameter import Parameter
+from sklearn_ser.neural_network.encoders._pooling import POOLINGS, LastFrame
+
+
+class LSTMLayers(nn.Module):
+    """LSTM layers over the frames of a batch, dropout behind each.
+
+    Parameters
+    ----------
+    n_features : int
+    hidden_units : sequence of int
+        Units of each layer, in each direction.
+    bidirectional : bool
+    dropout : float
+    init_generator, dropout_generator : torch.Generator or None
+    """
+
+    def __init__(
+        self, n_features, hidden_units, bidirectional, dropout, init_generator, dropout_generator
+    ):
+        super().__init__()
+        layers, n_inputs = [], n_features
+        for n_hidden in hidden_units:
+            layers.append(lstm(n_inputs, n_hidden, bidirectional, init_generator))
+            n_inputs = n_hidden * (2 if bidirectional else 1)
+        self.layers = nn.ModuleList(layers)
+        self.dropouts = nn.ModuleList(Dropout(dropout, dropout_generator) for _ in layers)
+        self.n_outputs = n_inputs
+
+    def forward(self, batch, hidden):
+        """Run over `hidden`, of shape (n_frames, n_features) in the order of the batch's frames."""
+        for layer, dropout in zip(self.layers, self.dropouts, strict=True):
+            hidden = dropout(self._run(layer, batch, hidden))
+        return hidden
+
+    def _run(self, layer, batch, hidden):
+        # torch has no kernel of its own for packed sequences on the CPU: it goes step by step, and
+        # the gradient of each step fills a tensor as large as all of them. So it takes ten times
+        # as long as what follows, and more where utterances are long.
+        if hidden.device.type == "cpu" and torch.is_grad_enabled() and not batch.is_full:
+            return self._run_each_way(layer, batch, hidden)
+        padded = batch.padded(hidden)
+        if batch.is_full:
+            return batch.unpadded(layer(padded)[0])
+        packed = pack_padded_sequence(padded, batch.lengths, batch_first=True, enforce_sorted=False)
+        output, _ = pad_packed_sequence(
+            layer(packed)[0], batch_first=True, total_length=batch.longest
+        )
+        return batch.unpadded(output)
+
+    @staticmethod
+    def _run_each_way(layer, batch, hidden):
+        """As `_run`, each direction by itself: padding comes last and is cut off again.
+
+        For the way back, every sequence is turned round within its own length.
+        """
+
+        def run(hidden, weights):
+            padded = batch.padded(hidden)
+            start = padded.new_zeros(1, len(batch), layer.hidden_size)
+            # With biases, of one layer without dropout, in training, one way, batch first.
+            output = torch.lstm(padded, (start, start), weights, True, 1, 0.0, True, False, True)
+            return batch.unpadded(output[0])
+
+        there, *back = layer.all_weights
+        outputs = [run(hidden, there)]
+        for weights in back:
+            turned = batch.turned(hidden)
+            outputs.append(batch.turned(run(turned, weights)))
+        return torch.cat(outputs, dim=1)
+
+
+class LSTMEncoder(nn.Module):
+    """LSTM layers over time, after Kim et al. (2017) and the first author's released trainer [1]_.
+
+    Two layers there. With ``pooling="frames"`` the heads answer for every frame: the utterance's
+    target is repeated on all of them, and their posteriors are averaged.
+
+    Parameters
+    ----------
+    n_features : int
+    hidden_units : sequence of int
+        Units of each layer, in each direction.
+    activation : str
+        Not used: an LSTM has its own.
+    dropout, init_generator, dropout_generator
+        As in MLPEncoder.
+    bidirectional : bool, default=False
+    pooling : {"last", "frames", "mean", "attention"}, default="last"
+
+    References
+    ----------
+    .. [1] Kim, J., Englebienne, G., Truong, K. P., Evers, V. (2017). Towards Speech Emotion
+       Recognition "in the wild" using Aggregated Corpora and Deep Multi-Task Learning.
+       Interspeech 2017. https://arxiv.org/abs/1708.03920
+    """
+
+    on_frames = True
+    own_parameters = {
+        "bidirectional": Parameter(False, "boolean"),
+        "pooling": Parameter("last", StrOptions({"last", "frames", "mean", "attention"})),
+    }
+
+    def __init__(
+        self,
+        n_features,
+        hidden_units,
+        activation,
+        dropout,
+        init_generator,
+        dropout_generator,
+        bidirectional,
+        pooling,
+    ):
+        super().__init__()
+        self.recurrent = LSTMLayers(
+            n_features, hidden_units, bidirectional, dropout, init_generator, dropout_generator
+        )
+        width = self.recurrent.n_outputs
+        if pooling == "last":
+            self.pool = LastFrame(width, init_generator, bidirectional)
+        else:
+            self.pool = POOLINGS[pooling](width, init_generator)
+        self.frame_level = pooling == "frames"
+        self.n_outputs = self.pool.n_outputs
+
+    def forward(self, batch):
+        return self.pool(batch, self.recurrent(batch, batch.frames))

@@ -1,0 +1,1 @@
+"""Training of networks: rows, batches, losses, callbacks, ensembles."""

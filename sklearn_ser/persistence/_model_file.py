@@ -1,0 +1,449 @@
+"""Model files that are safe to share: loading one never executes code from it.
+
+A file is a skops archive (a zip of JSON and arrays) of the fitted estimator and of facts about
+it. Network weights are safetensors bytes inside. skops builds only objects of types that are
+trusted by name: scikit-learn's, numpy's, and those listed here. Anything else in a file is
+refused before it is touched.
+"""
+
+import contextlib
+import importlib
+import json
+import pickle
+import platform
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+from sklearn.utils.metadata_routing import MetadataRequest
+
+from sklearn_ser import __version__
+from sklearn_ser.exceptions import ModelFileError, SerError
+from sklearn_ser.persistence._archive import (
+    archive_of,
+    check_skops,
+    checked_target,
+    read_members,
+    size_limit,
+    write_file,
+)
+from sklearn_ser.persistence._onnx import export_onnx
+from sklearn_ser.utils._model_files import model_file
+from sklearn_ser.utils._public import public_module
+
+__all__ = ["export_onnx", "load_model", "load_model_info", "save_model", "trusted_types"]
+
+#: 2: networks are lists, one entry for each of an ensemble.
+FORMAT = 2
+_MODEL, _INFO = "model.skops", "info.json"
+
+#: What a model file may hold beyond what skops trusts, by the module that has it. Those of
+#: scikit-learn are what every fitted search holds: a scorer and its function, and the splitter;
+#: what calibration, voting and stacking hold; and what `set_fit_request` and its like leave behind.
+#: The types only keep what they are given; the functions may stand in a scorer only.
+_TRUSTED = {
+    "sklearn_ser.augmentation": (
+        "AddNoise",
+        "AddReverb",
+        "AudiomentationsAugmenter",
+        "AugmentingClassifier",
+        "Clip",
+        "Codec",
+        "CutMix",
+        "FeatureNoise",
+        "Gain",
+        "Mixup",
+        "PitchShift",
+        "SpecAugment",
+        "SpeedPerturbation",
+        "TelephoneBand",
+        "TempoPerturbation",
+        "TimeMask",
+        "TimeShift",
+        "TimeWarp",
+        "VocalTractLengthPerturbation",
+    ),
+    "sklearn_ser.augmentation._split_originals": ("SplitOriginals",),
+    "sklearn.calibration": (
+        "_CalibratedClassifier",
+        "_SigmoidCalibration",
+        "_TemperatureScaling",
+    ),
+    "sklearn.metrics": ("accuracy_score", "balanced_accuracy_score", "f1_score", "recall_score"),
+    "sklearn.metrics._scorer": ("_PassthroughScorer", "_Scorer"),
+    "sklearn.model_selection": (
+        "GroupKFold",
+        "KFold",
+        "LeaveOneGroupOut",
+        "StratifiedGroupKFold",
+        "StratifiedKFold",
+    ),
+    "sklearn.utils": ("Bunch",),
+    "sklearn.utils._metadata_requests": ("MetadataRequest", "MethodMetadataRequest"),
+    "sklearn_ser.feature_extraction": (
+        "LogMelSpectrogram",
+        "MFCC",
+        "OpenSmileExtractor",
+        "PretrainedEmbedding",
+        "Prosody",
+        "SlidingWindows",
+        "SpeakerEmbedding",
+    ),
+    "sklearn_ser.metrics._scorers": ("_SerScorer", "score_labeled_rows"),
+    "sklearn_ser.metrics._class_scores": ("uar_score",),
+    "sklearn_ser.model_selection": (
+        "CorpusAdaptationSplit",
+        "LeaveOneLanguageOut",
+        "LeaveOneCorpusOut",
+        "LeaveOneSpeakerOut",
+        "PairwiseCorpusSplit",
+        "SentenceSpeakerKFold",
+        "SpeakerKFold",
+        "SemiSupervisedSplit",
+        "WithinCorpusSpeakerKFold",
+    ),
+    "sklearn_ser.neural_network": (
+        "DomainAdversarialTask",
+        "AdversarialTraining",
+        "BatchSpecAugment",
+        "ClassificationTask",
+        "ConsistencyTask",
+        "ContrastiveTask",
+        "ELMClassifier",
+        "HighLevelFeatures",
+        "MTLNeuralClassifier",
+        "PseudoLabels",
+        "ReconstructionTask",
+        "RegressionTask",
+    ),
+    "sklearn_ser.preprocessing": (
+        "FrameScaler",
+        "FunctionalsPooling",
+        "GroupScaler",
+        "SkipFailedRows",
+    ),
+}
+
+
+@public_module("sklearn_ser.persistence")
+def trusted_types():
+    """Names of the types that :func:`load_model` accepts beyond those that skops itself does.
+
+    The few functions among them are accepted inside a scorer only, and are never called by
+    loading.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> from sklearn_ser.persistence import trusted_types
+    >>> any(name.endswith("GroupScaler") for name in trusted_types())
+    True
+    """
+    return [_full_name(found) for found in _trusted_objects()]
+
+
+@public_module("sklearn_ser.persistence")
+def save_model(model, path, *, info=None):
+    """Write a fitted estimator to one file.
+
+    What belongs to the place of the training stays out of it: the feature stores of audio steps,
+    and the `callbacks` of networks. Both parameters are None in the file, and stay as they are in
+    `model`.
+
+    Parameters
+    ----------
+    model : estimator
+        Such as a fitted Pipeline.
+    path : str or Path
+        Conventionally ending in ``.ser``. A file that is there already is replaced when the new
+        one is complete, and stays as it was if anything fails.
+    info : dict, optional
+        Facts to keep with it (training corpora, labels, ...); anything that JSON can hold.
+
+    Raises
+    ------
+    ModelFileError
+        If the model is not a fitted estimator or holds a type that loading would refuse, if
+        `info` cannot be JSON, or if the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_ser import GroupScaler, load_model, save_model
+    >>> X, y = load_iris(return_X_y=True)
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "scaler.ser"
+    >>> save_model(GroupScaler().fit(X), path, info={"data": "iris"})
+    >>> load_model(path)
+    GroupScaler()
+    """
+    import sklearn
+
+    target = checked_target(path)
+    facts = {
+        "format": FORMAT,
+        "sklearn_ser": __version__,
+        "scikit_learn": sklearn.__version__,
+        "python": platform.python_version(),
+        "info": _checked_info(info),
+    }
+    _check_estimator(model, "the model")
+    content = archive_of({_INFO: json.dumps(facts, indent=2).encode(), _MODEL: _dumps(model)})
+    write_file(target, content)
+
+
+@public_module("sklearn_ser.persistence")
+def load_model(path, *, trusted=()):
+    """Read a model file.
+
+    Parameters
+    ----------
+    path : str or Path
+    trusted : sequence of str, default=()
+        Further types that you trust, by full name. A type is trusted to be built from whatever
+        the file says, and a function to be handed to any estimator in it: add only what you know.
+
+    Returns
+    -------
+    estimator
+        Fitted.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, damaged, of a newer version or of an older format, holds a type
+        that is not trusted, or something else than a fitted estimator.
+    """
+    import skops.io
+
+    trusted = _checked_names(trusted)
+    data, _ = _read(path, _MODEL)
+    with _refusing(f"model file {str(path)!r} cannot be read"):
+        _check(data, size_limit(Path(path).stat().st_size), trusted)
+        unknown = _untrusted(data, trusted)
+    if unknown:
+        raise ModelFileError(
+            f"model file {str(path)!r} holds types that are not trusted and was not loaded: "
+            f"{unknown}. If you know that they are harmless, name them in trusted="
+        )
+    with _refusing(f"model file {str(path)!r} cannot be read"):
+        with model_file():
+            model = skops.io.loads(data, trusted=[*trusted_types(), *trusted])
+        _check_estimator(model, "what it holds")
+        repr(model)  # a parameter may be missing, or be what no estimator has
+    return model
+
+
+@public_module("sklearn_ser.persistence")
+def load_model_info(path):
+    """The facts kept with a model, without loading it.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    dict
+        `format`, versions of `sklearn_ser`, `scikit_learn` and `python`, and `info` as given to
+        :func:`save_model`.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, damaged, of a newer version or of an older format.
+    """
+    return _read(path)[-1]
+
+
+def _trusted_objects():
+    return [
+        getattr(importlib.import_module(module), attribute)
+        for module, attributes in _TRUSTED.items()
+        for attribute in attributes
+    ]
+
+
+def _full_name(found):
+    return f"{found.__module__}.{found.__qualname__}"
+
+
+def _checked_info(info):
+    if info is None:
+        return {}
+    if not isinstance(info, dict):
+        raise ModelFileError(f"info must be a dict, got {type(info).__name__}")
+    for key, value in info.items():
+        try:
+            json.dumps({key: value})
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ModelFileError(
+                f"info[{key!r}] cannot be written as JSON ({error}): keep to str, int, float, "
+                f"bool, None, and lists and dicts of these"
+            ) from error
+    return info
+
+
+def _checked_names(trusted):
+    is_names = not isinstance(trusted, str) and hasattr(trusted, "__iter__")
+    names = list(trusted) if is_names else []
+    if not is_names or not all(isinstance(name, str) for name in names):
+        raise ModelFileError(
+            f"trusted must be a list of full names of types, such as "
+            f'["package.module.Type"], got {trusted!r}'
+        )
+    return names
+
+
+def _check_estimator(model, what):
+    """Refuse anything but a fitted estimator."""
+    from sklearn.base import BaseEstimator
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    if not isinstance(model, BaseEstimator):
+        kind = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+        raise ModelFileError(f"{what} must be a fitted estimator of scikit-learn, got {kind}")
+    if not hasattr(model, "fit"):  # such as a splitter
+        raise ModelFileError(f"{what} has no fit: {type(model).__name__} is not an estimator")
+    try:
+        check_is_fitted(model)
+    except NotFittedError as error:
+        raise ModelFileError(f"{what} is not fitted: {error}") from error
+
+
+def _dumps(model):
+    """The skops archive of a model that load_model is going to accept."""
+    import skops.io
+
+    try:
+        with model_file(), named_owners(model):
+            data = skops.io.dumps(model)
+        _check(data, size_limit(len(data)), ())
+        unknown = _untrusted(data, ())
+    except Exception as error:
+        raise ModelFileError(f"the model cannot be kept in a file: {_text(error)}") from error
+    if unknown:
+        raise ModelFileError(
+            f"the model holds types that a model file may not: {unknown}. They are neither among "
+            f"sklearn_ser.persistence.trusted_types() nor among those that skops trusts (most of "
+            f"scikit-learn, not its decision trees). skops.io.dump writes them too; whoever loads "
+            f"that file must trust them by name"
+        )
+    return data
+
+
+def _read(path, *names):
+    """The members of these names as bytes, then the checked facts."""
+    path = Path(path)
+    if not path.is_file():
+        raise ModelFileError(f"no model file {str(path)!r}")
+    with _refusing(f"{str(path)!r} is not a model file of sklearn_ser, or is damaged"):
+        members = read_members(path, (*names, _INFO))
+        facts = json.loads(members[_INFO])
+        if not isinstance(facts, dict) or not isinstance(facts.get("info", {}), dict):
+            raise ModelFileError(f"{_INFO} does not hold what save_model writes")
+        file_format = facts.get("format")
+        if type(file_format) is not int or file_format < 1:
+            raise ModelFileError(
+                f"{_INFO} must have a format of 1 or higher, it has {str(file_format)[:40]}"
+            )
+        written_by = _version_of(facts)
+    if file_format > FORMAT or written_by > Version(__version__):
+        raise ModelFileError(
+            f"model file {str(path)!r} has format {file_format} and was written by sklearn_ser "
+            f"{written_by}; this is {__version__}, which reads format {FORMAT} of its own and "
+            f"older versions: pip install --upgrade 'sklearn-ser>={written_by}'"
+        )
+    if file_format < FORMAT:
+        raise ModelFileError(
+            f"model file {str(path)!r} has format {file_format}, and this sklearn_ser "
+            f"({__version__}) reads format {FORMAT}: fit the model again and save it, or use the "
+            f"sklearn_ser that wrote it ({written_by})"
+        )
+    return *(members[name] for name in names), facts
+
+
+def _version_of(facts):
+    """The version of sklearn_ser that wrote the file; a file of any format tells it."""
+    try:
+        return Version(facts.get("sklearn_ser"))
+    except (TypeError, InvalidVersion) as error:
+        raise ModelFileError(
+            f"{_INFO} must have the version of sklearn_ser that wrote it, it has "
+            f"{str(facts.get('sklearn_ser'))[:40]}"
+        ) from error
+
+
+def _check(data, limit, trusted):
+    functions = {_full_name(each) for each in _trusted_objects() if not isinstance(each, type)}
+    check_skops(data, limit, {*trusted_types(), *trusted}, functions)
+
+
+def _untrusted(data, trusted):
+    """Types in a skops archive that neither skops, nor we, nor the caller trust."""
+    import skops.io
+
+    found = skops.io.get_untrusted_types(data=data)
+    return sorted(set(found) - {*trusted_types(), *trusted})
+
+
+@contextlib.contextmanager
+def _refusing(opening):
+    """Whatever goes wrong with a file is an error of that file."""
+    try:
+        yield
+    except Exception as error:
+        raise ModelFileError(f"{opening}: {_text(error)}") from error
+
+
+def _text(error):
+    """An error's text, with its type if it is not ours."""
+    return str(error) if isinstance(error, SerError) else f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def named_owners(model):
+    """While this is open, the metadata requests within a model name their owners only."""
+    owners = [(part, part.owner) for part in _parts(model) if not isinstance(part.owner, str)]
+    try:
+        for part, owner in owners:
+            part.owner = type(owner).__name__
+        yield
+    finally:
+        for part, owner in owners:
+            part.owner = owner
+
+
+def _parts(model):
+    """The requests anywhere in a model, and of each those of single methods."""
+    finder = _Finder()
+    with suppress(Exception):  # what cannot be pickled skops refuses too, and says why
+        finder.dump(model)
+    for request in finder.found:
+        yield request
+        yield from (part for part in vars(request).values() if hasattr(part, "owner"))
+
+
+class _Finder(pickle.Pickler):
+    """Goes through an object as pickle does, and keeps nothing but the requests in it."""
+
+    def __init__(self):
+        super().__init__(self, protocol=5, buffer_callback=_outside)
+        self.found = []
+
+    def write(self, data):
+        return len(data)
+
+    def reducer_override(self, obj):
+        if isinstance(obj, MetadataRequest):
+            self.found.append(obj)
+        return NotImplemented
+
+
+def _outside(buffer):
+    """False: an array is not copied."""
+    return False

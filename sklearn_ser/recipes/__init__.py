@@ -1,0 +1,5 @@
+"""Ready-made Pipelines: baselines, and the systems of the two papers."""
+
+from sklearn_ser._lazy import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

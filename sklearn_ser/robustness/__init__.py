@@ -1,0 +1,5 @@
+"""Robustness of fitted models: noise, rooms, codecs, adversarial attacks."""
+
+from sklearn_ser._lazy import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -1,0 +1,5 @@
+"""Checks for audio steps, public like scikit-learn's estimator checks."""
+
+from sklearn_ser._lazy import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -1,0 +1,250 @@
+"""Checks of what an audio step reads: every container and cell gives the same numbers."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+
+from sklearn_ser.exceptions import AudioError, AudioWarning
+from sklearn_ser.testing._outputs import (
+    assert_same,
+    assert_same_index,
+    audio_error,
+    fitted,
+    has_parameter,
+    is_frame_table,
+    is_table,
+    pairs,
+    plain,
+    reference,
+    sampling_rate_of,
+)
+from sklearn_ser.testing._speech import (
+    SAMPLING_RATE,
+    equal_length_signals,
+    object_array,
+    speech,
+    write_16_bit,
+)
+
+
+def check_empty_input(step):
+    """No rows in, no rows out: for a list, a DataFrame and a Series."""
+    used = fitted(step)
+    width = len(used.get_feature_names_out())
+    for name, X in {
+        "list": [],
+        "DataFrame": speech().X.iloc[:0],
+        "Series": pd.Series([], dtype=object),
+        "object array": np.array([], dtype=object),
+    }.items():
+        found = used.transform(X)
+        if found.shape != (0, width):
+            raise AssertionError(
+                f"an empty {name} gives the shape {found.shape}: expected {(0, width)}"
+            )
+        if not is_frame_table(found) and np.asarray(found).dtype != np.float32:
+            raise AssertionError(f"an empty {name} gives {np.asarray(found).dtype}, not float32")
+
+
+def check_containers_give_the_same(step):
+    """Paths in a list, tuple, Series, object array, string array or DataFrame are equal."""
+    X, used, expected = speech().X, fitted(step), reference(step)
+    files = list(X["file"])
+    for name, container in {
+        "list": files,
+        "tuple": tuple(files),
+        "Series": X["file"],
+        "object array": object_array(files),
+        "array of strings": np.array(files),
+        "DataFrame without ids": X[["file"]],
+        "DataFrame of another index": X.set_axis(list("dcba")),
+    }.items():
+        assert_same(used.transform(container), expected, f"paths as {name} give other numbers")
+
+
+def check_arrays_give_the_same_as_files(step):
+    """Pairs of array and rate give what the files give; bare arrays are at the step's rate."""
+    signals, used, expected = speech().signals, fitted(step), reference(step)
+    cells = pairs(signals)
+    for name, container in {
+        "a list of pairs": cells,
+        "an object array of pairs": object_array(cells),
+        "a DataFrame of pairs": pd.DataFrame({"file": cells}),
+        "16-bit integers": pairs([np.round(signal * 32768).astype(np.int16) for signal in signals]),
+        "64-bit floats": pairs([signal.astype(np.float64) for signal in signals]),
+        "two equal channels": pairs([np.stack([signal, signal]) for signal in signals]),
+    }.items():
+        assert_same(used.transform(container), expected, f"{name}: other numbers than the files'")
+    rate = sampling_rate_of(step)
+    at_own_rate = used.transform([(signal, rate) for signal in signals])
+    for name, container in {
+        "a list": list(signals),
+        "a Series": pd.Series(list(signals)),
+        "an object array": object_array(signals),
+        "a DataFrame": pd.DataFrame({"file": list(signals)}),
+    }.items():
+        what = f"bare arrays in {name} are not taken to be at {rate} Hz"
+        assert_same(used.transform(container), at_own_rate, what)
+
+
+def check_equal_length_arrays(step):
+    """Arrays of equal length, which numpy would stack, are one utterance each."""
+    stacked, used = equal_length_signals(), fitted(step)
+    expected = used.transform(list(stacked))
+    for name, container in {
+        "a 2-D array": stacked,
+        "np.array(signals, dtype=object)": np.array(list(stacked), dtype=object),
+        "a 1-D object array": object_array(list(stacked)),
+        "a Series": pd.Series(list(stacked)),
+        "a list of lists": stacked.astype(np.float64).tolist(),
+    }.items():
+        assert_same(used.transform(container), expected, f"{name} gives other numbers than a list")
+
+
+def check_channels_are_averaged(step):
+    """Channels that differ give what their mean gives, in arrays and in files."""
+    left, right = equal_length_signals()[:2]
+    both, used = np.stack([left, right]), fitted(step)
+    expected = used.transform(pairs([(left + right) / 2]))
+    file = speech().new_folder() / "stereo.wav"
+    write_16_bit(file, both)
+    for name, cells in {"an array": pairs([both]), "a file": [str(file)]}.items():
+        found = used.transform(cells)
+        assert_same(found, expected, f"two channels of {name} differ from their mean")
+
+
+def check_rates_are_converted(step):
+    """A pair at another rate is resampled as the audio door does it."""
+    from sklearn_ser.audio import read_audio
+
+    rate, used = sampling_rate_of(step), fitted(step)
+    cells = [(signal, 22050) for signal in speech().signals[:2]]
+    expected = used.transform([(read_audio(cell, rate), rate) for cell in cells])
+    assert_same(used.transform(cells), expected, "pairs at 22050 Hz give other numbers")
+
+
+def check_start_and_end_are_read(step):
+    """Columns `start` and `end` cut the files, in seconds; a missing one is the audio's own."""
+    X, used = speech().X.iloc[:2], fitted(step)
+    first, second = speech().signals[:2]
+    parts = pairs([first[1600:], second[800:6400]])
+    found = used.transform(X.assign(start=[0.1, 0.05], end=[np.nan, 0.4]))
+    assert_same(found, used.transform(parts), "start and end do not cut the files")
+    timedeltas = X.assign(
+        start=pd.to_timedelta([0.1, 0.05], unit="s"), end=pd.to_timedelta([None, 0.4], unit="s")
+    )
+    assert_same(used.transform(timedeltas), found, "start and end as timedeltas differ")
+
+
+def check_audio_in_index_levels(step):
+    """An audformat index, filewise or segmented, and tables and columns that have one."""
+    frame, used = speech().frame, fitted(step)
+    starts, ends = pd.to_timedelta([0, 0.05], unit="s"), pd.to_timedelta([None, 0.4], unit="s")
+    files = pd.Index(frame["file"].iloc[:2], name="file")
+    for kind, index, cells in (
+        ("filewise", files, list(files)),
+        (
+            "segmented",
+            pd.MultiIndex.from_arrays([files, starts, ends], names=["file", "start", "end"]),
+            pairs([speech().signals[0], speech().signals[1][800:6400]]),
+        ),
+    ):
+        expected = used.transform(cells)
+        labels = pd.Series(list(frame["emotion"].iloc[:2]), index=index, name="emotion")
+        for form, X in {"index": index, "table": labels.to_frame(), "column": labels}.items():
+            what = f"audio in the levels of a {kind} {form}"
+            try:
+                found = used.transform(X)
+            except AudioError as error:
+                raise AssertionError(f"{what} is not read: {error}") from error
+            assert_same(found, expected, f"{what} gives other numbers")
+            if is_table(found):
+                assert_same_index(found, pd.DataFrame(index=index), what)
+
+
+def check_named_audio_column(step):
+    """`audio` names the column; without it the error says what X has."""
+    renamed = speech().X.rename(columns={"file": "wave"})
+    found = fitted(step, audio="file").set_params(audio="wave").transform(renamed)
+    assert_same(found, reference(step), "with audio='wave' the output differs")
+    try:
+        fitted(step).transform(renamed)
+    except AudioError as error:
+        if "file" not in str(error) or "wave" not in str(error):
+            raise AssertionError(f"the error names not both columns: {error}") from error
+    else:
+        raise AssertionError("X without the audio column is accepted")
+
+
+def check_input_is_not_modified(step):
+    """Neither a DataFrame nor the arrays in it change, and read-only arrays are accepted."""
+    signals = [signal.copy() for signal in speech().signals]
+    X = speech().X.assign(file=pairs(signals), start=0.05, end=0.4)
+    X.index.name, X.columns.name, X.attrs = "place", "kind", {"made": "here"}
+    before, given = X.copy(), _names_within(X)
+    used = fitted(step)
+    expected = used.transform(X)
+    if _names_within(X) != given:
+        raise AssertionError(f"the step changed names or attrs of X: {_names_within(X)}")
+    if list(X.columns) != list(before.columns) or not X.index.equals(before.index):
+        raise AssertionError("the step changed the columns or the index of X")
+    for name in X.columns.drop("file"):
+        if not X[name].equals(before[name]):
+            raise AssertionError(f"the step changed the column {name!r} of X")
+    for row, (signal, original) in enumerate(zip(signals, speech().signals, strict=True)):
+        if X["file"].iloc[row][0] is not signal or not np.array_equal(signal, original):
+            raise AssertionError(f"the step changed the audio in row {row} of X")
+        signal.flags.writeable = False  # as joblib hands large arrays to processes
+    assert_same(used.transform(X), expected, "read-only arrays give other numbers")
+
+
+def _names_within(X):
+    return list(X.index.names), list(X.columns.names), dict(X.attrs)
+
+
+def check_label_columns_change_nothing(step):
+    """What is beside audio, times and ids, in columns or index levels, has no influence."""
+    used = fitted(step).set_output(transform="pandas")
+    X = speech().X
+    expected = used.transform(X)
+    labeled = speech().frame.assign(target=np.arange(len(X)), note=None)
+    labels = [name for name in labeled.columns if name not in X.columns]
+    for what, given in (
+        ("columns", labeled),
+        ("index levels", labeled.set_index(labels)),
+    ):
+        new = plain(step).set_output(transform="pandas")
+        found = new.fit(given, speech().y).transform(given)
+        assert_same(found, expected, f"other {what} of X change the numbers")
+        assert_same_index(found, expected, f"other {what} of X change the index")
+        if list(found.columns) != list(expected.columns):
+            raise AssertionError(f"other {what} of X change the output's columns: {found.columns}")
+
+
+def check_beyond_full_scale(step):
+    """Samples beyond full scale are refused with their row, and clipped where asked to."""
+    good, loud = speech().signals[:2]
+    loud = loud / np.abs(loud).max() * np.float32(1.5)
+    with audio_error("samples beyond full scale", row=1):
+        fitted(step).transform(pairs([good, loud]))
+    if has_parameter(step, "beyond_full_scale"):
+        clipping = fitted(step, beyond_full_scale="clip")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = clipping.transform(pairs([good, loud]))
+        if [type(warning.message) for warning in caught] != [AudioWarning]:
+            raise AssertionError(f"expected one AudioWarning of clipping, found {caught}")
+        expected = fitted(step).transform(pairs([good, np.clip(loud, -1, 1)]))
+        assert_same(found, expected, "beyond_full_scale='clip' does not clip to [-1, 1]")
+
+
+def check_remove_dc(step):
+    """`remove_dc` subtracts the mean of each utterance, as the audio door does it."""
+    from sklearn_ser.audio import read_audio
+
+    shifted = [(signal * 0.5 + 0.25, SAMPLING_RATE) for signal in speech().signals[:2]]
+    rate = sampling_rate_of(step)
+    centerd = [(read_audio(cell, rate, remove_dc=True), rate) for cell in shifted]
+    found = fitted(step, remove_dc=True).transform(shifted)
+    assert_same(found, fitted(step).transform(centerd), "remove_dc=True does not remove the mean")

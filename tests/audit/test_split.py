@@ -1,0 +1,144 @@
+"""The audit of splits."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.model_selection import GroupKFold, KFold
+
+from sklearn_ser import (
+    LeaveOneSpeakerOut,
+    SpeakerKFold,
+    audit_corpus,
+    audit_split,
+    make_speech_corpus,
+)
+from sklearn_ser.audit._report import AuditReport
+from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.model_selection import SentenceSpeakerKFold
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return make_speech_corpus(n_speakers=8, n_utterances=2, random_state=0).frame
+
+
+def found(report):
+    return [(row.flaw, row.severity) for row in report.findings.itertuples()]
+
+
+def test_speakers_sentences_and_rows_on_both_sides(frame):
+    report = audit_split(frame, KFold(4, shuffle=True, random_state=0), audio=None)
+    assert found(report) == [("speaker on both sides", "error"), ("text on both sides", "warning")]
+    assert report.findings["evidence"][0] == (
+        "8 values of 'speaker' trained and tested on, in 4 of 4 splits (synthetic/s1, "
+        "synthetic/s2, synthetic/s3, synthetic/s4, synthetic/s5 and 3 more): the score is of "
+        "voices that training has heard."
+    )
+    assert str(report).splitlines()[0] == (
+        "Audit of 4 splits of 64 utterances of 8 speakers (synthetic): 1 error, 1 warning."
+    )
+    everything = np.arange(64)
+    report = audit_split(frame, [(everything, everything[:8])], audio=None)
+    assert found(report)[0] == ("row on both sides", "error")
+    assert report.findings["rows"][0] == list(range(8))
+
+
+def test_a_good_split(frame):
+    report = audit_split(frame, SpeakerKFold(4), audio=None)
+    assert found(report) == [("text on both sides", "warning")]
+    report = audit_split(frame, SentenceSpeakerKFold(2), audio=None)
+    assert found(report) == []
+    assert report.not_checked == [
+        "recording (the column is missing or empty).",
+        "copies and cut recordings (audio=None).",
+    ]
+
+
+def test_scikit_learns_group_splitters_get_the_speakers(frame):
+    report = audit_split(frame, GroupKFold(4), audio=None)
+    assert found(report) == [("text on both sides", "warning")]
+    report = audit_split(frame, GroupKFold(2), groups=frame["text"], audio=None)
+    assert found(report) == [("speaker on both sides", "error")]
+
+
+def test_recordings_on_both_sides(frame):
+    pieces = frame.assign(recording=[f"r{k % 8}" if k % 2 else None for k in range(64)], text=None)
+    report = audit_split(pieces, SpeakerKFold(4), audio=None)
+    assert found(report) == [("recording on both sides", "error")]
+    assert report.findings["n_rows"][0] == 32
+
+
+def test_sound_on_both_sides(frame):
+    copied = frame.assign(text=None)
+    copied["file"] = frame["file"].copy()
+    copied.at[40, "file"] = (0.5 * frame["file"][3][0], 16000)
+    first = audit_corpus(copied)
+    assert found(first) == [("near duplicate", "error")]
+    for report in (
+        audit_split(copied, SpeakerKFold(4)),
+        audit_split(copied, SpeakerKFold(4), report=first),
+    ):
+        assert found(report) == [("near duplicate across sides", "error")]
+        assert report.findings["rows"][0] == [3, 40]
+        assert report.findings["evidence"][0] == (
+            "1 pair of near duplicates with one half in training and one in the test, in 2 of 4 "
+            "splits, such as row 3 and row 40."
+        )
+    together = [(np.r_[8:40, 41:64], np.r_[0:8, 40])]
+    assert "near duplicate across sides" not in dict(
+        found(audit_split(copied, together, report=first))
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("continuation", "2 recordings cut in two with one half in training and one in the test, "),
+        ("overlap", "2 pairs of overlapping recordings with one half in training "),
+        ("exact duplicate", "2 pairs of exact duplicates with one half in training "),
+    ],
+)
+def test_each_kind_of_pair_in_words(frame, kind, text):
+    pairs = pd.DataFrame({"first": [0, 1, 2], "second": [63, 62, 3], "kind": kind})
+    report = AuditReport([], "", n_rows=64, pairs=pairs)
+    split = audit_split(frame.assign(text=None), SpeakerKFold(4), report=report)
+    assert found(split) == [(f"{kind} across sides", "error")]
+    assert split.findings["evidence"][0].startswith(text)
+
+
+def test_missing_classes_and_few_speakers(frame):
+    anger = np.flatnonzero(frame["emotion"] == "anger")
+    rest = np.setdiff1d(np.arange(64), anger)
+    report = audit_split(frame.assign(text=None), [(rest[8:], np.r_[anger[:2], rest[:6]])])
+    assert found(report) == [
+        ("class missing from training", "error"),
+        ("too few test speakers", "warning"),
+    ]
+    assert report.findings["evidence"].tolist() == [
+        "missing from the training part, of 1 split: anger in 1. What was not trained on cannot "
+        "be found.",
+        "1 speaker tested in all splits together: with fewer than 8 no interval over speakers "
+        "holds what it promises.",
+    ]
+
+
+def test_each_speaker_alone_lacks_nothing_together(frame):
+    emotions = sorted(set(frame["emotion"]))
+    own = np.array([emotions[int(speaker[-1]) % 4] for speaker in frame["speaker"]])
+    single = frame[frame["emotion"].to_numpy() == own].assign(text=None)
+    report = audit_split(single, LeaveOneSpeakerOut(), audio=None)
+    assert found(report) == [("class missing from test", "note")]
+    assert report.findings["evidence"][0] == (
+        "missing from the test part, of 8 splits: anger in 6, happiness in 6, neutral in 6, "
+        "sadness in 6. Score all splits' predictions together, not each by itself."
+    )
+
+
+def test_refused(frame):
+    with pytest.raises(MetadataError, match="audit_split needs the column 'feeling'"):
+        audit_split(frame, 4, y="feeling")
+    with pytest.raises(MetadataError, match="makes no split"):
+        audit_split(frame, [], audio=None)
+    other = audit_corpus(frame[:40], audio=None)
+    with pytest.raises(MetadataError, match="must be audit_corpus's of the same 64 rows, and of"):
+        audit_split(frame, SpeakerKFold(4), report=other)

@@ -1,0 +1,348 @@
+"""What can go wrong with a store's file and folder: damage, later formats, no room, no rights."""
+
+import os
+import sqlite3
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sklearn_ser.exceptions import SerError, StoreError
+from sklearn_ser.store import _connection
+from sklearn_ser.store import _store as store_module
+from sklearn_ser.store._store import FeatureStore
+
+DAY = 86400
+
+
+@pytest.fixture
+def store(tmp_path):
+    return FeatureStore(tmp_path / "store")
+
+
+def entries(n, shape=(88,), prefix="key"):
+    random = np.random.default_rng(n)
+    return {
+        f"{prefix} {i}".encode(): (random.normal(size=shape).astype("float32"), None)
+        for i in range(n)
+    }
+
+
+def execute(store, *statement):
+    connection = sqlite3.connect(store.info()["file"])
+    with connection:
+        rows = connection.execute(*statement).fetchall()
+    connection.close()
+    return rows
+
+
+def at_time(monkeypatch, seconds):
+    monkeypatch.setattr(store_module.time, "time", lambda: seconds)
+
+
+def assert_holds(store, expected):
+    found = store.get_many(list(expected))
+    assert found.keys() == expected.keys()
+    for key, (values, clipped) in expected.items():
+        assert found[key][0].dtype == np.float32
+        np.testing.assert_array_equal(found[key][0], values)
+        assert found[key][1] == clipped
+
+
+# Damage -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "data = zeroblob(length(data))",
+        "data = substr(data, 5)",
+        "data = 'text'",
+        "shape = '1,88'",
+        "shape = 'x'",
+        "shape = 7",
+        "clipped = 1.5",
+        "clipped = 'loud'",
+        "checksum = zeroblob(16)",
+        "checksum = 3",
+        "key = x'00'",
+    ],
+)
+def test_a_damaged_entry_is_never_served_and_is_replaced(store, damage):
+    put = entries(3)
+    store.put_many(put, extractor="A")
+    execute(store, f"UPDATE entries SET {damage} WHERE key = ?", [b"key 1"])
+    assert store.get_many([*put, b"\0"]).keys() == {b"key 0", b"key 2"}
+    damaged = store.verify()
+    assert [entry["extractor"] for entry in damaged] == ["A"]
+    assert damaged[0]["key"] == ("00" if damage.startswith("key") else b"key 1".hex())
+    store.put_many({b"key 1": put[b"key 1"]}, extractor="A")
+    assert_holds(store, put)
+    assert store.verify(repair=True) == (damaged if damage.startswith("key") else [])
+    assert store.verify() == []
+    assert_holds(store, put)
+
+
+def test_repair_removes_damaged_entries_only(store):
+    put = entries(2500)
+    store.put_many(put)
+    execute(store, "UPDATE entries SET clipped = 2 WHERE id % 1000 = 7")
+    assert len(store.verify()) == 3
+    assert len(store.verify(repair=True)) == 3
+    assert store.verify() == []
+    assert len(store.get_many(put)) == 2497
+
+
+def test_any_flipped_byte_of_the_file_is_noticed_or_harmless(store):
+    put = entries(40)
+    store.put_many(put)
+    file = store.info()["file"]
+    whole = Path(file).read_bytes()
+    noticed = 0
+    for place in np.random.default_rng(0).choice(len(whole), size=300, replace=False):
+        with open(file, "r+b") as opened:
+            opened.seek(place)
+            opened.write(bytes([whole[place] ^ 0x55]))
+        try:
+            found = store.get_many(put)
+        except StoreError:
+            found = {}
+        for key, (values, clipped) in found.items():
+            np.testing.assert_array_equal(values, put[key][0])
+            assert clipped is None
+        noticed += len(found) < len(put)
+        with open(file, "wb") as opened:
+            opened.write(whole)
+    assert noticed > 100
+
+
+def test_a_damaged_file_says_what_to_do(store):
+    store.put_many(entries(500))
+    file = store.info()["file"]
+    with open(file, "r+b") as opened:
+        opened.seek(4096)
+        opened.write(b"\xff" * 40000)
+    message = r"the feature store '.*' .* damaged .*: delete '.*features.sqlite', and what it held"
+    with pytest.raises(StoreError, match=message):
+        store.get_many(entries(500))
+    with pytest.raises(StoreError, match=message):
+        store.verify()
+    with open(file, "wb") as opened:
+        opened.write(b"no database" * 1000)
+    with pytest.raises(StoreError, match=r"cannot be read: the file is damaged .*: delete"):
+        store.get_many([b"key"])
+    with pytest.raises(StoreError, match=r"cannot be written: the file is damaged .*: delete"):
+        store.put_many(entries(1))
+    os.remove(file)
+    store.put_many(entries(1))
+    assert_holds(store, entries(1))
+
+
+def test_a_file_that_was_cut_off(store):
+    put = entries(500)
+    store.put_many(put)
+    file = store.info()["file"]
+    for size in (0, 50, 4096, 100_000):
+        with open(file, "r+b") as opened:
+            opened.truncate(size)
+        if size == 0:  # as a process leaves it that is killed before its first write
+            assert store.get_many(put) == {}
+        else:
+            with pytest.raises(StoreError, match="damaged"):
+                store.get_many(put)
+            os.remove(file)
+        store.put_many(put)
+        assert_holds(store, put)
+
+
+# Files and folders that are not what they should be -----------------------------------------------
+
+
+def test_a_later_format_is_left_alone(store):
+    store.put_many(entries(1))
+    file = store.info()["file"]
+    execute(store, "PRAGMA user_version = 99")
+    before = Path(file).read_bytes()
+    message = r"has format 99, this sklearn_ser knows formats up to 1: it is left alone. Update"
+    for attempt in (
+        lambda: store.get_many([b"key"]),
+        lambda: store.put_many(entries(2)),
+        store.info,
+        store.verify,
+        lambda: store.prune(older_than=0),
+    ):
+        with pytest.raises(StoreError, match=message):
+            attempt()
+    assert Path(file).read_bytes() == before
+
+
+def test_somebody_elses_database_is_left_alone(store):
+    os.makedirs(store.path)
+    other = sqlite3.connect(os.path.join(store.path, "features.sqlite"))
+    other.execute("CREATE TABLE entries (precious)")
+    other.commit()
+    other.close()
+    with pytest.raises(StoreError, match="is a database, but no feature store: name another"):
+        store.get_many([b"key"])
+    with pytest.raises(StoreError, match="is a database, but no feature store"):
+        store.put_many(entries(1))
+
+
+def test_a_file_in_the_folders_place(tmp_path):
+    (tmp_path / "file").write_text("something")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        store = FeatureStore(path)
+        with pytest.raises(StoreError, match=r"'.*file.*' cannot be read: .*(file|directory)"):
+            store.get_many([b"key"])
+        with pytest.raises(StoreError, match=r"'.*file.*' cannot be written: .*(file|directory)"):
+            store.put_many(entries(1))
+    assert (tmp_path / "file").read_text() == "something"
+
+
+def test_store_errors_are_what_users_expect(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SerError):
+        FeatureStore(tmp_path / "file").info()
+    with pytest.raises(OSError):
+        FeatureStore(tmp_path / "file").info()
+
+
+def read_only(monkeypatch):
+    """What a folder without write permission does, also for root."""
+    connect = sqlite3.connect
+
+    def connect_to_read(place, **settings):
+        place = place.replace("mode=rwc", "mode=ro").replace("mode=rw", "mode=ro")
+        return connect(place, **settings)
+
+    monkeypatch.setattr(_connection.sqlite3, "connect", connect_to_read)
+
+
+def test_a_read_only_store_is_read(store, monkeypatch):
+    at_time(monkeypatch, 0)
+    store.put_many(entries(3))
+    at_time(monkeypatch, 5 * DAY)  # the date of use cannot be noted
+    read_only(monkeypatch)
+    assert_holds(store, entries(3))
+    assert store.verify() == []
+    with pytest.raises(StoreError, match="cannot be written: it is read-only"):
+        store.put_many(entries(1))
+    with pytest.raises(StoreError, match="cannot be pruned: it is read-only"):
+        store.prune(max_bytes=0)
+    assert_holds(store, entries(3))
+
+
+@contextmanager
+def as_a_user_without_rights(folder):
+    """Root may write anywhere: as somebody else where that is who runs the tests."""
+    if os.geteuid() != 0:
+        yield
+        return
+    nobody = 65534
+    for path in [folder, *folder.iterdir()]:
+        os.chown(path, nobody, nobody)
+    os.seteuid(nobody)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has no such permissions")
+def test_a_folder_without_write_permission():
+    # Not below pytest's own folder, which nobody but its owner may enter.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = FeatureStore(folder)
+        store.put_many(entries(3))
+        assert_holds(store, entries(3))
+        with as_a_user_without_rights(folder):
+            os.chmod(store.info()["file"], 0o444)
+            os.chmod(folder, 0o555)
+            try:
+                assert_holds(store, entries(3))
+                with pytest.raises(StoreError, match="cannot be written: it is read-only"):
+                    store.put_many(entries(4))
+            finally:
+                os.chmod(folder, 0o755)
+
+
+def test_a_full_disk_keeps_what_was_there(store, monkeypatch):
+    put = entries(3)
+    store.put_many(put)
+    connect = sqlite3.connect
+
+    def connect_to_full_disk(*place, **settings):
+        connection = connect(*place, **settings)
+        connection.execute("PRAGMA max_page_count = 8")
+        return connection
+
+    monkeypatch.setattr(_connection.sqlite3, "connect", connect_to_full_disk)
+    with pytest.raises(
+        StoreError,
+        match=r"written: the disk is full .* make room elsewhere .*, or delete '.*sqlite'",
+    ):
+        store.put_many(entries(1000, prefix="more"))
+    monkeypatch.undo()
+    assert_holds(store, put)
+    assert store.info()["entries"] == 3
+    assert store.verify() == []
+
+
+def test_a_store_that_stays_locked(store, monkeypatch):
+    store.put_many(entries(1))
+    monkeypatch.setattr(_connection, "PATIENCE", 0.05)
+    other = sqlite3.connect(store.info()["file"], isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreError, match=r"cannot be read: another process has kept it locked for"):
+        store.get_many([b"key 0"])
+    with pytest.raises(StoreError, match=r"cannot be written: another process has kept it locked"):
+        store.put_many(entries(2))
+    other.execute("ROLLBACK")
+    other.close()
+    assert_holds(store, entries(1))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"CREATE TABLE entries (", b"checksum BLOB", b"extractor TEXT"],
+    ids=["the table's name", "a column", "another column"],
+)
+def test_damage_in_the_names_of_table_and_columns(tmp_path, damage):
+    store = FeatureStore(tmp_path / "store")
+    store.put_many({b"key": (np.ones(3, dtype="float32"), None)}, extractor="E")
+    file = tmp_path / "store" / "features.sqlite"
+    content = file.read_bytes()
+    assert damage in content
+    messages = []
+    for broken in (damage[:-8] + b"\xff" * 3 + damage[-5:], damage.replace(b"e", b"q")):
+        file.write_bytes(content.replace(damage, broken))
+        for use in (
+            lambda: store.get_many([b"key"]),
+            lambda: store.put_many({b"other": (np.ones(3, dtype="float32"), None)}),
+            store.verify,
+            store.info,
+            lambda: store.prune(extractor="E"),
+        ):
+            try:
+                use()
+            except StoreError as error:
+                messages.append(str(error))
+    assert messages
+    assert all("damaged" in message and "delete" in message for message in messages)
+
+
+def test_sqlite_that_cannot_tell_its_own_error(tmp_path):
+    match = r"the file is damaged .*: delete '.*features.sqlite'"
+    with (
+        pytest.raises(StoreError, match=match),
+        _connection.reading(str(tmp_path)),
+    ):
+        b"\xff".decode()
+
+
+def test_an_empty_path_is_no_folder():
+    with pytest.raises(ValueError, match="needs the path of a folder, got ''"):
+        FeatureStore("")
