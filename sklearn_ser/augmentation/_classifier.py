@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.augmentation._fit_rows import fit_on_rows
 from sklearn_ser.augmentation._named import NestedAugmenters, named_augmenters
-from sklearn_ser.utils._alignment import refuse_other_orders
-from sklearn_ser.utils._meta import InnerAttributes, inner_has
+from sklearn_ser.utils._alignment import check_row_orders
+from sklearn_ser.utils._inner_estimator import InnerAttributes, inner_has
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_through, routing_is_on
 
@@ -184,7 +184,7 @@ class AugmentingClassifier(NestedAugmenters, MetaEstimatorMixin, InnerAttributes
         metadata = {name: value for name, value in metadata.items() if value is not None}
         X, y = (_indexable(given) for given in (X, y))
         check_consistent_length(X, y)
-        refuse_other_orders(X, y, metadata)
+        check_row_orders(X, y, metadata)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self.estimator_, rows = fit_on_rows(self, augmenters, seed, X, y, metadata)
         kinds = ["synthetic" if kind is None else kind for kind in rows.kinds]

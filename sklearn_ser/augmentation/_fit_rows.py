@@ -25,7 +25,7 @@ from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.feature_extraction._leading import leading_audio_steps
 from sklearn_ser.utils._alignment import check_aux
 from sklearn_ser.utils._ids import find_id
-from sklearn_ser.utils._parts import parameters_named
+from sklearn_ser.utils._nested_estimators import parameters_named
 from sklearn_ser.utils._routing import arguments_for, arguments_through, consumed, routing_is_on
 from sklearn_ser.utils._unlabeled import without_marks
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.base import clone
 
-from sklearn_ser.utils._parts import parameters_named
+from sklearn_ser.utils._nested_estimators import parameters_named
 
 #: The name of rows that no augmenter has changed.
 ORIGINAL = "original"

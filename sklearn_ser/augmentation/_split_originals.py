@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_method_params, _num_samples
 
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.model_selection import SpeakerKFold
-from sklearn_ser.utils._parts import parameters_named, parts_of
+from sklearn_ser.utils._nested_estimators import nested_estimators, parameters_named
 from sklearn_ser.utils._routing import consumed
 from sklearn_ser.utils._warnings import warn_user
 
@@ -203,7 +203,7 @@ def with_own_splitters(fitted):
     fitted : estimator
         Changed in place, with all that it holds.
     """
-    for part in parts_of(fitted):
+    for part in nested_estimators(fitted):
         for name, value in vars(part).items():
             if isinstance(value, SplitOriginals):
                 setattr(part, name, value.given)
@@ -358,7 +358,7 @@ def forget_requests(fitted, classes, scoring):
     classes, scoring
         As :func:`let_ask_for_weights` returned them.
     """
-    for part in parts_of(fitted):
+    for part in nested_estimators(fitted):
         if type(part) in classes:
             vars(part).pop("_metadata_request", None)
         for scorer in _scorers_in(list(vars(part).values())):

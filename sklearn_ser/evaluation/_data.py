@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn_ser.evaluation._extraction import with_ids
 from sklearn_ser.evaluation._unlabeled import Marks
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
-from sklearn_ser.utils._alignment import refuse_other_order
+from sklearn_ser.utils._alignment import check_row_order
 from sklearn_ser.utils._frames import as_sequences, frames_table, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
 
@@ -97,7 +97,7 @@ def select_data(estimators, frame, *, X, y, aux, corpus, speaker, labels):
             f"frame must be a pandas DataFrame with one row per utterance, such as Corpus.frame; "
             f"got {type(frame).__name__}"
         )
-    refuse_other_order(X, frame, "X", "frame", default_counts=True)
+    check_row_order(X, frame, "X", "frame", default_counts=True)
     frame = frame.reset_index(drop=True)
     aux = [aux] if isinstance(aux, str) else list(aux or ())
     _require_columns(frame, {"y": [y], "corpus": [corpus], "speaker": [speaker], "aux": aux})

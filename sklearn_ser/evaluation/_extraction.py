@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ser.augmentation import AugmentingClassifier
 from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.feature_extraction._leading import leading_audio_steps
-from sklearn_ser.utils._parts import parts_of
+from sklearn_ser.utils._nested_estimators import nested_estimators
 
 
 def split_extraction(estimator):
@@ -87,7 +87,7 @@ def audio_steps(estimator):
 
 def all_audio_steps(estimator):
     """Every audio step that an estimator holds, at any depth: fitted ones and templates."""
-    return [part for part in parts_of(estimator) if isinstance(part, AudioExtractor)]
+    return [part for part in nested_estimators(estimator) if isinstance(part, AudioExtractor)]
 
 
 def with_store(estimator, store):

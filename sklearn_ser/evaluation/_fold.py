@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from sklearn_ser.preprocessing._transduction import one_utterance_at_a_time, watch_transduction
 from sklearn_ser.utils._failed import failed_rows
-from sklearn_ser.utils._parts import parameters_named
+from sklearn_ser.utils._nested_estimators import parameters_named
 from sklearn_ser.utils._routing import fit_routed
 from sklearn_ser.utils._warnings import collect_warnings
 

@@ -15,7 +15,7 @@ from sklearn_ser.exceptions import EvaluationWarning
 from sklearn_ser.model_selection import SemiSupervisedSplit
 from sklearn_ser.preprocessing import SkipFailedRows
 from sklearn_ser.utils._failed import failed_rows
-from sklearn_ser.utils._parts import parts_of
+from sklearn_ser.utils._nested_estimators import nested_estimators
 from sklearn_ser.utils._unlabeled import unlabeled_mark
 from sklearn_ser.utils._warnings import warn_user
 
@@ -110,7 +110,7 @@ def _reads_labels(step, mark):
     is_composite = isinstance(step, Pipeline | FeatureUnion | ColumnTransformer)
     if type(step).__module__.startswith("sklearn.") and not is_composite:
         return False  # (IterativeImputer holds a regressor, which learns from features)
-    return any(part is not step and _reads_labels(part, mark) for part in parts_of(step))
+    return any(part is not step and _reads_labels(part, mark) for part in nested_estimators(step))
 
 
 def _requires_y(method):

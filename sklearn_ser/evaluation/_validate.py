@@ -23,7 +23,7 @@ from sklearn_ser.evaluation._tables import (
 )
 from sklearn_ser.evaluation._unlabeled import count_unlabeled, with_unlabeled
 from sklearn_ser.exceptions import EvaluationWarning
-from sklearn_ser.utils._parts import named_estimators
+from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._public import public_module
 
 

@@ -17,7 +17,7 @@ from sklearn_ser.evaluation._extraction import extract, split_extraction, that_p
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.inspection._selection import FEWEST_SPEAKERS
 from sklearn_ser.metrics import uar_scorer
-from sklearn_ser.utils._alignment import refuse_other_order
+from sklearn_ser.utils._alignment import check_row_order
 from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._frames import is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS, find_id, require_id, short_list
@@ -126,7 +126,7 @@ def grouped_permutation_importance(
         raise ValueError(f"n_repeats must be a whole number of at least 1, got {n_repeats!r}")
     check_consistent_length(X, y, speaker)
     for name, values in {"y": y, "speaker": speaker}.items():
-        refuse_other_order(values, X, name, "X")
+        check_row_order(values, X, name, "X")
     model, features = model_and_features(estimator, X)
     speakers = _speakers(X, features, speaker, needed=not across_speakers)
     named = isinstance(features, pd.DataFrame)

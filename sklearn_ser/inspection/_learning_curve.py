@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.inspection._panels import make_panels, tidy_axes
 from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures
-from sklearn_ser.utils._parts import named_estimators
+from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._public import public_module
 
 _DASHED = (0, (3, 1.5))

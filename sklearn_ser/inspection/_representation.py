@@ -12,9 +12,9 @@ from sklearn_ser.inspection._silhouette import (
     require_transform,
     silhouette,
 )
-from sklearn_ser.utils._alignment import refuse_other_order
+from sklearn_ser.utils._alignment import check_row_order
 from sklearn_ser.utils._extras import import_extra
-from sklearn_ser.utils._parts import named_estimators
+from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._unlabeled import without_marks
 
@@ -148,7 +148,7 @@ class RepresentationDisplay:
             require_transform(name, estimator)
         check_consistent_length(X, y, groups, style)
         for name, values in {"y": y, "groups": groups, "style": style}.items():
-            refuse_other_order(values, X, name, "X")
+            check_row_order(values, X, name, "X")
         labels = np.asarray(y, dtype=object)
         for estimator in estimators.values():
             labels = np.asarray(without_marks(estimator, labels), dtype=object)

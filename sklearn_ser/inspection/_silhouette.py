@@ -11,8 +11,8 @@ from sklearn.utils import _safe_indexing, check_consistent_length
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.model_selection import SpeakerKFold
-from sklearn_ser.utils._alignment import refuse_other_order
-from sklearn_ser.utils._parts import named_estimators
+from sklearn_ser.utils._alignment import check_row_order
+from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_for, fit_routed
 from sklearn_ser.utils._unlabeled import without_marks
@@ -109,7 +109,7 @@ def representation_silhouette(
         raise MetadataError("aux is a dict: give a DataFrame, whose rows are those of X")
     check_consistent_length(X, y, *metadata.values())
     for name, values in (metadata | {"y": y}).items():
-        refuse_other_order(values, X, name, "X")
+        check_row_order(values, X, name, "X")
     splitter = SpeakerKFold(cv) if isinstance(cv, Integral) else cv
     known = {"speaker": speaker, "corpus": corpus, "groups": speaker}
     folds = list(splitter.split(X, y, **arguments_for(splitter, "split", known)))

@@ -45,7 +45,7 @@ from sklearn_ser.neural_network.training._fit import fit_network
 from sklearn_ser.neural_network.training._inputs import check_inputs
 from sklearn_ser.neural_network.training._pseudo_labels import PseudoLabels
 from sklearn_ser.neural_network.training._train import make_net
-from sklearn_ser.utils._alignment import check_aux, refuse_other_order
+from sklearn_ser.utils._alignment import check_aux, check_row_order
 from sklearn_ser.utils._failed import with_missing
 from sklearn_ser.utils._frames import FRAMES
 from sklearn_ser.utils._model_files import passing_state
@@ -463,7 +463,7 @@ class AuxiliaryPredictions:
             By task: unweighted average recall for classes (of an adversarial task, low is good),
             concordance correlation coefficient for values. NaN where no row counts.
         """
-        refuse_other_order(aux, X, "aux", "X")
+        check_row_order(aux, X, "aux", "X")
         outputs, failed = self._outputs(X)
         table = check_aux(aux, len(failed))
         if table is None:
@@ -615,7 +615,7 @@ class ClassPredictions(ClassifierMixin):
         float
             NaN where no row has a label.
         """
-        refuse_other_order(y, X, "y", "X")
+        check_row_order(y, X, "y", "X")
         predicted = self.predict(X).astype(object)
         truth = column_or_1d(y).astype(object)
         check_consistent_length(predicted, truth, sample_weight)

@@ -20,7 +20,7 @@ from sklearn_ser.utils._failed import (
 )
 from sklearn_ser.utils._frames import as_sequences, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
-from sklearn_ser.utils._meta import InnerAttributes, inner_has
+from sklearn_ser.utils._inner_estimator import InnerAttributes, inner_has
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_through, routing_is_on
 

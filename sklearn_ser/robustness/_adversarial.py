@@ -15,7 +15,7 @@ from sklearn_ser.robustness._attack_search import Search, warn_of_falling_loss
 from sklearn_ser.robustness._features import AttackedFeatures
 from sklearn_ser.robustness._table import Rows, spread_out
 from sklearn_ser.robustness._waveform import AttackedWaveform
-from sklearn_ser.utils._parts import named_estimators
+from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._public import public_module
 
 _DEFAULTS = {"features": (0.01, 0.03, 0.1, 0.3), "waveform": (-60.0, -50.0, -40.0, -30.0)}

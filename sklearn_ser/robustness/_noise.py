@@ -15,7 +15,7 @@ from sklearn_ser.evaluation._extraction import all_audio_steps, that_predicts
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.robustness._table import Rows
-from sklearn_ser.utils._parts import named_estimators, parameters_named
+from sklearn_ser.utils._nested_estimators import named_estimators, parameters_named
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._warnings import warn_user
 

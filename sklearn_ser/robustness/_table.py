@@ -6,7 +6,7 @@ import pandas as pd
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.metrics import cluster_interval, uar_score
 from sklearn_ser.metrics._labels import as_labels, refuse_missing
-from sklearn_ser.utils._alignment import refuse_other_orders
+from sklearn_ser.utils._alignment import check_row_orders
 from sklearn_ser.utils._ids import find_id
 
 
@@ -32,7 +32,7 @@ class Rows:
                     f"{name} has {len(values)} rows and y has {len(self.truth)}: they must be "
                     "aligned, row by row"
                 )
-        refuse_other_orders(X, y, {} if speaker is None else {"speaker": speaker})
+        check_row_orders(X, y, {} if speaker is None else {"speaker": speaker})
         self.n_classes = len(pd.unique(self.truth))
 
     def figures(self, predicted, clean):

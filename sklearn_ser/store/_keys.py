@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from sklearn_ser import audio
+from sklearn_ser.audio import _loading
 from sklearn_ser.audio._cell import array_and_rate
 from sklearn_ser.exceptions import AudioError
 
@@ -51,7 +51,7 @@ def extractor_digest(extractor, options):
             "beyond_full_scale": options.beyond_full_scale,
             "remove_dc": bool(options.remove_dc),
         },
-        "audio door": {"revision": audio.REVISION, **_audio_versions()},
+        "audio door": {"revision": _loading.REVISION, **_audio_versions()},
     }
     return hashlib.sha256(encoded(whole)).digest()
 

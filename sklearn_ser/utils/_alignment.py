@@ -15,7 +15,7 @@ OF_SAMPLERS = (
 )
 
 
-def refuse_other_order(table, reference, table_name, reference_name, *, default_counts=False):
+def check_row_order(table, reference, table_name, reference_name, *, default_counts=False):
     """Raise where two tables have the same index labels in another order.
 
     Such tables would be paired wrongly, row by row. Anything else passes: arrays, tables with
@@ -52,7 +52,7 @@ def _is_default(index):
     return isinstance(index, pd.RangeIndex) and index.equals(pd.RangeIndex(len(index)))
 
 
-def refuse_other_orders(X, y, given):
+def check_row_orders(X, y, given):
     """Refuse tables whose index says that their rows are in another order than those of X or y.
 
     Parameters
@@ -77,7 +77,7 @@ def _check_order_against(table, reference, name, reference_name):
         reference_name = f"{reference_name}.droplevel({ids})"
         known = [level for level in known if level not in ids]
     if len(levels) == len(known):
-        refuse_other_order(table, reference, name, reference_name)
+        check_row_order(table, reference, name, reference_name)
 
 
 def _index_levels(table):

@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.utils._parts import parameters_named
+from sklearn_ser.utils._nested_estimators import parameters_named
 
 
 def without_marks(estimator, y):

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_ser import audio
-from sklearn_ser.audio import open_audio
+from sklearn_ser.audio import _loading, open_audio
 from sklearn_ser.feature_extraction import LogMelSpectrogram, OpenSmileExtractor, SpeakerEmbedding
 from sklearn_ser.store import _keys
 from sklearn_ser.store._keys import NoStableContent, encoded
@@ -251,7 +250,7 @@ def test_versions_of_the_audio_door_count(package, monkeypatch):
 
 def test_the_revision_of_the_audio_door_counts(monkeypatch):
     before = key_of([noise()])
-    monkeypatch.setattr(audio, "REVISION", audio.REVISION + 1)
+    monkeypatch.setattr(_loading, "REVISION", _loading.REVISION + 1)
     assert key_of([noise()]) != before
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.utils._alignment import refuse_other_order
+from sklearn_ser.utils._alignment import check_row_order
 
 TABLE = pd.DataFrame({"value": [1.0, 2.0, 3.0]}, index=["a", "b", "c"])
 
@@ -17,7 +17,7 @@ def test_the_message_names_both_tables_the_first_row_and_the_way_out():
         "as they are, reset both indexes"
     )
     with pytest.raises(MetadataError, match=re.escape(message)):
-        refuse_other_order(TABLE.loc[["a", "c", "b"]], TABLE, "aux", "X")
+        check_row_order(TABLE.loc[["a", "c", "b"]], TABLE, "aux", "X")
 
 
 @pytest.mark.parametrize(
@@ -37,18 +37,18 @@ def test_the_message_names_both_tables_the_first_row_and_the_way_out():
 def test_any_kind_of_labels(index, as_series):
     table = TABLE.set_axis(index, axis=0)
     table = table["value"] if as_series else table
-    refuse_other_order(table, TABLE.set_axis(index, axis=0), "aux", "X")
+    check_row_order(table, TABLE.set_axis(index, axis=0), "aux", "X")
     for order in ([1, 0, 2], [2, 1, 0], [1, 2, 0]):
         with pytest.raises(MetadataError, match=r"index labels of X in another order \(row 0 is"):
-            refuse_other_order(table.iloc[order], TABLE.set_axis(index, axis=0), "aux", "X")
+            check_row_order(table.iloc[order], TABLE.set_axis(index, axis=0), "aux", "X")
 
 
 def test_equal_numbers_of_another_dtype_are_the_same_labels():
     reference = TABLE.set_axis([4, 5, 6], axis=0)
     floats = reference.set_axis([4.0, 5.0, 6.0], axis=0)
-    refuse_other_order(floats, reference, "aux", "X")
+    check_row_order(floats, reference, "aux", "X")
     with pytest.raises(MetadataError, match="another order"):
-        refuse_other_order(floats.iloc[::-1], reference, "aux", "X")
+        check_row_order(floats.iloc[::-1], reference, "aux", "X")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_equal_numbers_of_another_dtype_are_the_same_labels():
     ],
 )
 def test_what_says_nothing_about_the_order_passes(table, reference):
-    assert refuse_other_order(table, reference, "aux", "X") is None
+    assert check_row_order(table, reference, "aux", "X") is None
 
 
 @pytest.mark.parametrize(
@@ -106,14 +106,14 @@ def test_what_says_nothing_about_the_order_passes(table, reference):
     ids=repr,
 )
 def test_indexes_that_cannot_be_compared_pass(ours, theirs):
-    refuse_other_order(TABLE.set_axis(ours, axis=0), TABLE.set_axis(theirs, axis=0), "aux", "X")
+    check_row_order(TABLE.set_axis(ours, axis=0), TABLE.set_axis(theirs, axis=0), "aux", "X")
 
 
 def test_a_default_index_says_nothing_unless_it_counts():
     """A step that was given an array makes one up."""
     permuted = TABLE.set_axis([2, 0, 1], axis=0)
     made_up = TABLE.reset_index(drop=True)
-    refuse_other_order(permuted, made_up, "y", "X")
-    refuse_other_order(made_up, permuted, "y", "X")
+    check_row_order(permuted, made_up, "y", "X")
+    check_row_order(made_up, permuted, "y", "X")
     with pytest.raises(MetadataError, match="another order"):
-        refuse_other_order(permuted, made_up, "X", "frame", default_counts=True)
+        check_row_order(permuted, made_up, "X", "frame", default_counts=True)

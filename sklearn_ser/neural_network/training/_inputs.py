@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, assert_all_finite, va
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.neural_network._sequences import FrameSequences
 from sklearn_ser.neural_network.encoders._registry import check_kind, data_parameters, takes_frames
-from sklearn_ser.utils._alignment import OF_SAMPLERS, check_aux, refuse_other_orders
+from sklearn_ser.utils._alignment import OF_SAMPLERS, check_aux, check_row_orders
 from sklearn_ser.utils._failed import failed_rows, report_left_out
 from sklearn_ser.utils._frames import FEATURES_ATTR, as_sequences, frame_features
 from sklearn_ser.utils._ids import ID_COLUMNS
@@ -165,7 +165,7 @@ def check_training_data(
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None"
         )
-    refuse_other_orders(X, y, {"aux": aux, "groups": groups, "sample_weight": sample_weight})
+    check_row_orders(X, y, {"aux": aux, "groups": groups, "sample_weight": sample_weight})
     y = column_or_1d(_list_as_it_is(y), warn=True)
     check_consistent_length(failed, y)
     y, labeled = _check_labels(y, unlabeled, classes)

@@ -3,7 +3,7 @@
 from sklearn.base import BaseEstimator
 
 
-def parts_of(estimator):
+def nested_estimators(estimator):
     """An estimator and every one that its attributes hold, in lists, tuples and dicts too.
 
     Parameters
