@@ -90,7 +90,7 @@ _TRUSTED = {
         "SpeakerEmbedding",
     ),
     "sklearn_ser.metrics._scorers": ("_SerScorer", "score_labeled_rows"),
-    "sklearn_ser.metrics._class_scores": ("uar_score",),
+    "sklearn_ser.metrics": ("uar_score",),
     "sklearn_ser.model_selection": (
         "CorpusAdaptationSplit",
         "LeaveOneLanguageOut",

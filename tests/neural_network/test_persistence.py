@@ -13,7 +13,7 @@ from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network import MTLNeuralClassifier
 from sklearn_ser.neural_network._module import resolve_device
 
-TRUSTED = ["sklearn_ser.neural_network._classifier.MTLNeuralClassifier"]
+TRUSTED = ["sklearn_ser.neural_network.MTLNeuralClassifier"]
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
+import sklearn_ser.metrics
 from sklearn_ser import GroupScaler, MTLNeuralClassifier
 from sklearn_ser.exceptions import ModelFileError
-from sklearn_ser.metrics import _class_scores
 from sklearn_ser.persistence import _archive, load_model, load_model_info, save_model
 
 X, y = load_iris(return_X_y=True)
@@ -86,8 +86,8 @@ def dict_of(keys=None, **nodes):
     return node("DictNode", "builtins.dict", content=nodes, key_types=keys)
 
 
-UAR = "sklearn_ser.metrics._class_scores.uar_score"
-SCALER = "sklearn_ser.preprocessing._group_scaler.GroupScaler"
+UAR = "sklearn_ser.metrics.uar_score"
+SCALER = "sklearn_ser.preprocessing.GroupScaler"
 FUNCTION = node("FunctionNode", UAR)
 ARGUMENTS = node("TupleNode", "builtins.tuple", content=[value(["a"]), value(["a"])])
 CALLED = f"the function {UAR} stands where it would be called"
@@ -141,8 +141,8 @@ def test_a_trusted_function_is_never_called(good, path, monkeypatch, schema, tex
     def called(*_, **__):
         raise AssertionError("called")
 
-    called.__module__, called.__qualname__ = _class_scores.uar_score.__module__, "uar_score"
-    monkeypatch.setattr(_class_scores, "uar_score", called)
+    called.__module__, called.__qualname__ = "sklearn_ser.metrics", "uar_score"
+    monkeypatch.setattr(sklearn_ser.metrics, "uar_score", called)
     rewrite_schema(path, good, schema)
     with pytest.raises(ModelFileError, match=f"cannot be read: {text}"):
         load_model(path)
@@ -173,7 +173,7 @@ def test_a_function_that_the_caller_trusts_is_not_called_either(good, path, tmp_
             "AttributeError: 'GroupScaler' object has no attribute 'by'",
         ),
         (
-            node("ObjectNode", "sklearn_ser.model_selection._speaker.SpeakerKFold"),
+            node("ObjectNode", "sklearn_ser.model_selection.SpeakerKFold"),
             "must be a fitted estimator of scikit-learn, got SpeakerKFold",
         ),
         ({"a": 1}, "KeyError: '__loader__'"),

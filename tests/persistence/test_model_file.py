@@ -23,10 +23,17 @@ from sklearn.preprocessing import Normalizer
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_ser import GroupScaler, MTLNeuralClassifier, SpeakerEmbedding, persistence, uar_scorer
+from sklearn_ser import GroupScaler, MTLNeuralClassifier, SpeakerEmbedding, uar_scorer
 from sklearn_ser.exceptions import ModelFileError
 from sklearn_ser.metrics import auc_scorer, make_uar_scorer
-from sklearn_ser.persistence import _archive, load_model, load_model_info, save_model, trusted_types
+from sklearn_ser.persistence import (
+    _archive,
+    _model_file,
+    load_model,
+    load_model_info,
+    save_model,
+    trusted_types,
+)
 from sklearn_ser.recipes import make_svm_baseline
 
 X, y = load_iris(return_X_y=True)
@@ -292,7 +299,7 @@ def test_a_model_file_names_no_store_and_cannot_choose_one(tmp_path, monkeypatch
     with zipfile.ZipFile(io.BytesIO(model)) as archive:
         assert str(tmp_path) not in archive.read("schema.json").decode()
     assert load_model(tmp_path / "m.ser").store is None
-    monkeypatch.setattr(persistence, "model_file", contextlib.nullcontext)
+    monkeypatch.setattr(_model_file, "model_file", contextlib.nullcontext)
     save_model(step, tmp_path / "hostile.ser")
     monkeypatch.undo()
     assert load_model(tmp_path / "hostile.ser").store is None
