@@ -3,10 +3,11 @@ PYTHON ?= python3
 PIP_FLAGS ?= --disable-pip-version-check
 BIN := .venv/bin
 STAMP := .venv/.installed
+MIN_BIN := .venv-min/bin
 # Loaded machines stall torch's OpenMP pools when idle threads spin instead of sleeping.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test lint venv clean
+.PHONY: demo test test-min lint venv clean
 
 venv: $(STAMP)
 
@@ -24,9 +25,17 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+# The lower bounds of pyproject.toml, in a virtual environment of their own.
+test-min:
+	test -x $(MIN_BIN)/python || $(PYTHON) -m venv .venv-min
+	$(MIN_BIN)/python -m pip install $(PIP_FLAGS) --constraint constraints-min.txt --editable '.[dev]'
+	$(MIN_BIN)/python -m pytest -n 2 --dist loadfile
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python tools/check_snippets.py
 
 clean:
-	rm -rf .venv sklearn-ser-demo
+	rm -rf .venv .venv-min sklearn-ser-demo
