@@ -18,6 +18,14 @@ settings.load_profile("no deadline")
 PROJECT = Path(__file__).resolve().parents[1]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark every test that uses the shared folder as one that needs the real corpora."""
+    for item in items:
+        if "shared" in getattr(item, "fixturenames", ()):
+            item.add_marker("corpora")
+
+
 def find_shared():
     """The folder that holds corpora/, noise/, rir/ and embeddings/, or None."""
     named = os.environ.get("SKLEARN_SER_SHARED")
