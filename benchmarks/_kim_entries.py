@@ -66,14 +66,14 @@ def systems(n_epochs):
                 ("scaler", GroupScaler(by="corpus")),
                 (
                     "model",
-                    MTLNeuralClassifier(
+                    MTLNeuralClassifier().set_params(
                         tasks=tasks,
-                        class_weight="balanced",
+                        y_task__class_weight="balanced",
                         aux_weight=1.0,
                         hidden_units=(128, 128),
                         dropout=0.5,
                         max_epochs=n_epochs,
-                        learning_rate=1e-3,
+                        lr=1e-3,
                         early_stopping=True,
                         random_state=0,
                     ),
@@ -86,7 +86,7 @@ def systems(n_epochs):
             model = recipe(
                 None,
                 tasks=tasks,
-                class_weight="balanced",
+                y_task__class_weight="balanced",
                 dropout=0.2,
                 max_epochs=n_epochs,
                 random_state=0,

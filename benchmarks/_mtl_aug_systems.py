@@ -101,9 +101,9 @@ def network(kind, tasks, **parameters):
     """The network of all systems but for its tasks."""
     given = {
         "tasks": tasks,
-        "class_weight": "balanced",
+        "y_task__class_weight": "balanced",
         "early_stopping": False,
-        "lr_schedule": "cosine",
+        "optimization__lr_schedule": "cosine",
         "random_state": 0,
     }
     if kind == "ge2e":
@@ -115,7 +115,7 @@ def network(kind, tasks, **parameters):
             "hidden_units": (32,),
             "max_epochs": 12,
             "batch_size": 64,
-            "learning_rate": 2e-3,
-            "input_noise": 0.2,
+            "lr": 2e-3,
+            "perturbation__noise": 0.2,
         }
-    return MTLNeuralClassifier(**given | parameters)
+    return MTLNeuralClassifier().set_params(**given | parameters)

@@ -26,18 +26,18 @@ SELF_TRAINED_GRID = {"model__C": [3e-4, 1e-3, 3e-3, 1e-2], "model__threshold": [
 NET_GRID = [
     {
         "model__early_stopping": [False],
-        "model__lr_schedule": ["cosine"],
+        "model__optimization__lr_schedule": ["cosine"],
         "model__max_epochs": [20],
-        "model__input_noise": [1.0],
+        "model__perturbation__noise": [1.0],
         "model__activation": ["relu", "tanh"],
     },
-    {"model__refit": [True], "model__input_noise": [1.0]},
+    {"model__validation__refit": [True], "model__perturbation__noise": [1.0]},
 ]
 GUESSING_GRID = {
     "model__early_stopping": [False],
-    "model__lr_schedule": ["cosine"],
+    "model__optimization__lr_schedule": ["cosine"],
     "model__max_epochs": [20],
-    "model__input_noise": [1.0],
+    "model__perturbation__noise": [1.0],
     "model__activation": ["relu", "tanh"],
     "model__tasks__guesses__weight": [0.1, 0.3],
 }
@@ -61,10 +61,10 @@ def entries(scale_by):
 
     def net(tasks=None, **parameters):
         return scaled(
-            MTLNeuralClassifier(
+            MTLNeuralClassifier().set_params(
                 tasks=tasks,
                 hidden_units=(128,),
-                class_weight="balanced",
+                y_task__class_weight="balanced",
                 random_state=0,
                 **parameters,
             )

@@ -50,9 +50,9 @@ def main():
                     model__pseudo_labels=PseudoLabels(share=share),
                     model__activation=activation,
                     model__early_stopping=False,
-                    model__lr_schedule="cosine",
+                    model__optimization__lr_schedule="cosine",
                     model__max_epochs=20,
-                    model__input_noise=1.0,
+                    model__perturbation__noise=1.0,
                 )
                 jobs[name] = Job(model, sees_test=True)
             predictions = run(

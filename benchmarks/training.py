@@ -56,11 +56,11 @@ def net(**parameters):
         "max_epochs": EPOCHS,
         "batch_size": 64,
         "early_stopping": False,
-        "input_noise": 0.0,
+        "perturbation__noise": 0.0,
         "device": "cpu",
         "random_state": 0,
     }
-    return MTLNeuralClassifier(**given | parameters)
+    return MTLNeuralClassifier().set_params(**given | parameters)
 
 
 def mlp():
@@ -139,7 +139,7 @@ def log_mel():
 
 def search():
     X, y, _ = functionals()
-    grid = {"dropout": [0.2, 0.5], "learning_rate": [1e-3, 3e-3]}
+    grid = {"dropout": [0.2, 0.5], "lr": [1e-3, 3e-3]}
 
     def run(n_jobs):
         GridSearchCV(net(max_epochs=60), grid, cv=4, n_jobs=n_jobs, refit=False).fit(X, y)
@@ -181,7 +181,9 @@ def gpu():
     report(
         f"{torch.cuda.get_device_name()}: MTLNeuralClassifier / plain torch, both in float32",
         ratio(
-            lambda: synchronized(lambda: net(device="cuda", mixed_precision=False).fit(X, y)),
+            lambda: synchronized(
+                lambda: net(device="cuda", compute__mixed_precision=False).fit(X, y)
+            ),
             lambda: synchronized(lambda: plain_torch(X, y, WIDTHS, EPOCHS, "cuda")),
             clock=time.perf_counter,
         ),
@@ -200,8 +202,8 @@ def gpu():
     report(
         "CNN-BLSTM-attention on the GPU, float32 / bfloat16",
         ratio(
-            lambda: fit("cuda", mixed_precision=False),
-            lambda: fit("cuda", mixed_precision=True),
+            lambda: fit("cuda", compute__mixed_precision=False),
+            lambda: fit("cuda", compute__mixed_precision=True),
             repeats=3,
             clock=time.perf_counter,
         ),

@@ -75,13 +75,13 @@ def model(tasks, weighting):
             ("scaler", GroupScaler(by="corpus")),
             (
                 "net",
-                MTLNeuralClassifier(
+                MTLNeuralClassifier().set_params(
                     tasks=tasks,
                     aux_weight=0.5,
                     loss_weighting=weighting,
-                    class_weight="balanced",
+                    y_task__class_weight="balanced",
                     hidden_units=(128,),
-                    input_noise=1.0,
+                    perturbation__noise=1.0,
                     max_epochs=15,
                     early_stopping=False,
                     random_state=0,

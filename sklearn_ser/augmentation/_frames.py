@@ -160,7 +160,7 @@ class SpecAugment(FrameAugmenter):
     See Also
     --------
     sklearn_ser.neural_network.MTLNeuralClassifier : New masks in each epoch, with
-        ``batch_augmenters=["specaugment"]``.
+        ``perturbation__augmenters=["specaugment"]``.
 
     References
     ----------
@@ -355,7 +355,7 @@ class FeatureNoise(Augmenter):
         if is_frames(X):
             raise ValueError(
                 "FeatureNoise changes rows of features, and X holds frame sequences: take "
-                "SpecAugment or TimeWarp, or input_noise of MTLNeuralClassifier."
+                "SpecAugment or TimeWarp, or perturbation__noise of MTLNeuralClassifier."
             )
         values = check_array(
             X, dtype=[np.float64, np.float32], ensure_all_finite=False, estimator=self, copy=True

@@ -136,7 +136,7 @@ class Mixup(MixingAugmenter):
     For :class:`AugmentingClassifier`. Rows of features are mixed value by value; frame sequences
     and audio moment by moment, the partner being repeated, or cut, to the row's length. The
     network can mix the rows of a batch, too, anew in each epoch
-    (:class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, ``mixup_alpha``); as an augmenter
+    (:class:`~sklearn_ser.neural_network.InputPerturbation`, ``mixup_alpha``); as an augmenter
     it makes rows that are known to be mixed, and works for any classifier with sample weights.
 
     Parameters

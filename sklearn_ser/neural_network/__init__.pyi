@@ -1,6 +1,10 @@
 from ._classifier import MTLNeuralClassifier as MTLNeuralClassifier
 from ._elm import ELMClassifier as ELMClassifier
 from ._high_level_features import HighLevelFeatures as HighLevelFeatures
+from ._settings import ComputeSettings as ComputeSettings
+from ._settings import InputPerturbation as InputPerturbation
+from ._settings import OptimizationSettings as OptimizationSettings
+from ._settings import ValidationSettings as ValidationSettings
 from .tasks._tasks import ClassificationTask as ClassificationTask
 from .tasks._tasks import ConsistencyTask as ConsistencyTask
 from .tasks._tasks import ContrastiveTask as ContrastiveTask

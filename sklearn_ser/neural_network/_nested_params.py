@@ -1,122 +1,178 @@
-"""Parameters within parameters: ``tasks__gender__weight``, ``encoder_params__pooling``."""
+"""Nested parameters of the networks: ``tasks__gender__weight``, ``perturbation__noise``.
 
+scikit-learn resolves nested parameters of estimators, but not of mappings, nor of a parameter that
+is None and stands for an object with default values. The functions here do both. A change creates
+a new mapping and a new object, so that clones and other estimators that share the old ones are not
+changed.
+"""
+
+from __future__ import annotations
+
+import difflib
 from collections.abc import Mapping
+from typing import Any
+
+from sklearn.base import BaseEstimator
 
 from sklearn_ser.neural_network.tasks._make_tasks import task_object
 from sklearn_ser.neural_network.tasks._tasks import Task
-from sklearn_ser.neural_network.training._adversarial_training import AdversarialTraining
-from sklearn_ser.neural_network.training._pseudo_labels import PseudoLabels
-
-#: Parameters that are an object with parameters, and its class.
-_OBJECTS = {"adversarial_training": AdversarialTraining, "pseudo_labels": PseudoLabels}
 
 
-class NestedParams:
-    """Lets ``get_params`` and ``set_params`` reach into mappings and into objects.
+def parameter_object(estimator: BaseEstimator, name: str) -> Any:
+    """Return the object that a parameter holds, or the default object that None stands for.
 
-    `tasks` and `encoder_params` are mappings; `adversarial_training` and `pseudo_labels` objects.
-    scikit-learn reaches into estimators, not into mappings. A change makes a new mapping and new
-    task objects, so that clones and other estimators that share them are not changed with it.
+    Parameters
+    ----------
+    estimator : estimator
+        Its attribute ``_default_objects`` maps such parameters to the classes of their objects.
+    name : str
+
+    Returns
+    -------
+    BaseEstimator
     """
+    found = getattr(estimator, name)
+    return estimator._default_objects[name]() if found is None else found
 
-    def get_params(self, deep=True):
-        """Parameters of this estimator.
 
-        Parameters
-        ----------
-        deep : bool, default=True
-            Also those of tasks, as ``tasks__<task>`` and ``tasks__<task>__<parameter>``, and of
-            the encoder, as ``encoder_params__<parameter>``, ``pseudo_labels__<parameter>`` and
-            ``adversarial_training__<parameter>``.
+def get_nested_params(estimator: BaseEstimator) -> dict[str, Any]:
+    """Return the parameters of a network and those within its tasks, mappings and objects.
 
-        Returns
-        -------
-        dict
-        """
-        params = super().get_params(deep=False)
-        if not deep:
-            return params
-        nested = dict(params)
-        if isinstance(self.tasks, Mapping):
-            for name, task in self.tasks.items():
-                nested[f"tasks__{name}"] = task
-                if isinstance(task, Task):
-                    for parameter, value in task.get_params().items():
-                        nested[f"tasks__{name}__{parameter}"] = value
-        if isinstance(self.encoder_params, Mapping):
-            for parameter, value in self.encoder_params.items():
-                nested[f"encoder_params__{parameter}"] = value
-        for name, kind in _OBJECTS.items():
-            if isinstance(params[name], kind):
-                for parameter, value in params[name].get_params().items():
-                    nested[f"{name}__{parameter}"] = value
-        return nested
+    Parameters
+    ----------
+    estimator : estimator
+        Its parameters `tasks` and `encoder_params` are mappings. Its attributes
+        ``_default_objects`` and ``_optional_objects`` map the names of parameters that hold
+        objects to their classes; None stands for the default object in the former, and for the
+        absence of one in the latter.
 
-    def set_params(self, **params):
-        """Set parameters, also within `tasks` and `encoder_params`.
+    Returns
+    -------
+    dict
+    """
+    params = BaseEstimator.get_params(estimator, deep=False)
+    nested = dict(params)
+    for name in estimator._default_objects:
+        _add(nested, name, parameter_object(estimator, name))
+    for name in estimator._optional_objects:
+        _add(nested, name, params[name])
+    if isinstance(params["tasks"], Mapping):
+        for name, task in params["tasks"].items():
+            nested[f"tasks__{name}"] = task
+            if isinstance(task, Task):
+                _add(nested, f"tasks__{name}", task)
+    if isinstance(params["encoder_params"], Mapping):
+        for parameter, value in params["encoder_params"].items():
+            nested[f"encoder_params__{parameter}"] = value
+    return nested
 
-        Parameters
-        ----------
-        **params
-            ``tasks__<task>`` replaces a task, ``tasks__<task>__<parameter>`` one of its
-            parameters; a short name in `tasks` becomes the task object it stands for.
 
-        Returns
-        -------
-        self
+def _add(nested, name, found):
+    if isinstance(found, BaseEstimator) and not isinstance(found, type):
+        for parameter, value in found.get_params(deep=False).items():
+            nested[f"{name}__{parameter}"] = value
 
-        Raises
-        ------
-        ValueError
-            If there is no such parameter or task.
-        """
-        nested = {name: params[name] for name in params if "__" in name}
-        super().set_params(**{name: params[name] for name in params if "__" not in name})
-        # Whole tasks before their parameters, in whatever order they are given.
-        for name in sorted(nested, key=lambda name: name.count("__")):
-            parameter, _, rest = name.partition("__")
-            if parameter == "tasks":
-                self._set_task(rest, nested[name])
-            elif parameter == "encoder_params":
-                self.encoder_params = {**(self.encoder_params or {}), rest: nested[name]}
-            elif parameter in _OBJECTS:
-                self._set_in_object(parameter, rest, nested[name])
-            else:
-                super().set_params(**{name: nested[name]})  # refuses it in scikit-learn's words
-        return self
 
-    def _set_in_object(self, name, parameter, value):
-        found, kind = getattr(self, name), _OBJECTS[name]
-        if not isinstance(found, kind):
+def set_nested_params(estimator: BaseEstimator, params: Mapping[str, Any]) -> None:
+    """Set parameters of a network, also those within its tasks, mappings and objects.
+
+    Parameters
+    ----------
+    estimator : estimator
+        As in :func:`get_nested_params`.
+    params : mapping of str to object
+
+    Raises
+    ------
+    ValueError
+        If there is no such parameter or task; the message suggests the one that is most alike.
+    """
+    objects = {**estimator._default_objects, **estimator._optional_objects}
+    known = estimator.get_params(deep=False)
+    for name in params:
+        parameter, _, rest = name.partition("__")
+        if parameter not in known or (
+            rest and parameter not in ("tasks", "encoder_params", *objects)
+        ):
+            raise unknown_parameter(estimator, name)
+    # Whole objects before their parameters, in whatever order they are given.
+    for name in sorted(params, key=lambda name: name.count("__")):
+        parameter, _, rest = name.partition("__")
+        if not rest:
+            setattr(estimator, parameter, params[name])
+        elif parameter == "tasks":
+            _set_task(estimator, rest, params[name])
+        elif parameter == "encoder_params":
+            estimator.encoder_params = {**(estimator.encoder_params or {}), rest: params[name]}
+        else:
+            _set_in_object(estimator, parameter, rest, params[name])
+
+
+def unknown_parameter(estimator: BaseEstimator, name: str) -> ValueError:
+    """Return the error for a name that is no parameter, with a suggestion if one is alike."""
+    valid = list(estimator.get_params())
+    last = name.rpartition("__")[2]
+    alike = [other for other in valid if other.rpartition("__")[2] == last]
+    if not alike:
+        by_last = {other.rpartition("__")[2]: other for other in reversed(valid)}
+        close = difflib.get_close_matches(name, valid, 1)
+        alike = close or [by_last[each] for each in difflib.get_close_matches(last, by_last, 1)]
+    hint = f" Did you mean {alike[0]!r}?" if alike else ""
+    return ValueError(
+        f"Invalid parameter {name!r} for estimator {type(estimator).__name__}.{hint} Valid "
+        f"parameters are: {sorted(estimator.get_params(deep=False))!r}."
+    )
+
+
+def _set_in_object(estimator, name, parameter, value):
+    found = getattr(estimator, name)
+    if name in estimator._default_objects:
+        kind = estimator._default_objects[name]
+        if found is None:
+            found = kind()
+            default = found.get_params(deep=False).get(parameter, estimator)
+            if default is value or (type(default) is type(value) and default == value):
+                return  # None already stands for this value
+    else:
+        kind = estimator._optional_objects[name]
+    if not isinstance(found, kind):
+        raise ValueError(
+            f"cannot set {name}__{parameter}: {name} is {found!r}. "
+            f"Set {name}={kind.__name__}() first."
+        )
+    setattr(estimator, name, _changed(found, parameter, value))
+
+
+def _changed(found, parameter, value):
+    """Return a copy of a parameter object with one parameter changed."""
+    params = found.get_params(deep=False)
+    if parameter not in params:
+        raise unknown_parameter(found, parameter)
+    return type(found)(**{**params, parameter: value})
+
+
+def _set_task(estimator, path, value):
+    tasks = estimator.tasks
+    first = path.partition("__")[0]
+    if not isinstance(tasks, Mapping):
+        raise ValueError(
+            f"cannot set tasks__{path}: tasks is {tasks!r}. Name the tasks first, "
+            f'e.g. tasks={{{first!r}: "classification"}}.'
+        )
+    # The longest that fits: the name of a column, and so of a task, may contain "__".
+    fitting = [key for key in tasks if f"{path}__".startswith(f"{key}__")]
+    if not fitting:
+        raise ValueError(
+            f"cannot set tasks__{path}: there is no task {first!r}, the tasks are {list(tasks)}."
+        )
+    name = max(fitting, key=lambda key: len(str(key)))
+    parameter = path[len(str(name)) + 2 :]
+    if parameter:
+        task = tasks[name]
+        if isinstance(task, str) and task == "auto":
             raise ValueError(
-                f"cannot set {name}__{parameter}: {name} is {found!r}. "
-                f"Set {name}={kind.__name__}() first."
+                f"cannot set tasks__{path}: tasks[{name!r}] is 'auto', whose kind is known "
+                "only in fit. Name the kind first."
             )
-        setattr(self, name, type(found)(**found.get_params()).set_params(**{parameter: value}))
-
-    def _set_task(self, path, value):
-        first = path.partition("__")[0]
-        if not isinstance(self.tasks, Mapping):
-            raise ValueError(
-                f"cannot set tasks__{path}: tasks is {self.tasks!r}. Name the tasks first, "
-                f'e.g. tasks={{{first!r}: "classification"}}.'
-            )
-        # The longest that fits: a column's name, and so a task's, may have "__" in it.
-        fitting = [key for key in self.tasks if f"{path}__".startswith(f"{key}__")]
-        if not fitting:
-            raise ValueError(
-                f"cannot set tasks__{path}: there is no task {first!r}, the tasks are "
-                f"{list(self.tasks)}."
-            )
-        name = max(fitting, key=lambda key: len(str(key)))
-        parameter = path[len(str(name)) + 2 :]
-        if parameter:
-            task = self.tasks[name]
-            if isinstance(task, str) and task == "auto":
-                raise ValueError(
-                    f"cannot set tasks__{path}: tasks[{name!r}] is 'auto', whose kind is known "
-                    "only in fit. Name the kind first."
-                )
-            task = task_object(name, task)
-            value = type(task)(**task.get_params()).set_params(**{parameter: value})
-        self.tasks = {**self.tasks, name: value}
+        value = _changed(task_object(name, task), parameter, value)
+    estimator.tasks = {**tasks, name: value}

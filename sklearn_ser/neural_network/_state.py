@@ -8,6 +8,7 @@ from torch import nn
 
 from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network._module import DTYPES, ENCODER_PARAMETERS, build_module
+from sklearn_ser.neural_network._settings import ComputeSettings
 from sklearn_ser.neural_network.encoders._mlp import ACTIVATIONS
 from sklearn_ser.neural_network.encoders._registry import ENCODERS, data_parameters
 from sklearn_ser.neural_network.tasks._fitted_tasks import (
@@ -264,7 +265,12 @@ def check_surroundings(state):
         raise damage(f"feature_names_in_ are not {state['n_features_in_']} names")
     if not isinstance(state.get("device"), str):
         raise damage(f"device is {state.get('device')!r}")
-    threads = state.get("n_threads")
+    compute = state.get("compute")
+    if compute is None:
+        return
+    if not isinstance(compute, ComputeSettings):
+        raise damage(f"compute is {compute!r}")
+    threads = getattr(compute, "n_threads", 0)
     if threads is not None and not (_is_count(threads, 1) and threads <= _MOST_THREADS):
         raise damage(f"n_threads is {threads!r}")
 

@@ -22,6 +22,7 @@ from sklearn_ser.recipes._steps import (
     FRAME_FEATURES,
     audio_step,
     frame_step,
+    make_net,
     net_pipeline,
 )
 from sklearn_ser.utils._public import public_module
@@ -133,7 +134,7 @@ def make_single_task_net(
     features, scale_by, n_jobs, on_error, store
         As in :func:`make_svm_baseline`.
     **net_params
-        Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`.
+        Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, also nested ones.
 
     Returns
     -------
@@ -145,7 +146,8 @@ def make_single_task_net(
     >>> list(make_single_task_net("ge2e").named_steps)
     ['features', 'scaler', 'net']
     """
-    return net_pipeline(features, scale_by, n_jobs, on_error, store, {"tasks": None, **net_params})
+    net = make_net({"tasks": None}, net_params)
+    return net_pipeline(features, scale_by, n_jobs, on_error, store, net)
 
 
 @public_module("sklearn_ser.recipes")
@@ -159,8 +161,9 @@ def make_multi_task_net(
     features, scale_by, n_jobs, on_error, store
         As in :func:`make_svm_baseline`.
     **net_params
-        Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`; with
-        ``tasks={"gender": "classification"}`` only that column of `aux` is used.
+        Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, also nested ones
+        (``perturbation__noise``); with ``tasks={"gender": "classification"}`` only that column of
+        `aux` is used.
 
     Returns
     -------
@@ -177,7 +180,8 @@ def make_multi_task_net(
     >>> make_multi_task_net(None).named_steps["net"].tasks
     'auto'
     """
-    return net_pipeline(features, scale_by, n_jobs, on_error, store, net_params)
+    net = make_net({}, net_params)
+    return net_pipeline(features, scale_by, n_jobs, on_error, store, net)
 
 
 @public_module("sklearn_ser.recipes")
@@ -209,9 +213,10 @@ def make_dnn_elm(
     random_state : int, RandomState instance or None, default=None
         Of the network and of the ELM.
     **net_params
-        Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`. Those of the steps
-        are set with ``set_params``: ``highlevel__threshold``, ``highlevel__cv``,
-        ``elm__n_hidden``, ``elm__activation``, ``elm__alpha``.
+        Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, also nested ones
+        (``perturbation__noise``). Those of the steps are set with ``set_params``:
+        ``highlevel__threshold``, ``highlevel__cv``, ``elm__n_hidden``, ``elm__activation``,
+        ``elm__alpha``.
 
     Returns
     -------
@@ -234,8 +239,8 @@ def make_dnn_elm(
     >>> model.set_params(elm__n_hidden=120).named_steps["highlevel"].estimator.hidden_units
     (128, 128)
     """
-    network = {"encoder": "frame_dnn", "hidden_units": (128, 128), **net_params}
-    return _make_elm(features, n_jobs, on_error, store, random_state, network)
+    network = {"encoder": "frame_dnn", "hidden_units": (128, 128)}
+    return _make_elm(features, n_jobs, on_error, store, random_state, network, net_params)
 
 
 @public_module("sklearn_ser.recipes")
@@ -270,16 +275,16 @@ def make_lstm_elm(
     >>> make_lstm_elm("egemaps").named_steps["features"].feature_level
     'lld'
     """
-    network = {"encoder": "lstm", "hidden_units": (64, 64), **net_params}
-    return _make_elm(features, n_jobs, on_error, store, random_state, network)
+    network = {"encoder": "lstm", "hidden_units": (64, 64)}
+    return _make_elm(features, n_jobs, on_error, store, random_state, network, net_params)
 
 
-def _make_elm(features, n_jobs, on_error, store, random_state, network):
-    from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures, MTLNeuralClassifier
+def _make_elm(features, n_jobs, on_error, store, random_state, network, net_params):
+    from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures
 
-    if network.get("unlabeled") is not None:
+    if net_params.get("unlabeled") is not None:
         raise ValueError(
-            f"unlabeled={network['unlabeled']!r}: the extreme learning machine that decides "
+            f"unlabeled={net_params['unlabeled']!r}: the extreme learning machine that decides "
             "behind the network needs the label of every row. Leave `unlabeled` out and fit on "
             "labeled rows, or take make_multi_task_net."
         )
@@ -288,14 +293,14 @@ def _make_elm(features, n_jobs, on_error, store, random_state, network):
         "encoder_params": {"pooling": "frames"},
         "dropout": 0.0,
         "aux_weight": 1.0,
-        "learning_rate": 1e-3,
+        "lr": 1e-3,
         "batch_size": 128,
         "max_epochs": 50,
         "patience": 5,
-        "max_grad_norm": 1.0,
+        "optimization__max_grad_norm": 1.0,
         "random_state": random_state,
     }
-    net = MTLNeuralClassifier(**{**released, **network})
+    net = make_net({**released, **network}, net_params)
     return Pipeline(
         [
             *([] if step is None else [("features", step)]),

@@ -12,7 +12,7 @@ from sklearn_ser.augmentation import (
     SpeedPerturbation,
 )
 from sklearn_ser.preprocessing import FrameScaler
-from sklearn_ser.recipes._steps import frame_step
+from sklearn_ser.recipes._steps import frame_step, make_net
 from sklearn_ser.utils._public import public_module
 
 
@@ -79,8 +79,8 @@ def make_mtl_aug(
         Of the copies and of the network.
     **net_params
         Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`. With
-        ``batch_augmenters=["specaugment"]``, masks are drawn anew in each epoch, in place of or
-        beside copies with masks.
+        ``perturbation__augmenters=["specaugment"]``, masks are drawn anew in each epoch, in place
+        of or beside copies with masks.
 
     Returns
     -------
@@ -102,8 +102,6 @@ def make_mtl_aug(
     >>> list(model.estimator.named_steps["net"].tasks)
     ['augmentation', 'reconstruction']
     """
-    from sklearn_ser.neural_network import MTLNeuralClassifier  # which needs torch
-
     if isinstance(speed, Real | str):
         raise ValueError(
             "speed must be a sequence of factors, such as (0.9, 1.1), or () for none; got "
@@ -131,7 +129,7 @@ def make_mtl_aug(
         "encoder": "cnn_blstm",
         "hidden_units": (128,),
         "dropout": 0.3,
-        "input_noise": 0.0,
+        "perturbation__noise": 0.0,
         "tasks": tasks or None,
         "max_epochs": 40,
         "unlabeled": unlabeled,
@@ -141,7 +139,7 @@ def make_mtl_aug(
         [
             *([] if step is None else [("features", step)]),
             ("scaler", FrameScaler()),
-            ("net", MTLNeuralClassifier(**{**chosen, **net_params})),
+            ("net", make_net(chosen, net_params)),
         ]
     )
     return AugmentingClassifier(pipeline, augmenters, copies=copies, random_state=random_state)

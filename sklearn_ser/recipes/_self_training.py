@@ -1,6 +1,6 @@
 """The recipe that won the accuracy race (behind `sklearn_ser.recipes`)."""
 
-from sklearn_ser.recipes._steps import net_pipeline
+from sklearn_ser.recipes._steps import make_net, net_pipeline
 from sklearn_ser.utils._public import public_module
 
 
@@ -70,14 +70,15 @@ def make_self_trained_net(
         "tasks": {"gender": ClassificationTask(weight=1.0)},
         "hidden_units": (128,),
         "activation": "relu",
-        "input_noise": 1.0,
-        "class_weight": "balanced",
+        "perturbation__noise": 1.0,
+        "y_task__class_weight": "balanced",
         "early_stopping": False,
-        "lr_schedule": "cosine",
+        "optimization__lr_schedule": "cosine",
         "max_epochs": 20,
         "unlabeled": unlabeled,
         "pseudo_labels": PseudoLabels(share=0.9),
         "random_state": random_state,
     }
     scale_by = list(scale_by) if isinstance(scale_by, tuple) else scale_by
-    return net_pipeline(features, scale_by, n_jobs, on_error, store, {**chosen, **net_params})
+    net = make_net(chosen, net_params)
+    return net_pipeline(features, scale_by, n_jobs, on_error, store, net)

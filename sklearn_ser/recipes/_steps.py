@@ -45,16 +45,24 @@ def audio_step(features, n_jobs, on_error, store):
     return union.set_output(transform="pandas")
 
 
-def net_pipeline(features, scale_by, n_jobs, on_error, store, net_params):
-    """An audio step, unless X holds features; a scaler of groups; and a network."""
+def make_net(chosen, net_params):
+    """Return a network with the parameters of a recipe, and then those of the user.
+
+    Both may have nested names, such as ``perturbation__noise``.
+    """
     from sklearn_ser.neural_network import MTLNeuralClassifier  # which needs torch
 
+    return MTLNeuralClassifier().set_params(**chosen).set_params(**net_params)
+
+
+def net_pipeline(features, scale_by, n_jobs, on_error, store, net):
+    """An audio step, unless X holds features; a scaler of groups; and a network."""
     step = audio_step(features, n_jobs, on_error, store)
     steps = [] if step is None else [("features", step)]
     return Pipeline(
         [
             *steps,
             ("scaler", GroupScaler(by=scale_by)),
-            ("net", MTLNeuralClassifier(**net_params)),
+            ("net", net),
         ]
     )

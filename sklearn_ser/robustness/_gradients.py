@@ -5,6 +5,7 @@ import contextlib
 import numpy as np
 import torch
 
+from sklearn_ser.neural_network._nested_params import parameter_object
 from sklearn_ser.neural_network.tasks._fitted_tasks import utterance_outputs
 from sklearn_ser.neural_network.training._batches import evaluation_batches
 from sklearn_ser.neural_network.training._inputs import check_inputs
@@ -61,7 +62,7 @@ class DifferentiableNetwork:
         """The context in which it is to be called."""
         # cuDNN has no gradients of recurrent layers outside of training.
         with (
-            torch_threads(self.estimator.n_threads),
+            torch_threads(parameter_object(self.estimator, "compute").n_threads),
             torch.backends.cudnn.flags(enabled=False),
         ):
             yield

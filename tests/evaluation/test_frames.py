@@ -16,8 +16,8 @@ from sklearn_ser.utils._frames import frames_table
 def net(**parameters):
     return make_pipeline(
         FrameScaler(),
-        MTLNeuralClassifier(
-            hidden_units=(16,), dropout=0.0, batch_size=16, learning_rate=0.01, **parameters
+        MTLNeuralClassifier().set_params(
+            hidden_units=(16,), dropout=0.0, batch_size=16, lr=0.01, **parameters
         ),
     )
 

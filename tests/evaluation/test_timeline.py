@@ -31,7 +31,9 @@ def speech():
 
 @pytest.fixture(scope="module")
 def model(speech):
-    net = make_multi_task_net(SpeakerEmbedding(), max_epochs=30, input_noise=0.0, random_state=0)
+    net = make_multi_task_net(
+        SpeakerEmbedding(), max_epochs=30, perturbation__noise=0.0, random_state=0
+    )
     return fit_model(net, speech, aux=("gender",))
 
 

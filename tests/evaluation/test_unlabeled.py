@@ -163,7 +163,7 @@ def test_a_search_with_its_own_unlabeled_rows(feature_table):
     )
     search = GridSearchCV(
         make_pipeline(StandardScaler(), net),
-        {"mtlneuralclassifier__weight_decay": [0.0, 0.1]},
+        {"mtlneuralclassifier__optimization__weight_decay": [0.0, 0.1]},
         cv=SemiSupervisedSplit(SpeakerKFold(2)),
         scoring="accuracy",
     )

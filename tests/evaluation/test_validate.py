@@ -26,7 +26,7 @@ GLOBAL_SVM = make_pipeline(StandardScaler(), LinearSVC(C=0.01))
 
 def net(**params):
     settings = {"max_epochs": 8, "hidden_units": (16,), "random_state": 0} | params
-    return make_pipeline(GroupScaler(by="corpus"), MTLNeuralClassifier(**settings))
+    return make_pipeline(GroupScaler(by="corpus"), MTLNeuralClassifier().set_params(**settings))
 
 
 def test_svm_and_nets_in_one_call(feature_table):

@@ -62,7 +62,7 @@ def ensemble(speech):
         hidden_units=(8,),
         max_epochs=12,
         patience=2,
-        learning_rate=0.05,
+        lr=0.05,
         n_estimators=3,
         random_state=0,
     )

@@ -32,9 +32,11 @@ BATCHES = {
 
 
 def net(adversarial_training=None, **parameters):
-    given = {"max_epochs": 3, "hidden_units": (16,), "learning_rate": 0.01, "random_state": 0}
-    given |= {"refit": False, "early_stopping": False}
-    return MTLNeuralClassifier(adversarial_training=adversarial_training, **(given | parameters))
+    given = {"max_epochs": 3, "hidden_units": (16,), "lr": 0.01, "random_state": 0}
+    given |= {"validation__refit": False, "early_stopping": False}
+    return MTLNeuralClassifier().set_params(
+        adversarial_training=adversarial_training, **(given | parameters)
+    )
 
 
 def weights_of(model):
@@ -103,7 +105,9 @@ class Plain(torch.nn.Module):
 @pytest.fixture(scope="module")
 def trained(speech):
     """Do not fit again."""
-    return net(tasks=None, dtype="float64", input_noise=0.0, dropout=0.0).fit(speech.X, speech.y)
+    return net(tasks=None, compute__dtype="float64", perturbation__noise=0.0, dropout=0.0).fit(
+        speech.X, speech.y
+    )
 
 
 def loss_now(model, spec, X, y, scale, mix=None, seed=0):
@@ -186,7 +190,7 @@ def test_vat_finds_the_direction_in_which_probabilities_move_most(speech, traine
 
 
 def test_sequences_are_changed_frame_by_frame_and_nothing_else(frames):
-    model = net(tasks=None, dtype="float64", hidden_units=(8,)).fit(frames.X, frames.y)
+    model = net(tasks=None, compute__dtype="float64", hidden_units=(8,)).fit(frames.X, frames.y)
     spec = AdversarialTraining(epsilon=0.2)
     codes = torch.from_numpy(np.searchsorted(model.classes_, frames.y[:7]))
     packed = FrameSequences.packed(
@@ -240,7 +244,7 @@ def robust_accuracy(model, X, y, epsilon):
 def robust_scores():
     X, y = two_views(400, 0)
     X_test, y_test = two_views(1000, 1)
-    common = {"max_epochs": 25, "dropout": 0.0, "input_noise": 0.0, "tasks": None}
+    common = {"max_epochs": 25, "dropout": 0.0, "perturbation__noise": 0.0, "tasks": None}
     scores = {}
     for method in (None, *METHODS):
         spec = method and AdversarialTraining(method, epsilon=0.4, weight=1.0)
@@ -263,7 +267,7 @@ def test_vat_learns_from_rows_without_a_label(speech):
     other = np.array(speech.X)
     other[60:, :] = other[60:, ::-1]
     spec, common = AdversarialTraining("vat", weight=2.0), {"unlabeled": "nan", "tasks": None}
-    common["input_noise"] = 0.0
+    common["perturbation__noise"] = 0.0
     models = [net(spec, **common).fit(X, y) for X in (speech.X, other)]
     assert not all_equal(*models)
     # Without a label in a batch there is still a divergence, and no loss of y.
@@ -299,7 +303,11 @@ def test_it_goes_with_everything(speech, frames, method, kind):
     }
     spec = AdversarialTraining(method, n_steps=None if method == "fgsm" else 2)
     for parameters in (
-        {"mixup_alpha": 0.3, "loss_weighting": "pcgrad", "weight_averaging": "ema"},
+        {
+            "perturbation__mixup_alpha": 0.3,
+            "loss_weighting": "pcgrad",
+            "optimization__weight_averaging": "ema",
+        },
         {"loss_weighting": "uncertainty", "n_estimators": 2, "early_stopping": True},
     ):
         torch_state, numpy_state = torch.get_rng_state(), numpy_global_state()
@@ -324,9 +332,9 @@ def test_the_history_has_the_loss_of_the_changed_rows(speech):
     model = net(
         AdversarialTraining(epsilon=1e-9, weight=1e-9),
         dropout=0.0,
-        input_noise=0.0,
+        perturbation__noise=0.0,
         tasks=None,
-        dtype="float64",
+        compute__dtype="float64",
     ).fit(speech.X, speech.y, sample_weight=np.linspace(0.1, 2.0, 240))
     # So small a change is none: it is the loss of y before each step.
     table = model.history_

@@ -30,7 +30,7 @@ KINDS = {
 
 
 def net(**parameters):
-    return MTLNeuralClassifier(**({"max_epochs": 1, "random_state": 0} | parameters))
+    return MTLNeuralClassifier().set_params(**({"max_epochs": 1, "random_state": 0} | parameters))
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ TASKS = {
 
 
 def net(**parameters):
-    return MTLNeuralClassifier(**{"max_epochs": 15, "random_state": 0} | parameters)
+    return MTLNeuralClassifier().set_params(**{"max_epochs": 15, "random_state": 0} | parameters)
 
 
 @pytest.fixture(scope="module")
@@ -189,8 +189,8 @@ def test_other_networks_have_no_frames_to_tell_of(speech, fitted, frames):
         (net(max_epochs=1).fit(frames.X, frames.y), frames.X, "attention"),
     ):
         message = (
-            f"the encoder '{name}' gives one representation for a whole sequence: probabilities of "
-            "frames need one that works frame by frame"
+            f"The encoder '{name}' computes one representation for a whole sequence. Probabilities "
+            "of frames need an encoder that works frame by frame"
         )
         with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
             model.predict_frame_proba(X)

@@ -14,7 +14,9 @@ from sklearn_ser.neural_network import MTLNeuralClassifier
 
 def plain_net(**params):
     """A network without what the defaults add to a single training."""
-    return MTLNeuralClassifier(**{"refit": False, "input_noise": 0.0} | params)
+    return MTLNeuralClassifier().set_params(
+        **{"validation__refit": False, "perturbation__noise": 0.0} | params
+    )
 
 
 class Weights(Callback):
@@ -41,10 +43,10 @@ def flat(module):
 def averaged(speech, kind, **parameters):
     seen = Weights()
     model = plain_net(
-        weight_averaging=kind,
+        optimization__weight_averaging=kind,
         max_epochs=6,
         batch_size=48,
-        learning_rate=0.01,
+        lr=0.01,
         dropout=0.0,
         random_state=0,
         callbacks=[seen],
@@ -83,7 +85,7 @@ def test_swa_is_the_mean_over_the_epochs_of_the_second_half(speech, n_epochs, fi
 
 def test_swa_in_the_training_anew_is_over_its_own_second_half(speech):
     """It ends long before half of `max_epochs`."""
-    given = {"max_epochs": 100, "patience": 3, "refit": True}
+    given = {"max_epochs": 100, "patience": 3, "validation__refit": True}
     model, seen = averaged(speech, "swa", **given)
     n_epochs = model.best_epoch_
     assert 4 <= n_epochs < 50
@@ -118,7 +120,7 @@ def test_training_itself_does_not_see_the_average(speech):
 def test_what_is_validated_is_what_is_kept(speech, kind):
     """The best epoch's loss is that of the weights that predict: averaged, from memory."""
     rate = {"ema": 0.05, "swa": 2e-3}[kind]  # so that the best is an average
-    model, _ = averaged(speech, kind, max_epochs=12, learning_rate=rate, patience=3)
+    model, _ = averaged(speech, kind, max_epochs=12, lr=rate, patience=3)
     held_out = np.isin(speech.speaker, model.validation_split_["groups"])
     losses = model.history_["valid_loss_y"]
     assert model.best_epoch_ == losses.idxmin()
@@ -151,7 +153,7 @@ def test_partial_fit_does_not_average(speech):
     """Steps go on from the weights that were stepped to, not from a mean of them."""
 
     def fitted(kind):
-        model = plain_net(weight_averaging=kind, random_state=0)
+        model = plain_net(optimization__weight_averaging=kind, random_state=0)
         for _ in range(3):
             model.partial_fit(speech.X, speech.y, classes=np.unique(speech.y))
         return model._weights

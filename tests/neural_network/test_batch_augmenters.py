@@ -22,9 +22,9 @@ def batch(lengths, n_features=6):
 
 
 def net(**params):
-    given = {"hidden_units": (8,), "max_epochs": 3, "early_stopping": False, "input_noise": 0.0,
-             "dropout": 0.0, "random_state": 0}  # fmt: skip
-    return MTLNeuralClassifier(**given | params)
+    given = {"hidden_units": (8,), "max_epochs": 3, "early_stopping": False, "dropout": 0.0}
+    given |= {"perturbation__noise": 0.0, "random_state": 0}
+    return MTLNeuralClassifier().set_params(**given | params)
 
 
 @pytest.mark.parametrize("fill", [0.0, "mean", -2.0])
@@ -85,7 +85,7 @@ class Spy:
 
 def test_each_batch_of_each_epoch_is_drawn_anew_and_no_prediction(frames):
     spy = Spy()
-    model = net(batch_augmenters=[spy], batch_size=40).fit(frames.X, frames.y)
+    model = net(perturbation__augmenters=[spy], batch_size=40).fit(frames.X, frames.y)
     assert len(spy.drawn) == len(set(spy.drawn)) >= 9
     assert all(isinstance(given, FrameBatch) for given in spy.seen)
     calls = len(spy.drawn)
@@ -94,26 +94,26 @@ def test_each_batch_of_each_epoch_is_drawn_anew_and_no_prediction(frames):
     assert len(spy.drawn) == calls
     first = spy.drawn[:calls]
     spy.drawn = []
-    net(batch_augmenters=[spy], batch_size=40).fit(frames.X, frames.y)
+    net(perturbation__augmenters=[spy], batch_size=40).fit(frames.X, frames.y)
     assert spy.drawn == first
 
 
 def test_held_out_rows_are_not_masked(speech):
     spy = Spy()
-    model = net(batch_augmenters=[spy], early_stopping=True, refit=False)
+    model = net(perturbation__augmenters=[spy], early_stopping=True, validation__refit=False)
     model.fit(speech.X, speech.y, groups=speech.speaker)
     n_rows = sum(len(given) for given in spy.seen)
     assert n_rows == 3 * model.validation_split_["n_train"]
 
 
 def test_augmenters_have_streams_of_their_own(speech):
-    plain = net(dropout=0.3, input_noise=0.5).fit(speech.X, speech.y)
-    same = clone(plain).set_params(batch_augmenters=[BatchSpecAugment(0, 0)])
+    plain = net(dropout=0.3, perturbation__noise=0.5).fit(speech.X, speech.y)
+    same = clone(plain).set_params(perturbation__augmenters=[BatchSpecAugment(0, 0)])
     np.testing.assert_array_equal(
         same.fit(speech.X, speech.y).predict_proba(speech.X), plain.predict_proba(speech.X)
     )
     one, two = Spy(), Spy()
-    clone(plain).set_params(batch_augmenters=[one, two]).fit(speech.X, speech.y)
+    clone(plain).set_params(perturbation__augmenters=[one, two]).fit(speech.X, speech.y)
     assert not set(one.drawn) & set(two.drawn)
 
 
@@ -125,7 +125,7 @@ def test_what_is_reconstructed_is_the_batch_before(speech):
 
     zeros = [lambda given, generator: torch.zeros_like(given)]
     spread = float((speech.X**2).mean() / speech.X.var())
-    clean, augmented = (first_loss(target, batch_augmenters=zeros)
+    clean, augmented = (first_loss(target, perturbation__augmenters=zeros)
                         for target in ("clean", "augmented"))  # fmt: skip
     assert clean > 0.5 * spread
     assert augmented < 0.3
@@ -138,17 +138,17 @@ def test_it_trains_on_frames(encoder, frames, tmp_path):
         encoder=encoder,
         encoder_params={"channels": [4, 8]} if encoder == "cnn_blstm" else None,
         hidden_units=(8,),
-        batch_augmenters=["specaugment", BatchSpecAugment(1, 1, 1, 3, fill="mean")],
+        perturbation__augmenters=["specaugment", BatchSpecAugment(1, 1, 1, 3, fill="mean")],
     ).fit(frames.X, frames.y, aux=frames.aux)
     save_model(model, tmp_path / "m.ser")
     loaded = load_model(tmp_path / "m.ser")
     np.testing.assert_array_equal(loaded.predict_proba(frames.X), model.predict_proba(frames.X))
-    assert loaded.batch_augmenters[1].time_width == 3
-    assert loaded.batch_augmenters[0] == "specaugment"
+    assert loaded.perturbation.augmenters[1].time_width == 3
+    assert loaded.perturbation.augmenters[0] == "specaugment"
 
 
 def test_in_a_search(speech):
-    grid = {"batch_augmenters": [None, ["specaugment"], [BatchSpecAugment(1, 3)]]}
+    grid = {"perturbation__augmenters": [None, ["specaugment"], [BatchSpecAugment(1, 3)]]}
     search = GridSearchCV(net(max_epochs=2), grid, cv=2, error_score="raise")
     search.fit(speech.X, speech.y)
     assert len(search.cv_results_["params"]) == 3
@@ -156,7 +156,7 @@ def test_in_a_search(speech):
 
 def test_partial_fit_goes_on_with_it(speech):
     spy = Spy()
-    model = net(batch_augmenters=[spy])
+    model = net(perturbation__augmenters=[spy])
     for _ in range(2):
         model.partial_fit(speech.X, speech.y, classes=np.unique(speech.y))
     assert len(set(spy.drawn)) == len(spy.drawn) > 0
@@ -164,17 +164,23 @@ def test_partial_fit_goes_on_with_it(speech):
 
 def test_what_is_refused(speech):
     def fit(given):
-        net(batch_augmenters=given).fit(speech.X, speech.y)
+        net(perturbation__augmenters=given).fit(speech.X, speech.y)
 
     with pytest.raises(
-        ValueError, match=r"batch_augmenters\[0\] is 'cutout': the names are \['spe"
+        ValueError, match=r"perturbation__augmenters\[0\] is 'cutout': the names are \['spe"
     ):
         fit(["cutout"])
-    with pytest.raises(TypeError, match=r"batch_augmenters\[1\] must be a name or an object"):
+    with pytest.raises(
+        TypeError, match=r"perturbation__augmenters\[1\] must be a name or an object"
+    ):
         fit(["specaugment", 3])
-    with pytest.raises(TypeError, match=r"batch_augmenters\[0\] must be a name or an object"):
+    with pytest.raises(
+        TypeError, match=r"perturbation__augmenters\[0\] must be a name or an object"
+    ):
         fit([BatchSpecAugment])
     with pytest.raises(ValueError, match="'time_share' parameter of BatchSpecAugment"):
         fit([BatchSpecAugment(time_share=3)])
-    with pytest.raises(ValueError, match="'batch_augmenters' parameter of MTLNeuralClassifier"):
+    with pytest.raises(
+        ValueError, match="perturbation: The 'augmenters' parameter of InputPerturbation"
+    ):
         fit("specaugment")

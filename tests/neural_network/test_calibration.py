@@ -13,8 +13,13 @@ from sklearn_ser.neural_network.training._calibration import fit_temperature
 
 
 def net(**parameters):
-    given = {"max_epochs": 40, "random_state": 0, "refit": False, "input_noise": 0.0}
-    return MTLNeuralClassifier(**given | parameters)
+    given = {
+        "max_epochs": 40,
+        "random_state": 0,
+        "validation__refit": False,
+        "perturbation__noise": 0.0,
+    }
+    return MTLNeuralClassifier().set_params(**given | parameters)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +28,7 @@ def overfitted(speech):
     generator = np.random.default_rng(3)
     wrong = generator.random(240) < 0.4
     y = np.where(wrong, generator.permutation(speech.y), speech.y)
-    parameters = {"early_stopping": False, "dropout": 0.0, "learning_rate": 0.01, "max_epochs": 30}
+    parameters = {"early_stopping": False, "dropout": 0.0, "lr": 0.01, "max_epochs": 30}
     return y, parameters
 
 
@@ -57,7 +62,7 @@ def test_the_temperature_is_the_best_of_a_grid(speech, overfitted):
 
 
 def test_of_frames_the_temperature_is_that_of_their_mean(frames):
-    model = net(encoder="frame_dnn", calibrate=True, max_epochs=10, learning_rate=0.01)
+    model = net(encoder="frame_dnn", calibrate=True, max_epochs=10, lr=0.01)
     model.fit(frames.X, frames.y)
     temperature = model.members_["temperature"][0]
     assert abs(temperature - 1.0) > 0.1
@@ -92,7 +97,9 @@ def test_each_network_has_a_temperature_of_its_own(speech):
 
 
 def test_refit_keeps_the_temperature_of_the_first_training(speech):
-    model = net(calibrate=True, refit=True).fit(speech.X, speech.y, groups=speech.speaker)
+    model = net(calibrate=True, validation__refit=True).fit(
+        speech.X, speech.y, groups=speech.speaker
+    )
     first = net(calibrate=True).fit(speech.X, speech.y, groups=speech.speaker)
     assert model.members_["temperature"].tolist() == first.members_["temperature"].tolist()
     assert model._weights != first._weights
@@ -106,9 +113,9 @@ def test_weights_of_rows_count_and_those_of_classes_do_not(speech, overfitted):
         model.fit(speech.X, y, groups=speech.speaker, sample_weight=sample_weight)
         return model.members_["temperature"][0]
 
-    plain = temperature(learning_rate=1e-30)
-    assert temperature(learning_rate=1e-30, class_weight={"anger": 50.0}) == plain
-    assert temperature(np.where(y == "anger", 50.0, 1.0), learning_rate=1e-30) != plain
+    plain = temperature(lr=1e-30)
+    assert temperature(lr=1e-30, y_task__class_weight={"anger": 50.0}) == plain
+    assert temperature(np.where(y == "anger", 50.0, 1.0), lr=1e-30) != plain
 
 
 @pytest.mark.parametrize("early_stopping", [True, False])

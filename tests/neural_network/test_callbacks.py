@@ -16,7 +16,9 @@ from sklearn_ser.neural_network import MTLNeuralClassifier
 
 def plain_net(**params):
     """A network without what the defaults add to a single training."""
-    return MTLNeuralClassifier(**{"refit": False, "input_noise": 0.0} | params)
+    return MTLNeuralClassifier().set_params(
+        **{"validation__refit": False, "perturbation__noise": 0.0} | params
+    )
 
 
 def fitted(speech, *own, y=None, **parameters):
@@ -54,7 +56,7 @@ class Recorder(callbacks.Callback):
 def test_a_callback_sees_every_epoch_the_history_and_the_weights_that_are_kept(speech):
     y = np.random.default_rng(0).permutation(speech.y)
     own = Recorder()
-    model = fitted(speech, own, y=y, patience=2, max_epochs=30, learning_rate=0.01)
+    model = fitted(speech, own, y=y, patience=2, max_epochs=30, lr=0.01)
     assert model.n_iter_ < 30
     n_steps = -(-model.validation_split_["n_train"] // 64)
     epoch = ["epoch begins", *["step"] * n_steps, "evaluation", "epoch ends"]
@@ -72,7 +74,7 @@ def test_callbacks_of_others_change_nothing_by_being_there(speech):
 def test_skorch_early_stopping_ends_the_training_and_nothing_else(speech):
     y = np.random.default_rng(0).permutation(speech.y)
     stop = callbacks.EarlyStopping(monitor="valid_loss_y", patience=3, sink=lambda text: None)
-    model = fitted(speech, stop, y=y, max_epochs=60, patience=50, learning_rate=0.01)
+    model = fitted(speech, stop, y=y, max_epochs=60, patience=50, lr=0.01)
     losses = model.history_["valid_loss_y"]
     assert model.n_iter_ == losses.idxmin() + 3 < 60
     assert model.best_epoch_ == losses.idxmin()
@@ -95,7 +97,7 @@ def test_in_a_training_anew_those_that_watch_held_out_rows_are_left_out(speech, 
     elif kind == "named":
         stop = ("stop", stop)
     clip, own = callbacks.GradientNormClipping(0.05), Recorder()
-    given = {"y": y, "max_epochs": 30, "learning_rate": 0.01, "refit": True}
+    given = {"y": y, "max_epochs": 30, "lr": 0.01, "validation__refit": True}
     model = fitted(speech, own, stop, clip, **given)
     assert model.n_iter_ < 30
     assert len(own.rows_) == model.n_iter_ + model.best_epoch_
@@ -104,8 +106,8 @@ def test_in_a_training_anew_those_that_watch_held_out_rows_are_left_out(speech, 
         y=y,
         max_epochs=model.best_epoch_,
         early_stopping=False,
-        learning_rate=0.01,
-        max_grad_norm=0.05,
+        lr=0.01,
+        optimization__max_grad_norm=0.05,
     )
     assert model._weights == same._weights
 
@@ -133,16 +135,20 @@ def test_those_that_watch_held_out_rows_need_some(speech, kind):
 def test_skorch_lr_scheduler_sets_the_rates(speech):
     scheduler = callbacks.LRScheduler("StepLR", step_size=2, gamma=0.1)
     own = Recorder()
-    fitted(speech, scheduler, own, max_epochs=6, learning_rate=0.01)
+    fitted(speech, scheduler, own, max_epochs=6, lr=0.01)
     rates = [row["event_lr"] for row in own.rows_]
     np.testing.assert_allclose(rates, [0.01, 0.01, 1e-3, 1e-3, 1e-4, 1e-4])
 
 
 def test_skorch_clips_and_freezes(speech):
     clip = callbacks.GradientNormClipping(0.05)
-    assert fitted(speech, clip)._weights == fitted(speech, max_grad_norm=0.05)._weights
+    assert (
+        fitted(speech, clip)._weights == fitted(speech, optimization__max_grad_norm=0.05)._weights
+    )
     frozen = fitted(speech, callbacks.Freezer("encoder.*"), early_stopping=False)
-    first = fitted(speech, early_stopping=False, max_epochs=1, learning_rate=1e-30, weight_decay=0)
+    first = fitted(
+        speech, early_stopping=False, max_epochs=1, lr=1e-30, optimization__weight_decay=0
+    )
     assert np.array_equal(frozen.transform(speech.X), first.transform(speech.X))
     assert frozen.history_["train_loss"].iloc[-1] < frozen.history_["train_loss"].iloc[0]
 
@@ -190,7 +196,7 @@ def test_skorch_checkpoint_finds_the_best_epoch(speech, tmp_path):
     y = np.random.default_rng(0).permutation(speech.y)
     seen = Recorder()
     keep = callbacks.Checkpoint(dirname=str(tmp_path), event_name="kept", f_optimizer=None)
-    model = fitted(speech, keep, seen, y=y, max_epochs=12, learning_rate=0.01)
+    model = fitted(speech, keep, seen, y=y, max_epochs=12, lr=0.01)
     losses = model.history_["valid_loss"]
     lowest = losses < losses.cummin().shift(fill_value=np.inf)
     assert [row["kept"] for row in seen.rows_] == lowest.tolist()

@@ -15,7 +15,7 @@ from sklearn_ser.neural_network.tasks._tasks import SHORT_NAMES
 
 
 def net(**parameters):
-    return MTLNeuralClassifier(**({"max_epochs": 20, "random_state": 0} | parameters))
+    return MTLNeuralClassifier().set_params(**({"max_epochs": 20, "random_state": 0} | parameters))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,10 @@ def test_representation_feeds_the_head(speech, fitted):
     outputs = shared @ head.weight.detach().numpy().T + head.bias.detach().numpy()
     assert np.array_equal(fitted.classes_[outputs.argmax(axis=1)], fitted.predict(speech.X))
     assert fitted.get_feature_names_out()[-1] == "mtlneuralclassifier127"
-    assert net(dtype="float64", max_epochs=1).fit_transform(speech.X, speech.y).dtype == np.float64
+    assert (
+        net(compute__dtype="float64", max_epochs=1).fit_transform(speech.X, speech.y).dtype
+        == np.float64
+    )
 
 
 def test_tables_keep_their_index(speech):
@@ -68,7 +71,10 @@ def test_a_row_masked_for_a_task_changes_nothing_for_it(speech):
     masked[::3] = True
     aux.loc[masked, "gender"] = None
     X = speech.X.copy()
-    parameters = {"early_stopping": False, "class_weight": {"anger": 1, "neutral": 0, "sadness": 1}}
+    parameters = {
+        "early_stopping": False,
+        "y_task__class_weight": {"anger": 1, "neutral": 0, "sadness": 1},
+    }
     # With no row labeled for y in these rows either, their features cannot matter at all.
     y = speech.y.astype(object)
     y[masked] = None
@@ -91,9 +97,9 @@ def test_rows_masked_for_all_tasks_equal_absent_rows(speech):
     parameters = {
         "batch_size": None,
         "dropout": 0.0,
-        "input_noise": 0.0,
+        "perturbation__noise": 0.0,
         "early_stopping": False,
-        "dtype": "float64",
+        "compute__dtype": "float64",
     }
     model = net(unlabeled="nan", **parameters).fit(speech.X, y, aux=aux)
     absent = net(**parameters).fit(speech.X[~masked], y[~masked].astype(str), aux=aux[~masked])
@@ -192,34 +198,41 @@ def test_weights_of_rows_and_classes_matter(speech):
     plain = net().fit(speech.X, speech.y).predict_proba(speech.X)[:, 0]
     weights = np.where(speech.y == "anger", 5.0, 1.0)
     by_row = net().fit(speech.X, speech.y, sample_weight=weights).predict_proba(speech.X)[:, 0]
-    by_class = net(class_weight={"anger": 5.0}).fit(speech.X, speech.y).predict_proba(speech.X)
+    by_class = (
+        net(y_task__class_weight={"anger": 5.0}).fit(speech.X, speech.y).predict_proba(speech.X)
+    )
     assert by_row.mean() > plain.mean() + 0.05
     np.testing.assert_array_equal(by_row, by_class[:, 0])
     uneven = np.r_[0:80, 80:240:4]
-    balanced = net(class_weight="balanced").fit(speech.X[uneven], speech.y[uneven])
+    balanced = net(y_task__class_weight="balanced").fit(speech.X[uneven], speech.y[uneven])
     counts = pd.Series(speech.y[uneven]).value_counts()
     by_hand = {label: len(uneven) / (3 * count) for label, count in counts.items()}
-    same = net(class_weight=by_hand).fit(speech.X[uneven], speech.y[uneven])
+    same = net(y_task__class_weight=by_hand).fit(speech.X[uneven], speech.y[uneven])
     assert balanced._weights == same._weights
 
 
 def test_a_balanced_class_without_any_weight_is_never_learned(speech):
     weights = (speech.y != "anger").astype(float)
-    model = net(class_weight="balanced").fit(speech.X, speech.y, sample_weight=weights)
+    model = net(y_task__class_weight="balanced").fit(speech.X, speech.y, sample_weight=weights)
     assert np.isfinite(model.history_["train_loss"]).all()
     assert sorted(set(model.predict(speech.X))) == ["neutral", "sadness"]
 
 
 @pytest.mark.parametrize("loss", ["mse", "ccc"])
 def test_rows_of_weight_zero_do_not_scale_the_values_of_a_task(speech, loss):
-    exact = {"batch_size": None, "dropout": 0.0, "input_noise": 0.0, "early_stopping": False}
+    exact = {
+        "batch_size": None,
+        "dropout": 0.0,
+        "perturbation__noise": 0.0,
+        "early_stopping": False,
+    }
     aux = speech.aux[["arousal"]].copy()
     weights = np.ones(len(aux))
     weights[::6] = 0.0
     aux.loc[::6, "arousal"] = 1e6
     kept = weights > 0
     weighted, shorter = (
-        net(tasks={"arousal": loss}, dtype="float64", **exact).fit(
+        net(tasks={"arousal": loss}, compute__dtype="float64", **exact).fit(
             speech.X[rows], speech.y[rows], aux=aux[rows], sample_weight=weights[rows]
         )
         for rows in (np.full(len(aux), True), kept)
@@ -343,7 +356,7 @@ def test_every_encoder_and_its_parameters_are_documented():
 
 def test_every_task_is_documented():
     text = documented("tasks")
-    named = re.search(r"short name: (.*?)\. A task", text, re.S)[1]
-    assert re.findall(r'"(\w+)"', named) == ["auto", *SHORT_NAMES]
+    named = re.search(r"short names (.*?): exactly these tasks\.", text, re.S)[1]
+    assert set(re.findall(r'"(\w+)"', named)) == {"auto", *SHORT_NAMES}
     objects = re.findall(r":class:`(\w+)`", text)
     assert set(objects) == {kind.spec_type.__name__ for kind in TASK_KINDS.values()}

@@ -30,12 +30,12 @@ def net(tasks, **params):
     given = {
         "tasks": tasks,
         "unlabeled": "nan",
-        "input_noise": 0.5,
+        "perturbation__noise": 0.5,
         "max_epochs": 6,
         "early_stopping": False,
         "random_state": 0,
     }
-    return MTLNeuralClassifier(**given | params)
+    return MTLNeuralClassifier().set_params(**given | params)
 
 
 def reference(logits, guesses, shares, spec, mean):
@@ -92,7 +92,7 @@ def test_a_learned_weight_stays_while_no_guess_counts(speech, hidden, begun):
     """Before `start`, and where no guess is sure enough: the price of uncertainty is not paid."""
     y, _ = hidden
     spec = ConsistencyTask(weight=1.0, start=0.0 if begun else 0.9, threshold=1.0, balance=False)
-    model = net({"g": spec}, loss_weighting="uncertainty", learning_rate=1e-3, max_epochs=5)
+    model = net({"g": spec}, loss_weighting="uncertainty", lr=1e-3, max_epochs=5)
     history = model.fit(speech.X, y).history_
     assert (history["train_loss_g"] == 0.0).all()
     assert (history["weight_g"] == 1.0).all()
@@ -164,7 +164,7 @@ def test_within_a_pipeline_a_search_and_cross_validation(speech, hidden, n_jobs)
     y, rows = hidden
     folds = np.where(rows, -1, np.arange(240) // 80)  # rows without a label stay in training
     model = make_pipeline(
-        StandardScaler(), net({"guesses": ConsistencyTask()}, max_epochs=15, learning_rate=5e-3)
+        StandardScaler(), net({"guesses": ConsistencyTask()}, max_epochs=15, lr=5e-3)
     )
     search = GridSearchCV(
         model,
@@ -197,9 +197,15 @@ def test_without_unlabeled_it_is_refused(speech):
 def test_at_its_defaults_guesses_are_learned(speech, hidden):
     y, _ = hidden
     given = {"unlabeled": "nan", "random_state": 0, "max_epochs": 12}
-    with_guesses = MTLNeuralClassifier(tasks={"guesses": ConsistencyTask(weight=1.0)}, **given)
+    with_guesses = MTLNeuralClassifier().set_params(
+        tasks={"guesses": ConsistencyTask(weight=1.0)}, **given
+    )
     with_guesses.fit(speech.X, y, groups=speech.speaker)
-    without = MTLNeuralClassifier(tasks=None, **given).fit(speech.X, y, groups=speech.speaker)
+    without = (
+        MTLNeuralClassifier()
+        .set_params(tasks=None, **given)
+        .fit(speech.X, y, groups=speech.speaker)
+    )
     assert (with_guesses.history_["train_loss_guesses"] > 0).any()
     assert not np.array_equal(with_guesses.transform(speech.X), without.transform(speech.X))
 
@@ -209,11 +215,11 @@ def test_guesses_that_come_after_the_best_epoch_are_warned_about(speech, hidden)
     model = net({"guesses": ConsistencyTask(start=0.9)}, early_stopping=True, max_epochs=200)
     text = r"tasks\['guesses'\] has taught nothing: with start=0.9 it begins after 180 of"
     with pytest.warns(TrainingWarning, match=text):
-        model.set_params(learning_rate=0.02, patience=2, validation_fraction=0.4).fit(
+        model.set_params(lr=0.02, patience=2, validation_fraction=0.4).fit(
             speech.X, y, groups=speech.speaker
         )
 
 
 def test_a_task_of_weight_zero_needs_no_unlabeled_rows(speech):
     given = {"tasks": {"guesses": ConsistencyTask(weight=0.0)}, "max_epochs": 1}
-    MTLNeuralClassifier(**given, random_state=0).fit(speech.X, speech.y)
+    MTLNeuralClassifier().set_params(**given, random_state=0).fit(speech.X, speech.y)

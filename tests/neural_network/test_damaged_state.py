@@ -11,6 +11,7 @@ from safetensors.numpy import load, save
 from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network import (
     ClassificationTask,
+    ComputeSettings,
     ContrastiveTask,
     DomainAdversarialTask,
     MTLNeuralClassifier,
@@ -237,8 +238,9 @@ STEP = np.zeros((), dtype=np.float32)
             "n_features_in_ is array.*, and the network",
         ),
         (lambda state: {"device": 3}, "device is 3"),
-        (lambda state: {"n_threads": 10**9}, "n_threads is 1000000000"),
-        (lambda state: {"n_threads": 0}, "n_threads is 0"),
+        (lambda state: {"compute": ComputeSettings(n_threads=10**9)}, "n_threads is 1000000000"),
+        (lambda state: {"compute": ComputeSettings(n_threads=0)}, "n_threads is 0"),
+        (lambda state: {"compute": 1}, "compute is 1"),
     ],
 )
 def test_damage_of_what_stands_beside_the_weights_is_named(continued, change, text):
@@ -281,7 +283,7 @@ def test_what_is_not_refused_can_be_used(continued, speech):
     aux = speech.aux.assign(speaker=speech.speaker)[:60]
     X = pd.DataFrame(X, columns=list("abcdefgh"))
     refused = 0
-    for path in generator.choices([*everywhere, ("n_threads",)], k=300):
+    for path in generator.choices([*everywhere, ("compute",)], k=300):
         model = MTLNeuralClassifier()
         try:
             model.__setstate__(with_junk(state, path, generator.choice(JUNK)))

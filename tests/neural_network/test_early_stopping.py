@@ -16,8 +16,13 @@ CORPUS = np.repeat(["emodb", "nemo", "ravdess", "urdu"], 60)  # of three speaker
 
 
 def net(**parameters):
-    given = {"max_epochs": 2, "random_state": 0, "refit": False, "input_noise": 0.0}
-    return MTLNeuralClassifier(**given | parameters)
+    given = {
+        "max_epochs": 2,
+        "random_state": 0,
+        "validation__refit": False,
+        "perturbation__noise": 0.0,
+    }
+    return MTLNeuralClassifier().set_params(**given | parameters)
 
 
 def table(speech, *names):
@@ -34,11 +39,11 @@ def held_out(model):
 
 def test_groups_by_an_index_level_of_x(speech):
     X = table(speech, "speaker", "corpus")
-    [corpus] = held_out(net(validation_by="corpus").fit(X, speech.y))
+    [corpus] = held_out(net(validation__by="corpus").fit(X, speech.y))
     assert corpus in CORPUS
     assert set(held_out(net().fit(X, speech.y))) <= set(speech.speaker)
     # It is asked for by name: groups, which may be there for the splitter, do not count.
-    model = net(validation_by="corpus").fit(X, speech.y, groups=speech.speaker)
+    model = net(validation__by="corpus").fit(X, speech.y, groups=speech.speaker)
     assert held_out(model) == [corpus]
     same = net().fit(speech.X, speech.y, groups=CORPUS)
     assert same._weights == model._weights
@@ -47,12 +52,12 @@ def test_groups_by_an_index_level_of_x(speech):
 def test_groups_by_an_index_level_of_a_table_of_frames(frames):
     corpus = pd.Index(np.repeat(["a", "b", "c"], 40), name="corpus")
     X = frames_table(frames.sequences, corpus, list("vwxyz"))
-    assert held_out(net(validation_by="corpus").fit(X, frames.y))[0] in "abc"
+    assert held_out(net(validation__by="corpus").fit(X, frames.y))[0] in "abc"
 
 
 def test_groups_by_a_column_of_aux(speech):
     aux = speech.aux.assign(corpus=CORPUS)
-    model = net(validation_by="corpus", tasks={"gender": "auto"}).fit(speech.X, speech.y, aux=aux)
+    model = net(validation__by="corpus", tasks={"gender": "auto"}).fit(speech.X, speech.y, aux=aux)
     assert set(held_out(model)) <= set(CORPUS)
     assert list(model.aux_classes_) == ["gender"]
     # Rows of failed audio are taken out of it with the rest.
@@ -65,19 +70,19 @@ def test_groups_by_a_column_of_aux(speech):
 
 def test_no_such_groups(speech):
     message = (
-        "validation_by='corpus' is neither a column nor an index level of X, nor a column of aux: "
-        "give X as a DataFrame that has it, or leave validation_by=None for the groups (speakers) "
+        "validation__by='corpus' is neither a column nor an index level of X, nor a column of aux: "
+        "give X as a DataFrame that has it, or leave validation__by=None for the groups (speakers) "
         "that fit is given."
     )
     for X, aux in ((speech.X, None), (table(speech, "speaker"), speech.aux)):
         with pytest.raises(MetadataError, match=f"^{re.escape(message)}$"):
-            net(validation_by="corpus").fit(X, speech.y, aux=aux, groups=speech.speaker)
+            net(validation__by="corpus").fit(X, speech.y, aux=aux, groups=speech.speaker)
 
 
 def test_the_score_may_decide(speech):
     y = np.random.default_rng(1).permutation(speech.y)
-    parameters = {"max_epochs": 60, "patience": 5, "learning_rate": 0.01}
-    model = net(monitor="score", **parameters).fit(speech.X, y, groups=speech.speaker)
+    parameters = {"max_epochs": 60, "patience": 5, "lr": 0.01}
+    model = net(validation__monitor="score", **parameters).fit(speech.X, y, groups=speech.speaker)
     scores = model.history_["valid_score_y"]
     assert model.best_epoch_ == scores.idxmax()  # the first of equals
     assert model.n_iter_ == model.best_epoch_ + 5
@@ -106,30 +111,40 @@ class StopAfter(EarlyStopping):
     "parameters",
     [
         {},
-        {"lr_schedule": "cosine", "warmup": 0.2},
-        {"weight_averaging": "swa", "max_epochs": 12},
-        {"weight_averaging": "ema", "mixup_alpha": 0.3, "input_noise": 0.2, "input_dropout": 0.1},
+        {"optimization__lr_schedule": "cosine", "optimization__warmup": 0.2},
+        {"optimization__weight_averaging": "swa", "max_epochs": 12},
+        {
+            "optimization__weight_averaging": "ema",
+            "perturbation__mixup_alpha": 0.3,
+            "perturbation__noise": 0.2,
+            "perturbation__dropout": 0.1,
+        },
     ],
     ids=["plain", "schedule", "swa", "random"],
 )
 def test_refit_is_a_fit_of_the_best_number_of_epochs_on_all_rows(speech, parameters):
     y = np.where(np.arange(240) % 5 == 0, np.roll(speech.y, 1), speech.y)
-    given = {"max_epochs": 40, "patience": 4, "learning_rate": 0.02} | parameters
+    given = {"max_epochs": 40, "patience": 4, "lr": 0.02} | parameters
     searched = net(**given).fit(speech.X, y, aux=speech.aux, groups=speech.speaker)
-    model = net(refit=True, **given).fit(speech.X, y, aux=speech.aux, groups=speech.speaker)
+    model = net(validation__refit=True, **given).fit(
+        speech.X, y, aux=speech.aux, groups=speech.speaker
+    )
     best = model.best_epoch_
     assert 1 < best < model.n_iter_
     pd.testing.assert_frame_equal(model.history_, searched.history_)
     assert model._weights != searched._weights
     # Planned for max_epochs as the first training was, but for SWA, which would never begin.
-    if parameters.get("weight_averaging") != "swa":
+    if parameters.get("optimization__weight_averaging") != "swa":
         same = net(early_stopping=False, callbacks=[StopAfter(best)], **given)
         assert model._weights == same.fit(speech.X, y, aux=speech.aux)._weights
-    if "lr_schedule" not in parameters:
+    if "optimization__lr_schedule" not in parameters:
         plain = net(early_stopping=False, **given | {"max_epochs": best})
         assert model._weights == plain.fit(speech.X, y, aux=speech.aux)._weights
 
 
 def test_refit_without_held_out_rows_is_the_fit(speech):
     plain = net(early_stopping=False).fit(speech.X, speech.y)
-    assert net(early_stopping=False, refit=True).fit(speech.X, speech.y)._weights == plain._weights
+    assert (
+        net(early_stopping=False, validation__refit=True).fit(speech.X, speech.y)._weights
+        == plain._weights
+    )

@@ -120,9 +120,9 @@ def test_a_block_of_convolution_by_hand():
 
 @pytest.mark.parametrize("encoder", [name for name in ENCODERS if name not in ("mlp", "layers")])
 def test_every_encoder_learns(frames, encoder):
-    params = {"hidden_units": (16,), "dropout": 0.1, "learning_rate": 5e-3, "max_epochs": 15}
+    params = {"hidden_units": (16,), "dropout": 0.1, "lr": 5e-3, "max_epochs": 15}
     own = {"channels": (4,)} if encoder == "cnn_blstm" else None
-    model = MTLNeuralClassifier(
+    model = MTLNeuralClassifier().set_params(
         encoder=encoder, encoder_params=own, early_stopping=False, random_state=0, **params
     )
     assert model.fit(frames.X, frames.y, aux=frames.aux).score(frames.X, frames.y) > 0.7
@@ -173,7 +173,7 @@ def test_residual_layers():
 )
 def test_parameters_that_cannot_be(frames, params, message):
     with pytest.raises(ValueError, match=re.escape(message)):
-        MTLNeuralClassifier(**params).fit(frames.X, frames.y)
+        MTLNeuralClassifier().set_params(**params).fit(frames.X, frames.y)
 
 
 class Rows(nn.Module):
@@ -198,7 +198,7 @@ class Frames(Rows):
 
 def own(encoder=Rows, **params):
     given = {"max_epochs": 3, "random_state": 0, "encoder_params": {"width": 4}} | params
-    return MTLNeuralClassifier(encoder=encoder, **given)
+    return MTLNeuralClassifier().set_params(encoder=encoder, **given)
 
 
 def test_a_class_of_ones_own(speech, frames):
@@ -243,7 +243,11 @@ def test_tied_weights_stay_tied(speech):
     assert encoder.second.weight is encoder.first.weight
     again = pickle.loads(pickle.dumps(model))
     assert np.array_equal(again.predict_proba(speech.X), model.predict_proba(speech.X))
-    further = clone(model).set_params(refit=False, early_stopping=False).fit(speech.X, speech.y)
+    further = (
+        clone(model)
+        .set_params(validation__refit=False, early_stopping=False)
+        .fit(speech.X, speech.y)
+    )
     before = further.transform(speech.X)
     further.partial_fit(speech.X, speech.y)
     assert not np.array_equal(further.transform(speech.X), before)
@@ -260,7 +264,7 @@ class Nothing(nn.Module):
 @pytest.mark.parametrize("scheme", ["fixed", "uncertainty", "pcgrad"])
 def test_an_encoder_may_have_nothing_to_learn(speech, scheme):
     model = own(Nothing, encoder_params=None, loss_weighting=scheme, max_epochs=30)
-    model.set_params(learning_rate=0.05).fit(speech.X, speech.y, aux=speech.aux)
+    model.set_params(lr=0.05).fit(speech.X, speech.y, aux=speech.aux)
     assert model.score(speech.X, speech.y) > 0.7
 
 

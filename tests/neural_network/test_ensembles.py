@@ -13,12 +13,12 @@ from sklearn_ser.neural_network.training._members import member_seed
 
 
 def net(**parameters):
-    return MTLNeuralClassifier(
+    return MTLNeuralClassifier().set_params(
         **{
             "max_epochs": 3,
             "random_state": 0,
-            "input_noise": 0.0,
-            "refit": False,
+            "perturbation__noise": 0.0,
+            "validation__refit": False,
             "n_estimators": 3,
         }
         | parameters

@@ -25,12 +25,12 @@ def test_estimator_check(estimator, check):
 
 
 def test_weights_equal_copies_without_chance():
-    exact = MTLNeuralClassifier(
-        dtype="float64",
+    exact = MTLNeuralClassifier().set_params(
+        compute__dtype="float64",
         batch_size=None,
         dropout=0.0,
-        input_noise=0.0,
+        perturbation__noise=0.0,
         early_stopping=False,
-        class_weight="balanced",
+        y_task__class_weight="balanced",
     )
     check_sample_weight_equivalence_on_dense_data("MTLNeuralClassifier", exact)

@@ -19,13 +19,13 @@ PARAMETERS = {
     "dropout": 0.2,
     "max_epochs": 15,
     "batch_size": 16,
-    "learning_rate": 0.005,
+    "lr": 0.005,
     "random_state": 0,
 }
 
 
 def net(**parameters):
-    return MTLNeuralClassifier(**(PARAMETERS | parameters))
+    return MTLNeuralClassifier().set_params(**(PARAMETERS | parameters))
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_one_step_takes_all_rows_if_asked_to(frames, monkeypatch):
 
 def test_longer_padding_trains_the_same_network(frames, monkeypatch):
     def weights():
-        model = net(max_epochs=3, dtype="float64").fit(frames.X, frames.y)
+        model = net(max_epochs=3, compute__dtype="float64").fit(frames.X, frames.y)
         return model.transform(frames.X)
 
     padded = sequences_module.FrameBatch.padded
@@ -193,8 +193,8 @@ def test_unlabeled_rows_and_weights(frames):
         "early_stopping": False,
         "batch_size": None,
         "dropout": 0.0,
-        "input_noise": 0.0,
-        "dtype": "float64",
+        "perturbation__noise": 0.0,
+        "compute__dtype": "float64",
     }
     twice = np.r_[np.arange(120), np.arange(0, 120, 2)]
     copies = net(**parameters).fit(frames.X.iloc[twice], frames.y[twice])
@@ -205,7 +205,7 @@ def test_unlabeled_rows_and_weights(frames):
     )
 
 
-LAYERS = {"encoder": "layers", "learning_rate": 0.01, "max_epochs": 60}
+LAYERS = {"encoder": "layers", "lr": 0.01, "max_epochs": 60}
 
 
 def layered(frames):

@@ -24,7 +24,7 @@ ENCODERS = ["attention", "layers"]
 
 
 def net(**parameters):
-    return MTLNeuralClassifier(
+    return MTLNeuralClassifier().set_params(
         **({"hidden_units": (8,), "max_epochs": 3, "random_state": 0} | parameters)
     )
 
@@ -145,7 +145,7 @@ def test_in_a_search_over_a_pipeline(frames, n_jobs):
     with config_context(enable_metadata_routing=True):
         search = GridSearchCV(
             make_pipeline(
-                Halved(), net(encoder="attention", max_epochs=15, batch_size=16, learning_rate=0.01)
+                Halved(), net(encoder="attention", max_epochs=15, batch_size=16, lr=0.01)
             ),
             {"halved__by": [1.0, 2.0], "mtlneuralclassifier__hidden_units": [(8,), (8, 8)]},
             cv=SpeakerKFold(3),

@@ -56,10 +56,10 @@ def ctrl_c_is_heard():
 
 
 def net(*interrupt, **parameters):
-    given = {"max_epochs": 6, "random_state": 0, "batch_size": 48, "refit": False}
+    given = {"max_epochs": 6, "random_state": 0, "batch_size": 48, "validation__refit": False}
     if interrupt:
         given["callbacks"] = [Interrupt(*interrupt)]
-    return MTLNeuralClassifier(**given | parameters)
+    return MTLNeuralClassifier().set_params(**given | parameters)
 
 
 def interrupted(speech, model, message):
@@ -79,7 +79,7 @@ def whole(speech, **parameters):
 
 @pytest.mark.parametrize("averaging", [None, "ema", "swa"])
 def test_the_last_whole_epoch_is_kept_where_nothing_is_held_out(speech, averaging):
-    parameters = {"early_stopping": False, "weight_averaging": averaging}
+    parameters = {"early_stopping": False, "optimization__weight_averaging": averaging}
     message = (
         "training was interrupted after 3 of at most 6 epochs: the network is fitted with the "
         "weights of epoch 3"
@@ -132,7 +132,7 @@ def test_in_the_training_on_all_rows_the_first_training_is_kept(speech):
         "training was interrupted while the network was trained anew on all rows (refit=True): "
         "the network is fitted with the weights of epoch 6"
     )
-    model = interrupted(speech, net(1, 3, refit=True), message)
+    model = interrupted(speech, net(1, 3, validation__refit=True), message)
     assert model._weights == whole(speech)._weights
     assert model.n_iter_ == 6
 
@@ -143,7 +143,7 @@ def test_before_the_first_epoch_of_the_training_on_all_rows(speech):
         "the network is fitted with the weights of epoch 6"
     )
     pressed = InterruptAt("on_train_begin", 2)
-    model = interrupted(speech, net(refit=True, callbacks=[pressed]), message)
+    model = interrupted(speech, net(validation__refit=True, callbacks=[pressed]), message)
     assert model._weights == whole(speech)._weights
 
 
@@ -165,7 +165,7 @@ def test_in_a_callback_at_the_end_of_the_training(speech, early_stopping):
         "weights of epoch 3"
     )
     given = {"max_epochs": 3, "early_stopping": early_stopping}
-    model = net(callbacks=[InterruptAt("on_train_end")], refit=True, **given)
+    model = net(callbacks=[InterruptAt("on_train_end")], validation__refit=True, **given)
     interrupted(speech, model, message)
     assert model._weights == whole(speech, **given)._weights
 
@@ -179,7 +179,7 @@ def test_while_the_temperature_is_looked_for(speech, monkeypatch):
         "training was interrupted while its temperature was looked for (calibrate=True), which "
         "stays 1: the network is fitted with the weights of epoch 6"
     )
-    model = interrupted(speech, net(calibrate=True, refit=True), message)
+    model = interrupted(speech, net(calibrate=True, validation__refit=True), message)
     assert model._weights == whole(speech)._weights
     assert model.members_["temperature"].tolist() == [1.0]
 
@@ -212,7 +212,7 @@ def test_partial_fit_is_whole_or_not_at_all(speech):
 @pytest.mark.parametrize(
     ("X", "parameters", "error"),
     [
-        (lambda X: X[:, :5] * np.float32(1e30), {"learning_rate": 1e30}, SerError),
+        (lambda X: X[:, :5] * np.float32(1e30), {"lr": 1e30}, SerError),
         (lambda X: X[:, :5], {"hidden_units": (0,)}, ValueError),
     ],
 )

@@ -41,7 +41,7 @@ def system(encoder, tasks):
         dropout=0.0,
         tasks=tasks,
         aux_weight=1.0,
-        learning_rate=0.02,
+        lr=0.02,
         max_epochs=6,
         random_state=0,
     )

@@ -377,10 +377,17 @@ def test_logit_adjustment_counts_rows_and_not_the_weights_of_classes(
     weights = np.random.default_rng(0).uniform(0.5, 2.0, len(rows))
     spec = {"class_weight": class_weight, "logit_adjustment": 1.0}
     first = First(X)
-    model = MTLNeuralClassifier(
-        **spec, max_epochs=1, batch_size=None, early_stopping=False, input_noise=0.0, dropout=0.0,
-        dtype="float64", callbacks=[first], random_state=0,
-    )  # fmt: skip
+    model = MTLNeuralClassifier().set_params(
+        y_task=ClassificationTask(**spec),
+        max_epochs=1,
+        batch_size=None,
+        early_stopping=False,
+        perturbation__noise=0.0,
+        dropout=0.0,
+        compute__dtype="float64",
+        callbacks=[first],
+        random_state=0,
+    )
     # The main task's own, and the same of an auxiliary one.
     model.set_params(tasks={"again": ClassificationTask(**spec)})
     history = model.fit(X, y, aux=pd.DataFrame({"again": y}), sample_weight=weights).history_

@@ -127,7 +127,7 @@ def test_stacking_with_a_final_estimator_that_takes_aux(speech):
     Watched.seen.clear()
     model = StackingClassifier(
         [("net", Watched(max_epochs=5, random_state=0)), ("svm", LinearSVC())],
-        final_estimator=MTLNeuralClassifier(tasks=None, learning_rate=0.01, random_state=0),
+        final_estimator=MTLNeuralClassifier(tasks=None, lr=0.01, random_state=0),
         cv=SpeakerKFold(3),
     ).fit(X, speech.y, aux=speech.aux)
     assert len(Watched.seen) == 1 + 3

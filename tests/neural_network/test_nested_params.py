@@ -15,15 +15,19 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.neural_network import (
     ClassificationTask,
+    ComputeSettings,
     DomainAdversarialTask,
+    InputPerturbation,
     MTLNeuralClassifier,
+    OptimizationSettings,
     ReconstructionTask,
     RegressionTask,
+    ValidationSettings,
 )
 
 
 def net(**parameters):
-    return MTLNeuralClassifier(**({"max_epochs": 1, "random_state": 0} | parameters))
+    return MTLNeuralClassifier().set_params(**({"max_epochs": 1, "random_state": 0} | parameters))
 
 
 @pytest.fixture
@@ -57,7 +61,7 @@ def test_get_params_lists_tasks_and_what_they_hold(tasks):
         *(f"tasks__gender__{name}" for name in ClassificationTask().get_params()),
     }
     assert not any("__" in name for name in model.get_params(deep=False))
-    assert not any("__" in name for name in net().get_params())
+    assert not any(name.startswith(("tasks__", "encoder_params__")) for name in net().get_params())
 
 
 def test_setting_copies_and_leaves_the_original_alone(tasks):
@@ -102,6 +106,93 @@ def test_what_get_params_gives_can_be_set(tasks):
     again = net().set_params(**model.get_params())
     assert plain(again.tasks) == plain(tasks)
     assert repr(again) == repr(model)
+    assert again.perturbation is None
+
+
+DEFAULT_OBJECTS = {
+    "y_task": ClassificationTask,
+    "optimization": OptimizationSettings,
+    "perturbation": InputPerturbation,
+    "validation": ValidationSettings,
+    "compute": ComputeSettings,
+}
+
+
+@pytest.mark.parametrize("name", DEFAULT_OBJECTS)
+def test_none_stands_for_an_object_with_default_values(name):
+    model = MTLNeuralClassifier()
+    kind = DEFAULT_OBJECTS[name]
+    nested = {f"{name}__{parameter}": value for parameter, value in kind().get_params().items()}
+    assert nested.items() <= model.get_params().items()
+    assert getattr(model.set_params(**nested), name) is None
+    assert repr(model) == "MTLNeuralClassifier()"
+
+
+def test_setting_a_parameter_of_a_default_object_creates_the_object():
+    model = MTLNeuralClassifier().set_params(perturbation__noise=0.5)
+    first = model.perturbation
+    assert repr(model) == "MTLNeuralClassifier(perturbation=InputPerturbation(noise=0.5))"
+    assert clone(model).perturbation is not first
+    assert clone(model).get_params()["perturbation__noise"] == 0.5
+    model.set_params(perturbation__dropout=0.1)
+    assert model.perturbation.get_params() == {**first.get_params(), "dropout": 0.1}
+    assert first.dropout == 0.0
+    given = InputPerturbation(noise=2.0)
+    model.set_params(perturbation__dropout=0.2, perturbation=given)
+    assert (model.perturbation.noise, model.perturbation.dropout) == (2.0, 0.2)
+    assert given.dropout == 0.0
+
+
+def test_flat_parameters_are_fewer_than_30():
+    assert len(MTLNeuralClassifier().get_params(deep=False)) < 30
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"compute__dtype": "float16"},
+            "compute: The 'dtype' parameter of ComputeSettings must be a str among",
+        ),
+        (
+            {"perturbation__dropout": 1.5},
+            "perturbation: The 'dropout' parameter of InputPerturbation must be a float in",
+        ),
+        (
+            {"optimization__warmup": 2},
+            "optimization: The 'warmup' parameter of OptimizationSettings must be a float in",
+        ),
+        (
+            {"validation__monitor": "uar"},
+            "validation: The 'monitor' parameter of ValidationSettings must be a str among",
+        ),
+        (
+            {"y_task__focal_gamma": -1.0},
+            "y_task: The 'focal_gamma' parameter of ClassificationTask must be a float in",
+        ),
+        (
+            {"y_task__column": "emotion"},
+            "y_task: column is 'emotion', and must be None: the main task learns the labels of y "
+            "with weight 1.",
+        ),
+        (
+            {"compute": {"dtype": "float64"}},
+            "The 'compute' parameter of MTLNeuralClassifier must be an instance of "
+            "'sklearn_ser.neural_network.ComputeSettings' or None.",
+        ),
+    ],
+)
+def test_wrong_parameters_of_objects_are_named_in_fit(speech, given, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        net().set_params(**given).fit(speech.X, speech.y)
+
+
+def test_grid_search_over_parameters_of_default_objects(speech):
+    grid = {"perturbation__noise": [0.0, 1.0], "y_task__class_weight": [None, "balanced"]}
+    search = GridSearchCV(net(), grid, cv=2, error_score="raise").fit(speech.X, speech.y)
+    assert len(search.cv_results_["params"]) == 4
+    params = search.best_estimator_.get_params()
+    assert all(params[name] == value for name, value in search.best_params_.items())
 
 
 def test_names_with_underscores_and_numbers():
@@ -154,15 +245,33 @@ NO_SUCH = "there is no task 'sex', the tasks are ['gender', 'arousal', 'rebuilt'
         ({"tasks": None, "tasks__gender": "ccc"}, "cannot set tasks__gender: tasks is None."),
         (
             {"tasks__gender__wieght": 1},
-            "Invalid parameter 'wieght' for estimator ClassificationTask(weight=0.2). Valid "
-            "parameters are: ['class_weight', 'column',",
+            "Invalid parameter 'wieght' for estimator ClassificationTask. Did you mean 'weight'? "
+            "Valid parameters are: ['class_weight', 'column',",
         ),
         (
             {"tasks__gender": "ranking", "tasks__gender__weight": 1},
             "tasks['gender'] must be a task object or one of ['auto', 'classification',",
         ),
-        ({"dropuot__x": 1}, "Invalid parameter 'dropuot' for estimator MTLNeuralClassifier("),
-        ({"dropuot": 1}, "Invalid parameter 'dropuot' for estimator MTLNeuralClassifier("),
+        (
+            {"dropuot": 1},
+            "Invalid parameter 'dropuot' for estimator MTLNeuralClassifier. Did you mean "
+            "'dropout'? Valid parameters are: ['activation',",
+        ),
+        ({"dropuot__x": 1}, "Invalid parameter 'dropuot__x' for estimator MTLNeuralClassifier."),
+        ({"device__x": 1}, "Invalid parameter 'device__x' for estimator MTLNeuralClassifier."),
+        ({"dtype": "float64"}, "Did you mean 'compute__dtype'?"),
+        ({"class_weight": "balanced"}, "Did you mean 'y_task__class_weight'?"),
+        ({"input_noise": 0.5}, "Did you mean 'perturbation__noise'?"),
+        (
+            {"perturbation__input_noise": 0.5},
+            "Invalid parameter 'input_noise' for estimator InputPerturbation. Did you mean "
+            "'noise'?",
+        ),
+        (
+            {"pseudo_labels__share": 0.5},
+            "cannot set pseudo_labels__share: pseudo_labels is None. Set "
+            "pseudo_labels=PseudoLabels() first.",
+        ),
     ],
 )
 def test_what_cannot_be_set_is_said(tasks, given, message):

@@ -87,21 +87,33 @@ EVERY_TASK = {
 WAYS = {
     "uncertainty": {"loss_weighting": "uncertainty"},
     "pcgrad": {"loss_weighting": "pcgrad"},
-    "losses": {"class_weight": "balanced", "focal_gamma": 1.0, "logit_adjustment": 1.0},
-    "swa": {"weight_averaging": "swa", "refit": False, "early_stopping": False},
-    "ema": {"weight_averaging": "ema", "max_grad_norm": 1.0, "lr_schedule": "cosine"},
-    "mixup": {"mixup_alpha": 0.4, "input_dropout": 0.1},
-    "specaugment": {"batch_augmenters": [BatchSpecAugment(2, 3, 2, 3, fill="mean")]},
+    "losses": {
+        "y_task__class_weight": "balanced",
+        "y_task__focal_gamma": 1.0,
+        "y_task__logit_adjustment": 1.0,
+    },
+    "swa": {
+        "optimization__weight_averaging": "swa",
+        "validation__refit": False,
+        "early_stopping": False,
+    },
+    "ema": {
+        "optimization__weight_averaging": "ema",
+        "optimization__max_grad_norm": 1.0,
+        "optimization__lr_schedule": "cosine",
+    },
+    "mixup": {"perturbation__mixup_alpha": 0.4, "perturbation__dropout": 0.1},
+    "specaugment": {"perturbation__augmenters": [BatchSpecAugment(2, 3, 2, 3, fill="mean")]},
     "fgsm": {"adversarial_training": AdversarialTraining()},
     "pgd": {"adversarial_training": AdversarialTraining("pgd", n_steps=2, norm="l2")},
-    "vat": {"adversarial_training": AdversarialTraining("vat"), "mixup_alpha": 0.2},
+    "vat": {"adversarial_training": AdversarialTraining("vat"), "perturbation__mixup_alpha": 0.2},
     "pseudo labels": {"pseudo_labels": PseudoLabels(max_rounds=2, consistency=2, min_rows=1)},
-    "calibrated": {"calibrate": True, "monitor": "score"},
+    "calibrated": {"calibrate": True, "validation__monitor": "score"},
     "several": {"n_estimators": 2, "calibrate": True},
-    "mixed precision": {"mixed_precision": True},
-    "full precision": {"mixed_precision": False},
-    "double precision": {"dtype": "float64"},
-    "whole batches": {"batch_size": None, "warmup": 0.5},
+    "mixed precision": {"compute__mixed_precision": True},
+    "full precision": {"compute__mixed_precision": False},
+    "double precision": {"compute__dtype": "float64"},
+    "whole batches": {"batch_size": None, "optimization__warmup": 0.5},
 }
 
 
@@ -154,11 +166,11 @@ def input_for(kind, data):
 
 def net(kind, device, **parameters):
     given = {"hidden_units": (8,), "max_epochs": 2, "batch_size": 24, "random_state": 0}
-    return MTLNeuralClassifier(device=device, **given | KINDS[kind] | parameters)
+    return MTLNeuralClassifier().set_params(device=device, **given | KINDS[kind] | parameters)
 
 
 def multi_task(kind, device, **parameters):
-    given = {"tasks": EVERY_TASK, "unlabeled": "nan", "input_noise": 0.1}
+    given = {"tasks": EVERY_TASK, "unlabeled": "nan", "perturbation__noise": 0.1}
     return net(kind, device, **given | parameters)
 
 
@@ -253,7 +265,7 @@ def test_fits_repeat_and_come_close_to_the_cpu(kind, device, data):
     X = input_for(kind, data)
 
     def on(where):
-        model = net(kind, where, dropout=0.0, input_noise=0.0, dtype="float64")
+        model = net(kind, where, dropout=0.0, perturbation__noise=0.0, compute__dtype="float64")
         return model.fit(X, data["emotion"], aux=data["aux"]).predict_proba(X)
 
     found = on(device)
@@ -316,7 +328,7 @@ def test_attacks_on_recordings(norm, device):
 def test_an_utterance_does_not_depend_on_its_batch(kind, device, data):
     """In double precision; in single precision GPUs round products of some layers to ten bits."""
     X = input_for(kind, data)
-    model = net(kind, device, dtype="float64", max_epochs=1).fit(X, data["emotion"])
+    model = net(kind, device, compute__dtype="float64", max_epochs=1).fit(X, data["emotion"])
     alone = np.vstack([model.predict_proba(X[row : row + 1]) for row in range(0, N_ROWS, 9)])
     np.testing.assert_allclose(alone, model.predict_proba(X)[::9], atol=1e-9)
 

@@ -25,16 +25,21 @@ EVERYTHING = {
         "copy": ReconstructionTask(),
         "near": ContrastiveTask(across="gender"),
     },
-    "mixup_alpha": 0.3,
-    "input_noise": 0.2,
-    "input_dropout": 0.1,
+    "perturbation__mixup_alpha": 0.3,
+    "perturbation__noise": 0.2,
+    "perturbation__dropout": 0.1,
     "n_estimators": 2,
 }
 
 
 def net(**parameters):
-    given = {"max_epochs": 6, "random_state": 0, "refit": False, "input_noise": 0.0}
-    return MTLNeuralClassifier(**given | parameters)
+    given = {
+        "max_epochs": 6,
+        "random_state": 0,
+        "validation__refit": False,
+        "perturbation__noise": 0.0,
+    }
+    return MTLNeuralClassifier().set_params(**given | parameters)
 
 
 def passes(speech, n, model, between=lambda model: model, **given):
@@ -61,17 +66,17 @@ def test_passes_equal_plain_torch_steps_with_one_optimizer(speech):
     """The state of AdamW is handed from pass to pass, by pickle too."""
     parameters = {
         "dropout": 0.0,
-        "input_noise": 0.0,
+        "perturbation__noise": 0.0,
         "batch_size": None,
-        "dtype": "float64",
-        "learning_rate": 0.01,
-        "weight_decay": 0.1,
+        "compute__dtype": "float64",
+        "lr": 0.01,
+        "optimization__weight_decay": 0.1,
     }
     n_passes = 8
     model = net(**parameters, tasks=None)
     passes(speech, 1, model)
     # The first weights are those of a network that was trained with a rate of almost nothing.
-    start = net(**parameters, tasks=None).set_params(learning_rate=1e-300)
+    start = net(**parameters, tasks=None).set_params(lr=1e-300)
     module = passes(speech, 1, start).net_.module_.train()
     model = passes(speech, n_passes - 1, model, lambda model: pickle.loads(pickle.dumps(model)))
     optimizer = torch.optim.AdamW(module.parameters(), lr=0.01, weight_decay=0.1)
@@ -92,10 +97,15 @@ def test_passes_equal_plain_torch_steps_with_one_optimizer(speech):
 @pytest.mark.parametrize("weighting", ["uncertainty", "pcgrad"])
 def test_without_chance_passes_are_the_epochs_of_a_fit(speech, weighting):
     """What weighs the losses goes on, and so do its steps."""
-    exact = {"dropout": 0.0, "input_noise": 0.0, "batch_size": None, "dtype": "float64"}
+    exact = {
+        "dropout": 0.0,
+        "perturbation__noise": 0.0,
+        "batch_size": None,
+        "compute__dtype": "float64",
+    }
     tasks = {"gender": "auto"}  # of two gradients, their order does not matter
     parameters = {"tasks": tasks, "early_stopping": False, "max_epochs": 5, **exact}
-    parameters["learning_rate"] = 0.02
+    parameters["lr"] = 0.02
     parameters["loss_weighting"] = weighting
     in_one = net(**parameters).fit(speech.X, speech.y, aux=speech.aux)
     in_passes = passes(speech, 5, net(**parameters))
@@ -105,7 +115,7 @@ def test_without_chance_passes_are_the_epochs_of_a_fit(speech, weighting):
 
 
 def test_each_pass_has_an_order_and_dropout_of_its_own(speech):
-    frozen = {"learning_rate": 1e-30, "weight_decay": 0.0}  # losses differ by chance alone
+    frozen = {"lr": 1e-30, "optimization__weight_decay": 0.0}  # losses differ by chance alone
     losses = passes(speech, 5, net(**frozen)).history_["train_loss_y"]
     assert losses.nunique() == 5
 
@@ -163,7 +173,7 @@ def test_rows_may_all_be_without_a_label(speech):
 
 def test_a_first_call_may_lack_classes(speech):
     rows = speech.y != "sadness"
-    model = net(class_weight="balanced", logit_adjustment=1.0)
+    model = net(y_task__class_weight="balanced", y_task__logit_adjustment=1.0)
     model.partial_fit(speech.X[rows], speech.y[rows], classes=CLASSES)
     assert model.classes_.tolist() == CLASSES
     assert model.predict_proba(speech.X).shape == (240, 3)
@@ -198,7 +208,7 @@ def test_a_first_call_may_lack_classes(speech):
             "is [64] now and was [128]. Set warm_start=False, or call fit, to begin anew.",
         ),
         ({"activation": "gelu"}, ValueError, "activation is 'gelu' now and was 'relu'"),
-        ({"dtype": "float64"}, ValueError, "dtype is 'float64' now and was 'float32'"),
+        ({"compute__dtype": "float64"}, ValueError, "dtype is 'float64' now and was 'float32'"),
         ({"encoder": "attention"}, ValueError, 'encoder="attention" takes frame sequences'),
         (
             {"n_estimators": 2},
@@ -232,7 +242,9 @@ def test_what_cannot_go_on_is_refused_by_name_and_changes_nothing(speech, given,
 def test_the_first_call_needs_classes(speech):
     with pytest.raises(ValueError, match="classes must be passed on the first call to partial_fit"):
         net().partial_fit(speech.X, speech.y)
-    with pytest.raises(ValueError, match=r"classes must hold at least 2 labels, got \['anger'\]"):
+    with pytest.raises(
+        ValueError, match=r"classes must contain at least 2 labels, got \['anger'\]"
+    ):
         net().partial_fit(speech.X, ["anger"] * 240, classes=["anger"])
     y = np.arange(240) % 3 - 1
     with pytest.raises(ValueError, match=r"classes holds \[-1, 0, 1\], among them what marks rows"):
@@ -276,7 +288,7 @@ def test_partial_fit_after_fit_goes_on_with_its_history_and_temperature(speech):
 
 @pytest.mark.parametrize("noise", [0.0, 1.0])
 def test_rows_without_any_target_can_be_passed(speech, noise):
-    model = net(unlabeled=-1, tasks=None, input_noise=noise)
+    model = net(unlabeled=-1, tasks=None, perturbation__noise=noise)
     y = speech.y.astype(object)
     model.fit(speech.X, y, groups=speech.speaker)
     model.partial_fit(speech.X, np.full(len(y), -1, dtype=object))

@@ -58,7 +58,7 @@ def test_an_unfitted_one_goes_through_too(speech, fitted):
 
 def test_the_network_is_that_of_the_fit_even_if_parameters_change(speech, fitted):
     changed = pickle.loads(pickle.dumps(fitted))
-    changed.set_params(hidden_units=(3,), activation="tanh", dtype="float64")
+    changed.set_params(hidden_units=(3,), activation="tanh", compute__dtype="float64")
     assert np.array_equal(changed.predict_proba(speech.X), fitted.predict_proba(speech.X))
 
 

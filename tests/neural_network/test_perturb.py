@@ -8,17 +8,19 @@ from skorch.callbacks import Callback
 from sklearn_ser.neural_network import MTLNeuralClassifier, ReconstructionTask
 from sklearn_ser.neural_network._sequences import FrameBatch
 from sklearn_ser.neural_network.tasks import _losses
-from sklearn_ser.neural_network.training._perturb import InputPerturbation
+from sklearn_ser.neural_network.training._perturb import BatchPerturbation
 
 
 def plain_net(**params):
     """A network without what the defaults add to a single training."""
-    return MTLNeuralClassifier(**{"refit": False, "input_noise": 0.0} | params)
+    return MTLNeuralClassifier().set_params(
+        **{"validation__refit": False, "perturbation__noise": 0.0} | params
+    )
 
 
 def perturbation(**parameters):
     given = {"mixup_alpha": 0.0, "noise": 0.0, "dropout": 0.0, "seed": 0, "device": "cpu"}
-    return InputPerturbation(**given | parameters)
+    return BatchPerturbation(**given | parameters)
 
 
 def test_mixup_is_a_weighted_mean_of_two_rows_with_the_share_noted():
@@ -88,7 +90,11 @@ class Seen(Callback):
 def test_only_training_rows_are_perturbed_and_only_in_training(speech):
     seen = Seen()
     model = plain_net(
-        input_noise=0.5, input_dropout=0.2, mixup_alpha=0.4, max_epochs=2, callbacks=[seen]
+        perturbation__noise=0.5,
+        perturbation__dropout=0.2,
+        perturbation__mixup_alpha=0.4,
+        max_epochs=2,
+        callbacks=[seen],
     )
     model.fit(speech.X, speech.y, groups=speech.speaker)
     known = {row.tobytes() for row in speech.X}
@@ -116,8 +122,8 @@ def test_both_rows_targets_are_learned_by_their_shares(speech, monkeypatch):
     aux = speech.aux.copy()
     aux.loc[::3, "gender"] = None
     plain_net(
-        mixup_alpha=1.0,
-        input_noise=0.1,
+        perturbation__mixup_alpha=1.0,
+        perturbation__noise=0.1,
         tasks={"gender": "auto", "arousal": "mse", "x": ReconstructionTask()},
         max_epochs=1,
         random_state=0,
@@ -154,7 +160,11 @@ def one_hot(codes, n_classes):
 
 def test_mixup_trains_on_frames(frames):
     model = plain_net(
-        mixup_alpha=0.2, input_noise=0.1, input_dropout=0.1, max_epochs=25, random_state=0
+        perturbation__mixup_alpha=0.2,
+        perturbation__noise=0.1,
+        perturbation__dropout=0.1,
+        max_epochs=25,
+        random_state=0,
     )
     model.fit(frames.X, frames.y, aux=frames.aux)
     assert np.isfinite(model.history_["train_loss"]).all()
@@ -169,7 +179,12 @@ def test_noise_is_in_units_of_each_features_spread(speech):
         def on_train_begin(self, net, **kwargs):
             noted.append(net.procedure.perturbation.scale)
 
-    params = {"input_noise": 0.5, "max_epochs": 1, "early_stopping": False, "callbacks": [Noted()]}
+    params = {
+        "perturbation__noise": 0.5,
+        "max_epochs": 1,
+        "early_stopping": False,
+        "callbacks": [Noted()],
+    }
     plain_net(**params).fit(speech.X * scales, speech.y)
     expected = (speech.X * scales).std(axis=0)
     np.testing.assert_allclose(noted[0].numpy(), expected, rtol=1e-4)

@@ -19,25 +19,25 @@ def fitted(data, **parameters):
 @pytest.mark.parametrize("kind", ["speech", "frames"])
 def test_bfloat16_comes_close(kind, request):
     data = request.getfixturevalue(kind)
-    full, mixed = fitted(data), fitted(data, mixed_precision=True)
+    full, mixed = fitted(data), fitted(data, compute__mixed_precision=True)
     assert mixed._weights != full._weights
     np.testing.assert_allclose(mixed.history_["train_loss"], full.history_["train_loss"], rtol=0.02)
     np.testing.assert_allclose(mixed.predict_proba(data.X), full.predict_proba(data.X), atol=0.05)
     assert mixed.net_.module_.heads[0].weight.dtype == full.net_.module_.heads[0].weight.dtype
-    assert fitted(data, mixed_precision=True)._weights == mixed._weights
+    assert fitted(data, compute__mixed_precision=True)._weights == mixed._weights
 
 
 def test_auto_is_full_precision_on_a_cpu(speech):
-    assert fitted(speech, mixed_precision="auto")._weights == (
-        fitted(speech, mixed_precision=False)._weights
+    assert fitted(speech, compute__mixed_precision="auto")._weights == (
+        fitted(speech, compute__mixed_precision=False)._weights
     )
 
 
 def test_double_precision_is_not_mixed(speech):
     message = r'^mixed_precision=True: a network of dtype="float64" is not trained in bfloat16;'
     with pytest.raises(SerError, match=message):
-        fitted(speech, mixed_precision=True, dtype="float64")
-    assert fitted(speech, mixed_precision="auto", dtype="float64").n_iter_ == 6
+        fitted(speech, compute__mixed_precision=True, compute__dtype="float64")
+    assert fitted(speech, compute__mixed_precision="auto", compute__dtype="float64").n_iter_ == 6
 
 
 # torch's compiler runs into warnings of its own, and hides them, which as errors they escape.
@@ -47,7 +47,7 @@ def test_compiled_without_optimization_it_is_the_same_network(kind, request):
     data = request.getfixturevalue(kind)
     parameters = {"tasks": {"gender": DomainAdversarialTask(), "arousal": "mse"}, "max_epochs": 3}
     plain = fitted(data, **parameters)
-    compiled = fitted(data, compile="eager", **parameters)
+    compiled = fitted(data, compute__compile="eager", **parameters)
     assert compiled._weights == plain._weights
     assert np.array_equal(compiled.predict_proba(data.X), plain.predict_proba(data.X))
 
@@ -79,4 +79,4 @@ def test_frames_late_in_a_long_sequence_have_positions_of_their_own_in_bfloat16(
 
 def test_an_unknown_compiler_is_an_error_that_names_it(speech):
     with pytest.raises(Exception, match="'no such'"):
-        fitted(speech, compile="no such")
+        fitted(speech, compute__compile="no such")

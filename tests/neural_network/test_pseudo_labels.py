@@ -22,7 +22,7 @@ from sklearn_ser.neural_network.encoders._registry import ENCODERS
 from sklearn_ser.neural_network.tasks._fitted_tasks import Labels
 from sklearn_ser.neural_network.tasks._tasks import ClassificationTask
 from sklearn_ser.neural_network.training._batches import ResidentRows
-from sklearn_ser.neural_network.training._perturb import InputPerturbation
+from sklearn_ser.neural_network.training._perturb import BatchPerturbation
 from sklearn_ser.neural_network.training._self_training import (
     Found,
     _Judge,
@@ -36,10 +36,10 @@ FREE = {"stability": 0.0, "tolerance": None, "min_rows": 1}
 
 
 def net(pseudo_labels=None, **parameters):
-    given = {"max_epochs": 6, "hidden_units": (16,), "learning_rate": 0.01, "random_state": 0}
-    given |= {"refit": False, "input_noise": 0.0, "unlabeled": "nan"}
+    given = {"max_epochs": 6, "hidden_units": (16,), "lr": 0.01, "random_state": 0}
+    given |= {"validation__refit": False, "perturbation__noise": 0.0, "unlabeled": "nan"}
     given |= {"pseudo_labels": pseudo_labels}
-    return MTLNeuralClassifier(**(given | parameters))
+    return MTLNeuralClassifier().set_params(**(given | parameters))
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_votes_are_those_of_disturbed_copies():
     with torch.no_grad():
         clean = module(labels.x)[0].argmax(dim=1)
         seed = int(numpy_stream(7, "pseudo labels 1").integers(2**31))
-        noise = InputPerturbation(mixup_alpha=0.0, noise=2.0, dropout=0.0, seed=seed, device="cpu")
+        noise = BatchPerturbation(mixup_alpha=0.0, noise=2.0, dropout=0.0, seed=seed, device="cpu")
         copies = [module(noise(labels.x)[1])[0].argmax(dim=1) for _ in range(20)]
     expected = torch.stack([copy == clean for copy in copies]).double().mean(dim=0).numpy()
     assert 0.0 < expected.min() < 1.0
@@ -337,7 +337,7 @@ def test_only_rows_of_speakers_that_are_trained_on_are_labeled(speech, half):
 def test_repeats_bit_for_bit(speech, half):
     def weights():
         spec = PseudoLabels(max_rounds=2, consistency=3, **FREE)
-        model = net(spec, input_noise=0.2, tasks={"rebuilt": "reconstruction"})
+        model = net(spec, perturbation__noise=0.2, tasks={"rebuilt": "reconstruction"})
         return model.fit(speech.X, half, groups=speech.speaker)
 
     one, other = weights(), weights()
@@ -357,14 +357,14 @@ def test_every_network_of_an_ensemble_labels_for_itself(speech, half):
 
 def test_with_refit_calibration_and_class_weights(speech, half):
     spec = PseudoLabels(max_rounds=1, **FREE)
-    given = {"class_weight": "balanced", "calibrate": True}
+    given = {"y_task__class_weight": "balanced", "calibrate": True}
     model = net(spec, **given).fit(speech.X, half, groups=speech.speaker)
-    again = net(spec, refit=True, **given).fit(speech.X, half, groups=speech.speaker)
+    again = net(spec, validation__refit=True, **given).fit(speech.X, half, groups=speech.speaker)
     assert model._temperatures[0] != 1.0
     assert again.pseudo_labels_.equals(model.pseudo_labels_)
     assert again._weights != model._weights
     # The labels are learned in the last training, too.
-    without = net(refit=True, **given).fit(speech.X, half, groups=speech.speaker)
+    without = net(validation__refit=True, **given).fit(speech.X, half, groups=speech.speaker)
     assert again._weights != without._weights
 
 
@@ -400,7 +400,7 @@ def test_warm_start_and_partial_fit(speech, half):
     assert model._weights != before
     assert model.pseudo_labels_.equals(table)
     fresh = net(PseudoLabels()).partial_fit(speech.X, half, classes=np.unique(speech.y))
-    with pytest.raises(AttributeError, match="pseudo_labels_ is there only after fit with"):
+    with pytest.raises(AttributeError, match="pseudo_labels_ is available only after fit with"):
         fresh.pseudo_labels_  # noqa: B018
 
 

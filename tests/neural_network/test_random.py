@@ -13,7 +13,9 @@ from sklearn_ser.neural_network._random import Dropout, global_randomness, torch
 
 
 def fit(speech, seed=0, aux=True, **parameters):
-    model = MTLNeuralClassifier(max_epochs=4, random_state=seed, device="cpu", **parameters)
+    model = MTLNeuralClassifier().set_params(
+        max_epochs=4, random_state=seed, device="cpu", **parameters
+    )
     return model.fit(speech.X, speech.y, aux=speech.aux if aux else None, groups=speech.speaker)
 
 

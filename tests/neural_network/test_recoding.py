@@ -60,7 +60,9 @@ def routing():
 
 
 def net(**parameters):
-    return MTLNeuralClassifier(**{"max_epochs": 2, "random_state": 0, "unlabeled": -1} | parameters)
+    return MTLNeuralClassifier().set_params(
+        **{"max_epochs": 2, "random_state": 0, "unlabeled": -1} | parameters
+    )
 
 
 def refusal(name):

@@ -25,22 +25,26 @@ TASKS = {
 
 def net(**parameters):
     """Every option that draws, and those that keep something between steps."""
-    return MTLNeuralClassifier(
-        max_epochs=2,
-        n_estimators=2,
-        tasks=TASKS,
-        loss_weighting="pcgrad",
-        mixup_alpha=0.3,
-        input_noise=0.2,
-        input_dropout=0.1,
-        weight_averaging="ema",
-        lr_schedule="cosine",
-        warmup=0.1,
-        calibrate=True,
-        refit=True,
-        device="cpu",
-        random_state=3,
-    ).set_params(**parameters)
+    return (
+        MTLNeuralClassifier()
+        .set_params(
+            max_epochs=2,
+            n_estimators=2,
+            tasks=TASKS,
+            loss_weighting="pcgrad",
+            perturbation__mixup_alpha=0.3,
+            perturbation__noise=0.2,
+            perturbation__dropout=0.1,
+            optimization__weight_averaging="ema",
+            optimization__lr_schedule="cosine",
+            optimization__warmup=0.1,
+            calibrate=True,
+            validation__refit=True,
+            device="cpu",
+            random_state=3,
+        )
+        .set_params(**parameters)
+    )
 
 
 def weights(data, seed):
@@ -84,18 +88,24 @@ def test_the_global_generators_do_not_matter(speech):
     assert weights(speech, 0) == first
 
 
-@pytest.mark.parametrize("option", ["mixup_alpha", "input_noise", "input_dropout"])
+@pytest.mark.parametrize("option", ["mixup_alpha", "noise", "dropout"])
 def test_what_is_off_draws_nothing_for_the_others(speech, option):
     """Each has a stream of its own: switched off, and fitted again, it changes itself alone."""
     on = net().fit(speech.X, speech.y, aux=speech.aux, groups=speech.speaker)
-    off = net(**{option: 0.0}).fit(speech.X, speech.y, aux=speech.aux, groups=speech.speaker)
+    off = net(**{f"perturbation__{option}": 0.0}).fit(
+        speech.X, speech.y, aux=speech.aux, groups=speech.speaker
+    )
     assert on._weights != off._weights
     assert on.validation_split_ == off.validation_split_
 
 
 def search(n_jobs=1):
     return GridSearchCV(
-        net(), {"input_noise": [0.0, 0.2]}, cv=SpeakerKFold(2), n_jobs=n_jobs, error_score="raise"
+        net(),
+        {"perturbation__noise": [0.0, 0.2]},
+        cv=SpeakerKFold(2),
+        n_jobs=n_jobs,
+        error_score="raise",
     )
 
 

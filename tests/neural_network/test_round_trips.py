@@ -41,17 +41,21 @@ NAMES = {
     "clusters": "contrastive",
 }
 CASES = {
-    "task objects": {"tasks": OBJECTS, "input_noise": 0.1},
+    "task objects": {"tasks": OBJECTS, "perturbation__noise": 0.1},
     "short names": {"tasks": NAMES},
     "automatic tasks": {"tasks": "auto"},
     "one task": {"tasks": None},
     "ensemble": {"tasks": NAMES, "n_estimators": 3, "calibrate": True},
     "uncertainty": {"tasks": NAMES, "loss_weighting": "uncertainty"},
     "pcgrad": {"tasks": NAMES, "loss_weighting": "pcgrad"},
-    "double precision": {"tasks": NAMES, "dtype": "float64"},
-    "averaged": {"weight_averaging": "ema", "mixup_alpha": 0.2, "refit": True},
+    "double precision": {"tasks": NAMES, "compute__dtype": "float64"},
+    "averaged": {
+        "optimization__weight_averaging": "ema",
+        "perturbation__mixup_alpha": 0.2,
+        "validation__refit": True,
+    },
     "settings": {
-        "class_weight": {"anger": 2.0, "neutral": 1.0, "sadness": 1.0},
+        "y_task__class_weight": {"anger": 2.0, "neutral": 1.0, "sadness": 1.0},
         "hidden_units": np.array([6, 4]),
         "random_state": np.random.RandomState(3),
     },
@@ -85,7 +89,7 @@ def aux(speech):
 
 def make(**params):
     given = {"hidden_units": (8,), "max_epochs": 2, "batch_size": 120, "random_state": 0}
-    return MTLNeuralClassifier(**given | params)
+    return MTLNeuralClassifier().set_params(**given | params)
 
 
 def assert_same(loaded, model, X):
@@ -124,7 +128,7 @@ def test_unlabeled_rows(speech, aux, tmp_path):
     y = speech.y.astype(object)
     y[::4] = np.nan
     tasks = {"gender": "auto", "guesses": ConsistencyTask(threshold=0.0, start=0.0)}
-    model = make(unlabeled="nan", tasks=tasks, input_noise=0.5)
+    model = make(unlabeled="nan", tasks=tasks, perturbation__noise=0.5)
     model.fit(speech.X, y, aux=aux, groups=speech.speaker)
     for way in WAYS:
         assert_same(way(model, tmp_path), model, speech.X)
@@ -192,7 +196,7 @@ class Watch(Callback):
 
 def test_callbacks_stay_out_of_a_model_file_only(speech, tmp_path):
     watch = Watch()
-    model = make(callbacks=[watch], refit=False).fit(speech.X, speech.y)
+    model = make(callbacks=[watch], validation__refit=False).fit(speech.X, speech.y)
     assert watch.calls_ == 2
     assert through_pickle(model, tmp_path).callbacks[0].calls_ == 2
     search = GridSearchCV(model, {"dropout": [0.1]}, cv=2, n_jobs=1).fit(speech.X, speech.y)

@@ -12,7 +12,9 @@ from sklearn_ser.neural_network import DomainAdversarialTask, MTLNeuralClassifie
 
 def plain_net(**params):
     """A network without what the defaults add to a single training."""
-    return MTLNeuralClassifier(**{"refit": False, "input_noise": 0.0} | params)
+    return MTLNeuralClassifier().set_params(
+        **{"validation__refit": False, "perturbation__noise": 0.0} | params
+    )
 
 
 N_STEPS = 5 * 4  # of max_epochs=4 and 240 rows in batches of 48
@@ -43,7 +45,7 @@ def noted(speech, aux=None, **parameters):
         early_stopping=False,
         random_state=0,
         callbacks=[steps],
-        learning_rate=0.01,
+        lr=0.01,
     ).set_params(**parameters)
     return model.fit(speech.X, speech.y, aux=aux), steps
 
@@ -65,13 +67,15 @@ def expected_rates(schedule, warmup):
 @pytest.mark.parametrize("warmup", [0.0, 0.3])
 @pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
 def test_the_optimizer_has_the_rates_of_the_schedule(speech, schedule, warmup):
-    _, steps = noted(speech, lr_schedule=schedule, warmup=warmup)
+    _, steps = noted(speech, optimization__lr_schedule=schedule, optimization__warmup=warmup)
     assert {len(rates) for rates in steps.rates} == {1}
     np.testing.assert_allclose(np.ravel(steps.rates), expected_rates(schedule, warmup), rtol=1e-12)
 
 
 def test_learned_weights_of_losses_follow_the_schedule_too(speech):
-    _, steps = noted(speech, speech.aux, loss_weighting="uncertainty", lr_schedule="linear")
+    _, steps = noted(
+        speech, speech.aux, loss_weighting="uncertainty", optimization__lr_schedule="linear"
+    )
     rates = np.array(steps.rates)
     assert rates.shape == (N_STEPS, 2)
     np.testing.assert_allclose(
@@ -84,11 +88,11 @@ def test_an_early_end_does_not_stretch_the_schedule(speech):
     y = np.random.default_rng(0).permutation(speech.y)
     model, steps = noted(
         speech.__class__(X=speech.X, y=y),
-        lr_schedule="linear",
+        optimization__lr_schedule="linear",
         early_stopping=True,
         patience=1,
         max_epochs=50,
-        learning_rate=0.03,
+        lr=0.03,
     )
     assert model.n_iter_ < 25
     n_steps = 50 * len(steps.rates) / model.n_iter_
@@ -98,8 +102,8 @@ def test_an_early_end_does_not_stretch_the_schedule(speech):
 
 def test_gradients_are_clipped_to_the_length_and_no_longer(speech):
     _, free = noted(speech)
-    _, clipped = noted(speech, max_grad_norm=0.05)
-    _, roomy = noted(speech, max_grad_norm=1e6)
+    _, clipped = noted(speech, optimization__max_grad_norm=0.05)
+    _, roomy = noted(speech, optimization__max_grad_norm=1e6)
     assert min(free.norms) > 0.05
     np.testing.assert_allclose(clipped.norms, 0.05, rtol=1e-4)
     # AdamW's first step has each weight's sign alone: the first batch is the same for both.
@@ -123,8 +127,8 @@ def test_in_partial_fit_adversaries_grow_over_max_epochs_and_the_rate_stays(spee
         batch_size=48,
         tasks=tasks,
         callbacks=[steps],
-        lr_schedule="cosine",
-        warmup=0.5,
+        optimization__lr_schedule="cosine",
+        optimization__warmup=0.5,
         random_state=0,
     )
     for _ in range(6):

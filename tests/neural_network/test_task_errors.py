@@ -22,7 +22,7 @@ from sklearn_ser.neural_network import (
 
 
 def net(**parameters):
-    return MTLNeuralClassifier(**({"max_epochs": 1, "random_state": 0} | parameters))
+    return MTLNeuralClassifier().set_params(**({"max_epochs": 1, "random_state": 0} | parameters))
 
 
 @pytest.mark.parametrize(
@@ -330,7 +330,7 @@ def test_tasks_no_longer_named_are_kept_and_not_trained(speech, frames, tasks):
                 "clusters": ContrastiveTask(n_components=7, across="speaker"),
             },
             warm_start=True,
-            weight_decay=0.0,
+            optimization__weight_decay=0.0,
         )
         model.fit(data.X, data.y, aux=data.aux.assign(speaker=data.speaker))
         rebuilt = model.net_.module_.heads[3][0].weight.clone()
@@ -405,8 +405,8 @@ def test_missing_labels_in_a_plain_list_are_no_class(speech):
 
 def test_validation_by_is_looked_for_only_where_rows_are_held_out(speech):
     X = pd.DataFrame(speech.X, index=pd.Index(np.repeat(["x", "y", "z"], 80), name="corpus"))
-    model = net(tasks=None, validation_by="corpus").fit(X, speech.y)
+    model = net(tasks=None, validation__by="corpus").fit(X, speech.y)
     model.partial_fit(speech.X[:20], speech.y[:20])
-    with pytest.raises(MetadataError, match="validation_by='corpus' is neither a column nor"):
+    with pytest.raises(MetadataError, match="validation__by='corpus' is neither a column nor"):
         model.fit(speech.X, speech.y)
     model.set_params(early_stopping=False).fit(speech.X, speech.y)

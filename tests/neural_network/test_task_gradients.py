@@ -57,15 +57,15 @@ def first_step(request, speech, frames):
 
     def run(task, y=data.y, **parameters):
         noted = Gradients()
-        MTLNeuralClassifier(
+        MTLNeuralClassifier().set_params(
             hidden_units=(16,),
             tasks=None if task is None else {"task": task},
             dropout=0.0,
-            input_noise=0.0,
+            perturbation__noise=0.0,
             batch_size=None,
             max_epochs=1,
             early_stopping=False,
-            dtype="float64",
+            compute__dtype="float64",
             random_state=0,
             callbacks=[noted],
             **ENCODERS[request.param],
@@ -95,7 +95,7 @@ def test_guesses_move_the_encoder(kind, speech, frames):
 
     def representation(weight):
         task = ConsistencyTask(weight=weight, threshold=0.0, start=0.0)
-        model = MTLNeuralClassifier(
+        model = MTLNeuralClassifier().set_params(
             hidden_units=(16,),
             tasks={"task": task},
             unlabeled="nan",
@@ -135,7 +135,7 @@ def test_an_adversary_hides_its_labels(speech):
             aux_weight=1.0,
             dropout=0.0,
             max_epochs=60,
-            learning_rate=0.01,
+            lr=0.01,
             early_stopping=False,
             random_state=0,
         )

@@ -13,7 +13,9 @@ from sklearn_ser.neural_network.training import _train
 
 def plain_net(**params):
     """A network without what the defaults add to a single training."""
-    return MTLNeuralClassifier(**{"refit": False, "input_noise": 0.0} | params)
+    return MTLNeuralClassifier().set_params(
+        **{"validation__refit": False, "perturbation__noise": 0.0} | params
+    )
 
 
 def test_history_has_a_column_for_each_task_and_part(speech):
@@ -46,7 +48,7 @@ def test_history_has_a_column_for_each_task_and_part(speech):
 
 def test_the_best_epoch_is_kept_and_training_ends_in_time(speech):
     y = np.random.default_rng(0).permutation(speech.y)  # nothing to learn: it soon gets worse
-    model = plain_net(max_epochs=60, patience=4, learning_rate=0.01, random_state=0)
+    model = plain_net(max_epochs=60, patience=4, lr=0.01, random_state=0)
     model.fit(speech.X, y, groups=speech.speaker)
     losses = model.history_["valid_loss_y"]
     assert model.n_iter_ < 60
@@ -100,7 +102,7 @@ def test_threads_are_those_asked_for_and_given_back(speech, steps, asked, expect
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        plain_net(max_epochs=1, n_threads=asked).fit(speech.X, speech.y)
+        plain_net(max_epochs=1, compute__n_threads=asked).fit(speech.X, speech.y)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -110,11 +112,11 @@ def test_threads_are_those_asked_for_and_given_back(speech, steps, asked, expect
 def test_weight_decay_shrinks_the_weights(speech):
     def weights(weight_decay):
         model = plain_net(
-            weight_decay=weight_decay,
+            optimization__weight_decay=weight_decay,
             max_epochs=1,
             batch_size=None,
             early_stopping=False,
-            dtype="float64",
+            compute__dtype="float64",
             random_state=0,
         )
         module = model.fit(speech.X, speech.y).net_.module_
@@ -128,10 +130,10 @@ def test_weight_decay_shrinks_the_weights(speech):
 
 
 def test_divergence_is_an_error_that_says_what_to_do(speech):
-    model = plain_net(learning_rate=1e30, random_state=0)
+    model = plain_net(lr=1e30, random_state=0)
     message = (
         r"^training diverged: the loss was not finite in epoch [12]\. Standardize the features "
-        r"before the network \(GroupScaler, StandardScaler\), or lower learning_rate\.$"
+        r"before the network \(GroupScaler, StandardScaler\), or lower lr\.$"
     )
     with pytest.raises(SerError, match=message):
         model.fit(speech.X, speech.y)
@@ -210,8 +212,8 @@ def test_interrupt_before_the_first_epoch_leaves_nothing(speech, monkeypatch):
 def test_progress_ends_at_its_end_whatever_the_number_of_epochs(speech, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     y = np.random.default_rng(0).permutation(speech.y)
-    model = MTLNeuralClassifier(
-        max_epochs=40, patience=2, learning_rate=0.01, refit=True, n_estimators=2, verbose=1
+    model = MTLNeuralClassifier().set_params(
+        max_epochs=40, patience=2, lr=0.01, validation__refit=True, n_estimators=2, verbose=1
     )
     model.fit(speech.X, y, groups=speech.speaker)
     n_epochs = int(model.members_[["n_iter", "best_epoch"]].to_numpy().sum())

@@ -105,7 +105,7 @@ def test_a_few_unknown_speakers_count_as_one():
 
 
 def net(**parameters):
-    return MTLNeuralClassifier(max_epochs=1, random_state=0, **parameters)
+    return MTLNeuralClassifier().set_params(max_epochs=1, random_state=0, **parameters)
 
 
 def test_fit_keeps_groups_apart_and_finds_them_in_x(speech):

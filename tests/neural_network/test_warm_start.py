@@ -8,8 +8,13 @@ from sklearn_ser.neural_network import MTLNeuralClassifier
 
 
 def net(**parameters):
-    given = {"max_epochs": 15, "random_state": 0, "refit": False, "input_noise": 0.0}
-    return MTLNeuralClassifier(**given | parameters)
+    given = {
+        "max_epochs": 15,
+        "random_state": 0,
+        "validation__refit": False,
+        "perturbation__noise": 0.0,
+    }
+    return MTLNeuralClassifier().set_params(**given | parameters)
 
 
 def corpus(seed, n_rows, shift):
@@ -31,7 +36,7 @@ def test_fine_tuning_helps_on_the_target_corpus(corpora, way):
     source, target, unseen = corpora
     model = net(warm_start=True).fit(*source)
     before = model.score(*unseen)
-    further = {"early_stopping": False, "learning_rate": 0.003, "batch_size": 16}
+    further = {"early_stopping": False, "lr": 0.003, "batch_size": 16}
     scratch = net(**further).fit(*target).score(*unseen)
     model.set_params(**further)
     if way == "fit":
@@ -50,7 +55,7 @@ def test_it_goes_on_from_the_weights_and_keeps_what_the_network_knows(speech):
     mean = model.predict_aux(speech.X)["arousal"]
     before = model.net_.module_.encoder.state_dict()
     rows = speech.y != "sadness"
-    model.set_params(learning_rate=1e-30, weight_decay=0.0, early_stopping=False, max_epochs=3)
+    model.set_params(lr=1e-30, optimization__weight_decay=0.0, early_stopping=False, max_epochs=3)
     model.fit(speech.X[rows], speech.y[rows], aux=speech.aux[rows] + {"gender": "", "arousal": 9})
     assert model.classes_.tolist() == ["anger", "neutral", "sadness"]
     for name, value in model.net_.module_.encoder.state_dict().items():
@@ -64,7 +69,7 @@ def test_each_network_of_an_ensemble_goes_on_from_its_own(speech):
     model = net(warm_start=True, n_estimators=3, max_epochs=2)
     model.fit(speech.X, speech.y)
     before = model.transform(speech.X)
-    model.set_params(learning_rate=1e-30, weight_decay=0.0).fit(speech.X, speech.y)
+    model.set_params(lr=1e-30, optimization__weight_decay=0.0).fit(speech.X, speech.y)
     np.testing.assert_allclose(model.transform(speech.X), before, atol=1e-6)
 
 

@@ -22,14 +22,14 @@ IDLE = {
     "clusters": ContrastiveTask(weight=0.0, across="speaker"),
 }
 EVERYTHING = {
-    "mixup_alpha": 0.4,
-    "input_noise": 0.3,
-    "input_dropout": 0.1,
-    "max_grad_norm": 0.5,
-    "weight_averaging": "ema",
-    "lr_schedule": "cosine",
-    "warmup": 0.2,
-    "logit_adjustment": 1.0,
+    "perturbation__mixup_alpha": 0.4,
+    "perturbation__noise": 0.3,
+    "perturbation__dropout": 0.1,
+    "optimization__max_grad_norm": 0.5,
+    "optimization__weight_averaging": "ema",
+    "optimization__lr_schedule": "cosine",
+    "optimization__warmup": 0.2,
+    "y_task__logit_adjustment": 1.0,
 }
 INPUTS = {
     "rows": {"encoder": "mlp"},
@@ -45,10 +45,10 @@ def fit(data, inputs, tasks, **parameters):
     aux = data.aux.assign(speaker=data.speaker)[:n_rows]
     aux.loc[::5, "gender"] = None
     aux.loc[::7, "arousal"] = np.nan
-    model = MTLNeuralClassifier(
+    model = MTLNeuralClassifier().set_params(
         hidden_units=(16,),
         tasks=tasks,
-        class_weight="balanced",
+        y_task__class_weight="balanced",
         max_epochs=3,
         device="cpu",
         random_state=0,
@@ -108,8 +108,8 @@ def test_it_changes_nothing_for_tasks_before_and_behind_it(data, inputs, scheme)
 
 @pytest.mark.parametrize("name", IDLE)
 def test_each_task_alone(speech, name):
-    idle = fit(speech, "rows", {name: IDLE[name]}, dtype="float64")
-    check_equal(speech, idle, fit(speech, "rows", None, dtype="float64"))
+    idle = fit(speech, "rows", {name: IDLE[name]}, compute__dtype="float64")
+    check_equal(speech, idle, fit(speech, "rows", None, compute__dtype="float64"))
 
 
 def test_guesses(speech):
@@ -117,7 +117,7 @@ def test_guesses(speech):
     y[::4] = None
 
     def fitted(tasks):
-        model = MTLNeuralClassifier(
+        model = MTLNeuralClassifier().set_params(
             tasks=tasks, unlabeled="nan", max_epochs=3, device="cpu", random_state=0, **EVERYTHING
         )
         return model.fit(speech.X, y, aux=speech.aux, groups=speech.speaker)

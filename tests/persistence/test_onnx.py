@@ -30,9 +30,9 @@ PARAMS = {
     "lstm": {
         "encoder_params": {"bidirectional": True, "pooling": "frames"},
         "hidden_units": (8, 6),
-        "dtype": "float64",
+        "compute__dtype": "float64",
     },
-    "frame_dnn": {"activation": "gelu", "dtype": "float64"},
+    "frame_dnn": {"activation": "gelu", "compute__dtype": "float64"},
 }
 
 
@@ -61,7 +61,7 @@ def fit(encoder, **params):
     generator = np.random.default_rng(0)
     y = np.tile(["anger", "neutral", "sadness"], 8)
     given = {"hidden_units": (8,), "max_epochs": 1, "random_state": 0, **PARAMS.get(encoder, {})}
-    model = MTLNeuralClassifier(encoder=encoder, **given | params)
+    model = MTLNeuralClassifier().set_params(encoder=encoder, **given | params)
     return model.fit(rows(encoder, generator), y)
 
 

@@ -108,7 +108,7 @@ def test_single_task_without_augmentation_is_the_plain_network(speech):
 
 def test_frames_that_are_there_already(speech):
     frames = LogMelSpectrogram(n_mels=16, hop_length=0.03).fit_transform(columns(speech))
-    model = make_mtl_aug(None, speed=(), batch_augmenters=["specaugment"], **SMALL)
+    model = make_mtl_aug(None, speed=(), perturbation__augmenters=["specaugment"], **SMALL)
     model.fit(frames, speech["emotion"])
     assert list(model.n_rows_) == ["original", "mixup", "specaugment"]
     assert model.estimator_.named_steps["net"].validation_split_["kind"] == "groups"

@@ -47,8 +47,8 @@ def data():
 
 
 def net(**parameters):
-    given = {"max_epochs": 5, "hidden_units": (16,), "learning_rate": 0.01, "random_state": 0}
-    return MTLNeuralClassifier(**(given | parameters))
+    given = {"max_epochs": 5, "hidden_units": (16,), "lr": 0.01, "random_state": 0}
+    return MTLNeuralClassifier().set_params(**(given | parameters))
 
 
 @pytest.fixture(scope="module")
@@ -251,7 +251,7 @@ def test_examples_of_a_surrogate_are_tried_on_any_classifier(data, models):
 
 def test_masked_gradients_are_told(data):
     X, y = data
-    fitted = net(input_noise=0.0, max_epochs=30, dropout=0.0).fit(X * 1e4, y)
+    fitted = net(perturbation__noise=0.0, max_epochs=30, dropout=0.0).fit(X * 1e4, y)
     right = fitted.predict(X * 1e6) == y  # and so sure that the loss is 0 to the last digit
     with pytest.raises(SerError, match="estimator 'MTLNeuralClassifier' has no gradient: the loss"):
         adversarial_robustness(fitted, X[right] * 1e6, y[right])
@@ -264,7 +264,7 @@ def test_masked_gradients_are_told(data):
 def test_a_loss_that_falls_is_told(data):
     """Far along a straight line a curved loss may fall: one step of it is then too long."""
     X, y = data
-    fitted = net(max_epochs=30, activation="tanh", input_noise=0.0, dropout=0.0).fit(X, y)
+    fitted = net(max_epochs=30, activation="tanh", perturbation__noise=0.0, dropout=0.0).fit(X, y)
     text = r"under attack='fgsm' the mean loss falls from .* at epsilon=.* to .* though the larger"
     with pytest.warns(EvaluationWarning, match=text):
         adversarial_robustness(fitted, X, y, epsilons=np.geomspace(1, 1000, 7))
@@ -458,7 +458,7 @@ def test_waveforms_in_lists_and_tables_of_parts(recordings, listener):
 
 def test_the_function_with_gradients_is_the_estimator(data, sequences):
     X, y = data
-    for parameters in ({}, {"n_estimators": 3, "calibrate": True}, {"dtype": "float64"}):
+    for parameters in ({}, {"n_estimators": 3, "calibrate": True}, {"compute__dtype": "float64"}):
         fitted = net(**parameters).fit(X, y)
         source = gradients_of(fitted, "net")
         found = source.log_probabilities(source.pack(X)).exp().detach().numpy()

@@ -204,8 +204,8 @@ class ReconstructionTask(Task):
         Of the task's loss in the sum; `aux_weight` of the network where None.
     target : {"clean", "augmented"}, default="clean"
         What is to come out: the row as it was given (a denoising autoencoder), or what the
-        encoder got, after `batch_augmenters`, `input_noise` and `input_dropout`. Both are after
-        `mixup_alpha`.
+        encoder got, after the augmenters, noise and dropout of :class:`InputPerturbation`. Both
+        are after mixup.
     time_bins : int, default=8
         Of frame sequences only.
     hidden_units : sequence of int, default=()
@@ -214,7 +214,7 @@ class ReconstructionTask(Task):
     Examples
     --------
     >>> from sklearn_ser.neural_network import MTLNeuralClassifier
-    >>> net = MTLNeuralClassifier(tasks={"rebuilt": "reconstruction"}, input_noise=0.3)
+    >>> net = MTLNeuralClassifier(tasks={"rebuilt": "reconstruction"})
     >>> net.set_params(tasks__rebuilt__target="augmented").tasks
     {'rebuilt': ReconstructionTask(target='augmented')}
     """
@@ -299,8 +299,8 @@ class ConsistencyTask(Task):
 
     In every step the network, without noise and dropout, guesses the class of each row that has no
     label; where it is sure, the same network under noise and dropout learns the guess (as
-    probabilities). Needs `unlabeled` of the network, and is of use with `input_noise` or
-    `input_dropout`.
+    probabilities). Needs `unlabeled` of the network, and is of use with the noise or
+    dropout of :class:`InputPerturbation`.
 
     Parameters
     ----------
@@ -334,7 +334,7 @@ class ConsistencyTask(Task):
     --------
     >>> from sklearn_ser.neural_network import ConsistencyTask, MTLNeuralClassifier
     >>> net = MTLNeuralClassifier(
-    ...     tasks={"guesses": ConsistencyTask(weight=0.3)}, unlabeled="nan", input_noise=1.0)
+    ...     tasks={"guesses": ConsistencyTask(weight=0.3)}, unlabeled="nan")
     >>> net.set_params(tasks__guesses__threshold=0.8).tasks
     {'guesses': ConsistencyTask(threshold=0.8, weight=0.3)}
     """

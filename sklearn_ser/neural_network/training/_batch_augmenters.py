@@ -18,7 +18,7 @@ from sklearn_ser.utils._public import public_module
 class BatchSpecAugment(BaseEstimator):
     """Mask bands of features and stretches of time, drawn anew for each row of each batch.
 
-    For the parameter `batch_augmenters` of :class:`MTLNeuralClassifier`. Like
+    For the parameter `augmenters` of :class:`InputPerturbation`. Like
     :class:`~sklearn_ser.augmentation.SpecAugment` [1]_, which makes copies that stay the same in
     every epoch. Of rows of features only bands are masked, which are neighboring columns.
 
@@ -123,12 +123,12 @@ class BatchSpecAugment(BaseEstimator):
         return masked.to(values.device)
 
 
-#: Augmenters by the names that `batch_augmenters` takes.
+#: Augmenters by the names that `augmenters` takes.
 BATCH_AUGMENTERS = {"specaugment": BatchSpecAugment}
 
 
 def resolve_batch_augmenters(given):
-    """The augmenters that `batch_augmenters` means.
+    """The augmenters that `augmenters` means.
 
     Parameters
     ----------
@@ -149,12 +149,13 @@ def resolve_batch_augmenters(given):
             each = BATCH_AUGMENTERS[each]()
         if isinstance(each, str):
             raise ValueError(
-                f"batch_augmenters[{place}] is {each!r}: the names are {sorted(BATCH_AUGMENTERS)}."
+                f"perturbation__augmenters[{place}] is {each!r}: the names are "
+                f"{sorted(BATCH_AUGMENTERS)}."
             )
         if isinstance(each, type) or not callable(each):
             raise TypeError(
-                f"batch_augmenters[{place}] must be a name or an object that is called with a "
-                f"batch and a generator, such as BatchSpecAugment(), got {each!r}."
+                f"perturbation__augmenters[{place}] must be a name or an object that is called "
+                f"with a batch and a generator, such as BatchSpecAugment(), got {each!r}."
             )
         if isinstance(each, BatchSpecAugment):
             validate_parameter_constraints(

@@ -19,7 +19,7 @@ def diverged(where):
     """The error of a training that has left the finite numbers."""
     return SerError(
         f"training diverged: {where}. Standardize the features before the network (GroupScaler, "
-        "StandardScaler), or lower learning_rate."
+        "StandardScaler), or lower lr."
     )
 
 

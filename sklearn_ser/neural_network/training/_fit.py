@@ -9,11 +9,13 @@ from sklearn.utils import check_random_state
 
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.neural_network._module import describe_network, resolve_device
+from sklearn_ser.neural_network._nested_params import parameter_object
 from sklearn_ser.neural_network._random import global_randomness
+from sklearn_ser.neural_network._settings import OptimizationSettings, check_parameters
 from sklearn_ser.neural_network.encoders._registry import choose_encoder
 from sklearn_ser.neural_network.tasks._fitted_tasks import Labels
 from sklearn_ser.neural_network.tasks._make_tasks import MAIN_TASK, make_tasks, rebind_tasks
-from sklearn_ser.neural_network.tasks._tasks import ClassificationTask
+from sklearn_ser.neural_network.training._batch_augmenters import resolve_batch_augmenters
 from sklearn_ser.neural_network.training._batches import pack_rows
 from sklearn_ser.neural_network.training._callbacks import check_callbacks
 from sklearn_ser.neural_network.training._inputs import check_training_data
@@ -26,30 +28,18 @@ from sklearn_ser.utils._threads import torch_threads
 from sklearn_ser.utils._warnings import warn_user
 
 
-def fit_network(
-    estimator,
-    X,
-    y,
-    aux,
-    groups,
-    sample_weight,
-    *,
-    sources=None,
-    continued=False,
-    one_epoch=False,
-    classes=None,
-):
+def fit_network(estimator, arguments, *, resume=False, one_epoch=False, classes=None):
     """Train the networks of an estimator and store them in it.
 
     Parameters
     ----------
     estimator : MTLNeuralClassifier
-    X, y, aux, groups, sample_weight, sources
-        As in its ``fit``.
-    continued : bool
-        Whether it goes on from the networks that it has.
+    arguments : FitArguments
+    resume : bool
+        Whether training continues from the networks of the estimator.
     one_epoch : bool
-        A single pass over all rows, with nothing held out (``partial_fit``).
+        Whether to train for a single pass over all samples, with nothing held out
+        (``partial_fit``).
     classes : array-like, optional
         All classes, where y may lack some.
 
@@ -61,9 +51,7 @@ def fit_network(
         the estimator is as it was.
     """
     with _unchanged_on_error(estimator):
-        interrupted = _fit_network(
-            estimator, X, y, aux, groups, sample_weight, sources, continued, one_epoch, classes
-        )
+        interrupted = _fit_network(estimator, arguments, resume, one_epoch, classes)
     if interrupted is not None:
         warn_user(f"training was interrupted {interrupted}", TrainingWarning)
         raise KeyboardInterrupt
@@ -80,21 +68,17 @@ def _unchanged_on_error(estimator):
         raise
 
 
-def _fit_network(
-    estimator, X, y, aux, groups, sample_weight, sources, continued, one_epoch, classes
-):
+def _fit_network(estimator, arguments, continued, one_epoch, classes):
     """As `fit_network`; returns where it was interrupted, or None."""
-    if estimator.pseudo_labels is not None:
-        estimator.pseudo_labels.check(estimator.unlabeled)
-    if estimator.adversarial_training is not None:
-        estimator.adversarial_training.check()
+    settings = check_settings(estimator)
+    X, y, aux, groups, sample_weight, sources = vars(arguments).values()
     if estimator.unlabeled is not None:
         refuse_recoding(estimator.unlabeled)
     check_callbacks(estimator.callbacks, held_out=estimator.early_stopping or one_epoch)
     device = resolve_device(estimator.device)
     encoder = choose_encoder(estimator.encoder, X)
     held_out = _holds_out(estimator, one_epoch)
-    groups = validation_groups(estimator.validation_by if held_out else None, X, aux, groups)
+    groups = validation_groups(settings["validation"].by if held_out else None, X, aux, groups)
     data = check_training_data(
         estimator,
         X,
@@ -103,7 +87,7 @@ def _fit_network(
         groups,
         sample_weight,
         sources=sources,
-        dtype=estimator.dtype,
+        dtype=settings["compute"].dtype,
         encoder=encoder,
         unlabeled=estimator.unlabeled,
         classes=estimator.classes_ if continued else classes,
@@ -120,7 +104,7 @@ def _fit_network(
         hidden_units=estimator.hidden_units,
         activation=estimator.activation,
         dropout=estimator.dropout,
-        dtype=estimator.dtype,
+        dtype=settings["compute"].dtype,
     )
     if continued:
         _refuse_other_network(estimator, architecture)
@@ -158,7 +142,7 @@ def _train_members(estimator, architecture, tasks, rows, data, seed, device, con
     n_epochs = (1 if one_epoch else settings.max_epochs) * estimator.n_estimators
     members, rows = [], rows.to(device)
     with (
-        torch_threads(estimator.n_threads),
+        torch_threads(parameter_object(estimator, "compute").n_threads),
         progress(
             total=n_epochs, desc=type(estimator).__name__, unit="epoch", verbose=estimator.verbose
         ) as bar,
@@ -176,7 +160,7 @@ def _train_members(estimator, architecture, tasks, rows, data, seed, device, con
                     fraction=estimator.validation_fraction if held_out else None,
                     early_stopping=estimator.early_stopping and held_out,
                     calibrate=estimator.calibrate,
-                    refit=estimator.refit,
+                    refit=parameter_object(estimator, "validation").refit,
                     place=place,
                     seed=member_seed(seed, place),
                     device=device,
@@ -222,7 +206,7 @@ def _holds_out(estimator, one_epoch):
 
 
 def validation_groups(name, X, aux, groups):
-    """Groups that early stopping keeps apart: those given, or those that `validation_by` names."""
+    """Groups that early stopping keeps apart: those given, or those that `validation__by` names."""
     if name is None:
         return find_id(X, "speaker") if groups is None else groups
     found = find_id(X, name)
@@ -230,29 +214,55 @@ def validation_groups(name, X, aux, groups):
         found = aux[name].to_numpy()
     if found is None:
         raise MetadataError(
-            f"validation_by={name!r} is neither a column nor an index level of X, nor a column of "
-            "aux: give X as a DataFrame that has it, or leave validation_by=None for the groups "
+            f"validation__by={name!r} is neither a column nor an index level of X, nor a column of "
+            "aux: give X as a DataFrame that has it, or leave validation__by=None for the groups "
             "(speakers) that fit is given."
         )
     return found
 
 
+def check_settings(estimator):
+    """Return the parameter objects of an estimator by name, after validating them.
+
+    Raises
+    ------
+    ValueError
+    """
+    settings = {name: parameter_object(estimator, name) for name in estimator._default_objects}
+    for name, found in settings.items():
+        check_parameters(found, name)
+    for name in ("column", "weight"):
+        value = getattr(settings["y_task"], name)
+        if value is not None:
+            raise ValueError(
+                f"y_task: {name} is {value!r}, and must be None: the main task learns the labels "
+                "of y with weight 1."
+            )
+    resolve_batch_augmenters(settings["perturbation"].augmenters)
+    if estimator.pseudo_labels is not None:
+        estimator.pseudo_labels.check(estimator.unlabeled)
+    if estimator.adversarial_training is not None:
+        estimator.adversarial_training.check()
+    return settings
+
+
 def training_settings(estimator, one_epoch=False):
     """The parameters of an estimator that are about training."""
-    names = TrainingSettings.__dataclass_fields__
-    values = {name: getattr(estimator, name) for name in names}
+    values = {
+        name: parameter_object(estimator, name)
+        if name in estimator._default_objects
+        else getattr(estimator, name)
+        for name in TrainingSettings.__dataclass_fields__
+    }
     if one_epoch:  # how many there will be is not known
-        values |= {"lr_schedule": "constant", "warmup": 0.0, "weight_averaging": None}
+        params = values["optimization"].get_params()
+        params |= {"lr_schedule": "constant", "warmup": 0.0, "weight_averaging": None}
+        values["optimization"] = OptimizationSettings(**params)
     return TrainingSettings(**values)
 
 
 def _tasks(estimator, data, continued, classes):
-    spec = ClassificationTask(
-        class_weight=estimator.class_weight,
-        label_smoothing=estimator.label_smoothing,
-        focal_gamma=estimator.focal_gamma,
-        logit_adjustment=estimator.logit_adjustment,
-    )
+    spec = parameter_object(estimator, "y_task")
     on_frames = not isinstance(data.X, torch.Tensor)
 
     def n_inputs(time_bins):
@@ -309,8 +319,8 @@ def _warn_of_unlearned_guesses(tasks, members, max_epochs):
 
 
 def _warn_of_idle_averaging(estimator, members, interrupted):
-    anew = estimator.refit and members[0].split["n_valid"]
-    if estimator.weight_averaging != "swa" or interrupted or anew:
+    anew = parameter_object(estimator, "validation").refit and members[0].split["n_valid"]
+    if parameter_object(estimator, "optimization").weight_averaging != "swa" or interrupted or anew:
         return
     begins = SWA_START * estimator.max_epochs
     best = max(member.best_epoch for member in members)

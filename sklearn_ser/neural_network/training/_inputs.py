@@ -1,6 +1,7 @@
 """What ``fit`` and the predictions are given: checked, aligned, rows of failed audio set apart."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -96,6 +97,18 @@ def _refuse_not_finite(values, failed, X):
         "failed audio is NaN throughout and left out; where only some values are missing, impute "
         "them (SimpleImputer before the network) or leave the rows out."
     )
+
+
+@dataclass(frozen=True)
+class FitArguments:
+    """Arguments of ``fit``, as they were passed."""
+
+    X: Any
+    y: Any
+    aux: Any = None
+    groups: Any = None
+    sample_weight: Any = None
+    sources: Any = None
 
 
 @dataclass

@@ -15,7 +15,7 @@ from sklearn_ser.neural_network.tasks._fitted_tasks import task_score, utterance
 from sklearn_ser.neural_network.tasks._losses import Inputs
 from sklearn_ser.neural_network.training._attack import AdversarialLoss
 from sklearn_ser.neural_network.training._callbacks import StopTraining
-from sklearn_ser.neural_network.training._perturb import InputPerturbation
+from sklearn_ser.neural_network.training._perturb import BatchPerturbation
 
 #: Share of the training after which SWA begins to average.
 SWA_START = 0.5
@@ -97,7 +97,7 @@ class Procedure:
     warmup : float
         See `rate_factor`.
     max_grad_norm : float or None
-    perturbation : InputPerturbation or None
+    perturbation : BatchPerturbation or None
     adversarial : AdversarialLoss or None
     average : WeightAverage or None
     autocast : contextlib context manager or None
@@ -112,7 +112,7 @@ class Procedure:
     schedule: str = "constant"
     warmup: float = 0.0
     max_grad_norm: float | None = None
-    perturbation: InputPerturbation | None = None
+    perturbation: BatchPerturbation | None = None
     adversarial: AdversarialLoss | None = None
     average: WeightAverage | None = None
     autocast: object = None

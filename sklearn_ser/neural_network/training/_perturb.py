@@ -22,7 +22,7 @@ class Mix:
     share: float
 
 
-class InputPerturbation:
+class BatchPerturbation:
     """Mixes the rows of a batch, lets augmenters change them, then adds noise and zeroes values.
 
     Parameters

@@ -12,7 +12,7 @@ from sklearn_ser.neural_network.tasks._fitted_tasks import task_score
 from sklearn_ser.neural_network.training._batches import ResidentRows, class_weights
 from sklearn_ser.neural_network.training._calibration import fit_temperature
 from sklearn_ser.neural_network.training._evaluate import main_outputs
-from sklearn_ser.neural_network.training._perturb import InputPerturbation
+from sklearn_ser.neural_network.training._perturb import BatchPerturbation
 
 #: With this share of the chosen rows and labels as before, another round would change nothing.
 SETTLED = 0.99
@@ -197,7 +197,7 @@ class _Labeler:
         )
 
     def _votes(self, module, labels, number):
-        perturbation = InputPerturbation(
+        perturbation = BatchPerturbation(
             mixup_alpha=0.0,
             noise=self.spec.input_noise,
             dropout=0.0,

@@ -9,6 +9,12 @@ from skorch.helper import predefined_split
 from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network._random import torch_stream
 from sklearn_ser.neural_network._sequences import LengthBatches
+from sklearn_ser.neural_network._settings import (
+    ComputeSettings,
+    InputPerturbation,
+    OptimizationSettings,
+    ValidationSettings,
+)
 from sklearn_ser.neural_network.encoders._own_encoder import OwnEncoder
 from sklearn_ser.neural_network.tasks._losses import MultiTaskLoss
 from sklearn_ser.neural_network.tasks._weighting import LOSS_WEIGHTINGS
@@ -26,7 +32,7 @@ from sklearn_ser.neural_network.training._callbacks import (
     without_held_out_rows,
 )
 from sklearn_ser.neural_network.training._net import MultiTaskNet, Procedure, WeightAverage
-from sklearn_ser.neural_network.training._perturb import InputPerturbation, feature_spread
+from sklearn_ser.neural_network.training._perturb import BatchPerturbation, feature_spread
 
 
 @dataclass(frozen=True)
@@ -35,23 +41,15 @@ class TrainingSettings:
 
     max_epochs: int
     batch_size: int | None
-    learning_rate: float
-    weight_decay: float
-    lr_schedule: str
-    warmup: float
-    max_grad_norm: float | None
-    weight_averaging: str | None
+    lr: float
     loss_weighting: str
-    mixup_alpha: float
-    batch_augmenters: list | None
-    input_noise: float
-    input_dropout: float
-    adversarial_training: AdversarialTraining | None
-    monitor: str
     patience: int
-    mixed_precision: bool | str
-    compile: bool | str
     callbacks: list | None
+    adversarial_training: AdversarialTraining | None
+    optimization: OptimizationSettings
+    perturbation: InputPerturbation
+    validation: ValidationSettings
+    compute: ComputeSettings
 
 
 @dataclass
@@ -127,12 +125,12 @@ def train(
     """
     record = TrainingRecord()
     prepare(module, tasks)
-    if settings.compile:
-        module.compile(**({} if settings.compile is True else {"backend": settings.compile}))
+    if backend := settings.compute.compile:
+        module.compile(**({} if backend is True else {"backend": backend}))
     kept, patience, own = LastWeights(), [], without_held_out_rows(settings.callbacks)
     if valid_rows is not None:
-        monitored = f"valid_{settings.monitor}_{tasks[0].name}"
-        kept = BestWeights(record, monitored, -1 if settings.monitor == "score" else 1)
+        monitored = f"valid_{settings.validation.monitor}_{tasks[0].name}"
+        kept = BestWeights(record, monitored, -1 if settings.validation.monitor == "score" else 1)
         patience, own = [Patience(record, settings.patience)], settings.callbacks or []
     # A user's own find an epoch in the history, and in the end the weights that are kept.
     callbacks = [
@@ -158,8 +156,8 @@ def train(
         procedure=_procedure(
             module, tasks, train_rows, settings, seed, device, horizon, epochs_before
         ),
-        optimizer__lr=settings.learning_rate,
-        optimizer__weight_decay=settings.weight_decay,
+        optimizer__lr=settings.lr,
+        optimizer__weight_decay=settings.optimization.weight_decay,
         # What weighs the losses is no weight of the network: nothing draws it to 0.
         optimizer__param_groups=[("*log_variances", {"weight_decay": 0.0})],
         max_epochs=settings.max_epochs,
@@ -191,32 +189,32 @@ def _procedure(module, tasks, rows, settings, seed, device, horizon, epochs_befo
     against = settings.adversarial_training
     if against is not None and not against.weight:
         against = None
-    scale = feature_spread(rows, tasks) if settings.input_noise or against else None
-    perturbation = InputPerturbation(
-        mixup_alpha=settings.mixup_alpha,
-        augmenters=resolve_batch_augmenters(settings.batch_augmenters),
-        noise=settings.input_noise,
-        dropout=settings.input_dropout,
+    scale = feature_spread(rows, tasks) if settings.perturbation.noise or against else None
+    perturbation = BatchPerturbation(
+        mixup_alpha=settings.perturbation.mixup_alpha,
+        augmenters=resolve_batch_augmenters(settings.perturbation.augmenters),
+        noise=settings.perturbation.noise,
+        dropout=settings.perturbation.dropout,
         seed=seed,
         device=device,
         scale=scale,
     )
-    kind = settings.weight_averaging
+    kind = settings.optimization.weight_averaging
     return Procedure(
         tasks,
         total_rows=len(rows) * (horizon or settings.max_epochs),
         seen_rows=len(rows) * epochs_before,
-        learning_rate=settings.learning_rate,
-        schedule=settings.lr_schedule,
-        warmup=settings.warmup,
-        max_grad_norm=settings.max_grad_norm,
+        learning_rate=settings.lr,
+        schedule=settings.optimization.lr_schedule,
+        warmup=settings.optimization.warmup,
+        max_grad_norm=settings.optimization.max_grad_norm,
         perturbation=perturbation if perturbation.active else None,
         adversarial=AdversarialLoss(against, scale=scale, seed=seed, device=device)
         if against
         else None,
         # (not of the horizon: a training anew is shorter, and would end before it begins)
         average=None if kind is None else WeightAverage(kind, module, settings.max_epochs),
-        autocast=mixed_precision(settings.mixed_precision, device, rows.weights.dtype),
+        autocast=mixed_precision(settings.compute.mixed_precision, device, rows.weights.dtype),
     )
 
 
