@@ -112,6 +112,7 @@ def unknown_parameter(estimator: BaseEstimator, name: str) -> ValueError:
     """Return the error for a name that is no parameter, with a suggestion if one is alike."""
     valid = list(estimator.get_params())
     last = name.rpartition("__")[2]
+    last = {"learning_rate": "lr"}.get(last, last)  # scikit-learn's name, and skorch's
     alike = [other for other in valid if other.rpartition("__")[2] == last]
     if not alike:
         by_last = {other.rpartition("__")[2]: other for other in reversed(valid)}

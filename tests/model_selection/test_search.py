@@ -194,7 +194,7 @@ def test_halving_over_epochs_leaves_all_rows():
     )
     search = HalvingGridSearchCV(
         net,
-        {"learning_rate": [1e-4, 1e-2]},
+        {"lr": [1e-4, 1e-2]},
         resource="max_epochs",
         min_resources=1,
         max_resources=2,
@@ -204,7 +204,7 @@ def test_halving_over_epochs_leaves_all_rows():
     ).fit(X, y)
     assert search.cv_results_["n_resources"].tolist() == [1, 1, 2]
     assert len(search.best_estimator_.history_) == search.best_params_["max_epochs"] == 2
-    assert search.best_params_["learning_rate"] == 1e-2
+    assert search.best_params_["lr"] == 1e-2
 
 
 def test_cross_corpus_validate_gives_a_search_its_speakers(rows, log):

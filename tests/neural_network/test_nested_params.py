@@ -262,6 +262,7 @@ NO_SUCH = "there is no task 'sex', the tasks are ['gender', 'arousal', 'rebuilt'
         ({"dtype": "float64"}, "Did you mean 'compute__dtype'?"),
         ({"class_weight": "balanced"}, "Did you mean 'y_task__class_weight'?"),
         ({"input_noise": 0.5}, "Did you mean 'perturbation__noise'?"),
+        ({"learning_rate": 0.1}, "Did you mean 'lr'?"),
         (
             {"perturbation__input_noise": 0.5},
             "Invalid parameter 'input_noise' for estimator InputPerturbation. Did you mean "
