@@ -13,6 +13,7 @@ from ._mixing import CutMix as CutMix
 from ._mixing import MixingAugmenter as MixingAugmenter
 from ._mixing import Mixup as Mixup
 from ._noise import AddNoise as AddNoise
+from ._original_samples_split import OriginalSamplesSplit as OriginalSamplesSplit
 from ._reverb import AddReverb as AddReverb
 from ._speed import PitchShift as PitchShift
 from ._speed import SpeedPerturbation as SpeedPerturbation

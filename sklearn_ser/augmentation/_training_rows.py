@@ -1,41 +1,46 @@
-"""Training rows with copies: stacked, and each with the rows that it was made from."""
+"""Training samples with augmented copies, and the original samples that each was made from."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from sklearn_ser.augmentation._named import seed_of, seeded
 from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._frames import is_frames
+from sklearn_ser.utils._nested_estimators import parameters_named
 
 
 @dataclass
 class TrainingRows:
-    """Rows to train on, and where they come from in what `fit` was given.
+    """Training samples, and where they come from among the samples of `fit`.
 
     Parameters
     ----------
-    X : array-like of n_rows rows
+    X : array-like of n_rows samples
     sources : ndarray of int of shape (n_rows, 2)
-        The rows of `fit` that each was made from; twice the same where it is one. The first one
-        gives the ids and other metadata.
+        The samples of `fit` that each was made from; twice the same if it is a single one. The
+        first one gives the ids and other metadata.
     labels : ndarray of int of shape (n_rows,)
-        The row of `fit` whose label each has.
+        The sample of `fit` that gives the label.
     kinds : ndarray of object of shape (n_rows,)
-        What made it; None where that is not to be learned.
+        The name of the augmenter; None where it is no auxiliary target.
     weights : ndarray of float of shape (n_rows,)
         Factors of the sample weights.
     synthetic : ndarray of bool of shape (n_rows,)
-        Made by a sampler: no auxiliary target of any row holds, nor its weight.
+        Whether a sampler made the sample, which then has no auxiliary targets and a weight of 1.
     original : ndarray of bool of shape (n_rows,)
-        Unchanged rows.
+        Whether the sample is unchanged.
     """
 
-    X: object
+    X: Any
     sources: np.ndarray
     labels: np.ndarray
     kinds: np.ndarray
@@ -44,8 +49,8 @@ class TrainingRows:
     original: np.ndarray
 
     @classmethod
-    def of(cls, X, kind):
-        """The rows of X as they are."""
+    def of(cls, X: Any, kind: str) -> TrainingRows:
+        """Return the samples of `fit` unchanged."""
         n_rows = _num_samples(X)
         rows = np.arange(n_rows)
         return cls(
@@ -58,17 +63,16 @@ class TrainingRows:
             np.ones(n_rows, dtype=bool),
         )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, rows):
-        """Only these rows, in this order."""
+    def take(self, rows: np.ndarray) -> TrainingRows:
+        """Return only these rows, in this order."""
         fields = {name: values[rows] for name, values in vars(self).items() if name != "X"}
         return TrainingRows(X=_safe_indexing(self.X, rows), **fields)
 
-    def copied(self, X, kind, rows=None):
-        """Copies of rows, one each, by what made them."""
-        rows = np.arange(len(self)) if rows is None else rows
+    def copied(self, X: Any, kind: str, rows: np.ndarray) -> TrainingRows:
+        """Return copies X of some rows, made by the augmenter `kind`."""
         return TrainingRows(
             X,
             self.sources[rows],
@@ -80,49 +84,41 @@ class TrainingRows:
         )
 
 
-def joined(parts):
-    """Several `TrainingRows` one after the other."""
+def joined(parts: list[TrainingRows]) -> TrainingRows:
+    """Concatenate several `TrainingRows`."""
     fields = {
         name: np.concatenate([vars(part)[name] for part in parts])
         for name in vars(parts[0])
         if name != "X"
     }
-    return TrainingRows(X=stack([part.X for part in parts]), **fields)
+    return TrainingRows(X=_stacked([part.X for part in parts]), **fields)
 
 
-def stack(parts):
-    """Rows of several containers one after the other, in a container of the same kind.
+def _stacked(parts):
+    """Concatenate containers of samples in a container of the same kind.
 
-    Beside tables (an augmenter of audio gives one, whatever it is given), lists and arrays of
-    cells become the one column that those have.
-
-    Parameters
-    ----------
-    parts : list of array-like
-
-    Returns
-    -------
-    array-like
+    Beside tables (augmenters of audio return one in any case), lists and arrays of audio become
+    their one column.
     """
     if len(parts) == 1:
         return parts[0]
     tables = [part for part in parts if isinstance(part, pd.DataFrame)]
     if tables:
-        return _stacked_tables([_as_table(part, tables[0]) for part in parts], tables[0])
+        return _stacked_tables([_as_table(part, tables[0]) for part in parts])
     if any(sparse.issparse(part) for part in parts):
         return sparse.vstack(parts, format="csr")
     if all(isinstance(part, pd.Series) for part in parts):
         return pd.concat(parts)
-    arrays_made = any(_is_numeric(part) for part in parts[1:])
-    if arrays_made and not isinstance(parts[0], list):
+    any_numeric = any(_is_numeric(part) for part in parts[1:])
+    if any_numeric and not isinstance(parts[0], list):
         arrays = [np.asarray(part) for part in parts]
         shapes = [array.shape[1:] for array in arrays]
         if len(set(shapes)) == 1:
             return np.concatenate(arrays)
         if not is_frames(parts[0]):
             raise ValueError(
-                f"an augmenter made rows of the shapes {shapes[1:]} of rows of the shape "
-                f"{shapes[0]}: it must keep the features."
+                f"An augmenter returned samples of the shapes {shapes[1:]} for samples of the "
+                f"shape {shapes[0]}: it must retain the features."
             )
     return [cell for part in parts for cell in _cells(part)]
 
@@ -131,12 +127,13 @@ def _is_numeric(part):
     return isinstance(part, np.ndarray) and part.dtype != object and part.ndim >= 2
 
 
-def _stacked_tables(tables, first):
+def _stacked_tables(tables):
+    columns = list(tables[0].columns)
     for table in tables:
-        if list(table.columns) != list(first.columns):
+        if list(table.columns) != columns:
             raise ValueError(
-                f"an augmenter changed the columns of X: {list(first.columns)} and "
-                f"{list(table.columns)}."
+                f"An augmenter changed the columns of X from {columns} to {list(table.columns)}: "
+                "it must retain them."
             )
     stacked = pd.concat(tables)
     stacked.attrs.update(tables[0].attrs)
@@ -160,13 +157,13 @@ def _cells(part):
 
 
 def _repeated(value, n_rows):
-    made = np.empty(n_rows, dtype=object)
-    made[:] = value
-    return made
+    repeated = np.empty(n_rows, dtype=object)
+    repeated[:] = value
+    return repeated
 
 
-def numbers_of(X):
-    """Rows of features as an array of floats, or None where X is something else.
+def numbers_of(X: Any) -> np.ndarray | None:
+    """Return features as an array of floats, or None if X holds audio or frames.
 
     A list of arrays, of equal length or not, is audio or frames.
     """
@@ -181,8 +178,15 @@ def numbers_of(X):
     return values if values.dtype.kind == "f" else values.astype(float)
 
 
-def copies_of(rows, augmenters, n_copies, seed, y, labeled):
-    """What each augmenter makes of each row, `n_copies` times.
+def copies_of(
+    rows: TrainingRows,
+    augmenters: Mapping[str, Any],
+    n_copies: int,
+    seed: int,
+    y: Any,
+    labeled: np.ndarray,
+) -> list[TrainingRows]:
+    """Return `n_copies` copies of each row by each augmenter.
 
     Rows that a sampler drew several times are copied with different seeds.
 
@@ -193,90 +197,111 @@ def copies_of(rows, augmenters, n_copies, seed, y, labeled):
     n_copies : int
     seed : int
     y : array-like or None
-        Of `fit`.
+        Labels of the samples of `fit`.
     labeled : ndarray of bool
-        Which rows of `fit` have a label.
+        Which samples of `fit` are labeled.
 
     Returns
     -------
     list of TrainingRows
     """
     parts = []
-    times = _times_before(rows.sources[:, 0])
+    occurrence = _occurrences(rows.sources[:, 0])
     for name, augmenter in augmenters.items():
         for copy in range(n_copies):
             if hasattr(augmenter, "augment_rows"):
-                made = _mixtures(rows, name, augmenter, (seed, name, copy), y, labeled)
-                parts += [made] if len(made) else []
+                mixed = _mixtures(rows, name, augmenter, seed_of(seed, name, copy), y, labeled)
+                parts += [mixed] if len(mixed) else []
                 continue
-            for time in range(int(times.max()) + 1 if len(times) else 0):
-                chosen = np.flatnonzero(times == time)
+            for time in range(int(occurrence.max()) + 1 if len(occurrence) else 0):
+                chosen = np.flatnonzero(occurrence == time)
                 X = rows.X if len(chosen) == len(rows) else _safe_indexing(rows.X, chosen)
-                step = seeded(augmenter, seed, name, copy, time)
+                step = _seeded(augmenter, seed, name, copy, time)
                 parts.append(rows.copied(_augmented(step, name, X), name, chosen))
     return parts
 
 
-def _times_before(values):
-    """How often each value stands before."""
+def _occurrences(values):
+    """Return how often each value stands before its position."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])[: len(ordered)]
     counts = np.arange(len(ordered)) - np.repeat(starts, np.diff(np.r_[starts, len(ordered)]))
-    times = np.empty(len(values), dtype=int)
-    times[order] = counts
-    return times
+    occurrences = np.empty(len(values), dtype=int)
+    occurrences[order] = counts
+    return occurrences
 
 
 def _augmented(augmenter, name, X):
-    # `augment` changes rows always, `fit_transform` of a Pipeline those to be trained on.
-    made = augmenter.augment(X) if hasattr(augmenter, "augment") else augmenter.fit_transform(X)
-    if _num_samples(made) != _num_samples(X):
+    # `augment` always changes samples, `fit_transform` of a Pipeline those to be trained on.
+    has_method = hasattr(augmenter, "augment")
+    augmented = augmenter.augment(X) if has_method else augmenter.fit_transform(X)
+    if _num_samples(augmented) != _num_samples(X):
         raise ValueError(
-            f"augmenter {name!r} made {_num_samples(made)} rows of {_num_samples(X)}: it must make "
-            "one of each."
+            f"Augmenter {name!r} returned {_num_samples(augmented)} samples for "
+            f"{_num_samples(X)}: it must return one for each."
         )
     features = numbers_of(X) if isinstance(X, pd.DataFrame) else None
-    if features is not None and isinstance(made, np.ndarray):
-        if made.shape != features.shape:
+    if features is not None and isinstance(augmented, np.ndarray):
+        if augmented.shape != features.shape:
             raise ValueError(
-                f"augmenter {name!r} made an array of shape {made.shape} of a table of shape "
-                f"{features.shape}: it must keep the features."
+                f"Augmenter {name!r} returned an array of shape {augmented.shape} for a table of "
+                f"shape {features.shape}: it must retain the features."
             )
-        return pd.DataFrame(made, index=X.index, columns=X.columns)
-    return made
+        return pd.DataFrame(augmented, index=X.index, columns=X.columns)
+    return augmented
 
 
 def _mixtures(rows, name, augmenter, seed, y, labeled):
-    """Rows that a label-aware augmenter makes."""
+    """Return the mixtures that a label-aware augmenter makes of the labeled rows."""
     usable = labeled[rows.labels] & ~rows.synthetic
     if is_frames(rows.X) or numbers_of(rows.X) is not None:
-        usable &= ~failed_rows(rows.X)  # with which a good row would be lost, too
+        usable &= ~failed_rows(rows.X)  # a mixture with them would fail, too
     usable = np.flatnonzero(usable)
     X = _safe_indexing(rows.X, usable)
     labels = _safe_indexing(y, rows.labels[usable])
-    rng = np.random.default_rng(seed_of(*seed))
-    made, pairs, label_of, weights = augmenter.augment_rows(X, np.asarray(labels), rng)
+    mixed, pairs, label_of, weights = augmenter.augment_rows(
+        X, np.asarray(labels), np.random.default_rng(seed)
+    )
     pairs, label_of = usable[np.asarray(pairs, dtype=int)], usable[np.asarray(label_of, dtype=int)]
-    mixed = rows.copied(made, name, pairs[:, 0])
-    mixed.sources = np.column_stack([rows.sources[pairs[:, 0], 0], rows.sources[pairs[:, 1], 0]])
-    mixed.labels = rows.labels[label_of]
-    mixed.weights = np.asarray(weights, dtype=float)
-    return mixed
+    mixtures = rows.copied(mixed, name, pairs[:, 0])
+    mixtures.sources = np.column_stack([rows.sources[pairs[:, 0], 0], rows.sources[pairs[:, 1], 0]])
+    mixtures.labels = rows.labels[label_of]
+    mixtures.weights = np.asarray(weights, dtype=float)
+    return mixtures
+
+
+def _seeded(augmenter, *seed):
+    """Return a clone whose every `random_state`, those of its parts included, is derived."""
+    augmenter = clone(augmenter, safe=False)
+    if not hasattr(augmenter, "get_params"):
+        return augmenter
+    states = {
+        name: seed_of(*seed, name) for name in sorted(parameters_named(augmenter, "random_state"))
+    }
+    return augmenter.set_params(**states) if states else augmenter
+
+
+def seed_of(*parts: Any) -> int:
+    """Return a seed derived from numbers and names."""
+    words = [byte for part in parts for byte in (*str(part).encode(), 0)]
+    return int(np.random.SeedSequence(words).generate_state(1)[0] >> 1)
 
 
 #: A synthetic row lies between two rows that are among this many nearest ones of its class.
 _NEAREST = 200
 
 
-def resampled(sampler, rows, y, labeled, seed):
-    """Training rows as a sampler wants them; those without a label stay.
+def resampled(
+    sampler: Any, rows: TrainingRows, y: Any, labeled: np.ndarray, seed: int
+) -> TrainingRows:
+    """Resample the labeled rows; unlabeled ones are all retained.
 
     Parameters
     ----------
     sampler : imbalanced-learn sampler
     rows : TrainingRows
-        Of the rows of `fit`, in their order.
+        The samples of `fit`, in their order.
     y : array-like
     labeled : ndarray of bool of shape (n_rows,)
     seed : int
@@ -288,57 +313,61 @@ def resampled(sampler, rows, y, labeled, seed):
     Raises
     ------
     ValueError
-        If the sampler looks at features, or makes new rows, and X has no features.
+        If the sampler uses features, or makes new rows, and X has no features.
     """
-    given = np.flatnonzero(labeled)
-    features = _safe_indexing(rows.X, given)
+    known = np.flatnonzero(labeled)
+    features = _safe_indexing(rows.X, known)
     features = features if sparse.issparse(features) else numbers_of(features)
-    classes = np.asarray(_safe_indexing(y, given))
-    # What has no features is told apart by text, which no sampler takes for a feature.
-    stand_ins = np.array([[f"row {row}"] for row in given], dtype=object)
-    step = seeded(sampler, seed, "resampler")
+    classes = np.asarray(_safe_indexing(y, known))
+    # Rows without features are identified by text, which no sampler accepts as a feature.
+    stand_ins = np.array([[f"row {row}"] for row in known], dtype=object)
+    step = _seeded(sampler, seed, "resampler")
     try:
-        made, made_y = step.fit_resample(stand_ins if features is None else features, classes)
+        X, new_y = step.fit_resample(stand_ins if features is None else features, classes)
     except ValueError as error:
         if features is None and "row " in str(error):
             raise ValueError(
-                f"{type(sampler).__name__} looks at features, and X has none yet (audio or frame "
-                "sequences). Take RandomOverSampler or RandomUnderSampler, or let "
-                "AugmentingClassifier stand behind the step that makes the features."
+                f"{type(sampler).__name__} uses features, and X has none yet (it holds audio or "
+                "frame sequences). Use RandomOverSampler or RandomUnderSampler, or put "
+                "AugmentingClassifier behind the step that extracts the features."
             ) from error
         raise
     rest = np.flatnonzero(~labeled)
     if hasattr(step, "sample_indices_"):
-        return rows.take(np.concatenate([given[step.sample_indices_], rest]))
+        return rows.take(np.concatenate([known[step.sample_indices_], rest]))
     if features is None:
         raise ValueError(
-            f"{type(sampler).__name__} has no sample_indices_, so that it cannot tell which rows "
-            "it took, and X has no features to know them by (audio or frame sequences)."
+            f"{type(sampler).__name__} has no sample_indices_, which say what samples it chose, "
+            "and X has no features to identify them by (it holds audio or frame sequences). Use a "
+            "sampler with sample_indices_, such as RandomUnderSampler."
         )
-    return _with_synthetic(rows, given, rest, features, classes, made, np.asarray(made_y))
+    if sparse.issparse(X):
+        raise ValueError("A sampler that makes new samples needs dense features, and X is sparse.")
+    return _with_synthetic(rows, known, rest, features, classes, X, np.asarray(new_y))
 
 
-def _with_synthetic(rows, given, rest, features, classes, made, made_y):
-    if sparse.issparse(made):
-        raise ValueError("a sampler that makes new rows needs dense features here: X is sparse.")
+def _with_synthetic(rows, known, rest, features, classes, X, y):
+    """Return the rows that a sampler chose, which are identified by their values, and its own."""
     unused = {}
-    for place in reversed(range(len(given))):
-        unused.setdefault((features[place].tobytes(), classes[place]), []).append(place)
-    kept, new = [], []
-    for place in range(len(made)):
-        known = unused.get((np.asarray(made[place], features.dtype).tobytes(), made_y[place]))
-        if known:
-            kept.append(known.pop())
+    for position in reversed(range(len(known))):
+        unused.setdefault((features[position].tobytes(), classes[position]), []).append(position)
+    chosen, new = [], []
+    for position in range(len(X)):
+        equal = unused.get((np.asarray(X[position], features.dtype).tobytes(), y[position]))
+        if equal:
+            chosen.append(equal.pop())
         else:
-            new.append(place)
-    parts = [rows.take(np.concatenate([given[np.array(kept, dtype=int)], rest]))]
+            new.append(position)
+    parts = [rows.take(np.concatenate([known[np.array(chosen, dtype=int)], rest]))]
     if new:
-        parents = _parents(np.asarray(made, float)[new], made_y[new], features, classes)
-        parents = given[parents]
-        # The nearer one gives ids, and so groups; early stopping and splitters know both.
-        X = _safe_indexing(rows.X, parents[:, 0])
+        parents = known[_parents(np.asarray(X, float)[new], y[new], features, classes)]
+        # The nearer parent gives ids and groups; early stopping and splitters know both parents.
+        values, like = np.asarray(X)[new], _safe_indexing(rows.X, parents[:, 0])
         synthetic = rows.take(parents[:, 0])
-        synthetic.X = _with_values(X, np.asarray(made)[new])
+        if isinstance(like, pd.DataFrame):
+            synthetic.X = pd.DataFrame(values, index=like.index, columns=like.columns)
+        else:
+            synthetic.X = values.tolist() if isinstance(like, list) else values
         synthetic.sources = parents
         synthetic.kinds[:] = None
         synthetic.synthetic[:] = True
@@ -347,33 +376,28 @@ def _with_synthetic(rows, given, rest, features, classes, made, made_y):
     return joined(parts)
 
 
-def _with_values(X, values):
-    if isinstance(X, pd.DataFrame):
-        return pd.DataFrame(values, index=X.index, columns=X.columns)
-    return values.tolist() if isinstance(X, list) else values
+def _parents(X, y, features, classes):
+    """Return for each synthetic row the two rows of its class that it lies between.
 
-
-def _parents(made, made_y, features, classes):
-    """For each synthetic row, the two rows of its class that it lies between, the nearer first.
-
-    Samplers of the SMOTE kind do not tell. Where there is no such pair (a sampler that does not
-    interpolate), the two that come nearest to it.
+    The nearer one comes first. Samplers of the SMOTE kind do not say which they are. Where there is
+    no such pair (a sampler that does not interpolate), the two that come nearest to it.
     """
     features = np.asarray(features, dtype=float)
-    found = np.empty((len(made), 2), dtype=int)
-    for place, (row, label) in enumerate(zip(made, made_y, strict=True)):
+    parents = np.empty((len(X), 2), dtype=int)
+    for position, (row, label) in enumerate(zip(X, y, strict=True)):
         candidates = np.flatnonzero(classes == label)
-        away = features[candidates] - row
-        distance = np.linalg.norm(away, axis=1)
-        nearest = np.argsort(distance, kind="stable")[:_NEAREST]
-        candidates, away, distance = candidates[nearest], away[nearest], distance[nearest]
-        directions = away / np.maximum(distance, np.finfo(float).tiny)[:, None]
-        # Between two rows, it sees them in opposite directions.
-        opposite = directions @ directions.T
-        first, second = np.unravel_index(np.argmin(opposite), opposite.shape)
-        if distance[first] > distance[second]:
+        differences = features[candidates] - row
+        distances = np.linalg.norm(differences, axis=1)
+        nearest = np.argsort(distances, kind="stable")[:_NEAREST]
+        candidates, distances = candidates[nearest], distances[nearest]
+        lengths = np.maximum(distances, np.finfo(float).tiny)
+        directions = differences[nearest] / lengths[:, None]
+        # The two rows that it lies between are in opposite directions.
+        cosines = directions @ directions.T
+        first, second = np.unravel_index(np.argmin(cosines), cosines.shape)
+        if distances[first] > distances[second]:
             first, second = second, first
-        if distance[0] == 0:
+        if distances[0] == 0:
             first = second = 0
-        found[place] = candidates[[first, second]]
-    return found
+        parents[position] = candidates[[first, second]]
+    return parents

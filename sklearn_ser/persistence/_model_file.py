@@ -53,6 +53,7 @@ _TRUSTED = {
         "FeatureNoise",
         "Gain",
         "Mixup",
+        "OriginalSamplesSplit",
         "PitchShift",
         "SpecAugment",
         "SpeedPerturbation",
@@ -63,7 +64,6 @@ _TRUSTED = {
         "TimeWarp",
         "VocalTractLengthPerturbation",
     ),
-    "sklearn_ser.augmentation._split_originals": ("SplitOriginals",),
     "sklearn.calibration": (
         "_CalibratedClassifier",
         "_SigmoidCalibration",

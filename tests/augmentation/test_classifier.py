@@ -1,4 +1,6 @@
-"""AugmentingClassifier: copies of training rows, with all that belongs to them."""
+"""AugmentingClassifier: copies of training samples, with their metadata."""
+
+from copy import deepcopy
 
 import numpy as np
 import pandas as pd
@@ -22,7 +24,6 @@ from sklearn_ser import (
     uar_scorer,
 )
 from sklearn_ser.augmentation import FeatureNoise, Mixup
-from sklearn_ser.augmentation._named import named_augmenters
 from sklearn_ser.exceptions import MetadataError
 
 TWO = {"weak": FeatureNoise(0.01), "strong": FeatureNoise(0.5)}
@@ -57,7 +58,7 @@ METADATA = {
 
 @pytest.mark.parametrize("routing", [False, True])
 @pytest.mark.parametrize("piped", [False, True])
-def test_everything_of_a_row_goes_with_its_copies(recorder, rows, routing, piped):
+def test_copies_have_all_metadata_of_their_original(recorder, rows, routing, piped):
     X, y, _ = rows
     model = AugmentingClassifier(recorder, {"up": Mark(), "down": Mark(-0.001)}, copies=2)
     with config_context(enable_metadata_routing=routing or piped):
@@ -88,7 +89,7 @@ def test_without_originals_and_with_another_name(recorder, rows):
     assert seen["weight"] is None
 
 
-def test_test_rows_are_never_changed(recorder, rows):
+def test_test_samples_are_never_changed(recorder, rows):
     X, y, _ = rows
     model = AugmentingClassifier(recorder, Mark()).fit(X, y)
     model.predict(X)
@@ -127,7 +128,7 @@ def test_the_kind_reaches_a_fit_that_names_aux(rows):
         assert model.fit(X, y).estimator_.aux_ is None
 
 
-def test_rows_without_a_label_have_copies(recorder, rows):
+def test_unlabeled_samples_have_copies(recorder, rows):
     X, y, _ = rows
     y = y.astype(object)
     y[::2] = None
@@ -142,10 +143,17 @@ def test_speakers_in_X_reach_the_inner_estimator(recorder, rows):
         assert list(seen["speaker"]) == [*speaker, *speaker]
 
 
-def test_without_speakers_each_row_is_one(recorder, rows):
+def test_an_estimator_that_requests_sources_gets_them(rows):
+    class TakesSources(ClassifierMixin, BaseEstimator):
+        __metadata_request__fit = {"sources": True}
+
+        def fit(self, X, y, sources=None):
+            self.sources_ = sources
+            return self
+
     X, y, _ = rows
-    seen = AugmentingClassifier(recorder, Mark()).fit(X, y).estimator_.seen_
-    assert list(seen["speaker"]) == [*range(60), *range(60)]
+    given = AugmentingClassifier(TakesSources(), Mark()).fit(X, y).estimator_.sources_
+    np.testing.assert_array_equal(given, np.tile(np.arange(60), 2)[:, None] * [1, 1])
 
 
 def test_seeds(rows):
@@ -215,9 +223,8 @@ def test_parameters_within(rows):
     single = AugmentingClassifier(LogisticRegression(), FeatureNoise())
     assert single.set_params(augmenters__scale=3).augmenters.scale == 3
     unnamed = AugmentingClassifier(LogisticRegression(), [FeatureNoise(), Mark(), FeatureNoise()])
-    assert list(named_augmenters(unnamed.augmenters)) == [
-        "featurenoise-1", "mark", "featurenoise-2"
-    ]  # fmt: skip
+    names = [name.split("__")[1] for name in unnamed.get_params() if name.count("__") == 1]
+    assert names[-3:] == ["featurenoise-1", "mark", "featurenoise-2"]
     unnamed.set_params(**{"augmenters__featurenoise-2__scale": 5})
     assert unnamed.get_params()["augmenters__featurenoise-2__scale"] == 5
 
@@ -269,20 +276,40 @@ def test_in_a_file(rows, tmp_path):
         assert loaded.get_params()["augmenters__strong__scale"] == 0.5
 
 
-@pytest.mark.parametrize("scoring", ["accuracy", ["accuracy"], uar_scorer])
-def test_a_search_over_mixed_rows_in_a_file(rows, tmp_path, scoring):
-    """What scorers were told of the weights of mixed rows is not kept: no file could hold it."""
+@pytest.mark.parametrize("scoring", [None, uar_scorer], ids=["score", "uar"])
+def test_a_search_over_mixed_samples_in_a_file(rows, tmp_path, scoring):
     X, y, _ = rows
-    search = GridSearchCV(
-        LinearSVC(C=0.1), {"max_iter": [900, 1000]}, cv=2, scoring=scoring,
-        refit="accuracy" if isinstance(scoring, list) else True,
-    )  # fmt: skip
+    with config_context(enable_metadata_routing=True):
+        svm = LinearSVC(C=0.1).set_fit_request(sample_weight=True)
+        if scoring is None:
+            svm.set_score_request(sample_weight=False)
+        else:
+            scoring = deepcopy(scoring).set_score_request(sample_weight=False)
+    search = GridSearchCV(svm, {"max_iter": [900, 1000]}, cv=2, scoring=scoring)
     model = AugmentingClassifier(search, Mixup(), random_state=0).fit(X, y)
-    assert isinstance(model.estimator_.scoring, type(scoring))
     save_model(model, tmp_path / "model.skops")
     loaded = load_model(tmp_path / "model.skops")
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
-    assert not hasattr(uar_scorer, "_metadata_request")  # which is everybody's
+
+
+def test_metadata_requests_of_the_inner_estimator_stay_as_they_are(rows):
+    X, y, _ = rows
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), LinearSVC(C=0.1)),
+        {"linearsvc__C": [0.1]},
+        cv=2,
+        scoring="accuracy",
+    )
+    fitted = AugmentingClassifier(search, Mark(), random_state=0).fit(X, y).estimator_
+    assert fitted.scoring == "accuracy"
+    for part in (*fitted.estimator, *fitted.best_estimator_):
+        assert not hasattr(part, "_metadata_request")
+    text = "training samples have sample weights, and GridSearchCV takes none.*set_fit_request"
+    for mixed in (Mixup(), [Mixup(), Mark()]):
+        with pytest.raises(MetadataError, match=text):
+            AugmentingClassifier(search, mixed).fit(X, y)
+    with pytest.raises(MetadataError, match=text):
+        AugmentingClassifier(search, Mark()).fit(X, y, sample_weight=np.ones(60))
 
 
 def test_html_and_repr():
@@ -309,7 +336,7 @@ def test_bad_input(rows):
         def augment(self, X):
             return X.rename(columns={"a": "z"})
 
-    with pytest.raises(TypeError, match="augmenter 'str' must have a method augment, augment_rows"):
+    with pytest.raises(TypeError, match="Augmenter 'str' must have a method augment, augment_rows"):
         fit("noise")
     with pytest.raises(TypeError, match=r"augmenters\[1\] has no name and others do"):
         fit([("a", Mark()), Mark()])
@@ -319,13 +346,13 @@ def test_bad_input(rows):
         fit({"original": Mark()})
     with pytest.raises(ValueError, match='names without "__"'):
         fit({"a__b": Mark()})
-    with pytest.raises(ValueError, match="augmenter 'halves' made 30 rows of 60"):
+    with pytest.raises(ValueError, match="Augmenter 'halves' returned 30 samples for 60"):
         fit(Halves())
-    with pytest.raises(ValueError, match="an augmenter changed the columns of X"):
+    with pytest.raises(ValueError, match="An augmenter changed the columns of X"):
         fit(Renames())
-    with pytest.raises(ValueError, match="keep_original=False leaves no rows"):
+    with pytest.raises(ValueError, match="keep_original=False leaves no training samples"):
         fit(keep_original=False)
-    with pytest.raises(MetadataError, match="aux has a column 'augmentation' already"):
+    with pytest.raises(MetadataError, match="aux has a column 'augmentation', in which"):
         fit(Mark(), {"aux": pd.DataFrame({"augmentation": y})})
     with pytest.raises(MetadataError, match="speaker has 59 rows and X has 60"):
         fit(Mark(), {"speaker": range(59)})
@@ -370,21 +397,20 @@ def test_a_step_that_makes_arrays_of_tables(recorder, rows):
     seen = model.fit(X, y).estimator_.seen_["X"]
     pd.testing.assert_frame_equal(seen[60:], X + 1)
     model.set_params(augmenters={"short": FunctionTransformer(lambda X: X.to_numpy()[:, :2])})
-    with pytest.raises(
-        ValueError, match=r"'short' made an array of shape \(60, 2\) of a table of shape \(60, 4\)"
-    ):
+    text = r"'short' returned an array of shape \(60, 2\) for a table of shape \(60, 4\)"
+    with pytest.raises(ValueError, match=text):
         model.fit(X, y)
 
 
 @pytest.mark.parametrize("missing", [None, np.nan])
-def test_an_estimator_of_labeled_rows_says_which_have_none(missing):
+def test_unlabeled_samples_that_an_estimator_does_not_take_are_named(missing):
     X = np.arange(24.0).reshape(12, 2)
     y = np.array([0.0, 1.0] * 6, dtype=object if missing is None else float)
     y[[3, 5]] = missing
     model = AugmentingClassifier(make_pipeline(StandardScaler(), LinearSVC()), FeatureNoise())
     with pytest.raises(
         ValueError,
-        match="y is None or NaN in 2 of 12 rows, the first of them row 3, and LinearSVC takes "
-        r"labeled rows alone: .* MTLNeuralClassifier\(unlabeled='nan'\)",
+        match="y is None or NaN in 2 of 12 samples, first in row 3, and LinearSVC needs labeled "
+        r"samples.* MTLNeuralClassifier\(unlabeled='nan'\)",
     ):
         model.fit(X, y)

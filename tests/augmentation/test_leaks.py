@@ -1,8 +1,9 @@
-"""Copies of a row never cross a split, whoever splits; test rows are never changed."""
+"""Leaks: no copy crosses any split, and test samples are never changed."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
@@ -33,7 +34,7 @@ from sklearn_ser import (
     make_speech_corpus,
 )
 from sklearn_ser.augmentation import FeatureNoise, Gain, Mixup
-from sklearn_ser.exceptions import MetadataError, TrainingWarning
+from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.feature_extraction import SpeakerEmbedding
 from sklearn_ser.neural_network.training import _validation_split
 
@@ -41,7 +42,7 @@ SEEN = []
 
 
 class Spy(ClassifierMixin, BaseEstimator):
-    """Writes down the rows that it is fitted on and asked about: each row's number, in column 0."""
+    """Record the samples of fit and predict: the number of each is in column 0."""
 
     def __init__(self, C=1.0):
         self.C = C
@@ -76,7 +77,7 @@ def questions():
 
 
 def parts(row):
-    """The rows that a row was made from: a mixture of 3 and 7 is 3007 (see `Pairs`)."""
+    """Return the sources of a sample: a mixture of 3 and 7 is 3007 (see `Pairs`)."""
     return {int(row) // 1000 - 1, int(row) % 1000} if row >= 1000 else {int(row)}
 
 
@@ -122,7 +123,7 @@ def test_an_inner_search_splits_original_rows(search, augmenters, rows):
         counts = pd.Series(trained[trained < 1000]).value_counts()
         assert (counts == 3).all()
         tested.extend(rows_asked)
-    assert SEEN[-1][0] == "fit"  # the best one, anew on everything
+    assert SEEN[-1][0] == "fit"  # the best one, refitted on everything
     assert len(SEEN[-1][1]) == 60 * (3 + 2 * (len(augmenters) - 1))
     if isinstance(search.cv, int | None | SpeakerKFold):
         assert sorted(set(tested)) == list(range(60))
@@ -131,7 +132,7 @@ def test_an_inner_search_splits_original_rows(search, augmenters, rows):
             assert not {row // 10 for row in sources(trained)} & set(rows_asked // 10)
 
 
-def test_mixtures_are_trained_on_where_all_their_rows_are(rows):
+def test_mixtures_are_trained_on_where_all_their_sources_are(rows):
     X, y, _ = rows
     search = GridSearchCV(Spy(), {"C": [1.0]}, cv=KFold(2))
     AugmentingClassifier(search, Pairs()).fit(X, y)
@@ -170,15 +171,15 @@ def test_calibration_and_stacking(inner, copies_too, rows):
         assert (marks == 9.0).any() == copies_too
 
 
-def test_a_splitter_that_cannot_know(rows):
+def test_a_splitter_without_sources_is_an_error(rows):
     X, y, _ = rows
     stacked = StackingClassifier([("spy", Spy())], LogisticRegression(), cv=2)
     outer = GridSearchCV(stacked, {"spy__C": [1.0]}, cv=2, error_score="raise")
-    with pytest.raises(MetadataError, match=r"got 60 of 120 rows, and not where they come from"):
+    with pytest.raises(MetadataError, match=r"got 60 samples without `sources`, the original"):
         AugmentingClassifier(outer, Mark()).fit(X, y)
 
 
-def test_made_up_speakers_serve_no_splitter(recorder, rows):
+def test_splitters_by_speaker_need_speakers(recorder, rows):
     X, y, _ = rows
     for cv, message in ((SpeakerKFold(3), "got neither speaker="), (GroupKFold(3), "'groups'")):
         search = GridSearchCV(recorder, {}, cv=cv)
@@ -198,8 +199,8 @@ def test_speakers_that_X_names_reach_an_inner_splitter(rows):
         assert not set(trained // 10) & set(rows_asked // 10)
 
 
-def watched_splits(monkeypatch):
-    """What early stopping holds out, each time."""
+def recorded_splits(monkeypatch):
+    """Record the samples that early stopping holds out."""
     splits = []
     hold_out = _validation_split.hold_out
 
@@ -215,10 +216,13 @@ def watched_splits(monkeypatch):
 @pytest.mark.parametrize("with_speakers", [True, False])
 def test_early_stopping_keeps_copies_together(with_speakers, rows, monkeypatch):
     X, y, speaker = rows
-    splits = watched_splits(monkeypatch)
+    splits = recorded_splits(monkeypatch)
     net = MTLNeuralClassifier(max_epochs=1, n_estimators=2, validation_fraction=0.4, random_state=0)
     augmenters = {"noise": FeatureNoise(), "mixed": Mixup()}
-    model = AugmentingClassifier(make_pipeline(StandardScaler(), net), augmenters, random_state=0)
+    with config_context(enable_metadata_routing=True):
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        net.set_score_request(sample_weight=True)
+    model = AugmentingClassifier(make_pipeline(scaler, net), augmenters, random_state=0)
     model.fit(X, y, **({"speaker": speaker} if with_speakers else {}))
     search = GridSearchCV(model.estimator, {"mtlneuralclassifier__dropout": [0.1]}, cv=2)
     model.set_params(estimator=search).fit(X, y, **({"speaker": speaker} if with_speakers else {}))
@@ -231,7 +235,7 @@ def test_early_stopping_keeps_copies_together(with_speakers, rows, monkeypatch):
     assert len(set(full[0][full[1]].ravel()) | set(full[0][full[2]].ravel())) == 60
 
 
-def test_an_outer_split_makes_copies_of_training_rows_alone(rows):
+def test_an_outer_split_makes_copies_of_training_samples_only(rows):
     X, y, _ = rows
     cross_validate(AugmentingClassifier(Spy(), Mark()), X, y, cv=3, error_score="raise")
     for trained, rows_asked, marks in questions():
@@ -266,7 +270,7 @@ def test_a_grid_search_pays_once_for_each_copy(speech, tmp_path, monkeypatch):
     assert sum(count) == 48
 
 
-def test_augmenters_of_frames_change_what_the_audio_step_makes(speech, tmp_path):
+def test_augmenters_of_frames_change_the_output_of_the_audio_step(speech, tmp_path):
     from sklearn_ser.augmentation import SpecAugment
 
     class Frames(ClassifierMixin, BaseEstimator):
@@ -298,7 +302,7 @@ def test_augmenters_of_frames_change_what_the_audio_step_makes(speech, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("estimator", "told"),
+    ("estimator", "switch"),
     [
         (MLPClassifier((2,), early_stopping=True, max_iter=2), "early_stopping=True"),
         (HistGradientBoostingClassifier(early_stopping=True, max_iter=2), "early_stopping=True"),
@@ -309,31 +313,35 @@ def test_augmenters_of_frames_change_what_the_audio_step_makes(speech, tmp_path)
 )
 @pytest.mark.filterwarnings("ignore:Some inputs do not have OOB scores")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_what_scikit_learn_holds_out_by_itself_is_warned_about(estimator, told):
+def test_estimators_that_hold_out_samples_by_themselves_are_errors(estimator, switch):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 3)), np.tile(["a", "b"], 30)
-    text = rf"{type(estimator).__name__}\({told}\) holds rows out at random, among them copies"
-    with pytest.warns(TrainingWarning, match=text):
-        AugmentingClassifier(
-            make_pipeline(StandardScaler(), estimator), FeatureNoise(), random_state=0
-        ).fit(X, y)
-    AugmentingClassifier(estimator, None, random_state=0).fit(X, y)  # no copies, no warning
-    quiet = clone(estimator).set_params(**{told.split("=")[0]: None if "n_iter" in told else False})
-    AugmentingClassifier(quiet, FeatureNoise(), random_state=0).fit(X, y)
+    off = f"{switch.split('=')[0]}={None if 'n_iter' in switch else False}"
+    text = rf"{type(estimator).__name__}\({switch}\) holds out .* Set {off}, and"
+    search = GridSearchCV(Pipeline([("clf", MLPClassifier())]), {"clf": [estimator]})
+    for inner in (make_pipeline(StandardScaler(), estimator), search):
+        with pytest.raises(MetadataError, match=text):
+            AugmentingClassifier(inner, FeatureNoise()).fit(X, y)
+    with pytest.raises(MetadataError, match=text):  # a mixture alone is made of two samples
+        AugmentingClassifier(estimator, Mixup(), keep_original=False).fit(X, y)
+    AugmentingClassifier(estimator, None, random_state=0).fit(X, y)  # no copies, no error
+    name, value = off.split("=")
+    other = clone(estimator).set_params(**{name: None if value == "None" else False})
+    AugmentingClassifier(other, FeatureNoise(), random_state=0).fit(X, y)
 
 
-def test_a_share_of_the_rows_is_no_split_for_copies():
+def test_a_held_out_share_is_an_error():
     X, y = np.random.default_rng(0).normal(size=(60, 3)), np.tile(["a", "b"], 30)
     inner = TunedThresholdClassifierCV(LogisticRegression(), cv=0.3)
-    with pytest.raises(ValueError, match=r"cv=0.3 of TunedThresholdClassifierCV, a share of the"):
+    with pytest.raises(ValueError, match=r"cv=0.3 of TunedThresholdClassifierCV holds out a share"):
         AugmentingClassifier(inner, FeatureNoise()).fit(X, y)
 
 
-def test_stacks_whose_parts_ask_for_metadata_are_refused():
+def test_stacks_whose_parts_request_metadata_are_errors():
     X, y = np.random.default_rng(0).normal(size=(60, 3)), np.tile(["a", "b"], 30)
     net = MTLNeuralClassifier(max_epochs=1, random_state=0)
     stack = StackingClassifier([("net", net)], LogisticRegression(), cv=3)
-    text = "a StackingClassifier whose parts ask for aux, sources, speaker"
+    text = "parts of a StackingClassifier request aux, sources, speaker"
     with pytest.raises(MetadataError, match=text):
         AugmentingClassifier(stack, FeatureNoise()).fit(X, y)
 
@@ -368,10 +376,10 @@ def test_estimators_in_a_grid_keep_copies_together_too(as_list):
     for _, trained, rows, _ in asked:
         assert not set(trained) & set(rows)
     assert isinstance(model.estimator_.best_estimator_[0].cv, KFold)
-    # Where the search cannot tell them of copies, they are not left to split at random.
+    # Where the search does not pass sources to them, there is an error.
     blind = GridSearchCV(Pipeline([("clf", Spy())]), grid, cv=KFold(2), error_score="raise")
-    with pytest.raises(MetadataError, match="got 60 of 120 rows, and not where they come from"):
+    with pytest.raises(MetadataError, match="got 60 samples without `sources`, the original"):
         AugmentingClassifier(blind, {"mark": Mark()}).fit(X, y)
     varied = GridSearchCV(Pipeline([("clf", calibrated(0))]), {"clf__cv": [2, 3]}, cv=KFold(2))
-    with pytest.raises(MetadataError, match="the search varies 'clf__cv': inside"):
+    with pytest.raises(MetadataError, match=r"The search varies 'clf__cv'\. Inside"):
         AugmentingClassifier(varied, {"mark": Mark()}).fit(X, y)

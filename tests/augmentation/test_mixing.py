@@ -1,4 +1,6 @@
-"""Mixup and CutMix: rows of two rows, whose weights make the loss of a soft label."""
+"""Mixup and CutMix: samples of two samples, whose weights give the loss of a soft label."""
+
+from copy import deepcopy
 
 import numpy as np
 import pandas as pd
@@ -7,7 +9,7 @@ from sklearn import config_context
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
+from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -181,12 +183,19 @@ def test_draws():
 
 
 @pytest.mark.parametrize("routing_off", [True, False])
-def test_in_pipelines_that_do_not_ask_for_weights(routing_off):
+def test_in_a_search_over_pipelines_that_request_weights(routing_off):
     X = features()
+    with config_context(enable_metadata_routing=True):
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        logistic = LogisticRegression().set_fit_request(sample_weight=True)
+        scorers = {
+            name: deepcopy(get_scorer(scorer)).set_score_request(sample_weight=False)
+            for name, scorer in {"uar": uar_scorer, "accuracy": "accuracy"}.items()
+        }
     search = GridSearchCV(
-        make_pipeline(StandardScaler(), LogisticRegression()),
+        make_pipeline(scaler, logistic),
         {"logisticregression__C": [0.1, 1.0]},
-        scoring={"uar": uar_scorer, "accuracy": "accuracy"} if routing_off else "accuracy",
+        scoring=scorers if routing_off else scorers["accuracy"],
         refit="accuracy",
         error_score="raise",
         cv=3,
@@ -197,7 +206,7 @@ def test_in_pipelines_that_do_not_ask_for_weights(routing_off):
     assert model.estimator_.best_estimator_[0].n_samples_seen_ == sum(model.n_rows_.values())
 
 
-def test_the_weights_are_those_of_the_rows(recorder):
+def test_weights_are_multiplied_with_those_of_the_user(recorder):
     X = features(20)
     weights = np.linspace(1, 3, 20)
     model = AugmentingClassifier(recorder, Mixup(), random_state=0)
@@ -217,7 +226,7 @@ def test_the_weights_are_those_of_the_rows(recorder):
     assert seen["aux"]["gender"].dtype == "Int64"  # codes of classes, not values
 
 
-def test_rows_without_a_label_are_not_mixed(recorder):
+def test_unlabeled_samples_are_not_mixed(recorder):
     y = Y[:20].astype(object)
     y[::2] = None
     seen = AugmentingClassifier(recorder, Mixup()).fit(features(20), y).estimator_.seen_
@@ -241,8 +250,8 @@ def test_failed_audio_is_not_mixed(recorder, of_frames):
     assert seen["weight"][20:].sum() == pytest.approx(18)
 
 
-def test_an_estimator_without_weights_is_refused():
-    with pytest.raises(MetadataError, match="KNeighborsClassifier takes none: leave that"):
+def test_an_estimator_without_weights_is_an_error():
+    with pytest.raises(MetadataError, match="have sample weights, and KNeighborsClassifier takes"):
         AugmentingClassifier(KNeighborsClassifier(), Mixup()).fit(features(), Y)
 
 
@@ -262,7 +271,7 @@ def test_bad_parameters():
 
 
 def test_without_labels():
-    with pytest.raises(ValueError, match="y is None, and samplers and augmenters that mix rows"):
+    with pytest.raises(ValueError, match="y is None, and samplers and augmenters that mix samples"):
         AugmentingClassifier(StandardScaler(), Mixup()).fit(features())
 
 
@@ -272,5 +281,9 @@ def test_without_labels():
     ids=lambda value: type(value).__name__,
 )
 def test_ordinary_classifiers_take_mixtures(estimator):
+    if isinstance(estimator, CalibratedClassifierCV):
+        with config_context(enable_metadata_routing=True):
+            estimator.estimator.set_fit_request(sample_weight=True)
+            estimator.set_fit_request(sample_weight=True)
     model = AugmentingClassifier(estimator, {"m": Mixup()}, random_state=0).fit(features(), Y)
     assert set(model.predict(features())) <= set(Y)

@@ -43,7 +43,7 @@ def fit(recorder, resampler, X=None, y=Y, **params):
 @pytest.mark.parametrize(
     "sampler", [RandomOverSampler(), RandomUnderSampler(), NearMiss(), TomekLinks()], ids=str
 )
-def test_samplers_that_tell_their_rows(sampler, recorder):
+def test_samplers_with_sample_indices(sampler, recorder):
     model, X = fit(recorder, sampler)
     seen = model.estimator_.seen_
     rows = seen["weight"].astype(int)
@@ -54,7 +54,7 @@ def test_samplers_that_tell_their_rows(sampler, recorder):
     counts = pd.Series(seen["y"]).value_counts()
     if not isinstance(sampler, TomekLinks):
         assert set(counts) == {30 if isinstance(sampler, RandomOverSampler) else 10}
-    assert list(seen["aux"].columns) == ["gender"]  # without augmenters there is no kind
+    assert list(seen["aux"].columns) == ["gender"]  # no augmenter, no such target
 
 
 @pytest.mark.parametrize("sampler", [SMOTE(k_neighbors=3), ADASYN(n_neighbors=3), SMOTEENN()],
@@ -133,7 +133,7 @@ def test_synthetic_rows_cross_no_split(monkeypatch):
             assert not any(X[end].tobytes() in held for end in ends)
 
 
-def test_drawn_again_rows_have_other_copies(recorder):
+def test_repeated_samples_have_different_copies(recorder):
     model, _ = fit(recorder, RandomOverSampler(), augmenters={"noise": FeatureNoise()})
     seen = model.estimator_.seen_
     assert model.n_rows_ == {"original": 90, "noise": 90}
@@ -141,7 +141,7 @@ def test_drawn_again_rows_have_other_copies(recorder):
     assert len(np.unique(noisy, axis=0)) == 90
 
 
-def test_rows_without_a_label_stay(recorder):
+def test_unlabeled_samples_are_retained(recorder):
     y = Y.astype(object)
     y[::5] = None
     model, _ = fit(recorder, RandomUnderSampler(), y=y)
@@ -160,18 +160,18 @@ def test_audio_and_frames(recorder):
         assert len(seen["X"]) == (30 if X is frames else 60)
         if X is frames:
             assert [cell[0, 0] for cell in seen["X"]] == seen["weight"].tolist()
-        with pytest.raises(ValueError, match="SMOTE looks at features, and X has none yet"):
+        with pytest.raises(ValueError, match="SMOTE uses features, and X has none yet"):
             fit(recorder, SMOTE(), X=X)
-        with pytest.raises(ValueError, match="NearMiss looks at features, and X has none yet"):
+        with pytest.raises(ValueError, match="NearMiss uses features, and X has none yet"):
             fit(recorder, NearMiss(), X=X)
 
 
-def test_a_sampler_that_tells_nothing_of_audio(recorder):
+def test_a_sampler_without_sample_indices(recorder):
     class Halves(BaseEstimator):
         def fit_resample(self, X, y):
             return X[::2], y[::2]
 
-    with pytest.raises(ValueError, match="Halves has no sample_indices_, so that it cannot tell"):
+    with pytest.raises(ValueError, match="Halves has no sample_indices_, which say what"):
         fit(recorder, Halves(), X=[f"{row}.wav" for row in range(60)])
     assert fit(recorder, Halves())[0].n_rows_ == {"original": 30}
 
