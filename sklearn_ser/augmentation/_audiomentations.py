@@ -1,65 +1,60 @@
-"""AudiomentationsAugmenter: any transform of audiomentations, without its global randomness."""
+"""Augmenter that applies a transform of audiomentations without its global random state."""
+
+from __future__ import annotations
 
 import inspect
 import os
 import random
 import threading
+from collections.abc import Callable
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import numpy as np
 
-from sklearn_ser.augmentation._base import AudioAugmenter
-from sklearn_ser.augmentation._sources import digests_of
+from sklearn_ser.augmentation._base import AudioAugmenter, document_audio_augmenter
+from sklearn_ser.augmentation._recordings import digests_of
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.store._keys import class_code
 from sklearn_ser.utils._public import public_module
 
-#: Of the process: its global generators can be lent to one transform at a time.
-_LENDING = threading.RLock()
-#: Packages whose version decides what a transform makes.
+#: Lock of the global random generators of the process.
+_LOCK = threading.RLock()
+#: Packages whose version affects the result of a transform.
 _PACKAGES = ("audiomentations", "librosa", "python-stretch", "scipy")
-#: In the name of a transform's parameter: its text is a path, and what lies there counts.
+#: Words in the names of parameters whose values are paths, so that the files count.
 _PATHS = ("path", "file", "folder")
-#: Parameters that audiomentations does not keep under their own name.
-_UNKEPT = {"lru_cache_size", "weights"}
+#: Parameters that audiomentations does not store under their own name.
+_NOT_STORED = {"lru_cache_size", "weights"}
 
 
 @public_module("sklearn_ser.augmentation")
+@document_audio_augmenter
 class AudiomentationsAugmenter(AudioAugmenter):
-    """Any transform of audiomentations as an augmenter.
+    """Apply a transform of audiomentations.
 
-    audiomentations [1]_ draws from Python's and NumPy's global generators. Here these are seeded
-    from the utterance and the step's seed, lent to the transform, and put back as they were,
-    under a lock of the process: so the result depends on neither, nor on other utterances, and
-    the script's own random numbers go on as if nothing had been drawn. In threads transforms take
-    turns; processes (joblib's default) do not wait for one another. Only a thread of your own
-    that draws from a global generator just then would interfere.
+    audiomentations [1]_ draws from the global generators of Python and NumPy. Here these are seeded
+    from the utterance and the seed of the step for the duration of the transform, and restored
+    afterwards, under a lock of the process. The result thus depends neither on their state nor on
+    other utterances, and later random numbers of the program are unaffected. In threads, one
+    transform runs at a time; processes (joblib's default) do not wait for one another. Only a
+    thread outside this package that draws from a global generator meanwhile would interfere.
 
     Parameters
     ----------
     effect : callable
-        A transform or ``Compose``, ``OneOf``, ``SomeOf`` of audiomentations, or your own callable
-        ``transform(samples, sample_rate)`` that gives mono samples. Its `p` counts beside the
-        step's. A feature store knows a transform by its parameters, files that they name (as
-        ``sounds_path`` does) by their bytes, and one with parameters it cannot know, such as
-        a function, not at all: nothing is stored then.
-    p : float, default=1.0
-        Share of the utterances that are changed.
-    audio : str, default="file"
-        Column of X that holds the audio.
-    sampling_rate : int or float, default=16000
-        Rate in Hz that the audio is changed and handed on at.
-    train_only : bool, default=True
-        `transform` hands the audio on untouched; only `fit_transform` (so `fit` of a Pipeline) and
-        `augment` change it.
-    random_state : int, RandomState instance or None, default=None
-        An int gives an utterance the same change wherever it stands.
+        Transform, ``Compose``, ``OneOf`` or ``SomeOf`` of audiomentations, or another callable
+        ``transform(samples, sample_rate)`` that returns mono samples. Its own `p` applies as well.
+        In the keys of a feature store a transform is identified by its parameters, and files that
+        these name (such as ``sounds_path``) by their bytes; with other parameters, such as a
+        function, nothing is stored.
+    %(common_parameters)s
 
     Raises
     ------
     AudioError
-        Where the audio is read, if the transform fails.
+        When the audio is read, if the transform fails.
 
     References
     ----------
@@ -79,20 +74,20 @@ class AudiomentationsAugmenter(AudioAugmenter):
     10
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "effect": [callable],
         **AudioAugmenter._parameter_constraints,
     }
 
     def __init__(
         self,
-        effect,
+        effect: Callable[[np.ndarray, float], np.ndarray],
         *,
-        p=1.0,
-        audio="file",
-        sampling_rate=16000,
-        train_only=True,
-        random_state=None,
+        p: float = 1.0,
+        audio: str = "file",
+        sampling_rate: float = 16000,
+        train_only: bool = True,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.effect = effect
         self.p = p
@@ -106,14 +101,14 @@ class AudiomentationsAugmenter(AudioAugmenter):
         for package in _PACKAGES:
             try:
                 versions[package] = version(package)
-            except PackageNotFoundError:  # a callable of one's own does without
+            except PackageNotFoundError:  # other callables do not need it
                 continue
         return versions
 
     def _contents(self):
         return {"effect": _content("effect", self.effect)}
 
-    def _augment(self, signal, rng):
+    def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         rate = self.sampling_rate
         rate = int(rate) if rate == int(rate) else rate
         samples = signal.copy()
@@ -128,8 +123,8 @@ class AudiomentationsAugmenter(AudioAugmenter):
 
 @contextmanager
 def _global_generators(rng):
-    """The global generators, seeded from `rng`, for the thread that is in here; then as before."""
-    with _LENDING:
+    """Seed the global generators from `rng` within the context, and restore them afterwards."""
+    with _LOCK:
         python, numpy = random.getstate(), np.random.get_state(legacy=False)  # noqa: NPY002
         try:
             random.seed(int(rng.integers(2**63)))
@@ -141,7 +136,7 @@ def _global_generators(rng):
 
 
 def _content(name, value):
-    """A transform, or a parameter of one, as plain values; what is none of these stays."""
+    """Return a transform, or a parameter of one, as plain values, or `value` if it is neither."""
     if isinstance(value, list | tuple):
         return [_content(name, part) for part in value]
     if isinstance(value, os.PathLike) or (
@@ -155,16 +150,16 @@ def _content(name, value):
         for parameter in inspect.signature(type(value)).parameters.values()
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
-    kept = {name: getattr(value, name) for name in parameters if hasattr(value, name)}
-    if set(parameters) - set(kept) - _UNKEPT:
-        return value  # it does not keep what it was made with
-    if hasattr(value, "sampler"):  # of OneOf: its weights
-        kept |= vars(value.sampler)
+    stored = {name: getattr(value, name) for name in parameters if hasattr(value, name)}
+    if set(parameters) - set(stored) - _NOT_STORED:
+        return value
+    if hasattr(value, "sampler"):  # the weights of OneOf
+        stored |= vars(value.sampler)
     is_frozen = getattr(value, "are_parameters_frozen", False)
     kind = type(value)
     is_known = kind.__module__.partition(".")[0] == "audiomentations"
     return {
         "class": kind.__qualname__ if is_known else [kind.__qualname__, class_code(kind)],
-        "parameters": {name: _content(name, part) for name, part in kept.items()},
+        "parameters": {name: _content(name, part) for name, part in stored.items()},
         "frozen": getattr(value, "parameters", None) if is_frozen else None,
     }

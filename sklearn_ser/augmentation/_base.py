@@ -1,8 +1,12 @@
-"""What every augmenter of audio has in common: tables in, tables of lazily made audio out."""
+"""Base classes of augmenters, and audio that is augmented when it is read."""
+
+from __future__ import annotations
 
 import hashlib
 from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
 from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,23 +18,56 @@ from sklearn_ser.audio._cell import is_missing
 from sklearn_ser.audio._derived import DerivedAudio, as_signal
 from sklearn_ser.audio._table import as_table, find_cells
 from sklearn_ser.exceptions import AudioError
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
+if TYPE_CHECKING:
+    from typing import Self
 
-class Augmenter(TransformerMixin, BaseEstimator):
-    """Base of the augmenters that change each row by itself.
+    from numpy.typing import ArrayLike
 
-    A subclass has the parameters ``train_only`` and ``random_state``, and ``augment(X)``, which
-    gives X with every row changed.
+    from sklearn_ser.audio._table import Cells
+
+_P = """\
+p : float, default=1.0
+    Probability that a row of X is changed."""
+_AUDIO = """\
+audio : str, default="file"
+    Column of X that holds the audio.
+sampling_rate : int or float, default=16000
+    Sampling rate in Hz at which the audio is changed and returned."""
+_TRAINING = """\
+train_only : bool, default=True
+    Whether `transform` returns X unchanged, so that only `fit_transform` (which `fit` of a
+    Pipeline calls) and `augment` change it.
+random_state : int, RandomState instance or None, default=None
+    Seed of the changes. With an int, a row is changed in the same way at any position, in any
+    subset of the rows."""
+
+#: Decorators for the docstrings of augmenters: a line ``%(common_parameters)s`` is replaced by the
+#: descriptions of the parameters that all augmenters of audio, or of features and frames, have.
+document_audio_augmenter = substitute_docstring(
+    common_parameters="\n".join([_P, _AUDIO, _TRAINING])
+)
+document_feature_augmenter = substitute_docstring(common_parameters="\n".join([_P, _TRAINING]))
+
+
+class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
+    """Base of the augmenters that change each row independently of the others.
+
+    A subclass has the parameters ``train_only`` and ``random_state``, and a method ``augment(X)``.
     """
 
-    def fit(self, X, y=None):
-        """Check the parameters; there is nothing to learn.
+    train_only: bool
+    random_state: int | np.random.RandomState | None
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check the parameters. Augmenters learn nothing from X.
 
         Parameters
         ----------
         X : array-like of n_samples rows
-            Ignored, as is y.
+            Ignored.
         y : None
             Ignored.
 
@@ -41,11 +78,11 @@ class Augmenter(TransformerMixin, BaseEstimator):
         self._validate_params()
         return self
 
-    def transform(self, X):
-        """Hand X on untouched, or change it where `train_only` is False.
+    def transform(self, X: Any) -> Any:
+        """Return X unchanged, or augmented if `train_only` is False.
 
-        In a Pipeline `fit` changes the rows (by `fit_transform`) and `predict` does not, so that
-        nobody scores a model on changed test data by accident.
+        In a Pipeline `fit` changes the rows (it calls `fit_transform`) and `predict` does not, so
+        that no model is scored on changed test data by accident.
 
         Parameters
         ----------
@@ -53,13 +90,13 @@ class Augmenter(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        X itself, or as of `augment`
+        X itself, or the result of `augment`
         """
         self._validate_params()
         return X if self.train_only else self.augment(X)
 
-    def fit_transform(self, X, y=None):
-        """Change every row: `augment`.
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
+        """Return `augment(X)`.
 
         Parameters
         ----------
@@ -69,9 +106,13 @@ class Augmenter(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        As of `augment`.
+        The result of `augment`
         """
         return self.augment(X)
+
+    @abstractmethod
+    def augment(self, X: Any) -> Any:
+        """Change every row, whatever `train_only` is."""
 
     def _seed(self):
         if isinstance(self.random_state, int | np.integer):
@@ -86,107 +127,115 @@ class Augmenter(TransformerMixin, BaseEstimator):
         return tags
 
 
-#: Parameters that have no influence on the samples once a seed was drawn.
+#: Values of the parameters that have no influence on the signal once the seed is drawn.
 _IRRELEVANT = {"train_only": True, "random_state": None, "audio": "file"}
 
-#: Samples of a signal that its generator is made from.
-_MOST_HASHED = 1024
+#: Number of samples of a signal from which its generator is derived.
+_N_HASHED = 1024
 
 
 @public_module("sklearn_ser.augmentation")
-class AudioAugmenter(Augmenter, metaclass=ABCMeta):
-    """Base of the augmenters: audio in, changed audio out.
+class AudioAugmenter(Augmenter):
+    """Base of the augmenters of audio.
 
-    A subclass stores the parameters common to all (see `_parameter_constraints`) and its own, and
-    says how to change one utterance (`_augment`). What it makes of an utterance depends on its
-    samples, the seed and the parameters alone: never on other rows, on the row's place, or on the
-    number of jobs. Nothing heavy is kept in the instance.
+    A subclass has the parameters that are common to all (see `_parameter_constraints`), and changes
+    one utterance in `_augment`. The result depends on the samples of the utterance, the seed and
+    the parameters alone: never on other rows, on the position of the row, or on the number of jobs.
     """
 
-    _parameter_constraints = {
+    p: float
+    audio: str
+    sampling_rate: float
+
+    _parameter_constraints: dict[str, Any] = {
         "p": [Interval(Real, 0, 1, closed="both")],
         "audio": [str],
         "sampling_rate": [Interval(Real, 1000, 1_000_000, closed="both")],
         "train_only": ["boolean"],
         "random_state": ["random_state"],
     }
-    #: Raised by one whenever a class makes other samples: a feature store keeps the old apart.
+    #: Raised by one whenever the class returns other samples, for the keys of feature stores.
     _revision = 1
 
     @abstractmethod
-    def _augment(self, signal, rng):
+    def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Change one utterance.
 
         Parameters
         ----------
         signal : ndarray of float32 of shape (n_samples,)
-            At `sampling_rate`, not all zeros; not to be written to.
+            Read-only signal at `sampling_rate`, not all zeros.
         rng : numpy.random.Generator
-            Of this utterance.
+            Generator of this utterance.
 
         Returns
         -------
         ndarray of shape (n_samples_out,)
-            Beyond full scale it is scaled down as a whole by the caller. May raise an AudioError
-            without a row.
+            Changed signal. The caller scales it down as a whole if it exceeds full scale.
+
+        Raises
+        ------
+        AudioError
+            If the utterance cannot be changed. The caller adds the row.
         """
 
-    def _versions(self):
-        """What the samples depend on beside the parameters: name to version of a library."""
+    def _versions(self) -> dict[str, str]:
+        """Return the versions of libraries that the samples depend on, by name."""
         return {}
 
-    def _contents(self):
-        """Parameters that are not what they are called, by what a store knows them by.
+    def _contents(self) -> dict[str, Any]:
+        """Return the content of parameters whose value does not determine it.
 
         Returns
         -------
         dict of str to plain values
-            Parameter to content: of files that it names (noises, rooms) a digest of their bytes.
+            Content by parameter: for files (noises, rooms) a digest of their bytes. It replaces the
+            parameter in the keys of feature stores.
         """
         return {}
 
-    def _frozen(self):
-        """A copy for the cells of one table, which nobody changes any more."""
+    def _frozen(self) -> Self:
+        """Return a copy for the audio references of one table, which nobody changes later."""
         return clone(self).set_params(**_IRRELEVANT)
 
-    def augment(self, X):
+    def augment(self, X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
         """Change every utterance, whatever `train_only` is.
 
         Parameters
         ----------
         X : DataFrame, Series, list or array of audio
-            As audio steps take it; ``start`` and ``end`` are read where present.
+            Audio as audio steps take it; ``start`` and ``end`` are read where present.
 
         Returns
         -------
         DataFrame
-            As X, row by row, with the changed audio in the column `audio`. It is made when it is
-            read, by an audio step or by :func:`sklearn_ser.audio.read_audio`; so errors about
-            audio come then. ``start`` and ``end``, where X has them, are missing values: the
-            changed audio is that part alone. Of X that is no DataFrame, one column.
+            X with the changed audio in the column `audio`; a single column if X is no DataFrame.
+            The audio is changed when it is read, by an audio step or by
+            :func:`sklearn_ser.audio.read_audio`, which is also when errors about audio are raised.
+            ``start`` and ``end``, where X has them, are missing values: the changed audio is that
+            part alone.
         """
         self._validate_params()
         cells = find_cells(X, self.audio)
-        maker = self._frozen()
+        augmenter = self._frozen()
         seed = self._seed()
-        made = np.empty(len(cells.values), dtype=object)
-        for row, cell in enumerate(cells.values):
+        references = np.empty(len(cells.values), dtype=object)
+        for row, reference in enumerate(cells.values):
+            # A row without audio stays as it is: the step that reads it raises the error.
+            if is_missing(reference) or row in cells.faults:
+                references[row] = reference
+                continue
             start, end = cells.span(row)
-            # A row that is no audio stays what it is: the step that reads it says so.
-            made[row] = (
-                cell
-                if is_missing(cell) or row in cells.faults
-                else AugmentedAudio(cell, start, end, maker, seed)
-            )
-        return with_audio(X, cells, made, self.audio)
+            references[row] = AugmentedAudio(reference, start, end, augmenter, seed)
+        return with_audio(X, cells, references, self.audio)
 
-    def get_feature_names_out(self, input_features=None):
-        """Names of the columns: those that came in.
+    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> np.ndarray:
+        """Return the names of the columns, which are those of the input.
 
         Parameters
         ----------
         input_features : sequence of str, optional
-            Columns of X; None where X is no DataFrame.
+            Columns of X; None if X is no DataFrame.
 
         Returns
         -------
@@ -204,56 +253,56 @@ class AudioAugmenter(Augmenter, metaclass=ABCMeta):
 
 
 class AugmentedAudio(DerivedAudio):
-    """An utterance as an augmenter changes it, made when it is read.
+    """An utterance that an augmenter changes when it is read.
 
     Parameters
     ----------
     source : path, array, (array, rate) or AugmentedAudio
     start, end : float
-        The part of the source, in seconds; NaN: its own start or end.
+        Part of the source, in seconds; NaN stands for its own start or end.
     augmenter : AudioAugmenter
-        Not changed any more.
+        Augmenter whose parameters do not change any more.
     seed : int
     """
 
-    def __init__(self, source, start, end, augmenter, seed):
+    def __init__(self, source: Any, start: float, end: float, augmenter: AudioAugmenter, seed: int):
         super().__init__(source, start, end, augmenter.sampling_rate)
         self.augmenter = augmenter
         self.seed = seed
 
-    def make(self, signal):
-        # Looking at a thousandth first: most speech is no silence there.
+    def make(self, signal: np.ndarray) -> np.ndarray:
+        # Checking every thousandth sample first is faster for most speech.
         if not (signal[::1000].any() or signal.any()):
-            return signal  # silence stays silence; who reads it decides what to do with it
-        rng = utterance_generator(self.seed, type(self.augmenter).__name__, signal)
+            return signal  # silence stays silence
+        name = type(self.augmenter).__name__
+        rng = signal_generator(self.seed, name, signal)
         if rng.random() >= self.augmenter.p:
             return signal
-        name = type(self.augmenter).__name__
         try:
-            made = self.augmenter._augment(signal, rng)
-        except AudioError as error:  # it may name a file of the augmenter's own
+            augmented = self.augmenter._augment(signal, rng)
+        except AudioError as error:  # it may name a file of the augmenter
             raise AudioError(f"{name}: {error}") from error
-        return as_signal(made, name)
+        return as_signal(augmented, name)
 
-    def recipe(self):
+    def recipe(self) -> list[Any]:
         return [self.augmenter, self.seed]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"AugmentedAudio({self.source!r}, {self.augmenter!r}, seed={self.seed})"
 
 
-def with_audio(X, cells, made, audio):
-    """X as a table with other audio, which is made of the whole of what it was made of.
+def with_audio(X: Any, cells: Cells, references: np.ndarray, audio: str) -> pd.DataFrame:
+    """Return X as a table with other audio, whose start and end are those of the whole audio.
 
     Parameters
     ----------
-    X : what `find_cells` took
+    X : DataFrame, Series, list or array of audio
     cells : Cells
-        What it found.
-    made : ndarray of object of shape (n_rows,)
-        The new cells.
+        The audio references of X.
+    references : ndarray of object of shape (n_rows,)
+        The new audio references.
     audio : str
-        The column they stand in.
+        Their column.
 
     Returns
     -------
@@ -261,27 +310,26 @@ def with_audio(X, cells, made, audio):
     """
     is_table = isinstance(X, pd.DataFrame) and audio in X.columns
     table = X if is_table else as_table(X, cells, audio)
-    columns = {audio: pd.Series(made, index=table.index, dtype=object)}
+    columns = {audio: pd.Series(references, index=table.index, dtype=object)}
     for name in ("start", "end"):
         if name in table.columns:
-            times = table[name].copy()
-            kept = np.zeros(len(table), dtype=bool)
-            kept[list(cells.faults)] = True
-            columns[name] = times.where(kept)
+            is_faulty = np.zeros(len(table), dtype=bool)
+            is_faulty[list(cells.faults)] = True
+            columns[name] = table[name].where(is_faulty)
     return table.assign(**columns)
 
 
-def utterance_generator(seed, purpose, signal):
-    """A generator of an utterance's own: the same for the same samples, wherever they stand.
+def signal_generator(seed: int, purpose: str, signal: np.ndarray) -> np.random.Generator:
+    """Return a generator that is the same for equal signals, at any position of a table.
 
-    Of a long signal it is made from about a thousand samples that lie evenly in it: that tells
-    utterances apart as well as all of them would, and takes a tenth of the time.
+    It is derived from about a thousand evenly spaced samples of a long signal: these identify the
+    signal as well as all of them would, in a tenth of the time.
 
     Parameters
     ----------
     seed : int
     purpose : str
-        Who draws: two augmenters in a row must not draw the same numbers.
+        Name of the augmenter: two augmenters in a row must not draw the same numbers.
     signal : ndarray
 
     Returns
@@ -290,19 +338,19 @@ def utterance_generator(seed, purpose, signal):
     """
     signal = np.ravel(signal)
     digest = hashlib.blake2b(f"{seed} {purpose} {signal.size} ".encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(signal[:: signal.size // _MOST_HASHED + 1]))
-    # As default_rng does, which takes twice the time to find out that it was given an int.
+    digest.update(np.ascontiguousarray(signal[:: signal.size // _N_HASHED + 1]).data)
+    # The result of default_rng, which takes twice as long to check its argument.
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest.digest(), "little")))
 
 
-def check_range(step, name, interval):
-    """Refuse a parameter that is neither a number in `interval` nor a range within it.
+def check_range(step: BaseEstimator, name: str, interval: Interval) -> None:
+    """Raise if a parameter is neither a number in `interval` nor a range within it.
 
     Parameters
     ----------
     step : estimator
     name : str
-        Of the parameter.
+        Name of the parameter.
     interval : sklearn.utils._param_validation.Interval
 
     Raises
@@ -319,8 +367,8 @@ def check_range(step, name, interval):
         )
 
 
-def draw(value, rng):
-    """The number itself, or one drawn evenly from a range.
+def draw(value: float | tuple[float, float], rng: np.random.Generator) -> float:
+    """Return the number itself, or one that is drawn uniformly from a range.
 
     Parameters
     ----------

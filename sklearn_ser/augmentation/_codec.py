@@ -1,22 +1,31 @@
-"""Codec: what is left of speech after coding and decoding."""
+"""Augmenter that codes and decodes audio."""
+
+from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import soundfile
 import soxr
 from sklearn.utils._param_validation import Interval, InvalidParameterError
 
-from sklearn_ser.augmentation._base import AudioAugmenter, check_range, draw
+from sklearn_ser.augmentation._base import (
+    AudioAugmenter,
+    check_range,
+    document_audio_augmenter,
+    draw,
+)
 from sklearn_ser.utils._public import public_module
 
-#: Codec to libsndfile's format and subtype, what more it is told, and the rates that it takes.
+#: Format, subtype, options and supported sampling rates in libsndfile of each codec.
 _CODECS = {
     "mp3": (
         "MP3",
         "MPEG_LAYER_III",
-        # Of its three modes the one in which every file tells the decoder of the delay.
+        # The only one of its three modes in which every file states the delay of the coder.
         {"bitrate_mode": "AVERAGE"},
         (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
     ),
@@ -28,37 +37,28 @@ _CODECS = {
 
 
 @public_module("sklearn_ser.augmentation")
+@document_audio_augmenter
 class Codec(AudioAugmenter):
-    """Code and decode: MP3, Ogg Vorbis, Ogg Opus, or a telephone's G.711.
+    """Code and decode audio: MP3, Ogg Vorbis, Ogg Opus, or G.711 of telephones.
 
-    In memory, by libsndfile. The delay of the coding is taken out and the length stays. A codec
-    that does not take the sampling rate gets the next higher one that it takes (resampled with
-    soxr and back); G.711 gets 8 kHz, the only one it is made for, and so ends at 4 kHz.
+    The coding is done in memory, by libsndfile. Its delay is removed, and the length stays the
+    same. For a codec that does not support the sampling rate, audio is resampled (with soxr) to the
+    next higher supported one and back; G.711 supports 8 kHz only, so that its result ends at 4 kHz.
 
-    Of 3 s of speech, mp3 and opus take some 20 to 60 ms, vorbis 10 and G.711 1: a feature store
-    pays where the same copies are extracted more than once. :class:`AudiomentationsAugmenter` of
-    audiomentations' ``Mp3Compression`` (with the package fast-mp3-augment) is three times as fast.
+    For 3 s of speech, mp3 and opus take some 20 to 60 ms, vorbis 10 and G.711 1: use a feature
+    store if the same copies are extracted more than once. :class:`AudiomentationsAugmenter` with
+    ``Mp3Compression`` of audiomentations (and the package fast-mp3-augment) is three times as fast.
 
     Parameters
     ----------
     codec : str or sequence of str, default=("mp3", "vorbis", "opus", "mulaw", "alaw")
-        One of these is drawn for each utterance.
+        Codecs, of which one is drawn for each utterance.
     compression : float or (float, float), default=(0.7, 0.95)
-        libsndfile's level from 0 (best) to 0.99 (smallest) of the first three, which decides the
-        bit rate. At 16 kHz, 0.5, 0.7, 0.9 and 0.99 stand for about 82, 52, 25 and 11 kbit/s of
-        mp3 and 137, 87, 34 and 12 of opus; vorbis goes by quality, here about 54, 45, 37 and 34.
-        G.711 always has 64.
-    p : float, default=1.0
-        Share of the utterances that are changed.
-    audio : str, default="file"
-        Column of X that holds the audio.
-    sampling_rate : int or float, default=16000
-        Rate in Hz that the audio is changed and handed on at.
-    train_only : bool, default=True
-        `transform` hands the audio on untouched; only `fit_transform` (so `fit` of a Pipeline) and
-        `augment` change it.
-    random_state : int, RandomState instance or None, default=None
-        An int gives an utterance the same change wherever it stands.
+        Compression level of libsndfile for the first three codecs, from 0 (best quality) to 0.99
+        (smallest size). At 16 kHz, 0.5, 0.7, 0.9 and 0.99 correspond to about 82, 52, 25 and 11
+        kbit/s of mp3, 137, 87, 34 and 12 of opus, and 54, 45, 37 and 34 of vorbis. G.711 always
+        has 64.
+    %(common_parameters)s
 
     Examples
     --------
@@ -71,7 +71,7 @@ class Codec(AudioAugmenter):
     (16000, True)
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "codec": [str, tuple, list],
         "compression": [Real, tuple, list],
         **AudioAugmenter._parameter_constraints,
@@ -79,14 +79,14 @@ class Codec(AudioAugmenter):
 
     def __init__(
         self,
-        codec=("mp3", "vorbis", "opus", "mulaw", "alaw"),
+        codec: str | Sequence[str] = ("mp3", "vorbis", "opus", "mulaw", "alaw"),
         *,
-        compression=(0.7, 0.95),
-        p=1.0,
-        audio="file",
-        sampling_rate=16000,
-        train_only=True,
-        random_state=None,
+        compression: float | tuple[float, float] = (0.7, 0.95),
+        p: float = 1.0,
+        audio: str = "file",
+        sampling_rate: float = 16000,
+        train_only: bool = True,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.codec = codec
         self.compression = compression
@@ -109,20 +109,20 @@ class Codec(AudioAugmenter):
     def _codecs(self):
         return [self.codec] if isinstance(self.codec, str) else list(self.codec)
 
-    def _augment(self, signal, rng):
+    def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         codecs = self._codecs()
         codec = codecs[rng.integers(len(codecs))]
         compression = draw(self.compression, rng)
         rate = self.sampling_rate
         coded_at = _rate_for(codec, rate)
-        made = signal if coded_at == rate else soxr.resample(signal, rate, coded_at)
-        made = _coded(made, codec, coded_at, compression)
-        made = made if coded_at == rate else soxr.resample(made, coded_at, rate)
-        return np.pad(made[: len(signal)], (0, max(0, len(signal) - len(made))))
+        coded = signal if coded_at == rate else soxr.resample(signal, rate, coded_at)
+        coded = _coded(coded, codec, coded_at, compression)
+        coded = coded if coded_at == rate else soxr.resample(coded, coded_at, rate)
+        return np.pad(coded[: len(signal)], (0, max(0, len(signal) - len(coded))))
 
 
 def _rate_for(codec, rate):
-    """The rate in Hz at which a codec gets audio of `rate`."""
+    """Return the rate in Hz at which a codec codes audio of `rate`."""
     rates = _CODECS[codec][-1]
     if rates is None:
         return round(rate)
@@ -130,9 +130,9 @@ def _rate_for(codec, rate):
 
 
 def _coded(signal, codec, rate, compression):
-    """A signal through a codec, as long as before."""
+    """Code and decode a signal; the length stays the same."""
     kind, subtype, options, _ = _CODECS[codec]
-    # What resampling let ring beyond full scale would be clipped in a converter as well.
+    # Overshoots of the resampling would be clipped in a converter as well.
     signal = np.clip(signal, -1, 1)
     file = io.BytesIO()
     if options is None:

@@ -1,37 +1,36 @@
-"""Gain: louder or softer."""
+"""Augmenters of the level and the transmission: gain, clipping, telephone band."""
+
+from __future__ import annotations
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 from sklearn.utils._param_validation import Interval, InvalidParameterError
 
-from sklearn_ser.augmentation._base import AudioAugmenter, check_range, draw
+from sklearn_ser.augmentation._base import (
+    AudioAugmenter,
+    check_range,
+    document_audio_augmenter,
+    draw,
+)
 from sklearn_ser.utils._public import public_module
 
 
 @public_module("sklearn_ser.augmentation")
+@document_audio_augmenter
 class Gain(AudioAugmenter):
     """Make each utterance louder or softer.
 
-    A gain that would go beyond full scale is taken back as far as needed (see :class:`Clip` for
+    A gain that would exceed full scale is reduced as far as needed (see :class:`Clip` for
     distortion).
 
     Parameters
     ----------
     gain_db : float or (float, float), default=(-12.0, 6.0)
-        In dB; of a range, a value is drawn for each utterance.
-    p : float, default=1.0
-        Share of the utterances that are changed.
-    audio : str, default="file"
-        Column of X that holds the audio.
-    sampling_rate : int or float, default=16000
-        Rate in Hz that the audio is changed and handed on at.
-    train_only : bool, default=True
-        `transform` hands the audio on untouched; only `fit_transform` (so `fit` of a Pipeline) and
-        `augment` change it.
-    random_state : int, RandomState instance or None, default=None
-        An int gives an utterance the same change wherever it stands.
+        Gain in dB. From a range, a value is drawn for each utterance.
+    %(common_parameters)s
 
     Examples
     --------
@@ -43,20 +42,20 @@ class Gain(AudioAugmenter):
     [0.251 0.251 0.251]
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "gain_db": [Real, tuple, list],
         **AudioAugmenter._parameter_constraints,
     }
 
     def __init__(
         self,
-        gain_db=(-12.0, 6.0),
+        gain_db: float | tuple[float, float] = (-12.0, 6.0),
         *,
-        p=1.0,
-        audio="file",
-        sampling_rate=16000,
-        train_only=True,
-        random_state=None,
+        p: float = 1.0,
+        audio: str = "file",
+        sampling_rate: float = 16000,
+        train_only: bool = True,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.gain_db = gain_db
         self.p = p
@@ -69,34 +68,25 @@ class Gain(AudioAugmenter):
         super()._validate_params()
         check_range(self, "gain_db", Interval(Real, -100, 100, closed="both"))
 
-    def _augment(self, signal, rng):
+    def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return signal * np.float32(10.0 ** (draw(self.gain_db, rng) / 20.0))
 
 
 @public_module("sklearn_ser.augmentation")
+@document_audio_augmenter
 class Clip(AudioAugmenter):
-    """Cut the peaks off, as an overdriven microphone or converter does.
+    """Clip the peaks, like an overdriven microphone or converter.
 
-    What lies within the threshold stays as it is (put :class:`Gain` behind it for another level).
+    Samples within the threshold are unchanged (put :class:`Gain` behind it for another level).
 
     Parameters
     ----------
     overdrive : float or (float, float), default=(3.0, 15.0)
-        By how many dB the threshold lies below the utterance's peak; of a range, a value is drawn
-        for each utterance.
-    share : float or (float, float), optional
+        Distance in dB of the threshold from the peak of the utterance. From a range, a value is
+        drawn for each utterance.
+    share : float or (float, float), default=None
         Share of the samples that are clipped, instead of `overdrive`.
-    p : float, default=1.0
-        Share of the utterances that are changed.
-    audio : str, default="file"
-        Column of X that holds the audio.
-    sampling_rate : int or float, default=16000
-        Rate in Hz that the audio is changed and handed on at.
-    train_only : bool, default=True
-        `transform` hands the audio on untouched; only `fit_transform` (so `fit` of a Pipeline) and
-        `augment` change it.
-    random_state : int, RandomState instance or None, default=None
-        An int gives an utterance the same change wherever it stands.
+    %(common_parameters)s
 
     Examples
     --------
@@ -107,7 +97,7 @@ class Clip(AudioAugmenter):
     [ 0.01 -0.08  0.08]
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "overdrive": [Real, tuple, list],
         "share": [Real, tuple, list, None],
         **AudioAugmenter._parameter_constraints,
@@ -115,14 +105,14 @@ class Clip(AudioAugmenter):
 
     def __init__(
         self,
-        overdrive=(3.0, 15.0),
+        overdrive: float | tuple[float, float] = (3.0, 15.0),
         *,
-        share=None,
-        p=1.0,
-        audio="file",
-        sampling_rate=16000,
-        train_only=True,
-        random_state=None,
+        share: float | tuple[float, float] | None = None,
+        p: float = 1.0,
+        audio: str = "file",
+        sampling_rate: float = 16000,
+        train_only: bool = True,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.overdrive = overdrive
         self.share = share
@@ -138,7 +128,7 @@ class Clip(AudioAugmenter):
         if self.share is not None:
             check_range(self, "share", Interval(Real, 0, 1, closed="left"))
 
-    def _augment(self, signal, rng):
+    def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if self.share is None:
             peak = max(-float(signal.min()), float(signal.max()))
             threshold = np.float32(peak * 10.0 ** (-draw(self.overdrive, rng) / 20.0))
@@ -146,42 +136,33 @@ class Clip(AudioAugmenter):
             size = np.abs(signal)
             n_clipped = min(round(draw(self.share, rng) * len(size)), len(size) - 1)
             threshold = np.partition(size, -1 - n_clipped)[-1 - n_clipped]
-            if not threshold:  # more of it is silent than may stay
+            if not threshold:  # more samples are zero than are not to be clipped
                 return signal
         return np.clip(signal, -threshold, threshold)
 
 
-#: Hz over which the gain falls from 1 to 0, below and above the band.
+#: Widths in Hz over which the gain falls from 1 to 0, below and above the band.
 _BELOW, _ABOVE = 100.0, 400.0
-#: Seconds of silence between the end and the beginning, which the transform joins.
+#: Seconds of silence between the end and the beginning, which are adjacent for the transform.
 _GUARD = 0.05
 
 
 @public_module("sklearn_ser.augmentation")
+@document_audio_augmenter
 class TelephoneBand(AudioAugmenter):
-    """Let only the band of a telephone line through: 300 to 3400 Hz.
+    """Restrict the audio to the band of a telephone line: 300 to 3400 Hz.
 
     The gain is 1 within the band, falls (as half a cosine) to 0 over the 100 Hz below and the
-    400 Hz above it, and is 0 beyond; there is no delay. The level falls by what is taken away.
-    For a line's 8 kHz set ``sampling_rate=8000``, for its coding use :class:`Codec`.
+    400 Hz above it, and is 0 beyond; there is no delay. The level falls accordingly. For the 8 kHz
+    of a telephone line set ``sampling_rate=8000``, for its coding use :class:`Codec`.
 
     Parameters
     ----------
     low : float or (float, float), default=300.0
-        Hz at which the band begins; of a range, a value is drawn for each utterance.
+        Lower end of the band in Hz. From a range, a value is drawn for each utterance.
     high : float or (float, float), default=3400.0
-        Hz at which the band ends; beyond half the sampling rate it has no end.
-    p : float, default=1.0
-        Share of the utterances that are changed.
-    audio : str, default="file"
-        Column of X that holds the audio.
-    sampling_rate : int or float, default=16000
-        Rate in Hz that the audio is changed and handed on at.
-    train_only : bool, default=True
-        `transform` hands the audio on untouched; only `fit_transform` (so `fit` of a Pipeline) and
-        `augment` change it.
-    random_state : int, RandomState instance or None, default=None
-        An int gives an utterance the same change wherever it stands.
+        Upper end of the band in Hz; above half the sampling rate nothing is removed there.
+    %(common_parameters)s
 
     Examples
     --------
@@ -195,7 +176,7 @@ class TelephoneBand(AudioAugmenter):
     [0. 1. 0.]
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "low": [Real, tuple, list],
         "high": [Real, tuple, list],
         **AudioAugmenter._parameter_constraints,
@@ -203,14 +184,14 @@ class TelephoneBand(AudioAugmenter):
 
     def __init__(
         self,
-        low=300.0,
-        high=3400.0,
+        low: float | tuple[float, float] = 300.0,
+        high: float | tuple[float, float] = 3400.0,
         *,
-        p=1.0,
-        audio="file",
-        sampling_rate=16000,
-        train_only=True,
-        random_state=None,
+        p: float = 1.0,
+        audio: str = "file",
+        sampling_rate: float = 16000,
+        train_only: bool = True,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.low = low
         self.high = high
@@ -230,7 +211,7 @@ class TelephoneBand(AudioAugmenter):
                 f"and high={self.high!r} instead."
             )
 
-    def _augment(self, signal, rng):
+    def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         low, high = draw(self.low, rng), draw(self.high, rng)
         rate = self.sampling_rate
         size = next_fast_len(len(signal) + round(_GUARD * rate), real=True)
@@ -247,6 +228,6 @@ def _gains(n_bins, step, low, high):
     for edge, width in ((low, -_BELOW), (high, _ABOVE)):
         ends = sorted((edge, edge + width))
         start, stop = np.searchsorted(frequencies, ends)
-        away = (frequencies[start:stop] - edge) / width
-        gains[start:stop] = 0.5 + 0.5 * np.cos(np.pi * away)
+        distance = (frequencies[start:stop] - edge) / width
+        gains[start:stop] = 0.5 + 0.5 * np.cos(np.pi * distance)
     return gains

@@ -1,61 +1,70 @@
-"""What the augmenters of frame sequences have in common."""
+"""Augmenters of frame sequences and of features."""
 
-from abc import ABCMeta, abstractmethod
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ser.augmentation._base import Augmenter, utterance_generator
+from sklearn_ser.augmentation._base import Augmenter, document_feature_augmenter, signal_generator
 from sklearn_ser.utils._frames import as_sequences, is_frames
 from sklearn_ser.utils._public import public_module
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 
 @public_module("sklearn_ser.augmentation")
-class FrameAugmenter(Augmenter, metaclass=ABCMeta):
+class FrameAugmenter(Augmenter):
     """Base of the augmenters of frame sequences, such as log-mel spectrograms.
 
-    What it makes of a sequence depends on its values, the seed and the parameters alone, never on
-    other rows or the row's place. A subclass says how to change one (`_augment`).
+    A subclass changes one sequence in `_augment`. The result depends on its values, the seed and
+    the parameters alone, never on other rows or on the position of the row.
     """
 
+    p: float
+
     _augments = "features"
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "p": [Interval(Real, 0, 1, closed="both")],
         "train_only": ["boolean"],
         "random_state": ["random_state"],
     }
 
     @abstractmethod
-    def _augment(self, frames, rng):
+    def _augment(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Change one sequence.
 
         Parameters
         ----------
         frames : ndarray of shape (n_frames, n_features)
-            A copy.
+            Copy of the sequence.
         rng : numpy.random.Generator
-            Of this sequence.
+            Generator of this sequence.
 
         Returns
         -------
         ndarray of shape (n_frames_out, n_features)
         """
 
-    def augment(self, X):
+    def augment(self, X: Any) -> Any:
         """Change every sequence, whatever `train_only` is.
 
         Parameters
         ----------
         X : DataFrame, Series, list or array of frame sequences
-            Of shape (n_frames, n_features) each; missing where audio failed.
+            Sequences of shape (n_frames, n_features); missing where audio failed.
 
         Returns
         -------
         DataFrame, Series, list or array
-            As X, row by row, of the same dtype.
+            The changed sequences in a container like X, of the same dtype.
 
         Raises
         ------
@@ -65,16 +74,17 @@ class FrameAugmenter(Augmenter, metaclass=ABCMeta):
         self._validate_params()
         if not is_frames(X):
             raise ValueError(
-                f"{type(self).__name__} changes frame sequences, arrays (n_frames, n_features), "
-                f"and X is a {type(X).__name__} without any: put it behind a step that gives "
-                "frames, such as LogMelSpectrogram (of an AugmentingClassifier, the first step "
-                "of the Pipeline that is its estimator; a search goes around it all)."
+                f"X is a {type(X).__name__} without frame sequences, and {type(self).__name__} "
+                "changes frame sequences, arrays of shape (n_frames, n_features). Put it behind a "
+                "step that returns frames, such as LogMelSpectrogram. (In AugmentingClassifier, "
+                "this is the first step of its estimator, a Pipeline; put a search around all of "
+                "it.)"
             )
         seed = self._seed()
-        return like_frames(X, [self._made(cell, seed) for cell in as_sequences(X)])
+        return like_frames(X, [self._changed(cell, seed) for cell in as_sequences(X)])
 
-    def get_feature_names_out(self, input_features=None):
-        """Names of the columns: those that came in.
+    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> np.ndarray:
+        """Return the names of the columns, which are those of the input.
 
         Parameters
         ----------
@@ -87,10 +97,10 @@ class FrameAugmenter(Augmenter, metaclass=ABCMeta):
         """
         return np.asarray(["frames"] if input_features is None else input_features, dtype=object)
 
-    def _made(self, frames, seed):
+    def _changed(self, frames, seed):
         if frames is None:
             return None
-        rng = utterance_generator(seed, type(self).__name__, frames)
+        rng = signal_generator(seed, type(self).__name__, frames)
         if rng.random() >= self.p:
             return frames
         return np.asarray(self._augment(np.array(frames), rng), dtype=frames.dtype)
@@ -102,19 +112,16 @@ class FrameAugmenter(Augmenter, metaclass=ABCMeta):
         return tags
 
 
-def like_frames(X, sequences):
-    """Sequences in a container like the one of X, with its index and attributes."""
+def like_frames(X: Any, sequences: list[np.ndarray | None]) -> Any:
+    """Return sequences in a container like X, with its index and attributes."""
     if isinstance(X, np.ndarray) and X.ndim == 3:
-        shapes = {None if each is None else each.shape for each in sequences}
-        if shapes == {X.shape[1:]}:
-            return np.stack(sequences)
-        if None in shapes and len(shapes) <= 2:  # failed audio is NaN throughout
-            blank = np.full(X.shape[1:], np.nan, dtype=X.dtype)
-            return np.stack([blank if each is None else each for each in sequences])
+        if {each.shape for each in sequences if each is not None} <= {X.shape[1:]}:
+            # Failed audio is NaN throughout.
+            return np.stack([np.full_like(X[0], np.nan) if s is None else s for s in sequences])
         return sequences
     if isinstance(X, list | tuple):
         return sequences
-    cells = np.empty(len(sequences), dtype=object)
+    cells: np.ndarray = np.empty(len(sequences), dtype=object)
     for row, sequence in enumerate(sequences):
         cells[row] = np.nan if sequence is None else sequence
     if isinstance(X, pd.Series):
@@ -128,34 +135,29 @@ def like_frames(X, sequences):
 
 
 @public_module("sklearn_ser.augmentation")
+@document_feature_augmenter
 class SpecAugment(FrameAugmenter):
-    """Mask bands of frequency and stretches of time.
+    """Mask bands of features and intervals of time.
 
-    The defaults are the masks of the paper's policy "Switchboard mild" [1]_. Time warping, which
-    the authors found to matter least, is :class:`TimeWarp`.
+    The defaults are the masks of the paper's policy "Switchboard mild" [1]_. Time warping, the
+    third and least important part of the paper's method, is :class:`TimeWarp`.
 
     Parameters
     ----------
     frequency_masks : int, default=2
-        Bands that are masked.
+        Number of masked bands of features.
     frequency_width : int, default=15
-        Most features that a band has; a width from 0 to this is drawn for each.
+        Maximum number of features in a band; a width from 0 to this is drawn for each.
     time_masks : int, default=2
-        Stretches of time that are masked.
+        Number of masked intervals of time.
     time_width : int, default=70
-        Most frames that a stretch has.
+        Maximum number of frames in an interval.
     time_share : float, default=0.2
-        And most of the sequence that it covers, in [0, 1].
+        Maximum share of the sequence in an interval, in [0, 1].
     fill : "mean" or float, default="mean"
-        What stands in a mask: the mean of each feature over the sequence, or this value (0.0 is
-        the mean of standardized features).
-    p : float, default=1.0
-        Share of the sequences that are changed.
-    train_only : bool, default=True
-        `transform` hands X on untouched; only `fit_transform` (so `fit` of a Pipeline) and
-        `augment` change it.
-    random_state : int, RandomState instance or None, default=None
-        An int gives a sequence the same masks wherever it stands.
+        Value of the masked features: the mean of each feature over the sequence, or a number (0.0
+        is the mean of standardized features).
+    %(common_parameters)s
 
     See Also
     --------
@@ -183,7 +185,7 @@ class SpecAugment(FrameAugmenter):
            [1, 1, 0, 0, 0, 1]])
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "frequency_masks": [Interval(Integral, 0, None, closed="left")],
         "frequency_width": [Interval(Integral, 0, None, closed="left")],
         "time_masks": [Interval(Integral, 0, None, closed="left")],
@@ -195,16 +197,16 @@ class SpecAugment(FrameAugmenter):
 
     def __init__(
         self,
-        frequency_masks=2,
-        frequency_width=15,
-        time_masks=2,
-        time_width=70,
-        time_share=0.2,
+        frequency_masks: int = 2,
+        frequency_width: int = 15,
+        time_masks: int = 2,
+        time_width: int = 70,
+        time_share: float = 0.2,
         *,
-        fill="mean",
-        p=1.0,
-        train_only=True,
-        random_state=None,
+        fill: Literal["mean"] | float = "mean",
+        p: float = 1.0,
+        train_only: bool = True,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.frequency_masks = frequency_masks
         self.frequency_width = frequency_width
@@ -216,38 +218,34 @@ class SpecAugment(FrameAugmenter):
         self.train_only = train_only
         self.random_state = random_state
 
-    def _augment(self, frames, rng):
+    def _augment(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         n_frames, n_features = frames.shape
         fill = np.broadcast_to(
             frames.mean(axis=0) if self.fill == "mean" else self.fill, (n_features,)
         )
         for _ in range(self.frequency_masks):
-            band = _stretch(self.frequency_width, n_features, rng)
+            band = _interval(self.frequency_width, n_features, rng)
             frames[:, band] = fill[band]
         longest = min(self.time_width, int(self.time_share * n_frames))
         for _ in range(self.time_masks):
-            frames[_stretch(longest, n_frames, rng)] = fill
+            frames[_interval(longest, n_frames, rng)] = fill
         return frames
 
 
 @public_module("sklearn_ser.augmentation")
+@document_feature_augmenter
 class TimeWarp(FrameAugmenter):
-    """Speed one part of a sequence up and the rest down, or the other way round.
+    """Speed up one part of a sequence and slow down the rest.
 
-    A moment of the sequence moves to another, and the frames on both sides are spread over what
-    room they then have, with linear interpolation [1]_. The length stays.
+    A random frame of the sequence moves to another position, and the frames on both sides are
+    resampled to the new lengths by linear interpolation [1]_. The length of the sequence stays the
+    same.
 
     Parameters
     ----------
     width : int, default=40
-        Most frames that the moment moves; at most a quarter of the sequence.
-    p : float, default=1.0
-        Share of the sequences that are changed.
-    train_only : bool, default=True
-        `transform` hands X on untouched; only `fit_transform` (so `fit` of a Pipeline) and
-        `augment` change it.
-    random_state : int, RandomState instance or None, default=None
-        An int gives a sequence the same warp wherever it stands.
+        Maximum distance in frames of the move; at most a quarter of the sequence is used.
+    %(common_parameters)s
 
     References
     ----------
@@ -263,53 +261,55 @@ class TimeWarp(FrameAugmenter):
     array([ 0. ,  0.8,  1.6,  2.3,  3.1,  3.9,  4.7,  5.4,  6.2,  7. ,  9. , 11. ])
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "width": [Interval(Integral, 0, None, closed="left")],
         **FrameAugmenter._parameter_constraints,
     }
 
-    def __init__(self, width=40, *, p=1.0, train_only=True, random_state=None):
+    def __init__(
+        self,
+        width: int = 40,
+        *,
+        p: float = 1.0,
+        train_only: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+    ):
         self.width = width
         self.p = p
         self.train_only = train_only
         self.random_state = random_state
 
-    def _augment(self, frames, rng):
+    def _augment(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         n_frames = len(frames)
         width = min(self.width, n_frames // 4, (n_frames - 3) // 2)
         if width <= 0:
             return frames
         moment = int(rng.integers(width + 1, n_frames - 2 - width, endpoint=True))
-        goal = moment + int(rng.integers(-width, width, endpoint=True))
-        times = np.interp(np.arange(n_frames), [0, goal, n_frames - 1], [0, moment, n_frames - 1])
+        target = moment + int(rng.integers(-width, width, endpoint=True))
+        times = np.interp(np.arange(n_frames), [0, target, n_frames - 1], [0, moment, n_frames - 1])
         before = np.floor(times).astype(int)
         after = np.minimum(before + 1, n_frames - 1)
         share = (times - before)[:, None]
         return (1.0 - share) * frames[before] + share * frames[after]
 
 
-def _stretch(most, n_places, rng):
-    """A stretch of 0 to `most` of the places, anywhere."""
-    width = int(rng.integers(0, min(most, n_places), endpoint=True))
-    start = int(rng.integers(0, n_places - width, endpoint=True))
+def _interval(most, n, rng):
+    """Return a random interval of 0 to `most` of `n` positions."""
+    width = int(rng.integers(0, min(most, n), endpoint=True))
+    start = int(rng.integers(0, n - width, endpoint=True))
     return slice(start, start + width)
 
 
 @public_module("sklearn_ser.augmentation")
+@document_feature_augmenter
 class FeatureNoise(Augmenter):
-    """Add normal noise to rows of features.
+    """Add Gaussian noise to features.
 
     Parameters
     ----------
     scale : float, default=0.1
-        Standard deviation of the noise, in the features' own units: put it behind the scaler.
-    p : float, default=1.0
-        Share of the rows that are changed.
-    train_only : bool, default=True
-        `transform` hands X on untouched; only `fit_transform` (so `fit` of a Pipeline) and
-        `augment` change it.
-    random_state : int, RandomState instance or None, default=None
-        An int gives a row the same noise wherever it stands.
+        Standard deviation of the noise, in the units of the features: put it behind the scaler.
+    %(common_parameters)s
 
     Examples
     --------
@@ -320,57 +320,64 @@ class FeatureNoise(Augmenter):
     """
 
     _augments = "features"
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "scale": [Interval(Real, 0, None, closed="left")],
         "p": [Interval(Real, 0, 1, closed="both")],
         "train_only": ["boolean"],
         "random_state": ["random_state"],
     }
 
-    def __init__(self, scale=0.1, *, p=1.0, train_only=True, random_state=None):
+    def __init__(
+        self,
+        scale: float = 0.1,
+        *,
+        p: float = 1.0,
+        train_only: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+    ):
         self.scale = scale
         self.p = p
         self.train_only = train_only
         self.random_state = random_state
 
-    def augment(self, X):
+    def augment(self, X: pd.DataFrame | ArrayLike) -> np.ndarray | pd.DataFrame:
         """Change every row, whatever `train_only` is.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            NaN, as in rows of failed audio, stays.
+            Features. NaN, as in rows of failed audio, stays.
 
         Returns
         -------
-        ndarray, or DataFrame where X is one, of shape (n_samples, n_features)
-            Of floats.
+        ndarray, or DataFrame if X is one, of shape (n_samples, n_features)
+            Changed features, as floats.
 
         Raises
         ------
         ValueError
-            If X does not hold rows of numbers.
+            If X does not hold features.
         """
         self._validate_params()
         if is_frames(X):
             raise ValueError(
-                "FeatureNoise changes rows of features, and X holds frame sequences: take "
-                "SpecAugment or TimeWarp, or perturbation__noise of MTLNeuralClassifier."
+                "X holds frame sequences, and FeatureNoise changes features. Use SpecAugment or "
+                "TimeWarp, or perturbation__noise of MTLNeuralClassifier."
             )
         values = check_array(
             X, dtype=[np.float64, np.float32], ensure_all_finite=False, estimator=self, copy=True
         )
         seed = self._seed()
         for row in values:
-            rng = utterance_generator(seed, type(self).__name__, row)
+            rng = signal_generator(seed, type(self).__name__, row)
             if rng.random() < self.p:
                 row += self.scale * rng.normal(size=len(row))
         if isinstance(X, pd.DataFrame):
             return pd.DataFrame(values, index=X.index, columns=X.columns)
         return values
 
-    def get_feature_names_out(self, input_features=None):
-        """Names of the columns: those that came in.
+    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> np.ndarray:
+        """Return the names of the columns, which are those of the input.
 
         Parameters
         ----------
@@ -382,5 +389,5 @@ class FeatureNoise(Augmenter):
         ndarray of str
         """
         if input_features is None:
-            raise ValueError("FeatureNoise keeps no names: give input_features.")
+            raise ValueError("FeatureNoise does not store the names of features: give them.")
         return np.asarray(input_features, dtype=object)

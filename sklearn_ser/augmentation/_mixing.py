@@ -1,9 +1,12 @@
-"""Mixup and CutMix: rows made from two rows, with a share of the label of each."""
+"""Augmenters that mix two samples, with a share of the label of each."""
+
+from __future__ import annotations
 
 import hashlib
 import os
 from abc import ABCMeta, abstractmethod
 from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,22 +26,31 @@ from sklearn_ser.store._keys import class_code
 from sklearn_ser.utils._frames import as_sequences, is_frames
 from sklearn_ser.utils._public import public_module
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 
 @public_module("sklearn_ser.augmentation")
 class MixingAugmenter(BaseEstimator, metaclass=ABCMeta):
-    """Base of the augmenters that make a row from two rows with labels.
+    """Base of the augmenters that mix two labeled samples.
 
-    A subclass says how to put two together (`_mix_features`, `_mix_sequences`).
+    A subclass mixes two samples in `_mix_features` and `_mix_sequences`.
     """
 
-    _parameter_constraints = {
+    alpha: float
+    least: float
+    on: str
+    audio: str
+    sampling_rate: float
+
+    _parameter_constraints: dict[str, Any] = {
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "least": [Interval(Real, 0, 0.5, closed="left")],
         "on": [StrOptions({"input", "features"})],
         "audio": [str],
         "sampling_rate": [Interval(Real, 1000, 1_000_000, closed="both")],
     }
-    #: Raised by one whenever it makes other samples of audio.
+    #: Raised by one whenever the class returns other audio, for the keys of feature stores.
     _revision = 1
 
     @property
@@ -47,112 +59,133 @@ class MixingAugmenter(BaseEstimator, metaclass=ABCMeta):
 
     @staticmethod
     @abstractmethod
-    def _mix_features(first, second, share, rng):
-        """Two rows of features put together: the row, and the share of the first in it."""
+    def _mix_features(
+        first: np.ndarray, second: np.ndarray, share: float, rng: np.random.Generator
+    ) -> tuple[np.ndarray, float]:
+        """Return a mixture of two samples of features, and the share of the first in it."""
 
     @staticmethod
     @abstractmethod
-    def _mix_sequences(first, second, share, rng):
-        """As `_mix_features`, for signals or frames along the first axis, of one length."""
+    def _mix_sequences(
+        first: np.ndarray, second: np.ndarray, share: float, rng: np.random.Generator
+    ) -> tuple[np.ndarray, float]:
+        """Return a mixture of two signals or frame sequences of equal length, and the share."""
 
-    def augment_rows(self, X, y, rng):
-        """Mix each row with another one.
+    def augment_rows(
+        self, X: Any, y: ArrayLike, rng: np.random.Generator
+    ) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
+        """Mix each sample with another one.
 
         Parameters
         ----------
-        X : array-like of n_samples rows
+        X : array-like of n_samples samples
             Features, frame sequences, or audio.
         y : array-like of shape (n_samples,)
-            Labels, of all rows.
+            Labels of all samples.
         rng : numpy.random.Generator
-            Draws partners and shares.
+            Generator of partners and shares.
 
         Returns
         -------
-        X : array-like of n_made rows
-            Where the two rows have the same label, one mixed row; else two, which are the same.
-        sources : ndarray of int of shape (n_made, 2)
-            The rows that each was made from.
-        labels : ndarray of int of shape (n_made,)
-            The row whose label each has.
-        weights : ndarray of shape (n_made,)
-            The share of that row: with these sample weights, the cross-entropy of the two rows is
-            that of one row with a soft label.
+        X : array-like of n_mixtures samples
+            One mixture of two samples that have the same label, else two equal mixtures.
+        sources : ndarray of int of shape (n_mixtures, 2)
+            The two samples of each mixture.
+        labels : ndarray of int of shape (n_mixtures,)
+            The sample that gives the label of each mixture.
+        weights : ndarray of shape (n_mixtures,)
+            The share of that sample. With these sample weights, the cross-entropy of two equal
+            mixtures is that of one with a soft label.
         """
         self._validate_params()
-        y = np.asarray(y, dtype=object)
-        first = np.arange(len(y))
-        if len(y) < 2:
+        labels = np.asarray(y, dtype=object)
+        n = len(labels)
+        first = np.arange(n)
+        if n < 2:
             return X[:0], np.empty((0, 2), dtype=int), first[:0], np.empty(0)
-        # Anyone but itself.
-        second = (first + rng.integers(1, len(y), size=len(y))) % len(y)
+        # Any sample but itself.
+        second = (first + rng.integers(1, n, size=n)) % n
         lowest, highest = beta.cdf([self.least, 1.0 - self.least], self.alpha, self.alpha)
-        shares = beta.ppf(rng.uniform(lowest, highest, size=len(y)), self.alpha, self.alpha)
+        shares = beta.ppf(rng.uniform(lowest, highest, size=n), self.alpha, self.alpha)
         shares = np.clip(shares, self.least, 1.0 - self.least)
-        shares = np.maximum(shares, 1.0 - shares)  # so that the first is the one that it is like
-        made, shares = self._mixed(X, second, shares, rng)
-        differ = y != y[second]
+        shares = np.maximum(shares, 1.0 - shares)  # the first sample has the larger share
+        mixed, shares = self._mixed(X, second, shares, rng)
+        differ = labels != labels[second]
         rows = np.concatenate([first, first[differ]])
-        labels = np.concatenate([first, second[differ]])
+        label_of = np.concatenate([first, second[differ]])
         weights = np.concatenate([np.where(differ, shares, 1.0), 1.0 - shares[differ]])
         sources = np.column_stack([rows, second[rows]])
-        return _safe_indexing(made, rows), sources, labels, weights
+        return _safe_indexing(mixed, rows), sources, label_of, weights
 
     def _mixed(self, X, second, shares, rng):
-        """The mixed rows, and the shares that the first rows have in them."""
+        """Return the mixtures, and the shares that the first samples have in them."""
         if is_frames(X):
             return self._mixed_frames(X, second, shares, rng)
         values = numbers_of(X)
         if values is None:
-            return mixed_audio(self, X, second, shares, rng)
+            return self._mixed_audio(X, second, shares, rng), shares
         pairs = [
             self._mix_features(values[row], values[other], share, rng)
             for row, (other, share) in enumerate(zip(second, shares, strict=True))
         ]
-        made = np.array([row for row, _ in pairs], dtype=values.dtype)
+        mixed = np.array([row for row, _ in pairs], dtype=values.dtype)
         if isinstance(X, pd.DataFrame):
-            made = pd.DataFrame(made, index=X.index, columns=X.columns)
-        return made, np.array([share for _, share in pairs])
+            mixed = pd.DataFrame(mixed, index=X.index, columns=X.columns)
+        return mixed, np.array([share for _, share in pairs])
 
     def _mixed_frames(self, X, second, shares, rng):
         sequences = as_sequences(X)
-        made = []
+        mixtures: list[np.ndarray | None] = []
         for row, other in enumerate(second):
             first, partner = sequences[row], sequences[other]
-            if first is None or partner is None:  # failed audio stays that
-                made.append(None)
+            if first is None or partner is None:  # failed audio
+                mixtures.append(None)
                 continue
             mixed, shares[row] = self._mix_sequences(
-                first, as_long(partner, len(first)), shares[row], rng
+                first, _as_long(partner, len(first)), shares[row], rng
             )
-            made.append(mixed.astype(first.dtype))
-        return like_frames(X, made), shares
+            mixtures.append(mixed.astype(first.dtype))
+        return like_frames(X, mixtures), shares
+
+    def _mixed_audio(self, X, second, shares, rng):
+        cells = find_cells(X, self.audio)
+        seeds = rng.integers(0, 2**31, size=len(second))
+        references = np.empty(len(second), dtype=object)
+        for row, other in enumerate(second):
+            start, end = cells.span(row)
+            partner = (cells.values[other], *cells.span(other))
+            references[row] = MixedAudio(
+                cells.values[row], start, end, partner, self, float(shares[row]), int(seeds[row])
+            )
+        return with_audio(X, cells, references, self.audio)
 
 
 @public_module("sklearn_ser.augmentation")
 class Mixup(MixingAugmenter):
-    """Mix each row with another one: a share of its values, and as much of its label [1]_.
+    """Mix each sample with another one: a share of its values, and of its label [1]_.
 
-    For :class:`AugmentingClassifier`. Rows of features are mixed value by value; frame sequences
-    and audio moment by moment, the partner being repeated, or cut, to the row's length. The
-    network can mix the rows of a batch, too, anew in each epoch
-    (:class:`~sklearn_ser.neural_network.InputPerturbation`, ``mixup_alpha``); as an augmenter
-    it makes rows that are known to be mixed, and works for any classifier with sample weights.
+    For :class:`AugmentingClassifier`. Features are mixed value by value; frame sequences and audio
+    frame by frame, the partner being repeated or cut to the length of the sample.
+    Networks can also mix the samples of each batch in each epoch
+    (:class:`~sklearn_ser.neural_network.InputPerturbation`, ``mixup_alpha``); this augmenter makes
+    mixtures that are identifiable by their auxiliary target, and works for any classifier with
+    sample weights.
 
     Parameters
     ----------
     alpha : float, default=0.4
-        The share of a row is drawn from Beta(alpha, alpha); the larger of the two is the row's.
+        Parameter of the distribution Beta(alpha, alpha) of the share; the sample itself gets the
+        larger of the two shares.
     least : float, default=0.2
-        Least share of the partner, in [0, 0.5): a row that is hardly mixed could not be told from
-        one that is not.
+        Minimum share of the partner, in [0, 0.5): with less, mixtures could not be distinguished
+        from unchanged samples.
     on : {"input", "features"}, default="input"
-        Mix the rows that AugmentingClassifier is given (such as audio), or what the audio steps
-        at the head of its estimator make of them.
+        Whether to mix the input of AugmentingClassifier (such as audio), or the output of the audio
+        steps at the head of its estimator.
     audio : str, default="file"
-        Column of X that holds the audio, where X is audio.
+        Column of X that holds the audio, if X is audio.
     sampling_rate : int or float, default=16000
-        Rate in Hz at which audio is mixed.
+        Sampling rate in Hz at which audio is mixed.
 
     References
     ----------
@@ -171,7 +204,15 @@ class Mixup(MixingAugmenter):
     (array([0, 1, 1, 0]), array([0.59, 0.65, 0.41, 0.35]))
     """
 
-    def __init__(self, alpha=0.4, least=0.2, *, on="input", audio="file", sampling_rate=16000):
+    def __init__(
+        self,
+        alpha: float = 0.4,
+        least: float = 0.2,
+        *,
+        on: Literal["input", "features"] = "input",
+        audio: str = "file",
+        sampling_rate: float = 16000,
+    ):
         self.alpha = alpha
         self.least = least
         self.on = on
@@ -187,15 +228,15 @@ class Mixup(MixingAugmenter):
 
 @public_module("sklearn_ser.augmentation")
 class CutMix(MixingAugmenter):
-    """Put a piece of another row into each row, and as much of its label [1]_.
+    """Replace a part of each sample by that of another one, with a share of its label [1]_.
 
-    For :class:`AugmentingClassifier`. The piece is a stretch of time of frame sequences and audio,
-    and neighboring columns of features; in the partner it stands at the same place.
+    For :class:`AugmentingClassifier`. The part is an interval of time of frame sequences and audio,
+    or adjacent columns of features; it comes from the same position of the partner.
 
     Parameters
     ----------
     alpha, least, on, audio, sampling_rate
-        As of :class:`Mixup`, but for the share, which is that of time or of columns.
+        Parameters of :class:`Mixup`; the share is that of time or of columns.
 
     References
     ----------
@@ -214,7 +255,15 @@ class CutMix(MixingAugmenter):
     array([0.6, 0.8, 0.4, 0.2])
     """
 
-    def __init__(self, alpha=1.0, least=0.2, *, on="input", audio="file", sampling_rate=16000):
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        least: float = 0.2,
+        *,
+        on: Literal["input", "features"] = "input",
+        audio: str = "file",
+        sampling_rate: float = 16000,
+    ):
         self.alpha = alpha
         self.least = least
         self.on = on
@@ -223,107 +272,84 @@ class CutMix(MixingAugmenter):
 
     @staticmethod
     def _mix_features(first, second, share, rng):
-        n_places = len(first)
-        width = round((1.0 - share) * n_places)
-        start = int(rng.integers(0, n_places - width, endpoint=True))
-        made = first.copy()
-        made[start : start + width] = second[start : start + width]
-        return made, 1.0 - width / n_places
+        n = len(first)
+        width = round((1.0 - share) * n)
+        start = int(rng.integers(0, n - width, endpoint=True))
+        mixed = first.copy()
+        mixed[start : start + width] = second[start : start + width]
+        return mixed, 1.0 - width / n
 
     _mix_sequences = _mix_features
 
 
-def as_long(values, length):
-    """`values` repeated, or cut, to this length along the first axis."""
+def _as_long(values, length):
+    """Return `values`, repeated or cut to this length along the first axis."""
     repeats = -(-length // len(values))
     return np.concatenate([values] * repeats)[:length] if repeats > 1 else values[:length]
 
 
 class MixedAudio(DerivedAudio):
-    """An utterance mixed with another one.
+    """An utterance that is mixed with another one when it is read.
 
     Parameters
     ----------
     source : path, array, (array, rate) or DerivedAudio
     start, end : float
-        The part of the source, in seconds; NaN: its own start or end.
+        Part of the source, in seconds; NaN stands for its own start or end.
     partner : tuple
-        The other cell, its start and its end.
+        The other audio reference, its start and its end.
     mixer : MixingAugmenter
-        Not changed any more.
+        Augmenter whose parameters do not change any more.
     share : float
-        Of the source.
+        Share of the source.
     seed : int
-        Of what else is drawn.
+        Seed of further random numbers.
     """
 
-    def __init__(self, source, start, end, partner, mixer, share, seed):
+    def __init__(
+        self,
+        source: Any,
+        start: float,
+        end: float,
+        partner: tuple[Any, float, float],
+        mixer: MixingAugmenter,
+        share: float,
+        seed: int,
+    ):
         super().__init__(source, start, end, mixer.sampling_rate)
-        cell, *span = partner
-        if path_of(cell):  # workers may stand in another folder
-            cell = os.path.abspath(path_of(cell))
-        self.partner = (cell, *span)
+        reference, *span = partner
+        if path_of(reference):  # worker processes may have another working directory
+            reference = os.path.abspath(path_of(reference))
+        self.partner = (reference, *span)
         self.mixer = mixer
         self.share = share
         self.seed = seed
 
-    def make(self, signal):
+    def make(self, signal: np.ndarray) -> np.ndarray:
         if not len(signal):
             return signal
         partner = self._partner_signal()
         if not len(partner):
             return signal
-
         rng = np.random.default_rng(self.seed)
-        made, _ = self.mixer._mix_sequences(
-            signal.astype(np.float64), as_long(partner, len(signal)), self.share, rng
+        mixed, _ = self.mixer._mix_sequences(
+            signal.astype(np.float64), _as_long(partner, len(signal)), self.share, rng
         )
-        return as_signal(made, type(self.mixer).__name__)
+        return as_signal(mixed, type(self.mixer).__name__)
 
-    def recipe(self):
+    def recipe(self) -> list[Any]:
         try:
             partner = hashlib.sha256(self._partner_signal()).digest()
         except AudioError:
             partner = b"unreadable"
         mixer = type(self.mixer)
-        code = class_code(mixer)  # of a class of the user's own
+        code = class_code(mixer)  # for classes outside this package
         return [mixer.__name__, mixer._revision, code, float(self.share), self.seed, partner]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"MixedAudio({self.source!r}, {self.partner[0]!r}, share={self.share:.2f})"
 
     def _partner_signal(self):
         options = ReadingOptions(self.sampling_rate, 0.0, "clip", False)
-        cell, start, end = self.partner
-        return np.ascontiguousarray(read_cell(cell, start, end, options, None)[0])
-
-
-def mixed_audio(mixer, X, second, shares, rng):
-    """A table of mixed utterances, and the shares of the first ones.
-
-    Parameters
-    ----------
-    mixer : MixingAugmenter
-    X : table, list or array of audio
-    second : ndarray of int of shape (n_rows,)
-        The partner of each row.
-    shares : ndarray of shape (n_rows,)
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    DataFrame, ndarray
-    """
-    cells = find_cells(X, mixer.audio)
-    seeds = rng.integers(0, 2**31, size=len(second))
-    made = np.empty(len(second), dtype=object)
-    for row, other in enumerate(second):
-        made[row] = MixedAudio(
-            cells.values[row],
-            *cells.span(row),
-            (cells.values[other], *cells.span(other)),
-            mixer,
-            float(shares[row]),
-            int(seeds[row]),
-        )
-    return with_audio(X, cells, made, mixer.audio), shares
+        reference, start, end = self.partner
+        return np.ascontiguousarray(read_cell(reference, start, end, options, None)[0])

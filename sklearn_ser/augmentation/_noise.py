@@ -1,56 +1,54 @@
-"""AddNoise: noise at a signal-to-noise ratio."""
+"""Augmenter that adds noise at a signal-to-noise ratio."""
+
+from __future__ import annotations
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ser.augmentation._base import AudioAugmenter, check_range, draw
-from sklearn_ser.augmentation._sources import COLORS, Pool, colored_noise, entries_of
+from sklearn_ser.augmentation._base import (
+    AudioAugmenter,
+    check_range,
+    document_audio_augmenter,
+    draw,
+)
+from sklearn_ser.augmentation._recordings import COLORS, Pool, colored_noise, entries_of
 from sklearn_ser.utils._public import public_module
 
 
 @public_module("sklearn_ser.augmentation")
+@document_audio_augmenter
 class AddNoise(AudioAugmenter):
     """Add noise at a signal-to-noise ratio.
 
-    The ratio is that of the RMS levels of the whole utterance and of the noise under it, each
-    about its mean (an offset is no sound). Pauses count, so of an utterance with long ones the
-    speech itself lies higher above the noise. Where the sum would pass full scale, both are made
-    softer.
+    The ratio is that of the RMS levels of the whole utterance and of the added noise, each about
+    its mean. Pauses count, so that in an utterance with long pauses the speech itself has a higher
+    ratio. If the sum exceeds full scale, both are scaled down.
 
-    Of a recording that is longer than the utterance a random part is taken, if possible none that
-    is 40 dB softer than the whole (such as the silence between the events of a file; beyond 5
-    minutes, none that is digital silence); a
-    shorter one is repeated, from a random place on. The level of a recording does not matter.
+    A noise recording that is longer than the utterance contributes a random part, if possible none
+    that is 40 dB softer than the whole, such as the silence between the events of a file (none that
+    is digital silence, if the recording exceeds 5 minutes). A shorter one is repeated, starting at
+    a random position. The level of a recording does not matter.
 
     Parameters
     ----------
     snr : float or (float, float), default=(5.0, 20.0)
-        In dB; of a range, a value is drawn for each utterance.
+        Signal-to-noise ratio in dB. From a range, a value is drawn for each utterance.
     noises : str, path, array, (array, rate), or list of these, default=("white", "pink", "brown")
-        A color ("white", "pink", "brown", "blue" or "violet": Gaussian noise whose power changes
-        by 0, -3, -6, 3 or 6 dB in each octave, above 20 Hz), a file, a folder of files (and of
-        folders), or samples. Each entry is drawn equally often, and within a folder each of its
-        files. Files are read through :mod:`sklearn_ser.audio` and kept in memory (256 MB in all;
-        longer ones than 5 minutes are read part by part). Folders are listed when `augment` or
+        Noises: a color ("white", "pink", "brown", "blue" or "violet", which is Gaussian noise whose
+        power changes by 0, -3, -6, 3 or 6 dB per octave above 20 Hz), a file, a folder of files
+        (and of folders), or samples. Each entry is drawn equally often, and within a folder each
+        of its files. Files are read by :mod:`sklearn_ser.audio` and cached in memory (256 MB in
+        all; files of more than 5 minutes are read in parts). Folders are listed when `augment` or
         `fit_transform` is called.
-    p : float, default=1.0
-        Share of the utterances that are changed.
-    audio : str, default="file"
-        Column of X that holds the audio.
-    sampling_rate : int or float, default=16000
-        Rate in Hz that the audio is changed and handed on at.
-    train_only : bool, default=True
-        `transform` hands the audio on untouched; only `fit_transform` (so `fit` of a Pipeline) and
-        `augment` change it.
-    random_state : int, RandomState instance or None, default=None
-        An int gives an utterance the same change wherever it stands.
+    %(common_parameters)s
 
     Raises
     ------
     AudioError
-        From `augment`, if a file or folder does not exist or an array is digital silence; where
+        From `augment`, if a file or folder does not exist or an array is digital silence; when
         the audio is read, if a noise file cannot be used.
 
     Examples
@@ -68,7 +66,7 @@ class AddNoise(AudioAugmenter):
     sklearn_ser.exceptions.AudioError: file 'no_such_folder': there is no such file or folder ...
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "snr": [Real, tuple, list],
         "noises": "no_validation",
         **AudioAugmenter._parameter_constraints,
@@ -76,14 +74,14 @@ class AddNoise(AudioAugmenter):
 
     def __init__(
         self,
-        snr=(5.0, 20.0),
-        noises=("white", "pink", "brown"),
+        snr: float | tuple[float, float] = (5.0, 20.0),
+        noises: Any = ("white", "pink", "brown"),
         *,
-        p=1.0,
-        audio="file",
-        sampling_rate=16000,
-        train_only=True,
-        random_state=None,
+        p: float = 1.0,
+        audio: str = "file",
+        sampling_rate: float = 16000,
+        train_only: bool = True,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.snr = snr
         self.noises = noises
@@ -109,7 +107,7 @@ class AddNoise(AudioAugmenter):
     def _contents(self):
         return {"noises": self._pool().content()}
 
-    def _augment(self, signal, rng):
+    def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         ratio = 10.0 ** (-draw(self.snr, rng) / 20.0)
         kind = self._pool().draw(rng)
         if isinstance(kind, str):
@@ -117,7 +115,7 @@ class AddNoise(AudioAugmenter):
         else:
             noise = kind.part(len(signal), self.sampling_rate, rng)
         level = np.std(noise, dtype=np.float64)
-        if not level:  # one sample has no level
+        if not level:  # a single sample
             return signal
         gain = ratio * np.std(signal, dtype=np.float64) / level
         return signal + np.float32(gain) * (noise - noise.mean())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import StackingClassifier
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.validation import _check_method_params, _num_samples
@@ -68,11 +68,11 @@ class OriginalSamplesSplit:
 
     def __init__(
         self,
-        cv: int | Iterable[tuple[ArrayLike, ArrayLike]] | Any | None = None,
+        cv: int | Iterable[tuple[ArrayLike, ArrayLike]] | BaseCrossValidator | None = None,
         *,
         test_copies: bool = False,
     ):
-        self.cv = cv
+        self.cv: Any = cv
         self.test_copies = test_copies
 
     def split(

@@ -1,13 +1,21 @@
-"""AddReverb: the sound of a room."""
+"""Augmenter that adds the reverberation of a room."""
+
+from __future__ import annotations
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from scipy.signal import fftconvolve
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ser.augmentation._base import AudioAugmenter, check_range, draw
-from sklearn_ser.augmentation._sources import Pool, entries_of
+from sklearn_ser.augmentation._base import (
+    AudioAugmenter,
+    check_range,
+    document_audio_augmenter,
+    draw,
+)
+from sklearn_ser.augmentation._recordings import Pool, entries_of
 from sklearn_ser.utils._public import public_module
 
 _KEYWORDS = ("synthetic",)
@@ -15,48 +23,40 @@ _KEYWORDS = ("synthetic",)
 _FIRST_REFLECTION = 0.0025
 #: The direct sound is the first peak of at least this share of the largest one ...
 _DIRECT = 0.5
-#: ... and what comes more than so many seconds before it is none of the room's.
+#: ... and anything more than so many seconds before it is noise.
 _BEFORE_DIRECT = 0.001
 
 
 @public_module("sklearn_ser.augmentation")
+@document_audio_augmenter
 class AddReverb(AudioAugmenter):
-    """Let the speech sound in a room, by convolution with an impulse response.
+    """Add the reverberation of a room, by convolution with an impulse response.
 
-    The direct sound stays where it is in time (the delay from source to microphone is taken out),
-    and the level stays (RMS over the utterance's own duration). Of an impulse response the direct
-    sound is the first peak of at least half the largest value.
+    The direct sound is not delayed (the delay from source to microphone is removed), and the level
+    stays the same (RMS over the duration of the utterance). The direct sound of an impulse response
+    is the first peak of at least half the largest value.
 
     Parameters
     ----------
     impulse_responses : str, path, array, (array, rate), or list of these, default="synthetic"
-        "synthetic" makes a room for each utterance: the direct sound, followed from 2.5 ms on by
-        Gaussian noise that decays exponentially (Polack's model, [1]_), of reverberation time
-        `rt60` and direct-to-reverberant ratio `drr`. Or files, folders of files, or samples, as of
-        :class:`AddNoise`; of several channels the first counts (a mean would be a comb filter).
+        Impulse responses. "synthetic" generates one for each utterance: the direct sound, followed
+        after 2.5 ms by exponentially decaying Gaussian noise (Polack's model, [1]_) of
+        reverberation time `rt60` and direct-to-reverberant ratio `drr`. Otherwise files, folders of
+        files, or samples, as in :class:`AddNoise`; of several channels the first is used (a mean
+        would be a comb filter).
     rt60 : float or (float, float), default=(0.2, 0.8)
-        Seconds in which the reverberation of a synthetic room falls by 60 dB.
+        Reverberation time of a synthetic room: seconds in which it decays by 60 dB.
     drr : float or (float, float), default=(0.0, 12.0)
         Direct-to-reverberant energy ratio of a synthetic room, in dB.
     tail : bool, default=False
-        Whether the reverberation after the end is kept, which makes the audio longer by the
-        length of the impulse response.
-    p : float, default=1.0
-        Share of the utterances that are changed.
-    audio : str, default="file"
-        Column of X that holds the audio.
-    sampling_rate : int or float, default=16000
-        Rate in Hz that the audio is changed and handed on at.
-    train_only : bool, default=True
-        `transform` hands the audio on untouched; only `fit_transform` (so `fit` of a Pipeline) and
-        `augment` change it.
-    random_state : int, RandomState instance or None, default=None
-        An int gives an utterance the same change wherever it stands.
+        Whether to retain the reverberation after the end of the utterance, which extends the audio
+        by the length of the impulse response.
+    %(common_parameters)s
 
     Raises
     ------
     AudioError
-        As of :class:`AddNoise`.
+        As in :class:`AddNoise`.
 
     References
     ----------
@@ -75,7 +75,7 @@ class AddReverb(AudioAugmenter):
     (8000, 800)
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "impulse_responses": "no_validation",
         "rt60": [Real, tuple, list],
         "drr": [Real, tuple, list],
@@ -85,16 +85,16 @@ class AddReverb(AudioAugmenter):
 
     def __init__(
         self,
-        impulse_responses="synthetic",
+        impulse_responses: Any = "synthetic",
         *,
-        rt60=(0.2, 0.8),
-        drr=(0.0, 12.0),
-        tail=False,
-        p=1.0,
-        audio="file",
-        sampling_rate=16000,
-        train_only=True,
-        random_state=None,
+        rt60: float | tuple[float, float] = (0.2, 0.8),
+        drr: float | tuple[float, float] = (0.0, 12.0),
+        tail: bool = False,
+        p: float = 1.0,
+        audio: str = "file",
+        sampling_rate: float = 16000,
+        train_only: bool = True,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.impulse_responses = impulse_responses
         self.rt60 = rt60
@@ -124,7 +124,7 @@ class AddReverb(AudioAugmenter):
     def _contents(self):
         return {"impulse_responses": self._pool().content()}
 
-    def _augment(self, signal, rng):
+    def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         kind = self._pool().draw(rng)
         if isinstance(kind, str):
             room = synthetic_room(
@@ -137,10 +137,10 @@ class AddReverb(AudioAugmenter):
             first = max(0, direct - round(_BEFORE_DIRECT * self.sampling_rate))
             room, direct = room[first:], direct - first
         n = len(signal)
-        # Beyond the end of an utterance that is cut there, nothing of the room is heard.
+        # Without the tail, the end of the impulse response has no effect.
         wet = fftconvolve(signal, room if self.tail else room[: n + direct])
         wet = wet[direct:] if self.tail else wet[direct : direct + n]
-        # Not np.dot, whose sum depends on the number of BLAS threads in its last digits.
+        # np.dot would depend on the number of BLAS threads in its last digits.
         energy = np.square(wet[:n]).sum()
         if not energy:
             return signal
@@ -148,8 +148,8 @@ class AddReverb(AudioAugmenter):
         return wet
 
 
-def synthetic_room(rt60, drr, rate, rng):
-    """An impulse response of exponentially decaying noise, its direct sound first.
+def synthetic_room(rt60: float, drr: float, rate: float, rng: np.random.Generator) -> np.ndarray:
+    """Return an impulse response: the direct sound, then exponentially decaying noise.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def synthetic_room(rt60, drr, rate, rng):
     Returns
     -------
     ndarray of float32
-        As long as `rt60`.
+        Of the duration `rt60`.
     """
     room = np.zeros(max(2, round(rt60 * rate)), dtype=np.float32)
     first = min(max(1, round(_FIRST_REFLECTION * rate)), len(room) - 1)
@@ -175,8 +175,8 @@ def synthetic_room(rt60, drr, rate, rng):
     return room
 
 
-def direct_sound(room, rate):
-    """The sample of an impulse response at which the direct sound arrives.
+def direct_sound(room: np.ndarray, rate: float) -> int:
+    """Return the index of the sample of an impulse response at which the direct sound arrives.
 
     Parameters
     ----------

@@ -1,43 +1,42 @@
-"""SpeedPerturbation, TempoPerturbation, PitchShift: faster or slower, higher or lower."""
+"""Augmenters of speed, tempo, pitch and vocal tract length."""
+
+from __future__ import annotations
 
 from importlib.metadata import version
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import soxr
 from scipy.fft import irfft, next_fast_len, rfft
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ser.augmentation._base import AudioAugmenter, check_range, draw
+from sklearn_ser.augmentation._base import (
+    AudioAugmenter,
+    check_range,
+    document_audio_augmenter,
+    draw,
+)
 from sklearn_ser.utils._extras import import_extra
 from sklearn_ser.utils._public import public_module
 
-#: The stretching library draws phases of its own for extreme factors: always from here.
+#: Seed of the stretching library, which draws random phases for extreme factors.
 _STRETCH_SEED = 0
 
 
 @public_module("sklearn_ser.augmentation")
+@document_audio_augmenter
 class SpeedPerturbation(AudioAugmenter):
-    """Play faster or slower, as a tape does: duration, pitch and formants change together.
+    """Play faster or slower, like a tape: duration, pitch and formants change together.
 
-    By resampling (soxr), after [1]_, who used the factors 0.9, 1.0 and 1.1.
+    The audio is resampled (with soxr), after [1]_, where the factors are 0.9, 1.0 and 1.1.
 
     Parameters
     ----------
     factor : float or (float, float), default=(0.9, 1.1)
-        Of the speed: above 1 the audio is shorter and higher; of a range, a value is drawn for
-        each utterance.
-    p : float, default=1.0
-        Share of the utterances that are changed.
-    audio : str, default="file"
-        Column of X that holds the audio.
-    sampling_rate : int or float, default=16000
-        Rate in Hz that the audio is changed and handed on at.
-    train_only : bool, default=True
-        `transform` hands the audio on untouched; only `fit_transform` (so `fit` of a Pipeline) and
-        `augment` change it.
-    random_state : int, RandomState instance or None, default=None
-        An int gives an utterance the same change wherever it stands.
+        Factor of the speed; above 1 the audio is shorter and higher. From a range, a value is
+        drawn for each utterance.
+    %(common_parameters)s
 
     References
     ----------
@@ -54,20 +53,20 @@ class SpeedPerturbation(AudioAugmenter):
     12800
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "factor": [Real, tuple, list],
         **AudioAugmenter._parameter_constraints,
     }
 
     def __init__(
         self,
-        factor=(0.9, 1.1),
+        factor: float | tuple[float, float] = (0.9, 1.1),
         *,
-        p=1.0,
-        audio="file",
-        sampling_rate=16000,
-        train_only=True,
-        random_state=None,
+        p: float = 1.0,
+        audio: str = "file",
+        sampling_rate: float = 16000,
+        train_only: bool = True,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.factor = factor
         self.p = p
@@ -80,33 +79,24 @@ class SpeedPerturbation(AudioAugmenter):
         super()._validate_params()
         check_range(self, "factor", Interval(Real, 0.25, 4, closed="both"))
 
-    def _augment(self, signal, rng):
+    def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return _resampled(signal, draw(self.factor, rng))
 
 
 @public_module("sklearn_ser.augmentation")
+@document_audio_augmenter
 class TempoPerturbation(AudioAugmenter):
-    """Speak faster or slower: the duration changes, pitch and formants stay.
+    """Speak faster or slower: the duration changes, pitch and formants stay the same.
 
-    By the spectral method of the library Signalsmith Stretch (package ``python-stretch``, which
-    comes with the extra ``augment``).
+    The spectral method of the library Signalsmith Stretch is used (package ``python-stretch``, in
+    the extra ``augment``).
 
     Parameters
     ----------
     factor : float or (float, float), default=(0.85, 1.2)
-        Of the tempo: above 1 the audio is shorter; of a range, a value is drawn for each
+        Factor of the tempo; above 1 the audio is shorter. From a range, a value is drawn for each
         utterance.
-    p : float, default=1.0
-        Share of the utterances that are changed.
-    audio : str, default="file"
-        Column of X that holds the audio.
-    sampling_rate : int or float, default=16000
-        Rate in Hz that the audio is changed and handed on at.
-    train_only : bool, default=True
-        `transform` hands the audio on untouched; only `fit_transform` (so `fit` of a Pipeline) and
-        `augment` change it.
-    random_state : int, RandomState instance or None, default=None
-        An int gives an utterance the same change wherever it stands.
+    %(common_parameters)s
 
     Raises
     ------
@@ -123,20 +113,20 @@ class TempoPerturbation(AudioAugmenter):
     12800
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "factor": [Real, tuple, list],
         **AudioAugmenter._parameter_constraints,
     }
 
     def __init__(
         self,
-        factor=(0.85, 1.2),
+        factor: float | tuple[float, float] = (0.85, 1.2),
         *,
-        p=1.0,
-        audio="file",
-        sampling_rate=16000,
-        train_only=True,
-        random_state=None,
+        p: float = 1.0,
+        audio: str = "file",
+        sampling_rate: float = 16000,
+        train_only: bool = True,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.factor = factor
         self.p = p
@@ -153,35 +143,26 @@ class TempoPerturbation(AudioAugmenter):
     def _versions(self):
         return _stretch_version(self)
 
-    def _augment(self, signal, rng):
+    def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         factor = draw(self.factor, rng)
         n_samples = max(1, round(len(signal) / factor))
         return _stretched(self, signal, n_samples, factor=factor)
 
 
 @public_module("sklearn_ser.augmentation")
+@document_audio_augmenter
 class PitchShift(AudioAugmenter):
-    """Speak higher or lower: pitch and formants change, the duration stays.
+    """Speak higher or lower: pitch and formants change, the duration stays the same.
 
-    By the spectral method of the library Signalsmith Stretch (package ``python-stretch``, which
-    comes with the extra ``augment``). See :class:`VocalTractLengthPerturbation` for formants alone.
+    The spectral method of the library Signalsmith Stretch is used (package ``python-stretch``, in
+    the extra ``augment``). See :class:`VocalTractLengthPerturbation` for formants alone.
 
     Parameters
     ----------
     semitones : float or (float, float), default=(-3.0, 3.0)
-        By which all frequencies move; 12 double them. Of a range, a value is drawn for each
+        Shift of all frequencies; 12 semitones double them. From a range, a value is drawn for each
         utterance.
-    p : float, default=1.0
-        Share of the utterances that are changed.
-    audio : str, default="file"
-        Column of X that holds the audio.
-    sampling_rate : int or float, default=16000
-        Rate in Hz that the audio is changed and handed on at.
-    train_only : bool, default=True
-        `transform` hands the audio on untouched; only `fit_transform` (so `fit` of a Pipeline) and
-        `augment` change it.
-    random_state : int, RandomState instance or None, default=None
-        An int gives an utterance the same change wherever it stands.
+    %(common_parameters)s
 
     Raises
     ------
@@ -199,20 +180,20 @@ class PitchShift(AudioAugmenter):
     16000 2.0
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "semitones": [Real, tuple, list],
         **AudioAugmenter._parameter_constraints,
     }
 
     def __init__(
         self,
-        semitones=(-3.0, 3.0),
+        semitones: float | tuple[float, float] = (-3.0, 3.0),
         *,
-        p=1.0,
-        audio="file",
-        sampling_rate=16000,
-        train_only=True,
-        random_state=None,
+        p: float = 1.0,
+        audio: str = "file",
+        sampling_rate: float = 16000,
+        train_only: bool = True,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.semitones = semitones
         self.p = p
@@ -229,7 +210,7 @@ class PitchShift(AudioAugmenter):
     def _versions(self):
         return _stretch_version(self)
 
-    def _augment(self, signal, rng):
+    def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return _stretched(self, signal, len(signal), semitones=draw(self.semitones, rng))
 
 
@@ -247,58 +228,49 @@ def _stretch_version(step):
 
 
 def _stretched(step, signal, n_samples, factor=1.0, semitones=0.0):
-    """The signal through the library, `n_samples` long."""
+    """Return the signal stretched to `n_samples`, and transposed."""
     stretch = _stretching(step).Signalsmith.Stretch(_STRETCH_SEED)
     stretch.preset(1, float(step.sampling_rate))
     stretch.setTimeFactor(factor)
     stretch.setTransposeSemitones(semitones)
-    made = np.ravel(stretch.process(np.ascontiguousarray(signal[np.newaxis])))
-    # Its length is truncated, not rounded; a signal shorter than its window may give still less.
-    missing = n_samples - len(made)
-    return np.pad(made, (0, missing)) if missing > 0 else made[:n_samples]
+    stretched = np.ravel(stretch.process(np.ascontiguousarray(signal[np.newaxis])))
+    # The library truncates the length; for signals below its window the result is still shorter.
+    missing = n_samples - len(stretched)
+    return np.pad(stretched, (0, missing)) if missing > 0 else stretched[:n_samples]
 
 
-_WINDOW = 0.032  # seconds
-#: Windows that cover each sample.
-_OVERLAP = 4
-#: Seconds of quefrency up to which the cepstrum is the vocal tract's and not the pitch's.
+#: Window in seconds, and the number of windows that cover each sample.
+_WINDOW, _OVERLAP = 0.032, 4
+#: Quefrency in seconds up to which the cepstrum describes the vocal tract and not the pitch.
 _ENVELOPE = 0.0025
-#: Of a frame's peak (80 dB below it): softer parts of its spectrum are taken for this soft.
+#: Floor of the spectrum of a frame, as a share of its peak (-80 dB).
 _FLOOR = 1e-4
-#: Most that a frequency is raised or lowered (20 dB).
+#: Largest gain of a frequency in either direction (20 dB).
 _MOST_GAIN = np.log(10.0)
-#: Share of the Nyquist frequency that the boundary may lie at.
+#: Largest boundary as a share of the Nyquist frequency.
 _HIGHEST_BOUNDARY = 0.6
 
 
 @public_module("sklearn_ser.augmentation")
+@document_audio_augmenter
 class VocalTractLengthPerturbation(AudioAugmenter):
-    """Move the formants as a longer or shorter vocal tract would; pitch and duration stay.
+    """Move the formants like a longer or shorter vocal tract; pitch and duration stay the same.
 
-    The frequency axis is warped as in [1]_: by `factor` up to the boundary, and evenly from there
-    on so that half the sampling rate stays in place. There the filter bank is warped, with its
+    The frequency axis is warped as in [1]_: by `factor` up to the boundary, and linearly from there
+    on, so that half the sampling rate maps to itself. There the filter bank is warped, with its
     triangles much wider than the distance of harmonics; here the spectral envelope is (the
-    cepstrum up to 2.5 ms, in windows of 32 ms): each window is filtered by the ratio of the
-    warped envelope to its own, which leaves the harmonics, hence the pitch, where they are.
+    cepstrum up to 2.5 ms, in windows of 32 ms). Each window is filtered by the ratio of the
+    warped envelope to its own, which does not move the harmonics, hence the pitch.
 
     Parameters
     ----------
     factor : float or (float, float), default=(0.9, 1.1)
-        Of the formant frequencies: above 1 they rise, as in a shorter vocal tract. Of a range, a
-        value is drawn for each utterance.
+        Factor of the formant frequencies; above 1 they rise, as in a shorter vocal tract. From a
+        range, a value is drawn for each utterance.
     boundary : float, default=4800.0
-        Hz up to which the warping is by `factor`; not more than 0.3 times the sampling rate.
-    p : float, default=1.0
-        Share of the utterances that are changed.
-    audio : str, default="file"
-        Column of X that holds the audio.
-    sampling_rate : int or float, default=16000
-        Rate in Hz that the audio is changed and handed on at.
-    train_only : bool, default=True
-        `transform` hands the audio on untouched; only `fit_transform` (so `fit` of a Pipeline) and
-        `augment` change it.
-    random_state : int, RandomState instance or None, default=None
-        An int gives an utterance the same change wherever it stands.
+        Frequency in Hz up to which the warping is by `factor`; at most 0.3 times the sampling rate
+        is used.
+    %(common_parameters)s
 
     References
     ----------
@@ -316,7 +288,7 @@ class VocalTractLengthPerturbation(AudioAugmenter):
     16000
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "factor": [Real, tuple, list],
         "boundary": [Interval(Real, 0, None, closed="neither")],
         **AudioAugmenter._parameter_constraints,
@@ -324,14 +296,14 @@ class VocalTractLengthPerturbation(AudioAugmenter):
 
     def __init__(
         self,
-        factor=(0.9, 1.1),
+        factor: float | tuple[float, float] = (0.9, 1.1),
         *,
-        boundary=4800.0,
-        p=1.0,
-        audio="file",
-        sampling_rate=16000,
-        train_only=True,
-        random_state=None,
+        boundary: float = 4800.0,
+        p: float = 1.0,
+        audio: str = "file",
+        sampling_rate: float = 16000,
+        train_only: bool = True,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.factor = factor
         self.boundary = boundary
@@ -345,11 +317,11 @@ class VocalTractLengthPerturbation(AudioAugmenter):
         super()._validate_params()
         check_range(self, "factor", Interval(Real, 0.5, 2, closed="both"))
 
-    def _augment(self, signal, rng):
+    def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         factor, rate = draw(self.factor, rng), self.sampling_rate
         hop = max(1, next_fast_len(round(_WINDOW * rate / _OVERLAP), real=True))
         size = _OVERLAP * hop
-        # A periodic Hann window; its square sums up to 1.5 where four of them overlap.
+        # A periodic Hann window, whose square sums up to 1.5 where four of them overlap.
         window = np.sin(np.pi * np.arange(size) / size).astype(np.float32) ** 2
         padded = np.pad(signal, (size - hop, size))
         n_frames = (len(padded) - size) // hop + 1
@@ -357,16 +329,15 @@ class VocalTractLengthPerturbation(AudioAugmenter):
         spectra = rfft(frames * window, axis=1)
         spectra *= np.exp(self._log_gains(np.abs(spectra), size, factor))
         frames = irfft(spectra, size, axis=1) * (window / np.float32(1.5))
-        made = _overlap_added(frames, hop)
-        return made[size - hop : size - hop + len(signal)]
+        return _overlap_added(frames, hop)[size - hop : size - hop + len(signal)]
 
     def _log_gains(self, magnitudes, size, factor):
-        """Of each frame and frequency: the warped envelope less the frame's own."""
+        """Return the log ratio of the warped to the own envelope of each frame and frequency."""
         floors = _FLOOR * magnitudes.max(axis=1, keepdims=True)
         logs = np.log(np.maximum(magnitudes, floors) + np.float32(1e-20))
         cepstra = irfft(logs, size, axis=1)
-        n_kept = min(round(_ENVELOPE * self.sampling_rate), size // 2)
-        cepstra[:, n_kept : size - n_kept + 1] = 0
+        n_low = min(round(_ENVELOPE * self.sampling_rate), size // 2)
+        cepstra[:, n_low : size - n_low + 1] = 0
         envelopes = rfft(cepstra, axis=1).real
         n_bins = envelopes.shape[1]
         sources = warped_sources(n_bins, self.sampling_rate, factor, self.boundary)
@@ -376,17 +347,17 @@ class VocalTractLengthPerturbation(AudioAugmenter):
         return np.clip(warped - envelopes, -_MOST_GAIN, _MOST_GAIN)
 
 
-def warped_sources(n_bins, rate, factor, boundary):
-    """Where, in bins of a spectrum, each bin of the warped spectrum comes from.
+def warped_sources(n_bins: int, rate: float, factor: float, boundary: float) -> np.ndarray:
+    """Return the bin of a spectrum that each bin of the warped spectrum comes from.
 
     Parameters
     ----------
     n_bins : int
-        From 0 Hz to half the rate.
+        Number of bins from 0 Hz to half the rate.
     rate : float
         Hz.
     factor : float
-        By which frequencies up to the boundary are multiplied.
+        Factor of the frequencies up to the boundary.
     boundary : float
         Hz.
 
@@ -395,7 +366,7 @@ def warped_sources(n_bins, rate, factor, boundary):
     ndarray of shape (n_bins,)
     """
     top = rate / 2
-    # The warped boundary, as in the paper: the boundary itself, or lower where all move down.
+    # The warped boundary of the paper: the boundary itself, or lower if frequencies fall.
     end = min(boundary, _HIGHEST_BOUNDARY * top) * min(factor, 1.0)
     frequencies = np.linspace(0, top, n_bins)
     return np.interp(frequencies, [0, end, top], [0, end / factor, top]) * ((n_bins - 1) / top)
@@ -404,7 +375,7 @@ def warped_sources(n_bins, rate, factor, boundary):
 def _overlap_added(frames, hop):
     n_frames, size = frames.shape
     parts = size // hop
-    made = np.zeros((n_frames + parts - 1, hop), dtype=frames.dtype)
+    total = np.zeros((n_frames + parts - 1, hop), dtype=frames.dtype)
     for part in range(parts):
-        made[part : part + n_frames] += frames[:, part * hop : (part + 1) * hop]
-    return made.ravel()
+        total[part : part + n_frames] += frames[:, part * hop : (part + 1) * hop]
+    return total.ravel()

@@ -1,42 +1,41 @@
-"""TimeMask and TimeShift: parts that are missing, parts that come at another time."""
+"""Augmenters in time: masks and shifts."""
+
+from __future__ import annotations
 
 from functools import lru_cache
 from numbers import Integral, Real
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ser.augmentation._base import AudioAugmenter, check_range, draw
+from sklearn_ser.augmentation._base import (
+    AudioAugmenter,
+    check_range,
+    document_audio_augmenter,
+    draw,
+)
 from sklearn_ser.utils._public import public_module
 
 
 @public_module("sklearn_ser.augmentation")
+@document_audio_augmenter
 class TimeMask(AudioAugmenter):
-    """Silence random parts, as dropouts of a transmission or of attention do.
+    """Silence random parts, like dropouts of a transmission.
 
-    SpecAugment's mask over time [1]_, on the waveform.
+    This is the time mask of SpecAugment [1]_, applied to the waveform.
 
     Parameters
     ----------
     share : float or (float, float), default=(0.05, 0.2)
-        Share of the utterance that is silent, all parts together; of a range, a value is drawn
-        for each utterance.
+        Share of the utterance that is silenced, in all parts together. From a range, a value is
+        drawn for each utterance.
     n_masks : int, default=1
-        Parts, all of one length, that do not overlap.
+        Number of parts, which have equal lengths and do not overlap.
     fade : float, default=0.005
-        Seconds at both ends of a part in which the audio fades, within the part; at most half of
+        Duration in seconds of the fades at both ends of a part, within the part; at most half of
         it.
-    p : float, default=1.0
-        Share of the utterances that are changed.
-    audio : str, default="file"
-        Column of X that holds the audio.
-    sampling_rate : int or float, default=16000
-        Rate in Hz that the audio is changed and handed on at.
-    train_only : bool, default=True
-        `transform` hands the audio on untouched; only `fit_transform` (so `fit` of a Pipeline) and
-        `augment` change it.
-    random_state : int, RandomState instance or None, default=None
-        An int gives an utterance the same change wherever it stands.
+    %(common_parameters)s
 
     References
     ----------
@@ -53,7 +52,7 @@ class TimeMask(AudioAugmenter):
     250
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "share": [Real, tuple, list],
         "n_masks": [Interval(Integral, 1, None, closed="left")],
         "fade": [Interval(Real, 0, None, closed="left")],
@@ -62,15 +61,15 @@ class TimeMask(AudioAugmenter):
 
     def __init__(
         self,
-        share=(0.05, 0.2),
+        share: float | tuple[float, float] = (0.05, 0.2),
         *,
-        n_masks=1,
-        fade=0.005,
-        p=1.0,
-        audio="file",
-        sampling_rate=16000,
-        train_only=True,
-        random_state=None,
+        n_masks: int = 1,
+        fade: float = 0.005,
+        p: float = 1.0,
+        audio: str = "file",
+        sampling_rate: float = 16000,
+        train_only: bool = True,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.share = share
         self.n_masks = n_masks
@@ -85,47 +84,38 @@ class TimeMask(AudioAugmenter):
         super()._validate_params()
         check_range(self, "share", Interval(Real, 0, 1, closed="left"))
 
-    def _augment(self, signal, rng):
+    def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         length = int(draw(self.share, rng) * len(signal) / self.n_masks)
-        left = len(signal) - self.n_masks * length
-        # Where the masks are, among the samples that stay.
-        gaps = np.sort(rng.integers(left + 1, size=self.n_masks))
+        n_unmasked = len(signal) - self.n_masks * length
+        # Positions of the masks among the unmasked samples.
+        gaps = np.sort(rng.integers(n_unmasked + 1, size=self.n_masks))
         fade = min(round(self.fade * self.sampling_rate), length // 2)
-        made = signal.copy()
+        masked = signal.copy()
         for index, gap in enumerate(gaps.tolist()):
             start = gap + index * length
-            made[start + fade : start + length - fade] = 0
-            _fade(made[start : start + fade], out=True)
-            _fade(made[start + length - fade : start + length])
-        return made
+            masked[start + fade : start + length - fade] = 0
+            _fade(masked[start : start + fade], out=True)
+            _fade(masked[start + length - fade : start + length])
+        return masked
 
 
 @public_module("sklearn_ser.augmentation")
+@document_audio_augmenter
 class TimeShift(AudioAugmenter):
-    """Move the speech in time; the duration stays.
+    """Move the speech in time; the duration stays the same.
 
     Parameters
     ----------
     shift : float or (float, float), default=(-0.25, 0.25)
-        Share of the utterance's duration by which it comes later (below 0: earlier); of a range,
-        a value is drawn for each utterance.
+        Delay as a share of the utterance's duration; negative values move the speech to an earlier
+        time. From a range, a value is drawn for each utterance.
     mode : {"circular", "silence"}, default="circular"
-        What comes where the speech has left: the part that was moved beyond the other end, or
-        silence (that part is lost then).
+        Content of the gap: the part that was moved beyond the other end, or silence (that part is
+        then lost).
     fade : float, default=0.005
-        Seconds in which the audio fades in and out where its end and its beginning (or silence)
-        meet; 0 may leave a click there.
-    p : float, default=1.0
-        Share of the utterances that are changed.
-    audio : str, default="file"
-        Column of X that holds the audio.
-    sampling_rate : int or float, default=16000
-        Rate in Hz that the audio is changed and handed on at.
-    train_only : bool, default=True
-        `transform` hands the audio on untouched; only `fit_transform` (so `fit` of a Pipeline) and
-        `augment` change it.
-    random_state : int, RandomState instance or None, default=None
-        An int gives an utterance the same change wherever it stands.
+        Duration in seconds of the fades at the seam of end and beginning (or silence); 0 may leave
+        a click there.
+    %(common_parameters)s
 
     Examples
     --------
@@ -139,7 +129,7 @@ class TimeShift(AudioAugmenter):
     [4. 5. 6. 7. 0. 0. 0. 0.]
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict[str, Any] = {
         "shift": [Real, tuple, list],
         "mode": [StrOptions({"circular", "silence"})],
         "fade": [Interval(Real, 0, None, closed="left")],
@@ -148,15 +138,15 @@ class TimeShift(AudioAugmenter):
 
     def __init__(
         self,
-        shift=(-0.25, 0.25),
+        shift: float | tuple[float, float] = (-0.25, 0.25),
         *,
-        mode="circular",
-        fade=0.005,
-        p=1.0,
-        audio="file",
-        sampling_rate=16000,
-        train_only=True,
-        random_state=None,
+        mode: Literal["circular", "silence"] = "circular",
+        fade: float = 0.005,
+        p: float = 1.0,
+        audio: str = "file",
+        sampling_rate: float = 16000,
+        train_only: bool = True,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.shift = shift
         self.mode = mode
@@ -171,32 +161,32 @@ class TimeShift(AudioAugmenter):
         super()._validate_params()
         check_range(self, "shift", Interval(Real, -1, 1, closed="neither"))
 
-    def _augment(self, signal, rng):
-        most = len(signal) - 1  # of 8 samples 0.99 would round to all of them
+    def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        most = len(signal) - 1  # 0.99 of 8 samples would round to all of them
         moved = min(max(round(draw(self.shift, rng) * len(signal)), -most), most)
         if not moved:
             return signal
-        made = np.roll(signal, moved)
-        seam = moved % len(signal)  # here the beginning of the audio follows on its end
-        before, after = made[:seam], made[seam:]
+        shifted = np.roll(signal, moved)
+        seam = moved % len(signal)  # here the beginning of the audio follows its end
+        before, after = shifted[:seam], shifted[seam:]
         fade = round(self.fade * self.sampling_rate)
         _fade(before[max(0, len(before) - fade) :], out=True)
         _fade(after[:fade])
         if self.mode == "silence":
             (before if moved > 0 else after)[:] = 0
-        return made
+        return shifted
 
 
 def _fade(part, out=False):
     """Fade a part in or out, in place."""
     if len(part):
-        gains = _rising(len(part))
+        gains = _fade_in(len(part))
         part *= gains[::-1] if out else gains
 
 
 @lru_cache(maxsize=16)
-def _rising(n):
-    """Gains of a fade-in of n samples; not to be written to."""
+def _fade_in(n):
+    """Return the gains of a fade-in of n samples, read-only."""
     gains = np.sin(np.pi / 2 * (np.arange(n, dtype=np.float32) + 0.5) / n) ** 2
     gains.setflags(write=False)
     return gains

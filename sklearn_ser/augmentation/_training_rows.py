@@ -348,7 +348,7 @@ def resampled(
 
 def _with_synthetic(rows, known, rest, features, classes, X, y):
     """Return the rows that a sampler chose, which are identified by their values, and its own."""
-    unused = {}
+    unused: dict[Any, list[int]] = {}
     for position in reversed(range(len(known))):
         unused.setdefault((features[position].tobytes(), classes[position]), []).append(position)
     chosen, new = [], []
@@ -394,7 +394,7 @@ def _parents(X, y, features, classes):
         directions = differences[nearest] / lengths[:, None]
         # The two rows that it lies between are in opposite directions.
         cosines = directions @ directions.T
-        first, second = np.unravel_index(np.argmin(cosines), cosines.shape)
+        first, second = divmod(int(np.argmin(cosines)), len(cosines))
         if distances[first] > distances[second]:
             first, second = second, first
         if distances[0] == 0:

@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_params
 
-from sklearn_ser.augmentation._sources import COLORS
+from sklearn_ser.augmentation._recordings import COLORS
 from sklearn_ser.evaluation._extraction import all_audio_steps, that_predicts
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.feature_extraction._base import AudioExtractor

@@ -7,9 +7,8 @@ from scipy.signal import welch
 
 from sklearn_ser import make_speech_corpus
 from sklearn_ser.audio import open_audio, read_audio
-from sklearn_ser.augmentation import AddNoise, _recording
-from sklearn_ser.augmentation._recording import BoundedCache
-from sklearn_ser.augmentation._sources import COLORS, colored_noise
+from sklearn_ser.augmentation import AddNoise, _recordings
+from sklearn_ser.augmentation._recordings import COLORS, BoundedCache, colored_noise
 from sklearn_ser.exceptions import AudioError
 
 
@@ -141,14 +140,14 @@ def test_entries_are_drawn_equally_often_and_files_within_a_folder(tmp_path):
 def test_a_long_file_is_read_part_by_part(tmp_path, monkeypatch):
     path = tmp_path / "hour.wav"
     soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=80000), 16000)
-    monkeypatch.setattr(_recording, "_LONGEST_KEPT", 4.0)
-    monkeypatch.setattr(_recording, "_read", None)
+    monkeypatch.setattr(_recordings, "_LONGEST_CACHED", 4.0)
+    monkeypatch.setattr(_recordings, "_read", None)
     step = AddNoise(3.0, path, sampling_rate=11025, random_state=0)
     signal = tone(11025)
     noisy = read_audio(step.augment([signal])["file"][0], 11025)
     assert decibels(signal, noisy - signal) == pytest.approx(3, abs=0.02)
     soundfile.write(path, np.zeros(80000), 16000)
-    with pytest.raises(AudioError, match=r"8 random parts of it were digital silence"):
+    with pytest.raises(AudioError, match=r"8 random parts of it are digital silence"):
         read_audio(step.augment([signal])["file"][0], 11025)
 
 
@@ -159,7 +158,7 @@ def test_errors_name_the_noise_file_and_say_what_to_do(tmp_path):
         r": correct the path; .* \(parameter 'noises' of AddNoise\)",
     ):
         AddNoise(noises="rain.wav").augment([tone(100)])
-    with pytest.raises(AudioError, match=r"no audio in this folder: expected files that end in"):
+    with pytest.raises(AudioError, match=r"no audio in this folder: expected files with"):
         AddNoise(noises=tmp_path).augment([tone(100)])
     with pytest.raises(AudioError, match=r"it is digital silence: leave it out \(parameter"):
         AddNoise(noises=np.zeros(10)).augment([tone(100)])
@@ -172,7 +171,7 @@ def test_errors_name_the_noise_file_and_say_what_to_do(tmp_path):
     with pytest.raises(AudioError, match=r"AddNoise: file '.*x.wav': it is digital silence"):
         read_audio(made["file"][1])
     path.unlink()
-    with pytest.raises(AudioError, match=r"x.wav': the file cannot be read any more \(No such"):
+    with pytest.raises(AudioError, match=r"x.wav': the file can no longer be read \(No such"):
         read_audio(made["file"][1])
 
 

@@ -157,10 +157,10 @@ def test_noise_on_features():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match="SpecAugment changes frame sequences, arrays"):
+    with pytest.raises(ValueError, match="without frame sequences, and SpecAugment changes frame"):
         SpecAugment().augment(np.ones((3, 4)))
     with pytest.raises(
-        ValueError, match="FeatureNoise changes rows of features, and X holds frame"
+        ValueError, match="X holds frame sequences, and FeatureNoise changes features"
     ):
         FeatureNoise().augment(sequences())
     with pytest.raises(ValueError, match="The 'time_share' parameter of SpecAugment must be"):

@@ -1,0 +1,438 @@
+"""Recordings and colors of noise that augmenters mix in or convolve with."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import dataclass
+from functools import lru_cache
+from numbers import Number
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy.fft import irfft, next_fast_len
+from sklearn.utils._param_validation import InvalidParameterError
+
+from sklearn_ser.audio import read_audio
+from sklearn_ser.audio._cell import cell_extent, decode
+from sklearn_ser.exceptions import AudioError
+
+if TYPE_CHECKING:
+    from sklearn_ser.augmentation._base import AudioAugmenter
+
+
+class BoundedCache:
+    """Cache of the values that were used last.
+
+    Parameters
+    ----------
+    most_bytes : int
+        Maximum size of all values together, each counting at least 1 kB. A larger value is not
+        cached.
+    """
+
+    def __init__(self, most_bytes: int):
+        self.most_bytes = most_bytes
+        self._values: OrderedDict[Hashable, Any] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, compute: Callable[[], Any]) -> Any:
+        """Return the value of `key`, and compute it if it is not cached.
+
+        Parameters
+        ----------
+        key : hashable
+        compute : callable
+            Function without arguments; two threads may call it at once.
+
+        Returns
+        -------
+        object
+        """
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = compute()
+        with self._lock:
+            if key not in self._values:
+                self._values[key] = value
+                self._bytes += _size(value)
+            while self._bytes > self.most_bytes:
+                self._bytes -= _size(self._values.popitem(last=False)[1])
+        return value
+
+
+def _size(value):
+    return max(getattr(value, "nbytes", 0), 1024)
+
+
+#: Seconds above which a file is not cached, but read in parts.
+_LONGEST_CACHED = 300.0
+#: Share of the level of a recording (-40 dB) below which a part is too soft to mix in.
+_TOO_SOFT = 0.01
+#: Number of random parts of a recording that are tried before the one around its peak is used.
+_TRIES = 8
+
+_cache = BoundedCache(most_bytes=256 * 2**20)
+
+
+class Samples(NamedTuple):
+    """The samples of a recording, and their level (RMS about the mean)."""
+
+    wave: np.ndarray
+    level: float
+
+    @property
+    def nbytes(self) -> int:
+        return self.wave.nbytes
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A file, or samples at the sampling rate of the augmenter.
+
+    Parameters
+    ----------
+    source : str or Samples
+        Absolute path, or samples.
+    """
+
+    source: str | Samples
+
+    def content(self) -> np.ndarray | bytes | None:
+        """Return the content for store keys; None for a file that cannot be read."""
+        if not isinstance(self.source, str):
+            return self.source.wave
+        try:
+            return _digest(self.source, *_stamp(self.source))
+        except (OSError, AudioError):
+            return None
+
+    def read(self, rate: float, first_channel: bool = False) -> Samples:
+        """Return the whole recording at `rate`, read-only; files are cached.
+
+        Parameters
+        ----------
+        rate : float
+        first_channel : bool
+            Whether to use the first of several channels, instead of their mean.
+
+        Returns
+        -------
+        Samples
+        """
+        path = self.source
+        if not isinstance(path, str):
+            return path
+        key = (first_channel, rate, path, *_stamp(path))
+        return _cache.get(key, lambda: _read(path, rate, first_channel))
+
+    def part(self, n: int, rate: float, rng: np.random.Generator) -> np.ndarray:
+        """Return a random part of `n` samples; a shorter recording is repeated.
+
+        Very soft parts, as between the events of some noise files, are avoided.
+
+        Parameters
+        ----------
+        n : int
+        rate : float
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        ndarray of float32 of shape (n,)
+        """
+        if isinstance(self.source, str):
+            duration = _duration(self.source)
+            if duration > max(_LONGEST_CACHED, 2 * n / rate):
+                return _part_of_long(self.source, duration, n, rate, rng)
+        wave, level = self.read(rate)
+        if len(wave) <= n:
+            return np.resize(np.roll(wave, -int(rng.integers(len(wave)))), n)
+        for _ in range(_TRIES):
+            start = int(rng.integers(len(wave) - n + 1))
+            if wave[start : start + n].std() > _TOO_SOFT * level:
+                return wave[start : start + n]
+        loudest = int(np.abs(wave).argmax()) - n // 2
+        start = min(max(loudest, 0), len(wave) - n)
+        return wave[start : start + n]
+
+
+def _part_of_long(path, duration, n, rate, rng):
+    for _ in range(_TRIES):
+        start = rng.uniform(0, duration - n / rate - 0.01)
+        part = read_audio(path, rate, start=start, end=start + (n + 1) / rate)[:n]
+        if np.ptp(part) > 0:
+            return part
+    raise AudioError(
+        f"{_TRIES} random parts of it are digital silence: cut the silence out", file=path
+    )
+
+
+def _duration(path):
+    """Return the seconds of a file, from its header."""
+    return _cache.get(("duration", path, *_stamp(path)), lambda: _seconds(path))
+
+
+def _seconds(path):
+    try:
+        first, stop, rate = cell_extent(path, math.nan, math.nan, None)
+    except AudioError as error:
+        raise AudioError(error.reason, file=path) from error
+    return (stop - first) / rate
+
+
+def _samples_of_array(array, own_rate, rate):
+    """Load an array of any scale, as no augmenter depends on the level of a recording."""
+    if array.dtype.kind == "f" and array.size:
+        peak = float(np.abs(array).max())
+        if 0 < peak < math.inf:
+            array = array / peak
+    return _with_level(read_audio((array, own_rate), rate))
+
+
+def _read(path, rate, first_channel):
+    try:
+        if not first_channel:
+            return _with_level(read_audio(path, rate))
+        array, own_rate, _ = decode(path, math.nan, math.nan)
+        return _samples_of_array(array if array.ndim == 1 else array[0], own_rate, rate)
+    except AudioError as error:
+        raise AudioError(error.reason, file=path) from error
+
+
+def _with_level(wave):
+    level = float(wave.std())
+    if level == 0:
+        raise AudioError("it is digital silence: leave it out")
+    wave.setflags(write=False)
+    return Samples(wave, level)
+
+
+def _stamp(path):
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise AudioError(
+            f"the file can no longer be read ({error.strerror}): restore it, or augment again with "
+            "existing files",
+            file=path,
+        ) from error
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size
+
+
+@lru_cache(maxsize=65536)
+def _digest(path, *stamp):
+    with open(path, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").digest()
+
+
+#: Suffixes of the audio files of a folder.
+_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
+
+
+class Pool:
+    """The recordings and keywords of a parameter such as `noises`, to draw from.
+
+    Each entry is drawn equally often, and within a folder each of its files.
+
+    Parameters
+    ----------
+    entries : list of list of (str or Recording)
+        A str is a keyword such as the color of a noise.
+    """
+
+    def __init__(self, entries: list[list[str | Recording]]):
+        self.entries = entries
+
+    @classmethod
+    def of(
+        cls,
+        step: AudioAugmenter,
+        name: str,
+        keywords: Collection[str],
+        first_channel: bool = False,
+    ) -> Pool:
+        """Return the pool of a parameter of an augmenter; folders are listed now.
+
+        Parameters
+        ----------
+        step : AudioAugmenter
+        name : str
+            Name of the parameter.
+        keywords : collection of str
+            Strings that are no paths.
+        first_channel : bool
+            Parameter of :meth:`Recording.read`.
+
+        Returns
+        -------
+        Pool
+        """
+        entries = entries_of(step, name, keywords)
+        try:
+            return cls(
+                [_listed(entry, step.sampling_rate, keywords, first_channel) for entry in entries]
+            )
+        except AudioError as error:
+            where = f"parameter {name!r} of {type(step).__name__}"
+            raise AudioError(f"{error.reason} ({where})", file=error.file) from error
+
+    def draw(self, rng: np.random.Generator) -> str | Recording:
+        """Draw a keyword or recording."""
+        entry = self.entries[rng.integers(len(self.entries))]
+        return entry[rng.integers(len(entry))]
+
+    def content(self) -> list[list[Any]]:
+        """Return the content of all entries for store keys."""
+        return [
+            [item if isinstance(item, str) else item.content() for item in entry]
+            for entry in self.entries
+        ]
+
+
+def entries_of(step: AudioAugmenter, name: str, keywords: Collection[str]) -> list[Any]:
+    """Return the entries of a parameter, checked as far as possible without reading files.
+
+    Parameters
+    ----------
+    step : AudioAugmenter
+    name : str
+        Name of the parameter.
+    keywords : collection of str
+        Strings that are no paths.
+
+    Returns
+    -------
+    list
+
+    Raises
+    ------
+    InvalidParameterError
+    """
+    value = getattr(step, name)
+    entries = [value] if _is_entry(value) else value
+    if (
+        isinstance(entries, list | tuple | np.ndarray)
+        and len(entries)
+        and all(map(_is_entry, entries))
+    ):
+        return list(entries)
+    words = ", ".join(map(repr, keywords))
+    text = repr(value)
+    raise InvalidParameterError(
+        f"The {name!r} parameter of {type(step).__name__} must be {words}, a file, a folder, an "
+        "array, a pair (array, rate), or a list of these. Got "
+        f"{text if len(text) <= 80 else text[:80] + '...'} instead."
+    )
+
+
+def _is_entry(value):
+    if isinstance(value, str | os.PathLike):
+        return bool(os.fspath(value))
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], Number):
+        value = value[0]
+    if isinstance(value, list):
+        return bool(value) and isinstance(value[0], Number)
+    return isinstance(value, np.ndarray) and value.dtype.kind in "iuf" and value.size > 0
+
+
+def _listed(entry, rate, keywords, first_channel):
+    """Return the keyword, the recording, or the recordings of a folder."""
+    if isinstance(entry, str) and entry in keywords:
+        return [entry]
+    if not isinstance(entry, str | os.PathLike):
+        array, own_rate = entry if isinstance(entry, tuple) else (entry, rate)
+        array = np.asarray(array)
+        if first_channel and array.ndim == 2:
+            array = array[0]
+        return [Recording(_samples_of_array(array, own_rate, rate))]
+    path = os.path.abspath(os.fspath(entry))
+    if not os.path.isdir(path):
+        if not os.path.exists(path):
+            words = ", ".join(map(repr, keywords))
+            raise AudioError(
+                f"there is no such file or folder (and it is none of {words}): correct the path; "
+                f"relative ones start at the working directory ({os.getcwd()!r})",
+                file=os.fspath(entry),
+            )
+        return [Recording(path)]
+    paths = _audio_files(path)
+    if not paths:
+        raise AudioError(
+            f"no audio in this folder: expected files with the suffixes {', '.join(_SUFFIXES)}",
+            file=os.fspath(entry),
+        )
+    return [Recording(path) for path in paths]
+
+
+def digests_of(path: str | os.PathLike) -> list[Any]:
+    """Return digests of the bytes of a file, or of all audio files in a folder, for store keys.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    list of (bytes or None)
+    """
+    path = os.path.abspath(os.fspath(path))
+    paths = _audio_files(path) if os.path.isdir(path) else [path]
+    return [Recording(path).content() for path in paths]
+
+
+def _audio_files(folder):
+    """Return the paths of the audio files in a folder, in the same order on every machine."""
+    paths = sorted(
+        (path.relative_to(folder).as_posix(), str(path))
+        for path in Path(folder).rglob("*")
+        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+    )
+    return [path for _, path in paths]
+
+
+#: Exponents of 1/f in the power of each color: pink falls by 3 dB per octave, brown by 6.
+COLORS = {"white": 0.0, "pink": 1.0, "brown": 2.0, "blue": -1.0, "violet": -2.0}
+#: Hz below which the power is constant: nearly all of the power of brown noise would be inaudible.
+_LOWEST = 20.0
+
+
+def colored_noise(color: str, n: int, rate: float, rng: np.random.Generator) -> np.ndarray:
+    """Return colored noise with a mean of zero.
+
+    Parameters
+    ----------
+    color : str
+        A key of `COLORS`.
+    n : int
+        Number of samples.
+    rate : float
+        Sampling rate in Hz.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of float32 of shape (n,)
+        Noise of any level.
+    """
+    exponent = COLORS[color]
+    if exponent == 0:
+        return rng.standard_normal(n, dtype=np.float32)
+    size = 2 * next_fast_len((n + 1) // 2, real=True)
+    # A random spectrum is the spectrum of white noise, which saves one of two transforms.
+    spectrum = rng.standard_normal(size + 2, dtype=np.float32).view(np.complex64)
+    step = np.float32(rate / size)
+    frequencies = np.maximum(np.arange(size // 2 + 1, dtype=np.float32) * step, _LOWEST)
+    frequencies /= np.float32(_LOWEST)
+    gains = frequencies if abs(exponent) == 2 else np.sqrt(frequencies)
+    spectrum = spectrum / gains if exponent > 0 else spectrum * gains
+    spectrum[0] = 0
+    return irfft(spectrum, size)[:n]
