@@ -1,6 +1,10 @@
-"""adversarial_robustness: how far small changes that are made to mislead lead a classifier."""
+"""Robustness of classifiers to adversarial changes of their inputs."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -10,13 +14,15 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.neural_network._random import torch_stream
-from sklearn_ser.robustness._attack_run import Attack
-from sklearn_ser.robustness._attack_search import Search, warn_of_falling_loss
-from sklearn_ser.robustness._features import AttackedFeatures
-from sklearn_ser.robustness._table import Rows, spread_out
-from sklearn_ser.robustness._waveform import AttackedWaveform
+from sklearn_ser.robustness._attack import Attack, Search, warn_of_falling_loss
+from sklearn_ser.robustness._attack_targets import AttackedFeatures
+from sklearn_ser.robustness._attacked_waveform import AttackedWaveform
+from sklearn_ser.robustness._result_table import EvaluatedRows
 from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._public import public_module
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 _DEFAULTS = {"features": (0.01, 0.03, 0.1, 0.3), "waveform": (-60.0, -50.0, -40.0, -30.0)}
 
@@ -38,117 +44,120 @@ _DEFAULTS = {"features": (0.01, 0.03, 0.1, 0.3), "waveform": (-60.0, -50.0, -40.
     prefer_skip_nested_validation=True,
 )
 def adversarial_robustness(
-    estimators,
-    X,
-    y,
+    estimators: Any,
+    X: pd.DataFrame | ArrayLike,
+    y: ArrayLike,
     *,
-    epsilons=None,
-    attack="fgsm",
-    space="features",
-    norm="inf",
-    relative=True,
-    n_steps=10,
-    step_size=None,
-    n_restarts=1,
-    surrogate=None,
-    speaker=None,
-    return_predictions=False,
-    random_state=None,
-):
-    """Recall of fitted classifiers on inputs that were changed a little to mislead them.
+    epsilons: Sequence[float] | None = None,
+    attack: Literal["fgsm", "pgd"] = "fgsm",
+    space: Literal["features", "waveform"] = "features",
+    norm: Literal["inf", "l2"] = "inf",
+    relative: bool = True,
+    n_steps: int = 10,
+    step_size: float | None = None,
+    n_restarts: int = 1,
+    surrogate: Any | None = None,
+    speaker: ArrayLike | None = None,
+    return_predictions: bool = False,
+    random_state: int | np.random.RandomState | None = None,
+) -> pd.DataFrame | tuple[pd.DataFrame, pd.DataFrame]:
+    """Score fitted classifiers on adversarial examples.
 
-    For each row the change within a ball is sought that raises the loss of its true label most,
-    by the gradient of the classifier, which answers as it does in predictions [1]_ [2]_.
+    The attack searches, for each sample, the change within a ball that raises the loss of its true
+    label most, by the gradient of the classifier in evaluation mode [1]_ [2]_.
 
     Parameters
     ----------
     estimators : estimator, dict of str to estimator, or list of (str, estimator)
-        Fitted, and not changed. Each ends in an MTLNeuralClassifier (ensembles and calibrated ones
-        too), or in a linear model of scikit-learn that has ``coef_``: alone, in a Pipeline, or
-        found by a search.
+        Fitted estimators, which are not changed. Each ends in an MTLNeuralClassifier (also an
+        ensemble or a calibrated one), or in a linear model of scikit-learn that has ``coef_``:
+        alone, in a Pipeline, or found by a search.
     X : DataFrame, array-like or frame sequences of n_rows rows
-        What they predict: audio or features.
+        Audio or features that the estimators take.
     y : array-like of shape (n_rows,)
         True labels.
     epsilons : sequence of float, default=None
-        Radii of the ball. In "features": above 0; None: 0.01, 0.03, 0.1, 0.3. In "waveform", in
-        dB; None: -60, -50, -40, -30. The inputs as they are come first in any case.
+        Radii of the ball. For "features" they are above 0, and None stands for 0.01, 0.03, 0.1,
+        0.3. For "waveform" they are in dB, and None stands for -60, -50, -40, -30. The unchanged
+        inputs come first in any case.
     attack : {"fgsm", "pgd"}, default="fgsm"
-        One step along the (signed) gradient, to the edge of the ball; or several projected steps,
-        of which the worst place passed is taken.
+        Attack: "fgsm" is one step along the (signed) gradient, to the edge of the ball; "pgd" is
+        several projected steps, of which the point with the largest loss is used.
     space : {"features", "waveform"}, default="features"
-        What is changed. "features": the input of the last step, after all scaling (the steps
-        before are run once, on X as it is). "waveform": the samples of the recordings, which stay
-        within full scale; the changed recordings then go through the whole estimator.
-        For LogMelSpectrogram, any FrameScaler and MTLNeuralClassifier in a Pipeline, or anything
-        that takes audio with such a `surrogate`.
+        Space of the changes. "features" is the input of the last step, after all scaling (the steps
+        before it are run once, on the unchanged X). "waveform" is the samples of the recordings,
+        which stay within full scale; the changed recordings then pass through the whole estimator.
+        It is available for a Pipeline of LogMelSpectrogram, any FrameScaler and
+        MTLNeuralClassifier, or with such a `surrogate` for any estimator that takes audio.
     norm : {"inf", "l2"}, default="inf"
-        "inf" bounds the change of every value, "l2" the root mean square of a row's (an
-        utterance's) changes.
+        Norm of the ball: "inf" bounds the change of every value, "l2" the root mean square of the
+        changes of a row (an utterance).
     relative : bool, default=True
-        In "features": `epsilons` are in units of each feature's standard deviation over the rows
-        (frames) of X. False: in the feature's own units. In "waveform" they always are relative to
-        the utterance, in dB: "inf" to its peak, "l2" to its root mean square, so that minus epsilon
-        is the signal-to-noise ratio.
+        Whether `epsilons` for "features" are in units of the standard deviation of each feature
+        over the rows (frames) of X, instead of in the units of the feature. For "waveform" they
+        are always relative to the utterance, in dB: "inf" to its peak, "l2" to its root mean
+        square, so that minus epsilon is the signal-to-noise ratio.
     n_steps : int, default=10
-        Of "pgd".
+        Number of steps of "pgd".
     step_size : float or None, default=None
-        Of "pgd", in parts of the radius. None: 2.5 / n_steps.
+        Size of the steps of "pgd", as a share of the radius. None stands for 2.5 / n_steps.
     n_restarts : int, default=1
-        Of "pgd": searches from the row itself and, beyond the first, from random places in the
-        ball.
+        Number of searches of "pgd": the first starts at the sample itself, others at a random point
+        of the ball.
     surrogate : estimator, default=None
-        A fitted estimator whose gradients are taken, instead of each one's own: how well
-        examples made for it mislead the others (a transfer attack, for classifiers of any kind).
-        In "features", its last step must take what theirs take; in "waveform", it must take X.
+        Fitted estimator whose gradients are used instead of those of each estimator: the scores
+        show how well its adversarial examples transfer (a transfer attack, for classifiers of any
+        kind). For "features", its last step must take the same input as theirs; for "waveform", it
+        must take X.
     speaker : array-like of shape (n_rows,), default=None
-        The speaker of each row, for the intervals. None: the column or index level ``speaker`` of
-        X, if there is one.
+        Speaker of each row, for the intervals. None stands for the column or index level
+        ``speaker`` of X, if there is one.
     return_predictions : bool, default=False
-        Whether to return each row's prediction, too.
+        Whether to return the predictions as well.
     random_state : int, RandomState instance or None, default=None
-        For random places in the ball.
+        Seed of the random points of "pgd".
 
     Returns
     -------
     table : DataFrame
-        One row for each estimator and epsilon: ``estimator``, ``attack`` ("fgsm", with the space
-        and norm where they are not "features" and "inf"), ``epsilon`` (0, or -inf dB, for the
-        inputs as they are), ``uar``, ``uar_low`` and ``uar_high`` (a 95 % t interval over
-        speakers, see `cluster_interval`, but however few; NaN where a class has fewer than
-        two), ``accuracy``, ``changed`` (share of decisions that differ from those on the
-        inputs as they are), ``n_rows``, ``n_speakers``, ``n_classes`` (of `y`), ``loss`` (mean
-        cross-entropy of what gives the gradients; of linear models, of the softmax of their
-        decision values), ``masked`` (share of rows without a gradient). In "waveform" also
-        ``snr``: the mean signal-to-noise ratio in dB that the changes really have.
+        One row per estimator and epsilon: ``estimator``, ``attack`` ("fgsm", with the space and
+        norm if they are not "features" and "inf"), ``epsilon`` (0, or -inf dB, for the unchanged
+        inputs), ``uar``, ``uar_low`` and ``uar_high`` (a 95 % t interval over speakers, see
+        `cluster_interval`, for any number of them; NaN where a class has fewer than two),
+        ``accuracy``, ``changed`` (share of predictions that differ from those for the unchanged
+        inputs), ``n_rows``, ``n_speakers``, ``n_classes`` (of `y`), ``loss`` (mean cross-entropy
+        of the estimator that gives the gradients; for linear models, of the softmax of their
+        decision values), ``masked`` (share of rows without a gradient). For "waveform" also
+        ``snr``, the mean signal-to-noise ratio in dB of the changes.
     predictions : DataFrame
-        With `return_predictions`: one row for each estimator, epsilon and row of X:
-        ``estimator``, ``attack``, ``epsilon``, ``row``, ``speaker`` (where known), ``truth``,
-        ``prediction`` (None where the audio failed).
+        With `return_predictions`, one row per estimator, epsilon and row of X: ``estimator``,
+        ``attack``, ``epsilon``, ``row``, ``speaker`` (if known), ``truth``, ``prediction`` (None if
+        the audio failed).
 
     Raises
     ------
     MetadataError
-        If the gradient of an estimator is not known, or labels or rows do not fit.
+        If the gradient of an estimator is not known, labels are unknown to it, or rows are not
+        aligned.
     SerError
-        If an estimator has no gradient at all, or the attack breaks its own rules.
+        If an estimator has no gradient at all, or a change exceeds its ball.
 
     Warns
     -----
     EvaluationWarning
         If the mean loss falls as the ball grows, or some rows have no gradient: the attack is
-        then too weak, and the figures are too good.
+        then too weak, and the scores are too high.
 
     See Also
     --------
-    noise_robustness : Disturbances that are not made to mislead.
-    sklearn_ser.inspection.RobustnessDisplay : Draws the table.
-    sklearn_ser.neural_network.AdversarialTraining : Training against it.
+    noise_robustness : Scores on disturbed recordings.
+    sklearn_ser.inspection.RobustnessDisplay : Plot of the table.
+    sklearn_ser.neural_network.AdversarialTraining : Training on adversarial examples.
 
     Notes
     -----
-    A row of failed audio is a miss at every epsilon. Scaling that looks at the rows it is given
-    (GroupScaler on a group that it has not seen) looks at X here as it does in ``predict``.
+    A row of failed audio is a miss at every epsilon. Steps that compute statistics of the given
+    rows (GroupScaler for an unknown group) compute them of X here, as in ``predict``.
 
     References
     ----------
@@ -163,7 +172,7 @@ def adversarial_robustness(
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
-    >>> from sklearn_ser.robustness._adversarial import adversarial_robustness
+    >>> from sklearn_ser.robustness import adversarial_robustness
     >>> rng = np.random.default_rng(0)
     >>> y = np.tile(["anger", "sadness"], 50)
     >>> X = rng.normal(size=(100, 5)) + (y == "anger")[:, None]
@@ -176,7 +185,8 @@ def adversarial_robustness(
     2      0.5  0.46     0.47
     """
     models = named_estimators(estimators)
-    rows = Rows(X, y, speaker)
+    rows = EvaluatedRows(X, y, speaker)
+    clean = -np.inf if space == "waveform" else 0.0
     radii = _checked_radii(_DEFAULTS[space] if epsilons is None else epsilons, space)
     search = Search(attack, n_steps=n_steps, step_size=step_size, n_restarts=n_restarts)
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
@@ -185,33 +195,34 @@ def adversarial_robustness(
     )
     table, predictions = [], []
     for name, estimator in models.items():
+        target: AttackedFeatures | AttackedWaveform
         if space == "waveform":
             target = AttackedWaveform(estimator, X, name, norm=norm, surrogate=surrogate)
         else:
             target = AttackedFeatures(
                 estimator, X, name, norm=norm, relative=relative, surrogate=surrogate
             )
-        codes = _codes(rows.truth[~target.failed], target.source.classes, name)
-        found = Attack(target, codes, search, name, own=surrogate is None)
-        losses, clean = [], None
-        none = -np.inf if space == "waveform" else 0.0
-        for epsilon in [none, *radii]:
-            if epsilon == none:
-                predicted, facts = found.without()
+        codes = _codes(rows.y_true[~target.failed], target.source.classes, name)
+        attacks = Attack(target, codes, search, name, own_gradients=surrogate is None)
+        losses = []
+        for epsilon in [clean, *radii]:
+            if epsilon == clean:
+                y_pred, figures = attacks.clean()
             else:
                 generator = torch_stream(seed, f"{label} {epsilon}", target.device)
-                predicted, facts = found.within(epsilon, generator)
-            predicted = spread_out(predicted, target.failed)
-            clean = predicted if clean is None else clean
-            losses.append(facts["loss"])
+                y_pred, figures = attacks.within(epsilon, generator)
+            y_pred = _with_failed(y_pred, target.failed)
+            if epsilon == clean:
+                y_pred_clean = y_pred
+            losses.append(figures["loss"])
             condition = {"estimator": name, "attack": label, "epsilon": epsilon}
             if space == "features":
-                facts.pop("snr")
-            table.append({**condition, **rows.figures(predicted, clean), **facts})
-            predictions.append(rows.predictions(predicted, **condition))
-        warn_of_falling_loss([none, *radii], losses, name, label)
-    table = pd.DataFrame(table)
-    return (table, pd.concat(predictions, ignore_index=True)) if return_predictions else table
+                figures.pop("snr")
+            table.append({**condition, **rows.scores(y_pred, y_pred_clean), **figures})
+            predictions.append(rows.predictions(y_pred, **condition))
+        warn_of_falling_loss([clean, *radii], losses, name, label)
+    results = pd.DataFrame(table)
+    return (results, pd.concat(predictions, ignore_index=True)) if return_predictions else results
 
 
 def _checked_radii(epsilons, space):
@@ -219,17 +230,24 @@ def _checked_radii(epsilons, space):
     least = -np.inf if space == "waveform" else 0.0
     if not values or not all(least < value < np.inf for value in values):
         unit = "finite numbers (dB)" if space == "waveform" else "finite numbers above 0"
-        raise ValueError(f"epsilons must be one or more {unit}, got {list(epsilons)}")
+        raise ValueError(f"epsilons must be one or more {unit}, got {list(epsilons)}.")
     return values
 
 
-def _codes(truth, classes, name):
-    codes = pd.Index(np.asarray(classes, dtype=object)).get_indexer(truth)
+def _with_failed(y_pred, failed):
+    """Return the predictions of all rows, None for those that failed."""
+    predictions = np.full(len(failed), None, dtype=object)
+    predictions[~failed] = y_pred
+    return predictions
+
+
+def _codes(y_true, classes, name):
+    codes = pd.Index(np.asarray(classes, dtype=object)).get_indexer(y_true)
     if (codes < 0).any():
-        strangers = sorted({str(label) for label in truth[codes < 0]})
+        unknown = sorted({str(label) for label in y_true[codes < 0]})
         raise MetadataError(
-            f"y holds {strangers}, which are none of the classes {np.asarray(classes).tolist()} of "
-            f"estimator {name!r}: an attack raises the loss of the true label. Leave these rows "
-            "out."
+            f"y holds the labels {unknown}, which are unknown to estimator {name!r}: its classes "
+            f"are {np.asarray(classes).tolist()}. An attack raises the loss of the true label: "
+            "leave these rows out."
         )
     return torch.from_numpy(codes.astype(np.int64))

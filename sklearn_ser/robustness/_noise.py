@@ -1,7 +1,11 @@
-"""noise_robustness: what noise, rooms, codecs and narrow bands do to fitted classifiers."""
+"""Robustness of classifiers to noise, rooms, codecs and other disturbances."""
+
+from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -10,18 +14,22 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_params
 
+from sklearn_ser.augmentation import AddNoise, AddReverb, Codec, TelephoneBand
 from sklearn_ser.augmentation._recordings import COLORS
 from sklearn_ser.evaluation._extraction import all_audio_steps, that_predicts
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.feature_extraction._base import AudioExtractor
-from sklearn_ser.robustness._table import Rows
+from sklearn_ser.robustness._result_table import EvaluatedRows
 from sklearn_ser.utils._nested_estimators import named_estimators, parameters_named
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._warnings import warn_user
 
-#: What stands in the column `condition` for the recordings as they are.
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+#: Value of the column `condition` for the unchanged recordings.
 CLEAN = "clean"
-_WHERE = ("condition", "snr", "level")
+_CONDITION_COLUMNS = ("condition", "snr", "level")
 _NOISES = {"white noise": "white", "pink noise": "pink", "brown noise": "brown"}
 
 
@@ -37,96 +45,98 @@ _NOISES = {"white noise": "white", "pink noise": "pink", "brown noise": "brown"}
     prefer_skip_nested_validation=True,
 )
 def noise_robustness(
-    estimators,
-    X,
-    y,
+    estimators: Any,
+    X: pd.DataFrame | ArrayLike,
+    y: ArrayLike,
     *,
-    noises=None,
-    snrs=(20, 10, 0),
-    conditions=None,
-    speaker=None,
-    return_predictions=False,
-    random_state=None,
-):
-    """Recall of fitted classifiers on recordings with noise, in rooms, through codecs.
+    noises: Mapping[str, Any] | None = None,
+    snrs: Sequence[float] = (20, 10, 0),
+    conditions: Mapping[str, Any] | None = None,
+    speaker: ArrayLike | None = None,
+    return_predictions: bool = False,
+    random_state: int | np.random.RandomState | None = None,
+) -> pd.DataFrame | tuple[pd.DataFrame, pd.DataFrame]:
+    """Score fitted classifiers on recordings with noise, in rooms, through codecs.
 
-    Every recording of X is disturbed in each way, and predicted by each estimator.
+    Every recording of X is disturbed by each condition, and predicted by each estimator.
 
     Parameters
     ----------
     estimators : estimator, dict of str to estimator, or list of (str, estimator)
-        Fitted, and not changed. Each takes audio: a Pipeline that begins with an audio step, or a
-        search or meta-estimator around one.
+        Fitted estimators, which are not changed. Each takes audio: a Pipeline that begins with an
+        audio step, or a search or meta-estimator around one.
     X : DataFrame, Series, list or array of n_rows recordings
-        As audio steps take them.
+        Recordings, as audio steps take them.
     y : array-like of shape (n_rows,)
         True labels.
     noises : dict of str to object, default=None
-        Name of a kind of noise to what :class:`~sklearn_ser.augmentation.AddNoise` takes as
-        `noises`: a color, a file, a folder, samples, or a list of these. Take kinds that no
-        estimator was trained with. None: white, pink and brown noise, which are also those that
-        AddNoise takes by default. {}: none. Kinds that an estimator was trained with give a
-        warning.
-    snrs : sequence of float, default=(20, 10, 0)
-        Signal-to-noise ratios in dB at which each of them is added.
-    conditions : dict of str to augmenter, default=None
-        Other disturbances: name to an object whose ``augment(X)`` gives X with other audio (an
-        augmenter of :mod:`sklearn_ser.augmentation`), or to a Pipeline of such. Or name to a
-        dict of level to augmenter, whose levels (numbers, such as the seconds of a reverberation)
-        stand in the column ``level``, in their order. None: a room (``AddReverb``), the
-        telephone's band (``TelephoneBand``) and a codec (``Codec``), as they are by default; {}:
+        Noises by name, each a value of the parameter `noises` of
+        :class:`~sklearn_ser.augmentation.AddNoise`: a color, a file, a folder, samples, or a list
+        of these. Use noises that no estimator was trained with; there is a warning for others. None
+        stands for white, pink and brown noise, which are also the defaults of AddNoise, and {} for
         none.
+    snrs : sequence of float, default=(20, 10, 0)
+        Signal-to-noise ratios in dB at which each noise is added.
+    conditions : dict of str to augmenter, default=None
+        Other disturbances by name: an object with ``augment(X)`` (an augmenter of
+        :mod:`sklearn_ser.augmentation`), a Pipeline of such, or a dict of level to augmenter. The
+        levels are numbers, such as reverberation times, which the column ``level`` holds in their
+        order. None stands for the default ``AddReverb``, ``TelephoneBand`` and ``Codec``, and {}
+        for none.
     speaker : array-like of shape (n_rows,), default=None
-        The speaker of each row, for the intervals. None: the column or index level ``speaker`` of
-        X, if there is one.
+        Speaker of each row, for the intervals. None stands for the column or index level
+        ``speaker`` of X, if there is one.
     return_predictions : bool, default=False
-        Whether to return each row's prediction, too.
+        Whether to return the predictions as well.
     random_state : int, RandomState instance or None, default=None
-        Of every augmenter that has none. A kind of noise draws the same at each ratio.
+        Seed of the augmenters that have none. A noise draws the same numbers at each ratio.
 
     Returns
     -------
     table : DataFrame
-        One row for each estimator and condition: ``estimator``, ``condition`` (first "clean", the
-        recordings as they are), ``snr`` (inf of "clean"; NaN of what is no noise), ``level`` (of
-        conditions that have levels; else NaN), ``uar``,
-        ``uar_low`` and ``uar_high`` (a 95 % t interval over speakers, see `cluster_interval`, but
-        however few; NaN where a class has fewer than two), ``accuracy``, ``changed``
-        (share of decisions that differ from those on the recordings as they are), ``n_rows``,
-        ``n_speakers``, ``n_classes`` (of `y`).
+        One row per estimator and condition: ``estimator``, ``condition`` (first "clean", the
+        unchanged recordings), ``snr`` (inf for "clean"; NaN for conditions other than noise),
+        ``level`` (NaN for conditions without levels), ``uar``, ``uar_low`` and ``uar_high`` (a 95 %
+        t interval over speakers, see `cluster_interval`, for any number of them; NaN where a class
+        has fewer than two), ``accuracy``, ``changed`` (share of predictions that differ from those
+        for the unchanged recordings), ``n_rows``, ``n_speakers``, ``n_classes`` (of `y`).
     predictions : DataFrame
-        With `return_predictions`: one row for each estimator, condition and row of X:
-        ``estimator``, ``condition``, ``snr``, ``level``, ``row``, ``speaker`` (where known),
-        ``truth``, ``prediction`` (None where the audio failed).
+        With `return_predictions`, one row per estimator, condition and row of X: ``estimator``,
+        ``condition``, ``snr``, ``level``, ``row``, ``speaker`` (if known), ``truth``,
+        ``prediction`` (None if the audio failed).
 
     Raises
     ------
     MetadataError
-        If an estimator does not take audio, or rows or labels do not fit.
+        If an estimator does not take audio, or rows or labels are not aligned.
     ValueError
-        If a condition is no augmenter, or two have one name.
+        If a condition is no augmenter, or two have the same name.
+
+    Warns
+    -----
+    EvaluationWarning
+        If an estimator was trained with one of the noises.
 
     See Also
     --------
-    adversarial_robustness : Changes that are made to mislead.
-    sklearn_ser.inspection.RobustnessDisplay : Draws the table.
+    adversarial_robustness : Scores on adversarial examples.
+    sklearn_ser.inspection.RobustnessDisplay : Plot of the table.
 
     Notes
     -----
-    All rows of X are predicted together, so scaling that looks at the rows it is given
-    (GroupScaler on a group that it has not seen) adapts to the condition. Within
-    :func:`~sklearn_ser.preprocessing.one_utterance_at_a_time` it does not.
+    All rows of X are predicted together, so that steps that compute statistics of the given rows
+    (GroupScaler for an unknown group) adapt to the condition. Within
+    :func:`~sklearn_ser.preprocessing.one_utterance_at_a_time` they do not.
 
-    Recordings are disturbed when they are read, each time they are read; Pipelines that begin with
-    the same audio step share what it extracts, those within a search or an AugmentingClassifier
-    too.
+    Recordings are disturbed each time that they are read. Pipelines that begin with the same audio
+    step share its output, also those within a search or an AugmentingClassifier.
 
     Examples
     --------
     >>> from sklearn_ser import make_speech_corpus, make_svm_baseline
     >>> from sklearn_ser.augmentation import Gain
     >>> from sklearn_ser.evaluation import fit_model
-    >>> from sklearn_ser.robustness._noise import noise_robustness
+    >>> from sklearn_ser.robustness import noise_robustness
     >>> frame = make_speech_corpus(n_speakers=4, random_state=0).frame
     >>> model = fit_model(make_svm_baseline("egemaps", cv=2, Cs=[0.01]), frame, aux=())
     >>> table = noise_robustness(
@@ -140,122 +150,118 @@ def noise_robustness(
     """
     models = named_estimators(estimators)
     for name, estimator in models.items():
-        _require_audio(estimator, name)
-    rows = Rows(X, y, speaker)
+        _check_takes_audio(estimator, name)
+    rows = EvaluatedRows(X, y, speaker)
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     noises = _NOISES if noises is None else noises
     disturbances = _disturbances(noises, snrs, conditions, seed, _audio_column(models))
     _warn_of_known_noises(models, noises)
-    table, predictions, clean = [], [], {}
-    for where, augmenter in {(CLEAN, np.inf, np.nan): None, **disturbances}.items():
-        heard = X if augmenter is None else _augmented(augmenter, X)
-        extracted = {}  # by audio step: estimators often share one
+    table, predictions = [], []
+    clean: dict[str, np.ndarray] = {}
+    for condition, augmenter in {(CLEAN, np.inf, np.nan): None, **disturbances}.items():
+        disturbed = X if augmenter is None else _augmented(augmenter, X)
+        extracted: dict[Any, Any] = {}  # by audio step: estimators often share one
         for name, estimator in models.items():
-            predicted = np.asarray(_predict(estimator, heard, extracted), dtype=object)
-            predicted = np.where(pd.isna(predicted), None, predicted)
-            clean.setdefault(name, predicted)
-            keys = {"estimator": name, **dict(zip(_WHERE, where, strict=True))}
-            table.append({**keys, **rows.figures(predicted, clean[name])})
-            predictions.append(rows.predictions(predicted, **keys))
-    order = {name: place for place, name in enumerate(models)}
-    table, predictions = (
-        part.sort_values("estimator", key=lambda names: names.map(order), kind="stable")
+            predicted = np.asarray(_predict(estimator, disturbed, extracted)).astype(object)
+            y_pred = np.where(pd.isna(predicted), np.array(None, dtype=object), predicted)
+            clean.setdefault(name, y_pred)
+            keys = {"estimator": name, **dict(zip(_CONDITION_COLUMNS, condition, strict=True))}
+            table.append({**keys, **rows.scores(y_pred, clean[name])})
+            predictions.append(rows.predictions(y_pred, **keys))
+    order = {name: position for position, name in enumerate(models)}
+    results, y_pred_table = (
+        part.sort_values(
+            "estimator", key=lambda names: names.map(order), kind="stable", ignore_index=True
+        )
         for part in (pd.DataFrame(table), pd.concat(predictions))
     )
-    table = table.reset_index(drop=True)
-    return (table, predictions.reset_index(drop=True)) if return_predictions else table
+    return (results, y_pred_table) if return_predictions else results
 
 
-def _require_audio(estimator, name):
+def _check_takes_audio(estimator, name):
     if not all_audio_steps(estimator):
         raise MetadataError(
-            f"estimator {name!r} has no audio step, so it cannot hear noise: give a Pipeline that "
-            "begins with one (LogMelSpectrogram, OpenSmileExtractor, ...)"
+            f"Estimator {name!r} has no audio step, so that noise cannot be added to its input. "
+            "Give a Pipeline that begins with one (LogMelSpectrogram, OpenSmileExtractor, ...)."
         )
 
 
 def _audio_column(models):
-    """The column of X that all of them read."""
+    """Return the column of X that all estimators read."""
     names = {step.audio for one in models.values() for step in all_audio_steps(one)}
     if len(names) > 1:
         raise MetadataError(
-            f"the estimators read their audio from different columns, {sorted(names)}: give those "
-            "of one column at a time"
+            f"The estimators read their audio from different columns, {sorted(names)}. Give "
+            "estimators that read the same column."
         )
     return names.pop()
 
 
 def _disturbances(noises, snrs, conditions, seed, audio):
-    """(name, signal-to-noise ratio, other level) to augmenter, each with a seed."""
-    from sklearn_ser import augmentation
-
+    """Return augmenters with seeds, by name, signal-to-noise ratio and other level."""
     if conditions is None:
         conditions = {
-            "reverberation": augmentation.AddReverb(audio=audio),
-            "telephone band": augmentation.TelephoneBand(audio=audio),
-            "codec": augmentation.Codec(audio=audio),
+            "reverberation": AddReverb(audio=audio),
+            "telephone band": TelephoneBand(audio=audio),
+            "codec": Codec(audio=audio),
         }
-    levels = sorted({float(level) for level in snrs}, reverse=True)
-    made = {}
-    for name, given in noises.items():
-        for level in levels:
-            augmenter = augmentation.AddNoise(level, given, audio=audio)
-            made[name, level, np.nan] = _with_seed(augmenter, seed, name)
-    twice = sorted({*noises} & {*conditions})
-    if twice or CLEAN in {*noises, *conditions}:
+    names = [*noises, *conditions]
+    if len(set(names)) < len(names) or CLEAN in names:
         raise ValueError(
-            f"every condition needs a name of its own, not {CLEAN!r}; got {[*noises, *conditions]}"
+            f"Conditions must have different names, none of them {CLEAN!r}; got {names}."
         )
-    for name, given in conditions.items():
-        by_level = given if isinstance(given, dict) else {np.nan: given}
+    disturbances = {}
+    for name, noise in noises.items():
+        for snr in sorted({float(snr) for snr in snrs}, reverse=True):
+            augmenter = AddNoise(snr, noise, audio=audio)
+            disturbances[name, snr, np.nan] = _with_seed(augmenter, seed, name)
+    for name, condition in conditions.items():
+        by_level = condition if isinstance(condition, dict) else {np.nan: condition}
         for level, augmenter in by_level.items():
             if not isinstance(level, Real):
                 raise ValueError(
-                    f"conditions[{name!r}] has the level {level!r}: levels are numbers, such as "
-                    "the seconds of a reverberation"
+                    f"conditions[{name!r}] has the level {level!r}: levels must be numbers, such "
+                    "as reverberation times."
                 )
             if not hasattr(augmenter, "augment") and not isinstance(augmenter, Pipeline):
                 raise ValueError(
                     f"conditions[{name!r}] must be an augmenter (with a method augment), a "
-                    f"Pipeline of augmenters, or a dict of level to one; got {augmenter!r}"
+                    f"Pipeline of augmenters, or a dict of level to augmenter; got {augmenter!r}."
                 )
-            made[name, np.nan, float(level)] = _with_seed(augmenter, seed, name)
-    return made
+            disturbances[name, np.nan, float(level)] = _with_seed(augmenter, seed, name)
+    return disturbances
 
 
 def _warn_of_known_noises(models, noises):
-    """A model that was trained on copies with a noise has heard it."""
-    from sklearn_ser.augmentation import AddNoise
-
+    """Warn of estimators that were trained on copies with one of the noises."""
     for name, estimator in models.items():
         trained = [
             entry
             for part in estimator.get_params().values()
             if isinstance(part, AddNoise)
-            for entry in _entries(part.noises)
+            for entry in _named_entries(part.noises)
         ]
-        heard = [
+        known = [
             kind
-            for kind, given in noises.items()
-            if any(_overlap(one, other) for one in _entries(given) for other in trained)
+            for kind, noise in noises.items()
+            if any(_overlap(one, other) for one in _named_entries(noise) for other in trained)
         ]
-        if heard:
+        if known:
             warn_user(
-                f"estimator {name!r} was trained on copies with {', '.join(map(repr, heard))}, so "
-                "that these figures say nothing of noise that it has not heard: give other kinds "
-                "(noises=)",
+                f"Estimator {name!r} was trained on copies with {', '.join(map(repr, known))}, so "
+                "that its scores there are not those for unknown noise. Give other noises=.",
                 EvaluationWarning,
             )
 
 
-def _entries(noises):
-    """What is named in `noises` of AddNoise; arrays have no name."""
+def _named_entries(noises):
+    """Return the colors and paths in `noises` of AddNoise; arrays have no name."""
     entries = noises if isinstance(noises, list | tuple) else [noises]
     return [os.fsdecode(entry) for entry in entries if isinstance(entry, str | os.PathLike)]
 
 
 def _overlap(one, other):
-    """Whether two entries are one color or one file, or a file and its folder."""
+    """Return whether two entries are the same color or file, or a file and its folder."""
     if one in COLORS or other in COLORS:
         return one == other
     one, other = (os.path.join(os.path.realpath(path), "") for path in (one, other))
@@ -263,14 +269,14 @@ def _overlap(one, other):
 
 
 def _with_seed(augmenter, seed, name):
-    """A clone in which every part that has no seed has one of this condition."""
-    seeded = clone(augmenter) if hasattr(augmenter, "get_params") else augmenter
-    if seeded is augmenter:
+    """Return a clone in which every part without a seed has one that is derived from `name`."""
+    if not hasattr(augmenter, "get_params"):
         return augmenter
-    own = int(np.random.SeedSequence([seed, *name.encode()]).generate_state(1)[0] >> 1)
+    seeded = clone(augmenter)
+    derived = int(np.random.SeedSequence([seed, *name.encode()]).generate_state(1)[0] >> 1)
     for parameter, value in parameters_named(seeded, "random_state").items():
         if value is None:
-            seeded.set_params(**{parameter: own})
+            seeded.set_params(**{parameter: derived})
     return seeded
 
 
@@ -279,7 +285,7 @@ def _augmented(augmenter, X):
 
 
 def _predict(estimator, X, extracted):
-    """As ``estimator.predict(X)``; features of equal first steps are extracted once."""
+    """Return ``estimator.predict(X)``, extracting the features of equal first steps once."""
     estimator = that_predicts(estimator)
     if not isinstance(estimator, Pipeline) or not isinstance(estimator.steps[0][1], AudioExtractor):
         return estimator.predict(X)

@@ -1,4 +1,4 @@
-"""Adversarial robustness: attacks against references, their checks, spaces, what they leave."""
+"""Adversarial robustness: attacks against references, their checks, spaces and side effects."""
 
 import re
 
@@ -26,17 +26,17 @@ from sklearn_ser import (
 )
 from sklearn_ser.augmentation import Gain
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError, SerError
-from sklearn_ser.robustness._adversarial import adversarial_robustness
-from sklearn_ser.robustness._attack_search import check_ball
-from sklearn_ser.robustness._attack_targets import gradients_of
-from sklearn_ser.robustness._torch_mel import TorchFrameScaler, TorchLogMel
+from sklearn_ser.robustness import adversarial_robustness
+from sklearn_ser.robustness._attack import check_ball
+from sklearn_ser.robustness._attack_targets import differentiable
+from sklearn_ser.robustness._attacked_waveform import TorchFrameScaler, TorchLogMel
 
 EPSILONS = (0.05, 0.2, 0.5)
 
 
 @pytest.fixture(scope="module")
 def data():
-    """150 rows of 10 speakers; three features tell the emotion."""
+    """150 rows of 10 speakers; three features depend on the emotion."""
     rng = np.random.default_rng(0)
     y = np.tile(["anger", "neutral", "sadness"], 50)
     speaker = np.repeat([f"s{i}" for i in range(10)], 15)
@@ -88,7 +88,7 @@ def test_one_row_for_each_estimator_and_epsilon(data, models):
         assert (own["uar_low"] < own["uar"]).all()
         assert (own["uar_high"] >= own["uar"]).all()
     assert (table["n_speakers"] == 10).all()
-    # The predictions are what the figures are of.
+    # The scores are those of the predictions.
     one = predictions.query("estimator == 'net' and epsilon == 0.2")
     found = table.query("estimator == 'net' and epsilon == 0.2").iloc[0]
     assert found["uar"] == uar_score(one["truth"], one["prediction"])
@@ -146,7 +146,7 @@ def test_pgd_is_at_least_as_strong_as_one_step(data, models, norm):
     assert set(several["attack"]) == {"pgd" if norm == "inf" else "pgd l2"}
 
 
-def test_the_same_seed_gives_the_same_figures_whoever_is_beside(data, models):
+def test_figures_depend_on_the_seed_and_not_on_other_estimators(data, models):
     X, y = data
     common = {"epsilons": [0.2], "attack": "pgd", "n_steps": 2, "n_restarts": 2}
     before = torch.get_rng_state()
@@ -232,7 +232,7 @@ def test_failed_rows_are_misses(data, models):
     assert np.allclose(table["loss"], rest["loss"], rtol=1e-5)
 
 
-def test_examples_of_a_surrogate_are_tried_on_any_classifier(data, models):
+def test_examples_of_a_surrogate_are_tested_on_any_classifier(data, models):
     X, y = data
     others = {
         "rbf": make_pipeline(StandardScaler(), SVC()).fit(X, y),
@@ -249,20 +249,20 @@ def test_examples_of_a_surrogate_are_tried_on_any_classifier(data, models):
 # Checks
 
 
-def test_masked_gradients_are_told(data):
+def test_masked_gradients_are_reported(data):
     X, y = data
     fitted = net(perturbation__noise=0.0, max_epochs=30, dropout=0.0).fit(X * 1e4, y)
-    right = fitted.predict(X * 1e6) == y  # and so sure that the loss is 0 to the last digit
-    with pytest.raises(SerError, match="estimator 'MTLNeuralClassifier' has no gradient: the loss"):
+    right = fitted.predict(X * 1e6) == y  # with a loss of exactly 0
+    with pytest.raises(SerError, match="Estimator 'MTLNeuralClassifier' has no gradient: the loss"):
         adversarial_robustness(fitted, X[right] * 1e6, y[right])
-    text = r"has no gradient in \d+ of 150 rows \(masked gradients\): the attack leaves these"
+    text = r"has no gradient in \d+ of 150 samples \(masked gradients\): the attack does not"
     with pytest.warns(EvaluationWarning, match=text):
         table = adversarial_robustness(fitted, X * 1e4, y, attack="pgd")
     assert 0.01 < table["masked"].iloc[0] < 1.0
 
 
-def test_a_loss_that_falls_is_told(data):
-    """Far along a straight line a curved loss may fall: one step of it is then too long."""
+def test_a_falling_loss_is_reported(data):
+    """A curved loss may fall far along a straight line, for which one step is too long."""
     X, y = data
     fitted = net(max_epochs=30, activation="tanh", perturbation__noise=0.0, dropout=0.0).fit(X, y)
     text = r"under attack='fgsm' the mean loss falls from .* at epsilon=.* to .* though the larger"
@@ -272,7 +272,7 @@ def test_a_loss_that_falls_is_told(data):
 
 def test_a_change_outside_its_ball_is_an_error():
     check_ball(np.array([0.1, 0.100001]), 0.1, "net")
-    text = "an adversarial change of size 0.11 for estimator 'net' is outside of its ball of radius"
+    text = "An adversarial change of size 0.11 for estimator 'net' is outside of its ball of radius"
     with pytest.raises(SerError, match=text):
         check_ball(np.array([0.1, 0.11]), 0.1, "net")
 
@@ -283,10 +283,10 @@ def test_a_change_outside_its_ball_is_an_error():
         (
             GaussianNB(),
             {},
-            "estimator 'GaussianNB' ends in a GaussianNB, whose gradient is not known. Supported "
+            "Estimator 'GaussianNB' ends in a GaussianNB, whose gradient is not known. Supported "
             "are an MTLNeuralClassifier, or a linear model of scikit-learn that has coef_",
         ),
-        (SVC(kernel="linear"), {}, "estimator 'SVC' ends in a SVC, whose gradient is not known"),
+        (SVC(kernel="linear"), {}, "Estimator 'SVC' ends in a SVC, whose gradient is not known"),
         (
             LogisticRegression(),
             {"epsilons": [0.0, 0.1]},
@@ -296,7 +296,7 @@ def test_a_change_outside_its_ball_is_an_error():
         (
             LogisticRegression(),
             {"space": "waveform"},
-            'space="waveform" needs the gradient of every step, and knows those of '
+            'space="waveform" needs the gradient of every step, and supports '
             "LogMelSpectrogram, FrameScaler and MTLNeuralClassifier, in this order; estimator "
             "'LogisticRegression' is LogisticRegression. Give such a Pipeline as surrogate=",
         ),
@@ -312,7 +312,7 @@ def test_errors(data, model, change, text):
 def test_errors_of_labels(data, models):
     X, y = data
     strange = np.where(y == "anger", "fear", y)
-    text = "y holds ['fear'], which are none of the classes ['anger', 'neutral', 'sadness'] of"
+    text = "y holds the labels ['fear'], which are unknown to estimator 'Pipeline': its classes are"
     with pytest.raises(MetadataError, match=re.escape(text)):
         adversarial_robustness(models["net"], X, strange)
     missing = y.astype(object)
@@ -321,8 +321,7 @@ def test_errors_of_labels(data, models):
         adversarial_robustness(models["net"], X, missing)
 
 
-def test_labels_in_another_order_are_refused(data, models):
-    """As of a part of a table whose index says where its rows belong."""
+def test_labels_in_another_order_are_errors(data, models):
     X, y = data
     rows = X.reset_index(drop=True)[30:]
     labels = pd.Series(y)[30:]
@@ -339,7 +338,7 @@ def test_labels_in_another_order_are_refused(data, models):
 
 @pytest.fixture(scope="module")
 def recordings():
-    """40 short tones with noise: the pitch tells the label."""
+    """40 short tones with noise, whose pitch depends on the label."""
     rng = np.random.default_rng(0)
     y = np.tile(["anger", "sadness"], 20)
     cells = []
@@ -362,7 +361,7 @@ def recordings():
     ],
 )
 @pytest.mark.parametrize("per", ["training", "utterance"])
-def test_the_front_end_in_torch_is_that_of_the_package(recordings, parameters, per):
+def test_the_front_end_in_torch_equals_that_of_the_package(recordings, parameters, per):
     X, _ = recordings
     step = LogMelSpectrogram(**parameters)
     frames = step.fit_transform(X)
@@ -419,7 +418,7 @@ def test_waveforms(recordings, listener, norm):
 
 
 @pytest.mark.parametrize("augmented", [False, True])
-def test_attacked_recordings_may_be_tried_on_anything_and_enter_no_store(
+def test_attacked_recordings_are_tested_on_any_estimator_and_not_stored(
     recordings, listener, tmp_path, augmented
 ):
     X, y = recordings
@@ -456,16 +455,16 @@ def test_waveforms_in_lists_and_tables_of_parts(recordings, listener):
 # What has the gradients
 
 
-def test_the_function_with_gradients_is_the_estimator(data, sequences):
+def test_the_function_with_gradients_predicts_like_the_estimator(data, sequences):
     X, y = data
     for parameters in ({}, {"n_estimators": 3, "calibrate": True}, {"compute__dtype": "float64"}):
         fitted = net(**parameters).fit(X, y)
-        source = gradients_of(fitted, "net")
+        source = differentiable(fitted, "net")
         found = source.log_probabilities(source.pack(X)).exp().detach().numpy()
         assert np.allclose(found, fitted.predict_proba(X), atol=1e-6)
     X, y = sequences
     for encoder in ("attention", "lstm", "frame_dnn"):
         fitted = net(encoder=encoder, n_estimators=2).fit(X, y)
-        source = gradients_of(fitted, "net")
+        source = differentiable(fitted, "net")
         found = source.log_probabilities(source.pack(X).batch()).exp().detach().numpy()
         assert np.allclose(found, fitted.predict_proba(X), atol=1e-6)

@@ -1,4 +1,4 @@
-"""Robustness to noise: conditions, seeds, figures, what is refused."""
+"""Robustness to noise: conditions, seeds, scores, errors."""
 
 import re
 
@@ -25,11 +25,11 @@ from sklearn_ser.augmentation import AddNoise, AudioAugmenter, AugmentingClassif
 from sklearn_ser.exceptions import EvaluationWarning
 from sklearn_ser.inspection import RobustnessDisplay
 from sklearn_ser.robustness import _noise as module
-from sklearn_ser.robustness._noise import noise_robustness
+from sklearn_ser.robustness import noise_robustness
 
 
 class Hiss(AudioAugmenter):
-    """White noise at a ratio, as the package's own adds it."""
+    """White noise at a ratio, like AddNoise."""
 
     def __init__(
         self, snr=10.0, noises="white", *, p=1.0, audio="file", sampling_rate=16000,
@@ -50,7 +50,7 @@ class Hiss(AudioAugmenter):
 
 @pytest.fixture(scope="module")
 def recordings():
-    """48 short tones with a little noise: the pitch tells the label."""
+    """48 short tones with a little noise, whose pitch depends on the label."""
     rng = np.random.default_rng(0)
     y = np.tile(["anger", "sadness"], 24)
     cells = []
@@ -107,7 +107,7 @@ def test_one_row_for_each_estimator_and_condition(recordings, models, routing):
     assert len(predictions) == 2 * 5 * 48
 
 
-def test_what_is_heard_is_what_the_augmenter_makes(recordings, models):
+def test_predictions_are_those_for_the_augmented_recordings(recordings, models):
     X, y = recordings
     augmenter = Hiss(-5.0, random_state=7)
     _, predictions = noise_robustness(
@@ -161,7 +161,7 @@ def test_noises_are_added_at_each_ratio(recordings, models):
     assert table["condition"].tolist() == ["clean", "hum", "cafe"]
 
 
-def test_the_conditions_that_come_of_themselves(recordings, models):
+def test_default_conditions(recordings, models):
     X, y = recordings
     table, predictions = noise_robustness(
         models["svm"], X, y, snrs=[10], random_state=0, return_predictions=True
@@ -227,12 +227,12 @@ def test_failed_audio_is_a_miss(recordings, models):
         (
             {"conditions": {"hiss": "white"}},
             "conditions['hiss'] must be an augmenter (with a method augment), a Pipeline of "
-            "augmenters, or a dict of level to one; got 'white'",
+            "augmenters, or a dict of level to augmenter; got 'white'",
         ),
         ({"conditions": {"hiss": {"loud": Gain()}}}, "conditions['hiss'] has the level 'loud': le"),
         (
             {"conditions": {"clean": Gain()}},
-            "every condition needs a name of its own, not 'clean'; got ['clean']",
+            "Conditions must have different names, none of them 'clean'; got ['clean']",
         ),
         ({"conditions": [Gain()]}, "The 'conditions' parameter of noise_robustness must be an"),
     ],
@@ -246,17 +246,17 @@ def test_errors(recordings, models, change, text):
 def test_errors_of_estimators(recordings, models):
     X, y = recordings
     features = LinearSVC().fit(np.eye(48), y)
-    text = "estimator 'LinearSVC' has no audio step, so it cannot hear noise: give a Pipeline that"
+    text = "Estimator 'LinearSVC' has no audio step, so that noise cannot be added to its input."
     with pytest.raises(ValueError, match=text):
         noise_robustness(features, X, y)
     other = make_pipeline(LogMelSpectrogram(audio="sound"), FunctionalsPooling(), LinearSVC())
     other.fit(X.rename(columns={"file": "sound"}), y)
-    text = re.escape("read their audio from different columns, ['file', 'sound']: give those of")
+    text = re.escape("read their audio from different columns, ['file', 'sound']. Give estimators")
     with pytest.raises(ValueError, match=text):
         noise_robustness({**models, "other": other}, X, y, noises={}, conditions={})
 
 
-def test_meta_estimators_of_scikit_learn_hear_too(recordings):
+def test_meta_estimators_of_scikit_learn(recordings):
     X, y = recordings
     pipeline = make_pipeline(
         LogMelSpectrogram(n_mels=8), FunctionalsPooling(), StandardScaler(), LinearSVC(C=0.01)
@@ -266,7 +266,7 @@ def test_meta_estimators_of_scikit_learn_hear_too(recordings):
     assert table["condition"].tolist() == ["clean", "hiss"]
 
 
-def test_other_levels_stand_in_a_column_of_their_own(recordings, models):
+def test_other_levels_have_their_own_column(recordings, models):
     X, y = recordings
     steps = {0.3: Hiss(-5.0), 0.8: Hiss(-15.0)}
     table = noise_robustness(models, X, y, noises={}, conditions={"room": steps})
@@ -279,7 +279,7 @@ def test_other_levels_stand_in_a_column_of_their_own(recordings, models):
     assert ticks == ["clean", "0.3", "0.8"]
 
 
-def test_noise_that_a_model_was_trained_with_is_told(recordings):
+def test_noise_that_a_model_was_trained_with_is_reported(recordings):
     X, y = recordings
     rows = make_pipeline(
         LogMelSpectrogram(n_mels=8), FunctionalsPooling(), StandardScaler(), LinearSVC(C=0.01)
@@ -291,7 +291,7 @@ def test_noise_that_a_model_was_trained_with_is_told(recordings):
     assert table["condition"].tolist() == ["clean", "violet"]
 
 
-def test_a_file_of_a_folder_that_a_model_was_trained_with_is_told(tmp_path, monkeypatch):
+def test_a_file_of_a_folder_that_a_model_was_trained_with_is_reported(tmp_path, monkeypatch):
     for name in ("heard", "heard_not"):
         (tmp_path / name).mkdir()
     folder = tmp_path / "heard"
