@@ -114,6 +114,25 @@ class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
     def augment(self, X: Any) -> Any:
         """Change every row, whatever `train_only` is."""
 
+    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> np.ndarray:
+        """Return the names of the columns, which are those of the input.
+
+        Parameters
+        ----------
+        input_features : sequence of str, optional
+            Columns of X; None if X is no DataFrame.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        names = self._default_names() if input_features is None else input_features
+        return np.asarray(list(names), dtype=object)
+
+    def _default_names(self) -> list[str]:
+        """Return the names of the columns of what `augment` returns if X is no DataFrame."""
+        raise ValueError(f"{type(self).__name__} does not store the names of features: give them.")
+
     def _seed(self):
         if isinstance(self.random_state, int | np.integer):
             return int(self.random_state)
@@ -229,20 +248,8 @@ class AudioAugmenter(Augmenter):
             references[row] = AugmentedAudio(reference, start, end, augmenter, seed)
         return with_audio(X, cells, references, self.audio)
 
-    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> np.ndarray:
-        """Return the names of the columns, which are those of the input.
-
-        Parameters
-        ----------
-        input_features : sequence of str, optional
-            Columns of X; None if X is no DataFrame.
-
-        Returns
-        -------
-        ndarray of str
-        """
-        names = [self.audio] if input_features is None else list(input_features)
-        return np.asarray(names, dtype=object)
+    def _default_names(self):
+        return [self.audio]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -255,14 +262,8 @@ class AudioAugmenter(Augmenter):
 class AugmentedAudio(DerivedAudio):
     """An utterance that an augmenter changes when it is read.
 
-    Parameters
-    ----------
-    source : path, array, (array, rate) or AugmentedAudio
-    start, end : float
-        Part of the source, in seconds; NaN stands for its own start or end.
-    augmenter : AudioAugmenter
-        Augmenter whose parameters do not change any more.
-    seed : int
+    The parameters of the augmenter do not change any more. NaN as start or end of the source stands
+    for its own start or end.
     """
 
     def __init__(self, source: Any, start: float, end: float, augmenter: AudioAugmenter, seed: int):
@@ -292,22 +293,7 @@ class AugmentedAudio(DerivedAudio):
 
 
 def with_audio(X: Any, cells: Cells, references: np.ndarray, audio: str) -> pd.DataFrame:
-    """Return X as a table with other audio, whose start and end are those of the whole audio.
-
-    Parameters
-    ----------
-    X : DataFrame, Series, list or array of audio
-    cells : Cells
-        The audio references of X.
-    references : ndarray of object of shape (n_rows,)
-        The new audio references.
-    audio : str
-        Their column.
-
-    Returns
-    -------
-    DataFrame
-    """
+    """Return X as a table with other audio references, which have no start and end."""
     is_table = isinstance(X, pd.DataFrame) and audio in X.columns
     table = X if is_table else as_table(X, cells, audio)
     columns = {audio: pd.Series(references, index=table.index, dtype=object)}
@@ -323,18 +309,8 @@ def signal_generator(seed: int, purpose: str, signal: np.ndarray) -> np.random.G
     """Return a generator that is the same for equal signals, at any position of a table.
 
     It is derived from about a thousand evenly spaced samples of a long signal: these identify the
-    signal as well as all of them would, in a tenth of the time.
-
-    Parameters
-    ----------
-    seed : int
-    purpose : str
-        Name of the augmenter: two augmenters in a row must not draw the same numbers.
-    signal : ndarray
-
-    Returns
-    -------
-    numpy.random.Generator
+    signal as well as all of them would, in a tenth of the time. The purpose is the name of the
+    augmenter: two augmenters in a row must not draw the same numbers.
     """
     signal = np.ravel(signal)
     digest = hashlib.blake2b(f"{seed} {purpose} {signal.size} ".encode(), digest_size=16)
@@ -344,19 +320,7 @@ def signal_generator(seed: int, purpose: str, signal: np.ndarray) -> np.random.G
 
 
 def check_range(step: BaseEstimator, name: str, interval: Interval) -> None:
-    """Raise if a parameter is neither a number in `interval` nor a range within it.
-
-    Parameters
-    ----------
-    step : estimator
-    name : str
-        Name of the parameter.
-    interval : sklearn.utils._param_validation.Interval
-
-    Raises
-    ------
-    InvalidParameterError
-    """
+    """Raise if a parameter is neither a number in `interval` nor a range within it."""
     value = getattr(step, name)
     ends = list(value) if isinstance(value, tuple | list) else [value]
     is_range = len(ends) == 2 and all(map(interval.is_satisfied_by, ends)) and ends[0] <= ends[1]
@@ -368,17 +332,7 @@ def check_range(step: BaseEstimator, name: str, interval: Interval) -> None:
 
 
 def draw(value: float | tuple[float, float], rng: np.random.Generator) -> float:
-    """Return the number itself, or one that is drawn uniformly from a range.
-
-    Parameters
-    ----------
-    value : float or (float, float)
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    float
-    """
+    """Return the number itself, or one that is drawn uniformly from a range."""
     if isinstance(value, tuple | list):
         return float(rng.uniform(*value))
     return float(value)

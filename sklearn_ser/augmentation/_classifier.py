@@ -546,20 +546,8 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
 def named_augmenters(augmenters: Any) -> dict[str, Any]:
     """Return augmenters by name; those that are None are left out.
 
-    Parameters
-    ----------
-    augmenters : augmenter, list of augmenters, list of (str, augmenter), dict, or None
-        An augmenter without a name gets that of its class in lower case, with its number
-        (``gain-2``) where several are of one class.
-
-    Returns
-    -------
-    dict of str to augmenter
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an augmenter or a name cannot be used.
+    An augmenter without a name gets that of its class in lower case, with its number (``gain-2``)
+    where several are of one class.
     """
     pairs = [(name, each) for name, each in _pairs(augmenters) if each is not None]
     for name, augmenter in pairs:

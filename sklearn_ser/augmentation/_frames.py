@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -83,19 +82,8 @@ class FrameAugmenter(Augmenter):
         seed = self._seed()
         return like_frames(X, [self._changed(cell, seed) for cell in as_sequences(X)])
 
-    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> np.ndarray:
-        """Return the names of the columns, which are those of the input.
-
-        Parameters
-        ----------
-        input_features : sequence of str, optional
-            Columns of X.
-
-        Returns
-        -------
-        ndarray of str
-        """
-        return np.asarray(["frames"] if input_features is None else input_features, dtype=object)
+    def _default_names(self):
+        return ["frames"]
 
     def _changed(self, frames, seed):
         if frames is None:
@@ -375,19 +363,3 @@ class FeatureNoise(Augmenter):
         if isinstance(X, pd.DataFrame):
             return pd.DataFrame(values, index=X.index, columns=X.columns)
         return values
-
-    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> np.ndarray:
-        """Return the names of the columns, which are those of the input.
-
-        Parameters
-        ----------
-        input_features : sequence of str
-            Columns of X.
-
-        Returns
-        -------
-        ndarray of str
-        """
-        if input_features is None:
-            raise ValueError("FeatureNoise does not store the names of features: give them.")
-        return np.asarray(input_features, dtype=object)

@@ -291,19 +291,8 @@ def _as_long(values, length):
 class MixedAudio(DerivedAudio):
     """An utterance that is mixed with another one when it is read.
 
-    Parameters
-    ----------
-    source : path, array, (array, rate) or DerivedAudio
-    start, end : float
-        Part of the source, in seconds; NaN stands for its own start or end.
-    partner : tuple
-        The other audio reference, its start and its end.
-    mixer : MixingAugmenter
-        Augmenter whose parameters do not change any more.
-    share : float
-        Share of the source.
-    seed : int
-        Seed of further random numbers.
+    The partner is an audio reference with its start and end, and `share` that of the source. NaN as
+    start or end stands for the start or end of the audio itself.
     """
 
     def __init__(

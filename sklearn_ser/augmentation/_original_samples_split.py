@@ -201,20 +201,8 @@ _GRIDS = ("param_grid", "param_distributions")
 def keep_copies_together(estimator: BaseEstimator, sources: np.ndarray) -> BaseEstimator:
     """Return a clone whose splitters keep copies together with their originals.
 
-    Parameters
-    ----------
-    estimator : estimator
-    sources : ndarray of int of shape (n_samples, k)
-        Numbers of the original samples that each training sample was made from.
-
-    Returns
-    -------
-    estimator
-
-    Raises
-    ------
-    MetadataError
-        If a part of the estimator splits its training samples in a way that cannot know of copies.
+    Raise a MetadataError if a part of the estimator splits its training samples in a way that
+    cannot know of copies.
     """
     prepared = clone(estimator)
     parts = prepared.get_params()
@@ -315,13 +303,7 @@ def _prepared_grid(grid, sources):
 
 
 def restore_splitters(fitted: BaseEstimator) -> None:
-    """Give fitted estimators back the `cv` that `keep_copies_together` replaced.
-
-    Parameters
-    ----------
-    fitted : estimator
-        Changed in place, with all that it holds.
-    """
+    """Give fitted estimators back the `cv` that `keep_copies_together` replaced, in place."""
     for part in nested_estimators(fitted):
         for name, value in vars(part).items():
             if isinstance(value, OriginalSamplesSplit) and value._sources is not None:

@@ -45,15 +45,7 @@ class BoundedCache:
     def get(self, key: Hashable, compute: Callable[[], Any]) -> Any:
         """Return the value of `key`, and compute it if it is not cached.
 
-        Parameters
-        ----------
-        key : hashable
-        compute : callable
-            Function without arguments; two threads may call it at once.
-
-        Returns
-        -------
-        object
+        Two threads may compute it at once.
         """
         with self._lock:
             if key in self._values:
@@ -118,15 +110,7 @@ class Recording:
     def read(self, rate: float, first_channel: bool = False) -> Samples:
         """Return the whole recording at `rate`, read-only; files are cached.
 
-        Parameters
-        ----------
-        rate : float
-        first_channel : bool
-            Whether to use the first of several channels, instead of their mean.
-
-        Returns
-        -------
-        Samples
+        Of several channels, the first or their mean is used.
         """
         path = self.source
         if not isinstance(path, str):
@@ -138,16 +122,6 @@ class Recording:
         """Return a random part of `n` samples; a shorter recording is repeated.
 
         Very soft parts, as between the events of some noise files, are avoided.
-
-        Parameters
-        ----------
-        n : int
-        rate : float
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        ndarray of float32 of shape (n,)
         """
         if isinstance(self.source, str):
             duration = _duration(self.source)
@@ -262,19 +236,7 @@ class Pool:
     ) -> Pool:
         """Return the pool of a parameter of an augmenter; folders are listed now.
 
-        Parameters
-        ----------
-        step : AudioAugmenter
-        name : str
-            Name of the parameter.
-        keywords : collection of str
-            Strings that are no paths.
-        first_channel : bool
-            Parameter of :meth:`Recording.read`.
-
-        Returns
-        -------
-        Pool
+        `keywords` are strings that are no paths.
         """
         entries = entries_of(step, name, keywords)
         try:
@@ -299,24 +261,7 @@ class Pool:
 
 
 def entries_of(step: AudioAugmenter, name: str, keywords: Collection[str]) -> list[Any]:
-    """Return the entries of a parameter, checked as far as possible without reading files.
-
-    Parameters
-    ----------
-    step : AudioAugmenter
-    name : str
-        Name of the parameter.
-    keywords : collection of str
-        Strings that are no paths.
-
-    Returns
-    -------
-    list
-
-    Raises
-    ------
-    InvalidParameterError
-    """
+    """Return the entries of a parameter, checked as far as possible without reading files."""
     value = getattr(step, name)
     entries = [value] if _is_entry(value) else value
     if (
@@ -374,16 +319,7 @@ def _listed(entry, rate, keywords, first_channel):
 
 
 def digests_of(path: str | os.PathLike) -> list[Any]:
-    """Return digests of the bytes of a file, or of all audio files in a folder, for store keys.
-
-    Parameters
-    ----------
-    path : str or path
-
-    Returns
-    -------
-    list of (bytes or None)
-    """
+    """Return digests of the bytes of a file, or of the audio in a folder, for store keys."""
     path = os.path.abspath(os.fspath(path))
     paths = _audio_files(path) if os.path.isdir(path) else [path]
     return [Recording(path).content() for path in paths]
@@ -406,23 +342,7 @@ _LOWEST = 20.0
 
 
 def colored_noise(color: str, n: int, rate: float, rng: np.random.Generator) -> np.ndarray:
-    """Return colored noise with a mean of zero.
-
-    Parameters
-    ----------
-    color : str
-        A key of `COLORS`.
-    n : int
-        Number of samples.
-    rate : float
-        Sampling rate in Hz.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray of float32 of shape (n,)
-        Noise of any level.
-    """
+    """Return `n` samples of noise of a color in `COLORS`, with a mean of zero and any level."""
     exponent = COLORS[color]
     if exponent == 0:
         return rng.standard_normal(n, dtype=np.float32)

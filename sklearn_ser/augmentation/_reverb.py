@@ -151,20 +151,8 @@ class AddReverb(AudioAugmenter):
 def synthetic_room(rt60: float, drr: float, rate: float, rng: np.random.Generator) -> np.ndarray:
     """Return an impulse response: the direct sound, then exponentially decaying noise.
 
-    Parameters
-    ----------
-    rt60 : float
-        Seconds.
-    drr : float
-        Direct-to-reverberant energy ratio in dB.
-    rate : float
-        Hz.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray of float32
-        Of the duration `rt60`.
+    It is as long as the reverberation time `rt60` in seconds; `drr` is the direct-to-reverberant
+    energy ratio in dB.
     """
     room = np.zeros(max(2, round(rt60 * rate)), dtype=np.float32)
     first = min(max(1, round(_FIRST_REFLECTION * rate)), len(room) - 1)
@@ -176,18 +164,7 @@ def synthetic_room(rt60: float, drr: float, rate: float, rng: np.random.Generato
 
 
 def direct_sound(room: np.ndarray, rate: float) -> int:
-    """Return the index of the sample of an impulse response at which the direct sound arrives.
-
-    Parameters
-    ----------
-    room : ndarray of shape (n_samples,)
-    rate : float
-        Hz.
-
-    Returns
-    -------
-    int
-    """
+    """Return the index of the sample of an impulse response at which the direct sound arrives."""
     size = np.abs(room)
     onset = int(np.argmax(size >= _DIRECT * size.max()))
     return onset + int(np.argmax(size[onset : onset + round(0.001 * rate) + 1]))

@@ -350,20 +350,7 @@ class VocalTractLengthPerturbation(AudioAugmenter):
 def warped_sources(n_bins: int, rate: float, factor: float, boundary: float) -> np.ndarray:
     """Return the bin of a spectrum that each bin of the warped spectrum comes from.
 
-    Parameters
-    ----------
-    n_bins : int
-        Number of bins from 0 Hz to half the rate.
-    rate : float
-        Hz.
-    factor : float
-        Factor of the frequencies up to the boundary.
-    boundary : float
-        Hz.
-
-    Returns
-    -------
-    ndarray of shape (n_bins,)
+    The `n_bins` go from 0 Hz to half the rate; `factor` applies to frequencies up to `boundary` Hz.
     """
     top = rate / 2
     # The warped boundary of the paper: the boundary itself, or lower if frequencies fall.

@@ -188,22 +188,8 @@ def copies_of(
 ) -> list[TrainingRows]:
     """Return `n_copies` copies of each row by each augmenter.
 
-    Rows that a sampler drew several times are copied with different seeds.
-
-    Parameters
-    ----------
-    rows : TrainingRows
-    augmenters : dict of str to augmenter
-    n_copies : int
-    seed : int
-    y : array-like or None
-        Labels of the samples of `fit`.
-    labeled : ndarray of bool
-        Which samples of `fit` are labeled.
-
-    Returns
-    -------
-    list of TrainingRows
+    Rows that a sampler drew several times are copied with different seeds. `y` and `labeled` are
+    those of the samples of `fit`.
     """
     parts = []
     occurrence = _occurrences(rows.sources[:, 0])
@@ -295,25 +281,9 @@ _NEAREST = 200
 def resampled(
     sampler: Any, rows: TrainingRows, y: Any, labeled: np.ndarray, seed: int
 ) -> TrainingRows:
-    """Resample the labeled rows; unlabeled ones are all retained.
+    """Resample the labeled rows with a sampler of imbalanced-learn, and retain unlabeled ones.
 
-    Parameters
-    ----------
-    sampler : imbalanced-learn sampler
-    rows : TrainingRows
-        The samples of `fit`, in their order.
-    y : array-like
-    labeled : ndarray of bool of shape (n_rows,)
-    seed : int
-
-    Returns
-    -------
-    TrainingRows
-
-    Raises
-    ------
-    ValueError
-        If the sampler uses features, or makes new rows, and X has no features.
+    `rows` are the samples of `fit`, in their order.
     """
     known = np.flatnonzero(labeled)
     features = _safe_indexing(rows.X, known)

@@ -53,21 +53,8 @@ class Search:
     ) -> torch.Tensor:
         """Return the change of each sample, in units of `scale`.
 
-        Parameters
-        ----------
-        losses_of : callable
-            Function from a batch to one loss per sample.
-        batch : Tensor or FrameBatch
-        scale : Tensor
-            Unit of the changes; broadcasts to the values of the batch.
-        ball : Ball
-        limit : callable
-            Function that limits a change so that the values are valid.
-        generator : torch.Generator
-
-        Returns
-        -------
-        Tensor
+        `losses_of` is a function from a batch to one loss per sample; `limit` one that limits a
+        change so that the values are valid.
         """
         start = torch.zeros_like(values_of(batch))
         if self.attack == "fgsm":
@@ -266,12 +253,7 @@ def warn_of_falling_loss(
 ) -> None:
     """Warn if the mean loss falls as the ball grows, which is a sign of a weak attack.
 
-    Parameters
-    ----------
-    epsilons, losses : sequence of float
-        From the smallest ball to the largest; the first without any change.
-    name, attack : str
-        Names of estimator and attack.
+    The first loss is that without any change.
     """
     values = np.asarray(losses)
     fallen = np.flatnonzero(np.diff(values) < -1e-6 * np.maximum(1.0, np.abs(values[:-1])))

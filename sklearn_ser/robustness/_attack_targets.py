@@ -121,23 +121,7 @@ class DifferentiableLinear:
 def differentiable(
     classifier: BaseEstimator, name: str
 ) -> DifferentiableNetwork | DifferentiableLinear:
-    """Return a fitted classifier as a function with gradients.
-
-    Parameters
-    ----------
-    classifier : classifier
-    name : str
-        Name of its estimator, for errors.
-
-    Returns
-    -------
-    DifferentiableNetwork or DifferentiableLinear
-
-    Raises
-    ------
-    MetadataError
-        If its gradient is not known.
-    """
+    """Return a fitted classifier as a function with gradients; raise if these are not known."""
     if isinstance(classifier, MTLNeuralClassifier):
         return DifferentiableNetwork(classifier)
     if _is_linear(classifier):
@@ -173,15 +157,7 @@ def _is_linear(classifier: Any) -> bool:
 def open_chain(estimator: Any) -> tuple[list[Any], Any]:
     """Return the transformers of a fitted estimator, and the classifier at its end.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Classifier, or Pipelines, searches and meta-estimators of this package around one.
-
-    Returns
-    -------
-    steps : list of transformer
-    classifier : classifier
+    Pipelines, searches and meta-estimators of this package are opened.
     """
     check_is_fitted(estimator)
     steps: list[Any] = []

@@ -166,13 +166,7 @@ def _with_audio(X, rows, audio, references):
 
 
 class TorchLogMel:
-    """The output of a LogMelSpectrogram for a signal, with gradients.
-
-    Parameters
-    ----------
-    step : LogMelSpectrogram
-    device : torch.device or str, default="cpu"
-    """
+    """The output of a LogMelSpectrogram for a signal, with gradients."""
 
     def __init__(self, step: LogMelSpectrogram, device: torch.device | str = "cpu"):
         self.step = step
@@ -182,17 +176,7 @@ class TorchLogMel:
         self.floor = 10.0 ** (step.floor_db / 10.0)
 
     def __call__(self, signal: torch.Tensor) -> torch.Tensor:
-        """Return the frames of one signal.
-
-        Parameters
-        ----------
-        signal : Tensor of float32 of shape (n_samples,)
-            Mono signal at 16 kHz.
-
-        Returns
-        -------
-        Tensor of shape (1 + n_samples // hop, n_features)
-        """
+        """Return the frames of one signal, mono at 16 kHz, of shape (n_frames, n_features)."""
         if self.step.remove_dc:
             signal = signal - signal.mean()
         before = self.n_fft // 2
@@ -211,13 +195,7 @@ class TorchLogMel:
 
 
 class TorchFrameScaler:
-    """The output of a fitted FrameScaler for a sequence, with gradients.
-
-    Parameters
-    ----------
-    step : FrameScaler
-    device : torch.device or str, default="cpu"
-    """
+    """The output of a fitted FrameScaler for a sequence, with gradients."""
 
     def __init__(self, step: FrameScaler, device: torch.device | str = "cpu"):
         self.step = step
