@@ -303,9 +303,9 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         estimator = self.estimator
         if steps:  # the rest of the Pipeline, of its own class and with its own settings
             estimator = clone(estimator).set_params(steps=estimator.steps[len(steps) :])
-        given, made = self._metadata(metadata, X, n_samples, rows, bool(augmenters))
+        given, derived = self._metadata(metadata, X, n_samples, rows, bool(augmenters))
         prepared = keep_copies_together(estimator, rows.sources)
-        self._fit(prepared, rows.X, labels, given, made, labeled)
+        self._fit(prepared, rows.X, labels, given, derived, labeled)
         restore_splitters(prepared)
         if steps:
             prepared = clone(self.estimator).set_params(steps=[*steps, *prepared.steps])
@@ -339,7 +339,7 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         return rows, steps
 
     def _metadata(self, metadata, X, n_samples, rows, with_kinds):
-        """Return the metadata of all training samples: that of the user, and that made here."""
+        """Return the metadata of all training samples: that of the user, and derived metadata."""
         other = {name: value for name, value in metadata.items() if name != "aux"}
         weights = _weights(other.pop("sample_weight", None), n_samples, rows)
         for name, value in other.items():
@@ -350,31 +350,34 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
                 )
         given = _check_method_params(X, other, rows.sources[:, 0])
         given = {name: _without_index(value) for name, value in given.items()}
-        made = {SOURCES: rows.sources}
+        derived = {SOURCES: rows.sources}
         if "groups" not in given and "speaker" not in given:
             # A step inside may lose the speakers that X names.
             speakers = find_id(X, "speaker")
             if speakers is not None:
-                made["speaker"] = np.asarray(speakers, dtype=object)[rows.sources[:, 0]]
+                derived["speaker"] = np.asarray(speakers, dtype=object)[rows.sources[:, 0]]
         # A network may have this task also where every augmenter is switched off.
         tasks = parameters_named(self.estimator, "tasks").values()
         is_task = any(isinstance(value, Mapping) and self.task in value for value in tasks)
         aux = _aux(self.task, metadata.get("aux"), n_samples, rows, with_kinds or is_task)
         for name, value in {"aux": aux, "sample_weight": weights}.items():
             if value is not None:
-                (given if name in metadata else made)[name] = value
-        return given, made
+                (given if name in metadata else derived)[name] = value
+        return given, derived
 
-    def _fit(self, estimator, X, y, given, made, labeled):
+    def _fit(self, estimator, X, y, given, derived, labeled):
         """Fit `estimator` with the metadata that it takes."""
-        taken = {**arguments_through(self, "fit", given), **arguments_for(estimator, "fit", made)}
-        weights = given.get("sample_weight", made.get("sample_weight"))
+        taken = {
+            **arguments_through(self, "fit", given),
+            **arguments_for(estimator, "fit", derived),
+        }
+        weights = given.get("sample_weight", derived.get("sample_weight"))
         routing = True
         if not routing_is_on():
             # With routing off an estimator need not request what its `fit` names.
             for name in signature(estimator.fit).parameters:
-                if name in ("aux", "sample_weight") and name in made:
-                    taken[name] = made[name]
+                if name in ("aux", "sample_weight") and name in derived:
+                    taken[name] = derived[name]
             routing = bool(taken)
             if not taken and weights is not None and isinstance(estimator, Pipeline):
                 # The names by which scikit-learn's Pipeline takes them then.
@@ -616,7 +619,7 @@ def _is_of_features(augmenter):
 
 
 def _indexable(given):
-    """Return an array in place of a container that has no rows to take."""
+    """Return an array in place of a container that cannot be indexed."""
     known = given is None or hasattr(given, "__getitem__")
     return given if known else np.asarray(given)
 

@@ -197,8 +197,8 @@ class Mixup(MixingAugmenter):
     >>> import numpy as np
     >>> from sklearn_ser.augmentation import Mixup
     >>> X, y = np.array([[0.0], [10.0]]), ["calm", "anger"]
-    >>> made, sources, labels, weights = Mixup().augment_rows(X, y, np.random.default_rng(0))
-    >>> made.ravel().round(2)
+    >>> mixed, sources, labels, weights = Mixup().augment_rows(X, y, np.random.default_rng(0))
+    >>> mixed.ravel().round(2)
     array([4.11, 6.48, 4.11, 6.48])
     >>> labels, weights.round(2)
     (array([0, 1, 1, 0]), array([0.59, 0.65, 0.41, 0.35]))
@@ -248,8 +248,8 @@ class CutMix(MixingAugmenter):
     >>> import numpy as np
     >>> from sklearn_ser.augmentation import CutMix
     >>> X, y = np.array([[0.0] * 5, [1.0] * 5]), ["calm", "anger"]
-    >>> made, sources, labels, weights = CutMix().augment_rows(X, y, np.random.default_rng(1))
-    >>> made[0]
+    >>> mixed, sources, labels, weights = CutMix().augment_rows(X, y, np.random.default_rng(1))
+    >>> mixed[0]
     array([1., 1., 0., 0., 0.])
     >>> weights.round(2)
     array([0.6, 0.8, 0.4, 0.2])

@@ -180,7 +180,7 @@ class OriginalSamplesSplit:
 
 
 def _originals(sources):
-    """Positions of the first sample of each original, in the order of their numbers."""
+    """Return the positions of the first sample of each original, in the order of their numbers."""
     single = np.flatnonzero((sources == sources[:, :1]).all(axis=1))
     return single[np.unique(sources[single, 0], return_index=True)[1]]
 
@@ -196,6 +196,8 @@ def _rows_of(X, y, metadata, rows):
 
 #: Parameters of searches that may hold estimators.
 _GRIDS = ("param_grid", "param_distributions")
+#: Parameters by which estimators hold out training samples by themselves.
+_HOLD_OUT = ("early_stopping", "n_iter_no_change", "oob_score")
 
 
 def keep_copies_together(estimator: BaseEstimator, sources: np.ndarray) -> BaseEstimator:
@@ -206,15 +208,14 @@ def keep_copies_together(estimator: BaseEstimator, sources: np.ndarray) -> BaseE
     """
     prepared = clone(estimator)
     parts = prepared.get_params()
-    if len(np.unique(sources[:, 0])) < len(sources) or (sources != sources[:, :1]).any():
-        for part in [prepared, *parts.values()]:
-            _check_holds_out_nothing(part, len(sources))
+    for part in [prepared, *parts.values()]:
+        _check_holds_out_nothing(part, sources)
     for name, value in parts.items():
         path, _, last = name.rpartition("__")
+        owner = parts.get(path) if path else prepared
         if last in _GRIDS:
-            prepared.set_params(**{name: _prepared_grid(value, sources)})
+            prepared.set_params(**{name: _prepared_grid(value, owner, sources)})
         elif last == "cv":
-            owner = parts[path] if path else prepared
             prepared.set_params(**{name: _prepared_splitter(owner, value, sources)})
     for part in [prepared, *prepared.get_params().values()]:
         if isinstance(part, StackingClassifier):
@@ -226,15 +227,16 @@ def keep_copies_together(estimator: BaseEstimator, sources: np.ndarray) -> BaseE
 _N_SAMPLES_OF_AUTO = 10_000
 
 
-def _check_holds_out_nothing(part, n_samples):
+def _check_holds_out_nothing(part, sources):
     """Raise if an estimator holds out training samples by itself, which cannot know of copies."""
-    if not hasattr(part, "get_params") or isinstance(part, type):
+    has_copies = len(np.unique(sources[:, 0])) < len(sources) or (sources != sources[:, :1]).any()
+    if not has_copies or not hasattr(part, "get_params") or isinstance(part, type):
         return
     params = part.get_params(deep=False)
-    stopping = "early_stopping" if "early_stopping" in params else "n_iter_no_change"
-    for name in (stopping, "oob_score"):
+    for name in _HOLD_OUT:
         is_off = params.get(name) in (None, False)
-        is_off |= params.get(name) == "auto" and n_samples <= _N_SAMPLES_OF_AUTO
+        is_off |= params.get(name) == "auto" and len(sources) <= _N_SAMPLES_OF_AUTO
+        is_off |= name == "n_iter_no_change" and "early_stopping" in params
         if is_off or consumed(part, "fit", {SOURCES: True}):
             continue
         raise MetadataError(
@@ -259,7 +261,7 @@ def _check_stack(stack):
 
 
 def _prepared_splitter(owner, cv, sources):
-    """The parameter `cv` of an estimator, as a splitter that keeps copies together."""
+    """Return the parameter `cv` of an estimator as a splitter that keeps copies together."""
     if isinstance(cv, str) or not hasattr(owner, "get_params"):  # "prefit"
         return cv
     if isinstance(cv, Real) and not isinstance(cv, Integral):
@@ -281,12 +283,17 @@ def _prepared_splitter(owner, cv, sources):
     return splitter
 
 
-def _prepared_grid(grid, sources):
-    """The grids of a search, with the splitters of the estimators in them prepared as well."""
+def _prepared_grid(grid, search, sources):
+    """Return the grids of a search, with the splitters of the estimators in them prepared."""
     if not hasattr(grid, "items"):
-        return [_prepared_grid(each, sources) for each in grid]
-    for name in grid:
-        if name.rpartition("__")[2] == "cv":
+        return [_prepared_grid(each, search, sources) for each in grid]
+    for name, values in grid.items():
+        path, _, last = name.rpartition("__")
+        owner = search.estimator.get_params().get(path) if path else search.estimator
+        if last in _HOLD_OUT and isinstance(values, list | tuple) and hasattr(owner, "set_params"):
+            for value in values:
+                _check_holds_out_nothing(clone(owner).set_params(**{last: value}), sources)
+        if last == "cv":
             raise MetadataError(
                 f"The search varies {name!r}. Inside AugmentingClassifier splitters keep copies "
                 "together and cannot be searched: set one splitter in the estimator."

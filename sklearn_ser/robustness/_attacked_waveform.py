@@ -109,11 +109,11 @@ def _front_end(estimator, name):
     begins = steps and isinstance(steps[0], LogMelSpectrogram)
     scales = all(isinstance(step, FrameScaler) for step in steps[1:])
     if not (begins and scales and isinstance(last, MTLNeuralClassifier)):
-        found = " -> ".join(type(step).__name__ for step in [*steps, last])
+        chain = " -> ".join(type(step).__name__ for step in [*steps, last])
         raise MetadataError(
             f'space="waveform" needs the gradient of every step, and supports '
             "LogMelSpectrogram, FrameScaler and MTLNeuralClassifier, in this order; estimator "
-            f"{name!r} is {found}. Give such a Pipeline as surrogate=: its adversarial recordings "
+            f"{name!r} is {chain}. Give such a Pipeline as surrogate=: its adversarial recordings "
             "are then tested on the other estimators."
         )
     return steps[0], steps[1:], last

@@ -122,7 +122,7 @@ def key_of(effect):
     return encoded(AudiomentationsAugmenter(effect)._frozen())
 
 
-def test_a_key_is_made_of_parameters_and_not_of_what_was_drawn_last():
+def test_a_store_key_depends_on_parameters_and_not_on_drawn_values():
     gain = theirs.Gain(-6, 6)
     key = key_of(gain)
     gain(signals(1)[0], 16000)
@@ -181,7 +181,7 @@ def test_what_has_no_content_is_extracted_and_not_stored(tmp_path):
     assert len(extractor.transform(signals())) == 6
 
 
-def test_an_array_of_another_shape_is_refused():
+def test_an_array_of_another_shape_is_an_error():
     step = AudiomentationsAugmenter(lambda samples, rate: np.stack([samples, samples]))
     with pytest.raises(AudioError, match=r"Audiomentations.* made an array of shape \(2, 3000\)"):
         heard(step, signals(1))

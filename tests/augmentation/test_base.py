@@ -1,4 +1,4 @@
-"""What every augmenter has from its base: tables in and out, seeds, laziness, the store."""
+"""Base class of augmenters: tables in and out, seeds, laziness, the store."""
 
 import pickle
 
@@ -79,7 +79,7 @@ def test_other_containers_become_one_column(kind):
     assert equal(heard(made), heard(Noise(random_state=0).augment(speech())))
 
 
-def test_an_utterance_is_changed_in_the_same_way_wherever_it_stands():
+def test_the_change_of_an_utterance_does_not_depend_on_its_position():
     signals = speech(4)
     step = Noise(random_state=3)
     alone = [heard(step.augment([signal]))[0] for signal in signals]
@@ -97,7 +97,7 @@ def test_reading_twice_gives_the_same_and_so_do_copies_of_the_table():
     assert equal(first, heard(pickle.loads(pickle.dumps(made))))
 
 
-def test_without_a_seed_every_call_differs_and_a_random_state_goes_on():
+def test_without_a_seed_every_call_differs_and_a_random_state_advances():
     signals = speech(1)
     assert not equal(heard(Noise().augment(signals)), heard(Noise().augment(signals)))
     step = Noise(random_state=np.random.RandomState(0))
@@ -124,7 +124,7 @@ def test_p_is_the_share_that_is_changed():
     assert equal(signals, heard(Noise(p=0.0).augment(signals)))
 
 
-def test_in_a_pipeline_training_audio_is_changed_and_no_other():
+def test_in_a_pipeline_only_training_audio_is_changed():
     signals = speech()
     step = Noise(level=0.05, random_state=0)
     assert equal(heard(step.fit_transform(signals)), heard(step.augment(signals)))
@@ -149,7 +149,7 @@ def test_augmenters_in_a_row():
     )
 
 
-def test_two_augmenters_do_not_draw_the_same_numbers():
+def test_two_augmenters_draw_different_numbers():
     class Other(Noise):
         pass
 
@@ -198,7 +198,7 @@ def test_errors_name_the_row_and_the_file(tmp_path):
         heard(Noise().augment(X))
 
 
-def test_sampling_rate_is_what_it_is_made_at(tmp_path):
+def test_sampling_rate(tmp_path):
     path = tmp_path / "a.wav"
     soundfile.write(path, speech(1)[0], 16000)
     made = Noise(sampling_rate=8000, random_state=0).augment([path])
@@ -215,7 +215,7 @@ def test_windows_of_augmented_audio():
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_a_store_keeps_what_was_made(tmp_path, n_jobs, monkeypatch):
+def test_a_store_holds_features_of_augmented_audio(tmp_path, n_jobs, monkeypatch):
     path = tmp_path / "a.wav"
     soundfile.write(path, speech(1)[0], 16000)
     X = pd.DataFrame({"file": [str(path), str(path)], "end": [np.nan, 0.3]})

@@ -1,4 +1,4 @@
-"""What every augmenter promises, whatever it does: one list of instances drives all tests."""
+"""Properties that all augmenters share: one list of instances is used in all tests."""
 
 import pickle
 
@@ -36,7 +36,7 @@ from sklearn_ser.store._keys import encoded
 
 WOOD = np.random.default_rng(7).normal(size=900)
 
-#: Leaves nothing to chance.
+#: Draws no random numbers.
 HALL = AddReverb(WOOD * np.exp(-np.arange(900) / 100), tail=True, random_state=0)
 
 STEPS = [
@@ -71,7 +71,7 @@ STEPS = [
 ]
 every_step = pytest.mark.parametrize("step", STEPS, ids=lambda step: type(step).__name__)
 
-#: Another value of every parameter that decides over samples.
+#: Another value of every parameter that affects the samples.
 OTHER = {
     "snr": 3.0,
     "noises": "white",
@@ -97,7 +97,7 @@ OTHER = {
     "p": 0.5,
     "sampling_rate": 12000,
 }
-#: Where a step has that value already.
+#: Other values for steps that have the value above.
 ALSO = {"tail": False, "mode": "circular"}
 
 
@@ -136,7 +136,7 @@ def test_parameters_clone_pickle_and_repr(step, speech):
 
 
 @every_step
-def test_samples_are_sound_and_changed(step, speech):
+def test_samples_are_valid_and_changed(step, speech):
     before = [signal.copy() for signal in speech]
     made = heard(step.augment(speech))
     assert equal(before, speech)
@@ -149,7 +149,7 @@ def test_samples_are_sound_and_changed(step, speech):
 
 
 @every_step
-def test_an_utterance_has_one_fate(step, speech):
+def test_the_change_depends_on_the_utterance_and_the_seed(step, speech):
     together = heard(step.augment(speech))
     alone = [heard(step.augment([signal]))[0] for signal in speech]
     assert equal(together, alone)
@@ -284,7 +284,7 @@ AUDIO = arrays(
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(audio=AUDIO, seed=st.integers(0, 2**31 - 1))
-def test_whatever_comes_in_sound_audio_goes_out(step, audio, seed):
+def test_any_audio_gives_valid_audio(step, audio, seed):
     made = heard(clone(step).set_params(random_state=seed).augment([audio]))[0]
     assert made.dtype == np.float32
     assert len(made) >= 1

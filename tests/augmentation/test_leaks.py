@@ -316,18 +316,25 @@ def test_augmenters_of_frames_change_the_output_of_the_audio_step(speech, tmp_pa
 def test_estimators_that_hold_out_samples_by_themselves_are_errors(estimator, switch):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 3)), np.tile(["a", "b"], 30)
-    off = f"{switch.split('=')[0]}={None if 'n_iter' in switch else False}"
-    text = rf"{type(estimator).__name__}\({switch}\) holds out .* Set {off}, and"
+    name = switch.partition("=")[0]
+    off = None if name == "n_iter_no_change" else False
+    other = clone(estimator).set_params(**{name: off})
+    text = rf"{type(estimator).__name__}\({switch}\) holds out .* Set {name}={off}, and"
     search = GridSearchCV(Pipeline([("clf", MLPClassifier())]), {"clf": [estimator]})
-    for inner in (make_pipeline(StandardScaler(), estimator), search):
+    switched = GridSearchCV(other, {name: [off, estimator.get_params()[name]]})
+    for inner in (make_pipeline(StandardScaler(), estimator), search, switched):
         with pytest.raises(MetadataError, match=text):
             AugmentingClassifier(inner, FeatureNoise()).fit(X, y)
     with pytest.raises(MetadataError, match=text):  # a mixture alone is made of two samples
         AugmentingClassifier(estimator, Mixup(), keep_original=False).fit(X, y)
     AugmentingClassifier(estimator, None, random_state=0).fit(X, y)  # no copies, no error
-    name, value = off.split("=")
-    other = clone(estimator).set_params(**{name: None if value == "None" else False})
     AugmentingClassifier(other, FeatureNoise(), random_state=0).fit(X, y)
+
+
+def test_boosting_that_stops_early_by_default_is_an_error():
+    X, y = np.random.default_rng(0).normal(size=(5001, 1)), np.arange(5001) % 2
+    with pytest.raises(MetadataError, match=r"Classifier\(early_stopping='auto'\) holds out"):
+        AugmentingClassifier(HistGradientBoostingClassifier(), FeatureNoise()).fit(X, y)
 
 
 def test_a_held_out_share_is_an_error():

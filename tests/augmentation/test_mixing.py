@@ -153,7 +153,7 @@ def test_cutmix_of_audio():
         assert np.isclose(heard, 0.3 - own).sum() == (~np.isclose(heard, own)).sum()
 
 
-def test_mixtures_are_checked_and_kept_in_range():
+def test_mixtures_are_checked_and_scaled_down():
     loud = [np.full(1000, 0.9, np.float32), np.full(1000, -0.9, np.float32)]
     heard = read_audio(mix(Sum(), loud[:1] * 2, ["a", "b"])[0]["file"].iloc[0])
     assert np.abs(heard).max() <= np.float32(32767 / 32768)

@@ -1,4 +1,4 @@
-"""AddNoise, measured: the ratio, the colors, and which part of a recording is taken."""
+"""AddNoise: the measured ratio, the colors, and the part of a recording that is used."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def speech():
 
 
 def added(step, signal):
-    """What a step adds; the signal must be soft enough for nothing to be scaled."""
+    """Return the added noise; the signal must be soft enough not to be scaled."""
     return read_audio(step.augment([signal])["file"][0]) - signal
 
 
@@ -28,13 +28,13 @@ def decibels(signal, noise):
 
 
 def saw(n, seed=0):
-    """A recording whose samples tell where they stand."""
+    """Return a recording whose samples identify their position."""
     return ((np.arange(n) % 1000) / 2000 + np.arange(n) / (4 * n)).astype(np.float32)
 
 
 @pytest.mark.parametrize("noises", [*COLORS, saw(3000), (saw(90000), 44100)], ids=str)
 @pytest.mark.parametrize("snr", [-5.0, 0.0, 12.5])
-def test_the_ratio_is_what_was_asked_for(noises, snr, speech):
+def test_the_signal_to_noise_ratio(noises, snr, speech):
     for signal in speech[:3]:
         noise = added(AddNoise(snr, noises, random_state=1), signal / 8)
         assert decibels(signal / 8, noise) == pytest.approx(snr, abs=0.02)
@@ -48,13 +48,13 @@ def test_the_ratio_stays_where_the_sum_passes_full_scale(speech):
     assert decibels(scale * signal, noisy - scale * signal) == pytest.approx(0, abs=0.2)
 
 
-def test_an_offset_is_no_sound(speech):
+def test_offsets_are_ignored(speech):
     signal = speech[0] / 8
     noise = added(AddNoise(6.0, saw(20000) - 0.3, random_state=1), signal + np.float32(0.2))
     assert decibels(signal, noise) == pytest.approx(6, abs=0.02)
 
 
-def test_a_range_is_drawn_evenly():
+def test_values_from_a_range_are_uniform():
     signals = [0.01 * np.random.default_rng(i).normal(size=400) for i in range(300)]
     noisy = open_audio(AddNoise((0, 10), "white", random_state=0).augment(signals))
     ratios = [decibels(a, b - a) for a, b in zip(signals, noisy, strict=True)]
@@ -81,7 +81,7 @@ def test_brown_noise_is_mostly_audible():
     assert power[200:].sum() > 0.4 * power.sum()  # bins are 0.1 Hz apart
 
 
-def test_of_a_longer_recording_a_random_part_is_taken():
+def test_a_longer_recording_contributes_a_random_part():
     recording, starts = saw(60000), []
     for seed in range(30):
         noise = added(AddNoise(0.0, recording, random_state=seed), tone(3000))
@@ -97,7 +97,7 @@ def tone(n):
     return 0.05 * np.sin(np.arange(n, dtype=np.float32))
 
 
-def test_a_shorter_recording_is_repeated_from_a_random_place_on():
+def test_a_shorter_recording_is_repeated_from_a_random_position():
     recording = np.random.default_rng(0).normal(size=700)
     phases = set()
     for seed in range(10):
@@ -151,7 +151,7 @@ def test_a_long_file_is_read_part_by_part(tmp_path, monkeypatch):
         read_audio(step.augment([signal])["file"][0], 11025)
 
 
-def test_errors_name_the_noise_file_and_say_what_to_do(tmp_path):
+def test_errors_name_the_noise_file(tmp_path):
     with pytest.raises(
         AudioError,
         match=r"file 'rain.wav': there is no such file or folder \(and it is none of 'white', .*\)"
@@ -185,7 +185,7 @@ def test_a_changed_file_is_read_again(tmp_path):
     assert not np.array_equal(first, added(step, tone(1000)))
 
 
-def test_the_cache_keeps_what_was_used_last_within_its_bound():
+def test_the_cache_is_bounded():
     cache, made = BoundedCache(most_bytes=5000), []
 
     def value(key):

@@ -82,7 +82,7 @@ def test_synthetic_rows(sampler, recorder):
         assert speaker in X.index[np.argsort(distance)[:6]]
 
 
-def test_parents_of_synthetic_rows_are_found():
+def test_parents_of_synthetic_samples():
     X = features().to_numpy()
     made, made_y = SMOTE(random_state=0, k_neighbors=3).fit_resample(X, Y)
     from sklearn_ser.augmentation._training_rows import _parents

@@ -28,7 +28,7 @@ def heard(step, signal, rate=16000):
 
 
 def decay_time(response, rate, first=-5, last=-25):
-    """Seconds for 60 dB, from the slope of the energy that is still to come (ISO 3382: T20)."""
+    """Return the reverberation time from the slope of the remaining energy (ISO 3382: T20)."""
     energy = np.cumsum(np.square(response[::-1], dtype=float))[::-1]
     level = 10 * np.log10(energy / energy[0])
     span = slice(np.argmax(level < first), np.argmax(level < last))
@@ -90,7 +90,7 @@ def test_the_level_stays(tail, speech):
         )
 
 
-def test_the_tail_is_what_comes_after_the_end():
+def test_the_tail_follows_the_end():
     signal = click(2000, 1900)
     with_tail = heard(AddReverb(rt60=0.25, random_state=0, tail=True), signal)
     without = heard(AddReverb(rt60=0.25, random_state=0), signal)

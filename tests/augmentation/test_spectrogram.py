@@ -1,4 +1,4 @@
-"""SpecAugment, TimeWarp and FeatureNoise: what they change, and what they depend on."""
+"""SpecAugment, TimeWarp and FeatureNoise: their changes and seeds."""
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ def equal(first, second):
 
 
 @pytest.mark.parametrize("step", STEPS, ids=str)
-def test_a_sequence_is_changed_in_the_same_way_wherever_it_stands(step):
+def test_the_change_of_a_sequence_does_not_depend_on_its_position(step):
     X = sequences()
     made = step.augment(X)
     assert not any(np.array_equal(a, b) for a, b in zip(made, X, strict=True))
