@@ -23,7 +23,7 @@ from sklearn_ser import (
     save_model,
     uar_scorer,
 )
-from sklearn_ser.augmentation import FeatureNoise, Mixup
+from sklearn_ser.augmentation import FeatureNoise, Mixup, OriginalSamplesSplit
 from sklearn_ser.exceptions import MetadataError
 
 TWO = {"weak": FeatureNoise(0.01), "strong": FeatureNoise(0.5)}
@@ -267,8 +267,9 @@ def test_in_a_file(rows, tmp_path):
     model = AugmentingClassifier(LinearSVC(random_state=0), TWO, random_state=0)
     search = GridSearchCV(LinearSVC(), {"C": [0.1, 1.0]}, cv=SpeakerKFold(2))
     inner = AugmentingClassifier(search, list(TWO.items()), random_state=0)
+    wrapped = clone(inner).set_params(estimator__cv=OriginalSamplesSplit(SpeakerKFold(2)))
     X = X.assign(speaker=np.arange(60) % 4)
-    for each in (model, inner):
+    for each in (model, inner, wrapped):
         each.fit(X, y)
         save_model(each, tmp_path / "model.ser")
         loaded = load_model(tmp_path / "model.ser")
