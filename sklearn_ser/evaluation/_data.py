@@ -16,6 +16,7 @@ from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.utils._alignment import check_row_order
 from sklearn_ser.utils._frames import as_sequences, frames_table, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
+from sklearn_ser.utils._unlabeled import append_unlabeled, labeled_rows
 
 AUDIO_COLUMNS = ("file", "start", "end")
 
@@ -66,17 +67,8 @@ class EvaluationData:
         return self.ids["speaker"].to_numpy(dtype=object)
 
     def targets(self, mark):
-        """y of all rows, with `mark` for those without a label; "nan" is None, or NaN of numbers.
-
-        (Whole numbers beside None would be no class labels to scikit-learn's scorers.)
-        """
-        n_missing = len(self.row) - len(self.y)
-        if not n_missing:
-            return self.y
-        if mark == "nan" and self.y.dtype.kind in "iu":
-            return np.append(self.y.astype(float), np.full(n_missing, np.nan))
-        values = [*self.y.tolist(), *[None if mark == "nan" else mark] * n_missing]
-        return np.asarray(values, dtype=object) if self.y.dtype.kind == "b" else _as_targets(values)
+        """Return y of all rows, with the sentinel value `mark` for the unlabeled ones."""
+        return append_unlabeled(self.y, len(self.row) - len(self.y), mark)
 
     def metadata(self):
         """What `fit` may ask for, by name; `speaker` names those who must stay together."""
@@ -119,17 +111,17 @@ def select_data(estimators, frame, *, X, y, aux, corpus, speaker, labels):
         )
     truth = _as_plain_labels(frame[y])
     if -1 in marks.told.values():
-        truth = truth.where(truth != -1, None)
+        truth = truth.where(labeled_rows(truth, -1), None)
     labels = _fixed_labels(truth, frame[corpus], labels)
     labeled = np.flatnonzero(truth.isin(labels))
     is_used = any(mark is not None for mark in marks.used.values())
-    kept = np.append(labeled, np.flatnonzero(truth.isna())) if is_used else labeled
+    known = np.append(labeled, np.flatnonzero(~labeled_rows(truth)))
+    kept = known if is_used else labeled
     ids = pd.DataFrame({name: frame[name] for name in ID_COLUMNS if name in frame})
     # Names as text: numbers and texts mixed could neither be sorted nor saved.
     ids = ids.assign(corpus=frame[corpus].astype(str), speaker=frame[speaker].astype(str))
     ids = ids.astype(object)
     # Who is linked does not depend on which estimators there are: folds are the same for all.
-    known = np.append(labeled, np.flatnonzero(truth.isna()))
     kept_together = _joined_by_recording(ids.iloc[known])[: len(kept)]
     ids = ids.iloc[kept].reset_index(drop=True)
     X = X.iloc[kept].reset_index(drop=True)

@@ -16,7 +16,7 @@ from sklearn_ser.model_selection import SemiSupervisedSplit
 from sklearn_ser.preprocessing import SkipFailedRows
 from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._nested_estimators import nested_estimators
-from sklearn_ser.utils._unlabeled import unlabeled_mark
+from sklearn_ser.utils._unlabeled import own_sentinel, sentinel_of
 from sklearn_ser.utils._warnings import warn_user
 
 
@@ -38,7 +38,7 @@ class Marks:
     """
 
     def __init__(self, estimators):
-        self.told = {name: unlabeled_mark(found) for name, found in estimators.items()}
+        self.told = {name: sentinel_of(found) for name, found in estimators.items()}
         found = {
             name: _obstacle(estimators[name], mark)
             for name, mark in self.told.items()
@@ -72,7 +72,7 @@ def _obstacle(estimator, mark):
         return _obstacle_of_search(estimator, mark)
     if isinstance(estimator, AugmentingClassifier | SkipFailedRows):
         return _obstacle(estimator.estimator, mark)
-    if _own_mark(estimator) == mark:
+    if own_sentinel(estimator) == mark:
         return None
     return f"{type(estimator).__name__} learns from labels, and would take them for a class"
 
@@ -99,7 +99,7 @@ def _reads_labels(step, mark):
 
     scikit-learn's tag alone does not tell (SelectKBest: no labels required).
     """
-    if _own_mark(step) == mark or isinstance(step, VarianceThreshold):
+    if own_sentinel(step) == mark or isinstance(step, VarianceThreshold):
         return False
     if isinstance(step, SelectorMixin) or hasattr(step, "fit_resample"):
         return True
@@ -116,10 +116,6 @@ def _reads_labels(step, mark):
 def _requires_y(method):
     y = None if method is None else signature(method).parameters.get("y")
     return y is not None and y.default is y.empty
-
-
-def _own_mark(estimator):
-    return getattr(estimator, "unlabeled", None)
 
 
 def with_unlabeled(fold, data):

@@ -16,7 +16,7 @@ from sklearn_ser.utils._alignment import check_row_order
 from sklearn_ser.utils._extras import import_extra
 from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._public import public_module
-from sklearn_ser.utils._unlabeled import without_marks
+from sklearn_ser.utils._unlabeled import labeled_rows, sentinel_as_none
 
 _AXIS_NAMES = {"tsne": "t-SNE {}", "umap": "UMAP {}", "pca": "principal component {}"}
 _FEWEST_ROWS = 5
@@ -151,9 +151,9 @@ class RepresentationDisplay:
             check_row_order(values, X, name, "X")
         labels = np.asarray(y, dtype=object)
         for estimator in estimators.values():
-            labels = np.asarray(without_marks(estimator, labels), dtype=object)
+            labels = np.asarray(sentinel_as_none(estimator, labels), dtype=object)
         found = {name: represent(estimator, X) for name, estimator in estimators.items()}
-        kept = ~pd.isna(labels)
+        kept = labeled_rows(labels)
         for representation in found.values():
             kept &= np.isfinite(representation).all(axis=1)
         if kept.sum() < _FEWEST_ROWS:

@@ -15,7 +15,7 @@ from sklearn_ser.utils._alignment import check_row_order
 from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_for, fit_routed
-from sklearn_ser.utils._unlabeled import without_marks
+from sklearn_ser.utils._unlabeled import labeled_rows, sentinel_as_none
 
 METRICS = ("euclidean", "cosine")
 
@@ -132,8 +132,8 @@ def _score_fold(estimator, X, y, metadata, train, test, metric):
     }
     fit_routed(estimator, _safe_indexing(X, train), _safe_indexing(y, train), **given)
     representation = represent(estimator, _safe_indexing(X, test))
-    labels = np.asarray(without_marks(estimator, _safe_indexing(y, test)), dtype=object)
-    scored = ~pd.isna(labels) & np.isfinite(representation).all(axis=1)
+    labels = np.asarray(sentinel_as_none(estimator, _safe_indexing(y, test)), dtype=object)
+    scored = labeled_rows(labels) & np.isfinite(representation).all(axis=1)
     return int(scored.sum()), silhouette(representation[scored], labels[scored], metric)
 
 

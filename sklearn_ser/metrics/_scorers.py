@@ -12,7 +12,7 @@ from sklearn_ser.metrics._labels import as_labels, label_set, labeled_rows, list
 from sklearn_ser.metrics._metric_table import METRICS, find_metric
 from sklearn_ser.utils._ids import require_id
 from sklearn_ser.utils._public import public_module
-from sklearn_ser.utils._unlabeled import without_marks
+from sklearn_ser.utils._unlabeled import sentinel_as_none
 
 #: What an estimator is asked for, by what a metric needs.
 _METHODS = {
@@ -127,7 +127,7 @@ class _SerScorer(_Scorer):
     """
 
     def _score(self, method_caller, estimator, X, y_true, **kwargs):
-        y_true = without_marks(estimator, y_true)
+        y_true = sentinel_as_none(estimator, y_true)
         # On a copy: one scorer may serve several threads.
         scorer = _Scorer(self._score_func, self._sign, dict(self._kwargs), self._response_method)
         if self._response_method != "predict" and hasattr(estimator, "classes_"):

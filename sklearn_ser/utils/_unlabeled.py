@@ -1,83 +1,144 @@
-"""Rows without a label, as estimators mark them."""
+"""Unlabeled samples: sentinel values, masks, conversion of y, semi-supervised estimators.
+
+A label is missing where it is None, NaN or pd.NA. A semi-supervised estimator has a parameter
+`unlabeled`, the sentinel value of unlabeled samples in its y: -1, "nan" (any missing value), or
+None if it learns from labeled samples only. To all other estimators -1 is an ordinary label.
+"""
+
+from __future__ import annotations
 
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
+from sklearn.utils._param_validation import Options, StrOptions
 
 from sklearn_ser.utils._nested_estimators import parameters_named
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from sklearn.base import BaseEstimator
 
-def without_marks(estimator, y):
-    """`y` with None in place of -1, where that is how the estimator marks unlabeled rows.
+Sentinel: TypeAlias = Literal[-1, "nan"]
+
+#: Constraints of a parameter `unlabeled` that must not be None.
+SENTINEL_CONSTRAINTS = (Options(Integral, {-1}), StrOptions({"nan"}))
+
+
+def labeled_rows(y: ArrayLike, unlabeled: Sentinel | None = "nan") -> np.ndarray:
+    """Return the mask of labeled samples.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    unlabeled : -1, "nan" or None, default="nan"
+        Sentinel value of unlabeled samples. With None all samples are labeled.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_samples,)
+    """
+    values = np.asarray(y, dtype=object)
+    if unlabeled == "nan":
+        return ~np.asarray(pd.isna(values), dtype=bool)
+    if unlabeled == -1:
+        return np.asarray(pd.Series(values, dtype=object) != -1)
+    return np.ones(len(values), dtype=bool)
+
+
+def drop_unlabeled(y: np.ndarray, *others: Any) -> list[Any]:
+    """Return `y` and aligned arrays without the samples that have no label; None stays None.
+
+    Scorers, group scores, intervals and tests begin with it: an unlabeled sample is neither right
+    nor wrong.
+    """
+    labeled = labeled_rows(y)
+    return [None if part is None else np.asarray(part)[labeled] for part in (y, *others)]
+
+
+def missing_as_none(values: np.ndarray, unlabeled: Sentinel = "nan") -> np.ndarray:
+    """Return `values` with None in place of missing labels, or of -1, in an object array.
+
+    Arrays of numbers and strings are returned unchanged for "nan": they can be compared, whereas
+    ``pd.NA == "a"`` has no truth value.
+    """
+    if unlabeled == "nan" and values.dtype != object:
+        return values
+    result = np.array(values, dtype=object)
+    result[~labeled_rows(values, unlabeled)] = None
+    return result
+
+
+def sentinel_as_none(estimator: object, y: ArrayLike) -> ArrayLike:
+    """Return `y` with None in place of -1 if that is the sentinel value of the estimator.
 
     Parameters
     ----------
     estimator : estimator
-        Whatever `y` is scored for: a network, or a Pipeline or search around one, whose parameter
-        `unlabeled` tells. {-1, 1} are ordinary labels to all others.
+        A semi-supervised estimator, or a Pipeline or search that contains one. {-1, 1} are
+        ordinary labels to all others.
     y : array-like of shape (n_samples,)
 
     Returns
     -------
-    array-like
+    array-like of shape (n_samples,)
         `y` itself, or an object array.
     """
     if not hasattr(estimator, "get_params"):
         return y
-    marks = parameters_named(estimator, "unlabeled").values()
-    if not any(not isinstance(mark, str) and mark == -1 for mark in marks):
-        return y
-    values = np.asarray(y, dtype=object)
-    return np.where(np.asarray(pd.Series(values, dtype=object) == -1), None, values)
+    sentinels = parameters_named(estimator, "unlabeled").values()
+    if any(not isinstance(sentinel, str) and sentinel == -1 for sentinel in sentinels):
+        return missing_as_none(np.asarray(y, dtype=object), -1)
+    return y
 
 
-def unlabeled_mark(estimator):
-    """What marks a row without a label for an estimator that learns from such rows.
+def sentinel_of(estimator: BaseEstimator) -> Sentinel | None:
+    """Return the sentinel value of a semi-supervised estimator, None for any other.
 
     Parameters
     ----------
     estimator : estimator
-        A network, or a Pipeline or search around one, whose parameter `unlabeled` tells.
+        A semi-supervised estimator, or a Pipeline or search that contains one.
 
     Returns
     -------
     -1, "nan" or None
-        None: it does not learn from them.
 
     Raises
     ------
     ValueError
-        If its parts are told different marks.
+        If its parts have different sentinel values.
     """
-    told = {
-        path: mark
-        for path, mark in parameters_named(estimator, "unlabeled").items()
-        if isinstance(mark, Integral | str) and mark in (-1, "nan")
+    sentinels = {
+        path: value
+        for path, value in parameters_named(estimator, "unlabeled").items()
+        if isinstance(value, Integral | str) and value in (-1, "nan")
     }
-    if len(set(told.values())) > 1:
+    if len(set(sentinels.values())) > 1:
         raise ValueError(
-            f"parts of the estimator mark rows without a label in different ways: {told}. "
-            "Give all of them the same"
+            f"Parts of the estimator have different sentinel values of unlabeled samples: "
+            f"{sentinels}. Set all of them to the same value."
         )
-    return next(iter(told.values()), None)
+    return cast("Sentinel | None", next(iter(sentinels.values()), None))
 
 
-def labeled_rows(y, unlabeled):
-    """Which rows of `y`, a 1-D array, have a label, given what marks those without.
+def own_sentinel(estimator: object) -> Sentinel | None:
+    """Return the parameter `unlabeled` of the estimator itself, whatever it contains."""
+    return getattr(estimator, "unlabeled", None)
 
-    Parameters
-    ----------
-    y : array-like of shape (n_rows,)
-    unlabeled : -1, "nan" or None
-        None: every row has one.
 
-    Returns
-    -------
-    ndarray of bool of shape (n_rows,)
+def append_unlabeled(y: np.ndarray, n_unlabeled: int, unlabeled: Sentinel) -> np.ndarray:
+    """Return `y` with `n_unlabeled` sentinel values behind it, in a dtype that `fit` accepts.
+
+    "nan" is NaN behind whole numbers (scikit-learn's scorers reject them as objects beside None),
+    and None behind other labels.
     """
-    if unlabeled == "nan":
-        return ~np.asarray(pd.isna(y))
-    if unlabeled == -1:
-        return np.asarray(pd.Series(y, dtype=object) != -1)
-    return np.ones(len(y), dtype=bool)
+    if not n_unlabeled:
+        return y
+    if unlabeled == "nan" and y.dtype.kind in "iu":
+        return np.append(y.astype(float), np.full(n_unlabeled, np.nan))
+    if unlabeled == -1 and y.dtype.kind in "iu":
+        return np.append(y, np.full(n_unlabeled, -1))
+    sentinel = None if unlabeled == "nan" else unlabeled
+    return np.array([*y.tolist(), *[sentinel] * n_unlabeled], dtype=object)
