@@ -12,10 +12,10 @@ from sklearn_ser.evaluation._tables import as_labels
 from sklearn_ser.evaluation._text_tables import as_markdown, cells_of
 from sklearn_ser.exceptions import SerError
 from sklearn_ser.metrics import (
-    auc_score,
-    brier_score,
     expected_calibration_error,
+    macro_auc_score,
     macro_f1_score,
+    multiclass_brier_score,
     uar_score,
     war_score,
 )
@@ -200,9 +200,9 @@ _DETAILS = "result.json"
 _MOST_SHOWN = 10
 _OF_CLASSES = {"uar": uar_score, "war": war_score, "macro_f1": macro_f1_score}
 _OF_PROBABILITIES = {
-    "auc": auc_score,
+    "auc": macro_auc_score,
     "ece": expected_calibration_error,
-    "brier": brier_score,
+    "brier": multiclass_brier_score,
 }
 _METRICS = (*_OF_CLASSES, *_OF_PROBABILITIES)
 

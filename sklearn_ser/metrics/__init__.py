@@ -1,4 +1,4 @@
-"""Scores of emotion recognition: recall, agreement, calibration, groups, intervals, tests."""
+"""Metrics of emotion recognition, scorers, confidence intervals and paired tests."""
 
 from sklearn_ser._lazy import attach_stub
 

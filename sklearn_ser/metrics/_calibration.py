@@ -1,29 +1,42 @@
-"""How far probabilities can be believed."""
+"""Calibration of predicted probabilities: expected calibration error, Brier score."""
+
+from __future__ import annotations
 
 from numbers import Integral
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.metrics._class_scores import row_weights
-from sklearn_ser.metrics._labels import (
+from sklearn_ser.metrics._validation import (
+    LABELS_OF_COLUMNS,
+    PROBABILITY_ERRORS,
+    SAMPLE_WEIGHT,
+    Y_PROBA,
+    Y_TRUE,
     as_labels,
-    label_set,
-    listed,
-    refuse_missing,
-    refuse_mixed_kinds,
-    truth_codes,
+    as_probabilities,
+    check_no_missing,
+    check_weights,
+    encode_labels,
+    labels_of_columns,
 )
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
-#: float16 probabilities of a dozen classes sum to 1 within this; percentages and scores do not.
-SUM_TOLERANCE = 1e-2
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 @public_module("sklearn_ser.metrics")
+@substitute_docstring(
+    y_true=Y_TRUE,
+    y_proba=Y_PROBA,
+    labels=LABELS_OF_COLUMNS,
+    sample_weight=SAMPLE_WEIGHT,
+    errors=PROBABILITY_ERRORS,
+)
 @validate_params(
     {
         "n_bins": [Interval(Integral, 1, None, closed="left")],
@@ -32,57 +45,51 @@ SUM_TOLERANCE = 1e-2
     prefer_skip_nested_validation=True,
 )
 def expected_calibration_error(
-    y_true, y_proba, *, labels=None, n_bins=15, strategy="uniform", sample_weight=None
-):
-    r"""Expected calibration error (ECE): how far confidence and accuracy lie apart, on average.
+    y_true: ArrayLike,
+    y_proba: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    n_bins: int = 15,
+    strategy: Literal["uniform", "quantile"] = "uniform",
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    r"""Expected calibration error (ECE): mean distance between confidence and accuracy.
 
     .. math:: \mathrm{ECE} = \sum_{b} \frac{W_b}{W}
               \left| \mathrm{acc}(b) - \mathrm{conf}(b) \right|
 
-    The confidence of a row is its highest probability, and the row is right if the class with
-    that probability is the true one. Rows are put into bins b by their confidence; acc(b) is the
-    share of right rows of a bin, conf(b) their mean confidence and W_b their weight [1]_. A model
-    that is 80 % sure and right in 80 % of such cases has no error.
+    The confidence of a sample is its highest probability, and the sample is correct if the class
+    with that probability is the true one. Samples are binned by confidence; acc(b) is the share of
+    correct samples in a bin b, conf(b) their mean confidence and W_b their weight [1]_. A model
+    with a confidence of 80 % that is correct in 80 % of such cases has no error.
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        True classes: strings, integers, booleans or categories.
-    y_proba : array-like of shape (n_samples, n_classes)
-        Probabilities, as ``predict_proba`` gives them. Rows that are NaN throughout have no
-        confidence (failed audio) and are left out, whatever their true class; everywhere else
-        numbers are expected.
-    labels : array-like of shape (n_classes,), default=None
-        The class of each column, in order: ``classes_`` of the estimator. None takes the sorted
-        classes of `y_true`, if there are as many as columns.
+    %(y_true)s
+    %(y_proba)s
+    %(labels)s
     n_bins : int, default=15
         Number of bins.
     strategy : {"uniform", "quantile"}, default="uniform"
-        "uniform": bins of equal width, (0, 1/15], (1/15, 2/15], ... as in [1]_. "quantile": bins
-        with about the same weight of rows each; rows of equal confidence stay together, so that
-        there may be fewer bins.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weights, none negative; a weight of k counts as k equal rows.
+        Widths of the bins. "uniform": equal widths, (0, 1/15], (1/15, 2/15], ... as in [1]_.
+        "quantile": about the same weight of samples in each bin; samples of equal confidence share
+        a bin, so that there may be fewer bins.
+    %(sample_weight)s
 
     Returns
     -------
     float
-        Between 0 (calibrated, as far as the bins can tell) and 1; NaN where no row of positive
-        weight has probabilities.
+        Value between 0 (calibrated, within the resolution of the bins) and 1. NaN if no sample of
+        positive weight has probabilities.
 
     Raises
     ------
-    MetadataError
-        If `y_true` has missing labels or labels outside `labels`, or `labels` and the columns of
-        `y_proba` do not match.
-    ValueError
-        If `y_proba` is not two-dimensional, or a row has negative, infinite or partly missing
-        probabilities or ones that do not sum to 1 (within 0.01).
+    %(errors)s
 
     Notes
     -----
-    It is estimated from few rows a bin, and a perfectly calibrated model gets more than 0, the
-    more bins and the fewer rows there are. Compare models on the same rows with the same bins.
+    The estimate is biased upwards: a perfectly calibrated model gets more than 0, the more bins
+    and the fewer samples there are. Compare models on the same samples with the same bins.
 
     References
     ----------
@@ -92,34 +99,28 @@ def expected_calibration_error(
     Examples
     --------
     >>> from sklearn_ser.metrics import expected_calibration_error
-    >>> truth = ["anger", "anger", "sadness", "sadness"]
-    >>> sure = [[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
-    >>> expected_calibration_error(truth, sure)  # always sure, right in 3 of 4
+    >>> y_true = ["anger", "anger", "sadness", "sadness"]
+    >>> overconfident = [[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
+    >>> expected_calibration_error(y_true, overconfident)  # confidence 1, accuracy 3/4
     0.25
-    >>> fair = [[0.75, 0.25], [0.75, 0.25], [0.75, 0.25], [0.25, 0.75]]
-    >>> expected_calibration_error(truth, fair)
+    >>> calibrated = [[0.75, 0.25], [0.75, 0.25], [0.75, 0.25], [0.25, 0.75]]
+    >>> expected_calibration_error(y_true, calibrated)
     0.0
     """
-    truth = as_labels(y_true, "y_true")
-    probabilities = as_probabilities(y_proba)
-    check_consistent_length(truth, probabilities, sample_weight)
-    refuse_missing(truth, "drop these rows first.")
-    classes = classes_of_columns(truth, labels, probabilities.shape[1], "y_proba")
-    codes = truth_codes(truth, classes)
-    weights = row_weights(sample_weight, len(truth))
-    counted = (weights > 0) & ~np.isnan(probabilities).all(axis=1)
-    if not counted.any():
+    codes, probabilities, weights = _probable_samples(y_true, y_proba, labels, sample_weight)
+    if not len(codes):
         return float("nan")
-    codes, probabilities, weights = codes[counted], probabilities[counted], weights[counted]
     confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == codes
-    bins = _bins(confidence, weights, n_bins, strategy)
-    gaps = np.bincount(bins, weights * (right - confidence))
+    correct = probabilities.argmax(axis=1) == codes
+    bins = _assign_bins(confidence, weights, n_bins, strategy)
+    gaps = np.bincount(bins, weights * (correct - confidence))
     return float(np.abs(gaps).sum() / weights.sum())
 
 
-def _bins(confidence, weights, n_bins, strategy):
-    """The bin of each row; a bin has its upper edge and not its lower one."""
+def _assign_bins(
+    confidence: np.ndarray, weights: np.ndarray, n_bins: int, strategy: str
+) -> np.ndarray:
+    """Return the bin of each sample; a bin includes its upper edge and not its lower one."""
     shares = np.arange(1, n_bins) / n_bins
     inner_edges = (
         shares
@@ -129,100 +130,49 @@ def _bins(confidence, weights, n_bins, strategy):
     return np.searchsorted(inner_edges, confidence, side="left")
 
 
-def as_probabilities(y_proba):
-    try:
-        probabilities = np.asarray(y_proba, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"y_proba must hold numbers: {error}.") from None
-    if probabilities.ndim != 2 or not probabilities.shape[1]:
-        raise ValueError(
-            f"y_proba must have a row per sample and a column per class, as predict_proba gives "
-            f"it, got the shape {probabilities.shape}."
-        )
-    missing = np.isnan(probabilities)
-    present = ~missing.all(axis=1)
-    for found, what in (
-        (missing.any(axis=1), "probabilities of some classes only (NaN in others)"),
-        ((probabilities < 0).any(axis=1), "negative probabilities"),
-        (
-            np.abs(probabilities.sum(axis=1) - 1) > SUM_TOLERANCE,
-            "probabilities that do not sum to 1",
-        ),
-    ):
-        rows = np.flatnonzero(found & present)
-        if len(rows):
-            raise ValueError(
-                f"y_proba has {what} in {listed(rows, 'row')}: row {rows[0]} is "
-                f"{probabilities[rows[0]].tolist()}. Give what predict_proba returned; decision "
-                f"values or percentages are no probabilities."
-            )
-    return probabilities
-
-
-def classes_of_columns(truth, labels, n_columns, name):
-    if labels is not None:
-        classes = label_set(labels)
-        if len(classes) != n_columns:
-            raise MetadataError(
-                f"{name} has {n_columns} columns, but labels names {len(classes)} classes: "
-                f"{list(classes)}. Give one label per column, in their order (classes_ of the "
-                f"estimator)."
-            )
-        refuse_mixed_kinds(truth, classes.to_numpy(), "labels", "no label could be found")
-        return classes
-    try:
-        classes = pd.Index(sorted(set(truth)), dtype=object)
-    except TypeError as error:
-        raise MetadataError(
-            f"y_true holds labels that cannot be sorted ({error}): name the classes of the columns "
-            f"in labels=."
-        ) from None
-    if len(classes) != n_columns and len(truth):
-        raise MetadataError(
-            f"{name} has {n_columns} columns, but y_true only the classes {list(classes)}: name "
-            f"the classes of the columns in labels= (classes_ of the estimator)."
-        )
-    return classes
-
-
 @public_module("sklearn_ser.metrics")
-def brier_score(y_true, y_proba, *, labels=None, sample_weight=None):
-    r"""Brier score of several classes: mean squared distance of probabilities from the truth.
+@substitute_docstring(
+    y_true=Y_TRUE,
+    y_proba=Y_PROBA,
+    labels=LABELS_OF_COLUMNS,
+    sample_weight=SAMPLE_WEIGHT,
+    errors=PROBABILITY_ERRORS,
+)
+def multiclass_brier_score(
+    y_true: ArrayLike,
+    y_proba: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    r"""Multiclass Brier score: squared distance of probabilities from the true class, averaged.
 
     .. math:: \mathrm{BS} = \frac{1}{W} \sum_i w_i \sum_c (p_{ic} - [y_i = c])^2
 
-    It is a proper score: honest probabilities have the lowest on average. It holds calibration
-    and the power to tell classes apart in one figure [1]_.
+    with sample weights w of sum W [1]_. It is a proper scoring rule and measures calibration and
+    discrimination together.
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        True classes. None and NaN are refused (the scorers drop such rows).
-    y_proba : array-like of shape (n_samples, n_classes)
-        Probabilities, as ``predict_proba`` gives them. Rows that are NaN throughout (failed
-        audio) are left out.
-    labels : array-like of shape (n_classes,), default=None
-        The class of each column, in order: ``classes_`` of the estimator. None takes the sorted
-        classes of `y_true`, if there are as many as columns. A class without a row is no
-        obstacle: the mean is over rows.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weights w, none negative, of sum W.
+    %(y_true)s
+    %(y_proba)s
+    %(labels)s
+    %(sample_weight)s
 
     Returns
     -------
     float
-        Between 0 (sure and right) and 2 (sure and wrong); NaN where no row of positive weight has
-        probabilities. Uniform guessing has 1 - 1 / n_classes.
+        Value between 0 (all certain and correct) and 2 (all certain and wrong). NaN if no sample
+        of positive weight has probabilities. Uniform probabilities have 1 - 1 / n_classes.
 
     Raises
     ------
-    MetadataError, ValueError
-        As :func:`expected_calibration_error` does.
+    %(errors)s
 
-    Notes
-    -----
-    As Brier defined it: of two classes it is twice what is often called so, and twice what
-    ``sklearn.metrics.brier_score_loss`` gives of two classes by default.
+    See Also
+    --------
+    sklearn.metrics.brier_score_loss : Half of it for two classes by default; takes only sorted
+        `labels`, and no samples without probabilities.
 
     References
     ----------
@@ -231,18 +181,30 @@ def brier_score(y_true, y_proba, *, labels=None, sample_weight=None):
 
     Examples
     --------
-    >>> from sklearn_ser.metrics import brier_score
-    >>> brier_score(["anger", "sadness"], [[1.0, 0.0], [0.5, 0.5]])
+    >>> from sklearn_ser.metrics import multiclass_brier_score
+    >>> multiclass_brier_score(["anger", "sadness"], [[1.0, 0.0], [0.5, 0.5]])
     0.25
     """
-    truth, probabilities = as_labels(y_true, "y_true"), as_probabilities(y_proba)
-    check_consistent_length(truth, probabilities, sample_weight)
-    refuse_missing(truth, "drop these rows first.")
-    codes = truth_codes(truth, classes_of_columns(truth, labels, probabilities.shape[1], "y_proba"))
-    weights = row_weights(sample_weight, len(truth))
-    counted = (weights > 0) & ~np.isnan(probabilities).all(axis=1)
-    if not counted.any():
+    codes, probabilities, weights = _probable_samples(y_true, y_proba, labels, sample_weight)
+    if not len(codes):
         return float("nan")
-    hit = codes[counted, None] == np.arange(probabilities.shape[1])
-    distances = np.square(probabilities[counted] - hit).sum(axis=1)
-    return float(np.average(distances, weights=weights[counted]))
+    is_true = codes[:, None] == np.arange(probabilities.shape[1])
+    distances = np.square(probabilities - is_true).sum(axis=1)
+    return float(np.average(distances, weights=weights))
+
+
+def _probable_samples(
+    y_true: ArrayLike,
+    y_proba: ArrayLike,
+    labels: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return class codes, probabilities and weights of samples with probabilities and a weight."""
+    y_true, probabilities = as_labels(y_true, "y_true"), as_probabilities(y_proba)
+    check_consistent_length(y_true, probabilities, sample_weight)
+    check_no_missing(y_true)
+    classes = labels_of_columns(y_true, labels, probabilities.shape[1], "y_proba")
+    codes = encode_labels(y_true, classes)
+    weights = check_weights(sample_weight, len(y_true))
+    counted = (weights > 0) & ~np.isnan(probabilities).all(axis=1)
+    return codes[counted], probabilities[counted], weights[counted]

@@ -1,195 +1,80 @@
-"""Scores of predicted classes beside the unweighted average recall."""
+"""Scores of predicted classes: unweighted and weighted average recall, macro F1."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_consistent_length
 
-from sklearn_ser.metrics._labels import (
+from sklearn_ser.metrics._validation import (
+    SAMPLE_WEIGHT,
+    Y_PRED,
+    Y_TRUE,
     as_labels,
+    check_no_missing,
+    check_same_kind,
+    check_weights,
+    encode_labels,
     label_set,
-    listed,
-    refuse_missing,
-    refuse_mixed_kinds,
-    truth_codes,
 )
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-@public_module("sklearn_ser.metrics")
-def war_score(y_true, y_pred, *, labels=None, sample_weight=None):
-    r"""Weighted average recall, which is accuracy: the share of rows that were found.
-
-    .. math:: \mathrm{WAR} = \frac{\sum_i w_i \, [\hat{y}_i = y_i]}{\sum_i w_i}
-
-    Each class counts by its rows, so that a model that always says the most frequent class gets
-    that class's share. A prediction outside the classes, or a missing one (None, NaN), is a miss.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n_samples,)
-        True classes: strings, integers, booleans or categories. None and NaN are refused (the
-        scorers drop such rows); -1 is an ordinary label.
-    y_pred : array-like of shape (n_samples,)
-        Predicted classes, of the same kind.
-    labels : array-like of shape (n_classes,), default=None
-        The fixed label set; a true label outside is an error. A class that is absent has no rows
-        to weigh and changes nothing, other than in :func:`uar_score`.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weights w, none negative.
-
-    Returns
-    -------
-    float
-        Between 0 and 1, or NaN where no row has weight.
-
-    Raises
-    ------
-    MetadataError
-        If `y_true` has missing labels or labels outside `labels`, or one of `y_true` and `y_pred`
-        holds strings and the other numbers.
-
-    Examples
-    --------
-    >>> from sklearn_ser.metrics import war_score
-    >>> war_score(["anger", "anger", "anger", "sadness"], ["anger", "anger", None, "anger"])
-    0.5
-    """
-    counts = class_counts(y_true, y_pred, labels, sample_weight)
-    if not counts.total.sum() > 0:
-        return float("nan")
-    return float(counts.found.sum() / counts.total.sum())
+_ERRORS = """\
+MetadataError
+    If `y_true` has missing labels or labels that are not in `labels`, or one of `y_true` and
+    `y_pred` has strings and the other numbers.
+"""
+_PARTS = {"y_true": Y_TRUE, "y_pred": Y_PRED, "sample_weight": SAMPLE_WEIGHT, "errors": _ERRORS}
 
 
 @public_module("sklearn_ser.metrics")
-def macro_f1_score(y_true, y_pred, *, labels=None, sample_weight=None):
-    r"""Macro F1: the mean over classes of the harmonic mean of recall and precision.
-
-    .. math:: F_1 = \frac{1}{|C|} \sum_{c \in C} \frac{2 h_c}{n_c + m_c}
-
-    with :math:`n_c` rows of class c, :math:`m_c` predicted to be c, and :math:`h_c` both. Unlike
-    recall it changes with the shares of the classes in the data: compare on the same rows.
-
-    Parameters
-    ----------
-    y_true, y_pred : array-like of shape (n_samples,)
-        As for :func:`uar_score`. A missing prediction, or one outside the classes, is a miss.
-    labels : array-like of shape (n_classes,), default=None
-        The fixed label set C. The score is NaN if one of them is absent in `y_true`. None takes
-        the classes present in `y_true`.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weights, none negative.
-
-    Returns
-    -------
-    float
-        Between 0 and 1, or NaN where it is undefined: a class of `labels` absent, or no row.
-
-    Raises
-    ------
-    MetadataError
-        As :func:`uar_score` does.
-
-    Notes
-    -----
-    It equals ``f1_score(average="macro", labels=np.unique(y_true))`` of scikit-learn. Without
-    `labels` scikit-learn also counts predicted classes that are absent in the truth, as 0.
-
-    Examples
-    --------
-    >>> from sklearn_ser.metrics import macro_f1_score
-    >>> macro_f1_score(["anger", "anger", "sadness"], ["anger", "sadness", "sadness"])
-    0.666...
-    """
-    counts = class_counts(y_true, y_pred, labels, sample_weight)
-    present = counts.total > 0
-    if not present.any() or (labels is not None and not present.all()):
-        return float("nan")
-    said = counts.total[present] + counts.predicted[present]
-    return float(np.mean(2 * counts.found[present] / said))
-
-
-@public_module("sklearn_ser.metrics")
-def recall_by_class(y_true, y_pred, *, labels=None, sample_weight=None):
-    """Recall of each class: the share of its rows that was found.
-
-    Parameters
-    ----------
-    y_true, y_pred : array-like of shape (n_samples,)
-        As for :func:`uar_score`. A missing prediction, or one outside the classes, is a miss.
-    labels : array-like of shape (n_classes,), default=None
-        The classes, in order. None takes those present in `y_true`, in order of appearance.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weights, none negative.
-
-    Returns
-    -------
-    pandas.Series
-        By class; NaN for a class of `labels` that is absent in `y_true`, never 0. Its mean is
-        the unweighted average recall.
-
-    Raises
-    ------
-    MetadataError
-        As :func:`uar_score` does.
-
-    Examples
-    --------
-    >>> from sklearn_ser.metrics import recall_by_class
-    >>> truth = ["anger", "anger", "sadness"]
-    >>> recall_by_class(truth, ["anger", "fear", "sadness"], labels=["anger", "fear", "sadness"])
-    anger      0.5
-    fear       NaN
-    sadness    1.0
-    Name: recall, dtype: float64
-    """
-    counts = class_counts(y_true, y_pred, labels, sample_weight)
-    total = np.where(counts.total > 0, counts.total, np.nan)
-    return pd.Series(counts.found / total, index=counts.classes, name="recall")
-
-
-@public_module("sklearn_ser.metrics")
-def uar_score(y_true, y_pred, *, labels=None, sample_weight=None):
-    r"""Unweighted average recall: the mean over classes of the share of each that was found.
+@substitute_docstring(**_PARTS)
+def uar_score(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    r"""Unweighted average recall (UAR): mean recall of the classes.
 
     .. math:: \mathrm{UAR} = \frac{1}{|C|} \sum_{c \in C}
               \frac{\sum_{i: y_i = c} w_i \, [\hat{y}_i = c]}{\sum_{i: y_i = c} w_i}
 
-    Every class counts the same however rare it is, so a model that always says the most frequent
-    class gets 1 / (number of classes). A prediction outside the classes, or a missing one (None,
-    NaN), is a miss.
+    with sample weights w. Every class counts the same however rare it is, so that a constant
+    prediction scores 1 / (number of classes) [1]_.
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        True classes: strings, integers, booleans or categories. None and NaN are refused (the
-        scorers drop such rows); -1 is an ordinary label.
-    y_pred : array-like of shape (n_samples,)
-        Predicted classes, of the same kind.
+    %(y_true)s
+    %(y_pred)s
     labels : array-like of shape (n_classes,), default=None
-        The fixed label set C. The score is NaN if one of them is absent in `y_true`. None takes
-        the classes present in `y_true`, as for one fold of a protocol.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weights w, none negative. A class whose weights sum to zero counts as absent.
+        Fixed label set C. The score is NaN if one of its classes is absent from `y_true`. With
+        None C is the set of classes in `y_true`, as for one fold of a protocol.
+    %(sample_weight)s
+        A class whose weights sum to zero is absent.
 
     Returns
     -------
     float
-        Between 0 and 1, or NaN where it is undefined: a class of `labels` absent, or no row.
+        Value between 0 and 1; NaN if a class of `labels` is absent or there is no sample.
 
     Raises
     ------
-    MetadataError
-        If `y_true` has missing labels or labels outside `labels`, or one of `y_true` and `y_pred`
-        holds strings and the other numbers.
+    %(errors)s
 
     Notes
     -----
-    With ``labels=None`` this equals :func:`sklearn.metrics.balanced_accuracy_score`, and
+    With ``labels=None`` it equals :func:`sklearn.metrics.balanced_accuracy_score`, and
     ``recall_score(average="macro", labels=np.unique(y_true))``. It differs from
-    ``recall_score(average="macro")``, which also counts predicted classes that are absent in the
-    truth, as 0.
+    ``recall_score(average="macro")``, which also averages over predicted classes that are absent
+    from `y_true`, with a recall of 0.
 
     References
     ----------
@@ -199,70 +84,193 @@ def uar_score(y_true, y_pred, *, labels=None, sample_weight=None):
     Examples
     --------
     >>> from sklearn_ser.metrics import uar_score
-    >>> truth = ["anger", "anger", "anger", "sadness"]
-    >>> uar_score(truth, ["anger", "anger", "sadness", "sadness"])
+    >>> y_true = ["anger", "anger", "anger", "sadness"]
+    >>> uar_score(y_true, ["anger", "anger", "sadness", "sadness"])
     0.833...
-    >>> uar_score(truth, ["anger", "anger", "anger", "anger"])
+    >>> uar_score(y_true, ["anger", "anger", "anger", "anger"])
     0.5
-    >>> uar_score(truth, truth, labels=["anger", "fear", "sadness"])
+    >>> uar_score(y_true, y_true, labels=["anger", "fear", "sadness"])
     nan
     """
-    counts = class_counts(y_true, y_pred, labels, sample_weight)
-    present = counts.total > 0
+    counts = _count_classes(y_true, y_pred, labels, sample_weight)
+    present = counts.true > 0
     if not present.any() or (labels is not None and not present.all()):
         return float("nan")
-    return float(np.mean(counts.found[present] / counts.total[present]))
+    return float(np.mean(counts.correct[present] / counts.true[present]))
 
 
-class ClassCounts(NamedTuple):
-    """Weights of rows by class, in the order of `classes`."""
+@public_module("sklearn_ser.metrics")
+@substitute_docstring(**_PARTS)
+def war_score(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    r"""Weighted average recall (WAR), which is the accuracy: share of correct predictions.
+
+    .. math:: \mathrm{WAR} = \frac{\sum_i w_i \, [\hat{y}_i = y_i]}{\sum_i w_i}
+
+    with sample weights w. Each class counts in proportion to its samples, so that a constant
+    prediction of the most frequent class scores the share of that class.
+
+    Parameters
+    ----------
+    %(y_true)s
+    %(y_pred)s
+    labels : array-like of shape (n_classes,), default=None
+        Fixed label set; other labels in `y_true` raise an error. Unlike :func:`uar_score` the
+        score is defined if a class is absent.
+    %(sample_weight)s
+
+    Returns
+    -------
+    float
+        Value between 0 and 1; NaN if no sample has a positive weight.
+
+    Raises
+    ------
+    %(errors)s
+
+    Examples
+    --------
+    >>> from sklearn_ser.metrics import war_score
+    >>> war_score(["anger", "anger", "anger", "sadness"], ["anger", "anger", None, "anger"])
+    0.5
+    """
+    counts = _count_classes(y_true, y_pred, labels, sample_weight)
+    if not counts.true.sum() > 0:
+        return float("nan")
+    return float(counts.correct.sum() / counts.true.sum())
+
+
+@public_module("sklearn_ser.metrics")
+@substitute_docstring(**_PARTS)
+def macro_f1_score(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    r"""Macro F1: mean over classes of the harmonic mean of precision and recall.
+
+    .. math:: F_1 = \frac{1}{|C|} \sum_{c \in C} \frac{2 h_c}{n_c + m_c}
+
+    with :math:`n_c` samples of class c, :math:`m_c` predicted as c, and :math:`h_c` both. Unlike
+    recall it depends on the class frequencies: compare models on the same samples.
+
+    Parameters
+    ----------
+    %(y_true)s
+    %(y_pred)s
+    labels : array-like of shape (n_classes,), default=None
+        Fixed label set C. The score is NaN if one of its classes is absent from `y_true`. With
+        None C is the set of classes in `y_true`.
+    %(sample_weight)s
+
+    Returns
+    -------
+    float
+        Value between 0 and 1; NaN if a class of `labels` is absent or there is no sample.
+
+    Raises
+    ------
+    %(errors)s
+
+    Notes
+    -----
+    It equals ``f1_score(average="macro", labels=np.unique(y_true))`` of scikit-learn. Without
+    `labels` scikit-learn also averages over predicted classes that are absent from `y_true`, with
+    a score of 0.
+
+    Examples
+    --------
+    >>> from sklearn_ser.metrics import macro_f1_score
+    >>> macro_f1_score(["anger", "anger", "sadness"], ["anger", "sadness", "sadness"])
+    0.666...
+    """
+    counts = _count_classes(y_true, y_pred, labels, sample_weight)
+    present = counts.true > 0
+    if not present.any() or (labels is not None and not present.all()):
+        return float("nan")
+    total = counts.true[present] + counts.predicted[present]
+    return float(np.mean(2 * counts.correct[present] / total))
+
+
+@public_module("sklearn_ser.metrics")
+@substitute_docstring(**_PARTS)
+def recall_by_class(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> pd.Series:
+    """Recall of each class: share of its samples that are predicted correctly.
+
+    Parameters
+    ----------
+    %(y_true)s
+    %(y_pred)s
+    labels : array-like of shape (n_classes,), default=None
+        Classes, in the order of the result. With None those in `y_true`, in order of appearance.
+    %(sample_weight)s
+
+    Returns
+    -------
+    pandas.Series
+        Recall between 0 and 1, indexed by class; NaN, not 0, for a class that is absent from
+        `y_true`. The mean is the unweighted average recall.
+
+    Raises
+    ------
+    %(errors)s
+
+    Examples
+    --------
+    >>> from sklearn_ser.metrics import recall_by_class
+    >>> y_true = ["anger", "anger", "sadness"]
+    >>> recall_by_class(y_true, ["anger", "fear", "sadness"], labels=["anger", "fear", "sadness"])
+    anger      0.5
+    fear       NaN
+    sadness    1.0
+    Name: recall, dtype: float64
+    """
+    counts = _count_classes(y_true, y_pred, labels, sample_weight)
+    total = np.where(counts.true > 0, counts.true, np.nan)
+    return pd.Series(counts.correct / total, index=counts.classes, name="recall")
+
+
+class _ClassCounts(NamedTuple):
+    """Sums of weights by class: samples of it, those of them predicted as it, and all of these."""
 
     classes: pd.Index
-    total: np.ndarray  #: of the rows that are of the class
-    found: np.ndarray  #: of those among them that were predicted so
-    predicted: np.ndarray  #: of the rows that were predicted so
+    true: np.ndarray
+    correct: np.ndarray
+    predicted: np.ndarray
 
 
-def class_counts(y_true, y_pred, labels, sample_weight):
-    """Counts of the classes in `labels`, or of those present in `y_true`; see `uar_score`.
+def _count_classes(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    labels: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+) -> _ClassCounts:
+    """Count the classes in `labels`, or those in `y_true`."""
+    y_true, y_pred = as_labels(y_true, "y_true"), as_labels(y_pred, "y_pred")
+    check_consistent_length(y_true, y_pred, sample_weight)
+    check_no_missing(y_true)
+    classes = pd.Index(y_true).unique() if labels is None else label_set(labels)
+    check_same_kind(y_true, y_pred, "y_pred")
 
-    A missing prediction, or one outside the classes, counts for no class.
-    """
-    truth, predicted = as_labels(y_true, "y_true"), as_labels(y_pred, "y_pred")
-    check_consistent_length(truth, predicted, sample_weight)
-    refuse_missing(truth, "drop these rows first, or score with uar_scorer, which does.")
-    classes = pd.Index(truth).unique() if labels is None else label_set(labels)
-    refuse_mixed_kinds(truth, predicted, "y_pred", "no prediction could be right")
-
-    true_codes, predicted_codes = truth_codes(truth, classes), classes.get_indexer(predicted)
-    weights = row_weights(sample_weight, len(truth))
+    true_codes, predicted_codes = encode_labels(y_true, classes), classes.get_indexer(y_pred)
+    weights = check_weights(sample_weight, len(y_true))
     inside = predicted_codes >= 0
-    return ClassCounts(
+    return _ClassCounts(
         classes,
         np.bincount(true_codes, weights, minlength=len(classes)),
         np.bincount(true_codes, weights * (true_codes == predicted_codes), len(classes)),
         np.bincount(predicted_codes[inside], weights[inside], minlength=len(classes)),
     )
-
-
-def row_weights(sample_weight, n_rows):
-    """Weights as a float array, 1 each where none are given; negative or missing ones raise.
-
-    Their number was checked before. Unlike scikit-learn's own check this lets zeros throughout
-    pass: the metric is then undefined, and says so by NaN.
-    """
-    if sample_weight is None:
-        return np.ones(n_rows)
-    weights = np.asarray(sample_weight, dtype=np.float64)
-    if weights.ndim != 1:
-        raise ValueError(
-            f"sample_weight must have one weight per row (one-dimensional), got the shape "
-            f"{weights.shape}."
-        )
-    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
-    if len(wrong):
-        raise ValueError(
-            f"sample_weight must be finite and not negative, but is {weights[wrong[0]]} in "
-            f"{listed(wrong, 'row')}: give such rows the weight 0 to leave them out."
-        )
-    return weights

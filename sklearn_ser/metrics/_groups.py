@@ -1,141 +1,179 @@
-"""Scores of groups of speakers or utterances, and how far they lie apart."""
+"""Scores of groups of samples, such as genders, and the gap between the groups."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.metrics._labels import as_labels, labeled_rows, without_na
-from sklearn_ser.metrics._metric_table import find_metric
+from sklearn_ser.metrics._metric_names import Metric, find_metric
+from sklearn_ser.metrics._validation import as_labels
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._unlabeled import drop_unlabeled, labeled_rows, missing_as_none
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+METRIC = """\
+metric : str or callable, default="uar"
+    Metric: "uar", "war", "macro_f1", "auc", "eer", "brier", "ece", "ccc", "pearson", "mae", or a
+    function ``f(y_true, y_pred)``.
+"""
+_PARAMETERS = f"""\
+y_true : array-like of shape (n_samples,)
+    True classes or values. Unlabeled samples (None, NaN) are left out.
+y_pred : array-like of shape (n_samples,) or (n_samples, n_columns)
+    Input of the metric: predicted classes or numbers, where several columns are several seeds,
+    whose scores are averaged; or scores or probabilities, one column per class.
+group : array-like of shape (n_samples,)
+    Group of each sample. Samples without a group (None, NaN) are left out.
+{METRIC}\
+labels : array-like of shape (n_classes,), default=None
+    Fixed label set. With None the sorted classes of all samples. "uar", "macro_f1", "auc" and
+    "eer" of a group without samples of one of its classes are NaN, because a mean over other
+    classes cannot be compared; "war" is defined.
+groups : array-like, default=None
+    Groups, in the order of the result. With None all groups, sorted.
+"""
 
 
 @public_module("sklearn_ser.metrics")
 @dataclass(frozen=True)
 class GroupGap:
-    """How far the scores of groups lie apart; made by :func:`group_gap`.
+    """Gap between the scores of groups, as returned by :func:`group_gap`.
 
     Attributes
     ----------
     gap : float
-        Score of the best group minus that of the worst; the other way round for an error, so that
-        it is never negative.
+        Score of the best group minus that of the worst; for an error that of the worst minus that
+        of the best. Never negative.
     ratio : float
         Score of the worst group divided by that of the best.
     worst, best : object
-        The groups, None where a figure is undefined.
-    scores : DataFrame
-        By group: ``score`` and ``n``, its rows.
+        Names of the groups; None if the gap is undefined.
+    scores : pandas.DataFrame
+        Columns ``score`` and ``n`` (number of labeled samples), indexed by group.
     """
 
     gap: float
     ratio: float
-    worst: object
-    best: object
+    worst: Any
+    best: Any
     scores: pd.DataFrame
 
 
 @public_module("sklearn_ser.metrics")
-def group_scores(truth, prediction, group, *, metric="uar", labels=None, groups=None):
-    """A metric of each group: by gender, speaker, corpus, language.
+@substitute_docstring(parameters=_PARAMETERS)
+def group_scores(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    group: ArrayLike,
+    *,
+    metric: str | Callable[..., float] = "uar",
+    labels: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+) -> pd.DataFrame:
+    """Score of each group: by gender, speaker, corpus or language.
 
     Parameters
     ----------
-    truth : array-like of shape (n_samples,)
-        True classes or values. Rows without (None, NaN) are left out, as scorers do.
-    prediction : array-like of shape (n_samples,) or (n_samples, n_columns)
-        What the metric needs: predicted classes or numbers, of which several columns are several
-        seeds, whose scores are averaged; or scores or probabilities, a column per class.
-    group : array-like of shape (n_samples,)
-        Rows without (None, NaN) belong to no group and are left out.
-    metric : str or callable, default="uar"
-        "uar", "war", "macro_f1", "auc", "eer", "brier", "ece", "ccc", "pearson", "mae", or a
-        function of truth and prediction.
-    labels : array-like of shape (n_classes,), default=None
-        The fixed label set. None takes the classes of all rows, sorted. A group that lacks one
-        has no "uar", "macro_f1", "auc" or "eer": it is NaN, since a mean over other classes
-        would not compare ("war" is defined).
-    groups : array-like, default=None
-        The groups wanted, in order. None takes those found, sorted.
+    %(parameters)s
 
     Returns
     -------
     pandas.DataFrame
-        By group: ``score`` and ``n``, the labeled rows. A group of `groups` without rows has NaN
-        and 0.
+        Columns ``score`` and ``n`` (number of labeled samples), indexed by group. A group of
+        `groups` without samples has NaN and 0.
 
     Raises
     ------
     MetadataError
-        If lengths differ, or the metric's own demands are not met.
+        If lengths differ, or the metric raises it.
 
     Examples
     --------
     >>> from sklearn_ser.metrics import group_scores
-    >>> truth = ["anger", "sadness", "anger", "sadness"]
-    >>> said = ["anger", "sadness", "anger", "anger"]
-    >>> group_scores(truth, said, ["female", "female", "male", "male"])
+    >>> y_true = ["anger", "sadness", "anger", "sadness"]
+    >>> y_pred = ["anger", "sadness", "anger", "anger"]
+    >>> group_scores(y_true, y_pred, ["female", "female", "male", "male"])
             score  n
     group
     female    1.0  2
     male      0.5  2
-    >>> group_scores(truth, said, ["female", "male", "male", "male"])  # no sad woman
+    >>> group_scores(y_true, y_pred, ["female", "male", "male", "male"])  # no sad woman
             score  n
     group
     female    NaN  1
     male     0.75  3
     """
-    metric = find_metric(metric)
-    truth, prediction, group = _aligned(truth, prediction, group)
-    truth, prediction, group = labeled_rows(truth, prediction, group)
-    if metric.takes_labels and labels is None:
-        labels = sorted_labels(truth)
-    known = ~pd.isna(group)
-    found = pd.unique(group[known])
-    wanted = sorted_labels(found) if groups is None else list(as_labels(groups, "groups"))
+    found_metric = find_metric(metric)
+    true, predicted, group_of = drop_unlabeled(*_aligned(y_true, y_pred, group))
+    if found_metric.takes_labels and labels is None:
+        labels = sorted_labels(true)
+    known = labeled_rows(group_of)
+    names = (
+        sorted_labels(group_of[known]) if groups is None else as_labels(groups, "groups").tolist()
+    )
     rows = [
-        _score_of(metric, truth, prediction, (group == name) & known, labels) for name in wanted
+        _score_group(found_metric, true, predicted, (group_of == name) & known, labels)
+        for name in names
     ]
-    index = pd.Index(wanted, name="group")
+    index = pd.Index(names, name="group")
     return pd.DataFrame(rows, columns=["score", "n"], index=index)
 
 
 @public_module("sklearn_ser.metrics")
+@substitute_docstring(parameters=_PARAMETERS)
 def group_gap(
-    truth, prediction, group, *, metric="uar", labels=None, groups=None, greater_is_better=True
-):
-    """How far the scores of groups lie apart: gap, ratio, and which group is worst.
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    group: ArrayLike,
+    *,
+    metric: str | Callable[..., float] = "uar",
+    labels: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    greater_is_better: bool = True,
+) -> GroupGap:
+    """Gap between the best and the worst group.
 
     Parameters
     ----------
-    truth, prediction, group, metric, labels, groups
-        As for :func:`group_scores`.
+    %(parameters)s
     greater_is_better : bool, default=True
-        Of a function of your own; the metrics with a name know it.
+        Whether greater values of a function `metric` are better; ignored for metrics with a name.
 
     Returns
     -------
     GroupGap
-        Its figures are NaN (and its groups None) where a group has no score, or there are fewer
-        than two groups: a gap that leaves one out would be too small. ``.scores`` shows which.
-        The ratio is NaN where the best score is 0.
+        Gap, ratio, worst and best group, and all scores. Gap and ratio are NaN if a group has no
+        score (a gap without it would be too small) or there are fewer than two groups; the ratio
+        is NaN if the best score is 0.
+
+    Raises
+    ------
+    MetadataError
+        If lengths differ, or the metric raises it.
 
     Examples
     --------
     >>> from sklearn_ser.metrics import group_gap
-    >>> truth = ["anger", "sadness", "anger", "sadness"]
-    >>> said = ["anger", "sadness", "anger", "anger"]
-    >>> found = group_gap(truth, said, ["female", "female", "male", "male"])
-    >>> found.gap, found.ratio, found.worst
+    >>> y_true = ["anger", "sadness", "anger", "sadness"]
+    >>> y_pred = ["anger", "sadness", "anger", "anger"]
+    >>> result = group_gap(y_true, y_pred, ["female", "female", "male", "male"])
+    >>> result.gap, result.ratio, result.worst
     (0.5, 0.5, 'male')
     """
-    metric = find_metric(metric, greater_is_better=greater_is_better)
-    table = group_scores(truth, prediction, group, metric=metric, labels=labels, groups=groups)
+    found_metric = find_metric(metric, greater_is_better=greater_is_better)
+    table = group_scores(y_true, y_pred, group, metric=found_metric, labels=labels, groups=groups)
     scores = table["score"].to_numpy()
     if len(scores) < 2 or np.isnan(scores).any():
         return GroupGap(float("nan"), float("nan"), None, None, table)
-    order = np.argsort(scores if metric.greater_is_better else -scores, kind="stable")
+    order = np.argsort(scores if found_metric.greater_is_better else -scores, kind="stable")
     worst, best = order[0], order[-1]
     ratio = scores[worst] / scores[best] if scores[best] else float("nan")
     return GroupGap(
@@ -147,36 +185,51 @@ def group_gap(
     )
 
 
-def sorted_labels(values):
-    """The different values, sorted where they can be, else in order of appearance."""
-    found = list(pd.unique(values))
+def sorted_labels(values: np.ndarray) -> list:
+    """Return the distinct values, sorted if they can be compared, else in order of appearance."""
+    distinct = list(pd.unique(values))
     try:
-        return sorted(found)
+        return sorted(distinct)
     except TypeError:
-        return found
+        return distinct
 
 
-def score_seeds(metric, truth, prediction, labels):
-    """A metric of one prediction, or its mean over the columns of several seeds."""
-    if metric.needs in ("scores", "probabilities") or prediction.ndim == 1:
-        return float(metric(truth, prediction, labels))
-    return float(np.mean([metric(truth, column, labels) for column in prediction.T]))
+def score_seeds(
+    metric: Metric, y_true: np.ndarray, y_pred: np.ndarray, labels: ArrayLike | None
+) -> float:
+    """Return the score of predictions, or its mean over the columns of several seeds."""
+    if metric.needs in ("scores", "probabilities") or y_pred.ndim == 1:
+        return float(metric(y_true, y_pred, labels))
+    return float(np.mean([metric(y_true, column, labels) for column in y_pred.T]))
 
 
-def _score_of(metric, truth, prediction, rows, labels):
+def _score_group(
+    metric: Metric,
+    y_true: np.ndarray,
+    y_pred: np.ndarray,
+    rows: np.ndarray,
+    labels: ArrayLike | None,
+) -> tuple[float, int]:
     n = int(rows.sum())
     if not n:
         return float("nan"), 0
-    return score_seeds(metric, truth[rows], prediction[rows], labels), n
+    return score_seeds(metric, y_true[rows], y_pred[rows], labels), n
 
 
-def _aligned(truth, prediction, group):
-    truth, group = as_labels(truth, "truth"), without_na(as_labels(group, "group"))
-    prediction = np.asarray(prediction)
-    for name, values in {"prediction": prediction, "group": group}.items():
-        if len(values) != len(truth):
-            raise MetadataError(
-                f"{name} has {len(values)} rows and truth {len(truth)}: give one of each per "
-                f"utterance, in the same order."
-            )
-    return truth, prediction, group
+def _aligned(
+    y_true: ArrayLike, y_pred: ArrayLike, group: ArrayLike
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    y_true, group = as_labels(y_true, "y_true"), missing_as_none(as_labels(group, "group"))
+    y_pred = np.asarray(y_pred)
+    for name, values in {"y_pred": y_pred, "group": group}.items():
+        check_length(y_true, values, name)
+    return y_true, y_pred, group
+
+
+def check_length(y_true: np.ndarray, values: np.ndarray, name: str) -> None:
+    """Raise if an array has not one row per sample of `y_true`."""
+    if len(values) != len(y_true):
+        raise MetadataError(
+            f"{name} has {len(values)} samples, but y_true has {len(y_true)}. Pass one value of "
+            f"each per utterance, in the same order."
+        )

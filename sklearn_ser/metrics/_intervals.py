@@ -1,7 +1,11 @@
-"""Intervals of a score over clusters of rows: speakers, or corpora."""
+"""Confidence interval of a score over clusters of samples: speakers, or corpora."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -9,38 +13,67 @@ from scipy import stats
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_ser.metrics._cluster_statistics import (
+    ClusterRows,
     RatioStatistic,
+    Statistic,
     cluster_rows,
     own_values,
     standard_error,
     statistic,
 )
-from sklearn_ser.metrics._labels import listed
+from sklearn_ser.metrics._groups import METRIC
+from sklearn_ser.metrics._validation import format_items
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
-#: Below this many clusters their own values are given in place of an interval.
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+#: With fewer clusters the values of the clusters replace the interval.
 MIN_CLUSTERS = 8
+
+#: Parameters of intervals and paired tests.
+SCORE_PARAMETERS = f"""\
+{METRIC}\
+strata : array-like of shape (n_samples,), default=None
+    Stratum of each sample, such as its corpus. The score is the mean of the scores of the strata,
+    which count the same, and clusters are resampled within their stratum. A name that occurs in
+    several strata is one cluster (the same speaker under several conditions), so that speakers of
+    different corpora need different names.
+average : {"rows", "clusters"}, default="rows"
+    Averaging. "rows": score of all samples. "clusters": mean of the scores of the clusters, which
+    count the same, such as corpora that represent other corpora.
+labels : array-like of shape (n_classes,), default=None
+    Fixed label set; the score is NaN if one of its classes is absent. With None the classes that
+    are present (in each stratum).
+unit : str, default="speaker"
+    Noun for a cluster, used in `population`: "speaker", "corpus", or another one.
+"""
 
 
 @public_module("sklearn_ser.metrics")
 @dataclass(frozen=True)
 class ClusterInterval:
-    """A score with its interval; made by :func:`cluster_interval`.
+    """Score with a confidence interval, as returned by :func:`cluster_interval`.
 
     Attributes
     ----------
     estimate : float
+        Score.
     low, high : float
-        NaN where there is no interval: `note` says why.
+        Limits of the interval; NaN if there is none.
     confidence : float
+        Confidence level.
     n_clusters : int
+        Number of clusters.
     method : str
+        Method of the interval.
     population : str
-        What the interval speaks of: "speakers of these corpora", or "corpora".
-    values : Series
-        The score within each cluster, over the classes that it has.
+        Population that the interval is about: "speakers of these corpora", or "corpora".
+    values : pandas.Series
+        Score within each cluster, over the classes that it has.
     note : str
-        Why there is no interval, or "".
+        Reason for a missing interval, or "".
     """
 
     estimate: float
@@ -53,10 +86,10 @@ class ClusterInterval:
     values: pd.Series
     note: str = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         if self.note:
             shown = ", ".join(f"{value:.3f}" for value in sorted(self.values)[:20])
-            return f"{self.estimate:.3f}, no interval ({self.note}); each by itself: {shown}"
+            return f"{self.estimate:.3f}, no interval ({self.note}); clusters: {shown}"
         return (
             f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}] ({self.confidence:.0%}, "
             f"{self.method}, {self.n_clusters} {self.population})"
@@ -64,6 +97,7 @@ class ClusterInterval:
 
 
 @public_module("sklearn_ser.metrics")
+@substitute_docstring(score_parameters=SCORE_PARAMETERS)
 @validate_params(
     {
         "method": [StrOptions({"t", "bootstrap-t", "percentile"})],
@@ -75,89 +109,78 @@ class ClusterInterval:
     prefer_skip_nested_validation=True,
 )
 def cluster_interval(
-    truth,
-    prediction,
-    clusters,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    clusters: ArrayLike,
     *,
-    metric="uar",
-    method="t",
-    confidence=0.95,
-    strata=None,
-    average="rows",
-    labels=None,
-    unit="speaker",
-    min_clusters=MIN_CLUSTERS,
-    n_draws=1999,
-    random_state=0,
-):
-    r"""Confidence interval of a score for speakers (or corpora) like these.
+    metric: str | Callable[..., float] = "uar",
+    method: Literal["t", "bootstrap-t", "percentile"] = "t",
+    confidence: float = 0.95,
+    strata: ArrayLike | None = None,
+    average: Literal["rows", "clusters"] = "rows",
+    labels: ArrayLike | None = None,
+    unit: str = "speaker",
+    min_clusters: int = MIN_CLUSTERS,
+    n_draws: int = 1999,
+    random_state: int | np.random.Generator | None = 0,
+) -> ClusterInterval:
+    r"""Confidence interval of a score for the population of speakers (or corpora).
 
-    Utterances of one speaker are no independent draws: an interval over utterances is too narrow.
-    This one asks how the score would vary with other speakers, by what each speaker adds to it.
+    Utterances of one speaker are not independent, so that an interval over utterances is too
+    narrow. This one is based on the variation of the score between speakers.
 
     Parameters
     ----------
-    truth : array-like of shape (n_samples,)
-        True classes or values. Rows without (None, NaN) are left out.
-    prediction : array-like of shape (n_samples,) or (n_samples, n_columns)
-        What the metric needs: predicted classes or numbers (None: failed, a miss), of which
-        several columns are several seeds; or scores or probabilities, a column per class. Seeds
-        are averaged within each row: they are no further speakers.
+    y_true : array-like of shape (n_samples,)
+        True classes or values. Unlabeled samples (None, NaN) are left out.
+    y_pred : array-like of shape (n_samples,) or (n_samples, n_columns)
+        Input of the metric: predicted classes or numbers (None, failed audio, is wrong), where
+        several columns are several seeds; or scores or probabilities, one column per class. Seeds
+        are averaged within each sample: they do not count as further speakers.
     clusters : array-like of shape (n_samples,)
-        The speaker (or corpus) of each row.
-    metric : str or callable, default="uar"
-        As for :func:`group_scores`.
+        Speaker (or corpus) of each sample.
     method : {"t", "bootstrap-t", "percentile"}, default="t"
-        - "t": standard error from leaving out one cluster in turn (jackknife [1]_), t
-          distribution with G - 1 degrees of freedom for G clusters (Satterthwaite's with
-          `strata`).
-        - "bootstrap-t": clusters are drawn with replacement, and the score less the estimate, in
-          units of each draw's own standard error (by linearization), takes the place of the t
-          distribution [2]_. For
-          "uar", "war", "macro_f1", "mae", "brier", or any metric with ``average="clusters"``.
-        - "percentile": quantiles of the scores of such draws. It covers too little with few
-          clusters; it is here to be compared with. With ``clusters=range(n_samples)`` it is the
-          usual bootstrap over utterances, which covers far too little.
+        Method of the interval.
+
+        - "t": standard error by the jackknife over clusters [1]_, t distribution with G - 1
+          degrees of freedom for G clusters (Satterthwaite's with `strata`).
+        - "bootstrap-t": clusters are drawn with replacement, and the t distribution is replaced by
+          that of score minus estimate, divided by the standard error (by linearization), over the
+          draws [2]_. For "uar", "war", "macro_f1", "mae", "brier", or any metric with
+          ``average="clusters"``.
+        - "percentile": quantiles of the scores of such draws. Its coverage is too low with few
+          clusters; it is meant for comparison. With ``clusters=range(n_samples)`` it is the usual
+          bootstrap over utterances, whose coverage is far too low.
     confidence : float, default=0.95
-    strata : array-like of shape (n_samples,), default=None
-        Such as the corpus of each row: the score is then the mean of the strata's scores, each
-        counting the same, and clusters are drawn within their stratum. A name that occurs in
-        several strata is one cluster: the same speaker under several conditions. So speakers of
-        different corpora need different names.
-    average : {"rows", "clusters"}, default="rows"
-        "rows": the score of all rows. "clusters": the mean of the clusters' own scores, each
-        counting the same, as for corpora that stand for further corpora.
-    labels : array-like of shape (n_classes,), default=None
-        The fixed label set; the score is NaN where one is absent. None takes the classes present
-        (in each stratum).
-    unit : str, default="speaker"
-        What a cluster is, for the words in `population`: "speaker", "corpus", or another noun.
+        Confidence level, in (0, 1).
+    %(score_parameters)s
     min_clusters : int, default=8
-        With fewer clusters no interval is given, but their values one by one. A lower number
-        forces one.
+        Smallest number of clusters with an interval. With fewer, only the scores of the clusters
+        are reported.
     n_draws : int, default=1999
-        Of both bootstraps. Draws that lose a class have no score and are passed over.
+        Number of draws of both bootstraps. Draws without a class have no score and are skipped.
     random_state : int, numpy.random.Generator or None, default=0
-        Of both bootstraps.
+        Seed of both bootstraps. The fixed default makes the interval reproducible.
 
     Returns
     -------
     ClusterInterval
+        Score, limits, and the score within each cluster.
 
     Raises
     ------
     MetadataError
-        If lengths differ or a row has no cluster.
+        If lengths differ or a sample has no cluster.
     ValueError
-        If "bootstrap-t" is asked for a metric whose standard error is not known in closed form.
+        If `method` is "bootstrap-t" for a metric without a standard error in closed form.
 
     Notes
     -----
-    "t" is the default by what simulation showed (``benchmarks/RESULTS.md``). With the scores
-    :math:`\theta_{(s)}` without cluster s, and their mean :math:`\theta_{(\cdot)}`, the variance is
-    :math:`\frac{G - 1}{G} \sum_s (\theta_{(s)} - \theta_{(\cdot)})^2`. The interval is cut off at
-    the metric's limits. It has no width where every cluster has the same scores, and there is none
-    where only one cluster has a class.
+    "t" is the default because of its coverage in simulations (``benchmarks/RESULTS.md``). With the
+    scores :math:`\theta_{(s)}` without cluster s, and their mean :math:`\theta_{(\cdot)}`, the
+    variance is :math:`\frac{G - 1}{G} \sum_s (\theta_{(s)} - \theta_{(\cdot)})^2`. The interval is
+    clipped to the range of the metric. Its width is zero if all clusters have the same scores, and
+    there is none if only one cluster has a class.
 
     References
     ----------
@@ -172,25 +195,24 @@ def cluster_interval(
     >>> from sklearn_ser.metrics import cluster_interval
     >>> rng = np.random.default_rng(0)
     >>> speaker = np.repeat(np.arange(10), 20)
-    >>> truth = np.tile(["anger", "sadness"], 100)
-    >>> skill = rng.uniform(0.5, 0.9, size=10)[speaker]
-    >>> said = np.where(rng.random(200) < skill, truth, "neutral")
-    >>> print(cluster_interval(truth, said, speaker))
+    >>> y_true = np.tile(["anger", "sadness"], 100)
+    >>> accuracy = rng.uniform(0.5, 0.9, size=10)[speaker]
+    >>> y_pred = np.where(rng.random(200) < accuracy, y_true, "neutral")
+    >>> print(cluster_interval(y_true, y_pred, speaker))
     0.670 [0.563, 0.777] (95%, t, 10 speakers of these corpora)
     >>> few = speaker < 3
-    >>> print(cluster_interval(truth[few], said[few], speaker[few]))
-    0.700, no interval (3 clusters, fewer than 8); each by itself: 0.650, 0.700, 0.750
+    >>> print(cluster_interval(y_true[few], y_pred[few], speaker[few]))
+    0.700, no interval (3 clusters, fewer than 8); clusters: 0.650, 0.700, 0.750
     """
-    rows = cluster_rows(truth, [prediction], clusters, strata, metric, labels)
-    found = statistic(rows, 0, average)
-    note = why_no_interval(rows, found, min_clusters)
+    rows = cluster_rows(y_true, [y_pred], clusters, strata, metric, labels)
+    score = statistic(rows, 0, average)
+    note = why_no_interval(rows, score, min_clusters)
     low = high = float("nan")
     if not note:
-        options = (n_draws, random_state)
-        low, high = _METHODS[method](found, confidence, *options)
-        low, high = (float(np.clip(edge, *rows.metric.bounds)) for edge in (low, high))
+        limits = _METHODS[method](score, confidence, n_draws, random_state)
+        low, high = (float(np.clip(limit, *rows.metric.bounds)) for limit in limits)
     return ClusterInterval(
-        estimate=found.estimate,
+        estimate=score.estimate,
         low=low,
         high=high,
         confidence=confidence,
@@ -202,74 +224,83 @@ def cluster_interval(
     )
 
 
-def population(unit):
-    """What a figure over clusters of this kind speaks of."""
+def population(unit: str) -> str:
+    """Return the population that a figure over clusters of this kind is about."""
     known = {"speaker": "speakers of these corpora", "corpus": "corpora"}
     return known.get(unit, f"{unit}s of these corpora")
 
 
-def why_no_interval(rows, found, min_clusters):
-    """The reason not to give an interval, or ""."""
-    if np.isnan(found.estimate):
+def why_no_interval(rows: ClusterRows, score: Statistic, min_clusters: int) -> str:
+    """Return the reason for a missing interval, or ""."""
+    if np.isnan(score.estimate):
         return "the score is undefined"
     if rows.n_clusters < min_clusters:
         return f"{rows.n_clusters} clusters, fewer than {min_clusters}"
-    single = np.flatnonzero(np.bincount(found.group)[found.group] == 1)
+    single = np.flatnonzero(np.bincount(score.group)[score.group] == 1)
     if len(single):
-        return f"no other cluster in the stratum of {listed(list(rows.index[single]), 'cluster')}"
-    if np.isnan(found.influence).any():
+        names = format_items(list(rows.index[single]), "cluster")
+        return f"no other cluster in the stratum of {names}"
+    if np.isnan(score.influence).any():
         return "a class that only one cluster has"
     return ""
 
 
-def t_interval(estimate, influence, group, confidence):
-    """Estimate and t times its standard error to both sides."""
+def t_interval(
+    estimate: float, influence: np.ndarray, group: np.ndarray, confidence: float
+) -> tuple[float, float]:
+    """Return the estimate minus and plus the t quantile times its standard error."""
     error, df = standard_error(influence, group)
     half = stats.t.ppf(0.5 + confidence / 2, df) * error
     return estimate - half, estimate + half
 
 
-def _t(found, confidence, n_draws, random_state):
-    return t_interval(found.estimate, found.influence, found.group, confidence)
+def _t(score: Statistic, confidence: float, n_draws: int, random_state) -> tuple[float, float]:
+    return t_interval(score.estimate, score.influence, score.group, confidence)
 
 
-def _bootstrap_t(found, confidence, n_draws, random_state):
-    if not isinstance(found, RatioStatistic):
+def _bootstrap_t(
+    score: Statistic, confidence: float, n_draws: int, random_state
+) -> tuple[float, float]:
+    if not isinstance(score, RatioStatistic):
         raise ValueError(
-            "method='bootstrap-t' needs the standard error of every draw, which is known for "
-            "'uar', 'war', 'macro_f1', 'mae' and 'brier', or with average='clusters': take "
-            "method='t'."
+            "method='bootstrap-t' needs a standard error in closed form, as 'uar', 'war', "
+            "'macro_f1', 'mae' and 'brier' have, or any metric with average='clusters'. Use "
+            "method='t' for other metrics."
         )
-    values = found.studentized(_draws(found.group, n_draws, random_state))
-    edges = _quantiles(values, confidence)
-    error, _ = standard_error(found.linear_influence, found.group)
-    if error < 1e-12:  # every cluster has the same scores
-        return found.estimate, found.estimate
-    return found.estimate - edges[1] * error, found.estimate - edges[0] * error
+    values = score.studentized(_draw_counts(score.group, n_draws, random_state))
+    low, high = _quantiles(values, confidence)
+    error, _ = standard_error(score.linear_influence, score.group)
+    if error < 1e-12:  # all clusters have the same scores
+        return score.estimate, score.estimate
+    return score.estimate - high * error, score.estimate - low * error
 
 
-def _percentile(found, confidence, n_draws, random_state):
-    return _quantiles(found.resampled(_draws(found.group, n_draws, random_state)), confidence)
+def _percentile(
+    score: Statistic, confidence: float, n_draws: int, random_state
+) -> tuple[float, float]:
+    counts = _draw_counts(score.group, n_draws, random_state)
+    return _quantiles(score.resampled(counts), confidence)
 
 
-def _quantiles(values, confidence):
-    """Both, by order statistics: draws without any spread are infinite and stay so."""
+def _quantiles(values: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Return both quantiles as order statistics: draws without any spread remain infinite."""
     values = values[~np.isnan(values)]
     if not len(values):
         return float("nan"), float("nan")
     shares = (0.5 - confidence / 2, 0.5 + confidence / 2)
-    return tuple(np.quantile(values, shares, method="closest_observation"))
+    low, high = np.quantile(values, shares, method="closest_observation")
+    return low, high
 
 
-def _draws(group, n_draws, random_state):
-    """How often each cluster is drawn, in each draw, within its group."""
+def _draw_counts(group: np.ndarray, n_draws: int, random_state) -> np.ndarray:
+    """Draw clusters with replacement within groups; return the count of each in each draw."""
     rng = np.random.default_rng(random_state)
     counts = np.empty((n_draws, len(group)))
     for name in np.unique(group):
         inside = np.flatnonzero(group == name)
         n = len(inside)
-        taken = rng.integers(n, size=(n_draws, n)) + n * np.arange(n_draws)[:, None]
-        counts[:, inside] = np.bincount(taken.ravel(), minlength=n_draws * n).reshape(-1, n)
+        drawn = rng.integers(n, size=(n_draws, n)) + n * np.arange(n_draws)[:, None]
+        counts[:, inside] = np.bincount(drawn.ravel(), minlength=n_draws * n).reshape(-1, n)
     return counts
 
 

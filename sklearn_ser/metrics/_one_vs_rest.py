@@ -1,63 +1,90 @@
-"""Scores of each class against all others: area under the ROC curve, equal error rate."""
+"""Scores of each class against the rest: area under the ROC curve, equal error rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_consistent_length
 
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.metrics._calibration import classes_of_columns
-from sklearn_ser.metrics._class_scores import row_weights
-from sklearn_ser.metrics._labels import (
+from sklearn_ser.metrics._validation import (
+    LABELS_OF_COLUMNS,
+    SAMPLE_WEIGHT,
+    Y_TRUE,
     as_labels,
-    listed,
-    refuse_missing,
-    refuse_mixed_kinds,
-    truth_codes,
+    check_no_missing,
+    check_same_kind,
+    check_weights,
+    encode_labels,
+    format_items,
+    labels_of_columns,
 )
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+_PARAMETERS = f"""\
+{Y_TRUE}\
+y_score : array-like of shape (n_samples, n_classes) or (n_samples,)
+    Probabilities or decision values, one column per class; or, for two classes, one-dimensional
+    scores of `pos_label`. Samples whose scores are all NaN (failed audio) are left out.
+{LABELS_OF_COLUMNS}\
+pos_label : object, default=None
+    Class of one-dimensional scores. With None the second of two classes.
+{SAMPLE_WEIGHT}\
+"""
+_RETURNS = """\
+float
+    Value between 0 and 1. NaN if a class of `labels` is absent, or all samples are of one class.
+"""
+_ERRORS = """\
+MetadataError
+    If `y_true` has missing labels or labels that are not in `labels`, or `labels` does not match
+    the columns of `y_score`.
+ValueError
+    If a score is infinite, or the scores of a sample are partly missing.
+"""
 
 
 @public_module("sklearn_ser.metrics")
-def auc_score(y_true, y_score, *, labels=None, pos_label=None, sample_weight=None):
-    r"""Area under the ROC curve, each class against all others, mean over classes.
+@substitute_docstring(parameters=_PARAMETERS, returns=_RETURNS, errors=_ERRORS)
+def macro_auc_score(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    pos_label: object = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    r"""Macro AUC: area under the ROC curve of each class against the rest, averaged.
 
-    Of one class: the chance that a random row of it has a higher score than a random row of the
-    others, ties counting half [1]_. 0.5 is guessing, whatever the shares of the classes.
+    .. math:: \mathrm{AUC} = \frac{1}{|C|} \sum_{c \in C} \left(
+              P(s_c(x) > s_c(x')) + \frac{1}{2} P(s_c(x) = s_c(x')) \right)
+
+    with the score :math:`s_c` of class c for a random sample x of this class and a random sample
+    x' of the rest [1]_. It is 0.5 for random scores, whatever the class frequencies.
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        True classes. None and NaN are refused (the scorers drop such rows).
-    y_score : array-like of shape (n_samples, n_classes) or (n_samples,)
-        Probabilities or decision values, one column per class; or, one-dimensional, those of
-        `pos_label` where there are two classes. Rows that are NaN throughout have none (failed
-        audio) and are left out.
-    labels : array-like of shape (n_classes,), default=None
-        The fixed label set, in the order of the columns (``classes_`` of the estimator). None
-        takes the sorted classes of `y_true`, if there are as many as columns.
-    pos_label : object, default=None
-        The class that one-dimensional scores are of. None takes the second of two.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weights, none negative.
+    %(parameters)s
 
     Returns
     -------
-    float
-        Between 0 and 1, or NaN where it is undefined: a class of `labels` without a row, or one
-        that all rows are of.
+    %(returns)s
 
     Raises
     ------
-    MetadataError
-        If `y_true` has missing labels or labels outside `labels`, or `labels` and the columns of
-        `y_score` do not match.
-    ValueError
-        If `y_score` is infinite or partly missing in a row.
+    %(errors)s
 
-    Notes
-    -----
-    It equals ``roc_auc_score(multi_class="ovr", average="macro")`` of scikit-learn where that is
-    defined.
+    See Also
+    --------
+    sklearn.metrics.roc_auc_score : Same value with ``multi_class="ovr"`` where it is defined; it
+        accepts no decision values of more than two classes, and only sorted `labels`.
 
     References
     ----------
@@ -66,87 +93,108 @@ def auc_score(y_true, y_score, *, labels=None, pos_label=None, sample_weight=Non
 
     Examples
     --------
-    >>> from sklearn_ser.metrics import auc_score
-    >>> truth = ["anger", "anger", "sadness", "sadness"]
-    >>> auc_score(truth, [0.1, 0.4, 0.35, 0.8], pos_label="sadness")
+    >>> from sklearn_ser.metrics import macro_auc_score
+    >>> y_true = ["anger", "anger", "sadness", "sadness"]
+    >>> macro_auc_score(y_true, [0.1, 0.4, 0.35, 0.8], pos_label="sadness")
     0.75
     """
-    return _mean_over_classes(_area, y_true, y_score, labels, pos_label, sample_weight)
+    return _average_over_classes(_area, y_true, y_score, labels, pos_label, sample_weight)
 
 
 @public_module("sklearn_ser.metrics")
-def equal_error_rate(y_true, y_score, *, labels=None, pos_label=None, sample_weight=None):
-    r"""Equal error rate (EER): the error where as many are missed as are falsely accepted.
+@substitute_docstring(parameters=_PARAMETERS, returns=_RETURNS, errors=_ERRORS)
+def equal_error_rate(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    pos_label: object = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    r"""Equal error rate (EER): error at the threshold where both kinds of errors are as frequent.
 
-    Of one class against all others: as the threshold on its score goes down, the share of the
-    class that is missed falls and the share of the others that is accepted rises; this is where
-    the two are equal, on the line between neighboring thresholds if need be. The mean over
-    classes is given. 0.5 is guessing, lower is better.
+    .. math:: \mathrm{EER} = \mathrm{FNR}(t^*), \quad \mathrm{FNR}(t^*) = \mathrm{FPR}(t^*)
+
+    for each class against the rest, averaged over classes. Between two thresholds the rates are
+    interpolated linearly. It is 0.5 for random scores; lower is better [1]_.
 
     Parameters
     ----------
-    y_true, y_score, labels, pos_label, sample_weight
-        As for :func:`auc_score`.
+    %(parameters)s
 
     Returns
     -------
-    float
-        Between 0 and 1, or NaN where it is undefined: a class of `labels` without a row, or one
-        that all rows are of.
+    %(returns)s
 
     Raises
     ------
-    MetadataError, ValueError
-        As :func:`auc_score` does.
+    %(errors)s
+
+    References
+    ----------
+    .. [1] A. Martin, G. Doddington, T. Kamm, M. Ordowski, M. Przybocki, "The DET curve in
+       assessment of detection task performance", Proc. Eurospeech, 1997, pp. 1895-1898.
 
     Examples
     --------
     >>> from sklearn_ser.metrics import equal_error_rate
-    >>> truth = ["same", "same", "same", "other", "other", "other"]
+    >>> y_true = ["same", "same", "same", "other", "other", "other"]
     >>> scores = [0.9, 0.8, 0.3, 0.4, 0.2, 0.1]
-    >>> equal_error_rate(truth, scores, pos_label="same")  # one of three each way
+    >>> equal_error_rate(y_true, scores, pos_label="same")  # one of three errs, in both classes
     0.333...
     """
-    return _mean_over_classes(_crossing, y_true, y_score, labels, pos_label, sample_weight)
+    return _average_over_classes(_crossing, y_true, y_score, labels, pos_label, sample_weight)
 
 
-def _mean_over_classes(score, y_true, y_score, labels, pos_label, sample_weight):
-    truth, scores = as_labels(y_true, "y_true"), _as_scores(y_score)
-    check_consistent_length(truth, scores, sample_weight)
-    refuse_missing(truth, "drop these rows first.")
-    weights = row_weights(sample_weight, len(truth))
+def _average_over_classes(
+    score: Callable[[np.ndarray, np.ndarray, np.ndarray], float],
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    labels: ArrayLike | None,
+    pos_label: object,
+    sample_weight: ArrayLike | None,
+) -> float:
+    y_true, scores = as_labels(y_true, "y_true"), _as_scores(y_score)
+    check_consistent_length(y_true, scores, sample_weight)
+    check_no_missing(y_true)
+    weights = check_weights(sample_weight, len(y_true))
+    columns: Iterable[int]
     if scores.ndim == 1:
-        classes = _two_classes(truth, labels, pos_label)
+        classes = _two_classes(y_true, labels, pos_label)
         scores, columns = scores[:, None], [1]
     else:
-        classes = classes_of_columns(truth, labels, scores.shape[1], "y_score")
+        classes = labels_of_columns(y_true, labels, scores.shape[1], "y_score")
         columns = range(len(classes))
-    codes = truth_codes(truth, classes)
-    kept = (weights > 0) & ~np.isnan(scores).any(axis=1)
-    codes, scores, weights = codes[kept], scores[kept], weights[kept]
-    found = [score(codes == code, scores[:, place], weights) for place, code in enumerate(columns)]
-    return float(np.mean(found))
+    codes = encode_labels(y_true, classes)
+    counted = (weights > 0) & ~np.isnan(scores).any(axis=1)
+    codes, scores, weights = codes[counted], scores[counted], weights[counted]
+    values = [
+        score(codes == code, scores[:, column], weights) for column, code in enumerate(columns)
+    ]
+    return float(np.mean(values))
 
 
-def _curve(positive, score, weights):
-    """Shares accepted of the others and of the class, threshold by threshold; None if undefined."""
+def _accepted_shares(
+    positive: np.ndarray, score: np.ndarray, weights: np.ndarray
+) -> np.ndarray | None:
+    """Return false and true positive rates by decreasing threshold, None if undefined."""
     shares = np.stack([weights * ~positive, weights * positive])
     totals = shares.sum(axis=1, keepdims=True)
     if not (totals > 0).all():
         return None
     order = np.argsort(-score, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))  # ties fall together
+    ends = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))  # ties share a threshold
     accepted = np.cumsum(shares[:, order], axis=1)[:, ends] / totals
     return np.concatenate([np.zeros((2, 1)), accepted], axis=1)
 
 
-def _area(positive, score, weights):
-    curve = _curve(positive, score, weights)
+def _area(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> float:
+    curve = _accepted_shares(positive, score, weights)
     return float("nan") if curve is None else np.trapezoid(curve[1], curve[0])
 
 
-def _crossing(positive, score, weights):
-    curve = _curve(positive, score, weights)
+def _crossing(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> float:
+    curve = _accepted_shares(positive, score, weights)
     if curve is None:
         return float("nan")
     accepted, missed = curve[0], 1 - curve[1]
@@ -157,43 +205,44 @@ def _crossing(positive, score, weights):
     return accepted[before] + step * (accepted[after] - accepted[before])
 
 
-def _as_scores(y_score):
+def _as_scores(y_score: ArrayLike) -> np.ndarray:
     try:
         scores = np.asarray(y_score, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"y_score must hold numbers: {error}.") from None
+        raise ValueError(f"y_score must contain numbers: {error}.") from None
     if scores.ndim not in (1, 2) or (scores.ndim == 2 and not scores.shape[1]):
         raise ValueError(
-            f"y_score must have a row per sample and a column per class, or one score per sample, "
-            f"got the shape {scores.shape}."
+            f"y_score must have the shape (n_samples, n_classes) or (n_samples,); got an array of "
+            f"shape {scores.shape}."
         )
     table = scores.reshape(len(scores), -1) if len(scores) else scores.reshape(0, 1)
     missing = np.isnan(table)
-    wrong = np.flatnonzero(np.isinf(table).any(axis=1) | (missing.any(axis=1) & ~missing.all(1)))
-    if len(wrong):
+    invalid = np.flatnonzero(np.isinf(table).any(axis=1) | (missing.any(axis=1) & ~missing.all(1)))
+    if len(invalid):
         raise ValueError(
-            f"y_score is infinite or NaN for some classes only in {listed(wrong, 'row')}: row "
-            f"{wrong[0]} is {table[wrong[0]].tolist()}. A row without any scores is NaN throughout."
+            f"y_score is infinite or partly NaN in {format_items(invalid, 'sample')}: sample "
+            f"{invalid[0]} is {table[invalid[0]].tolist()}. The scores of a sample must be finite, "
+            f"or all NaN if it has none."
         )
     return scores
 
 
-def _two_classes(truth, labels, pos_label):
-    """The other class and the one that the scores are of."""
+def _two_classes(y_true: np.ndarray, labels: ArrayLike | None, pos_label: object) -> pd.Index:
+    """Return the negative and the positive class of one-dimensional scores."""
     try:
-        classes = sorted(set(truth)) if labels is None else list(as_labels(labels, "labels"))
+        classes = sorted(set(y_true)) if labels is None else list(as_labels(labels, "labels"))
     except TypeError as error:
         raise MetadataError(
-            f"y_true holds labels that cannot be sorted ({error}): name both classes in labels=."
+            f"y_true has labels that cannot be sorted ({error}). Pass both classes in labels."
         ) from None
     if pos_label is None and len(classes) == 2:
         pos_label = classes[1]
     others = [label for label in classes if label != pos_label]
     if pos_label is None or len(others) > 1 or (labels is not None and pos_label not in classes):
         raise MetadataError(
-            f"one-dimensional scores are of one of two classes, found {classes} and "
-            f"pos_label={pos_label!r}: give a column per class, or name the class in pos_label=."
+            f"One-dimensional y_score needs two classes, one of which is pos_label; got the "
+            f"classes {classes} and pos_label={pos_label!r}. Pass one column per class, or set "
+            f"pos_label."
         )
-    wanted = np.array([pos_label], dtype=object)
-    refuse_mixed_kinds(truth, wanted, "pos_label", "no label could be found")
+    check_same_kind(y_true, np.array([pos_label], dtype=object), "pos_label")
     return pd.Index([*(others or [None]), pos_label], dtype=object)

@@ -1,7 +1,11 @@
 """Paired tests of two estimators on the same utterances."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -10,40 +14,55 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.metrics._cluster_statistics import (
+    ClusterRows,
     RatioStatistic,
+    Statistic,
     cluster_rows,
     own_values,
     standard_error,
     statistic,
 )
-from sklearn_ser.metrics._intervals import MIN_CLUSTERS, population, t_interval, why_no_interval
+from sklearn_ser.metrics._intervals import (
+    MIN_CLUSTERS,
+    SCORE_PARAMETERS,
+    population,
+    t_interval,
+    why_no_interval,
+)
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 @public_module("sklearn_ser.metrics")
 @dataclass(frozen=True)
 class PairedTest:
-    """The difference of two estimators and whether it may be chance; made by :func:`paired_test`.
+    """Difference of two estimators with its p-value, as returned by :func:`paired_test`.
 
     Attributes
     ----------
     difference : float
-        Score of the first minus score of the second.
+        Score of the first estimator minus that of the second.
     p_value : float
-        Two-sided.
+        Two-sided p-value.
     low, high : float
-        Interval of the difference by t over clusters; NaN with few clusters, or where the
-        clusters of a stratum are single.
+        Limits of the t interval of the difference over clusters; NaN with few clusters, or a
+        single cluster in a stratum.
     confidence : float
+        Confidence level.
     smallest_p : float
-        The smallest p that so many clusters (for "mcnemar": discordant utterances) can reach;
-        0 for "t". Above .05 no difference can be significant, however large.
+        Smallest possible p-value with this number of clusters (for "mcnemar": of discordant
+        utterances); 0 for "t". Above .05 no difference can be significant, however large.
     n_clusters : int
+        Number of clusters.
     method : str
+        Method of the test.
     population : str
-        What the test speaks of: "speakers of these corpora", "corpora", or "utterances".
-    values : DataFrame
-        The scores within each cluster: ``a``, ``b``, ``difference``.
+        Population that the test is about: "speakers of these corpora", or "corpora".
+    values : pandas.DataFrame
+        Scores within each cluster: ``a``, ``b``, ``difference``.
     """
 
     difference: float
@@ -57,18 +76,19 @@ class PairedTest:
     population: str
     values: pd.DataFrame
 
-    def __str__(self):
+    def __str__(self) -> str:
         interval = "" if np.isnan(self.low) else f" [{self.low:+.3f}, {self.high:+.3f}]"
         text = (
             f"{self.difference:+.3f}{interval}, p = {self.p_value:.3g} ({self.method}, "
             f"{self.n_clusters} {self.population})"
         )
         if self.smallest_p > 0.05:
-            text += f"; no p below {self.smallest_p:.3g} with so few"
+            text += f"; smallest possible p: {self.smallest_p:.3g}"
         return text
 
 
 @public_module("sklearn_ser.metrics")
+@substitute_docstring(score_parameters=SCORE_PARAMETERS)
 @validate_params(
     {
         "method": [StrOptions({"sign-flip", "wilcoxon", "mcnemar", "t"})],
@@ -80,59 +100,68 @@ class PairedTest:
     prefer_skip_nested_validation=True,
 )
 def paired_test(
-    truth,
-    prediction_a,
-    prediction_b,
-    clusters,
+    y_true: ArrayLike,
+    y_pred_a: ArrayLike,
+    y_pred_b: ArrayLike,
+    clusters: ArrayLike,
     *,
-    method="sign-flip",
-    metric="uar",
-    strata=None,
-    average="rows",
-    labels=None,
-    unit="speaker",
-    confidence=0.95,
-    min_clusters=MIN_CLUSTERS,
-    n_draws=20000,
-    random_state=0,
-):
-    r"""Is the difference of two estimators on the same utterances more than chance?
+    method: Literal["sign-flip", "wilcoxon", "t", "mcnemar"] = "sign-flip",
+    metric: str | Callable[..., float] = "uar",
+    strata: ArrayLike | None = None,
+    average: Literal["rows", "clusters"] = "rows",
+    labels: ArrayLike | None = None,
+    unit: str = "speaker",
+    confidence: float = 0.95,
+    min_clusters: int = MIN_CLUSTERS,
+    n_draws: int = 20000,
+    random_state: int | np.random.Generator | None = 0,
+) -> PairedTest:
+    r"""Paired test of the difference of two estimators on the same utterances.
 
     Parameters
     ----------
-    truth : array-like of shape (n_samples,)
-        True classes or values. Rows without (None, NaN) are left out.
-    prediction_a, prediction_b : array-like of shape (n_samples,) or (n_samples, n_columns)
-        As for :func:`cluster_interval`. The two may have different numbers of seeds, which are
-        averaged within the clusters: more seeds make no more speakers.
+    y_true : array-like of shape (n_samples,)
+        True classes or values. Unlabeled samples (None, NaN) are left out.
+    y_pred_a, y_pred_b : array-like of shape (n_samples,) or (n_samples, n_columns)
+        Predictions of the two estimators, as for :func:`cluster_interval`. They may have different
+        numbers of seeds, which are averaged within clusters: seeds do not count as speakers.
     clusters : array-like of shape (n_samples,)
-        The speaker (or corpus) of each row.
+        Speaker (or corpus) of each sample.
     method : {"sign-flip", "wilcoxon", "t", "mcnemar"}, default="sign-flip"
-        - "sign-flip": what each cluster adds to the difference is as likely to have the other
-          sign, if the estimators are alike [1]_. All signs where there are at most `n_draws`
-          different sums, `n_draws` random ones otherwise.
-        - "wilcoxon": signed-rank test over the clusters' own differences, each cluster counting
-          the same whatever its size; exact, with ties at their mean rank, as "sign-flip" is.
-          Clusters without a difference, or without a score, are left out.
-        - "t": difference over its standard error over clusters, t distribution with G - 1
+        Method of the test.
+
+        - "sign-flip": under the null hypothesis the contribution of each cluster to the difference
+          is as likely to have the opposite sign [1]_. All combinations of signs are used if they
+          have at most `n_draws` different sums, else `n_draws` random ones.
+        - "wilcoxon": signed-rank test of the differences within clusters, which count the same
+          whatever their size; exact, with mean ranks for ties, like "sign-flip". Clusters without
+          a difference or a score are left out.
+        - "t": difference divided by its standard error over clusters, t distribution with G - 1
           degrees of freedom (Satterthwaite's with `strata`).
-        - "mcnemar": exact test of the utterances that one of the two has right [2]_. **It takes
-          utterances as independent**, which those of one speaker are not: p is too small, as
-          ``benchmarks/RESULTS.md`` shows; it is here to be compared with. It compares accuracy,
-          whatever the metric, and one prediction per utterance: no seeds.
-    metric, strata, average, labels, unit
-        As for :func:`cluster_interval`.
+        - "mcnemar": exact test of the utterances that only one of the two predicts correctly
+          [2]_. **It assumes independent utterances**, which those of one speaker are not: the
+          p-value is too small (``benchmarks/RESULTS.md``); it is meant for comparison. It compares
+          accuracies, whatever the metric, and one prediction per utterance (no seeds).
+    %(score_parameters)s
     confidence : float, default=0.95
-        Of the interval of the difference.
+        Confidence level of the interval of the difference, in (0, 1).
     min_clusters : int, default=8
-        With fewer clusters the difference has no interval. The p-value is given in any case.
+        Smallest number of clusters with an interval of the difference. The p-value does not depend
+        on it.
     n_draws : int, default=20000
+        Number of random combinations of signs.
     random_state : int, numpy.random.Generator or None, default=0
-        Of the random signs.
+        Seed of the random signs. The fixed default makes the p-value reproducible.
 
     Returns
     -------
     PairedTest
+        Difference, interval, p-value, and the scores within each cluster.
+
+    Raises
+    ------
+    MetadataError
+        If lengths differ, a sample has no cluster, or "mcnemar" gets several seeds.
 
     Raises
     ------
@@ -156,31 +185,31 @@ def paired_test(
     >>> from sklearn_ser.metrics import paired_test
     >>> rng = np.random.default_rng(0)
     >>> speaker = np.repeat(np.arange(10), 20)
-    >>> truth = np.tile(["anger", "sadness"], 100)
-    >>> better = np.where(rng.random(200) < 0.8, truth, "neutral")
-    >>> worse = np.where(rng.random(200) < 0.6, truth, "neutral")
-    >>> print(paired_test(truth, better, worse, speaker))
+    >>> y_true = np.tile(["anger", "sadness"], 100)
+    >>> better = np.where(rng.random(200) < 0.8, y_true, "neutral")
+    >>> worse = np.where(rng.random(200) < 0.6, y_true, "neutral")
+    >>> print(paired_test(y_true, better, worse, speaker))
     +0.150 [+0.023, +0.277], p = 0.0352 (sign-flip, 10 speakers of these corpora)
     >>> few = speaker < 4
-    >>> print(paired_test(truth[few], better[few], worse[few], speaker[few]))
-    +0.250, p = 0.125 (sign-flip, 4 speakers of these corpora); no p below 0.125 with so few
+    >>> print(paired_test(y_true[few], better[few], worse[few], speaker[few]))
+    +0.250, p = 0.125 (sign-flip, 4 speakers of these corpora); smallest possible p: 0.125
     """
     if method == "mcnemar":
         metric, average = "war", "rows"
-    rows = cluster_rows(truth, [prediction_a, prediction_b], clusters, strata, metric, labels)
+    rows = cluster_rows(y_true, [y_pred_a, y_pred_b], clusters, strata, metric, labels)
     first, second = (statistic(rows, which, average) for which in (0, 1))
     own = pd.DataFrame({name: own_values(rows, which) for which, name in enumerate("ab")})
     own["difference"] = own["a"] - own["b"]
     difference = first.estimate - second.estimate
     influence = first.influence - second.influence
     low = high = float("nan")
-    if not any(why_no_interval(rows, found, min_clusters) for found in (first, second)):
+    if not any(why_no_interval(rows, score, min_clusters) for score in (first, second)):
         low, high = t_interval(difference, influence, first.group, confidence)
     generator = np.random.default_rng(random_state)
-    words = population(unit)
+    described = population(unit)
     if method == "mcnemar":
         difference, p, smallest = _mcnemar(rows)
-        words = f"{unit}s, utterances taken as independent"
+        described = f"{unit}s, utterances assumed independent"
     elif method == "t":
         p, smallest = _t(difference, influence, first.group), 0.0
     else:
@@ -198,24 +227,18 @@ def paired_test(
         smallest_p=float(smallest),
         n_clusters=rows.n_clusters,
         method=method,
-        population=words,
+        population=described,
         values=own,
     )
 
 
-def sign_flip(parts, n_draws, generator):
-    """Share of sign changes that make the sum of `parts` as large, and the smallest possible.
+def sign_flip(
+    parts: np.ndarray, n_draws: int, generator: np.random.Generator
+) -> tuple[float, float]:
+    """Return the share of sign changes with a sum as large as that of `parts`, and the smallest.
 
-    Parameters
-    ----------
-    parts : ndarray of shape (n_clusters,)
-    n_draws : int
-        All signs are tried where there are no more (half of them: the test is two-sided).
-    generator : numpy.random.Generator
-
-    Returns
-    -------
-    p, smallest : float
+    All combinations of signs are used (half of them: the test is two-sided) unless there are more
+    than `n_draws`.
     """
     if np.isnan(parts).any():
         return float("nan"), float("nan")
@@ -233,43 +256,48 @@ def sign_flip(parts, n_draws, generator):
     return (as_large + 1) / (n_draws + 1), max(smallest, 1 / (n_draws + 1))
 
 
-def _contributions(first, second):
-    """What each cluster adds to the difference; the parts sum to it."""
-    if isinstance(first, RatioStatistic) and np.array_equal(first.B, second.B):
+def _contributions(first: Statistic, second: Statistic) -> np.ndarray:
+    """Return the contribution of each cluster to the difference, which is their sum."""
+    if (
+        isinstance(first, RatioStatistic)
+        and isinstance(second, RatioStatistic)
+        and np.array_equal(first.B, second.B)
+    ):
         return ((first.A - second.A) / first.B.sum(axis=0)) @ first.weights
-    # Where denominators differ or are not known: the linear part, the rest shared evenly.
+    # With other denominators, or none: the linear part, and equal shares of the remainder.
     parts = first.influence - second.influence
     return parts + (first.estimate - second.estimate - parts.sum()) / len(parts)
 
 
-def signed_ranks(differences):
-    """Ranks of the sizes, with the signs of the differences; none of zeros or NaN."""
+def signed_ranks(differences: np.ndarray) -> np.ndarray:
+    """Return the ranks of absolute differences, with their signs, without zeros and NaN."""
     differences = np.round(differences[~np.isnan(differences)], 12)  # equal shares tie
     differences = differences[differences != 0]
     return np.sign(differences) * stats.rankdata(np.abs(differences))
 
 
-def _t(difference, influence, group):
+def _t(difference: float, influence: np.ndarray, group: np.ndarray) -> float:
     error, df = standard_error(influence, group)
     if error == 0:
         return 1.0 if difference == 0 else 0.0
     return 2 * stats.t.sf(abs(difference) / error, df)
 
 
-def _mcnemar(rows):
-    """Difference of accuracies, p, and the smallest p that so many discordant rows can reach."""
-    right = []
-    for predicted in rows.predictions:
-        predicted = predicted.reshape(len(rows.truth), -1)
-        if predicted.shape[1] != 1:
+def _mcnemar(rows: ClusterRows) -> tuple[float, float, float]:
+    """Return difference of accuracies, p-value, and the smallest possible p-value."""
+    correct = []
+    for y_pred in rows.predictions:
+        y_pred = y_pred.reshape(len(rows.y_true), -1)
+        if y_pred.shape[1] != 1:
             raise MetadataError(
-                f"'mcnemar' compares one prediction per utterance, got {predicted.shape[1]} "
-                f"columns (seeds): take one seed, or method='sign-flip', which averages them."
+                f"method='mcnemar' compares one prediction per utterance, but got "
+                f"{y_pred.shape[1]} columns (seeds). Pass one seed, or use method='sign-flip', "
+                f"which averages seeds."
             )
-        right.append(np.asarray(predicted[:, 0] == rows.truth, dtype=bool))
-    only_first, only_second = (int(np.sum(a & ~b)) for a, b in (right, right[::-1]))
+        correct.append(np.asarray(y_pred[:, 0] == rows.y_true, dtype=bool))
+    only_first, only_second = (int(np.sum(a & ~b)) for a, b in (correct, correct[::-1]))
     n = only_first + only_second
     if not n:
         return 0.0, 1.0, 1.0
     p = stats.binomtest(only_first, n).pvalue
-    return (only_first - only_second) / len(rows.truth), p, min(1.0, 2.0 ** (1 - n))
+    return (only_first - only_second) / len(rows.y_true), p, min(1.0, 2.0 ** (1 - n))

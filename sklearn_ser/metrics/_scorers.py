@@ -1,6 +1,10 @@
-"""Scorers of every metric for scikit-learn's tools: ``scoring=`` of searches and validations."""
+"""Scorers: metrics for the parameter `scoring` of scikit-learn's searches and validations."""
+
+from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -8,13 +12,16 @@ from sklearn.metrics._scorer import _Scorer
 
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.metrics._groups import group_gap
-from sklearn_ser.metrics._labels import as_labels, label_set, labeled_rows, listed
-from sklearn_ser.metrics._metric_table import METRICS, find_metric
+from sklearn_ser.metrics._metric_names import METRICS, SCORERS, Metric, find_metric
+from sklearn_ser.metrics._validation import as_labels, format_items, label_set
 from sklearn_ser.utils._ids import require_id
 from sklearn_ser.utils._public import public_module
-from sklearn_ser.utils._unlabeled import sentinel_as_none
+from sklearn_ser.utils._unlabeled import drop_unlabeled, sentinel_as_none
 
-#: What an estimator is asked for, by what a metric needs.
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+#: Response method of the estimator, by what a metric needs.
 _METHODS = {
     "class": "predict",
     "number": "predict",
@@ -24,7 +31,7 @@ _METHODS = {
 }
 
 
-#: What is said of a metric over a label set of which some classes are absent.
+#: Consequence of absent classes of the label set, by metric.
 _ABSENT = {
     "uar": "the UAR is the mean recall of the other {n}",
     "macro_f1": "macro_f1 is the mean over the other {n}",
@@ -34,101 +41,106 @@ _ABSENT = {
 
 
 def score_labeled_rows(
-    y_true,
-    y_pred,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     *,
-    metric,
-    labels=None,
-    classes=None,
-    of=None,
-    group=None,
-    figure=None,
-    sample_weight=None,
-):
-    """`metric` of the rows that have a label; the one function behind all scorers.
+    metric: str | Callable[..., float],
+    labels: ArrayLike | None = None,
+    classes: ArrayLike | None = None,
+    of: object = None,
+    group: ArrayLike | None = None,
+    figure: str | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Return the metric of the labeled samples; the score function of all scorers.
 
-    `labels`: the whole label set, whose absent classes are warned of; `classes`: those of the
-    estimator, for scores of each class; `of`: the only class whose rows count; `group`, `figure`:
-    the groups whose scores are wanted, and what of them.
+    `labels` is the fixed label set, `classes` are those of the estimator, for scores of each
+    class, `of` is the only class that is scored; `figure` is "worst", "gap" or "ratio" of the
+    scores by `group`.
     """
-    metric = find_metric(metric)
-    truth, predicted, group, weight = labeled_rows(
-        as_labels(y_true, "y_true"), y_pred, group, sample_weight
-    )
-    if labels is not None and metric.takes_labels:
-        _check_labels(truth, labels, len(y_true), metric)
-    options = {}
-    if metric.needs in ("scores", "probabilities"):
-        predicted, options["labels"] = _columns(truth, predicted, labels, classes)
+    found_metric = find_metric(metric)
+    values = as_labels(y_true, "y_true")
+    true, predicted, group, weight = drop_unlabeled(values, y_pred, group, sample_weight)
+    if labels is not None and found_metric.takes_labels:
+        _check_labels(true, labels, len(values), found_metric)
+    options: dict[str, Any] = {}
+    if found_metric.needs in ("scores", "probabilities"):
+        predicted, options["labels"] = _align_columns(true, predicted, labels, classes)
     if figure is not None:
         if weight is not None:
-            raise MetadataError("scores of groups take no sample_weight: groups count as they are.")
-        found = group_gap(truth, predicted, group, metric=metric, **(options or {"labels": labels}))
+            raise MetadataError(
+                "Scorers of groups do not support sample_weight: remove it from the score request."
+            )
+        by_group = options or {"labels": labels}
+        result = group_gap(true, predicted, group, metric=found_metric, **by_group)
         if figure != "worst":
-            return getattr(found, figure)
-        return float(found.scores["score"].get(found.worst, np.nan))
+            return getattr(result, figure)
+        return float(result.scores["score"].get(result.worst, np.nan))
     if of is not None:
-        rows = np.asarray(truth == of)
-        truth, predicted, weight = truth[rows], predicted[rows], _rows(weight, rows)
+        rows = np.asarray(true == of)
+        true, predicted = true[rows], predicted[rows]
+        weight = None if weight is None else weight[rows]
     if weight is not None:
         options["sample_weight"] = weight
-    return metric.function(truth, predicted, **options)
+    return found_metric.function(true, predicted, **options)
 
 
-def _rows(values, rows):
-    return None if values is None else values[rows]
-
-
-def _check_labels(truth, labels, n_rows, metric):
-    """Refuse labels outside the label set, and warn of its classes that are absent."""
-    classes, present = label_set(labels), pd.Index(truth).unique()
-    strangers = [label for label in present if label not in classes]
-    if strangers:
+def _check_labels(y_true: np.ndarray, labels: ArrayLike, n_samples: int, metric: Metric) -> None:
+    """Raise for labels outside the label set, and warn about absent classes."""
+    classes, present = label_set(labels), pd.Index(y_true).unique()
+    unknown = [label for label in present if label not in classes]
+    if unknown:
         raise MetadataError(
-            f"y_true holds {listed(strangers, 'label')}, not among labels={list(classes)}: drop "
-            f"these rows or add the label to labels."
+            f"y_true has the unknown {format_items(unknown, 'label')}; labels are {list(classes)}. "
+            f"Drop these samples or add the label to labels."
         )
     absent = [label for label in classes if label not in present]
     if absent:
-        consequence = _ABSENT.get(metric.name, "{name} does not speak of what is absent")
+        consequence = _ABSENT.get(metric.name, "{name} does not depend on them")
         warnings.warn(
-            f"{listed(absent, 'class')} absent from the {n_rows} rows scored: "
+            f"y_true has no sample of {format_items(absent, 'class')} ({n_samples} samples): "
             f"{consequence.format(n=len(present), name=metric.name)}.",
             EvaluationWarning,
             stacklevel=2,
         )
 
 
-def _columns(truth, scores, labels, classes):
-    """Scores with a column for each class of the label set, and that set.
+def _align_columns(
+    y_true: np.ndarray,
+    scores: ArrayLike,
+    labels: ArrayLike | None,
+    classes: ArrayLike | None,
+) -> tuple[np.ndarray, ArrayLike | None]:
+    """Return scores with one column for each class of the label set, and that set.
 
-    A class that the estimator never saw has 0 throughout.
+    A class that was absent from training has the score 0 for all samples.
     """
     scores = np.asarray(scores, dtype=np.float64)
-    if scores.ndim == 1:  # scikit-learn's scorers are given the second of two classes only
+    if scores.ndim == 1:  # scikit-learn's scorers pass only the second of two classes
         scores = np.column_stack([1 - scores, scores])
     if classes is None:
         return scores, labels
     known = pd.Index(classes, dtype=object)
     wanted = (
-        known.union(pd.Index(truth).unique(), sort=False) if labels is None else label_set(labels)
+        known.union(pd.Index(y_true).unique(), sort=False) if labels is None else label_set(labels)
     )
     full = np.zeros((len(scores), len(wanted)))
     full[np.isnan(scores).all(axis=1)] = np.nan
-    places = wanted.get_indexer(known)
-    full[:, places[places >= 0]] = scores[:, places >= 0]
+    positions = wanted.get_indexer(known)
+    full[:, positions[positions >= 0]] = scores[:, positions >= 0]
     return full, list(wanted)
 
 
 class _SerScorer(_Scorer):
-    """scikit-learn's scorer, which knows of rows that the estimator itself marks as unlabeled.
+    """Scorer of scikit-learn that drops the samples that are unlabeled for the estimator.
 
-    (`make_scorer` makes a `_Scorer`, whose `_score` alone sees the estimator, X and the truth.)
+    (``_Scorer._score``, which ``make_scorer`` uses, is the only method that receives the estimator,
+    X and `y_true`.)
     """
 
     def _score(self, method_caller, estimator, X, y_true, **kwargs):
         y_true = sentinel_as_none(estimator, y_true)
-        # On a copy: one scorer may serve several threads.
+        # On a copy: several threads may use one scorer.
         scorer = _Scorer(self._score_func, self._sign, dict(self._kwargs), self._response_method)
         if self._response_method != "predict" and hasattr(estimator, "classes_"):
             scorer._kwargs["classes"] = estimator.classes_
@@ -139,35 +151,48 @@ class _SerScorer(_Scorer):
 
 
 @public_module("sklearn_ser.metrics")
-def make_ser_scorer(metric, *, labels=None, greater_is_better=True):
-    """A scorer of any metric for ``scoring=``, that leaves rows without a label out.
+def make_ser_scorer(
+    metric: str | Callable[..., float],
+    *,
+    labels: ArrayLike | None = None,
+    greater_is_better: bool = True,
+) -> Callable[..., float]:
+    """Make a scorer for the parameter ``scoring`` that leaves out unlabeled samples.
+
+    Unlabeled samples are those whose label is missing (None, NaN), and those with -1 if the
+    estimator has ``unlabeled=-1``. A missing prediction is wrong.
 
     Parameters
     ----------
     metric : str or callable
-        "uar", "war", "macro_f1" (from ``predict``); "auc", "eer" (``predict_proba``, else
-        ``decision_function``); "brier", "ece" (``predict_proba``); "ccc", "pearson", "mae"
-        (``predict`` of a regressor); or a function ``f(y_true, y_pred)``.
+        Name of the scorer: "uar", "war" or "macro_f1" (from ``predict``); "auc" or "neg_eer" (from
+        ``predict_proba``, else ``decision_function``); "neg_brier" or "neg_ece" (from
+        ``predict_proba``); "ccc", "pearson" or "neg_mae" (from ``predict`` of a regressor). Or a
+        function ``f(y_true, y_pred)``.
     labels : array-like of shape (n_classes,), default=None
-        Every class of the problem. With it the scorer warns about classes that are absent
-        (:class:`~sklearn_ser.exceptions.EvaluationWarning`) and refuses labels outside
-        (:class:`~sklearn_ser.exceptions.MetadataError`). The score itself is of the classes
-        present, as for one fold of a protocol; "auc" and "eer" are NaN where a class of `labels`,
-        or one that the estimator knows, is absent.
+        All classes of the problem. If given, the scorer warns about absent classes
+        (:class:`~sklearn_ser.exceptions.EvaluationWarning`) and raises an error for other labels
+        (:class:`~sklearn_ser.exceptions.MetadataError`). The score is over the classes that are
+        present, as for one fold of a protocol; "auc" and "neg_eer" are NaN if a class of `labels`
+        or of the estimator is absent.
     greater_is_better : bool, default=True
-        Of a function of your own; the metrics with a name know it.
+        Whether greater values of a function `metric` are better; ignored for metrics of
+        sklearn_ser.
 
     Returns
     -------
     callable
-        ``scorer(estimator, X, y)``, also in ``scoring={...}`` and with metadata routing on, where
-        ``set_score_request(sample_weight=True)`` asks for weights. Errors ("eer", "brier", "ece",
-        "mae") come out negative, as scikit-learn's ``neg_...`` scorers have it.
+        ``scorer(estimator, X, y)``. Errors are negated, so that greater is better. With metadata
+        routing ``set_score_request(sample_weight=True)`` requests weights.
+
+    Raises
+    ------
+    ValueError
+        If there is no scorer of that name.
 
     See Also
     --------
-    uar_scorer, war_scorer, macro_f1_scorer, auc_scorer, neg_eer_scorer, neg_brier_scorer,
-    neg_ece_scorer, ccc_scorer, pearson_scorer, neg_mae_scorer : Ready ones without `labels`.
+    uar_scorer : ``make_ser_scorer("uar")``, one shared object.
 
     Examples
     --------
@@ -176,28 +201,28 @@ def make_ser_scorer(metric, *, labels=None, greater_is_better=True):
     >>> from sklearn.model_selection import cross_validate
     >>> from sklearn_ser.metrics import make_ser_scorer
     >>> X, y = np.zeros((6, 1)), ["anger", "sadness", "sadness"] * 2
-    >>> scoring = {"war": make_ser_scorer("war"), "brier": make_ser_scorer("brier")}
+    >>> scoring = {name: make_ser_scorer(name) for name in ("war", "neg_brier")}
     >>> scores = cross_validate(DummyClassifier(), X, y, cv=2, scoring=scoring)
-    >>> scores["test_war"], scores["test_brier"]
+    >>> scores["test_war"], scores["test_neg_brier"]
     (array([0.66..., 0.66...]), array([-0.44..., -0.44...]))
     """
-    metric = find_metric(metric, greater_is_better=greater_is_better)
-    return _scorer(metric, 1 if metric.greater_is_better else -1, labels)
+    found = find_metric(metric, greater_is_better=greater_is_better, names=SCORERS)
+    return _scorer(found, 1 if found.greater_is_better else -1, labels)
 
 
 @public_module("sklearn_ser.metrics")
-def make_recall_scorers(labels):
-    """Scorers of the recall of each class, for ``scoring=`` of ``cross_validate``.
+def make_recall_scorers(labels: ArrayLike) -> dict[str, Callable[..., float]]:
+    """Make scorers of the recall of each class, for ``scoring`` of ``cross_validate``.
 
     Parameters
     ----------
     labels : array-like of shape (n_classes,)
-        Every class of the problem.
+        All classes of the problem.
 
     Returns
     -------
-    dict
-        From ``"recall_<label>"`` to a scorer, which gives NaN where its class is absent.
+    dict of str to callable
+        ``"recall_<label>"`` to a scorer, which is NaN if the class is absent.
 
     Examples
     --------
@@ -206,32 +231,44 @@ def make_recall_scorers(labels):
     ['recall_anger', 'recall_sadness']
     """
     return {
-        f"recall_{label}": _scorer(find_metric("uar"), 1, None, of=label)
-        for label in label_set(labels)
+        f"recall_{label}": _scorer(METRICS["uar"], 1, None, of=label) for label in label_set(labels)
     }
 
 
 @public_module("sklearn_ser.metrics")
-def make_group_scorer(metric="uar", *, by, figure="worst", labels=None):
-    """A scorer of the group that fares worst, or of how far groups lie apart.
+def make_group_scorer(
+    metric: str | Callable[..., float] = "uar",
+    *,
+    by: str,
+    figure: Literal["worst", "gap", "ratio"] = "worst",
+    labels: ArrayLike | None = None,
+) -> Callable[..., float]:
+    """Make a scorer of the worst group, or of the gap between groups.
 
     Parameters
     ----------
     metric : str or callable, default="uar"
-        As for :func:`make_ser_scorer`.
+        Metric, as for :func:`group_scores`.
     by : str
-        The column or index level of X that holds the groups. With metadata routing on they can
-        come as metadata instead: ``set_score_request(group="gender")``.
+        Column or index level of X with the groups. With metadata routing
+        ``set_score_request(group="gender")`` requests them as metadata instead.
     figure : {"worst", "gap", "ratio"}, default="worst"
-        Score of the worst group; best minus worst; worst / best. See :func:`group_gap`.
+        Figure that is the score: score of the worst group; best minus worst; worst / best. See
+        :func:`group_gap`.
     labels : array-like of shape (n_classes,), default=None
-        The fixed label set; a group that lacks a class has no recall over it. None takes the
-        classes of all rows scored.
+        Fixed label set; the score is NaN if a group lacks one of its classes. With None the
+        classes of all scored samples.
 
     Returns
     -------
     callable
-        Greater is better: a gap comes out negative. NaN where a group has no score.
+        ``scorer(estimator, X, y)``. Errors and gaps are negated, so that greater is better. NaN if
+        a group has no score.
+
+    Raises
+    ------
+    ValueError
+        If there is no metric or figure of that name.
 
     Examples
     --------
@@ -245,61 +282,20 @@ def make_group_scorer(metric="uar", *, by, figure="worst", labels=None):
     0.5
     """
     if figure not in ("worst", "gap", "ratio"):
-        raise ValueError(f"figure must be 'worst', 'gap' or 'ratio', got {figure!r}.")
-    metric = find_metric(metric)
-    better = metric.greater_is_better and figure != "gap"
-    return _scorer(metric, 1 if better else -1, labels, by=by, figure=figure)
+        raise ValueError(f"figure must be 'worst', 'gap' or 'ratio'; got {figure!r}.")
+    found = find_metric(metric)
+    better = found.greater_is_better and figure != "gap"
+    return _scorer(found, 1 if better else -1, labels, by=by, figure=figure)
 
 
-def _scorer(metric, sign, labels, **options):
-    known = {} if labels is None else {"labels": label_set(labels).tolist()}
+def _scorer(metric: Metric, sign: int, labels: ArrayLike | None, **options: Any) -> _SerScorer:
+    fixed = {} if labels is None else {"labels": label_set(labels).tolist()}
     named = metric.name if METRICS.get(metric.name) is metric else metric.function
     return _SerScorer(
-        score_labeled_rows, sign, {"metric": named, **known, **options}, _METHODS[metric.needs]
+        score_labeled_rows, sign, {"metric": named, **fixed, **options}, _METHODS[metric.needs]
     )
 
 
-@public_module("sklearn_ser.metrics")
-def make_uar_scorer(labels):
-    """A scorer like `uar_scorer` that knows the whole label set and warns about absent classes.
-
-    Parameters
-    ----------
-    labels : array-like of shape (n_classes,)
-        Every class of the problem.
-
-    Returns
-    -------
-    callable
-        ``make_ser_scorer("uar", labels=labels)``. It gives the mean recall over the classes
-        present in the truth, with an :class:`~sklearn_ser.exceptions.EvaluationWarning` that
-        names those of `labels` that are absent, and raises
-        :class:`~sklearn_ser.exceptions.MetadataError` at a label outside `labels`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.dummy import DummyClassifier
-    >>> from sklearn_ser.metrics import make_uar_scorer
-    >>> scorer = make_uar_scorer(["anger", "sadness"])
-    >>> X, y = np.zeros((3, 1)), ["anger", "anger", "sadness"]
-    >>> scorer(DummyClassifier().fit(X, y), X, y)
-    0.5
-    """
-    return make_ser_scorer("uar", labels=labels)
-
-
-#: ``scoring=uar_scorer``: UAR of a fold over the classes present in its truth. Rows without a
-#: label (None, NaN, and -1 where the estimator has ``unlabeled=-1``) are left out; a missing
-#: prediction is a miss. Each scorer is one shared object: copy it (``copy.deepcopy``) before
-#: ``set_score_request``. Those of errors are negative, so that greater is better.
+#: ``scoring=uar_scorer``: UAR over the classes present in a fold. It is one shared object: copy it
+#: (``copy.deepcopy``) before ``set_score_request``.
 uar_scorer = make_ser_scorer("uar")
-war_scorer = make_ser_scorer("war")
-macro_f1_scorer = make_ser_scorer("macro_f1")
-auc_scorer = make_ser_scorer("auc")
-neg_eer_scorer = make_ser_scorer("eer")
-neg_brier_scorer = make_ser_scorer("brier")
-neg_ece_scorer = make_ser_scorer("ece")
-ccc_scorer = make_ser_scorer("ccc")
-pearson_scorer = make_ser_scorer("pearson")
-neg_mae_scorer = make_ser_scorer("mae")

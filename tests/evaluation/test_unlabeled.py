@@ -179,7 +179,8 @@ def test_two_marks_in_one_estimator_are_refused(half_labeled):
     both = make_pipeline(Spy(unlabeled=-1), Spy(unlabeled="nan"))
     said = (
         r"^Parts of the estimator have different sentinel values of unlabeled samples: "
-        r"\{'spy-1__unlabeled': -1, 'spy-2__unlabeled': 'nan'\}\. Set all of them to the same value\.$"
+        r"\{'spy-1__unlabeled': -1, 'spy-2__unlabeled': 'nan'\}\. "
+        r"Set all of them to the same value\.$"
     )
     with pytest.raises(ValueError, match=said):
         cross_corpus_validate({"two": both}, frame, X=X, aux=())

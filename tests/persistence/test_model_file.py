@@ -25,7 +25,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_ser import GroupScaler, MTLNeuralClassifier, SpeakerEmbedding, uar_scorer
 from sklearn_ser.exceptions import ModelFileError
-from sklearn_ser.metrics import auc_scorer, make_uar_scorer
+from sklearn_ser.metrics import make_ser_scorer
 from sklearn_ser.persistence import (
     _archive,
     _model_file,
@@ -119,8 +119,8 @@ def test_meta_estimators_around_a_network_round_trip(around, tmp_path):
 def test_scorers_round_trip(tmp_path):
     for scorer in (
         uar_scorer,
-        make_uar_scorer(sorted(set(NAMES))),
-        auc_scorer,  # of decision values
+        make_ser_scorer("uar", labels=sorted(set(NAMES))),
+        make_ser_scorer("auc"),  # of decision values
         "balanced_accuracy",
         "f1_macro",
     ):
