@@ -26,14 +26,14 @@ def test_holm_steps_down(p):
     np.testing.assert_allclose(holm(p), stepwise(p))
 
 
-def test_holm_keeps_places_and_nan():
+def test_holm_keeps_order_and_nan():
     series = pd.Series([0.03, np.nan, 0.01], index=["a", "b", "c"], name="p")
     pd.testing.assert_series_equal(
         holm(series), pd.Series([0.03, np.nan, 0.02], index=["a", "b", "c"], name="p")
     )
     assert holm([0.9, 0.8]).tolist() == [1.0, 1.0]
     for wrong, text in (([0.5, 1.2], "got 1.2"), ([[0.5]], r"got the shape \(1, 1\)")):
-        with pytest.raises(ValueError, match=rf"one-dimensional, between 0 and 1, {text}"):
+        with pytest.raises(ValueError, match=rf"one-dimensional and between 0 and 1; {text}"):
             holm(wrong)
 
 
@@ -52,7 +52,7 @@ def test_corrected_t_widens_the_ordinary_one():
 
 
 def test_corrected_t_keeps_its_level_where_the_ordinary_one_does_not():
-    """Two guessers that share each fold's training rows: repeated random halves of 40 rows."""
+    """Two random classifiers, compared over repeated random fifths of the same 40 rows."""
     rng = np.random.default_rng(0)
     p = {"corrected": [], "ordinary": []}
     for _ in range(300):
@@ -71,5 +71,5 @@ def test_corrected_t_where_nothing_varies():
     assert np.isnan(corrected_t_test([0.1], 8, 2).p_value)
     with pytest.raises(ValueError, match="differences must be one-dimensional and finite"):
         corrected_t_test([0.1, np.nan], 8, 2)
-    with pytest.raises(ValueError, match="n_train and n_test must be above 0, got 8 and 0"):
+    with pytest.raises(ValueError, match="n_train and n_test must be positive; got 8 and 0"):
         corrected_t_test([0.1, 0.2], 8, 0)

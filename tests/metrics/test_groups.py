@@ -20,102 +20,105 @@ EMOTIONS = np.array(["anger", "neutral", "sadness"])
 @pytest.fixture
 def case():
     rng = np.random.default_rng(0)
-    truth, said = EMOTIONS[rng.integers(3, size=(2, 90))].astype(object)
-    said = np.where(rng.random(90) < 0.5, truth, said)
-    return truth, said, np.array(["x", "y", "z"])[rng.integers(3, size=90)]
+    y_true, y_pred = EMOTIONS[rng.integers(3, size=(2, 90))].astype(object)
+    y_pred = np.where(rng.random(90) < 0.5, y_true, y_pred)
+    return y_true, y_pred, np.array(["x", "y", "z"])[rng.integers(3, size=90)]
 
 
 @pytest.mark.parametrize(("metric", "function"), [("uar", uar_score), ("war", war_score)])
 def test_equals_a_loop(case, metric, function):
-    truth, said, group = case
-    table = group_scores(truth, said, group, metric=metric)
+    y_true, y_pred, group = case
+    table = group_scores(y_true, y_pred, group, metric=metric)
     assert list(table.index) == ["x", "y", "z"]
     for name in "xyz":
         inside = group == name
-        assert table.loc[name, "score"] == pytest.approx(function(truth[inside], said[inside]))
+        assert table.loc[name, "score"] == pytest.approx(function(y_true[inside], y_pred[inside]))
         assert table.loc[name, "n"] == inside.sum()
-    gap = group_gap(truth, said, group, metric=metric)
+    gap = group_gap(y_true, y_pred, group, metric=metric)
     assert gap.gap == pytest.approx(table["score"].max() - table["score"].min())
     assert gap.ratio == pytest.approx(table["score"].min() / table["score"].max())
     assert (gap.worst, gap.best) == (table["score"].idxmin(), table["score"].idxmax())
     pd.testing.assert_frame_equal(gap.scores, table)
 
 
-def test_a_function_of_ones_own_and_of_an_error(case):
-    truth, said, group = case
-    misses = group_scores(truth, said, group, metric=lambda t, p: np.mean(t != p))
-    hits = group_scores(truth, said, group, metric="war")
+def test_a_custom_metric_and_an_error(case):
+    y_true, y_pred, group = case
+    misses = group_scores(y_true, y_pred, group, metric=lambda t, p: np.mean(t != p))
+    hits = group_scores(y_true, y_pred, group, metric="war")
     np.testing.assert_allclose(misses["score"], 1 - hits["score"])
     gap = group_gap(
-        truth, said, group, metric=lambda t, p: np.mean(t != p), greater_is_better=False
+        y_true, y_pred, group, metric=lambda t, p: np.mean(t != p), greater_is_better=False
     )
-    expected = group_gap(truth, said, group, metric="war")
+    expected = group_gap(y_true, y_pred, group, metric="war")
     assert (gap.worst, gap.best) == (expected.worst, expected.best)
     assert gap.gap == pytest.approx(expected.gap)
     assert gap.ratio > 1  # more misses
 
 
 def test_seeds_are_averaged(case):
-    truth, said, group = case
-    other = np.roll(said, 1)
-    both = group_scores(truth, np.c_[said, other], group)
-    each = [group_scores(truth, part, group)["score"] for part in (said, other)]
+    y_true, y_pred, group = case
+    other = np.roll(y_pred, 1)
+    both = group_scores(y_true, np.c_[y_pred, other], group)
+    each = [group_scores(y_true, part, group)["score"] for part in (y_pred, other)]
     np.testing.assert_allclose(both["score"], np.mean(each, axis=0))
-    assert (both["n"] == group_scores(truth, said, group)["n"]).all()
+    assert (both["n"] == group_scores(y_true, y_pred, group)["n"]).all()
 
 
 def test_probabilities_and_numbers(case):
-    truth, _, group = case
+    y_true, _, group = case
     rng = np.random.default_rng(1)
     probabilities = rng.dirichlet(np.ones(3), size=90)
-    table = group_scores(truth, probabilities, group, metric="ece")
+    table = group_scores(y_true, probabilities, group, metric="ece")
     inside = group == "y"
-    expected = expected_calibration_error(truth[inside], probabilities[inside], labels=EMOTIONS)
+    expected = expected_calibration_error(y_true[inside], probabilities[inside], labels=EMOTIONS)
     assert table.loc["y", "score"] == pytest.approx(expected)
-    numbers, predicted = rng.normal(size=(2, 90))
+    numbers, y_pred = rng.normal(size=(2, 90))
     numbers[0] = np.nan
-    table = group_scores(numbers, predicted, group, metric="ccc")
-    assert table.loc["y", "score"] == pytest.approx(
-        concordance_cc(numbers[inside], predicted[inside])
-    )
+    table = group_scores(numbers, y_pred, group, metric="ccc")
+    assert table.loc["y", "score"] == pytest.approx(concordance_cc(numbers[inside], y_pred[inside]))
     assert table["n"].sum() == 89
 
 
 def test_a_group_that_lacks_a_class_or_all_rows_is_nan():
-    truth, said = ["anger", "sadness", "anger", "anger"], ["anger", "sadness", "anger", "sadness"]
+    y_true, y_pred = (
+        ["anger", "sadness", "anger", "anger"],
+        ["anger", "sadness", "anger", "sadness"],
+    )
     group = ["f", "f", "m", "m"]
-    table = group_scores(truth, said, group)
+    table = group_scores(y_true, y_pred, group)
     np.testing.assert_array_equal(table["score"], [1.0, np.nan])
-    assert group_scores(truth, said, group, metric="war")["score"].tolist() == [1.0, 0.5]
-    assert group_scores(truth, said, group, labels=["anger", "sadness"])["score"].isna()["m"]
-    table = group_scores(truth, said, group, metric="war", groups=["m", "other"])
+    assert group_scores(y_true, y_pred, group, metric="war")["score"].tolist() == [1.0, 0.5]
+    assert group_scores(y_true, y_pred, group, labels=["anger", "sadness"])["score"].isna()["m"]
+    table = group_scores(y_true, y_pred, group, metric="war", groups=["m", "other"])
     assert table["n"].tolist() == [2, 0]
     np.testing.assert_array_equal(table["score"], [0.5, np.nan])
     for options in ({}, {"metric": "war", "groups": ["m", "other"]}):
-        gap = group_gap(truth, said, group, **options)
+        gap = group_gap(y_true, y_pred, group, **options)
         assert np.isnan([gap.gap, gap.ratio]).all()
         assert gap.worst is None
         assert gap.best is None
-    assert np.isnan(group_gap(truth, said, ["f"] * 4).gap)  # one group lies apart from nothing
-    none_right = group_gap(truth, ["fear"] * 4, group, metric="war")
+    assert np.isnan(group_gap(y_true, y_pred, ["f"] * 4).gap)  # one group lies apart from nothing
+    none_right = group_gap(y_true, ["fear"] * 4, group, metric="war")
     assert none_right.gap == 0.0
     assert np.isnan(none_right.ratio)
 
 
-def test_rows_without_a_label_or_a_group_are_left_out():
-    truth = np.array(["a", None, "b", np.nan, "a", "b"], dtype=object)
-    said = np.array(["a", "a", "b", "b", "b", "a"], dtype=object)
+def test_samples_without_a_label_or_a_group_are_left_out():
+    y_true = np.array(["a", None, "b", np.nan, "a", "b"], dtype=object)
+    y_pred = np.array(["a", "a", "b", "b", "b", "a"], dtype=object)
     group = np.array(["f", "f", "f", "f", None, "f"], dtype=object)
     for missing in (None, np.nan, pd.NA):
         named = np.where(pd.isna(group), missing, group)
-        table = group_scores(truth, said, named)
+        table = group_scores(y_true, y_pred, named)
         assert table.loc["f"].tolist() == [0.75, 3.0]
     # In a list, too, where numpy would make a string of NaN.
     assert group_scores(["a", np.nan, "b"], ["a", "a", "b"], ["f"] * 3).loc["f", "n"] == 2
 
 
 def test_errors():
-    with pytest.raises(MetadataError, match="group has 1 rows and truth 2: give one of each"):
+    with pytest.raises(MetadataError, match="group has 1 samples, but y_true has 2"):
         group_scores(["a", "b"], ["a", "b"], ["f"])
-    with pytest.raises(ValueError, match=r"metric must be one of 'uar', 'war', .*, got 'f1'"):
+    with pytest.raises(
+        ValueError, match=r"metric must be a function .* one of 'uar', 'war', .*; got 'f1'"
+    ):
         group_scores(["a", "b"], ["a", "b"], ["f", "m"], metric="f1")

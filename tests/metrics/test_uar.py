@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
-from sklearn_ser.metrics import make_uar_scorer, uar_score, uar_scorer
+from sklearn_ser.metrics import make_ser_scorer, uar_score, uar_scorer
 
 EMOTIONS = np.array(["anger", "happiness", "neutral", "sadness"])
 
@@ -47,41 +47,41 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_equals_scikit_learn(form, weighted):
     rng = np.random.RandomState(0)
-    truth_codes, predicted_codes = rng.randint(3, size=60), rng.randint(4, size=60)
-    truth, predicted = FORMS[form](truth_codes), FORMS[form](predicted_codes)
+    true_codes, predicted_codes = rng.randint(3, size=60), rng.randint(4, size=60)
+    y_true, y_pred = FORMS[form](true_codes), FORMS[form](predicted_codes)
     weight = rng.rand(60) if weighted else None
-    score = uar_score(truth, predicted, sample_weight=weight)
+    score = uar_score(y_true, y_pred, sample_weight=weight)
     expected = recall_score(
-        truth_codes,
+        true_codes,
         predicted_codes,
         average="macro",
-        labels=np.unique(truth_codes),
+        labels=np.unique(true_codes),
         sample_weight=weight,
     )
     assert score == pytest.approx(expected)
     with pytest.warns(UserWarning, match="y_pred contains classes not in y_true"):
-        balanced = balanced_accuracy_score(truth_codes, predicted_codes, sample_weight=weight)
+        balanced = balanced_accuracy_score(true_codes, predicted_codes, sample_weight=weight)
     assert score == pytest.approx(balanced)
     assert isinstance(score, float)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abcd")), min_size=1))
 def test_equals_macro_recall_over_the_classes_present(pairs):
-    truth, predicted = map(list, zip(*pairs, strict=True))
-    expected = recall_score(truth, predicted, average="macro", labels=sorted(set(truth)))
-    assert uar_score(truth, predicted) == pytest.approx(expected)
+    y_true, y_pred = map(list, zip(*pairs, strict=True))
+    expected = recall_score(y_true, y_pred, average="macro", labels=sorted(set(y_true)))
+    assert uar_score(y_true, y_pred) == pytest.approx(expected)
 
 
-def test_a_prediction_outside_is_a_miss_and_not_a_class():
+def test_an_unknown_prediction_is_wrong_and_not_a_class():
     # scikit-learn's macro recall would count "fear" as a third class with recall 0.
     assert uar_score(["anger", "sadness"], ["anger", "fear"]) == 0.5
 
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
-def test_a_missing_prediction_is_a_miss(missing):
-    truth = ["anger", "anger", "sadness"]
-    assert uar_score(truth, ["anger", missing, "sadness"]) == 0.75
-    assert uar_score(truth, [missing] * 3) == 0.0
+def test_a_missing_prediction_is_wrong(missing):
+    y_true = ["anger", "anger", "sadness"]
+    assert uar_score(y_true, ["anger", missing, "sadness"]) == 0.75
+    assert uar_score(y_true, [missing] * 3) == 0.0
 
 
 def test_numbers_compare_across_dtypes():
@@ -103,9 +103,9 @@ def test_a_fixed_label_set_is_nan_where_a_class_is_absent(labels, expected):
 
 
 def test_a_class_without_weight_is_absent():
-    truth, predicted = ["anger", "sadness"], ["anger", "anger"]
-    assert uar_score(truth, predicted, sample_weight=[1, 0]) == 1.0
-    fixed = uar_score(truth, predicted, sample_weight=[1, 0], labels=["anger", "sadness"])
+    y_true, y_pred = ["anger", "sadness"], ["anger", "anger"]
+    assert uar_score(y_true, y_pred, sample_weight=[1, 0]) == 1.0
+    fixed = uar_score(y_true, y_pred, sample_weight=[1, 0], labels=["anger", "sadness"])
     assert np.isnan(fixed)
 
 
@@ -114,19 +114,29 @@ def test_undefined_is_nan():
 
 
 @pytest.mark.parametrize(
-    ("truth", "predicted", "labels", "message"),
+    ("y_true", "y_pred", "labels", "message"),
     [
-        (["a", None, "b", np.nan], list("abab"), None, r"no label \(None or NaN\) in rows 1, 3"),
-        (["a", "c"], ["a", "c"], ["a", "b"], r"y_true holds label 'c' in row 1, not among labels"),
-        ([1, 2], ["1", "2"], None, "y_true holds numbers and y_pred strings"),
-        ([[1, 2]], [[1, 2]], None, r"y_true must have one label per row .* shape \(1, 2\)"),
-        (["a"], ["a"], ["a", "a"], "labels must be one or more different labels"),
-        (["a"], ["a"], [], "labels must be one or more different labels"),
+        (
+            ["a", None, "b", np.nan],
+            list("abab"),
+            None,
+            r"in samples 1, 3\. Drop these",
+        ),
+        (
+            ["a", "c"],
+            ["a", "c"],
+            ["a", "b"],
+            r"the unknown label 'c' in sample 1; labels",
+        ),
+        ([1, 2], ["1", "2"], None, "y_true has numbers and y_pred has strings"),
+        ([[1, 2]], [[1, 2]], None, r"y_true must be one-dimensional, .* shape \(1, 2\)"),
+        (["a"], ["a"], ["a", "a"], "labels must be one or more distinct labels"),
+        (["a"], ["a"], [], "labels must be one or more distinct labels"),
     ],
 )
-def test_errors(truth, predicted, labels, message):
+def test_errors(y_true, y_pred, labels, message):
     with pytest.raises(MetadataError, match=message):
-        uar_score(truth, predicted, labels=labels)
+        uar_score(y_true, y_pred, labels=labels)
 
 
 def test_lengths_must_agree():
@@ -137,9 +147,9 @@ def test_lengths_must_agree():
 @pytest.mark.parametrize(
     ("weight", "message"),
     [
-        ([1, -1], r"finite and not negative, but is -1.0 in row 1: give such rows the weight 0"),
-        ([np.nan, 1], "finite and not negative, but is nan in row 0"),
-        ([[1], [1]], r"one weight per row \(one-dimensional\), got the shape \(2, 1\)"),
+        ([1, -1], r"finite and not negative, but is -1.0 in sample 1\. Set the weight"),
+        ([np.nan, 1], "finite and not negative, but is nan in sample 0"),
+        ([[1], [1]], r"one-dimensional, with one weight per sample; got .* \(2, 1\)"),
     ],
 )
 def test_weights_that_are_none(weight, message):
@@ -147,13 +157,15 @@ def test_weights_that_are_none(weight, message):
         uar_score(["a", "b"], ["a", "b"], sample_weight=weight)
 
 
-@pytest.mark.parametrize("scorer", [uar_scorer, make_uar_scorer(["anger", "sadness"])])
+@pytest.mark.parametrize(
+    "scorer", [uar_scorer, make_ser_scorer("uar", labels=["anger", "sadness"])]
+)
 @pytest.mark.parametrize("missing", [None, np.nan])
-def test_scorers_drop_rows_without_a_label(scorer, missing):
-    truth = np.array(["anger", missing, "sadness", "anger"], dtype=object)
+def test_scorers_drop_unlabeled_samples(scorer, missing):
+    y_true = np.array(["anger", missing, "sadness", "anger"], dtype=object)
     model, X = Says(["anger", "sadness", "anger", "anger"]), np.zeros((4, 1))
-    assert scorer(model, X, truth) == 0.5
-    assert scorer(model, X, truth, sample_weight=[1, 9, 0, 1]) == 1.0
+    assert scorer(model, X, y_true) == 0.5
+    assert scorer(model, X, y_true, sample_weight=[1, 9, 0, 1]) == 1.0
 
 
 def test_a_scorer_without_any_label_gives_nan():
@@ -164,19 +176,19 @@ def test_minus_one_is_an_ordinary_label():
     assert uar_scorer(Says([1, 1]), np.zeros((2, 1)), [-1, 1]) == 0.5
 
 
-def test_make_uar_scorer_names_absent_classes():
-    scorer = make_uar_scorer(pd.Index(EMOTIONS))
-    with pytest.warns(EvaluationWarning, match=r"classes 'neutral', 'sadness' absent from the 2"):
+def test_a_scorer_with_labels_names_absent_classes():
+    scorer = make_ser_scorer("uar", labels=pd.Index(EMOTIONS))
+    with pytest.warns(EvaluationWarning, match=r"no sample of classes 'neutral', 'sadness' \(2"):
         score = scorer(Says(["anger", "anger"]), np.zeros((2, 1)), ["anger", "happiness"])
     assert score == 0.5
 
 
-def test_make_uar_scorer_refuses_a_label_outside():
-    with pytest.raises(MetadataError, match="y_true holds label 'boredom', not among labels"):
-        make_uar_scorer(EMOTIONS)(Says(["anger"]), np.zeros((1, 1)), ["boredom"])
+def test_a_scorer_with_labels_raises_for_an_unknown_label():
+    with pytest.raises(MetadataError, match="y_true has the unknown label 'boredom'; labels are"):
+        make_ser_scorer("uar", labels=EMOTIONS)(Says(["anger"]), np.zeros((1, 1)), ["boredom"])
 
 
-@pytest.mark.parametrize("scorer", [uar_scorer, make_uar_scorer([0, 1])])
+@pytest.mark.parametrize("scorer", [uar_scorer, make_ser_scorer("uar", labels=[0, 1])])
 def test_scorers_serve_searches_and_survive_pickle(scorer):
     rng = np.random.RandomState(0)
     X, y = rng.randn(60, 3), rng.randint(2, size=60)
@@ -203,9 +215,9 @@ def test_scorer_takes_routed_weights():
     assert scores["test_score"] == [1.0]
 
 
-@pytest.mark.parametrize("scorer", [uar_scorer, make_uar_scorer(["a", "b"])])
-def test_scorers_know_the_mark_of_the_estimator(scorer):
-    class Marking(BaseEstimator, ClassifierMixin):
+@pytest.mark.parametrize("scorer", [uar_scorer, make_ser_scorer("uar", labels=["a", "b"])])
+def test_scorers_drop_samples_with_the_sentinel_value_of_the_estimator(scorer):
+    class SemiSupervised(BaseEstimator, ClassifierMixin):
         def __init__(self, unlabeled=-1):
             self.unlabeled = unlabeled
 
@@ -216,12 +228,12 @@ def test_scorers_know_the_mark_of_the_estimator(scorer):
         def predict(self, X):
             return np.array(["a", "a", "b", "b"], dtype=object)
 
-    truth, X = np.array(["a", -1, "b", -1], dtype=object), np.zeros((4, 1))
-    assert scorer(Marking().fit(X, truth), X, truth) == 1.0
-    assert scorer(make_pipeline(Marking()).fit(X, truth), X, truth) == 1.0
+    y_true, X = np.array(["a", -1, "b", -1], dtype=object), np.zeros((4, 1))
+    assert scorer(SemiSupervised().fit(X, y_true), X, y_true) == 1.0
+    assert scorer(make_pipeline(SemiSupervised()).fit(X, y_true), X, y_true) == 1.0
     folds = [([0, 1], [0, 1, 2, 3])]
-    search = GridSearchCV(Marking(), {"unlabeled": [-1]}, scoring=scorer, cv=folds)
-    assert search.fit(X, truth).score(X, truth) == 1.0
+    search = GridSearchCV(SemiSupervised(), {"unlabeled": [-1]}, scoring=scorer, cv=folds)
+    assert search.fit(X, y_true).score(X, y_true) == 1.0
     assert search.best_score_ == 1.0
 
 

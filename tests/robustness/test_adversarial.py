@@ -317,7 +317,7 @@ def test_errors_of_labels(data, models):
         adversarial_robustness(models["net"], X, strange)
     missing = y.astype(object)
     missing[3] = None
-    with pytest.raises(MetadataError, match=r"^y has no label \(None or NaN\) in row"):
+    with pytest.raises(MetadataError, match=r"^y has missing labels \(None or NaN\) in sample"):
         adversarial_robustness(models["net"], X, missing)
 
 

@@ -34,7 +34,7 @@ def test_nemenyi_has_the_published_critical_values(k, q):
     assert found.critical_difference == pytest.approx(q * np.sqrt(k * (k + 1) / (6 * 14)), abs=1e-3)
 
 
-def test_nemenyi_tells_apart_what_lies_further_than_the_critical_difference():
+def test_nemenyi_pairs_further_apart_than_the_critical_difference_are_significant():
     found = critical_difference(scores(), method="nemenyi")
     ranks = found.average_ranks
     for first in ranks.index:
@@ -56,7 +56,7 @@ def test_wilcoxon_pairs_are_scipys_with_holm():
     assert [set(clique) for clique in found.cliques] == [{"c", "d"}, {"a", "b"}]
 
 
-def test_nothing_is_told_apart_unless_any_differ():
+def test_no_pair_is_significant_unless_friedmans_test_is():
     found = critical_difference(scores(shifts=(0, 0, 0), seed=1))
     assert found.p_value > 0.05
     assert found.cliques == [tuple(found.average_ranks.index)]
@@ -78,5 +78,5 @@ def test_errors():
         critical_difference(pd.DataFrame([[1.0, 2.0, 3.0]]))
     table = scores()
     table.iloc[3, 1] = np.nan
-    with pytest.raises(MetadataError, match="scores are missing in row 3: each estimator needs"):
+    with pytest.raises(MetadataError, match="scores are missing in row 3, but each"):
         critical_difference(table)
