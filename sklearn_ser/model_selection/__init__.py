@@ -1,4 +1,4 @@
-"""Splitters that keep a corpus, a language, a speaker or a sentence on one side."""
+"""Splitters by corpus, language, speaker and sentence."""
 
 from sklearn_ser._lazy import attach_stub
 

@@ -1,37 +1,123 @@
-"""What all splitters by an id share: where the id is found, checks, indices, repr."""
+"""Base classes of splitters by an id, and encoding of ids and classes."""
+
+from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length
+from sklearn.utils._param_validation import validate_parameter_constraints
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.utils._ids import require_id
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+Split: TypeAlias = tuple[np.ndarray, np.ndarray]
+
+
+def split_sections(*ids: str, groups: str | None = None) -> str:
+    """Return the docstring sections of `split` by some ids; `groups` is the first by default."""
+    return f"""\
+{_parameters(ids, groups)}
+Yields
+------
+train : ndarray of int
+    Indices of the training samples.
+test : ndarray of int
+    Indices of the test samples.
+
+Raises
+------
+MetadataError
+    If {" or ".join(ids)} is absent or missing in a sample, there are too few unique values, or a
+    training set lacks a class.
+"""
+
+
+def n_splits_sections(*ids: str, groups: str | None = None) -> str:
+    """Return the docstring sections of `get_n_splits` by some ids."""
+    return f"""\
+{_parameters(ids, groups)}
+Returns
+-------
+int
+"""
+
+
+def _parameters(ids: tuple[str, ...], groups: str | None) -> str:
+    groups = groups or ids[0]
+    described = "".join(
+        f"{name} : array-like of shape (n_samples,), default=None\n    The {name} of each sample.\n"
+        for name in ids
+    )
+    return f"""\
+Parameters
+----------
+X : array-like of shape (n_samples, ...)
+    Samples. Only their number is used, unless {" or ".join(ids)} is a column or index level of X.
+y : array-like of shape (n_samples,), default=None
+    Classes, all of which must be in each training set. Unlabeled samples (None, NaN) have none.
+groups : array-like of shape (n_samples,), default=None
+    The {groups} of each sample, if `{groups}` is None.
+{described}"""
+
 
 class IdSplitter(BaseCrossValidator):
-    """Base of the splitters by an id (corpus, speaker, ...).
+    """Base class of splitters by an id.
 
-    A subclass names its id in `_id_name` and in ``__metadata_request__split``, and gives `split`
-    and `get_n_splits` the argument of that name (scikit-learn reads it from their signature). The
-    ids of the rows are, in this order: the named argument (metadata routing), `groups` (routing
-    off), the column or index level of X of that name.
+    A subclass sets `_id_name` and ``__metadata_request__split``; its `split` and `get_n_splits`
+    have an argument of that name. The ids are looked up in this order: named argument (metadata
+    routing), `groups` (no routing), column or index level of X of that name.
     """
 
-    _id_name = None
+    _id_name: str
+    _parameter_constraints: dict[str, list] = {}
 
-    def _iter_indices(self, masks, y):
-        """The splits of these masks, each of which must have every class to train on."""
+    def _validate_params(self) -> None:
+        validate_parameter_constraints(
+            self._parameter_constraints,
+            {name: getattr(self, name) for name in self._parameter_constraints},
+            caller_name=type(self).__name__,
+        )
+
+    def _iter_indices(self, masks: Iterable[Split], y: ArrayLike | None) -> Iterator[Split]:
+        """Yield the indices of masks, after a check that all classes are in the training set."""
         for number, (train, test) in enumerate(masks):
-            refuse_lost_classes(self, y, train, number)
+            self._check_classes(y, train, number)
             yield np.flatnonzero(train), np.flatnonzero(test)
 
-    def _find_groups(self, X, y, groups, ids, name=None):
-        """Code of each row's group, and the groups' names in sorted order.
+    def _check_classes(self, y: ArrayLike | None, train: np.ndarray, number: int) -> None:
+        labels = class_codes(y)
+        if labels is None:
+            return
+        codes, classes = labels
+        counts = np.bincount(codes[train & (codes >= 0)], minlength=len(classes))
+        absent = [classes[code] for code in np.flatnonzero(counts == 0)]
+        if absent:
+            raise MetadataError(
+                f"The training set of split {number} of {self!r} has no sample of "
+                f"{', '.join(map(repr, absent))} (classes: {', '.join(map(repr, classes))}): all "
+                "are in the test set or left out. Use fewer folds, drop or merge these classes, "
+                "or add data."
+            )
 
-        `name` is the id, where it is not `_id_name`.
+    def _find_groups(
+        self,
+        X: ArrayLike | None,
+        y: ArrayLike | None,
+        groups: ArrayLike | None,
+        ids: ArrayLike | None,
+        name: str | None = None,
+    ) -> tuple[np.ndarray, list]:
+        """Return the code of each sample and the unique values in sorted order.
+
+        `name` is the id, `_id_name` by default.
         """
         name = self._id_name if name is None else name
         values = self._find_ids(X, groups, ids, name)
@@ -40,118 +126,96 @@ class IdSplitter(BaseCrossValidator):
         if len(missing):
             shown = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
             raise MetadataError(
-                f"{type(self).__name__} needs the {name} of every row, but it is missing "
-                f"(None or NaN) in {len(missing)} of {len(values)} rows: {shown}. Fill it in, or "
-                f"drop these rows."
+                f"{type(self).__name__} needs the {name} of every sample, but it is missing "
+                f"(None or NaN) in {len(missing)} of {len(values)} samples: {shown}. Fill it in, "
+                f"or drop these samples."
             )
         return sorted_codes(values)
 
-    def _find_ids(self, X, groups, ids, id_name):
-        for given, argument in ((ids, id_name), (groups, "groups")):
-            if given is None:
+    def _find_ids(
+        self, X: ArrayLike | None, groups: ArrayLike | None, ids: ArrayLike | None, id_name: str
+    ) -> np.ndarray:
+        for value, argument in ((ids, id_name), (groups, "groups")):
+            if value is None:
                 continue
-            values = np.asarray(given, dtype=object)
+            values = np.asarray(value, dtype=object)
             if values.ndim != 1:
                 raise MetadataError(
-                    f"{argument}= must have one value per row (one-dimensional), got the shape "
-                    f"{values.shape}."
+                    f"{argument} must be one-dimensional, with one value per sample; got an array "
+                    f"of shape {values.shape}."
                 )
             return values
         name = type(self).__name__
         try:
             return require_id(X, id_name, wanted_by=name).to_numpy(dtype=object)
         except MetadataError as error:
-            looked = f"neither {id_name}= (with metadata routing on) nor groups= (with routing off)"
-            if id_name != self._id_name:  # groups are another id
-                looked = f"no {id_name}= (with metadata routing on)"
-            raise MetadataError(f"{name} got {looked}, and found none in X. {error}") from None
+            arguments = f"neither {id_name}= (with metadata routing) nor groups= (without routing)"
+            if id_name != self._id_name:  # groups= is another id
+                arguments = f"no {id_name}= (with metadata routing)"
+            raise MetadataError(f"{name} got {arguments}, and X has none. {error}") from None
 
-    def _too_few(self, names, least, id_name=None):
-        """The error for fewer than `least` groups: how many there are, which, and the minimum."""
+    def _check_n_groups(
+        self, names: list, minimum: int, id_name: str | None = None, where: str = ""
+    ) -> None:
+        if len(names) >= minimum:
+            return
         id_name = self._id_name if id_name is None else id_name
         shown = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
-        return MetadataError(
-            f"{self!r} needs at least {least} different values of {id_name!r}, found "
-            f"{len(names)} ({shown})."
+        raise MetadataError(
+            f"Found {len(names)} unique value{'' if len(names) == 1 else 's'} of {id_name!r}"
+            f"{where} ({shown}), but {type(self).__name__} expects at least {minimum}. Use fewer "
+            f"folds, another splitter, or more data."
         )
 
 
 class OneIdSplitter(IdSplitter):
-    """Base of the splitters that need one id alone; a subclass yields masks in `_iter_masks`."""
+    """Base class of splitters by a single id; a subclass yields masks in `_iter_masks`."""
+
+    @property
+    def _min_groups(self) -> int:
+        return 2
 
     @abstractmethod
-    def _iter_masks(self, codes, names, y):
-        """Yield (train, test), two boolean masks of shape (n_samples,) for each split.
+    def _iter_masks(self, codes: np.ndarray, names: list, y: ArrayLike | None) -> Iterator[Split]:
+        """Yield boolean masks of the training and the test samples of each split.
 
-        `codes` holds for each row the position of its id in `names`, which are sorted.
+        `codes` are the positions of the ids of the samples in the sorted `names`.
         """
 
-    @abstractmethod
-    def _check_groups(self, names):
-        """Raise where there are too few groups; see `_too_few`."""
-
-    def _split(self, X, y, groups, ids):
+    def _split(
+        self,
+        X: ArrayLike | None,
+        y: ArrayLike | None,
+        groups: ArrayLike | None,
+        ids: ArrayLike | None,
+    ) -> Iterator[Split]:
         codes, names = self._find_groups(X, y, groups, ids)
-        self._check_groups(names)
+        self._check_n_groups(names, self._min_groups)
         return self._iter_indices(self._iter_masks(codes, names, y), y)
 
-
-class LeaveOneIdOut(OneIdSplitter):
-    """Base of the splitters that test on one id at a time."""
-
-    def _n_splits(self, X, y, groups, ids):
+    def _count_groups(
+        self,
+        X: ArrayLike | None,
+        y: ArrayLike | None,
+        groups: ArrayLike | None,
+        ids: ArrayLike | None,
+    ) -> int:
         _, names = self._find_groups(X, y, groups, ids)
-        self._check_groups(names)
+        self._check_n_groups(names, self._min_groups)
         return len(names)
 
-    def _check_groups(self, names):
-        if len(names) < 2:
-            raise self._too_few(names, least=2)
 
-    def _iter_masks(self, codes, names, y):
-        for code in range(len(names)):
-            yield codes != code, codes == code
-
-
-def sorted_codes(values):
-    """Code of each value, and the distinct values in sorted order, which the codes count."""
-    codes, found = pd.factorize(values)
-    order = _sorted_positions(found)
-    rank = np.empty(len(found), dtype=np.intp)
-    rank[order] = np.arange(len(found))
-    return rank[codes], [found[position] for position in order]
+def sorted_codes(values: np.ndarray) -> tuple[np.ndarray, list]:
+    """Return codes of the values, and the unique values in sorted order."""
+    codes, unique = pd.factorize(values)
+    order = _sorted_positions(unique)
+    rank = np.empty(len(unique), dtype=np.intp)
+    rank[order] = np.arange(len(unique))
+    return rank[codes], [unique[position] for position in order]
 
 
-def refuse_lost_classes(splitter, y, train, number):
-    """Raise where a class of y is in no training row of a split.
-
-    Rows without a label (None, NaN) do not count; where y has no classes nothing is checked.
-
-    Parameters
-    ----------
-    splitter : splitter
-    y : array-like of shape (n_samples,) or None
-    train : ndarray of bool of shape (n_samples,)
-    number : int
-        Of the split, from 0.
-    """
-    labels = class_codes(y)
-    if labels is None:
-        return
-    codes, classes = labels
-    counts = np.bincount(codes[train & (codes >= 0)], minlength=len(classes))
-    lost = [classes[code] for code in np.flatnonzero(counts == 0)]
-    if lost:
-        only = ", ".join(map(repr, lost))
-        raise MetadataError(
-            f"split {number} of {splitter!r} leaves no training row of {only} (of the classes "
-            f"{', '.join(map(repr, classes))}): all of them are on the test side or left out. Use "
-            "fewer folds, drop these classes or merge them, or add data of them."
-        )
-
-
-def class_codes(y):
-    """Code of each row's class (-1: no label) and the classes, or None where y has none."""
+def class_codes(y: ArrayLike | None) -> tuple[np.ndarray, list] | None:
+    """Return class codes (-1 for unlabeled samples) and classes; None if y has no classes."""
     values = np.asarray(y, dtype=object)
     if values.ndim != 1:
         return None
@@ -161,8 +225,8 @@ def class_codes(y):
     return codes, list(classes)
 
 
-def _sorted_positions(values):
-    """Positions that sort `values`; as text where they do not compare with each other."""
+def _sorted_positions(values: Any) -> list[int]:
+    """Return the positions that sort `values`, as text if they cannot be compared."""
     positions = range(len(values))
     try:
         return sorted(positions, key=lambda position: values[position])

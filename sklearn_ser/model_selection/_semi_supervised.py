@@ -1,43 +1,47 @@
-"""Rows without a label: always trained on, never tested."""
+"""Splitter of partly labeled samples for semi-supervised learning."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
-    Options,
-    StrOptions,
     validate_parameter_constraints,
 )
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import _check_method_params
 
+from sklearn_ser.model_selection._base import Split
 from sklearn_ser.model_selection._speaker import SpeakerKFold
 from sklearn_ser.utils._public import public_module
-from sklearn_ser.utils._unlabeled import labeled_rows
+from sklearn_ser.utils._unlabeled import SENTINEL_CONSTRAINTS, Sentinel, labeled_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from sklearn.utils.metadata_routing import MetadataRequest
 
 
 @public_module("sklearn_ser.model_selection")
 class SemiSupervisedSplit:
-    """Split the rows that have a label; put those that have none into every training part.
+    """Semi-supervised splitter: unlabeled samples are in each training set and in no test set.
 
-    For semi-supervised learning: whatever is known of unlabeled speech may be used, and only
-    labeled rows are scored. Rows without a label are those that `y` marks so; where they come
-    from does not matter, so that a corpus whose labels are hidden may be the one that is tested
-    (adaptation to its unlabeled speech).
+    The labeled samples are split by another splitter. Unlabeled samples are trained on wherever
+    they come from: those of the test corpus, too, for adaptation to its unlabeled speech.
 
     Parameters
     ----------
     cv : splitter or int
-        Splits the labeled rows, as if there were no others. A number means that many
-        speaker-disjoint folds (:class:`SpeakerKFold`). Where it takes metadata (``speaker``,
-        ``corpus``), so does this one.
+        Splitter of the labeled samples, or the number of speaker-disjoint folds
+        (:class:`SpeakerKFold`). Its metadata (``speaker``, ``corpus``) are those of this splitter.
     unlabeled : -1 or "nan", default="nan"
-        What marks a row without a label in `y`, as in
-        :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`; "nan" is NaN, None or NA.
+        Sentinel value of unlabeled samples in `y`, as in
+        :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`; "nan" is NaN, None or pd.NA.
 
     Examples
     --------
@@ -53,55 +57,72 @@ class SemiSupervisedSplit:
 
     _parameter_constraints = {
         "cv": [HasMethods(["split", "get_n_splits"]), Interval(Integral, 2, None, closed="left")],
-        "unlabeled": [Options(Integral, {-1}), StrOptions({"nan"})],
+        "unlabeled": [*SENTINEL_CONSTRAINTS],
     }
 
-    def __init__(self, cv, *, unlabeled="nan"):
+    def __init__(self, cv: BaseCrossValidator | int, *, unlabeled: Sentinel = "nan") -> None:
         self.cv = cv
         self.unlabeled = unlabeled
 
-    def split(self, X, y=None, groups=None, **metadata):
-        """Indices of the training and the test rows.
+    def split(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        **metadata: Any,
+    ) -> Iterator[Split]:
+        """Generate the indices of training and test samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
+            Samples.
         y : array-like of shape (n_samples,)
-            Labels, of which some are missing.
+            Labels, with the sentinel value for unlabeled samples.
         groups : array-like of shape (n_samples,), default=None
-            For `cv`.
+            Groups for `cv`.
         **metadata : array-likes of shape (n_samples,)
-            For `cv`, by the names that it takes.
+            Metadata for `cv`, by name.
 
         Yields
         ------
         train : ndarray of int
-            Sorted; all rows without a label are among them.
+            Sorted indices of the training samples, which include all unlabeled samples.
         test : ndarray of int
-            Rows with a label.
+            Indices of labeled test samples.
 
         Raises
         ------
         ValueError
-            If `y` is missing, or no row has a label.
+            If `y` is None, or no sample is labeled.
         """
         splitter, rows, arguments = self._labeled(X, y, groups, metadata)
-        trained = np.ones(len(y), dtype=bool)
-        trained[rows] = False
+        unlabeled = np.ones(len(np.asarray(y, dtype=object)), dtype=bool)
+        unlabeled[rows] = False
         for train, test in splitter.split(**arguments):
-            mask = trained.copy()
+            mask = unlabeled.copy()
             mask[rows[train]] = True
             yield np.flatnonzero(mask), rows[test]
 
-    def get_n_splits(self, X=None, y=None, groups=None, **metadata):
-        """Number of splits, which is that of `cv` on the labeled rows; arguments as for `split`.
+    def get_n_splits(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        **metadata: Any,
+    ) -> int:
+        """Return the number of splits, which is that of `cv` for the labeled samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...), default=None
+            Samples.
         y : array-like of shape (n_samples,), default=None
+            Labels, with the sentinel value for unlabeled samples.
         groups : array-like of shape (n_samples,), default=None
+            Groups for `cv`.
         **metadata : array-likes of shape (n_samples,)
+            Metadata for `cv`, by name.
 
         Returns
         -------
@@ -112,8 +133,8 @@ class SemiSupervisedSplit:
         splitter, _, arguments = self._labeled(X, y, groups, metadata)
         return splitter.get_n_splits(**arguments)
 
-    def get_metadata_routing(self):
-        """What `cv` asks for.
+    def get_metadata_routing(self) -> MetadataRequest:
+        """Return the metadata request of `cv`.
 
         Returns
         -------
@@ -121,30 +142,33 @@ class SemiSupervisedSplit:
         """
         return get_routing_for_object(self._splitter())
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"SemiSupervisedSplit({self.cv!r}, unlabeled={self.unlabeled!r})"
 
-    def _splitter(self):
-        given = {"cv": self.cv, "unlabeled": self.unlabeled}
-        validate_parameter_constraints(self._parameter_constraints, given, type(self).__name__)
-        return SpeakerKFold(self.cv) if isinstance(self.cv, Integral) else check_cv(self.cv)
+    def _splitter(self) -> BaseCrossValidator:
+        parameters = {"cv": self.cv, "unlabeled": self.unlabeled}
+        validate_parameter_constraints(self._parameter_constraints, parameters, type(self).__name__)
+        return SpeakerKFold(int(self.cv)) if isinstance(self.cv, Integral) else check_cv(self.cv)
 
-    def _labeled(self, X, y, groups, metadata):
-        """The splitter, the rows with a label, and what the splitter is given of them."""
+    def _labeled(
+        self, X: ArrayLike, y: ArrayLike | None, groups: ArrayLike | None, metadata: dict[str, Any]
+    ) -> tuple[BaseCrossValidator, np.ndarray, dict[str, Any]]:
+        """Return the splitter, the indices of labeled samples, and the arguments for these."""
         splitter = self._splitter()
         if y is None:
-            raise ValueError(f"{self!r} needs y, which tells the rows without a label.")
+            raise ValueError(f"{self!r} needs y to identify unlabeled samples, but y is None.")
         check_consistent_length(X, y)
-        rows = np.flatnonzero(labeled_rows(np.asarray(y, dtype=object), self.unlabeled))
+        rows = np.flatnonzero(labeled_rows(y, self.unlabeled))
         if not len(rows):
             raise ValueError(
-                f"no row of y has a label (unlabeled={self.unlabeled!r}): nothing to test."
+                f"y has no labeled sample (unlabeled={self.unlabeled!r}), but test sets consist of "
+                f"labeled samples."
             )
         metadata = {"groups": groups, **metadata}
-        given = {name: value for name, value in metadata.items() if value is not None}
-        taken = {
+        passed = {name: value for name, value in metadata.items() if value is not None}
+        arguments = {
             "X": _safe_indexing(X, rows),
             "y": _safe_indexing(y, rows),
-            **_check_method_params(X, given, rows),
+            **_check_method_params(X, passed, rows),
         }
-        return splitter, rows, taken
+        return splitter, rows, arguments

@@ -1,46 +1,62 @@
-"""Splits by speaker."""
+"""Speaker-disjoint folds: over all corpora, or within each corpus."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from numbers import Integral
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, validate_parameter_constraints
+from sklearn.utils._param_validation import Interval
 
-from sklearn_ser.model_selection._base import OneIdSplitter, class_codes
+from sklearn_ser.model_selection._base import (
+    IdSplitter,
+    OneIdSplitter,
+    Split,
+    class_codes,
+    n_splits_sections,
+    split_sections,
+)
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 @public_module("sklearn_ser.model_selection")
 class SpeakerKFold(OneIdSplitter):
-    """K folds with no speaker in two of them, and the classes as even over them as possible.
+    """Speaker-disjoint K-fold splitter with balanced classes.
 
-    Speakers are dealt to folds so that every fold holds about 1 / `n_splits` of the rows of each
-    class and of all rows; then speakers are moved and swapped as long as that evens them out
-    further. Where whole speakers do not allow it (a speaker with half of the rows of a class, a
-    class with fewer speakers than folds), a fold may have little or nothing of a class.
+    Speakers are assigned to folds so that each fold has about 1 / `n_splits` of the samples of
+    each class and of all samples; then speakers are moved and swapped as long as that improves the
+    balance. Where whole speakers do not allow it (a speaker with half of the samples of a class, a
+    class with fewer speakers than folds), a fold may have few samples of a class or none.
 
-    The speaker of each row is taken from ``speaker=`` (with metadata routing on), else from
-    ``groups=`` (with routing off), else from the column or index level ``"speaker"`` of X.
+    The speaker of each sample is taken from ``speaker=`` (with metadata routing), else from
+    ``groups=`` (without routing), else from the column or index level ``"speaker"`` of X.
 
     Parameters
     ----------
     n_splits : int, default=5
         Number of folds, at least 2 and at most the number of speakers.
     shuffle : bool, default=False
-        Start from a random order of the speakers instead of the largest first, for folds that
-        differ from one `random_state` to the next and are about as well balanced. The order of
-        the rows never matters.
+        Whether to start from a random order of the speakers instead of the largest first. The
+        folds then depend on `random_state` and are balanced about as well. They never depend on
+        the order of the samples.
     random_state : int, RandomState instance or None, default=None
-        Used with ``shuffle=True`` only.
+        Seed of the order of speakers. Used only with ``shuffle=True``.
 
     See Also
     --------
-    sklearn.model_selection.StratifiedGroupKFold : Deals the groups one by one and leaves it there.
+    sklearn.model_selection.StratifiedGroupKFold : Assigns the groups one by one, without the moves
+        and swaps.
 
     Notes
     -----
-    Rows without a label (None, NaN) count only by their number, as do all rows where y is None or
-    continuous.
+    Unlabeled samples (None, NaN) count only in the sizes of folds, as do all samples if y is None
+    or continuous.
 
     Examples
     --------
@@ -64,143 +80,268 @@ class SpeakerKFold(OneIdSplitter):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, n_splits=5, *, shuffle=False, random_state=None):
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        shuffle: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_splits = n_splits
         self.shuffle = shuffle
         self.random_state = random_state
 
-    def split(self, X, y=None, groups=None, speaker=None):
-        """Indices of the training and the test rows, fold by fold.
+    @substitute_docstring(sections=split_sections("speaker"))
+    def split(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        speaker: ArrayLike | None = None,
+    ) -> Iterator[Split]:
+        """Generate the indices of training and test samples.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            Only its length counts, unless the speaker has to be found in it.
-        y : array-like of shape (n_samples,), default=None
-            The classes to balance.
-        groups : array-like of shape (n_samples,), default=None
-            The speaker of each row, where `speaker` is not given.
-        speaker : array-like of shape (n_samples,), default=None
-            The speaker of each row.
-
-        Returns
-        -------
-        generator of (ndarray, ndarray)
-            Training and test indices.
-
-        Raises
-        ------
-        MetadataError
-            If the speaker is found nowhere, is missing in a row, there are fewer speakers than
-            folds, or the training rows of a split lack a class.
+        %(sections)s
         """
-        self._check_parameters()
+        self._validate_params()
         return self._split(X, y, groups, speaker)
 
-    def get_n_splits(self, X=None, y=None, groups=None, speaker=None):
-        """Number of folds; needs no argument.
+    def get_n_splits(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        speaker: ArrayLike | None = None,
+    ) -> int:
+        """Return the number of folds.
 
         Parameters
         ----------
         X, y, groups, speaker : object
-            Not used.
+            Ignored.
 
         Returns
         -------
         int
         """
-        self._check_parameters()
+        self._validate_params()
         return self.n_splits
 
-    def _check_parameters(self):
-        validate_parameter_constraints(
-            self._parameter_constraints,
-            {name: getattr(self, name) for name in self._parameter_constraints},
-            caller_name=type(self).__name__,
-        )
-        # StackingClassifier puts a generator where it finds None, in any splitter.
-        set_by_hand = not isinstance(self.random_state, np.random.RandomState | None)
-        if set_by_hand and not self.shuffle:
+    @property
+    def _min_groups(self) -> int:
+        return self.n_splits
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        # StackingClassifier replaces random_state=None by a RandomState, in any splitter.
+        set_by_user = not isinstance(self.random_state, np.random.RandomState | None)
+        if set_by_user and not self.shuffle:
             raise ValueError(
-                f"random_state={self.random_state!r} has no effect with shuffle=False: leave it "
-                f"at None, or set shuffle=True."
+                f"Setting random_state={self.random_state!r} has no effect with shuffle=False. "
+                f"Leave random_state at None, or set shuffle=True."
             )
 
-    def _check_groups(self, names):
-        if len(names) < self.n_splits:
-            raise self._too_few(names, least=self.n_splits)
-
-    def _iter_masks(self, codes, names, y):
-        sizes = np.bincount(codes, minlength=len(names))
-        counts = np.column_stack([*class_counts(y, codes, len(names)), sizes])
-        if self.shuffle:
-            order = check_random_state(self.random_state).permutation(len(names))
-        else:
-            order = np.argsort(-sizes, kind="stable")
-        folds = assign_folds(counts, self.n_splits, order)[codes]
+    def _iter_masks(self, codes: np.ndarray, names: list, y: ArrayLike | None) -> Iterator[Split]:
+        rng = check_random_state(self.random_state) if self.shuffle else None
+        folds = folds_of_groups(codes, len(names), self.n_splits, y, rng)
         for fold in range(self.n_splits):
             yield folds != fold, folds == fold
 
 
-def class_counts(y, codes, n_groups):
-    """For each class, how many rows each group has in it; nothing where y has no classes."""
-    found = class_codes(y)
-    if found is None:
+@public_module("sklearn_ser.model_selection")
+class WithinCorpusSpeakerKFold(IdSplitter):
+    """Speaker-disjoint K-fold splitter within each corpus: training and test set of one corpus.
+
+    The score is that of new speakers of a known corpus. The corpora, in sorted order, are split
+    one after the other by :class:`SpeakerKFold`; a corpus with fewer speakers than `n_splits` has
+    one fold per speaker. Each sample is tested once.
+
+    Corpus and speaker of each sample are taken from ``corpus=`` and ``speaker=`` (with metadata
+    routing), else the speaker from ``groups=`` (without routing), else from the columns or index
+    levels ``"corpus"`` and ``"speaker"`` of X.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds of each corpus, at least 2.
+    shuffle : bool, default=False
+        Whether to start from a random order of the speakers, as in :class:`SpeakerKFold`.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the order of speakers. Used only with ``shuffle=True``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_ser.model_selection import WithinCorpusSpeakerKFold
+    >>> X = pd.DataFrame({"corpus": ["x"] * 3 + ["y"] * 3, "speaker": list("abcdde")})
+    >>> for train, test in WithinCorpusSpeakerKFold(n_splits=3).split(X):
+    ...     print(X["corpus"][test].iloc[0], train, test)
+    x [1 2] [0]
+    x [0 2] [1]
+    x [0 1] [2]
+    y [5] [3 4]
+    y [3 4] [5]
+    """
+
+    _id_name = "speaker"
+    __metadata_request__split = {"corpus": True, "speaker": True}
+
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        shuffle: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_splits = n_splits
+        self.shuffle = shuffle
+        self.random_state = random_state
+
+    @substitute_docstring(sections=split_sections("corpus", "speaker", groups="speaker"))
+    def split(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        corpus: ArrayLike | None = None,
+        speaker: ArrayLike | None = None,
+    ) -> Iterator[Split]:
+        """Generate the indices of training and test samples.
+
+        %(sections)s
+        """
+        parts = self._by_corpus(X, y, groups, corpus, speaker)
+        return self._iter_indices((masks for part in parts for masks in _fold_masks(part, y)), y)
+
+    @substitute_docstring(sections=n_splits_sections("corpus", "speaker", groups="speaker"))
+    def get_n_splits(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        corpus: ArrayLike | None = None,
+        speaker: ArrayLike | None = None,
+    ) -> int:
+        """Return the number of splits of all corpora.
+
+        %(sections)s
+        """
+        parts = self._by_corpus(X, y, groups, corpus, speaker)
+        return sum(part.splitter.n_splits for part in parts)
+
+    def _by_corpus(
+        self,
+        X: ArrayLike | None,
+        y: ArrayLike | None,
+        groups: ArrayLike | None,
+        corpus: ArrayLike | None,
+        speaker: ArrayLike | None,
+    ) -> list[_CorpusPart]:
+        speakers, speaker_names = self._find_groups(X, y, groups, speaker)
+        corpora, corpus_names = self._find_groups(X, y, None, corpus, "corpus")
+        parts = []
+        for code, name in enumerate(corpus_names):
+            rows = corpora == code
+            present, own = np.unique(speakers[rows], return_inverse=True)
+            names = [speaker_names[position] for position in present]
+            self._check_n_groups(names, 2, where=f" in corpus {name!r}")
+            n_splits = min(self.n_splits, len(names))
+            splitter = SpeakerKFold(n_splits, shuffle=self.shuffle, random_state=self.random_state)
+            splitter._validate_params()
+            parts.append(_CorpusPart(splitter, rows, own, names))
+        return parts
+
+
+class _CorpusPart(NamedTuple):
+    """Splitter of a corpus, mask of its samples, codes and names of their speakers."""
+
+    splitter: SpeakerKFold
+    rows: np.ndarray
+    codes: np.ndarray
+    names: list
+
+
+def _fold_masks(part: _CorpusPart, y: ArrayLike | None) -> Iterator[Split]:
+    own_y = None if y is None else np.asarray(y, dtype=object)[part.rows]
+    for train, test in part.splitter._iter_masks(part.codes, part.names, own_y):
+        masks = np.zeros((2, len(part.rows)), dtype=bool)
+        masks[:, part.rows] = train, test
+        yield masks[0], masks[1]
+
+
+def folds_of_groups(
+    codes: np.ndarray,
+    n_groups: int,
+    n_folds: int,
+    y: ArrayLike | None,
+    rng: np.random.RandomState | None,
+) -> np.ndarray:
+    """Return the fold of each sample; groups are in random order, or largest first without rng."""
+    sizes = np.bincount(codes, minlength=n_groups)
+    counts = np.column_stack([*class_counts(y, codes, n_groups), sizes])
+    order = np.argsort(-sizes, kind="stable") if rng is None else rng.permutation(n_groups)
+    return assign_folds(counts, n_folds, order)[codes]
+
+
+def class_counts(y: ArrayLike | None, codes: np.ndarray, n_groups: int) -> list[np.ndarray]:
+    """Return the samples of each group in each class; an empty list if y has no classes."""
+    encoded = class_codes(y)
+    if encoded is None:
         return []
-    labels, classes = found
-    # In an order that does not depend on the rows', so that rounding does not either.
+    labels, classes = encoded
+    # Classes are sorted, so that rounding does not depend on the order of the samples.
     by_name = sorted(range(len(classes)), key=lambda position: str(classes[position]))
     return [np.bincount(codes[labels == position], minlength=n_groups) for position in by_name]
 
 
-#: Above this many groups no pair is tried for a swap (that takes n_groups**2 numbers); with so
-#: many groups, moves alone balance the folds.
+#: With more groups no swaps are tried (they take n_groups**2 numbers): moves alone balance folds
+#: of so many groups.
 _MOST_GROUPS_FOR_SWAPS = 1000
 
-#: A change that gains less than this is rounding.
+#: Smaller gains are rounding errors.
 _LEAST_GAIN = 1e-10
 
 
-def assign_folds(counts, n_folds, order):
-    """Put each group into one fold so that every fold holds its share of every class.
+def assign_folds(counts: np.ndarray, n_folds: int, order: np.ndarray) -> np.ndarray:
+    """Assign groups to folds so that all folds have about the same share of each class.
 
-    What is minimized is the sum, over folds and classes, of the squared difference between the
-    fold's share of that class and 1 / `n_folds`. A class counts the same however rare it is. The
-    groups are dealt one by one to the fold where each does least harm; then groups are moved, and
-    pairs swapped, as long as that helps (the best such step first). No randomness.
+    The objective is the sum, over folds and classes, of the squared difference between the share
+    of the class in the fold and 1 / `n_folds`, so that rare classes count the same as others. The
+    groups are assigned one by one to the fold with the smallest increase of the objective; then
+    the best move of a group or swap of a pair is made until none improves the objective. The
+    result is deterministic.
 
     Parameters
     ----------
     counts : ndarray of shape (n_groups, n_classes)
-        Rows of each group in each class. One column must count all its rows, so that no group
-        is for free and no fold stays empty.
+        Samples of each group in each class. One column must count all of them, so that each group
+        has a cost and no fold is empty.
     n_folds : int
-        At most n_groups.
+        Number of folds, at most n_groups.
     order : ndarray of shape (n_groups,)
-        The groups in the order in which they are dealt.
+        Order in which the groups are assigned.
 
     Returns
     -------
     ndarray of int of shape (n_groups,)
-        Fold of each group; none is empty.
+        Fold of each group.
     """
     totals = counts.sum(axis=0)
     shares = counts[:, totals > 0] / totals[totals > 0]
     folds = np.empty(len(shares), dtype=np.intp)
     loads = np.zeros((n_folds, shares.shape[1]))
     for group in order:
-        # Squared distance grows by 2 load.share + a constant; ties go to the emptier fold.
-        harm = np.round(loads @ shares[group], 12)
-        folds[group] = np.lexsort((loads.sum(axis=1), harm))[0]
+        # The objective grows by 2 load.share + a constant; ties go to the emptier fold.
+        growth = np.round(loads @ shares[group], 12)
+        folds[group] = np.lexsort((loads.sum(axis=1), growth))[0]
         loads[folds[group]] += shares[group]
-    return _improved(shares, folds, loads)
+    return _improve_folds(shares, folds, loads)
 
 
-def _improved(shares, folds, loads):
-    """Take the best move or swap until none is left that helps."""
+def _improve_folds(shares: np.ndarray, folds: np.ndarray, loads: np.ndarray) -> np.ndarray:
+    """Make the best move or swap until none improves the objective."""
     lengths = np.einsum("ij,ij->i", shares, shares)
-    with_swaps = len(shares) <= _MOST_GROUPS_FOR_SWAPS
-    products = shares @ shares.T if with_swaps else None
+    products = shares @ shares.T if len(shares) <= _MOST_GROUPS_FOR_SWAPS else None
     while True:
         # overlap[g, f]: group g's share times fold f's load. Half the change in the objective:
         # moving g from a to b costs overlap[g, b] - overlap[g, a] + |share of g|**2.
@@ -210,8 +351,8 @@ def _improved(shares, folds, loads):
         moves[np.arange(len(folds)), folds] = 0
         group, target = np.unravel_index(np.argmin(moves), moves.shape)
         other, gain = None, moves[group, target]
-        if with_swaps:
-            # Both at once: each leaves before the other comes, hence the product of the two.
+        if products is not None:
+            # The product of the two: each leaves its fold before the other joins it.
             across = overlap[:, folds] - own[:, None] + lengths[:, None]
             swaps = across + across.T - 2 * products
             swaps[folds[:, None] == folds] = 0

@@ -1,4 +1,4 @@
-"""Every training part has every class, or an error says which one it lacks."""
+"""Every training set has all classes, or an error names those that it lacks."""
 
 import re
 
@@ -33,15 +33,15 @@ Y = np.tile(["anger", "sadness", "anger", "sadness"], 4).astype(object)
     ],
     ids=repr,
 )
-def test_a_lost_class_is_named(splitter, ids):
+def test_an_absent_class_is_an_error(splitter, ids):
     y = np.where(np.arange(16) == 0, "fear", Y)
-    text = re.escape(f"of {splitter!r} leaves no training row of 'fear' (of the classes 'fear', ")
+    text = re.escape(f"of {splitter!r} has no sample of 'fear' (classes: 'fear', ")
     with pytest.raises(MetadataError, match=text):
         list(splitter.split(Y, y, **ids))
     assert list(splitter.split(Y, **ids))  # without classes there are none to lose
 
 
-def test_unlabeled_rows_and_numbers_are_no_classes():
+def test_unlabeled_samples_and_numbers_are_no_classes():
     y = np.where(np.arange(16) < 4, None, Y)
     assert len(list(LeaveOneCorpusOut().split(Y, y, corpus=CORPUS))) == 2
     assert len(list(LeaveOneCorpusOut().split(Y, np.arange(16) + 0.5, corpus=CORPUS))) == 2

@@ -121,7 +121,7 @@ def test_continuous_targets_are_no_classes():
     assert folds(2 * ratings) != folds(None)
 
 
-def test_unlabeled_rows_count_by_their_number():
+def test_unlabeled_samples_count_in_the_sizes_of_folds():
     speakers = np.repeat(list("abcd"), 10)
     y = np.full(40, None, dtype=object)
     y[[0, 10]] = "anger"
@@ -160,7 +160,7 @@ def test_shuffle_gives_other_folds_for_other_seeds_only():
         ({"n_splits": 1}, r"'n_splits' parameter of SpeakerKFold must be an int in the range \[2"),
         ({"n_splits": 2.5}, "'n_splits' parameter of SpeakerKFold must be an int"),
         ({"shuffle": "yes"}, "'shuffle' parameter of SpeakerKFold"),
-        ({"random_state": 0}, "random_state=0 has no effect with shuffle=False"),
+        ({"random_state": 0}, "Setting random_state=0 has no effect with shuffle=False"),
     ],
 )
 def test_parameters_are_checked_when_used(parameters, message):
@@ -171,7 +171,7 @@ def test_parameters_are_checked_when_used(parameters, message):
         cv.split(np.zeros((4, 1)), groups=list("abcd"))
 
 
-def test_a_generator_that_stacking_puts_in_is_let_be():
+def test_a_random_state_set_by_stacking_is_ignored():
     cv = SpeakerKFold(2)
     groups = list("abcdab")
     expected = [test.tolist() for _, test in cv.split(np.zeros((6, 1)), groups=groups)]

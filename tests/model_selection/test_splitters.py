@@ -1,4 +1,4 @@
-"""What every splitter by an id does: where it looks, what it refuses, who may call it."""
+"""Behavior of all splitters by an id: look-up of ids, errors, use in scikit-learn's tools."""
 
 import pickle
 
@@ -122,12 +122,12 @@ def test_groups_stay_whole_and_every_row_is_tested_once(splitter, data):
 
 
 @every_splitter
-def test_ids_found_nowhere(splitter):
+def test_absent_ids(splitter):
     name = name_of(splitter)
     X, y, _ = make_data()
     message = (
-        rf"got neither {name}= \(with metadata routing on\) nor groups= \(with routing off\), and "
-        rf"found none in X. .*neither a column nor an index level"
+        rf"got neither {name}= \(with metadata routing\) nor groups= \(without routing\), and X "
+        rf"has none. .*neither a column nor an index level"
     )
     for table in (X, pd.DataFrame(X)):
         with pytest.raises(MetadataError, match=message):
@@ -140,7 +140,9 @@ def test_missing_ids_name_their_rows(splitter, missing):
     X, y, ids = make_data()
     ids = ids.astype(object)
     ids[[3, 17]] = missing
-    message = rf"{name_of(splitter)} of every row, but it is missing .* in 2 of 48 rows: 3, 17\."
+    message = (
+        rf"{name_of(splitter)} of every sample, but it is missing .* in 2 of 48 samples: 3, 17\."
+    )
     with pytest.raises(MetadataError, match=message):
         splitter.split(X, y, groups=ids)
 
@@ -148,7 +150,7 @@ def test_missing_ids_name_their_rows(splitter, missing):
 @every_splitter
 def test_ids_of_the_wrong_shape(splitter):
     X, y, ids = make_data()
-    with pytest.raises(MetadataError, match=r"groups= must have one value per row .*\(48, 1\)"):
+    with pytest.raises(MetadataError, match=r"groups must be one-dimensional, .*\(48, 1\)"):
         splitter.split(X, y, groups=ids[:, None])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         splitter.split(X, y, groups=ids[1:])
@@ -159,12 +161,11 @@ def test_ids_of_the_wrong_shape(splitter):
     [
         (
             LeaveOneCorpusOut(),
-            r"LeaveOneCorpusOut\(\) needs at least 2 different values of 'corpus', found 1 \('a'\)",
+            r"unique value of 'corpus' \('a'\), but LeaveOneCorpusOut expects at least 2\. Use",
         ),
         (
             SpeakerKFold(n_splits=3),
-            r"SpeakerKFold\(n_splits=3, .*\) needs at least 3 different values of 'speaker', "
-            r"found 1 \('a'\)",
+            r"Found 1 unique value of 'speaker' \('a'\), but SpeakerKFold expects at least 3\.",
         ),
     ],
 )
@@ -174,7 +175,7 @@ def test_too_few_groups(splitter, message):
 
 
 def test_get_n_splits_of_one_corpus():
-    with pytest.raises(MetadataError, match="needs at least 2 different values of 'corpus'"):
+    with pytest.raises(MetadataError, match="Found 1 unique value of 'corpus'"):
         LeaveOneCorpusOut().get_n_splits(np.zeros((2, 1)), groups=["a", "a"])
 
 

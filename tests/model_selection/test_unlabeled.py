@@ -1,4 +1,4 @@
-"""SemiSupervisedSplit: rows without a label are in every training part and in no test."""
+"""SemiSupervisedSplit: unlabeled samples are in each training set and in no test set."""
 
 import numpy as np
 import pandas as pd
@@ -23,18 +23,18 @@ CODES = np.where(CORPUS == "c", -1, np.arange(60) // 2 % 2)
 @given(
     hidden=st.lists(st.booleans(), min_size=60, max_size=60),
     splitter=st.sampled_from([KFold(3), KFold(2, shuffle=True, random_state=0), SpeakerKFold(2)]),
-    mark=st.sampled_from([-1, "nan"]),
+    sentinel=st.sampled_from([-1, "nan"]),
 )
-def test_splits_are_those_of_the_labeled_rows(hidden, splitter, mark):
+def test_splits_are_those_of_the_labeled_samples(hidden, splitter, sentinel):
     def groups(values):
         return {"groups": values} if isinstance(splitter, SpeakerKFold) else {}
 
     hidden = np.array(hidden)
-    labels = np.zeros(60, dtype=object)  # one class, which no training part can lack
-    y = np.where(hidden, -1 if mark == -1 else None, labels)
-    cv = SemiSupervisedSplit(splitter, unlabeled=mark)
+    labels = np.zeros(60, dtype=object)  # one class, which no training set can lack
+    y = np.where(hidden, -1 if sentinel == -1 else None, labels)
+    cv = SemiSupervisedSplit(splitter, unlabeled=sentinel)
     if (~hidden).sum() < 3 or len(set(SPEAKER[~hidden])) < 2:
-        with pytest.raises(ValueError, match=r"n_splits|no row of y|needs at least 2 different"):
+        with pytest.raises(ValueError, match=r"n_splits|no labeled sample|expects at least 2"):
             list(cv.split(X, y, **groups(SPEAKER)))
         return
     rows = np.flatnonzero(~hidden)
@@ -48,7 +48,7 @@ def test_splits_are_those_of_the_labeled_rows(hidden, splitter, mark):
         assert not set(train) & set(test)
 
 
-def test_without_unlabeled_rows_nothing_changes():
+def test_without_unlabeled_samples_nothing_changes():
     for splitter in (SpeakerKFold(3), LeaveOneCorpusOut()):
         groups = SPEAKER if isinstance(splitter, SpeakerKFold) else CORPUS
         plain = splitter.split(X, Y, groups=groups)
@@ -103,9 +103,9 @@ def test_errors_and_repr():
         "SemiSupervisedSplit(SpeakerKFold(n_splits=2, random_state=None, shuffle=False), "
         "unlabeled=-1)"
     )
-    with pytest.raises(ValueError, match="needs y, which tells the rows without a label"):
+    with pytest.raises(ValueError, match="needs y to identify unlabeled samples"):
         list(cv.split(X))
-    with pytest.raises(ValueError, match=r"no row of y has a label \(unlabeled=-1\)"):
+    with pytest.raises(ValueError, match=r"y has no labeled sample \(unlabeled=-1\)"):
         list(cv.split(X, [-1] * 60))
     with pytest.raises(MetadataError, match="SpeakerKFold got neither speaker="):
         list(cv.split(X, CODES))
