@@ -111,16 +111,16 @@ def group_scores(
     female    NaN  1
     male     0.75  3
     """
-    found_metric = find_metric(metric)
+    resolved = find_metric(metric)
     true, predicted, group_of = drop_unlabeled(*_aligned(y_true, y_pred, group))
-    if found_metric.takes_labels and labels is None:
+    if resolved.takes_labels and labels is None:
         labels = sorted_labels(true)
     known = labeled_rows(group_of)
     names = (
         sorted_labels(group_of[known]) if groups is None else as_labels(groups, "groups").tolist()
     )
     rows = [
-        _score_group(found_metric, true, predicted, (group_of == name) & known, labels)
+        _score_group(resolved, true, predicted, (group_of == name) & known, labels)
         for name in names
     ]
     index = pd.Index(names, name="group")
@@ -168,12 +168,12 @@ def group_gap(
     >>> result.gap, result.ratio, result.worst
     (0.5, 0.5, 'male')
     """
-    found_metric = find_metric(metric, greater_is_better=greater_is_better)
-    table = group_scores(y_true, y_pred, group, metric=found_metric, labels=labels, groups=groups)
+    resolved = find_metric(metric, greater_is_better=greater_is_better)
+    table = group_scores(y_true, y_pred, group, metric=resolved, labels=labels, groups=groups)
     scores = table["score"].to_numpy()
     if len(scores) < 2 or np.isnan(scores).any():
         return GroupGap(float("nan"), float("nan"), None, None, table)
-    order = np.argsort(scores if found_metric.greater_is_better else -scores, kind="stable")
+    order = np.argsort(scores if resolved.greater_is_better else -scores, kind="stable")
     worst, best = order[0], order[-1]
     ratio = scores[worst] / scores[best] if scores[best] else float("nan")
     return GroupGap(

@@ -58,13 +58,13 @@ def score_labeled_rows(
     class, `of` is the only class that is scored; `figure` is "worst", "gap" or "ratio" of the
     scores by `group`.
     """
-    found_metric = find_metric(metric)
+    resolved = find_metric(metric)
     values = as_labels(y_true, "y_true")
     true, predicted, group, weight = drop_unlabeled(values, y_pred, group, sample_weight)
-    if labels is not None and found_metric.takes_labels:
-        _check_labels(true, labels, len(values), found_metric)
+    if labels is not None and resolved.takes_labels:
+        _check_labels(true, labels, len(values), resolved)
     options: dict[str, Any] = {}
-    if found_metric.needs in ("scores", "probabilities"):
+    if resolved.needs in ("scores", "probabilities"):
         predicted, options["labels"] = _align_columns(true, predicted, labels, classes)
     if figure is not None:
         if weight is not None:
@@ -72,7 +72,7 @@ def score_labeled_rows(
                 "Scorers of groups do not support sample_weight: remove it from the score request."
             )
         by_group = options or {"labels": labels}
-        result = group_gap(true, predicted, group, metric=found_metric, **by_group)
+        result = group_gap(true, predicted, group, metric=resolved, **by_group)
         if figure != "worst":
             return getattr(result, figure)
         return float(result.scores["score"].get(result.worst, np.nan))
@@ -82,7 +82,7 @@ def score_labeled_rows(
         weight = None if weight is None else weight[rows]
     if weight is not None:
         options["sample_weight"] = weight
-    return found_metric.function(true, predicted, **options)
+    return resolved.function(true, predicted, **options)
 
 
 def _check_labels(y_true: np.ndarray, labels: ArrayLike, n_samples: int, metric: Metric) -> None:
@@ -206,8 +206,8 @@ def make_ser_scorer(
     >>> scores["test_war"], scores["test_neg_brier"]
     (array([0.66..., 0.66...]), array([-0.44..., -0.44...]))
     """
-    found = find_metric(metric, greater_is_better=greater_is_better, names=SCORERS)
-    return _scorer(found, 1 if found.greater_is_better else -1, labels)
+    resolved = find_metric(metric, greater_is_better=greater_is_better, names=SCORERS)
+    return _scorer(resolved, 1 if resolved.greater_is_better else -1, labels)
 
 
 @public_module("sklearn_ser.metrics")
@@ -283,9 +283,9 @@ def make_group_scorer(
     """
     if figure not in ("worst", "gap", "ratio"):
         raise ValueError(f"figure must be 'worst', 'gap' or 'ratio'; got {figure!r}.")
-    found = find_metric(metric)
-    better = found.greater_is_better and figure != "gap"
-    return _scorer(found, 1 if better else -1, labels, by=by, figure=figure)
+    resolved = find_metric(metric)
+    better = resolved.greater_is_better and figure != "gap"
+    return _scorer(resolved, 1 if better else -1, labels, by=by, figure=figure)
 
 
 def _scorer(metric: Metric, sign: int, labels: ArrayLike | None, **options: Any) -> _SerScorer:

@@ -70,7 +70,7 @@ def missing_as_none(values: np.ndarray, unlabeled: Sentinel = "nan") -> np.ndarr
     return result
 
 
-def sentinel_as_none(estimator: object, y: ArrayLike) -> ArrayLike:
+def sentinel_as_none(estimator: BaseEstimator, y: ArrayLike) -> ArrayLike:
     """Return `y` with None in place of -1 if that is the sentinel value of the estimator.
 
     Parameters
@@ -87,10 +87,15 @@ def sentinel_as_none(estimator: object, y: ArrayLike) -> ArrayLike:
     """
     if not hasattr(estimator, "get_params"):
         return y
-    sentinels = parameters_named(estimator, "unlabeled").values()
+    sentinels = sentinel_parameters(estimator).values()
     if any(not isinstance(sentinel, str) and sentinel == -1 for sentinel in sentinels):
         return missing_as_none(np.asarray(y, dtype=object), -1)
     return y
+
+
+def sentinel_parameters(estimator: BaseEstimator) -> dict[str, Any]:
+    """Return the parameters `unlabeled` of an estimator and its parts, by name for `set_params`."""
+    return parameters_named(estimator, "unlabeled")
 
 
 def sentinel_of(estimator: BaseEstimator) -> Sentinel | None:
@@ -112,7 +117,7 @@ def sentinel_of(estimator: BaseEstimator) -> Sentinel | None:
     """
     sentinels = {
         path: value
-        for path, value in parameters_named(estimator, "unlabeled").items()
+        for path, value in sentinel_parameters(estimator).items()
         if isinstance(value, Integral | str) and value in (-1, "nan")
     }
     if len(set(sentinels.values())) > 1:
