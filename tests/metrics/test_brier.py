@@ -1,4 +1,4 @@
-"""The Brier score against scikit-learn's."""
+"""Multiclass Brier score compared with scikit-learn's Brier score."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ EMOTIONS = np.array(["anger", "happiness", "neutral", "sadness"])
 @pytest.mark.parametrize("seed", range(3))
 def test_equals_scikit_learn(seed):
     rng = np.random.default_rng(seed)
-    y_true = EMOTIONS[rng.integers(3, size=50)]  # nobody is sad
+    y_true = EMOTIONS[rng.integers(3, size=50)]  # no sample of sadness
     probabilities, weight = rng.dirichlet(np.ones(4), size=50), rng.random(50)
     for options in ({}, {"sample_weight": weight}):
         expected = brier_score_loss(
@@ -23,7 +23,7 @@ def test_equals_scikit_learn(seed):
         assert found == pytest.approx(expected)
 
 
-def test_of_two_classes_it_is_twice_the_usual():
+def test_of_two_classes_it_is_twice_the_score_of_scikit_learn():
     y_true, p = np.array([0, 1, 1, 0]), np.array([0.2, 0.9, 0.4, 0.5])
     found = multiclass_brier_score(y_true, np.c_[1 - p, p])
     assert found == pytest.approx(2 * brier_score_loss(y_true, p))

@@ -1,4 +1,4 @@
-"""The expected calibration error against a loop over bins, and what it refuses."""
+"""Expected calibration error compared with a loop over bins; invalid input."""
 
 import numpy as np
 import pandas as pd
@@ -71,10 +71,10 @@ def test_quantile_bins_keep_equal_confidences_together():
     y_true = ["a", "a", "b", "b"]
     probabilities = [[0.75, 0.25]] * 4
     score = expected_calibration_error(y_true, probabilities, strategy="quantile", n_bins=4)
-    assert score == pytest.approx(0.25)  # one bin: right in half of the rows, 75 % sure
+    assert score == pytest.approx(0.25)  # one bin: accuracy 50 %, confidence 75 %
 
 
-def test_a_calibrated_model_has_a_small_error_and_an_overconfident_one_a_large_one():
+def test_error_of_a_calibrated_and_of_an_overconfident_model():
     rng = np.random.default_rng(0)
     probabilities = rng.dirichlet(np.ones(4), size=20_000)
     codes = (rng.random(20_000)[:, None] > probabilities.cumsum(axis=1)).sum(axis=1)
@@ -103,13 +103,13 @@ def test_columns_follow_labels():
         y_true, pd.DataFrame(probabilities[:, shuffled]), labels=list(EMOTIONS[shuffled])
     )
     assert score == pytest.approx(reference(y_true, probabilities, EMOTIONS))
-    # A class that nobody shows has a column all the same.
+    # A class that is absent has a column, too.
     some = y_true != "anger"
     score = expected_calibration_error(y_true[some], probabilities[some], labels=EMOTIONS)
     assert score == pytest.approx(reference(y_true[some], probabilities[some], EMOTIONS))
 
 
-def test_rows_without_probabilities_are_left_out():
+def test_samples_without_probabilities_are_left_out():
     y_true, probabilities = random_case(4)
     with_failed = probabilities.copy()
     with_failed[::3] = np.nan
@@ -144,7 +144,7 @@ def test_float16_probabilities_pass():
         ([[0.5, 0.5], [np.inf, 0.0]], "do not sum to 1 in sample 1"),
     ],
 )
-def test_probabilities_that_are_none(probabilities, message):
+def test_invalid_probabilities(probabilities, message):
     with pytest.raises(ValueError, match=message):
         expected_calibration_error(["a", "b"], probabilities)
 
@@ -161,7 +161,7 @@ def test_probabilities_that_are_none(probabilities, message):
         (["a", "b"], ["a", "a"], "labels must be one or more distinct labels"),
     ],
 )
-def test_labels_that_do_not_fit(y_true, labels, message):
+def test_invalid_labels(y_true, labels, message):
     with pytest.raises(MetadataError, match=message):
         expected_calibration_error(y_true, [[0.5, 0.5], [0.5, 0.5]], labels=labels)
 

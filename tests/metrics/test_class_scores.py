@@ -1,4 +1,4 @@
-"""Accuracy, macro F1 and recall by class against scikit-learn's own."""
+"""WAR, macro F1 and recall by class compared with scikit-learn's metrics."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The concordance correlation against the formula written with Pearson's correlation."""
+"""Concordance correlation compared with its formula with Pearson's correlation."""
 
 import numpy as np
 import pandas as pd
@@ -69,7 +69,7 @@ def test_undefined_is_nan(y_true, y_pred, weight):
     assert np.isnan(score)
 
 
-def test_a_row_without_weight_need_not_have_a_prediction():
+def test_a_prediction_without_weight_may_be_missing():
     score = concordance_cc([1.0, 2.0, 4.0], [1.5, 2.5, np.nan], sample_weight=[1, 1, 0])
     assert score == pytest.approx(concordance_cc([1.0, 2.0], [1.5, 2.5]))
 

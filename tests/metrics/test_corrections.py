@@ -1,4 +1,4 @@
-"""Holm and the corrected t test against their formulas and the ordinary test."""
+"""Holm's procedure and the corrected t test compared with their formulas and the plain t test."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from sklearn_ser.metrics import corrected_t_test, holm
 
 
 def stepwise(p):
-    """Holm's procedure as he states it: the level at which each hypothesis is rejected."""
+    """Holm's procedure as published: the level at which each hypothesis is rejected."""
     order = sorted(range(len(p)), key=lambda i: p[i])
     corrected, highest = [0.0] * len(p), 0.0
     for step, i in enumerate(order):
@@ -56,7 +56,7 @@ def test_corrected_t_keeps_its_level_where_the_ordinary_one_does_not():
     rng = np.random.default_rng(0)
     p = {"corrected": [], "ordinary": []}
     for _ in range(300):
-        row_difference = rng.normal(size=40)  # all there is to know of these rows
+        row_difference = rng.normal(size=40)  # the only property of these samples
         folds = [rng.permutation(40)[:8] for _ in range(30)]
         d = np.array([row_difference[fold].mean() for fold in folds])
         p["corrected"].append(corrected_t_test(d, 32, 8).p_value)

@@ -1,4 +1,4 @@
-"""Critical differences against scipy's tests and published critical values."""
+"""Critical differences compared with scipy's tests and published critical values."""
 
 import numpy as np
 import pandas as pd

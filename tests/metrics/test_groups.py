@@ -1,4 +1,4 @@
-"""Scores of groups against a loop over them, and what is undefined."""
+"""Scores of groups compared with a loop over them; undefined scores."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Intervals over clusters against loops that leave out and draw speakers, and their limits."""
+"""Intervals over clusters compared with loops that leave out and draw speakers."""
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ FUNCTIONS = {"uar": uar_score, "war": war_score, "macro_f1": macro_f1_score}
 
 
 def case(n_speakers=9, seed=0):
-    """Uneven speakers who differ in how well they are recognized."""
+    """Make speakers with different numbers of utterances and different recalls."""
     rng = np.random.default_rng(seed)
     speaker = np.repeat(np.arange(n_speakers), rng.integers(6, 25, size=n_speakers))
     y_true = EMOTIONS[rng.integers(3, size=len(speaker))]
@@ -36,7 +36,7 @@ def case(n_speakers=9, seed=0):
 
 
 def leave_one_out(function, speaker):
-    """Jackknife interval of `function` of a mask of rows, written out."""
+    """Compute the jackknife interval of a function of a mask of samples."""
     full = np.ones(len(speaker), dtype=bool)
     without = np.array([function(speaker != s) for s in np.unique(speaker)])
     n = len(without)
@@ -52,7 +52,7 @@ def test_t_leaves_one_speaker_out(metric):
     expected = leave_one_out(lambda rows: function(y_true[rows], y_pred[rows]), speaker)
     found = cluster_interval(y_true, y_pred, speaker, metric=metric)
     assert (found.estimate, found.low, found.high) == pytest.approx(expected)
-    # The same by the loop that serves any function.
+    # The same by the loop for custom metrics.
     found = cluster_interval(y_true, y_pred, speaker, metric=lambda t, p: function(t, p))
     assert (found.estimate, found.low, found.high) == pytest.approx(expected)
 
@@ -91,7 +91,7 @@ def test_even_speakers_of_one_class_have_the_textbook_interval():
 
 
 @pytest.mark.parametrize("method", ["t", "bootstrap-t", "percentile"])
-def test_seeds_are_averaged_and_are_no_speakers(method):
+def test_seeds_are_averaged_and_do_not_count_as_speakers(method):
     y_true, y_pred, speaker = case()
     once = cluster_interval(y_true, y_pred, speaker, method=method)
     often = cluster_interval(y_true, np.c_[y_pred, y_pred, y_pred], speaker, method=method)
@@ -125,7 +125,7 @@ def test_strata_count_the_same_and_speakers_are_left_out_within_them():
     half = stats.t.ppf(0.975, df) * np.sqrt(v.sum())
     assert found.estimate == pytest.approx(np.mean(means))
     assert (found.low, found.high) == pytest.approx((np.mean(means) - half, np.mean(means) + half))
-    # By the loop that serves any function.
+    # By the loop for custom metrics.
     loop = cluster_interval(
         y_true, y_pred, speaker, strata=corpus,
         metric=lambda t, p: uar_score(t, p),
@@ -136,7 +136,7 @@ def test_strata_count_the_same_and_speakers_are_left_out_within_them():
 
 @pytest.mark.parametrize("metric", ["uar", "macro_f1", lambda t, p: uar_score(t, p)])
 def test_a_speaker_in_several_strata_is_one_speaker(metric):
-    """Tested after training on one corpus and on another: no further speakers, no smaller error."""
+    """A speaker tested after training on two corpora does not reduce the standard error."""
     y_true, y_pred, speaker = case()
     once = cluster_interval(y_true, y_pred, speaker, metric=metric)
     twice = cluster_interval(
@@ -151,7 +151,7 @@ def test_a_speaker_in_several_strata_is_one_speaker(metric):
     np.testing.assert_allclose(twice.values, once.values)
 
 
-def test_corpora_as_draws_from_further_corpora():
+def test_corpora_as_clusters():
     y_true, y_pred, speaker = case(n_speakers=24)
     corpus = np.array([f"c{s % 8}" for s in speaker])
     found = cluster_interval(y_true, y_pred, corpus, average="clusters", unit="corpus")
@@ -202,7 +202,7 @@ def test_bootstraps_draw_whole_speakers():
     assert again.low == found.low
 
 
-def test_few_clusters_give_their_values_and_no_interval():
+def test_few_clusters_have_values_and_no_interval():
     y_true, y_pred, speaker = case(n_speakers=7)
     found = cluster_interval(y_true, y_pred, speaker)
     assert np.isnan([found.low, found.high]).all()
@@ -252,8 +252,8 @@ def test_unlabeled_samples_are_left_out():
     assert (found.low, found.high) == (expected.low, expected.high)
 
 
-def test_it_covers():
-    """Of uneven speakers, over 200 draws, close to the nominal .95; over utterances it does not."""
+def test_coverage():
+    """Coverage is close to .95 for clusters of speakers, and lower for those of utterances."""
     rng = np.random.default_rng(0)
     covered, of_utterances = [], []
     for _ in range(200):

@@ -1,4 +1,4 @@
-"""AUC and equal error rate against scikit-learn's curve, and where they are undefined."""
+"""AUC and equal error rate compared with scikit-learn's ROC curve; undefined scores."""
 
 import re
 
@@ -16,7 +16,7 @@ EMOTIONS = np.array(["anger", "happiness", "neutral", "sadness"])
 
 
 def eer(positive, score, weight=None):
-    """Where the curve crosses the diagonal, by a root finder."""
+    """Find the crossing of the curve and the diagonal by a root finder."""
     accepted, found, _ = roc_curve(positive, score, sample_weight=weight, drop_intermediate=False)
     return brentq(lambda x: 1 - x - interp1d(accepted, found)(x), 0, 1)
 
@@ -82,7 +82,7 @@ def test_an_absent_class_is_nan(score):
 
 
 @pytest.mark.parametrize("score", [macro_auc_score, equal_error_rate])
-def test_rows_without_scores_are_left_out(score):
+def test_samples_without_scores_are_left_out(score):
     y_true, scores = random_case(1)
     failed = scores.copy()
     failed[::5] = np.nan

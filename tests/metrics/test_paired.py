@@ -1,4 +1,4 @@
-"""Paired tests against all signs tried one by one, scipy's tests, and what few speakers allow."""
+"""Paired tests compared with loops over all signs and with scipy's tests; few speakers."""
 
 import itertools
 
@@ -34,7 +34,7 @@ def case(n_speakers=8, seed=0, gain=0.1):
 
 
 def swapped(function, y_true, first, second, speaker):
-    """p of a permutation test that swaps the two estimators' predictions of whole speakers."""
+    """Compute p of a permutation test that swaps the predictions of whole speakers."""
     names = np.unique(speaker)
 
     def difference(swap):
@@ -112,7 +112,7 @@ def test_wilcoxon_is_scipys_over_speakers():
     assert found.p_value == pytest.approx(stats.wilcoxon(d, method="exact").pvalue)
 
 
-def test_wilcoxon_with_ties_and_zeros_tries_all_signs():
+def test_wilcoxon_with_ties_and_zeros_uses_all_signs():
     # Speakers of two utterances: differences of 0, 1/2 and 1 only.
     speaker, y_true = np.repeat(np.arange(6), 2), np.array(["a"] * 12, dtype=object)
     first, second = y_true.copy(), y_true.copy()
@@ -190,7 +190,7 @@ def test_corpora_count_the_same():
     assert found.difference == pytest.approx(of_each[0] - of_each[1])
 
 
-def test_corpora_as_draws():
+def test_corpora_as_clusters():
     y_true, first, second, speaker = case(n_speakers=24, seed=3)
     corpus = speaker % 6
     found = paired_test(
@@ -220,15 +220,15 @@ def test_other_metrics():
     flat = np.full((len(y_true), 3), 1 / 3)
     found = paired_test(y_true, sharp, flat, speaker, metric="auc")
     assert found.difference == pytest.approx(macro_auc_score(y_true, sharp, labels=EMOTIONS) - 0.5)
-    # Macro F1 has other denominators for each estimator: close to swapping all the same.
+    # Macro F1 has different denominators for each estimator: close to swapping.
     found = paired_test(y_true, first, second, speaker, metric="macro_f1")
     expected = swapped(macro_f1_score, y_true, first, second, speaker)
     assert found.difference == pytest.approx(expected[0])
     assert found.p_value == pytest.approx(expected[1], abs=0.03)
 
 
-def test_false_positives_are_as_rare_as_they_say():
-    """Of estimators that each are better for some speakers: .05, where McNemar errs more often."""
+def test_rate_of_false_positives():
+    """The rate is .05 for estimators that are better for some speakers; McNemar's is higher."""
     rng = np.random.default_rng(0)
     found = {"sign-flip": [], "mcnemar": []}
     for _ in range(150):

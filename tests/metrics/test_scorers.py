@@ -1,4 +1,4 @@
-"""Scorers of every metric in scikit-learn's tools, with rows and classes missing."""
+"""Scorers of all metrics in scikit-learn's tools, with unlabeled samples and absent classes."""
 
 import copy
 import pickle
@@ -53,8 +53,8 @@ def data(n_classes=4, n_rows=80):
     return rng.normal(size=(n_rows, 5)) + np.eye(5)[code], EMOTIONS[code].astype(object)
 
 
-class Knows(ClassifierMixin, BaseEstimator):
-    """A fitted classifier with the probabilities that it was told."""
+class Constant(ClassifierMixin, BaseEstimator):
+    """Classifier with fixed probabilities."""
 
     def __init__(self, probabilities, classes):
         self.probabilities = probabilities
@@ -73,19 +73,19 @@ class Knows(ClassifierMixin, BaseEstimator):
 
 @pytest.mark.parametrize("n_classes", [2, 4])
 @pytest.mark.parametrize("name", OF_CLASSES)
-def test_a_scorer_is_its_metric_without_the_unlabeled_rows(name, n_classes):
+def test_a_scorer_is_its_metric_of_the_labeled_samples(name, n_classes):
     function, method, sign = OF_CLASSES[name]
     X, y = data(n_classes)
     model = LogisticRegression().fit(X, y.astype(str))
-    holes = y.copy()
-    holes[::7] = None
-    kept = np.arange(len(y)) % 7 != 0
-    given = getattr(model, method)(X)[kept]
+    partly_labeled = y.copy()
+    partly_labeled[::7] = None
+    labeled = np.arange(len(y)) % 7 != 0
+    given = getattr(model, method)(X)[labeled]
     scorer = make_ser_scorer(name)
-    assert scorer(model, X, holes) == pytest.approx(sign * function(y[kept], given))
+    assert scorer(model, X, partly_labeled) == pytest.approx(sign * function(y[labeled], given))
     weight = np.random.default_rng(1).uniform(0, 2, size=len(y))
-    expected = sign * function(y[kept], given, sample_weight=weight[kept])
-    assert scorer(model, X, holes, sample_weight=weight) == pytest.approx(expected)
+    expected = sign * function(y[labeled], given, sample_weight=weight[labeled])
+    assert scorer(model, X, partly_labeled, sample_weight=weight) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", OF_NUMBERS)
@@ -159,7 +159,7 @@ def test_decision_values_serve_where_there_are_no_probabilities():
 
 
 def test_a_class_that_was_never_trained_on_has_no_probability():
-    model, X = Knows([[1, 0], [0.5, 0.5], [0, 1]], ["anger", "sadness"]), np.zeros((3, 1))
+    model, X = Constant([[1, 0], [0.5, 0.5], [0, 1]], ["anger", "sadness"]), np.zeros((3, 1))
     y_true = ["anger", "fear", "sadness"]
     full = [[1, 0, 0], [0.5, 0, 0.5], [0, 0, 1]]
     assert make_ser_scorer("neg_brier")(model, X, y_true) == -multiclass_brier_score(y_true, full)
@@ -169,7 +169,7 @@ def test_a_class_that_was_never_trained_on_has_no_probability():
 
 
 def test_a_class_absent_from_the_fold():
-    model, X = Knows([[1, 0], [0, 1]], ["anger", "sadness"]), np.zeros((2, 1))
+    model, X = Constant([[1, 0], [0, 1]], ["anger", "sadness"]), np.zeros((2, 1))
     assert np.isnan(make_ser_scorer("auc")(model, X, ["anger", "anger"]))
     assert np.isnan(make_recall_scorers(["fear"])["recall_fear"](model, X, ["anger", "anger"]))
     for metric, text, score in (
@@ -187,7 +187,7 @@ def test_a_class_absent_from_the_fold():
 
 
 def test_failed_audio_is_wrong_or_has_no_probabilities():
-    model = Knows([[1, 0], [np.nan, np.nan], [0, 1]], ["anger", "sadness"])
+    model = Constant([[1, 0], [np.nan, np.nan], [0, 1]], ["anger", "sadness"])
     X, y_true = np.zeros((3, 1)), ["anger", "sadness", "sadness"]
     assert make_ser_scorer("neg_brier")(model, X, y_true) == 0.0
     assert make_ser_scorer("auc")(model, X, y_true) == 1.0

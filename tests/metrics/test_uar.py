@@ -1,4 +1,4 @@
-"""UAR against scikit-learn's own measures, and what its scorers do with rows without a label."""
+"""UAR compared with scikit-learn's metrics; scorers with unlabeled samples."""
 
 import copy
 import pickle
@@ -22,8 +22,8 @@ from sklearn_ser.metrics import make_ser_scorer, uar_score, uar_scorer
 EMOTIONS = np.array(["anger", "happiness", "neutral", "sadness"])
 
 
-class Says(BaseEstimator):
-    """A fitted "classifier" that says what it was told."""
+class Constant(BaseEstimator):
+    """Classifier with fixed predictions."""
 
     def __init__(self, predictions):
         self.predictions = predictions
@@ -152,7 +152,7 @@ def test_lengths_must_agree():
         ([[1], [1]], r"one-dimensional, with one weight per sample; got .* \(2, 1\)"),
     ],
 )
-def test_weights_that_are_none(weight, message):
+def test_invalid_weights(weight, message):
     with pytest.raises(ValueError, match=message):
         uar_score(["a", "b"], ["a", "b"], sample_weight=weight)
 
@@ -163,29 +163,29 @@ def test_weights_that_are_none(weight, message):
 @pytest.mark.parametrize("missing", [None, np.nan])
 def test_scorers_drop_unlabeled_samples(scorer, missing):
     y_true = np.array(["anger", missing, "sadness", "anger"], dtype=object)
-    model, X = Says(["anger", "sadness", "anger", "anger"]), np.zeros((4, 1))
+    model, X = Constant(["anger", "sadness", "anger", "anger"]), np.zeros((4, 1))
     assert scorer(model, X, y_true) == 0.5
     assert scorer(model, X, y_true, sample_weight=[1, 9, 0, 1]) == 1.0
 
 
 def test_a_scorer_without_any_label_gives_nan():
-    assert np.isnan(uar_scorer(Says([1.0, 1.0]), np.zeros((2, 1)), [np.nan, np.nan]))
+    assert np.isnan(uar_scorer(Constant([1.0, 1.0]), np.zeros((2, 1)), [np.nan, np.nan]))
 
 
 def test_minus_one_is_an_ordinary_label():
-    assert uar_scorer(Says([1, 1]), np.zeros((2, 1)), [-1, 1]) == 0.5
+    assert uar_scorer(Constant([1, 1]), np.zeros((2, 1)), [-1, 1]) == 0.5
 
 
 def test_a_scorer_with_labels_names_absent_classes():
     scorer = make_ser_scorer("uar", labels=pd.Index(EMOTIONS))
     with pytest.warns(EvaluationWarning, match=r"no sample of classes 'neutral', 'sadness' \(2"):
-        score = scorer(Says(["anger", "anger"]), np.zeros((2, 1)), ["anger", "happiness"])
+        score = scorer(Constant(["anger", "anger"]), np.zeros((2, 1)), ["anger", "happiness"])
     assert score == 0.5
 
 
 def test_a_scorer_with_labels_raises_for_an_unknown_label():
     with pytest.raises(MetadataError, match="y_true has the unknown label 'boredom'; labels are"):
-        make_ser_scorer("uar", labels=EMOTIONS)(Says(["anger"]), np.zeros((1, 1)), ["boredom"])
+        make_ser_scorer("uar", labels=EMOTIONS)(Constant(["anger"]), np.zeros((1, 1)), ["boredom"])
 
 
 @pytest.mark.parametrize("scorer", [uar_scorer, make_ser_scorer("uar", labels=[0, 1])])
@@ -238,7 +238,7 @@ def test_scorers_drop_samples_with_the_sentinel_value_of_the_estimator(scorer):
 
 
 def test_minus_one_is_an_ordinary_label_to_others():
-    assert uar_scorer(Says([-1, -1]), np.zeros((2, 1)), [-1, 1]) == 0.5
+    assert uar_scorer(Constant([-1, -1]), np.zeros((2, 1)), [-1, 1]) == 0.5
 
 
 def test_a_search_with_the_scorer_goes_through_skops():
@@ -250,4 +250,4 @@ def test_a_search_with_the_scorer_goes_through_skops():
         "sklearn_ser.metrics._scorers._SerScorer",
         "sklearn_ser.metrics._scorers.score_labeled_rows",
     ]
-    assert io.loads(data, trusted=foreign).scoring(Says([1]), np.zeros((1, 1)), [1]) == 1.0
+    assert io.loads(data, trusted=foreign).scoring(Constant([1]), np.zeros((1, 1)), [1]) == 1.0
