@@ -32,7 +32,7 @@ from sklearn_ser.utils._inner_estimator import InnerAttributes, inner_has
 from sklearn_ser.utils._nested_estimators import parameters_named
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_for, arguments_through, routing_is_on
-from sklearn_ser.utils._unlabeled import without_marks
+from sklearn_ser.utils._unlabeled import labeled_rows, sentinel_as_none, sentinel_parameters
 
 if TYPE_CHECKING:
     from typing import Self
@@ -634,13 +634,13 @@ def _labeled(estimator, y, n_samples):
     """Return a mask of the labeled samples. Only the estimator says whether -1 is a label."""
     if y is None or np.ndim(y) != 1:
         return np.ones(n_samples, dtype=bool)
-    return ~np.asarray(pd.isna(without_marks(estimator, np.asarray(y, dtype=object))), dtype=bool)
+    return labeled_rows(sentinel_as_none(estimator, y))
 
 
 def _explain_unlabeled(error, estimator, labeled):
     """Raise an error that says which samples are unlabeled, where scikit-learn's does not."""
     about_labels = any(part in str(error).lower() for part in ("unknown label", "y contains nan"))
-    if labeled.all() or parameters_named(estimator, "unlabeled") or not about_labels:
+    if labeled.all() or sentinel_parameters(estimator) or not about_labels:
         return
     missing = np.flatnonzero(~labeled)
     last = estimator[-1] if isinstance(estimator, Pipeline) else estimator

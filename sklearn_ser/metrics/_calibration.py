@@ -117,9 +117,7 @@ def expected_calibration_error(
     return float(np.abs(gaps).sum() / weights.sum())
 
 
-def _assign_bins(
-    confidence: np.ndarray, weights: np.ndarray, n_bins: int, strategy: str
-) -> np.ndarray:
+def _assign_bins(confidence, weights, n_bins, strategy):
     """Return the bin of each sample; a bin includes its upper edge and not its lower one."""
     shares = np.arange(1, n_bins) / n_bins
     inner_edges = (
@@ -193,12 +191,7 @@ def multiclass_brier_score(
     return float(np.average(distances, weights=weights))
 
 
-def _probable_samples(
-    y_true: ArrayLike,
-    y_proba: ArrayLike,
-    labels: ArrayLike | None,
-    sample_weight: ArrayLike | None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _probable_samples(y_true, y_proba, labels, sample_weight):
     """Return class codes, probabilities and weights of samples with probabilities and a weight."""
     y_true, probabilities = as_labels(y_true, "y_true"), as_probabilities(y_proba)
     check_consistent_length(y_true, probabilities, sample_weight)

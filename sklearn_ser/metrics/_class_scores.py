@@ -252,12 +252,7 @@ class _ClassCounts(NamedTuple):
     predicted: np.ndarray
 
 
-def _count_classes(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    labels: ArrayLike | None,
-    sample_weight: ArrayLike | None,
-) -> _ClassCounts:
+def _count_classes(y_true, y_pred, labels, sample_weight):
     """Count the classes in `labels`, or those in `y_true`."""
     y_true, y_pred = as_labels(y_true, "y_true"), as_labels(y_pred, "y_pred")
     check_consistent_length(y_true, y_pred, sample_weight)

@@ -238,9 +238,7 @@ def _correct_shares(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
     return np.asarray(y_pred == y_true[:, None], dtype=float).mean(axis=1)
 
 
-def _sums(
-    shape: tuple[int, int], row: np.ndarray, column: np.ndarray, values: np.ndarray
-) -> np.ndarray:
+def _sums(shape, row, column, values):
     sums = np.bincount(row * shape[1] + column, values, minlength=shape[0] * shape[1])
     return sums.reshape(shape)
 

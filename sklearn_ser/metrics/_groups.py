@@ -203,22 +203,14 @@ def score_seeds(
     return float(np.mean([metric(y_true, column, labels) for column in y_pred.T]))
 
 
-def _score_group(
-    metric: Metric,
-    y_true: np.ndarray,
-    y_pred: np.ndarray,
-    rows: np.ndarray,
-    labels: ArrayLike | None,
-) -> tuple[float, int]:
+def _score_group(metric, y_true, y_pred, rows, labels):
     n = int(rows.sum())
     if not n:
         return float("nan"), 0
     return score_seeds(metric, y_true[rows], y_pred[rows], labels), n
 
 
-def _aligned(
-    y_true: ArrayLike, y_pred: ArrayLike, group: ArrayLike
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _aligned(y_true, y_pred, group):
     y_true, group = as_labels(y_true, "y_true"), missing_as_none(as_labels(group, "group"))
     y_pred = np.asarray(y_pred)
     for name, values in {"y_pred": y_pred, "group": group}.items():

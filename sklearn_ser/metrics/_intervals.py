@@ -258,9 +258,7 @@ def _t(score: Statistic, confidence: float, n_draws: int, random_state) -> tuple
     return t_interval(score.estimate, score.influence, score.group, confidence)
 
 
-def _bootstrap_t(
-    score: Statistic, confidence: float, n_draws: int, random_state
-) -> tuple[float, float]:
+def _bootstrap_t(score, confidence, n_draws, random_state):
     if not isinstance(score, RatioStatistic):
         raise ValueError(
             "method='bootstrap-t' needs a standard error in closed form, as 'uar', 'war', "
@@ -275,9 +273,7 @@ def _bootstrap_t(
     return score.estimate - high * error, score.estimate - low * error
 
 
-def _percentile(
-    score: Statistic, confidence: float, n_draws: int, random_state
-) -> tuple[float, float]:
+def _percentile(score, confidence, n_draws, random_state):
     counts = _draw_counts(score.group, n_draws, random_state)
     return _quantiles(score.resampled(counts), confidence)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -146,14 +146,7 @@ def equal_error_rate(
     return _average_over_classes(_crossing, y_true, y_score, labels, pos_label, sample_weight)
 
 
-def _average_over_classes(
-    score: Callable[[np.ndarray, np.ndarray, np.ndarray], float],
-    y_true: ArrayLike,
-    y_score: ArrayLike,
-    labels: ArrayLike | None,
-    pos_label: object,
-    sample_weight: ArrayLike | None,
-) -> float:
+def _average_over_classes(score, y_true, y_score, labels, pos_label, sample_weight):
     y_true, scores = as_labels(y_true, "y_true"), _as_scores(y_score)
     check_consistent_length(y_true, scores, sample_weight)
     check_no_missing(y_true)
@@ -174,9 +167,7 @@ def _average_over_classes(
     return float(np.mean(values))
 
 
-def _accepted_shares(
-    positive: np.ndarray, score: np.ndarray, weights: np.ndarray
-) -> np.ndarray | None:
+def _accepted_shares(positive, score, weights):
     """Return false and true positive rates by decreasing threshold, None if undefined."""
     shares = np.stack([weights * ~positive, weights * positive])
     totals = shares.sum(axis=1, keepdims=True)

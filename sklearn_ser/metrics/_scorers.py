@@ -105,12 +105,7 @@ def _check_labels(y_true: np.ndarray, labels: ArrayLike, n_samples: int, metric:
         )
 
 
-def _align_columns(
-    y_true: np.ndarray,
-    scores: ArrayLike,
-    labels: ArrayLike | None,
-    classes: ArrayLike | None,
-) -> tuple[np.ndarray, ArrayLike | None]:
+def _align_columns(y_true, scores, labels, classes):
     """Return scores with one column for each class of the label set, and that set.
 
     A class that was absent from training has the score 0 for all samples.

@@ -107,14 +107,7 @@ class IdSplitter(BaseCrossValidator):
                 "or add data."
             )
 
-    def _find_groups(
-        self,
-        X: ArrayLike | None,
-        y: ArrayLike | None,
-        groups: ArrayLike | None,
-        ids: ArrayLike | None,
-        name: str | None = None,
-    ) -> tuple[np.ndarray, list]:
+    def _find_groups(self, X, y, groups, ids, name=None):
         """Return the code of each sample and the unique values in sorted order.
 
         `name` is the id, `_id_name` by default.
@@ -132,9 +125,7 @@ class IdSplitter(BaseCrossValidator):
             )
         return sorted_codes(values)
 
-    def _find_ids(
-        self, X: ArrayLike | None, groups: ArrayLike | None, ids: ArrayLike | None, id_name: str
-    ) -> np.ndarray:
+    def _find_ids(self, X, groups, ids, id_name):
         for value, argument in ((ids, id_name), (groups, "groups")):
             if value is None:
                 continue
@@ -154,9 +145,7 @@ class IdSplitter(BaseCrossValidator):
                 arguments = f"no {id_name}= (with metadata routing)"
             raise MetadataError(f"{name} got {arguments}, and X has none. {error}") from None
 
-    def _check_n_groups(
-        self, names: list, minimum: int, id_name: str | None = None, where: str = ""
-    ) -> None:
+    def _check_n_groups(self, names, minimum, id_name=None, where=""):
         if len(names) >= minimum:
             return
         id_name = self._id_name if id_name is None else id_name
@@ -182,24 +171,12 @@ class OneIdSplitter(IdSplitter):
         `codes` are the positions of the ids of the samples in the sorted `names`.
         """
 
-    def _split(
-        self,
-        X: ArrayLike | None,
-        y: ArrayLike | None,
-        groups: ArrayLike | None,
-        ids: ArrayLike | None,
-    ) -> Iterator[Split]:
+    def _split(self, X, y, groups, ids):
         codes, names = self._find_groups(X, y, groups, ids)
         self._check_n_groups(names, self._min_groups)
         return self._iter_indices(self._iter_masks(codes, names, y), y)
 
-    def _count_groups(
-        self,
-        X: ArrayLike | None,
-        y: ArrayLike | None,
-        groups: ArrayLike | None,
-        ids: ArrayLike | None,
-    ) -> int:
+    def _count_groups(self, X, y, groups, ids):
         _, names = self._find_groups(X, y, groups, ids)
         self._check_n_groups(names, self._min_groups)
         return len(names)

@@ -192,14 +192,7 @@ class CorpusAdaptationSplit(IdSplitter):
         self._check_n_groups(names, 2)
         return len(names) * self.n_repeats
 
-    def _masks(
-        self,
-        corpora: np.ndarray,
-        names: list,
-        speakers: np.ndarray,
-        speaker_names: list,
-        labeled: np.ndarray,
-    ) -> Iterator[Split]:
+    def _masks(self, corpora, names, speakers, speaker_names, labeled):
         rng = check_random_state(self.random_state)
         for code, name in enumerate(names):
             target = corpora == code
@@ -222,9 +215,7 @@ class CorpusAdaptationSplit(IdSplitter):
                 yield train, target & np.isin(speakers, tested)
 
 
-def _permute_by_speaker(
-    usable: np.ndarray, speakers: np.ndarray, order: np.ndarray, rng: np.random.RandomState
-) -> np.ndarray:
+def _permute_by_speaker(usable, speakers, order, rng):
     """Return usable samples by speaker, in random order within each speaker."""
     return np.concatenate(
         [rng.permutation(np.flatnonzero(usable & (speakers == speaker))) for speaker in order]

@@ -150,9 +150,7 @@ class SemiSupervisedSplit:
         validate_parameter_constraints(self._parameter_constraints, parameters, type(self).__name__)
         return SpeakerKFold(int(self.cv)) if isinstance(self.cv, Integral) else check_cv(self.cv)
 
-    def _labeled(
-        self, X: ArrayLike, y: ArrayLike | None, groups: ArrayLike | None, metadata: dict[str, Any]
-    ) -> tuple[BaseCrossValidator, np.ndarray, dict[str, Any]]:
+    def _labeled(self, X, y, groups, metadata):
         """Return the splitter, the indices of labeled samples, and the arguments for these."""
         splitter = self._splitter()
         if y is None:

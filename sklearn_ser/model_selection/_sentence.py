@@ -127,14 +127,7 @@ class SentenceSpeakerKFold(IdSplitter):
         speakers, sentences = self._assign_folds(X, y, groups, speaker, text)
         return len(list(_pairs(speakers, sentences)))
 
-    def _assign_folds(
-        self,
-        X: ArrayLike | None,
-        y: ArrayLike | None,
-        groups: ArrayLike | None,
-        speaker: ArrayLike | None,
-        text: ArrayLike | None,
-    ) -> Split:
+    def _assign_folds(self, X, y, groups, speaker, text):
         """Return the speaker fold and the sentence fold of each sample."""
         self._validate_params()
         rng = check_random_state(self.random_state) if self.shuffle else None
@@ -147,9 +140,7 @@ class SentenceSpeakerKFold(IdSplitter):
             folds_of_groups(sentences, len(texts), self.n_sentence_splits, y, rng),
         )
 
-    def _join_speakers(
-        self, X: ArrayLike | None, codes: np.ndarray, names: list
-    ) -> tuple[np.ndarray, list]:
+    def _join_speakers(self, X, codes, names):
         """Return codes and names of speakers, with one for all that must be kept together."""
         columns = self.keep_together or []
         columns = [columns] if isinstance(columns, str) else columns

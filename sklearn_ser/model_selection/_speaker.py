@@ -229,14 +229,7 @@ class WithinCorpusSpeakerKFold(IdSplitter):
         parts = self._by_corpus(X, y, groups, corpus, speaker)
         return sum(part.splitter.n_splits for part in parts)
 
-    def _by_corpus(
-        self,
-        X: ArrayLike | None,
-        y: ArrayLike | None,
-        groups: ArrayLike | None,
-        corpus: ArrayLike | None,
-        speaker: ArrayLike | None,
-    ) -> list[_CorpusPart]:
+    def _by_corpus(self, X, y, groups, corpus, speaker):
         speakers, speaker_names = self._find_groups(X, y, groups, speaker)
         corpora, corpus_names = self._find_groups(X, y, None, corpus, "corpus")
         parts = []

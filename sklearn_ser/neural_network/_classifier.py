@@ -18,7 +18,7 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -64,7 +64,7 @@ from sklearn_ser.utils._frames import FRAMES
 from sklearn_ser.utils._model_files import passing_state
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._threads import torch_threads
-from sklearn_ser.utils._unlabeled import labeled_rows
+from sklearn_ser.utils._unlabeled import SENTINEL_CONSTRAINTS, labeled_rows
 
 if TYPE_CHECKING:
     from typing import Self
@@ -450,7 +450,7 @@ class MTLNeuralClassifier(
         "patience": [Interval(Integral, 1, None, closed="left")],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "calibrate": ["boolean"],
-        "unlabeled": [Options(Integral, {-1}), StrOptions({"nan"}), None],
+        "unlabeled": [*SENTINEL_CONSTRAINTS, None],
         "warm_start": ["boolean"],
         "callbacks": [list, None],
         "device": [str],
@@ -1096,7 +1096,7 @@ class _Ragged:
 def _check_classes(classes, unlabeled):
     if len(classes) < 2:
         raise ValueError(f"classes must contain at least 2 labels, got {classes.tolist()}.")
-    if not labeled_rows(classes, unlabeled).all() or pd.isna(classes).any():
+    if not (labeled_rows(classes, unlabeled) & labeled_rows(classes)).all():
         raise ValueError(
             f"classes contains {classes.tolist()}, among them the sentinel value of unlabeled "
             f"samples (unlabeled={unlabeled!r}, NaN or None). Pass the labels alone."

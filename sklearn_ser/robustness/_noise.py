@@ -22,6 +22,7 @@ from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.robustness._result_table import EvaluatedRows
 from sklearn_ser.utils._nested_estimators import named_estimators, parameters_named
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._unlabeled import missing_as_none
 from sklearn_ser.utils._warnings import warn_user
 
 if TYPE_CHECKING:
@@ -162,8 +163,8 @@ def noise_robustness(
         disturbed = X if augmenter is None else _augmented(augmenter, X)
         extracted: dict[Any, Any] = {}  # by audio step: estimators often share one
         for name, estimator in models.items():
-            predicted = np.asarray(_predict(estimator, disturbed, extracted)).astype(object)
-            y_pred = np.where(pd.isna(predicted), np.array(None, dtype=object), predicted)
+            predicted = np.asarray(_predict(estimator, disturbed, extracted), dtype=object)
+            y_pred = missing_as_none(predicted)
             clean.setdefault(name, y_pred)
             keys = {"estimator": name, **dict(zip(_CONDITION_COLUMNS, condition, strict=True))}
             table.append({**keys, **rows.scores(y_pred, clean[name])})

@@ -9,7 +9,7 @@ import pandas as pd
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.metrics import cluster_interval, uar_score
-from sklearn_ser.metrics._labels import as_labels, refuse_missing
+from sklearn_ser.metrics._validation import as_labels, check_no_missing
 from sklearn_ser.utils._alignment import check_row_orders
 from sklearn_ser.utils._ids import find_id
 
@@ -30,7 +30,7 @@ class EvaluatedRows:
 
     def __init__(self, X: Any, y_true: ArrayLike, speaker: ArrayLike | None):
         self.y_true = as_labels(y_true, "y")
-        refuse_missing(self.y_true, "leave these rows out.", name="y")
+        check_no_missing(self.y_true, "y")
         speakers = find_id(X, "speaker") if speaker is None else speaker
         self.speaker = None if speakers is None else np.asarray(speakers, dtype=object)
         for name, values in {"X": X, "speaker": self.speaker}.items():

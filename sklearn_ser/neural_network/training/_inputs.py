@@ -209,7 +209,7 @@ def _check_labels(y, unlabeled, known=None):
     """
     if y.dtype.kind == "f":
         assert_all_finite(y, allow_nan=True, input_name="y")
-    missing = np.asarray(pd.isna(y))
+    missing = ~labeled_rows(y)
     if missing.any() and unlabeled != "nan":
         raise ValueError(
             f"Input y contains NaN (or None) in {missing.sum()} rows, the first is row "
