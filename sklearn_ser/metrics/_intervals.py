@@ -40,7 +40,7 @@ strata : array-like of shape (n_samples,), default=None
     which count the same, and clusters are resampled within their stratum. A name that occurs in
     several strata is one cluster (the same speaker under several conditions), so that speakers of
     different corpora need different names.
-average : {"rows", "clusters"}, default="rows"
+average : {{"rows", "clusters"}}, default="rows"
     Averaging. "rows": score of all samples. "clusters": mean of the scores of the clusters, which
     count the same, such as corpora that represent other corpora.
 labels : array-like of shape (n_classes,), default=None

@@ -42,8 +42,9 @@ MetadataError
 
 def n_splits_sections(*ids: str, groups: str | None = None) -> str:
     """Return the docstring sections of `get_n_splits` by some ids."""
+    parameters = _parameters(ids, groups).replace(", ...)\n", ", ...), default=None\n")
     return f"""\
-{_parameters(ids, groups)}
+{parameters}
 Returns
 -------
 int

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import cleandoc
-from textwrap import indent
+from textwrap import dedent, indent
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -31,14 +30,17 @@ def substitute_docstring(**parts: str) -> Callable[[T], T]:
     Examples
     --------
     >>> from sklearn_ser.utils._docstrings import substitute_docstring
-    >>> @substitute_docstring(sampling_rate="sampling_rate : int, default=16000")
+    >>> @substitute_docstring(sampling_rate="sampling_rate : int\\n    Samples per second.")
     ... def read(sampling_rate=16000):
     ...     '''Read audio.
     ...
     ...     %(sampling_rate)s
     ...     '''
-    >>> print(read.__doc__.split()[2])
-    sampling_rate
+    >>> print(read.__doc__.rstrip())
+    Read audio.
+    <BLANKLINE>
+        sampling_rate : int
+            Samples per second.
     """
 
     def decorate(documented: T) -> T:
@@ -53,7 +55,7 @@ def substitute_docstring(**parts: str) -> Callable[[T], T]:
                 raise ValueError(f"the docstring of {documented!r} has no line {mark}")
             for number in numbers:
                 margin = lines[number].partition("%")[0]
-                lines[number] = indent(cleandoc(part), margin)
+                lines[number] = indent(dedent(part).strip("\n"), margin)
         documented.__doc__ = "\n".join(lines)
         return documented
 
