@@ -43,14 +43,12 @@ from sklearn_ser.neural_network._settings import (
 from sklearn_ser.neural_network._state import check_state
 from sklearn_ser.neural_network.encoders._mlp import ACTIVATIONS
 from sklearn_ser.neural_network.encoders._registry import ENCODERS, takes_frames
-from sklearn_ser.neural_network.tasks._fitted_tasks import (
-    Labels,
-    average_outputs,
-    task_from_state,
-    task_score,
-    utterance_outputs,
+from sklearn_ser.neural_network.tasks._base import average_outputs, utterance_outputs
+from sklearn_ser.neural_network.tasks._classification import (
+    ClassificationTask,
+    FittedClassification,
 )
-from sklearn_ser.neural_network.tasks._tasks import ClassificationTask
+from sklearn_ser.neural_network.tasks._make_tasks import task_from_state
 from sklearn_ser.neural_network.tasks._weighting import LOSS_WEIGHTINGS
 from sklearn_ser.neural_network.training._adversarial_training import AdversarialTraining
 from sklearn_ser.neural_network.training._batches import evaluation_batches
@@ -73,7 +71,7 @@ if TYPE_CHECKING:
     from skorch import NeuralNet
     from skorch.callbacks import Callback
 
-    from sklearn_ser.neural_network.tasks._tasks import Task
+    from sklearn_ser.neural_network.tasks._base import Task
 
 
 @public_module("sklearn_ser.neural_network")
@@ -782,7 +780,7 @@ class MTLNeuralClassifier(
                 index=_index_like(X, len(failed)),
             )
             for task, output in self._aux_outputs(outputs)
-            if isinstance(task, Labels)
+            if isinstance(task, FittedClassification)
         }
 
     def score_aux(self, X: ArrayLike, aux: pd.DataFrame | pd.Series | ArrayLike) -> pd.Series:
@@ -811,12 +809,12 @@ class MTLNeuralClassifier(
         table = table[~failed].reset_index(drop=True)
         scores = {}
         for task, output in self._aux_outputs(outputs):
-            column = task.spec.column or task.name
+            column = task.column
             if column in table.columns:
                 targets, known = task.encode(table[column])
-                if isinstance(task, Labels):
+                if isinstance(task, FittedClassification):
                     targets, known = _with_new_classes(task, table[column], targets, known)
-                scores[task.name] = task_score(task, output, targets, known)
+                scores[task.name] = task.score(output, targets, known)
         return pd.Series(scores, dtype=float)
 
     def predict_frame_proba(self, X: ArrayLike) -> dict[str, list[np.ndarray | None]]:
@@ -847,7 +845,9 @@ class MTLNeuralClassifier(
         """
         check_is_fitted(self)
         tasks = self._fitted_tasks()
-        positions = [number for number, task in enumerate(tasks) if isinstance(task, Labels)]
+        positions = [
+            number for number, task in enumerate(tasks) if isinstance(task, FittedClassification)
+        ]
         if not self.net_.module_.frame_level:
             raise ValueError(
                 f"The encoder {self._architecture['encoder']!r} computes one representation for a "

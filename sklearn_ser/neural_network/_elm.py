@@ -16,7 +16,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sklearn_ser.utils._class_weight import weights_of_classes
+from sklearn_ser.neural_network._class_weight import weights_of_classes
 from sklearn_ser.utils._failed import (
     accuracy_with_misses,
     failed_rows,

@@ -1,16 +1,22 @@
 """A fitted network as one torch module of plain tensors, for exporters."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional
 
+from sklearn_ser.neural_network._module import MultiTaskModule
 from sklearn_ser.neural_network.encoders._recurrent import LSTMLayers
 
 
 class FullBatch:
-    """Sequences of one length, as an encoder gets them; sizes may be symbols of an exporter's.
+    """Sequences of equal length in the form that encoders take; sizes may be symbolic.
 
-    Has what encoders use of a FrameBatch, without its arithmetic on lengths.
+    Has the attributes and methods of a FrameBatch that encoders use, without its computations on
+    lengths.
 
     Parameters
     ----------
@@ -27,7 +33,7 @@ class FullBatch:
 
     @classmethod
     def of(cls, x):
-        """The batch of a tensor of shape (n_sequences, longest, n_features)."""
+        """Return the batch of a tensor of shape (n_sequences, longest, n_features)."""
         return cls(x.flatten(end_dim=1), x.shape[0], x.shape[1])
 
     @property
@@ -52,25 +58,29 @@ class FullBatch:
 
     def averaged(self, size):
         shorter = self.shortened(size)
-        room = shorter.longest * size - self.longest
-        frames = functional.pad(self.padded(self.frames), (0, 0, 0, room))
+        n_padded = shorter.longest * size - self.longest
+        frames = functional.pad(self.padded(self.frames), (0, 0, 0, n_padded))
         sums = frames.unflatten(1, (shorter.longest, size)).sum(dim=2)
-        there = functional.pad(torch.ones(self.longest, dtype=frames.dtype), (0, room))
-        counts = there.unflatten(0, (shorter.longest, size)).sum(dim=1)
+        is_frame = functional.pad(torch.ones(self.longest, dtype=frames.dtype), (0, n_padded))
+        counts = is_frame.unflatten(0, (shorter.longest, size)).sum(dim=1)
         return FullBatch.of(sums / counts[:, None])
 
 
 class OnnxLSTM(nn.Module):
-    """ONNX's own LSTM operator in the place of torch's layer, which exporters take to pieces.
+    """ONNX's LSTM operator, which replaces torch's layer.
 
-    torch's exporter unrolls an LSTM over time, whose length is then fixed. This module cannot run
-    in torch; it only says what stands in the graph.
+    torch's exporter unrolls an LSTM over time, which fixes the number of frames. This module
+    cannot run in torch; it defines a node of the exported graph.
 
     Parameters
     ----------
     layer : torch.nn.LSTM
-        Of one layer, ``batch_first``.
+        A single layer, ``batch_first``.
     """
+
+    inputs: torch.Tensor
+    recurrence: torch.Tensor
+    biases: torch.Tensor
 
     def __init__(self, layer):
         super().__init__()
@@ -92,55 +102,56 @@ class OnnxLSTM(nn.Module):
 
     @staticmethod
     def _reordered(values):
-        """Gates in ONNX's order (input, output, forget, cell) instead of torch's."""
+        """Return the gates in ONNX's order (input, output, forget, cell) instead of torch's."""
         inputs, forget, cell, output = values.chunk(4)
         return torch.cat([inputs, output, forget, cell])
 
     def forward(self, x):
-        """As torch's layer: (n_sequences, time, width), and in the place of its state None."""
+        """Return the outputs (n_sequences, time, width), and None instead of a state."""
         n_sequences, longest = x.shape[:2]
-        found = torch.onnx.ops.symbolic(
+        output = torch.onnx.ops.symbolic(
             "LSTM",
             (x.transpose(0, 1), self.inputs, self.recurrence, self.biases),
             {"hidden_size": self.hidden_size, "direction": self.direction},
             dtype=x.dtype,
             shape=(longest, self.n_directions, n_sequences, self.hidden_size),
         )
-        return found.permute(2, 0, 1, 3).flatten(start_dim=2), None
+        return output.permute(2, 0, 1, 3).flatten(start_dim=2), None
 
 
 class Exported(nn.Module):
-    """Encoder and main head of all networks of an ensemble: tensors in, tensors out.
+    """Encoders and main heads of the networks of an ensemble, from tensors to tensors.
 
     Parameters
     ----------
-    modules : list of MultiTaskModule
-    temperatures : list of float
+    modules : iterable of MultiTaskModule
+    temperatures : sequence of float
     """
 
-    def __init__(self, modules, temperatures):
+    def __init__(self, modules: Iterable[MultiTaskModule], temperatures: Sequence[float]):
         super().__init__()
         self.members = nn.ModuleList(modules)
-        for layers in [part for part in self.modules() if isinstance(part, LSTMLayers)]:
-            layers.layers = nn.ModuleList(map(OnnxLSTM, layers.layers))
+        for part in list(self.modules()):
+            if isinstance(part, LSTMLayers):
+                part.layers = nn.ModuleList(map(OnnxLSTM, part.layers))
         self.temperatures = temperatures
 
     def forward(self, x):
-        """Mean probabilities, and the representations side by side.
+        """Return mean probabilities, and the concatenated representations.
 
         Parameters
         ----------
-        x : Tensor of shape (n_rows, n_features) or (n_rows, n_frames, n_features)
+        x : Tensor of shape (n_samples, n_features) or (n_samples, n_frames, n_features)
         """
         probabilities, representations = [], []
         for module, temperature in zip(self.members, self.temperatures, strict=True):
+            assert isinstance(module, MultiTaskModule)
             batch = FullBatch.of(x) if module.encoder.on_frames else x
             shared = module.encoder(batch)
             outputs = module.heads[0](shared)
             if module.frame_level:
                 shared = batch.means(shared)
-                # As utterance_outputs and _outputs have it: the temperature scales the logarithm
-                # of the mean posterior.
+                # As in predictions, the temperature scales the logarithm of the mean posterior.
                 outputs = batch.means(outputs.softmax(dim=1)).log()
             probabilities.append((outputs / temperature).softmax(dim=1))
             representations.append(shared)

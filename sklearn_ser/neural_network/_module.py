@@ -1,26 +1,33 @@
-"""The torch module (an encoder and one head per task), and its form at rest.
+"""The torch module (an encoder and one head per task), and its stored form.
 
-At rest a network is a dict of plain values (its architecture) and safetensors bytes (its
-weights): both survive pickle and skops, and neither can hold code.
+A network is stored as a dict of plain values (its architecture) and safetensors bytes (its
+weights). Both can be saved by pickle and skops, and neither can hold code.
 """
 
-import threading
-from itertools import pairwise
-from numbers import Integral
+from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import numpy as np
 import torch
 from safetensors.torch import load, save
 from torch import nn
 
 from sklearn_ser.exceptions import SerError
-from sklearn_ser.neural_network._random import linear, torch_stream
-from sklearn_ser.neural_network.encoders._own_encoder import build_own
-from sklearn_ser.neural_network.encoders._parameter import resolve_parameters
+from sklearn_ser.neural_network._random import global_randomness, linear, torch_stream
+from sklearn_ser.neural_network.encoders._base import Encoder, resolve_parameters
+from sklearn_ser.neural_network.encoders._custom_encoder import CustomEncoder
 from sklearn_ser.neural_network.encoders._registry import ENCODERS, data_parameters
+from sklearn_ser.neural_network.tasks._base import FittedTask
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-#: The parts of an architecture that every encoder is made of.
+#: Parts of an architecture that are parameters of every encoder.
 ENCODER_PARAMETERS = ("n_features", "hidden_units", "activation", "dropout")
+
+T = TypeVar("T")
 
 
 class MultiTaskModule(nn.Module):
@@ -28,64 +35,69 @@ class MultiTaskModule(nn.Module):
 
     Parameters
     ----------
-    encoder : torch.nn.Module
-    heads : sequence of torch.nn.Module
-        In the order of the tasks.
+    encoder : Encoder
+    heads : iterable of torch.nn.Module
+        One per task, in the order of the tasks.
 
     Attributes
     ----------
     reversal : dict of int to float
-        Set by training: factors of the reversed gradients of the heads in these places.
-    whole : set of int
-        Set by training: heads that get one representation of a sequence, not one of each frame,
-        from an encoder that works by frame.
+        Factors of reversed gradients, by the index of the head. Set by training.
+    utterance_heads : set of int
+        Indices of heads that receive one representation per sequence from a frame-level encoder,
+        instead of one per frame. Set by training.
     """
 
-    def __init__(self, encoder, heads):
+    encoder: Encoder
+
+    def __init__(self, encoder: Encoder, heads: Iterable[nn.Module]):
         super().__init__()
         self.encoder = encoder
         self.heads = nn.ModuleList(heads)
         self.frame_level = getattr(encoder, "frame_level", False)
-        self.reversal = {}
-        self.whole = set()
+        self.reversal: dict[int, float] = {}
+        self.utterance_heads: set[int] = set()
 
     def forward(self, x):
-        """The outputs of all heads, in the order of the tasks (a tuple of tensors)."""
+        """Return the outputs of all heads, a tuple of tensors in the order of the tasks."""
         shared = self._shared(x)
         outputs = []
-        for place, head in enumerate(self.heads):
-            given = x.means(shared) if self.frame_level and place in self.whole else shared
-            if place in self.reversal:
-                given = reverse_gradient(given, self.reversal[place])
-            outputs.append(head(given))
+        for index, head in enumerate(self.heads):
+            pooled = self.frame_level and index in self.utterance_heads
+            inputs = x.means(shared) if pooled else shared
+            if index in self.reversal:
+                inputs = reverse_gradient(inputs, self.reversal[index])
+            outputs.append(head(inputs))
         return tuple(outputs)
 
     def represent(self, x):
-        """The shared representation of each row; of frames' representations the mean."""
+        """Return the shared representation of each sample, averaged over frames if per frame."""
         shared = self._shared(x)
         return x.means(shared) if self.frame_level else shared
 
     def _shared(self, x):
-        # Not every layer takes an empty batch, which rows of failed audio alone leave.
+        # Not every layer takes an empty batch, which results if all rows are failed audio.
         if getattr(self.encoder, "on_frames", False) and len(x) == 0:
             return x.frames.new_zeros(0, self.encoder.n_outputs)
         return self.encoder(x)
 
 
-def build_module(architecture, *, device, seed=None):
-    """Make the module that `architecture` describes.
+def build_module(
+    architecture: Mapping[str, Any], *, device: str, seed: int | None = None
+) -> MultiTaskModule:
+    """Build the module that `architecture` describes.
 
     Parameters
     ----------
     architecture : dict
         ``encoder``, ``n_features``, ``hidden_units``, ``activation``, ``dropout``, ``dtype``,
-        ``encoder_params``, the encoder's `own_parameters`, its `data_parameters`, ``heads``, a
-        dict of task name to number of outputs, ``head_units``, one of task name to
-        widths of hidden layers (for heads that have any).
+        ``encoder_params`` (the encoder's `specific_parameters`), the encoder's `data_parameters`,
+        ``heads``, a dict of task name to number of outputs, and ``head_units``, a dict of task
+        name to widths of hidden layers (for heads that have any).
     device : str
     seed : int, optional
-        For the first weights and dropout. None, with ``device="meta"``: shapes only, without
-        memory for weights, which are to be loaded.
+        Seed of initial weights and dropout. None, with ``device="meta"``, for a module without
+        memory for weights.
 
     Returns
     -------
@@ -96,17 +108,19 @@ def build_module(architecture, *, device, seed=None):
         return None if seed is None else torch_stream(seed, name, where)
 
     if isinstance(architecture["encoder"], str):
-        kind = ENCODERS[architecture["encoder"]]
-        encoder = kind(
+        encoder = ENCODERS[architecture["encoder"]](
             **{name: architecture[name] for name in ENCODER_PARAMETERS},
             **{name: architecture[name] for name in data_parameters(architecture["encoder"])},
             **architecture["encoder_params"],
-            # First weights are always drawn on the CPU: the same on every device.
+            # Initial weights are drawn on the CPU, so that they are the same on every device.
             init_generator=stream("encoder"),
             dropout_generator=stream("dropout", device),
         )
     else:
-        encoder = build_own(architecture, seed)
+        with global_randomness(seed):
+            encoder = CustomEncoder(
+                architecture["encoder"], architecture["n_features"], architecture["encoder_params"]
+            )
     heads = [
         make_head(
             encoder.n_outputs,
@@ -120,17 +134,26 @@ def build_module(architecture, *, device, seed=None):
     return module.to(device=device, dtype=DTYPES[architecture["dtype"]])
 
 
-def describe_network(encoder, x, tasks, *, encoder_params, hidden_units, dropout, **settings):
-    """The network as plain values, from which `build_module` makes it.
+def describe_network(
+    encoder: str | type[nn.Module],
+    x,
+    tasks: Sequence[FittedTask],
+    *,
+    encoder_params: Mapping[str, Any] | None,
+    hidden_units: Sequence[int],
+    dropout: float,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Return the architecture: plain values, from which `build_module` builds the network.
 
     Parameters
     ----------
     encoder : str or type
-        Name of the encoder, or a class of a user's own.
+        Name of the encoder, or a custom class.
     x : Tensor or FrameSequences
-        The training rows.
-    tasks : sequence of task objects
-    encoder_params : dict or None
+        Training samples.
+    tasks : sequence of FittedTask
+    encoder_params : mapping or None
     hidden_units : sequence of int
     dropout : float
     **settings
@@ -141,15 +164,15 @@ def describe_network(encoder, x, tasks, *, encoder_params, hidden_units, dropout
     dict
     """
     widths = [*hidden_units]
-    if not widths or not all(isinstance(width, Integral) and width > 0 for width in widths):
+    if not widths or not _are_widths(widths):
         raise ValueError(
-            "hidden_units must be one or more positive whole numbers, the widths of the "
-            f"layers, e.g. (128,); got {hidden_units!r}."
+            "hidden_units must be one or more positive integers, the widths of the layers, such "
+            f"as (128,); got {hidden_units!r}."
         )
     architecture = {
         "encoder": encoder,
         "encoder_params": resolve_parameters(
-            encoder, ENCODERS[encoder].own_parameters, encoder_params
+            encoder, ENCODERS[encoder].specific_parameters, encoder_params
         )
         if isinstance(encoder, str)
         else dict(encoder_params or {}),
@@ -167,22 +190,28 @@ def describe_network(encoder, x, tasks, *, encoder_params, hidden_units, dropout
 def _head_units(tasks):
     units = {task.name: list(task.head_units) for task in tasks if len(task.head_units)}
     for name, widths in units.items():
-        if not all(isinstance(width, Integral) and width > 0 for width in widths):
+        if not _are_widths(widths):
             raise ValueError(
-                f"hidden_units of tasks[{name!r}] must be positive whole numbers, got {widths!r}."
+                f"hidden_units of tasks[{name!r}] must be positive integers, got {widths!r}."
             )
     return {name: [int(width) for width in widths] for name, widths in units.items()}
 
 
-def weights_to_bytes(module):
-    """The module's weights as safetensors bytes."""
-    # Copies: safetensors refuses tensors that share memory, as tied weights do.
+def _are_widths(values):
+    return all(isinstance(value, int | np.integer) and value > 0 for value in values)
+
+
+def weights_to_bytes(module: nn.Module) -> bytes:
+    """Return the module's weights as safetensors bytes."""
+    # Copied, because safetensors rejects tensors that share memory, such as tied weights.
     values = {name: value.cpu().contiguous() for name, value in module.state_dict().items()}
     return save({name: value.clone() for name, value in values.items()})
 
 
-def module_from_bytes(architecture, weights, device):
-    """A module ready to predict, from :func:`weights_to_bytes`."""
+def module_from_bytes(
+    architecture: Mapping[str, Any], weights: bytes, device: str
+) -> MultiTaskModule:
+    """Return a module that can predict, with the weights of :func:`weights_to_bytes`."""
     module = module_of_shapes(architecture)
     if isinstance(architecture["encoder"], str):
         module = module.to_empty(device=device)
@@ -191,64 +220,72 @@ def module_from_bytes(architecture, weights, device):
     return module.eval()
 
 
-def module_of_shapes(architecture):
-    """The module without memory for weights; an encoder of a user's own is made as it is."""
+def module_of_shapes(architecture: Mapping[str, Any]) -> MultiTaskModule:
+    """Return the module without memory for weights; with weights if its encoder is custom."""
     if isinstance(architecture["encoder"], str):
         return build_module(architecture, device="meta")
     return build_module(architecture, device="cpu", seed=0)
 
 
-def load_weights(module, weights):
-    """Give a module the weights of :func:`weights_to_bytes`."""
+def load_weights(module: nn.Module, weights: bytes) -> None:
+    """Load weights from :func:`weights_to_bytes` into a module."""
     module.load_state_dict(load(weights))
 
 
-def resolve_device(device):
-    """The device to run on: the one asked for if it is there, or the best there is for "auto"."""
+def resolve_device(device: str) -> str:
+    """Return the device to run on: `device`, or the best available one for "auto".
+
+    Raises
+    ------
+    SerError
+        If the device is not available.
+    """
     n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     best = "cuda" if n_gpus else "mps" if torch.backends.mps.is_available() else "cpu"
     if device == "auto":
         return best
-    gpus = [f"cuda:{place}" for place in range(n_gpus)]
+    gpus = [f"cuda:{index}" for index in range(n_gpus)]
     available = list(dict.fromkeys([*(gpus or [best]), "cpu"]))
     try:
-        asked = torch.device(device)
-        name = str(asked) if asked.index else asked.type
+        requested = torch.device(device)
+        name = str(requested) if requested.index else requested.type
     except RuntimeError:
-        name = None
+        name = ""
     if name not in {best, *available}:
         raise SerError(
-            f"device={device!r} is not available: this machine has {available}. "
-            'Use device="auto" to take the first of them.'
+            f"device={device!r} is not available. This machine has {available}. "
+            'Set device="auto" to use the first of them.'
         )
     return device
 
 
 class NetCache:
-    """Keeps the nets that were built from an estimator's weights, outside its pickled state.
+    """Cache of the nets built from an estimator's weights, which is not part of its pickled state.
 
-    An estimator keeps one and the same cache object for the life of a fit, so that building the
-    nets at the first prediction after loading changes nothing in the estimator's ``__dict__``.
+    An estimator has the same cache object until it is fitted again, so that building the nets at
+    the first prediction after loading does not change the estimator's ``__dict__``.
     """
 
     def __init__(self):
         self._lock = threading.Lock()
         self._nets = self._key = None
 
-    def get(self, key, build):
-        """The nets; `build()` makes them at the first call, and when `key` is another one."""
+    def get(self, key: Any, build: Callable[[], T]) -> T:
+        """Return the nets, built by `build()` at the first call and if `key` has changed."""
         with self._lock:
             if self._nets is None or self._key != key:
                 self._nets, self._key = build(), key
             return self._nets
 
 
-def make_head(n_inputs, head_units, n_outputs, generator):
-    """A linear layer, with ReLU layers of these widths before it; nothing for no outputs."""
+def make_head(
+    n_inputs: int, head_units: Sequence[int], n_outputs: int, generator: torch.Generator | None
+) -> nn.Module:
+    """Return a linear layer, after ReLU layers of the widths `head_units`."""
     if n_outputs == 0:
         return NoHead()
     widths = [n_inputs, *head_units]
-    layers = []
+    layers: list[nn.Module] = []
     for n_in, n_out in pairwise(widths):
         layers += [linear(n_in, n_out, generator), nn.ReLU()]
     last = linear(widths[-1], n_outputs, generator)
@@ -256,7 +293,7 @@ def make_head(n_inputs, head_units, n_outputs, generator):
 
 
 class NoHead(nn.Module):
-    """Stands in the place of a task that looks at another head's outputs."""
+    """Head of a task that uses the outputs of another head; it has no outputs."""
 
     def forward(self, shared):
         return shared[:, :0]
@@ -273,6 +310,6 @@ class _Reversal(torch.autograd.Function):
         return -ctx.factor * gradient, None
 
 
-def reverse_gradient(x, factor):
-    """`x`, whose gradient is multiplied by ``-factor`` on its way back."""
+def reverse_gradient(x: torch.Tensor, factor: float) -> torch.Tensor:
+    """Return `x`, with its gradient multiplied by ``-factor`` in the backward pass."""
     return _Reversal.apply(x, factor)

@@ -14,8 +14,8 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from sklearn_ser.neural_network.tasks._base import Task
 from sklearn_ser.neural_network.tasks._make_tasks import task_object
-from sklearn_ser.neural_network.tasks._tasks import Task
 
 
 def parameter_object(estimator: BaseEstimator, name: str) -> Any:

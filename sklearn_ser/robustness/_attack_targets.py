@@ -18,7 +18,7 @@ from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.neural_network import MTLNeuralClassifier
 from sklearn_ser.neural_network._nested_params import parameter_object
 from sklearn_ser.neural_network._sequences import FrameBatch, FrameSequences, batches_by_length
-from sklearn_ser.neural_network.tasks._fitted_tasks import utterance_outputs
+from sklearn_ser.neural_network.tasks._base import utterance_outputs
 from sklearn_ser.neural_network.training._attack import Ball
 from sklearn_ser.neural_network.training._inputs import check_inputs
 from sklearn_ser.utils._failed import failed_rows

@@ -92,7 +92,7 @@ def test_constant_targets_are_dropped_with_one_warning():
         }
     )
     message = (
-        "auxiliary targets that are constant in these training rows are left out: "
+        "auxiliary targets that are constant in the training samples are left out: "
         "'naturalness' (only 'acted'), 'arousal' (only 0.5), 'nothing' (only no value at all)"
     )
     with pytest.warns(TrainingWarning, match=re.escape(message)) as caught:

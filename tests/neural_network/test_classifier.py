@@ -10,8 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn_ser.exceptions import MetadataError, SerError, TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier
 from sklearn_ser.neural_network.encoders._registry import ENCODERS
-from sklearn_ser.neural_network.tasks._fitted_tasks import TASK_KINDS
-from sklearn_ser.neural_network.tasks._tasks import SHORT_NAMES
+from sklearn_ser.neural_network.tasks._make_tasks import SHORT_NAMES, TASK_KINDS
 
 
 def net(**parameters):
@@ -261,9 +260,14 @@ def test_a_mapping_of_tasks_ignores_other_columns(speech):
     [
         ({}, {"aux": {"gender": []}}, MetadataError, "aux is a dict"),
         ({"tasks": {"g": "auto"}}, {}, MetadataError, "tasks names ['g'] but fit got no aux"),
-        ({"hidden_units": ()}, {}, ValueError, "hidden_units must be one or more positive whole"),
+        (
+            {"hidden_units": ()},
+            {},
+            ValueError,
+            "hidden_units must be one or more positive integers",
+        ),
         ({"hidden_units": (8, 0)}, {}, ValueError, "got (8, 0)"),
-        ({"device": "tpu"}, {}, SerError, "device='tpu' is not available: this machine has ["),
+        ({"device": "tpu"}, {}, SerError, "device='tpu' is not available. This machine has ["),
         ({"dropout": 1.0}, {}, ValueError, "'dropout' parameter of MTLNeuralClassifier must be"),
         (
             {"unlabeled": 0},
@@ -345,10 +349,10 @@ def test_every_encoder_and_its_parameters_are_documented():
         r'\n        - "(\w+)": (.*?)(?=\n        - |\Z)', documented("encoder_params"), re.S
     )
     assert {name: re.findall(r"``(\w+)``\s+\(", text) for name, text in lines} == {
-        name: list(kind.own_parameters) for name, kind in ENCODERS.items()
+        name: list(kind.specific_parameters) for name, kind in ENCODERS.items()
     }
     for name, text in lines:
-        for parameter in ENCODERS[name].own_parameters.values():
+        for parameter in ENCODERS[name].specific_parameters.values():
             default = parameter.default
             shown = f'"{default}"' if isinstance(default, str) else str(default)
             assert re.search(rf"[\s(]{re.escape(shown)}[):]", text), (name, shown)

@@ -12,8 +12,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_ser import uar_scorer
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network import ConsistencyTask, MTLNeuralClassifier
-from sklearn_ser.neural_network.tasks._fitted_tasks import Consistency
-from sklearn_ser.neural_network.tasks._losses import ConsistencyError, Inputs, MultiTaskLoss
+from sklearn_ser.neural_network.tasks._base import Inputs
+from sklearn_ser.neural_network.tasks._consistency import ConsistencyError, FittedConsistency
+from sklearn_ser.neural_network.tasks._losses import MultiTaskLoss
 from sklearn_ser.neural_network.training._perturb import Mix
 
 HIDDEN = 4  # of five rows in this many the label is hidden
@@ -75,7 +76,9 @@ def test_the_loss_and_its_gradient_are_those_of_a_plain_loop(balance):
 
 def test_it_says_which_share_of_the_rows_counted():
     """Sure are two rows, of shares 0.25 and 0.5; mixed, each row has its partner's share, too."""
-    loss = MultiTaskLoss([Consistency("g", 1.0, ConsistencyTask(threshold=0.9, balance=False))])
+    loss = MultiTaskLoss(
+        [FittedConsistency("g", 1.0, ConsistencyTask(threshold=0.9, balance=False))]
+    )
     guesses = torch.tensor([[0.99, 0.01], [0.5, 0.5], [0.02, 0.98], [0.6, 0.4]])
     inputs = Inputs(None, None, torch.zeros(4, 2), guesses)
     given = [torch.zeros(4, 0)], [torch.zeros(4, 0)], torch.tensor([[1.0], [1.0], [2.0], [0.0]])

@@ -37,7 +37,7 @@ LENGTHS = [7, 1, 12, 2, 30, 5]
 
 
 def build(encoder, own, **changes):
-    known = ENCODERS[encoder].own_parameters
+    known = ENCODERS[encoder].specific_parameters
     params = {name: part.plain(own.get(name, part.default)) for name, part in known.items()}
     architecture = {
         "encoder": encoder,
@@ -143,7 +143,7 @@ def test_residual_layers():
     [
         (
             {"encoder": "lstm", "encoder_params": {"width": 3}},
-            "encoder_params names ['width'], which encoder='lstm' does not have: it has "
+            "encoder_params names ['width'], which encoder='lstm' does not have. It has "
             "['bidirectional', 'pooling'].",
         ),
         (
@@ -158,8 +158,7 @@ def test_residual_layers():
         ({"encoder": "cnn_blstm"}, "halves the 5 features of a frame in each of its 3 blocks"),
         (
             {"encoder": "conformer", "hidden_units": (6, 8)},
-            "encoder='conformer' takes hidden_units that are all alike, even and a multiple of its "
-            "4 heads",
+            "encoder='conformer' requires hidden_units that are equal, even and a multiple of its ",
         ),
         (
             {
@@ -326,9 +325,9 @@ class Flat(Rows):
 @pytest.mark.parametrize(
     ("encoder", "error", "message"),
     [
-        (Rows(8), TypeError, "encoder is an instance of Rows: give the class itself"),
+        (Rows(8), TypeError, "encoder is an instance of Rows. Pass the class itself"),
         (dict, TypeError, "encoder must be a name or a subclass of torch.nn.Module, got"),
-        (Flat, ValueError, "encoder=Flat: forward must give one row of numbers for each row"),
+        (Flat, ValueError, "encoder=Flat: for 2 samples, forward must return a tensor of shape"),
     ],
 )
 def test_what_is_no_encoder(speech, encoder, error, message):

@@ -22,7 +22,7 @@ ARCHITECTURE = {
 def build(encoder, **changes):
     parameters = {
         name: parameter.plain(parameter.default)
-        for name, parameter in ENCODERS[encoder].own_parameters.items()
+        for name, parameter in ENCODERS[encoder].specific_parameters.items()
     }
     changes.setdefault("encoder_params", parameters)
     return build_module(ARCHITECTURE | {"encoder": encoder} | changes, device="cpu", seed=0)

@@ -255,12 +255,12 @@ def test_layers_must_be_as_many_as_in_fit(frames):
 @pytest.mark.parametrize(
     ("encoder", "of_frames", "message"),
     [
-        ("mlp", True, 'encoder="mlp" takes one row of features for each utterance, and X holds '
-         'frame sequences: use encoder="attention" or "layers" or "frame_dnn" or "lstm" or '
-         '"cnn_blstm" or "conformer", or pool the frames'),
-        ("attention", False, 'encoder="attention" takes frame sequences (arrays (n_frames, '
-         "n_features), one for each row), and X is a ndarray of shape (120, 4): use "
-         'encoder="mlp" for rows'),
+        ("mlp", True, 'encoder="mlp" takes one feature vector per utterance, and X holds '
+         'frame sequences. Use encoder="attention" or "layers" or "frame_dnn" or "lstm" or '
+         '"cnn_blstm" or "conformer", or pool the frames of each'),
+        ("attention", False, 'encoder="attention" takes frame sequences (arrays of shape '
+         "(n_frames, n_features), one per utterance), and X is a ndarray of shape (120, 4). Use "
+         'encoder="mlp" for feature vectors'),
         ("layers", False, 'encoder="layers" takes frame sequences'),
     ],
 )  # fmt: skip
@@ -273,15 +273,15 @@ def test_an_encoder_for_the_other_kind_of_x_is_refused(frames, encoder, of_frame
 def test_the_network_keeps_to_the_kind_of_x_of_fit(frames, fitted):
     with pytest.raises(ValueError, match=r'^encoder="attention" takes frame sequences'):
         fitted.predict(np.zeros((3, 5)))
-    with pytest.raises(ValueError, match=r"One sequence alone is \[sequence\]"):
+    with pytest.raises(ValueError, match=r"Pass a single sequence as \[sequence\]"):
         fitted.predict(frames.sequences[0])
-    with pytest.raises(ValueError, match=r'^encoder="attention" takes .* X is a NoneType: use'):
+    with pytest.raises(ValueError, match=r'^encoder="attention" takes .* X is a NoneType. Use'):
         fitted.predict(None)
     for empty in ([], frames.X.iloc[:0], frames.X.iloc[:0, 0]):
-        with pytest.raises(ValueError, match=r"^X has no rows: at least one frame sequence is"):
+        with pytest.raises(ValueError, match=r"^X has no rows. At least one frame sequence is"):
             fitted.predict(empty)
     rows = net(max_epochs=1).fit(np.random.default_rng(0).normal(size=(120, 4)), frames.y)
-    with pytest.raises(ValueError, match=r'^encoder="mlp" takes one row'):
+    with pytest.raises(ValueError, match=r'^encoder="mlp" takes one feature vector'):
         rows.predict(frames.X)
 
 

@@ -17,14 +17,13 @@ from sklearn_ser.neural_network import (
     RegressionTask,
 )
 from sklearn_ser.neural_network._sequences import FrameSequences
-from sklearn_ser.neural_network.tasks._fitted_tasks import (
-    AdversarialLabels,
-    Contrast,
-    Labels,
-    Reconstruction,
-    Values,
-)
-from sklearn_ser.neural_network.tasks._losses import Inputs, MultiTaskLoss
+from sklearn_ser.neural_network.tasks._base import Inputs
+from sklearn_ser.neural_network.tasks._classification import FittedClassification
+from sklearn_ser.neural_network.tasks._contrastive import FittedContrastive
+from sklearn_ser.neural_network.tasks._domain_adversarial import FittedDomainAdversarial
+from sklearn_ser.neural_network.tasks._losses import MultiTaskLoss
+from sklearn_ser.neural_network.tasks._reconstruction import FittedReconstruction
+from sklearn_ser.neural_network.tasks._regression import FittedRegression
 from sklearn_ser.neural_network.training._perturb import Mix
 
 N_ROWS = 12
@@ -143,12 +142,12 @@ class Case:
 
 
 def labels(reference=cross_entropy, prior=None, settings=None, **parameters):
-    task = Labels("t", 1.0, CLASSES, ClassificationTask(**parameters))
+    task = FittedClassification("t", 1.0, CLASSES, ClassificationTask(**parameters))
     return Case(task, codes(3, seed=1), reference, settings or {}, prior=prior)
 
 
 def values(loss, reference):
-    task = Values("t", 1.0, 0.0, 1.0, RegressionTask(loss=loss))
+    task = FittedRegression("t", 1.0, 0.0, 1.0, RegressionTask(loss=loss))
     targets = torch.where(WEIGHTS > 0, normal(N_ROWS, seed=2), 0.0)
     return Case(task, targets, reference, {})
 
@@ -156,13 +155,17 @@ def values(loss, reference):
 def rebuilt(which, inputs, n_outputs, reference, settings):
     spec = ReconstructionTask(target=which, time_bins=3)
     targets = torch.empty(N_ROWS, 0, dtype=torch.float64)
-    return Case(Reconstruction("t", 1.0, n_outputs, spec), targets, reference, settings, inputs)
+    return Case(
+        FittedReconstruction("t", 1.0, n_outputs, spec), targets, reference, settings, inputs
+    )
 
 
 def contrastive(across):
     spec = ContrastiveTask(across=across, temperature=0.5)
     columns = [codes(3, seed=1), *([codes(2, seed=4)] if across else [])]
-    return Case(Contrast("t", 1.0, 4, spec=spec), torch.stack(columns, dim=1), contrast, {})
+    return Case(
+        FittedContrastive("t", 1.0, 4, spec=spec), torch.stack(columns, dim=1), contrast, {}
+    )
 
 
 ROWS = Inputs(normal(N_ROWS, 5, seed=5), normal(N_ROWS, 5, seed=6))
@@ -186,7 +189,7 @@ CASES = {
         settings={"shift": PRIOR.log(), "gamma": 2.0, "smoothing": 0.1},
     ),
     "adversarial": Case(
-        AdversarialLabels("t", 1.0, CLASSES, DomainAdversarialTask()),
+        FittedDomainAdversarial("t", 1.0, CLASSES, DomainAdversarialTask()),
         codes(3, 1),
         cross_entropy,
         {},
@@ -298,7 +301,7 @@ def test_mixed_cross_entropy_is_that_of_soft_targets():
     outputs = normal(N_ROWS, 3, seed=8)
     partner = torch.arange(N_ROWS).roll(1)
     codes = torch.arange(N_ROWS) % 3
-    (mixed,) = MultiTaskLoss([Labels("t", 1.0, CLASSES)]).mixed(
+    (mixed,) = MultiTaskLoss([FittedClassification("t", 1.0, CLASSES)]).mixed(
         [outputs], [codes], torch.ones(N_ROWS, 1, dtype=torch.float64), Mix(partner, 0.7)
     )
     soft = 0.7 * torch.eye(3)[codes].double() + 0.3 * torch.eye(3)[codes[partner]].double()
@@ -327,7 +330,7 @@ def test_tasks_without_an_answer_are_not_spread_over_frames(name):
 
 def test_outputs_that_are_right_beyond_doubt_have_finite_gradients():
     outputs = torch.tensor([[200.0, 0.0, 0.0], [0.0, 200.0, 0.0]], requires_grad=True)
-    task = Labels("t", 1.0, CLASSES, ClassificationTask(focal_gamma=0.5))
+    task = FittedClassification("t", 1.0, CLASSES, ClassificationTask(focal_gamma=0.5))
     (loss,) = MultiTaskLoss([task]).per_task([outputs], [torch.tensor([0, 1])], torch.ones(2, 1))
     loss.backward()
     assert loss.item() == 0.0

@@ -6,13 +6,14 @@ import torch
 from torch.nn import functional
 
 from sklearn_ser.neural_network._module import build_module
-from sklearn_ser.neural_network.tasks._fitted_tasks import Labels, Values
+from sklearn_ser.neural_network.tasks._classification import FittedClassification
 from sklearn_ser.neural_network.tasks._losses import MultiTaskLoss
+from sklearn_ser.neural_network.tasks._regression import FittedRegression
 
 TASKS = [
-    Labels("y", 1.0, np.array(["a", "b", "c"])),
-    Labels("gender", 0.3, np.array(["f", "m"])),
-    Values("arousal", 0.5, mean=0.0, scale=1.0),
+    FittedClassification("y", 1.0, np.array(["a", "b", "c"])),
+    FittedClassification("gender", 0.3, np.array(["f", "m"])),
+    FittedRegression("arousal", 0.5, mean=0.0, scale=1.0),
 ]
 
 
@@ -138,7 +139,9 @@ def test_every_head_moves_the_encoder(batch, position):
 def test_weight_zero_takes_a_task_out_of_the_sum(batch):
     outputs, targets, weights = batch
     outputs = [output.requires_grad_() for output in outputs]
-    loss = MultiTaskLoss([TASKS[0], Labels("gender", 0.0, TASKS[1].classes), TASKS[2]])
+    loss = MultiTaskLoss(
+        [TASKS[0], FittedClassification("gender", 0.0, TASKS[1].classes), TASKS[2]]
+    )
     losses = loss.per_task(outputs, targets, weights)
     loss.weighting.backward(losses, loss.counted, None)
     assert outputs[1].grad is None

@@ -197,8 +197,9 @@ def test_a_first_call_may_lack_classes(speech):
             {"aux": pd.DataFrame({"gender": ["diverse"] * 240})},
             MetadataError,
             "aux column 'gender' has the labels ['diverse'], which the fitted network does not "
-            "know: its classes are ['female', 'male']. Mark such labels as missing (None), and the "
-            "rest of these rows is learned; or begin anew, with warm_start=False and fit.",
+            "know: its classes are ['female', 'male']. Mark these labels as "
+            "missing (None) to learn the other targets of the samples, or set warm_start=False and "
+            "call fit to train from scratch.",
         ),
         ({"X": np.zeros((240, 9))}, ValueError, "X has 9 features, but MTLNeuralClassifier is"),
         (
@@ -218,8 +219,8 @@ def test_a_first_call_may_lack_classes(speech):
         (
             {"tasks": {"corpus": "classification"}},
             ValueError,
-            "tasks names ['corpus'], which the fitted network has not: it has ['gender', "
-            "'arousal'].",
+            "tasks names ['corpus'], which the fitted network does not have: its tasks are "
+            "['gender', 'arousal']. Set warm_start=False to train a new network.",
         ),
     ],
 )

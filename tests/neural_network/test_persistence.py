@@ -75,7 +75,7 @@ def test_from_a_machine_with_a_gpu_to_one_without(speech, fitted, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     loaded = pickle.loads(pickle.dumps(fitted)).set_params(device="cuda")
-    message = r"^device='cuda' is not available: this machine has \['cpu'\]\. Use device=\"auto\""
+    message = r"^device='cuda' is not available\. This machine has \['cpu'\]\. Set device=\"auto\""
     with pytest.raises(SerError, match=message):
         loaded.predict(speech.X)
     assert loaded.set_params(device="auto").predict(speech.X).shape == (240,)

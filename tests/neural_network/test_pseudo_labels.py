@@ -15,12 +15,11 @@ from skorch.callbacks import Callback
 
 from sklearn_ser import load_model, save_model, uar_scorer
 from sklearn_ser.exceptions import SerError, TrainingWarning
-from sklearn_ser.neural_network import MTLNeuralClassifier, PseudoLabels
+from sklearn_ser.neural_network import ClassificationTask, MTLNeuralClassifier, PseudoLabels
 from sklearn_ser.neural_network._module import build_module
 from sklearn_ser.neural_network._random import numpy_stream
 from sklearn_ser.neural_network.encoders._registry import ENCODERS
-from sklearn_ser.neural_network.tasks._fitted_tasks import Labels
-from sklearn_ser.neural_network.tasks._tasks import ClassificationTask
+from sklearn_ser.neural_network.tasks._classification import FittedClassification
 from sklearn_ser.neural_network.training._batches import ResidentRows
 from sklearn_ser.neural_network.training._perturb import BatchPerturbation
 from sklearn_ser.neural_network.training._self_training import (
@@ -127,7 +126,7 @@ def test_no_class_gets_more_than_its_quota(speech, half):
 
 def labeler(spec, *, dropout=0.0, class_weight=None):
     """A labeler of six rows, of which the last three have no label, and a network."""
-    own = ENCODERS["mlp"].own_parameters
+    own = ENCODERS["mlp"].specific_parameters
     architecture = {
         "encoder": "mlp",
         "encoder_params": {name: kind.default for name, kind in own.items()},
@@ -140,7 +139,7 @@ def labeler(spec, *, dropout=0.0, class_weight=None):
         "head_units": {},
     }
     spec_of_y = ClassificationTask(class_weight=class_weight)
-    task = Labels("y", 1.0, np.array(["a", "b"]), spec_of_y)
+    task = FittedClassification("y", 1.0, np.array(["a", "b"]), spec_of_y)
     x = torch.from_numpy(np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32))
     codes = torch.tensor([0, 0, 1, -1, -1, -1])
     weights = torch.tensor([[1.0], [1.0], [2.0], [0.0], [0.0], [0.0]])

@@ -85,11 +85,11 @@ def net(**parameters):
         ),
         (
             {"gender": DomainAdversarialTask(hidden_units=(8, 0))},
-            "hidden_units of tasks['gender'] must be positive whole numbers, got [8, 0].",
+            "hidden_units of tasks['gender'] must be positive integers, got [8, 0].",
         ),
         (
             {"rebuilt": ReconstructionTask(hidden_units=[8.5])},
-            "hidden_units of tasks['rebuilt'] must be positive whole numbers, got [8.5].",
+            "hidden_units of tasks['rebuilt'] must be positive integers, got [8.5].",
         ),
         (
             {"rebuilt": ReconstructionTask(time_bins=0)},
@@ -98,8 +98,8 @@ def net(**parameters):
         ),
         (
             {"clusters": ContrastiveTask(column="gender", across="gender")},
-            "tasks['clusters']: column and across are both 'gender', and no two rows are alike and "
-            "differ in one column: no row would have a partner.",
+            "tasks['clusters']: column and across are both 'gender', so that no sample would have "
+            "a positive: positives are equal in column and differ in across.",
         ),
         (
             {"clusters": ContrastiveTask(temperature=0)},
@@ -119,7 +119,7 @@ def net(**parameters):
             {"corpus": "adversarial", "clusters": ContrastiveTask(across="language")},
             "tasks names ['corpus', 'language'], which aux does not have: its columns are [",
         ),
-        ({"y": "classification"}, "an auxiliary task cannot be called 'y', which is the main"),
+        ({"y": "classification"}, "an auxiliary task cannot be called 'y', which is the name of"),
         ({"gender": "ccc"}, "aux column 'gender' is a regression task but holds values that are"),
     ],
 )
@@ -144,8 +144,8 @@ def test_tasks_that_cannot_be(speech, tasks, message):
         (
             [("f", 1), ("m", 2)] * 120,
             "auto",
-            "aux column 't' holds values of the type ['tuple']: labels of one task must be all "
-            "strings, all numbers or all booleans; mark missing ones with None.",
+            "aux column 't' holds values of the type ['tuple']. The labels of a task must be "
+            "all strings, all numbers or all booleans; mark missing labels with None.",
         ),
         ([b"f", b"m"] * 120, "auto", "aux column 't' holds values of the type ['bytes']"),
         (
@@ -200,12 +200,12 @@ def test_targets_that_cannot_be_learned(speech, column, tasks, message):
         (
             {"X": np.zeros((240, 3, 2)), "encoder": "mlp"},
             ValueError,
-            'encoder="mlp" takes one row of features for each utterance, and X holds frame',
+            'encoder="mlp" takes one feature vector per utterance, and X holds frame',
         ),
         (
             {"encoder": "attention"},
             ValueError,
-            'encoder="attention" takes frame sequences (arrays (n_frames, n_features), one for',
+            'encoder="attention" takes frame sequences (arrays of shape (n_frames, n_features),',
         ),
         (
             {"X": np.full((240, 8), np.nan)},
@@ -228,7 +228,7 @@ def constant_in_the_first_fold(speech):
     return speech.aux.assign(gender=gender), PredefinedSplit(fold)
 
 
-CONSTANT = "constant in these training rows are left out: 'gender' (only 'female')"
+CONSTANT = "constant in the training samples are left out: 'gender' (only 'female')"
 
 
 @pytest.mark.parametrize(
@@ -285,8 +285,8 @@ def test_a_left_out_task_may_still_be_named_when_training_goes_on(speech):
         (
             {"gender": "classification"},
             {"gender": "adversarial"},
-            "tasks['gender'] is of the type DomainAdversarialTask now, and of the type "
-            "ClassificationTask in the fitted network: set warm_start=False to begin anew.",
+            "tasks['gender'] is a DomainAdversarialTask, and was a ClassificationTask when the "
+            "network was fitted. Set warm_start=False to train a new network.",
         ),
         (
             {"gender": DomainAdversarialTask(hidden_units=(4,))},
@@ -301,7 +301,8 @@ def test_a_left_out_task_may_still_be_named_when_training_goes_on(speech):
         (
             {"gender": "classification"},
             {"gender": "classification", "arousal": "auto"},
-            "tasks names ['arousal'], which the fitted network has not: it has ['gender'].",
+            "tasks names ['arousal'], which the fitted network does not have: its tasks are "
+            "['gender']. Set warm_start=False to train a new network.",
         ),
         (
             {"gender": "classification"},

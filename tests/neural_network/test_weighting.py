@@ -6,23 +6,21 @@ import torch
 
 from sklearn_ser.neural_network import MTLNeuralClassifier, ReconstructionTask, RegressionTask
 from sklearn_ser.neural_network._module import MultiTaskModule, make_head
-from sklearn_ser.neural_network.tasks._fitted_tasks import (
-    AdversarialLabels,
-    Contrast,
-    Labels,
-    Reconstruction,
-    Values,
-)
+from sklearn_ser.neural_network.tasks._classification import FittedClassification
+from sklearn_ser.neural_network.tasks._contrastive import FittedContrastive
+from sklearn_ser.neural_network.tasks._domain_adversarial import FittedDomainAdversarial
+from sklearn_ser.neural_network.tasks._reconstruction import FittedReconstruction
+from sklearn_ser.neural_network.tasks._regression import FittedRegression
 from sklearn_ser.neural_network.tasks._weighting import FixedWeighting, PCGrad, UncertaintyWeighting
 
 TASKS = [
-    Labels("y", 1.0, np.array(["a", "b"])),
-    Values("mse", 0.5, 0.0, 1.0),
-    Labels("idle", 0.0, np.array(["f", "m"])),
-    Values("ccc", 0.3, 0.0, 1.0, RegressionTask(loss="ccc")),
-    AdversarialLabels("corpus", 0.2, np.array(["x", "y"])),
-    Reconstruction("rebuilt", 0.4, 3, ReconstructionTask()),
-    Contrast("clusters", 0.1, 4),
+    FittedClassification("y", 1.0, np.array(["a", "b"])),
+    FittedRegression("mse", 0.5, 0.0, 1.0),
+    FittedClassification("idle", 0.0, np.array(["f", "m"])),
+    FittedRegression("ccc", 0.3, 0.0, 1.0, RegressionTask(loss="ccc")),
+    FittedDomainAdversarial("corpus", 0.2, np.array(["x", "y"])),
+    FittedReconstruction("rebuilt", 0.4, 3, ReconstructionTask()),
+    FittedContrastive("clusters", 0.1, 4),
 ]
 ACTIVE = [0, 1, 3, 4, 5, 6]
 FACTORS = [1.0, 0.5, 0.3, 0.2, 0.4, 0.1]

@@ -1,1 +1,1 @@
-"""Encoders: from features or frames to the shared representation."""
+"""Encoders that turn features or frames into the representation shared by all tasks."""

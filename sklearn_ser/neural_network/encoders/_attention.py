@@ -1,30 +1,31 @@
-"""Layers over each frame, then pooling over time."""
+"""Encoders of fully connected layers over frames, and over the layers of pretrained models."""
+
+from __future__ import annotations
 
 import torch
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
+from sklearn_ser.neural_network.encoders._base import Encoder, Parameter
 from sklearn_ser.neural_network.encoders._mlp import MLPEncoder
-from sklearn_ser.neural_network.encoders._parameter import Parameter
 from sklearn_ser.neural_network.encoders._pooling import POOLINGS
 
 
-class AttentionEncoder(nn.Module):
-    """The same fully connected layers over every frame, then pooling over time.
+class AttentionEncoder(Encoder):
+    """Fully connected layers over every frame, then pooling over time.
 
-    Named "attention" this is attentive statistics pooling, whose representation is twice as wide as
-    the last layer: means and deviations.
+    With attentive statistics pooling the representation is twice as wide as the last layer: it
+    consists of means and standard deviations.
 
     Parameters
     ----------
     n_features, hidden_units, activation, dropout, init_generator, dropout_generator
-        Of the layers over each frame; see MLPEncoder.
+        Parameters of the layers over frames; see MLPEncoder.
     pooling : {"attention", "mean"}, default="attention"
     """
 
     on_frames = True
-    frame_level = False
-    own_parameters = {"pooling": Parameter("attention", StrOptions({"attention", "mean"}))}
+    specific_parameters = {"pooling": Parameter("attention", StrOptions({"attention", "mean"}))}
 
     def __init__(self, *, pooling, init_generator, **layers):
         super().__init__()
@@ -37,16 +38,16 @@ class AttentionEncoder(nn.Module):
 
 
 class FrameDNNEncoder(AttentionEncoder):
-    """The per-frame network of Kim et al. (2017), after the first author's released trainer [1]_.
+    """The frame-level network of Kim et al. (2017), after the first author's trainer [1]_.
 
-    Fully connected layers over every frame (two of 128 ReLU units there). With
-    ``pooling="frames"`` the heads answer for every frame: the utterance's target is repeated on
-    all of them, and their posteriors are averaged.
+    Fully connected layers over every frame (in the original, two of 128 ReLU units). With
+    ``pooling="frames"`` the heads predict for every frame: each frame has the target of its
+    utterance, and posteriors are averaged over frames.
 
     Parameters
     ----------
     n_features, hidden_units, activation, dropout, init_generator, dropout_generator
-        Of the layers over each frame; see MLPEncoder.
+        Parameters of the layers over frames; see MLPEncoder.
     pooling : {"frames", "mean", "attention"}, default="frames"
 
     References
@@ -56,24 +57,26 @@ class FrameDNNEncoder(AttentionEncoder):
        Interspeech 2017. https://arxiv.org/abs/1708.03920
     """
 
-    own_parameters = {"pooling": Parameter("frames", StrOptions({"frames", "mean", "attention"}))}
+    specific_parameters = {
+        "pooling": Parameter("frames", StrOptions({"frames", "mean", "attention"}))
+    }
 
     def __init__(self, *, pooling, **layers):
         super().__init__(pooling=pooling, **layers)
         self.frame_level = pooling == "frames"
 
 
-class LayersEncoder(nn.Module):
+class LayersEncoder(Encoder):
     """A weighted sum over the layers of a pretrained model, then an MLP [1]_.
 
-    The weights are the softmax of one learned number per layer, all equal at first.
+    The weights are the softmax of one learned number per layer, and are equal initially.
 
     Parameters
     ----------
     n_layers : int
-        Length of each sequence.
+        Length of each sequence: the number of layers.
     n_features, hidden_units, activation, dropout, init_generator, dropout_generator
-        Of the MLP; see MLPEncoder.
+        Parameters of the MLP; see MLPEncoder.
 
     References
     ----------
@@ -82,8 +85,6 @@ class LayersEncoder(nn.Module):
     """
 
     on_frames = True
-    frame_level = False
-    own_parameters = {}
     data_parameters = ("n_layers",)
 
     def __init__(self, n_layers, **mlp):
@@ -95,7 +96,7 @@ class LayersEncoder(nn.Module):
 
     @property
     def layer_weights(self):
-        """Tensor of shape (n_layers,); they sum to 1."""
+        """Weights of the layers, a tensor of shape (n_layers,) with sum 1."""
         return self.layer_scores.softmax(dim=0)
 
     def forward(self, batch):

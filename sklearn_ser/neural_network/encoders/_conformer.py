@@ -1,4 +1,6 @@
-"""A small conformer: self-attention and convolution over time."""
+"""Conformer encoder: self-attention and convolution over time."""
+
+from __future__ import annotations
 
 import math
 from numbers import Integral
@@ -9,32 +11,32 @@ from torch import nn
 from torch.nn import functional
 
 from sklearn_ser.neural_network._random import Dropout, convolution, layer_norm, linear
-from sklearn_ser.neural_network.encoders._parameter import Parameter
+from sklearn_ser.neural_network.encoders._base import Encoder, Parameter
 from sklearn_ser.neural_network.encoders._pooling import POOLINGS
 
 
-class ConformerEncoder(nn.Module):
-    """Conformer blocks [1]_ over frames that are averaged in groups first.
+class ConformerEncoder(Encoder):
+    """Conformer blocks [1]_ over means of groups of frames.
 
-    A block is half a feed-forward layer, self-attention, a convolution over time, and half a
-    feed-forward layer again, each added to what goes in, and normalization. Positions are
-    sinusoids; the convolution is normalized over its channels, not over the batch, so that a result
-    does not depend on that.
+    A block consists of a feed-forward layer, self-attention, a convolution over time and a second
+    feed-forward layer, each with a residual connection (the feed-forward layers with the factor
+    0.5), and normalization. Positions are sinusoids. The convolution is normalized over its
+    channels instead of the batch, so that results do not depend on the batch.
 
     Parameters
     ----------
     n_features : int
     hidden_units : sequence of int
-        Width of each block; all alike, and a multiple of `n_heads`.
+        Width of each block. The widths are equal, even and a multiple of `n_heads`.
     activation : str
-        Not used: a conformer has its own.
+        Ignored: a conformer has fixed activations.
     dropout, init_generator, dropout_generator
-        As in MLPEncoder.
+        See MLPEncoder.
     n_heads : int, default=4
     kernel_size : int, default=15
-        Of the convolution, odd.
+        Size of the convolution, odd.
     subsampling : int, default=4
-        Frames that are averaged to one before the first block.
+        Number of frames that are averaged to one before the first block.
     pooling : {"attention", "mean"}, default="attention"
 
     References
@@ -44,8 +46,7 @@ class ConformerEncoder(nn.Module):
     """
 
     on_frames = True
-    frame_level = False
-    own_parameters = {
+    specific_parameters = {
         "n_heads": Parameter(4, Interval(Integral, 1, None, closed="left")),
         "kernel_size": Parameter(15, Interval(Integral, 1, None, closed="left")),
         "subsampling": Parameter(4, Interval(Integral, 1, None, closed="left")),
@@ -69,9 +70,8 @@ class ConformerEncoder(nn.Module):
         width = hidden_units[0]
         if any(units != width for units in hidden_units) or width % n_heads or width % 2:
             raise ValueError(
-                f"encoder='conformer' takes hidden_units that are all alike, even and a multiple "
-                f"of its {n_heads} heads, such as (64, 64) for two blocks; got "
-                f"{tuple(hidden_units)}."
+                f"encoder='conformer' requires hidden_units that are equal, even and a multiple of "
+                f"its {n_heads} heads, such as (64, 64) for two blocks; got {tuple(hidden_units)}."
             )
         if kernel_size % 2 == 0:
             raise ValueError(
@@ -98,7 +98,7 @@ class ConformerEncoder(nn.Module):
 
 
 class ConformerBlock(nn.Module):
-    """One block, over frames in the order of the batch's."""
+    """A conformer block over the frames of a batch."""
 
     def __init__(self, width, n_heads, kernel_size, dropout, init_generator, dropout_generator):
         super().__init__()
@@ -134,7 +134,7 @@ class ConformerBlock(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention among the frames of a sequence."""
+    """Multi-head self-attention over the frames of each sequence."""
 
     def __init__(self, width, n_heads, generator):
         super().__init__()
@@ -147,10 +147,10 @@ class SelfAttention(nn.Module):
         query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
         mask = None
         if not batch.is_full:
-            there = torch.arange(batch.longest) < batch.lengths[:, None]
-            mask = there.to(x.device)[:, None, None, :]
-        found = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        return self.output(batch.unpadded(found.transpose(1, 2).flatten(start_dim=2)))
+            is_frame = torch.arange(batch.longest) < batch.lengths[:, None]
+            mask = is_frame.to(x.device)[:, None, None, :]
+        heads = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return self.output(batch.unpadded(heads.transpose(1, 2).flatten(start_dim=2)))
 
 
 class GatedConvolution(nn.Module):
@@ -170,9 +170,9 @@ class GatedConvolution(nn.Module):
 
 
 def _positions(batch, like):
-    """Sinusoids of each frame's time (Vaswani et al., 2017), padded like the batch."""
+    """Return sinusoids of frame positions (Vaswani et al., 2017), padded like the batch."""
     width = like.shape[1]
-    # Not in bfloat16, which has no whole numbers between 256 and 258, and no sines of large angles.
+    # bfloat16 has no integers between 256 and 258, and no exact sines of large angles.
     exact = torch.promote_types(like.dtype, torch.float32)
     time = torch.arange(batch.longest, dtype=exact, device=like.device)[:, None]
     rates = torch.arange(0, width, 2, dtype=exact, device=like.device)

@@ -1,4 +1,6 @@
-"""Convolutions over time and frequency, then recurrent layers and attention."""
+"""Encoder of convolutions over time and frequency, recurrent layers and attention."""
+
+from __future__ import annotations
 
 from numbers import Integral
 
@@ -8,34 +10,35 @@ from torch import nn
 from torch.nn import functional
 
 from sklearn_ser.neural_network._random import Dropout, convolution, layer_norm
+from sklearn_ser.neural_network.encoders._base import Encoder, Parameter
 from sklearn_ser.neural_network.encoders._mlp import ACTIVATIONS
-from sklearn_ser.neural_network.encoders._parameter import Parameter
 from sklearn_ser.neural_network.encoders._pooling import AttentivePooling
 from sklearn_ser.neural_network.encoders._recurrent import LSTMLayers
 
 KERNEL = 3
 
 
-class CNNBLSTMEncoder(nn.Module):
+class CNNBLSTMEncoder(Encoder):
     """CNN, bidirectional LSTM and attention over spectrograms, after Latif et al. (2022) [1]_.
 
-    Reconstructed from the abstract: sizes are our choice. Each block is a 3 x 3 convolution over
-    time and frequency, normalization over its channels at each place, the activation, dropout, and
-    maximum pooling by 2 over frequency (and over time in the first `time_halvings` blocks). Batches
-    have no part in the normalization, so that a result does not depend on them. Then come LSTM
-    layers in both directions and attentive statistics pooling.
+    The abstract of [1]_ gives no sizes; those here are our choice. Each block consists of a 3 x 3
+    convolution over time and frequency, normalization over channels at each position, the
+    activation, dropout, and max pooling by 2 over frequency (and over time in the first
+    `time_halvings` blocks). There is no batch normalization, so that results do not depend on the
+    batch. Bidirectional LSTM layers and attentive statistics pooling follow.
 
     Parameters
     ----------
     n_features : int
-        Bands of the spectrogram, 2 to the power of the number of blocks or more.
+        Number of bands of the spectrogram, at least 2 to the power of the number of blocks.
     hidden_units : sequence of int
         Units of each LSTM layer, in each direction.
     activation, dropout, init_generator, dropout_generator
-        As in MLPEncoder.
+        See MLPEncoder.
     channels : sequence of int, default=(16, 32, 64)
-        Of each block.
+        Number of channels of each block.
     time_halvings : int, default=2
+        Number of blocks that pool over time.
 
     References
     ----------
@@ -45,8 +48,7 @@ class CNNBLSTMEncoder(nn.Module):
     """
 
     on_frames = True
-    frame_level = False
-    own_parameters = {
+    specific_parameters = {
         "channels": Parameter((16, 32, 64), Interval(Integral, 1, None, closed="left")),
         "time_halvings": Parameter(2, Interval(Integral, 0, 16, closed="both")),
     }
@@ -65,19 +67,20 @@ class CNNBLSTMEncoder(nn.Module):
         super().__init__()
         n_bands = n_features
         blocks, n_inputs = [], 1
-        for place, n_channels in enumerate(channels):
+        for index, n_channels in enumerate(channels):
             if n_bands < 2:
                 raise ValueError(
                     f"encoder='cnn_blstm' halves the {n_features} features of a frame in each of "
-                    f"its {len(channels)} blocks, which takes {2 ** len(channels)} or more: give "
-                    "fewer encoder_params['channels'], or a spectrogram of more bands."
+                    f"its {len(channels)} blocks, which requires {2 ** len(channels)} or more "
+                    "features. Use fewer encoder_params['channels'], or a spectrogram of more "
+                    "bands."
                 )
             blocks.append(
                 ConvolutionBlock(
                     n_inputs,
                     n_channels,
                     activation,
-                    place < time_halvings,
+                    index < time_halvings,
                     dropout,
                     init_generator,
                     dropout_generator,
@@ -100,7 +103,7 @@ class CNNBLSTMEncoder(nn.Module):
 
 
 class ConvolutionBlock(nn.Module):
-    """Convolution, normalization over channels, activation, dropout, pooling."""
+    """A block of convolution, normalization over channels, activation, dropout and pooling."""
 
     def __init__(
         self,
@@ -120,20 +123,20 @@ class ConvolutionBlock(nn.Module):
         self.stride = (2 if halves_time else 1, 2)
 
     def forward(self, x, batch):
-        """Run over (n_sequences, channels, time, bands), whose padding is 0 and stays 0.
+        """Apply the block to (n_sequences, channels, time, bands), whose padding stays 0.
 
         Returns
         -------
         x : Tensor
         batch : FrameBatch
-            Of the lengths that are left; its frames are empty.
+            Batch with the new lengths, whose frames are empty.
         """
         x = self.norm(self.convolution(x).permute(0, 2, 3, 1))
         x = self.dropout(self.activation(x)).permute(0, 3, 1, 2)
         if not batch.is_full:
-            # What is beyond the end would be seen by pooling, and by the next block.
+            # Otherwise pooling and the next block would see values beyond the end.
             x = x.masked_fill(_beyond(batch, x), -torch.inf)
-        # Over time the last may be alone; a last band without a partner is left out.
+        # Over time the last window may hold one frame; an odd last band is left out.
         x = functional.max_pool2d(x[..., : x.shape[3] // 2 * 2], self.stride, ceil_mode=True)
         batch = batch.shortened(self.stride[0])
         if not batch.is_full:
@@ -142,6 +145,6 @@ class ConvolutionBlock(nn.Module):
 
 
 def _beyond(batch, x):
-    """Which places of (n_sequences, channels, time, bands) are beyond the end of a sequence."""
-    there = torch.arange(x.shape[2]) < batch.lengths[:, None]
-    return ~there.to(x.device)[:, None, :, None]
+    """Return a mask of the positions in time that are beyond the end of a sequence."""
+    is_frame = torch.arange(x.shape[2]) < batch.lengths[:, None]
+    return ~is_frame.to(x.device)[:, None, :, None]

@@ -1,30 +1,33 @@
-"""Fully connected layers over one row of features."""
+"""Encoder of fully connected layers over feature vectors."""
+
+from __future__ import annotations
 
 from itertools import pairwise
 
 from torch import nn
 
 from sklearn_ser.neural_network._random import Dropout, layer_norm, linear
-from sklearn_ser.neural_network.encoders._parameter import Parameter
+from sklearn_ser.neural_network.encoders._base import Encoder, Parameter
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
 
 
-class MLPEncoder(nn.Module):
-    """Fully connected layers over one row of features, each with dropout behind it.
+class MLPEncoder(Encoder):
+    """Fully connected layers over a feature vector, each followed by dropout.
 
     Parameters
     ----------
     n_features : int
     hidden_units : sequence of int
-        Width of each layer; the last one is the width of the shared representation.
+        Width of each layer. The last width is that of the shared representation.
     activation : {"relu", "gelu", "tanh"}
     dropout : float
     init_generator, dropout_generator : torch.Generator or None
-        None in a network whose weights are loaded and which only predicts.
+        Random numbers of initial weights and dropout. None in a network that only predicts, with
+        loaded weights.
     residual : bool, default=False
-        From the second layer on, a layer as wide as the one before it is a residual block: what
-        goes in, plus normalization, linear, activation, dropout and linear of it [1]_.
+        Whether, from the second layer on, a layer as wide as the one before it is a residual block
+        of normalization, linear layer, activation, dropout and linear layer [1]_.
 
     References
     ----------
@@ -32,9 +35,7 @@ class MLPEncoder(nn.Module):
        2021. https://arxiv.org/abs/2106.11959
     """
 
-    on_frames = False
-    frame_level = False
-    own_parameters = {"residual": Parameter(False, "boolean")}
+    specific_parameters = {"residual": Parameter(False, "boolean")}
 
     def __init__(
         self,
@@ -49,8 +50,8 @@ class MLPEncoder(nn.Module):
         super().__init__()
         widths = [n_features, *hidden_units]
         layers, dropouts = [], []
-        for place, (n_inputs, n_outputs) in enumerate(pairwise(widths)):
-            block = residual and place > 0 and n_inputs == n_outputs
+        for index, (n_inputs, n_outputs) in enumerate(pairwise(widths)):
+            block = residual and index > 0 and n_inputs == n_outputs
             layers.append(
                 ResidualBlock(n_inputs, activation, dropout, init_generator, dropout_generator)
                 if block
@@ -69,7 +70,7 @@ class MLPEncoder(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """What goes in, plus two layers' view of it."""
+    """Two layers with a residual connection."""
 
     def __init__(self, width, activation, dropout, init_generator, dropout_generator):
         super().__init__()

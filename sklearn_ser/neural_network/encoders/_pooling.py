@@ -1,25 +1,28 @@
-"""From frames over time to one representation of a sequence."""
+"""Pooling of frames to one representation of a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import nn
 
 from sklearn_ser.neural_network._random import linear
 
-# Added to a variance, so that a sequence of one frame has a gradient.
+#: Summand of variances, so that a sequence of one frame has a gradient.
 _LEAST_VARIANCE = 1e-6
 
 
 class AttentivePooling(nn.Module):
     """Attentive statistics pooling over time [1]_.
 
-    An attention of one hidden layer (tanh) gives each frame a weight, softmax over the sequence.
-    What comes out is the weighted mean of the frames, and beside it their weighted standard
-    deviation.
+    Attention with one hidden layer (tanh) gives each frame a weight, by softmax over the sequence.
+    The output is the weighted mean and the weighted standard deviation of the frames.
 
     Parameters
     ----------
     width : int
-        Of a frame.
+        Width of a frame.
     generator : torch.Generator or None
 
     References
@@ -35,7 +38,7 @@ class AttentivePooling(nn.Module):
         self.n_outputs = 2 * width
 
     def forward(self, batch, hidden):
-        """Pool `hidden`, of shape (n_frames, width), in the order of the batch's frames."""
+        """Pool `hidden`, of shape (n_frames, width), over the sequences of the batch."""
         scores = self.score(torch.tanh(self.attention(hidden))).squeeze(1)
         weights = batch.padded(scores, fill=-torch.inf).softmax(dim=1).unsqueeze(1)
         hidden = batch.padded(hidden)
@@ -56,14 +59,14 @@ class MeanPooling(nn.Module):
 
 
 class LastFrame(MeanPooling):
-    """What a recurrent layer ends with: the last frame (backwards, the first) of each sequence.
+    """The final output of a recurrent layer: the last frame (backwards, the first).
 
     Parameters
     ----------
     width : int
     generator : None
     bidirectional : bool
-        The second half of a frame runs backwards.
+        Whether the second half of a frame is the output of a backward layer.
     """
 
     def __init__(self, width, generator, bidirectional=False):
@@ -81,13 +84,13 @@ class LastFrame(MeanPooling):
 
 
 class EveryFrame(MeanPooling):
-    """No pooling: the network answers for each frame."""
+    """No pooling: the network predicts for each frame."""
 
     def forward(self, batch, hidden):
         return hidden
 
 
-POOLINGS = {
+POOLINGS: dict[str, Callable[..., MeanPooling | AttentivePooling]] = {
     "attention": AttentivePooling,
     "mean": MeanPooling,
     "last": LastFrame,

@@ -1,4 +1,6 @@
-"""Recurrent layers over time."""
+"""Recurrent layers over time, and the encoder that consists of them."""
+
+from __future__ import annotations
 
 import torch
 from sklearn.utils._param_validation import StrOptions
@@ -6,12 +8,12 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sklearn_ser.neural_network._random import Dropout, lstm
-from sklearn_ser.neural_network.encoders._parameter import Parameter
+from sklearn_ser.neural_network.encoders._base import Encoder, Parameter
 from sklearn_ser.neural_network.encoders._pooling import POOLINGS, LastFrame
 
 
 class LSTMLayers(nn.Module):
-    """LSTM layers over the frames of a batch, dropout behind each.
+    """LSTM layers over the frames of a batch, each followed by dropout.
 
     Parameters
     ----------
@@ -36,17 +38,17 @@ class LSTMLayers(nn.Module):
         self.n_outputs = n_inputs
 
     def forward(self, batch, hidden):
-        """Run over `hidden`, of shape (n_frames, n_features) in the order of the batch's frames."""
+        """Apply the layers to `hidden`, of shape (n_frames, n_features), in the batch's order."""
         for layer, dropout in zip(self.layers, self.dropouts, strict=True):
             hidden = dropout(self._run(layer, batch, hidden))
         return hidden
 
     def _run(self, layer, batch, hidden):
-        # torch has no kernel of its own for packed sequences on the CPU: it goes step by step, and
-        # the gradient of each step fills a tensor as large as all of them. So it takes ten times
-        # as long as what follows, and more where utterances are long.
+        # torch has no kernel for packed sequences on the CPU: it computes step by step, and the
+        # gradient of each step fills a tensor as large as all of them. That takes ten times as
+        # long as running each direction separately, and more for long utterances.
         if hidden.device.type == "cpu" and torch.is_grad_enabled() and not batch.is_full:
-            return self._run_each_way(layer, batch, hidden)
+            return self._run_directions(layer, batch, hidden)
         padded = batch.padded(hidden)
         if batch.is_full:
             return batch.unpadded(layer(padded)[0])
@@ -57,32 +59,31 @@ class LSTMLayers(nn.Module):
         return batch.unpadded(output)
 
     @staticmethod
-    def _run_each_way(layer, batch, hidden):
-        """As `_run`, each direction by itself: padding comes last and is cut off again.
+    def _run_directions(layer, batch, hidden):
+        """Run each direction separately, on padded sequences.
 
-        For the way back, every sequence is turned round within its own length.
+        For the backward direction, every sequence is reversed within its length.
         """
 
         def run(hidden, weights):
             padded = batch.padded(hidden)
             start = padded.new_zeros(1, len(batch), layer.hidden_size)
-            # With biases, of one layer without dropout, in training, one way, batch first.
+            # Biases, one layer, no dropout, training, one direction, batch first.
             output = torch.lstm(padded, (start, start), weights, True, 1, 0.0, True, False, True)
             return batch.unpadded(output[0])
 
-        there, *back = layer.all_weights
-        outputs = [run(hidden, there)]
-        for weights in back:
-            turned = batch.turned(hidden)
-            outputs.append(batch.turned(run(turned, weights)))
+        forward, *backward = layer.all_weights
+        outputs = [run(hidden, forward)]
+        for weights in backward:
+            outputs.append(batch.turned(run(batch.turned(hidden), weights)))
         return torch.cat(outputs, dim=1)
 
 
-class LSTMEncoder(nn.Module):
-    """LSTM layers over time, after Kim et al. (2017) and the first author's released trainer [1]_.
+class LSTMEncoder(Encoder):
+    """LSTM layers over time, after Kim et al. (2017) and the first author's trainer [1]_.
 
-    Two layers there. With ``pooling="frames"`` the heads answer for every frame: the utterance's
-    target is repeated on all of them, and their posteriors are averaged.
+    The original has two layers. With ``pooling="frames"`` the heads predict for every frame: each
+    frame has the target of its utterance, and posteriors are averaged over frames.
 
     Parameters
     ----------
@@ -90,9 +91,9 @@ class LSTMEncoder(nn.Module):
     hidden_units : sequence of int
         Units of each layer, in each direction.
     activation : str
-        Not used: an LSTM has its own.
+        Ignored: an LSTM has fixed activations.
     dropout, init_generator, dropout_generator
-        As in MLPEncoder.
+        See MLPEncoder.
     bidirectional : bool, default=False
     pooling : {"last", "frames", "mean", "attention"}, default="last"
 
@@ -104,7 +105,7 @@ class LSTMEncoder(nn.Module):
     """
 
     on_frames = True
-    own_parameters = {
+    specific_parameters = {
         "bidirectional": Parameter(False, "boolean"),
         "pooling": Parameter("last", StrOptions({"last", "frames", "mean", "attention"})),
     }
@@ -125,10 +126,11 @@ class LSTMEncoder(nn.Module):
             n_features, hidden_units, bidirectional, dropout, init_generator, dropout_generator
         )
         width = self.recurrent.n_outputs
-        if pooling == "last":
-            self.pool = LastFrame(width, init_generator, bidirectional)
-        else:
-            self.pool = POOLINGS[pooling](width, init_generator)
+        self.pool = (
+            LastFrame(width, init_generator, bidirectional)
+            if pooling == "last"
+            else POOLINGS[pooling](width, init_generator)
+        )
         self.frame_level = pooling == "frames"
         self.n_outputs = self.pool.n_outputs
 

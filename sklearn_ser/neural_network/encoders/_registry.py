@@ -1,21 +1,20 @@
-"""Which encoders there are, and which one X is for.
+"""Encoders by name, and the choice of the encoder for X."""
 
-An encoder is a module that turns a batch into the representation that all tasks share. It is made
-of parts of a network's architecture (a dict of plain values, see `_module`): what every
-architecture has, its `own_parameters` (chosen by `encoder_params`), and its `data_parameters`
-(which follow from X). `on_frames` says whether it takes a FrameBatch or a tensor of rows,
-`frame_level` whether it gives one representation for each frame, `n_outputs` how wide that is.
-"""
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
 
 from sklearn_ser.neural_network.encoders._attention import (
     AttentionEncoder,
     FrameDNNEncoder,
     LayersEncoder,
 )
+from sklearn_ser.neural_network.encoders._base import Encoder
 from sklearn_ser.neural_network.encoders._conformer import ConformerEncoder
 from sklearn_ser.neural_network.encoders._convolutional import CNNBLSTMEncoder
 from sklearn_ser.neural_network.encoders._mlp import MLPEncoder
-from sklearn_ser.neural_network.encoders._own_encoder import is_own
 from sklearn_ser.neural_network.encoders._recurrent import LSTMEncoder
 from sklearn_ser.utils._frames import (
     AXIS_ATTR,
@@ -27,7 +26,7 @@ from sklearn_ser.utils._frames import (
     refuse_united,
 )
 
-ENCODERS = {
+ENCODERS: dict[str, type[Encoder]] = {
     "mlp": MLPEncoder,
     "attention": AttentionEncoder,
     "layers": LayersEncoder,
@@ -38,36 +37,50 @@ ENCODERS = {
 }
 
 
-def takes_frames(encoder):
-    """Whether an encoder, by name or class, takes frame sequences."""
+def takes_frames(encoder: str | type[nn.Module]) -> bool:
+    """Return whether an encoder, given by name or as a custom class, takes frame sequences."""
     return getattr(ENCODERS[encoder] if isinstance(encoder, str) else encoder, "on_frames", False)
 
 
-def data_parameters(encoder):
-    """Names of the parts of the architecture that follow from X."""
-    return getattr(ENCODERS[encoder], "data_parameters", ()) if isinstance(encoder, str) else ()
+def data_parameters(encoder: str | type[nn.Module]) -> tuple[str, ...]:
+    """Return the names of the parts of the architecture that follow from X."""
+    return ENCODERS[encoder].data_parameters if isinstance(encoder, str) else ()
 
 
-def choose_encoder(encoder, X):
-    """The name in `ENCODERS` of the encoder for X, or the class of a user's own.
+def choose_encoder(encoder: str | type[nn.Module], X: Any) -> str | type[nn.Module]:
+    """Return the name in `ENCODERS` of the encoder for X, or the custom class.
 
     Raises
     ------
     ValueError
-        If the one that was asked for takes the other kind of X.
+        If `encoder` takes the other kind of X.
     TypeError
-        If it is neither a name nor a class of modules.
+        If `encoder` is neither a name nor a class of torch modules.
     """
-    if not is_own(encoder) and encoder == "auto":
-        on_frames = is_frames(X)
+    if isinstance(encoder, nn.Module):
+        raise TypeError(
+            f"encoder is an instance of {type(encoder).__name__}. Pass the class itself, which fit "
+            "instantiates as encoder(n_features, **encoder_params)."
+        )
+    is_custom = isinstance(encoder, type) and issubclass(encoder, nn.Module)
+    if not is_custom and not isinstance(encoder, str):
+        raise TypeError(
+            f"encoder must be a name or a subclass of torch.nn.Module, got {encoder!r}."
+        )
+    if encoder == "auto":
         of_layers = frame_marks(X).get(AXIS_ATTR) == LAYERS
-        return "mlp" if not on_frames else "layers" if of_layers else "attention"
+        return "mlp" if not is_frames(X) else "layers" if of_layers else "attention"
     check_kind(encoder, X)
     return encoder
 
 
-def check_kind(encoder, X):
-    """Refuse frame sequences where the encoder takes rows, and the other way round."""
+def check_kind(encoder: str | type[nn.Module], X: Any) -> None:
+    """Check that X holds frame sequences if the encoder takes them, and features otherwise.
+
+    Raises
+    ------
+    ValueError
+    """
     refuse_united(X, "the network")
     refuse_no_arrays(X)
     wants_frames = takes_frames(encoder)
@@ -78,20 +91,20 @@ def check_kind(encoder, X):
     advice = "encoder=" + " or ".join(f'"{name}"' for name in others)
     if wants_frames:
         if len(getattr(X, "shape", (0,))) == 1 and hasattr(X, "__len__") and len(X) == 0:
-            raise ValueError("X has no rows: at least one frame sequence is needed.")
+            raise ValueError("X has no rows. At least one frame sequence is required.")
         raise ValueError(
-            f"{asked} takes frame sequences (arrays (n_frames, n_features), one for "
-            f"each row), and X is {_describe(X)}: use {advice} for rows of features. One "
-            "sequence alone is [sequence]."
+            f"{asked} takes frame sequences (arrays of shape (n_frames, n_features), one per "
+            f"utterance), and X is {_describe(X)}. Use {advice} for feature vectors. Pass a single "
+            "sequence as [sequence]."
         )
     raise ValueError(
-        f"{asked} takes one row of features for each utterance, and X holds frame "
-        f"sequences: use {advice}, or pool the frames to one row before."
+        f"{asked} takes one feature vector per utterance, and X holds frame sequences. Use "
+        f"{advice}, or pool the frames of each utterance."
     )
 
 
 def _is_missing_throughout(X):
-    """Whether every row is failed audio, of which nothing says what it was a sequence of."""
+    """Return whether every row is failed audio, which does not show the kind of X."""
     if len(getattr(X, "shape", (0,))) > 1 and X.shape[1] != 1:
         return False
     try:

@@ -1,7 +1,13 @@
-"""How the losses of several tasks become one step: their weights, fixed or found in training."""
+"""Weighting of the losses of several tasks: fixed, or learned in training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import nn
+
+from sklearn_ser.neural_network.tasks._base import FittedTask
 
 
 class FixedWeighting(nn.Module):
@@ -9,43 +15,48 @@ class FixedWeighting(nn.Module):
 
     Parameters
     ----------
-    tasks : sequence of fitted tasks
-        Those of weight 0 take no part.
+    tasks : sequence of FittedTask
+        Tasks of weight 0 are ignored.
     generator : torch.Generator, optional
-        For schemes that draw.
+        Random numbers, for schemes that need them.
     """
 
-    def __init__(self, tasks, generator=None):
+    def __init__(self, tasks: Sequence[FittedTask], generator: torch.Generator | None = None):
         super().__init__()
-        self.active = [place for place, task in enumerate(tasks) if task.weight > 0.0]
+        self.active = [index for index, task in enumerate(tasks) if task.weight > 0.0]
         self.base = [task.weight for task in tasks]
+        self.generator = generator
 
-    def backward(self, losses, counted, module):
+    def backward(
+        self, losses: Sequence[torch.Tensor], counted: torch.Tensor, module: nn.Module
+    ) -> None:
         """Add the gradients of a step to the parameters.
 
         Parameters
         ----------
-        losses : list of scalar Tensor
+        losses : sequence of scalar Tensor
             One per task.
         counted : Tensor of shape (n_tasks,)
-            What share of each loss's rows counted in it; see `MultiTaskLoss`.
+            Fraction of the samples that counted in each loss; see `MultiTaskLoss`.
         module : MultiTaskModule
         """
-        sum(
-            losses[place] if self.base[place] == 1.0 else losses[place] * self.base[place]
-            for place in self.active
-        ).backward()
+        total = sum(
+            losses[index] if self.base[index] == 1.0 else losses[index] * self.base[index]
+            for index in self.active
+        )
+        assert isinstance(total, torch.Tensor)
+        total.backward()
 
-    def current(self):
-        """The factor of each task's loss now, as a list of floats."""
+    def current(self) -> list[float]:
+        """Return the current factor of each task's loss."""
         return list(self.base)
 
 
 class UncertaintyWeighting(FixedWeighting):
     """Weights learned as the tasks' homoscedastic uncertainties [1]_.
 
-    A loss L with the learned s is ``exp(-s) L + s / 2`` (a squared error: half of ``exp(-s) L +
-    s``), times the task's weight; s is 0 at first.
+    With the learned parameter s, initially 0, a loss L becomes ``exp(-s) L + s / 2`` (a squared
+    error: half of ``exp(-s) L + s``), multiplied by the task's weight.
 
     References
     ----------
@@ -53,35 +64,40 @@ class UncertaintyWeighting(FixedWeighting):
        Losses for Scene Geometry and Semantics. CVPR 2018. https://arxiv.org/abs/1705.07115
     """
 
-    def __init__(self, tasks, generator=None):
-        super().__init__(tasks)
+    halved: torch.Tensor
+    factors: torch.Tensor
+
+    def __init__(self, tasks: Sequence[FittedTask], generator: torch.Generator | None = None):
+        super().__init__(tasks, generator)
         self.log_variances = nn.Parameter(torch.zeros(len(self.active)))
-        half = [0.5 if _is_squared(tasks[place]) else 1.0 for place in self.active]
+        half = [0.5 if tasks[index].has_squared_error else 1.0 for index in self.active]
         self.register_buffer("halved", torch.tensor(half), persistent=False)
-        base = [self.base[place] for place in self.active]
+        base = [self.base[index] for index in self.active]
         self.register_buffer("factors", torch.tensor(base), persistent=False)
 
-    def backward(self, losses, counted, module):
-        stacked = torch.stack([losses[place] for place in self.active])
-        # A row that does not count in the loss says nothing about its uncertainty: without the
-        # loss, the price alone would let the weight grow for ever.
-        price = 0.5 * self.log_variances * counted[self.active]
+    def backward(
+        self, losses: Sequence[torch.Tensor], counted: torch.Tensor, module: nn.Module
+    ) -> None:
+        stacked = torch.stack([losses[index] for index in self.active])
+        # A sample that does not count in the loss does not count in the penalty: the penalty alone
+        # would let the weight grow without limit.
+        penalty = 0.5 * self.log_variances * counted[self.active]
         scaled = self.halved * (-self.log_variances).exp() * stacked
-        torch.dot(self.factors.to(stacked.dtype), scaled + price).backward()
+        torch.dot(self.factors.to(stacked.dtype), scaled + penalty).backward()
 
-    def current(self):
-        found = self.factors * self.halved * (-self.log_variances.detach()).exp()
+    def current(self) -> list[float]:
+        learned = self.factors * self.halved * (-self.log_variances.detach()).exp()
         weights = [0.0] * len(self.base)
-        for place, weight in zip(self.active, found.tolist(), strict=True):
-            weights[place] = weight
+        for index, weight in zip(self.active, learned.tolist(), strict=True):
+            weights[index] = weight
         return weights
 
 
 class PCGrad(FixedWeighting):
-    """Fixed weights; where the tasks' gradients for the encoder conflict, the conflict is cut [1]_.
+    """Fixed weights, with conflicting gradients for the encoder projected [1]_.
 
-    Of two gradients with a negative inner product each loses its part along the other, in random
-    order. Heads get their own gradients.
+    If two gradients have a negative inner product, each loses its component along the other, in
+    random order. Each head gets its own gradient.
 
     References
     ----------
@@ -89,41 +105,33 @@ class PCGrad(FixedWeighting):
        https://arxiv.org/abs/2001.06782
     """
 
-    def __init__(self, tasks, generator=None):
-        super().__init__(tasks)
-        self.generator = generator
-
-    def backward(self, losses, counted, module):
-        weighted = [losses[place] * self.base[place] for place in self.active]
+    def backward(self, losses: Sequence[torch.Tensor], counted: torch.Tensor, module) -> None:
+        weighted = [losses[index] * self.base[index] for index in self.active]
         heads = [
-            parameter for place in self.active for parameter in module.heads[place].parameters()
+            parameter for index in self.active for parameter in module.heads[index].parameters()
         ]
         for parameter, gradient in zip(heads, _gradient(sum(weighted), heads), strict=True):
             parameter.grad = gradient
         shared = [part for part in module.encoder.parameters() if part.requires_grad]
-        if not shared:  # an encoder without anything to learn
+        if not shared:  # an encoder without trainable parameters
             return
         gradients = [
             torch.cat([part.flatten() for part in _gradient(loss, shared)]) for loss in weighted
         ]
         total = torch.zeros_like(gradients[0])
-        for place, gradient in enumerate(gradients):
-            kept = gradient
+        for index, gradient in enumerate(gradients):
+            projected = gradient
             for other in torch.randperm(len(gradients), generator=self.generator).tolist():
-                if other != place:
+                if other != index:
                     against = gradients[other]
-                    inner = torch.dot(kept, against).clamp_max(0.0)
+                    inner = torch.dot(projected, against).clamp_max(0.0)
                     tiny = torch.finfo(inner.dtype).tiny
-                    kept = kept - inner / torch.dot(against, against).clamp_min(tiny) * against
-            total += kept
+                    norm = torch.dot(against, against).clamp_min(tiny)
+                    projected = projected - inner / norm * against
+            total += projected
         sizes = [parameter.numel() for parameter in shared]
         for parameter, gradient in zip(shared, total.split(sizes), strict=True):
             parameter.grad = gradient.view_as(parameter)
-
-
-def _is_squared(task):
-    """Whether its loss is a squared error: half of it is a Gaussian's negative log-likelihood."""
-    return task.kind == "reconstruction" or (task.kind == "regression" and task.spec.loss == "mse")
 
 
 def _gradient(loss, parameters):

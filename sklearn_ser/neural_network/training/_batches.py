@@ -6,7 +6,6 @@ once in its random order; its batches are then slices, which costs no per-row Py
 """
 
 import numpy as np
-import pandas as pd
 import torch
 from torch.utils.data import Dataset
 
@@ -15,8 +14,7 @@ from sklearn_ser.neural_network._sequences import (
     batches_by_length,
     without_lone_row,
 )
-from sklearn_ser.neural_network.tasks._fitted_tasks import Labels
-from sklearn_ser.utils._class_weight import weights_of_classes
+from sklearn_ser.neural_network.tasks._classification import FittedClassification
 
 #: Rows that are only evaluated go through the network in batches of at most this size.
 EVALUATION_BATCH = 4096
@@ -63,7 +61,7 @@ class ResidentRows(Dataset):
         shares = []
         for task, target, weight in zip(tasks, self.targets, self.plain_weights.T, strict=True):
             share = None
-            if isinstance(task, Labels):
+            if isinstance(task, FittedClassification):
                 # On the CPU: a GPU would add in an order of chance.
                 codes, weight = target.cpu(), weight.cpu()
                 known = codes >= 0
@@ -96,8 +94,8 @@ def pack_rows(data, tasks):
     main, *aux_tasks = tasks
     codes = np.full(len(data.y), -1, dtype=np.int64)
     codes[data.labeled] = np.searchsorted(main.classes, data.y[data.labeled])
-    packed = [(codes, data.weights * class_weights(main, codes, data.weights))]
-    packed += [_targets(task, data, codes) for task in aux_tasks]
+    packed = [(codes, data.weights * main.class_weights(codes, data.weights))]
+    packed += [task.targets(data.aux, data.weights, codes) for task in aux_tasks]
     dtype = data.weights.dtype
     targets = [target if target.dtype.kind == "i" else target.astype(dtype) for target, _ in packed]
     plain_weights = torch.from_numpy(np.tile(data.weights[:, None], len(tasks)))
@@ -107,61 +105,6 @@ def pack_rows(data, tasks):
         torch.from_numpy(np.column_stack([weights for _, weights in packed]).astype(dtype)),
         plain_weights,
     )
-
-
-def _targets(task, data, main_codes):
-    """Targets of one auxiliary task, and the rows' weights in it."""
-    if task.kind == "reconstruction":
-        return np.empty((len(data.weights), 0)), data.weights
-    if task.kind == "consistency":
-        return np.empty((len(data.weights), 0)), data.weights * (main_codes < 0)
-    if task.kind == "contrastive":
-        columns = [
-            main_codes
-            if part is task.labels and task.spec.column is None
-            else part.encode(aux_column(data, part.name))[0]
-            for part in (task.labels, task.across)
-            if part is not None
-        ]
-        codes = np.column_stack(columns)
-        return codes, data.weights * (codes >= 0).all(axis=1)
-    values, known = task.encode(aux_column(data, task.spec.column or task.name))
-    weights = data.weights * known
-    if isinstance(task, Labels):
-        weights = data.weights * class_weights(task, values, data.weights)
-    return values, weights
-
-
-def aux_column(data, name):
-    """A column of `aux`; of missing values where a later fit of a known task does not have it."""
-    if data.aux is None or name not in data.aux.columns:
-        return pd.Series([np.nan] * len(data.weights), name=name, dtype=float)
-    return data.aux[name]
-
-
-def class_weights(task, codes, weights):
-    """Factor of each row's weight by its class, 0 without a label.
-
-    ``class_weight="balanced"`` counts the rows by their weights.
-    """
-    known = codes >= 0
-    present = np.unique(codes[known])
-    if not len(present):
-        return np.zeros(len(codes))
-    # A class whose rows all have weight 0 gets an infinite balanced weight, and 0 x inf is NaN.
-    with np.errstate(divide="ignore"):
-        try:
-            by_class = weights_of_classes(
-                task.spec.class_weight,
-                task.classes[present],
-                task.classes[codes[known]],
-                weights[known],
-            )
-        except ValueError as error:
-            raise ValueError(f"class_weight of the task {task.name!r}: {error}.") from None
-    factors = np.zeros(len(task.classes))
-    factors[present] = np.where(np.isfinite(by_class), by_class, 0.0)
-    return np.where(known, factors[codes], 0.0)
 
 
 class SliceBatches:

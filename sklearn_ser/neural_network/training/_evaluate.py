@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from sklearn_ser.neural_network.tasks._fitted_tasks import utterance_outputs
+from sklearn_ser.neural_network.tasks._base import utterance_outputs
 from sklearn_ser.neural_network.training._batches import evaluation_batches
 
 

@@ -13,7 +13,7 @@ from sklearn_ser.neural_network._nested_params import parameter_object
 from sklearn_ser.neural_network._random import global_randomness
 from sklearn_ser.neural_network._settings import OptimizationSettings, check_parameters
 from sklearn_ser.neural_network.encoders._registry import choose_encoder
-from sklearn_ser.neural_network.tasks._fitted_tasks import Labels
+from sklearn_ser.neural_network.tasks._classification import FittedClassification
 from sklearn_ser.neural_network.tasks._make_tasks import MAIN_TASK, make_tasks, rebind_tasks
 from sklearn_ser.neural_network.training._batch_augmenters import resolve_batch_augmenters
 from sklearn_ser.neural_network.training._batches import pack_rows
@@ -125,7 +125,7 @@ def _fit_network(estimator, arguments, continued, one_epoch, classes):
         _add_history(estimator, members)
     estimator.classes_ = tasks[0].classes
     estimator.aux_classes_ = {
-        task.name: task.classes for task in tasks[1:] if isinstance(task, Labels)
+        task.name: task.classes for task in tasks[1:] if isinstance(task, FittedClassification)
     }
     estimator.dropped_tasks_ = dropped
     if not (continued and one_epoch):
@@ -269,7 +269,7 @@ def _tasks(estimator, data, continued, classes):
         return estimator.n_features_in_ * (time_bins if on_frames else 1)
 
     if continued:
-        main = Labels(MAIN_TASK, 1.0, estimator.classes_, spec)
+        main = FittedClassification(MAIN_TASK, 1.0, estimator.classes_, spec)
         tasks = rebind_tasks(
             estimator._fitted_tasks()[1:],
             estimator.dropped_tasks_,
@@ -281,7 +281,7 @@ def _tasks(estimator, data, continued, classes):
         )
         return [main, *tasks], estimator.dropped_tasks_
     labels = data.y[data.labeled] if classes is None else np.asarray(classes)
-    main = Labels(MAIN_TASK, 1.0, np.unique(labels), spec)
+    main = FittedClassification(MAIN_TASK, 1.0, np.unique(labels), spec)
     tasks, dropped = make_tasks(
         data.aux,
         estimator.tasks,
@@ -295,7 +295,7 @@ def _tasks(estimator, data, continued, classes):
 
 def _refuse_idle_guesses(tasks, unlabeled):
     for task in tasks:
-        if task.kind == "consistency" and task.weight > 0.0 and unlabeled is None:
+        if task.uses_unlabeled and task.weight > 0.0 and unlabeled is None:
             raise ValueError(
                 f"tasks[{task.name!r}] learns from rows without a label, and unlabeled=None says "
                 'that there are none: set unlabeled=-1 or "nan", as y marks them.'
@@ -304,7 +304,7 @@ def _refuse_idle_guesses(tasks, unlabeled):
 
 def _warn_of_unlearned_guesses(tasks, members, max_epochs):
     for task in tasks:
-        if task.kind != "consistency" or task.weight == 0.0 or task.spec.start == 0.0:
+        if not task.uses_unlabeled or task.weight == 0.0 or task.spec.start == 0.0:
             continue
         begins = task.spec.start * max_epochs
         best = max(member.best_epoch for member in members)

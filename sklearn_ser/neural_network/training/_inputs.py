@@ -328,7 +328,7 @@ def check_sequences(estimator, X, dtype, *, reset):
     """
     sequences = as_sequences(X)
     if not sequences:
-        raise ValueError("X has no rows: at least one frame sequence is needed.")
+        raise ValueError("X has no rows. At least one frame sequence is required.")
     failed = np.array([sequence is None for sequence in sequences])
     known = [sequence for sequence in sequences if sequence is not None]
     width = known[0].shape[1] if known else _expected_width(estimator, reset)

@@ -11,8 +11,7 @@ from skorch.callbacks import EarlyStopping
 from skorch.utils import TeeGenerator
 from torch import nn
 
-from sklearn_ser.neural_network.tasks._fitted_tasks import task_score, utterance_outputs
-from sklearn_ser.neural_network.tasks._losses import Inputs
+from sklearn_ser.neural_network.tasks._base import Inputs, utterance_outputs
 from sklearn_ser.neural_network.training._attack import AdversarialLoss
 from sklearn_ser.neural_network.training._callbacks import StopTraining
 from sklearn_ser.neural_network.training._perturb import BatchPerturbation
@@ -120,14 +119,12 @@ class Procedure:
 
     def __post_init__(self):
         self.adversaries = [
-            (place, task.spec)
+            (place, task)
             for place, task in enumerate(self.tasks)
-            if task.kind == "adversarial" and task.weight > 0.0
+            if task.reverses_gradient and task.weight > 0.0
         ]
         starts = [
-            task.spec.start
-            for task in self.tasks
-            if task.kind == "consistency" and task.weight > 0.0
+            task.spec.start for task in self.tasks if task.uses_unlabeled and task.weight > 0.0
         ]
         self.guessing_from = min(starts, default=None)
         self.plain = self.schedule == "constant" and not self.warmup
@@ -149,8 +146,8 @@ class Procedure:
             rate = self.learning_rate * rate_factor(done, self.schedule, self.warmup)
             for group in net.optimizer_.param_groups:
                 group["lr"] = rate
-        for place, spec in self.adversaries:
-            net.module_.reversal[place] = reversal_strength(self.done, spec)
+        for place, task in self.adversaries:
+            net.module_.reversal[place] = task.reversal_strength(self.done)
         self.seen_rows += n_rows
 
 
@@ -327,7 +324,7 @@ class MultiTaskNet(NeuralNet):
                 outputs, targets, weights = (
                     torch.cat(part).numpy() for part in zip(*parts, strict=True)
                 )
-                scores[task.name] = task_score(task, outputs, targets, weights)
+                scores[task.name] = task.score(outputs, targets, weights)
         return scores
 
 
@@ -376,10 +373,3 @@ def rate_factor(done, schedule, warmup):
         return 1.0
     left = (1.0 - done) / (1.0 - warmup)
     return left if schedule == "linear" else 0.5 - 0.5 * math.cos(math.pi * left)
-
-
-def reversal_strength(done, spec):
-    """Factor of the reversed gradient after the share `done` of the training."""
-    if spec.schedule == "constant":
-        return float(spec.strength)
-    return spec.strength * (2.0 / (1.0 + math.exp(-10.0 * done)) - 1.0)

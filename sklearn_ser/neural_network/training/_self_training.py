@@ -8,8 +8,7 @@ from scipy.special import log_softmax, softmax
 from torch import nn
 
 from sklearn_ser.neural_network._random import Dropout, numpy_stream
-from sklearn_ser.neural_network.tasks._fitted_tasks import task_score
-from sklearn_ser.neural_network.training._batches import ResidentRows, class_weights
+from sklearn_ser.neural_network.training._batches import ResidentRows
 from sklearn_ser.neural_network.training._calibration import fit_temperature
 from sklearn_ser.neural_network.training._evaluate import main_outputs
 from sklearn_ser.neural_network.training._perturb import BatchPerturbation
@@ -143,7 +142,7 @@ class _Judge:
             outputs = main_outputs(trained.module, self.tasks, self.x)
             losses = -log_softmax(outputs, axis=1)[np.arange(len(self.codes)), self.codes]
             loss = float(np.average(losses, weights=self.weights))
-            score = task_score(self.tasks[0], outputs, self.codes, self.weights)
+            score = self.tasks[0].score(outputs, self.codes, self.weights)
         return {
             "selected": int(counts.sum()),
             "counts": counts.tolist(),
@@ -176,7 +175,7 @@ class _Labeler:
             counts = np.ones(main.n_outputs)
         self.priors = counts / counts.sum()
         # As of the labeled rows, by class; 1 of a class that none of them has.
-        factors = class_weights(main, codes, plain_weights)
+        factors = main.class_weights(codes, plain_weights)
         self.factors = np.ones(main.n_outputs)
         self.factors[codes[codes >= 0]] = factors[codes >= 0]
 

@@ -15,7 +15,7 @@ from sklearn_ser.neural_network._settings import (
     OptimizationSettings,
     ValidationSettings,
 )
-from sklearn_ser.neural_network.encoders._own_encoder import OwnEncoder
+from sklearn_ser.neural_network.encoders._custom_encoder import CustomEncoder
 from sklearn_ser.neural_network.tasks._losses import MultiTaskLoss
 from sklearn_ser.neural_network.tasks._weighting import LOSS_WEIGHTINGS
 from sklearn_ser.neural_network.training._adversarial_training import AdversarialTraining
@@ -141,8 +141,8 @@ def train(
         *own,
         *patience,
     ]
-    # A class of a user's own may have batch normalization, which takes no single row.
-    limits = {"iterator_train__lone_row": not isinstance(module.encoder, OwnEncoder)}
+    # A custom encoder may have batch normalization, which takes no single row.
+    limits = {"iterator_train__lone_row": not isinstance(module.encoder, CustomEncoder)}
     if module.encoder.on_frames and settings.batch_size is None:
         limits["iterator_train__most_frames"] = None
     weighting = LOSS_WEIGHTINGS[settings.loss_weighting](
@@ -181,8 +181,8 @@ def train(
 
 def prepare(module, tasks):
     """Tell a module which of its heads get gradients or inputs of another kind in training."""
-    module.whole = {place for place, task in enumerate(tasks) if not task.predicts}
-    module.reversal = {place: 0.0 for place, task in enumerate(tasks) if task.kind == "adversarial"}
+    module.utterance_heads = {place for place, task in enumerate(tasks) if not task.predicts}
+    module.reversal = {place: 0.0 for place, task in enumerate(tasks) if task.reverses_gradient}
 
 
 def _procedure(module, tasks, rows, settings, seed, device, horizon, epochs_before):

@@ -1,31 +1,43 @@
-"""Weights of classes, as scikit-learn has them, but none that would spoil a training unseen."""
+"""Class weights of scikit-learn, with a check of the given values."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Real
+from typing import Literal
 
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
 
-def weights_of_classes(class_weight, classes, y, sample_weight):
-    """What :func:`sklearn.utils.class_weight.compute_class_weight` gives.
+def weights_of_classes(
+    class_weight: Literal["balanced"] | Mapping | None,
+    classes: np.ndarray,
+    y: np.ndarray,
+    sample_weight: np.ndarray,
+) -> np.ndarray:
+    """Compute class weights like :func:`sklearn.utils.class_weight.compute_class_weight`.
 
     Parameters
     ----------
     class_weight : "balanced", mapping or None
     classes : ndarray
-        Those that y has.
+        Classes that occur in y.
     y : ndarray
     sample_weight : ndarray of the shape of y
+
+    Returns
+    -------
+    ndarray of the shape of classes
 
     Raises
     ------
     ValueError
-        If a mapping names classes wrongly, or a weight is negative or not finite.
+        If a mapping names unknown classes, or a weight is negative or not finite.
     """
     if isinstance(class_weight, Mapping):
         for label, weight in class_weight.items():
-            if not (isinstance(weight, Real) and 0.0 <= weight < np.inf):
+            if not (isinstance(weight, Real) and 0.0 <= float(weight) < np.inf):
                 raise ValueError(
                     f"the weight of class {label!r} is {weight!r}, and must be a finite number of "
                     "at least 0"

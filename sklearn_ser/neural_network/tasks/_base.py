@@ -1,0 +1,334 @@
+"""Base classes of tasks: parameters given by users, and tasks bound to training data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+from torch import nn
+
+if TYPE_CHECKING:
+    from sklearn_ser.neural_network._sequences import FrameBatch
+
+#: Keeps denominators above 0; too small to change any other value.
+TINY = 1e-8
+
+WEIGHT = [Interval(Real, 0, None, closed="left"), None]
+COLUMN = [str, None]
+HIDDEN_UNITS = ["array-like"]
+
+COLUMN_DOC = """column : str, default=None
+    Column of `aux` with the targets. If None, the column named like the task."""
+WEIGHT_DOC = """weight : float, default=None
+    Weight of the task's loss in the sum of all losses. If None, `aux_weight` of the network."""
+
+
+@dataclass(frozen=True)
+class TaskContext:
+    """Training data that tasks are bound to.
+
+    Parameters
+    ----------
+    aux : DataFrame or None
+        Auxiliary targets.
+    main : FittedClassification or None
+        The main task.
+    n_inputs : callable or None
+        Number of values to reconstruct, as a function of the number of time bins.
+    counts : ndarray of bool of shape (n_samples,) or None
+        Samples whose weight is above 0. None if all samples count.
+    """
+
+    aux: pd.DataFrame | None
+    main: Any = None
+    n_inputs: Callable[[int], int] | None = None
+    counts: np.ndarray | None = None
+
+
+class Task(BaseEstimator):
+    """Base class of the task objects, which hold parameters like those of an estimator."""
+
+    weight: float | None
+
+    def check(self, name: str) -> None:
+        """Validate the parameters.
+
+        Parameters
+        ----------
+        name : str
+            Name of the task, for the message.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is invalid.
+        """
+        try:
+            self._validate_params()
+        except ValueError as error:  # InvalidParameterError, which names the class only
+            raise type(error)(f"tasks[{name!r}]: {error}") from None
+
+    def columns(self, name: str) -> list[str]:
+        """Return the columns of `aux` that hold the targets of the task called `name`."""
+        return []
+
+    def bind(self, name: str, weight: float, context: TaskContext) -> FittedTask:
+        """Return the task bound to training data."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class FittedTask:
+    """Base class of tasks that are bound to training data.
+
+    A kind of task declares its fields, among them `spec`, and `n_outputs`.
+
+    Parameters
+    ----------
+    name : str
+    weight : float
+        Weight of the task's loss in the sum of all losses.
+
+    Attributes
+    ----------
+    spec : Task
+        Parameters of the task. A restored task has only those of `stored_parameters`.
+    n_outputs : int
+        Width of the output of the task's head; 0 for a task without a head.
+    """
+
+    name: str
+    weight: float
+
+    #: Name of the kind in `tasks` and in stored states.
+    kind: ClassVar[str]
+    spec_type: ClassVar[type[Task]]
+    #: Further short names in `tasks`, with functions that return the task object.
+    aliases: ClassVar[dict[str, Callable[[], Task]]] = {}
+    #: Parameters that are stored: those that define the network or name columns.
+    stored_parameters: ClassVar[tuple[str, ...]] = ()
+    #: Fields that are stored.
+    stored_fields: ClassVar[tuple[str, ...]] = ("n_outputs",)
+    #: Whether the outputs are predictions (`predict_aux`).
+    predicts: ClassVar[bool] = False
+    #: Whether the head's gradient is reversed before it reaches the encoder.
+    reverses_gradient: ClassVar[bool] = False
+    #: Whether the task learns from unlabeled samples.
+    uses_unlabeled: ClassVar[bool] = False
+
+    if TYPE_CHECKING:
+
+        @property
+        def spec(self) -> Any: ...
+
+        @property
+        def n_outputs(self) -> int: ...
+
+    @property
+    def head_units(self) -> tuple[int, ...]:
+        """Widths of the hidden layers of the head."""
+        return tuple(getattr(self.spec, "hidden_units", ()))
+
+    @property
+    def constant_value(self) -> str | None:
+        """The only value among the targets, "no value at all", or None if there are several."""
+        return None
+
+    @property
+    def has_squared_error(self) -> bool:
+        """Whether the loss is a squared error, half a Gaussian's negative log-likelihood."""
+        return False
+
+    def rebind(self, spec: Task, weight: float, context: TaskContext) -> Self:
+        """Return the task with other parameters, for further training on other samples."""
+        return replace(self, weight=weight, spec=spec)  # type: ignore[call-arg]  # field of a kind
+
+    def targets(
+        self, aux: pd.DataFrame | None, weights: np.ndarray, main_codes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the target of each sample, and each sample's weight in the loss.
+
+        Parameters
+        ----------
+        aux : DataFrame or None
+        weights : ndarray of shape (n_samples,)
+            Sample weights.
+        main_codes : ndarray of shape (n_samples,)
+            Class codes of the main task, -1 for unlabeled samples.
+
+        Returns
+        -------
+        targets : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            By default no targets: the loss computes them from the batch.
+        weights : ndarray of shape (n_samples,)
+            0 for samples without a target.
+        """
+        return np.empty((len(weights), 0)), weights
+
+    def loss(self, prior: torch.Tensor | None = None) -> nn.Module:
+        """Return the loss.
+
+        Parameters
+        ----------
+        prior : Tensor of shape (n_classes,), optional
+            Share of each class among the training samples.
+        """
+        raise NotImplementedError
+
+    def pool_frames(self, outputs: torch.Tensor, batch: FrameBatch) -> torch.Tensor:
+        """Return the outputs of sequences, from those of their frames.
+
+        Tasks that do not predict have outputs of sequences already.
+        """
+        return outputs
+
+    def average(self, outputs: np.ndarray) -> np.ndarray:
+        """Average outputs of shape (n_networks, n_samples, n_outputs) over networks."""
+        return outputs.mean(axis=0)
+
+    def state(self) -> dict[str, Any]:
+        """Return plain values, from which :func:`task_from_state` restores the task."""
+        spec = {
+            name: value for name, value in vars(self.spec).items() if name in self.stored_parameters
+        }
+        if "hidden_units" in spec:
+            spec["hidden_units"] = [int(width) for width in spec["hidden_units"]]
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "weight": self.weight,
+            "spec": spec,
+            **{name: getattr(self, name) for name in self.stored_fields},
+        }
+
+    def state_error(self, n_features: int) -> str | None:
+        """Return what is invalid in a restored task of a network of `n_features`, or None."""
+        if type(self.n_outputs) is not int:
+            return f"has {self.n_outputs!r} outputs"
+        return None
+
+
+@dataclass(frozen=True)
+class PredictingTask(FittedTask):
+    """Base class of tasks that predict a column of `aux`."""
+
+    stored_parameters: ClassVar[tuple[str, ...]] = ("column",)
+    predicts: ClassVar[bool] = True
+
+    @property
+    def column(self) -> str:
+        """Column of `aux` with the targets."""
+        return self.spec.column or self.name
+
+    def encode(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+        """Return numeric targets, and whether each sample has one."""
+        raise NotImplementedError
+
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
+        """Return predictions from outputs of shape (n_samples, n_outputs)."""
+        raise NotImplementedError
+
+    def score(self, outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> float:
+        """Compute the score of outputs.
+
+        Parameters
+        ----------
+        outputs : ndarray of shape (n_samples, n_outputs)
+        targets : ndarray of shape (n_samples,)
+            Encoded targets.
+        weights : ndarray of shape (n_samples,)
+            Samples of weight 0 are ignored; the score is not weighted otherwise.
+
+        Returns
+        -------
+        float
+            NaN if no sample counts.
+        """
+        known = weights > 0
+        if not known.any():
+            return float("nan")
+        return self._score(outputs[known], targets[known])
+
+    def _score(self, outputs, targets):
+        raise NotImplementedError
+
+
+def aux_column(aux: pd.DataFrame | None, name: str, n_samples: int) -> pd.Series:
+    """Return a column of `aux`, or missing values if further training lacks the column."""
+    if aux is None or name not in aux.columns:
+        return pd.Series([np.nan] * n_samples, name=name, dtype=float)
+    return aux[name]
+
+
+class Inputs(NamedTuple):
+    """Parts of a batch from which losses compute targets.
+
+    Parameters
+    ----------
+    clean, seen : Tensor or FrameBatch
+        The batch before noise and dropout, and as the encoder receives it.
+    outputs : Tensor of shape (n_samples, n_classes), optional
+        Outputs of the main head, per utterance.
+    pseudo_labels : Tensor of shape (n_samples, n_classes), optional
+        Probabilities of the main head without noise and dropout.
+    """
+
+    clean: Any
+    seen: Any
+    outputs: torch.Tensor | None = None
+    pseudo_labels: torch.Tensor | None = None
+
+
+def utterance_outputs(
+    tasks: Sequence[FittedTask], outputs: Sequence[torch.Tensor], batch: FrameBatch
+) -> list[torch.Tensor]:
+    """Return the outputs of each sequence, from those of its frames.
+
+    Posteriors are averaged and returned as logarithms, so that a softmax restores them; values are
+    averaged.
+
+    Parameters
+    ----------
+    tasks : sequence of FittedTask
+    outputs : sequence of Tensor
+        One per task, of shape (n_frames, n_outputs), or (n_sequences, n_outputs) for tasks that do
+        not predict.
+    batch : FrameBatch
+
+    Returns
+    -------
+    list of Tensor of shape (n_sequences, n_outputs)
+    """
+    return [task.pool_frames(output, batch) for task, output in zip(tasks, outputs, strict=True)]
+
+
+def average_outputs(
+    tasks: Sequence[FittedTask], members: Sequence[Sequence[np.ndarray]]
+) -> Sequence[np.ndarray]:
+    """Average the outputs of the networks of an ensemble.
+
+    Parameters
+    ----------
+    tasks : sequence of FittedTask
+    members : sequence of sequences of ndarray of shape (n_samples, n_outputs)
+        Outputs of each network, one array per task.
+
+    Returns
+    -------
+    sequence of ndarray
+        For classes, logarithms of the mean probabilities. Outputs of a single network are returned
+        unchanged.
+    """
+    if len(members) == 1:
+        return members[0]
+    return [
+        task.average(np.stack([outputs[index] for outputs in members]))
+        for index, task in enumerate(tasks)
+    ]

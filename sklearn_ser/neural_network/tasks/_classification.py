@@ -1,0 +1,337 @@
+"""Classification tasks: parameters, fitted form and cross-entropy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import log_softmax, logsumexp, softmax
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+from torch.nn import functional
+
+from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.neural_network._class_weight import weights_of_classes
+from sklearn_ser.neural_network.tasks._base import (
+    COLUMN,
+    COLUMN_DOC,
+    TINY,
+    WEIGHT,
+    WEIGHT_DOC,
+    PredictingTask,
+    Task,
+    TaskContext,
+    aux_column,
+)
+from sklearn_ser.utils._docstrings import substitute_docstring
+from sklearn_ser.utils._public import public_module
+
+CLASS_WEIGHT = [StrOptions({"balanced"}), dict, None]
+
+
+@public_module("sklearn_ser.neural_network")
+@substitute_docstring(column=COLUMN_DOC, weight=WEIGHT_DOC)
+class ClassificationTask(Task):
+    """Prediction of the labels in a column of `aux`, with cross-entropy over a softmax head.
+
+    Parameters
+    ----------
+    %(column)s
+    %(weight)s
+    class_weight : "balanced", dict or None, default=None
+        Weights of the classes, as in scikit-learn's classifiers.
+    label_smoothing : float, default=0.0
+        Share of the target that is spread evenly over all classes, in [0, 1) [1]_.
+    focal_gamma : float, default=0.0
+        Exponent of the focal loss [2]_. Above 0, samples that are already classified well count
+        less: each loss is multiplied by (1 - p) to this power, where p is the probability of the
+        true class.
+    logit_adjustment : float, default=0.0
+        Strength of logit adjustment [3]_. Above 0, this factor times the logarithm of each class's
+        share of the training samples is added to the outputs in training, so that predictions do
+        not favor frequent classes; 1 optimizes for the unweighted average recall. The shares are
+        computed with `sample_weight`, without `class_weight`: together with
+        ``class_weight="balanced"`` the frequencies are corrected twice, which favors rare classes.
+
+    References
+    ----------
+    .. [1] Szegedy, C. et al. (2016). Rethinking the Inception Architecture for Computer Vision.
+       CVPR 2016.
+    .. [2] Lin, T.-Y. et al. (2017). Focal Loss for Dense Object Detection. ICCV 2017.
+    .. [3] Menon, A. K. et al. (2021). Long-tail Learning via Logit Adjustment. ICLR 2021.
+
+    Examples
+    --------
+    >>> from sklearn_ser.neural_network import ClassificationTask, MTLNeuralClassifier
+    >>> net = MTLNeuralClassifier(tasks={"gender": ClassificationTask(weight=0.1)})
+    >>> net.set_params(tasks__gender__label_smoothing=0.1).tasks["gender"]
+    ClassificationTask(label_smoothing=0.1, weight=0.1)
+    """
+
+    _parameter_constraints = {
+        "column": COLUMN,
+        "weight": WEIGHT,
+        "class_weight": CLASS_WEIGHT,
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "focal_gamma": [Interval(Real, 0, None, closed="left")],
+        "logit_adjustment": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        column: str | None = None,
+        weight: float | None = None,
+        class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
+        label_smoothing: float = 0.0,
+        focal_gamma: float = 0.0,
+        logit_adjustment: float = 0.0,
+    ):
+        self.column = column
+        self.weight = weight
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.focal_gamma = focal_gamma
+        self.logit_adjustment = logit_adjustment
+
+    def columns(self, name: str) -> list[str]:
+        """Return the column of `aux` that holds the labels of the task called `name`."""
+        return [self.column or name]
+
+    def bind(self, name: str, weight: float, context: TaskContext) -> FittedClassification:
+        """Return the task with the classes of its training labels."""
+        assert context.aux is not None
+        column = context.aux[self.column or name]
+        return FittedClassification.from_column(name, weight, column, self)
+
+
+@dataclass(frozen=True)
+class FittedClassification(PredictingTask):
+    """A classification task and its classes.
+
+    Parameters
+    ----------
+    name, weight
+        See FittedTask.
+    classes : ndarray of shape (n_classes,)
+        Sorted labels.
+    spec : ClassificationTask
+    """
+
+    classes: np.ndarray
+    spec: Any = field(default_factory=ClassificationTask, compare=False)
+
+    kind: ClassVar[str] = "classification"
+    spec_type: ClassVar[type[Task]] = ClassificationTask
+    stored_fields: ClassVar[tuple[str, ...]] = ("classes",)
+
+    @classmethod
+    def from_column(
+        cls, name: str, weight: float, column: pd.Series, spec: Task | None = None
+    ) -> Self:
+        """Return the task of the labels in `column`.
+
+        Raises
+        ------
+        MetadataError
+            If the labels are not all strings, all numbers or all booleans.
+        """
+        values = column.dropna().tolist()
+        try:
+            labels = np.asarray(values) if values else np.empty(0)
+            classes = np.unique(labels)
+            plain = labels.ndim == 1 and labels.dtype.kind in "Ubiuf"
+            texts = labels.dtype.kind == "U"
+            usable = plain and (not texts or all(isinstance(value, str) for value in values))
+        except (TypeError, ValueError):
+            usable = False
+        if not usable:
+            names = sorted({type(value).__name__ for value in values})
+            found = "mixes values of the types" if len(names) > 1 else "holds values of the type"
+            raise MetadataError(
+                f"aux column {column.name!r} {found} {names}. The labels of a task must be all "
+                "strings, all numbers or all booleans; mark missing labels with None."
+            )
+        return cls(name, weight, classes, cls.spec_type() if spec is None else spec)
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    @property
+    def constant_value(self) -> str | None:
+        """The only label, "no value at all", or None if there are several."""
+        if len(self.classes) > 1:
+            return None
+        return repr(self.classes[0].item()) if len(self.classes) else "no value at all"
+
+    def rebind(self, spec: Task, weight: float, context: TaskContext) -> Self:
+        """Return the task with other parameters.
+
+        Raises
+        ------
+        MetadataError
+            If `aux` has unknown labels.
+        """
+        again = super().rebind(spec, weight, context)
+        aux, column = context.aux, again.column
+        if aux is not None and column in aux:
+            codes, _ = self.encode(aux[column])
+            unlisted = aux[column][(codes < 0) & aux[column].notna().to_numpy()]
+            unknown = sorted(set(unlisted.tolist()), key=str)
+            if unknown:
+                raise MetadataError(
+                    f"aux column {column!r} has the labels {unknown}, which the fitted network "
+                    f"does not know: its classes are {self.classes.tolist()}. Mark these labels as "
+                    "missing (None) to learn the other targets of the samples, or set "
+                    "warm_start=False and call fit to train from scratch."
+                )
+        return again
+
+    def encode(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+        """Return class codes, -1 for missing and unknown labels, and whether each is known."""
+        # Labels are compared as objects: no code results for a missing or an unknown label.
+        classes = pd.Index(self.classes.tolist(), dtype=object)
+        codes = classes.get_indexer(pd.Index(column.tolist(), dtype=object)).astype(np.int64)
+        return codes, codes >= 0
+
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the most probable classes."""
+        return self.classes[outputs.argmax(axis=1)]
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Return class probabilities, in double precision so that rows sum to 1."""
+        return softmax(outputs.astype(np.float64), axis=1)
+
+    def class_weights(self, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Compute the factor of each sample's weight that results from `class_weight`.
+
+        Parameters
+        ----------
+        codes : ndarray of int of shape (n_samples,)
+            Class codes, -1 for unlabeled samples.
+        weights : ndarray of shape (n_samples,)
+            Sample weights, by which ``class_weight="balanced"`` counts samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            0 for unlabeled samples.
+
+        Raises
+        ------
+        ValueError
+            If `class_weight` does not match the classes.
+        """
+        known = codes >= 0
+        present = np.unique(codes[known])
+        if not len(present):
+            return np.zeros(len(codes))
+        # A class whose samples all have weight 0 gets an infinite balanced weight; 0 x inf is NaN.
+        with np.errstate(divide="ignore"):
+            try:
+                by_class = weights_of_classes(
+                    self.spec.class_weight,
+                    self.classes[present],
+                    self.classes[codes[known]],
+                    weights[known],
+                )
+            except ValueError as error:
+                raise ValueError(f"class_weight of the task {self.name!r}: {error}.") from None
+        factors = np.zeros(len(self.classes))
+        factors[present] = np.where(np.isfinite(by_class), by_class, 0.0)
+        return np.where(known, factors[codes], 0.0)
+
+    def targets(
+        self, aux: pd.DataFrame | None, weights: np.ndarray, main_codes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return class codes, and sample weights multiplied by class weights."""
+        codes, _ = self.encode(aux_column(aux, self.column, len(weights)))
+        return codes, weights * self.class_weights(codes, weights)
+
+    def loss(self, prior: torch.Tensor | None = None) -> nn.Module:
+        """Return the cross-entropy, adjusted by the class shares `prior` if so configured."""
+        shift = None
+        if self.spec.logit_adjustment and prior is not None:
+            # Without an adjustment of 0 for absent classes, these would always be predicted.
+            shift = self.spec.logit_adjustment * torch.where(prior > 0, prior, 1.0).log()
+        return CrossEntropy(self.spec.label_smoothing, self.spec.focal_gamma, shift)
+
+    def pool_frames(self, outputs: torch.Tensor, batch) -> torch.Tensor:
+        """Return the logarithms of mean posteriors."""
+        posteriors = batch.means(outputs.softmax(dim=1))
+        return posteriors.clamp_min(torch.finfo(outputs.dtype).tiny).log()
+
+    def average(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the logarithms of the mean probabilities of several networks."""
+        logs = log_softmax(outputs.astype(np.float64), axis=2)
+        return logsumexp(logs, axis=0) - np.log(len(outputs))
+
+    def _score(self, outputs, targets):
+        """Compute the unweighted average recall."""
+        hits = outputs.argmax(axis=1) == targets
+        n_samples, n_hits = np.bincount(targets), np.bincount(targets, weights=hits)
+        present = n_samples > 0
+        return float((n_hits[present] / n_samples[present]).mean())
+
+    def state_error(self, n_features: int) -> str | None:
+        """Return what is invalid in a restored task, or None."""
+        if not _are_sorted_labels(self.classes):
+            return "has classes that are not a sorted list of labels"
+        return None
+
+
+class CrossEntropy(nn.Module):
+    """Cross-entropy of class codes; unlabeled samples have the code -1.
+
+    Parameters
+    ----------
+    smoothing : float
+        Share of the target that is spread over all classes.
+    gamma : float
+        Exponent of the focal loss; 0 is plain cross-entropy.
+    shift : Tensor of shape (n_classes,), optional
+        Summand of the outputs (logit adjustment).
+    """
+
+    shift: torch.Tensor | None
+
+    def __init__(self, smoothing=0.0, gamma=0.0, shift=None):
+        super().__init__()
+        self.smoothing = smoothing
+        self.gamma = gamma
+        self.register_buffer("shift", shift, persistent=False)
+
+    def forward(self, outputs, targets, shares, inputs=None):
+        if self.shift is not None:
+            outputs = outputs + self.shift
+        losses = functional.cross_entropy(
+            outputs,
+            targets,
+            reduction="none",
+            ignore_index=-1,
+            label_smoothing=self.smoothing,
+        )
+        if self.gamma:
+            logs = outputs.log_softmax(dim=1).gather(1, targets.clamp_min(0).unsqueeze(1))
+            # For a class that is certain the base is 0, whose power has no finite gradient.
+            losses = losses * (1.0 - logs.squeeze(1).exp()).clamp_min(TINY).pow(self.gamma)
+        return torch.dot(losses, shares)
+
+
+def _are_sorted_labels(classes):
+    """Return whether `classes` is an array (possibly memory-mapped) of sorted distinct labels."""
+    if type(classes) not in (np.ndarray, np.memmap) or classes.ndim != 1 or not len(classes):
+        return False
+    try:
+        return np.array_equal(np.unique(classes), classes) and not any(
+            value != value for value in classes.tolist()
+        )
+    except (TypeError, ValueError):
+        return False

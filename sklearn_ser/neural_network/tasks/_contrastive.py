@@ -1,0 +1,228 @@
+"""Contrastive tasks: parameters, fitted form and loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.utils._param_validation import Interval
+from torch import nn
+from torch.nn import functional
+
+from sklearn_ser.neural_network.tasks._base import (
+    COLUMN,
+    TINY,
+    WEIGHT,
+    WEIGHT_DOC,
+    FittedTask,
+    Task,
+    TaskContext,
+    aux_column,
+)
+from sklearn_ser.neural_network.tasks._classification import FittedClassification
+from sklearn_ser.utils._docstrings import substitute_docstring
+from sklearn_ser.utils._public import public_module
+
+#: Similarity of pairs that are not compared; minus infinity would make gradients NaN.
+_EXCLUDED = -1e9
+
+
+@public_module("sklearn_ser.neural_network")
+@substitute_docstring(weight=WEIGHT_DOC)
+class ContrastiveTask(Task):
+    """Supervised contrastive learning of the shared representation [1]_.
+
+    The representation is projected linearly and scaled to unit length. For each sample, the other
+    samples of its class in the batch (positives) should be more similar to it than the samples of
+    other classes.
+
+    Parameters
+    ----------
+    column : str, default=None
+        Column of `aux` with the labels. If None, the emotion labels `y`.
+    %(weight)s
+    across : str, default=None
+        Column of `aux`, such as the corpus. If given, only samples that differ in it are
+        positives, so that an emotion is represented alike in all corpora.
+    temperature : float, default=0.1
+        Divisor of the similarities.
+    n_components : int, default=64
+        Width of the projection.
+
+    Notes
+    -----
+    A sample without a positive in its batch does not count. Batches of 64 samples or more are
+    recommended.
+
+    References
+    ----------
+    .. [1] Khosla, P. et al. (2020). Supervised Contrastive Learning. NeurIPS 2020.
+
+    Examples
+    --------
+    >>> from sklearn_ser.neural_network import ContrastiveTask, MTLNeuralClassifier
+    >>> MTLNeuralClassifier(tasks={"clusters": ContrastiveTask(across="corpus")}).tasks
+    {'clusters': ContrastiveTask(across='corpus')}
+    """
+
+    _parameter_constraints = {
+        "column": COLUMN,
+        "weight": WEIGHT,
+        "across": COLUMN,
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "n_components": [Interval(Integral, 1, 65536, closed="both")],
+    }
+
+    def __init__(
+        self,
+        *,
+        column: str | None = None,
+        weight: float | None = None,
+        across: str | None = None,
+        temperature: float = 0.1,
+        n_components: int = 64,
+    ):
+        self.column = column
+        self.weight = weight
+        self.across = across
+        self.temperature = temperature
+        self.n_components = n_components
+
+    def check(self, name: str) -> None:
+        """Validate the parameters.
+
+        Parameters
+        ----------
+        name : str
+            Name of the task, for the message.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is invalid, or `column` and `across` are the same column.
+        """
+        super().check(name)
+        if self.column is not None and self.column == self.across:
+            raise ValueError(
+                f"tasks[{name!r}]: column and across are both {self.column!r}, so that no sample "
+                "would have a positive: positives are equal in column and differ in across. Set "
+                "across to another column, or to None."
+            )
+
+    def columns(self, name: str) -> list[str]:
+        """Return the columns of `aux` that hold the labels and what they have to differ in."""
+        return [column for column in (self.column, self.across) if column is not None]
+
+    def bind(self, name: str, weight: float, context: TaskContext) -> FittedContrastive:
+        """Return the task with the labels of the training samples."""
+
+        def labels_of(column):
+            if context.aux is None or column not in context.aux:
+                values = pd.Series([], dtype=object)
+            else:
+                values = context.aux[column]
+            return FittedClassification.from_column(column, 0.0, values)
+
+        labels = context.main if self.column is None else labels_of(self.column)
+        across = None if self.across is None else labels_of(self.across)
+        return FittedContrastive(name, weight, self.n_components, labels, across, self)
+
+
+@dataclass(frozen=True)
+class FittedContrastive(FittedTask):
+    """A contrastive task and its labels.
+
+    Parameters
+    ----------
+    name, weight
+        See FittedTask.
+    n_outputs : int
+        Width of the projection.
+    labels, across : FittedClassification or None
+        Labels that positives share, and labels in which they differ. None in a restored task.
+    spec : ContrastiveTask
+    """
+
+    n_outputs: int
+    labels: FittedClassification | None = field(default=None, compare=False)
+    across: FittedClassification | None = field(default=None, compare=False)
+    spec: Any = field(default_factory=ContrastiveTask, compare=False)
+
+    kind: ClassVar[str] = "contrastive"
+    spec_type: ClassVar[type[Task]] = ContrastiveTask
+    stored_parameters: ClassVar[tuple[str, ...]] = ("column", "across", "n_components")
+
+    @property
+    def constant_value(self) -> str | None:
+        """The only label, "no value at all", or None if there are several."""
+        for labels in (self.labels, self.across):
+            if labels is not None and labels.constant_value is not None:
+                return labels.constant_value
+        return None
+
+    def rebind(self, spec: Task, weight: float, context: TaskContext) -> FittedContrastive:
+        """Return the task with other parameters, and the labels of the new samples."""
+        assert isinstance(spec, ContrastiveTask)
+        return spec.bind(self.name, weight, context)
+
+    def targets(
+        self, aux: pd.DataFrame | None, weights: np.ndarray, main_codes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the codes of the labels and, in a second column, of `across`."""
+        columns = [
+            main_codes
+            if part is self.labels and self.spec.column is None
+            else part.encode(aux_column(aux, part.name, len(weights)))[0]
+            for part in (self.labels, self.across)
+            if part is not None
+        ]
+        codes = np.column_stack(columns)
+        return codes, weights * (codes >= 0).all(axis=1)
+
+    def loss(self, prior: torch.Tensor | None = None) -> nn.Module:
+        """Return the supervised contrastive loss."""
+        return SupervisedContrast(self.spec.temperature)
+
+    def state_error(self, n_features: int) -> str | None:
+        """Return what is invalid in a restored task, or None."""
+        error = super().state_error(n_features)
+        if error is None and self.n_outputs != self.spec.n_components:
+            error = f"has {self.n_outputs} outputs, not [{self.spec.n_components}]"
+        return error
+
+
+class SupervisedContrast(nn.Module):
+    """Negative log-probability of a sample's positives among all compared samples, by similarity.
+
+    Parameters
+    ----------
+    temperature : float
+    """
+
+    def __init__(self, temperature):
+        super().__init__()
+        self.temperature = temperature
+
+    def forward(self, outputs, targets, shares, inputs=None):
+        known = shares > 0
+        pairs = known.unsqueeze(0) & known.unsqueeze(1)
+        pairs = pairs & ~torch.eye(len(known), dtype=torch.bool, device=known.device)
+        labels = targets[:, 0]
+        same_label = labels.unsqueeze(0) == labels.unsqueeze(1)
+        positives = pairs & same_label
+        if targets.shape[1] > 1:
+            positives = positives & (targets[:, 1].unsqueeze(0) != targets[:, 1].unsqueeze(1))
+        # Samples of the same label that are not positives (same corpus) are left out.
+        compared = positives | (pairs & ~same_label)
+        points = functional.normalize(outputs, dim=1)
+        similar = (points @ points.T / self.temperature).masked_fill(~compared, _EXCLUDED)
+        log_probability = similar - similar.logsumexp(dim=1, keepdim=True)
+        n_positives = positives.sum(dim=1)
+        losses = -(log_probability * positives).sum(dim=1) / n_positives.clamp_min(1)
+        shares = shares * (n_positives > 0)
+        self.counted = (shares.sum() > 0).to(shares)  # the loss is a mean over these samples
+        return torch.dot(losses, shares) / shares.sum().clamp_min(TINY)

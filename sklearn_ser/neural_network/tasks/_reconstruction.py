@@ -1,0 +1,144 @@
+"""Reconstruction tasks: parameters, fitted form and loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from numbers import Integral
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+
+from sklearn_ser.neural_network._sequences import FrameBatch
+from sklearn_ser.neural_network.tasks._base import (
+    HIDDEN_UNITS,
+    WEIGHT,
+    WEIGHT_DOC,
+    FittedTask,
+    Task,
+    TaskContext,
+)
+from sklearn_ser.utils._docstrings import substitute_docstring
+from sklearn_ser.utils._public import public_module
+
+
+@public_module("sklearn_ser.neural_network")
+@substitute_docstring(weight=WEIGHT_DOC)
+class ReconstructionTask(Task):
+    """Reconstruction of the input from the shared representation, which needs no labels.
+
+    The loss is the mean squared error over features. Frame sequences differ in length: for these,
+    the means of `time_bins` equal parts of the sequence are reconstructed.
+
+    Parameters
+    ----------
+    %(weight)s
+    target : {"clean", "augmented"}, default="clean"
+        Values to reconstruct: the sample as given (a denoising autoencoder), or as the encoder
+        receives it, after the augmenters, noise and dropout of :class:`InputPerturbation`. Mixup
+        applies to both.
+    time_bins : int, default=8
+        Number of parts of a frame sequence.
+    hidden_units : sequence of int, default=()
+        Widths of the hidden layers of the decoder.
+
+    Examples
+    --------
+    >>> from sklearn_ser.neural_network import MTLNeuralClassifier
+    >>> net = MTLNeuralClassifier(tasks={"input": "reconstruction"})
+    >>> net.set_params(tasks__input__target="augmented").tasks
+    {'input': ReconstructionTask(target='augmented')}
+    """
+
+    _parameter_constraints = {
+        "weight": WEIGHT,
+        "target": [StrOptions({"clean", "augmented"})],
+        "time_bins": [Interval(Integral, 1, 1024, closed="both")],
+        "hidden_units": HIDDEN_UNITS,
+    }
+
+    def __init__(
+        self,
+        *,
+        weight: float | None = None,
+        target: Literal["clean", "augmented"] = "clean",
+        time_bins: int = 8,
+        hidden_units: Sequence[int] = (),
+    ):
+        self.weight = weight
+        self.target = target
+        self.time_bins = time_bins
+        self.hidden_units = hidden_units
+
+    def bind(self, name: str, weight: float, context: TaskContext) -> FittedReconstruction:
+        """Return the task with the width of the input."""
+        assert context.n_inputs is not None
+        return FittedReconstruction(name, weight, context.n_inputs(self.time_bins), self)
+
+
+@dataclass(frozen=True)
+class FittedReconstruction(FittedTask):
+    """A reconstruction task and the number of values it reconstructs.
+
+    Parameters
+    ----------
+    name, weight
+        See FittedTask.
+    n_outputs : int
+        Number of values per sample.
+    spec : ReconstructionTask
+    """
+
+    n_outputs: int
+    spec: Any = field(default_factory=ReconstructionTask, compare=False)
+
+    kind: ClassVar[str] = "reconstruction"
+    spec_type: ClassVar[type[Task]] = ReconstructionTask
+    stored_parameters: ClassVar[tuple[str, ...]] = ("time_bins", "hidden_units")
+
+    @property
+    def has_squared_error(self) -> bool:
+        """True: the loss is a squared error."""
+        return True
+
+    def rebind(self, spec: Task, weight: float, context: TaskContext) -> Self:
+        """Return the task with other parameters."""
+        assert isinstance(spec, ReconstructionTask)
+        assert context.n_inputs is not None
+        n_outputs = context.n_inputs(spec.time_bins)
+        return replace(self, weight=weight, spec=spec, n_outputs=n_outputs)
+
+    def loss(self, prior: torch.Tensor | None = None) -> nn.Module:
+        """Return the mean squared error."""
+        return ReconstructionError(self.spec.target, self.spec.time_bins)
+
+    def state_error(self, n_features: int) -> str | None:
+        """Return what is invalid in a restored task, or None."""
+        possible = sorted({n_features, n_features * self.spec.time_bins})
+        error = super().state_error(n_features)
+        if error is None and self.n_outputs not in possible:
+            error = f"has {self.n_outputs} outputs, not {possible}"
+        return error
+
+
+class ReconstructionError(nn.Module):
+    """Mean squared error of the values of the input.
+
+    Parameters
+    ----------
+    target : {"clean", "augmented"}
+    time_bins : int
+    """
+
+    def __init__(self, target, time_bins):
+        super().__init__()
+        self.target = target
+        self.time_bins = time_bins
+
+    def forward(self, outputs, targets, shares, inputs):
+        x = inputs.clean if self.target == "clean" else inputs.seen
+        if isinstance(x, FrameBatch):
+            x = x.binned(self.time_bins).flatten(start_dim=1)
+        return torch.dot((outputs - x).square().mean(dim=1), shares)

@@ -1,0 +1,225 @@
+"""Regression tasks: parameters, fitted form and losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from pandas.api import types
+from sklearn.utils._param_validation import StrOptions
+from torch import nn
+from torch.nn import functional
+
+from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.metrics import concordance_cc
+from sklearn_ser.neural_network.tasks._base import (
+    COLUMN,
+    COLUMN_DOC,
+    TINY,
+    WEIGHT,
+    WEIGHT_DOC,
+    PredictingTask,
+    Task,
+    TaskContext,
+    aux_column,
+)
+from sklearn_ser.utils._docstrings import substitute_docstring
+from sklearn_ser.utils._public import public_module
+
+
+@public_module("sklearn_ser.neural_network")
+@substitute_docstring(column=COLUMN_DOC, weight=WEIGHT_DOC)
+class RegressionTask(Task):
+    """Prediction of the numbers in a column of `aux`, such as arousal, valence or a rating.
+
+    The network learns standardized values; predictions are on the scale of the column.
+
+    Parameters
+    ----------
+    %(column)s
+    %(weight)s
+    loss : {"mse", "ccc"}, default="mse"
+        Mean squared error, or 1 minus the concordance correlation coefficient of the batch [1]_.
+
+    References
+    ----------
+    .. [1] Lin, L. I.-K. (1989). A Concordance Correlation Coefficient to Evaluate
+       Reproducibility. Biometrics 45(1).
+
+    Examples
+    --------
+    >>> from sklearn_ser.neural_network import MTLNeuralClassifier, RegressionTask
+    >>> MTLNeuralClassifier(tasks={"arousal": RegressionTask(loss="ccc")}).tasks
+    {'arousal': RegressionTask(loss='ccc')}
+    """
+
+    _parameter_constraints = {
+        "column": COLUMN,
+        "weight": WEIGHT,
+        "loss": [StrOptions({"mse", "ccc"})],
+    }
+
+    def __init__(
+        self,
+        *,
+        column: str | None = None,
+        weight: float | None = None,
+        loss: Literal["mse", "ccc"] = "mse",
+    ):
+        self.column = column
+        self.weight = weight
+        self.loss = loss
+
+    def columns(self, name: str) -> list[str]:
+        """Return the column of `aux` that holds the values of the task called `name`."""
+        return [self.column or name]
+
+    def bind(self, name: str, weight: float, context: TaskContext) -> FittedRegression:
+        """Return the task with the scale of its training values."""
+        assert context.aux is not None
+        column = context.aux[self.column or name]
+        if context.counts is not None and not context.counts.all():
+            column = column.where(context.counts)
+        return FittedRegression.from_column(name, weight, column, self)
+
+
+@dataclass(frozen=True)
+class FittedRegression(PredictingTask):
+    """A regression task and the scale of its values.
+
+    Parameters
+    ----------
+    name, weight
+        See FittedTask.
+    mean, scale : float
+        Mean and standard deviation of the training values, by which values are standardized.
+    spec : RegressionTask
+    """
+
+    mean: float
+    scale: float
+    spec: Any = field(default_factory=RegressionTask, compare=False)
+
+    kind: ClassVar[str] = "regression"
+    spec_type: ClassVar[type[Task]] = RegressionTask
+    aliases: ClassVar[dict[str, Callable[[], Task]]] = {
+        "mse": RegressionTask,
+        "ccc": partial(RegressionTask, loss="ccc"),
+    }
+    stored_fields: ClassVar[tuple[str, ...]] = ("mean", "scale")
+    n_outputs: ClassVar[int] = 1
+
+    @classmethod
+    def from_column(
+        cls, name: str, weight: float, column: pd.Series, spec: Task | None = None
+    ) -> FittedRegression:
+        """Return the task of the values in `column`.
+
+        Raises
+        ------
+        MetadataError
+            If the values are not finite numbers.
+        """
+        values = _numbers(name, column)
+        known = values[~np.isnan(values)]
+        mean, scale = np.nan, 0.0
+        if len(known) and known.min() == known.max():
+            mean = float(known[0])  # rounding of the mean may give a deviation above 0
+        elif len(known):
+            mean, scale = float(known.mean()), float(known.std())
+        return cls(name, weight, mean, scale, RegressionTask() if spec is None else spec)
+
+    @property
+    def constant_value(self) -> str | None:
+        """The only value, "no value at all", or None if there are several."""
+        if self.scale > 0.0:
+            return None
+        return "no value at all" if np.isnan(self.mean) else repr(self.mean)
+
+    @property
+    def has_squared_error(self) -> bool:
+        """Whether the loss is the squared error."""
+        return self.spec.loss == "mse"
+
+    def encode(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+        """Return standardized values, 0 if missing, and whether each value is known."""
+        values = _numbers(self.name, column)
+        known = ~np.isnan(values)
+        return np.where(known, (values - self.mean) / self.scale, 0.0), known
+
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
+        """Return values on the scale of the column."""
+        return outputs[:, 0].astype(np.float64) * self.scale + self.mean
+
+    def targets(
+        self, aux: pd.DataFrame | None, weights: np.ndarray, main_codes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return standardized values, and sample weights."""
+        values, known = self.encode(aux_column(aux, self.column, len(weights)))
+        return values, weights * known
+
+    def loss(self, prior: torch.Tensor | None = None) -> nn.Module:
+        """Return the squared error, or the loss of the concordance correlation."""
+        return Concordance() if self.spec.loss == "ccc" else SquaredError()
+
+    def pool_frames(self, outputs: torch.Tensor, batch) -> torch.Tensor:
+        """Return mean values."""
+        return batch.means(outputs)
+
+    def _score(self, outputs, targets):
+        """Compute the concordance correlation coefficient."""
+        return concordance_cc(targets.astype(np.float64), outputs[:, 0].astype(np.float64))
+
+    def state_error(self, n_features: int) -> str | None:
+        """Return what is invalid in a restored task, or None."""
+        valid = all(isinstance(value, float) for value in (self.mean, self.scale))
+        if valid and np.isfinite([self.mean, self.scale]).all() and self.scale > 0.0:
+            return None
+        return "has no mean and scale"
+
+
+class SquaredError(nn.Module):
+    """Squared error of one output; a sample without a target value has share 0."""
+
+    def forward(self, outputs, targets, shares, inputs=None):
+        return torch.dot(functional.mse_loss(outputs[:, 0], targets, reduction="none"), shares)
+
+
+class Concordance(nn.Module):
+    """1 minus the concordance correlation coefficient of the samples of a batch."""
+
+    def forward(self, outputs, targets, shares, inputs=None):
+        y_pred, y_true = outputs[:, 0], targets
+        pred_mean, true_mean = torch.dot(y_pred, shares), torch.dot(y_true, shares)
+        y_pred, y_true = y_pred - pred_mean, y_true - true_mean
+        spread = torch.dot(y_pred.square() + y_true.square(), shares)
+        distance = spread + (pred_mean - true_mean).square()
+        agreement = 2.0 * torch.dot(y_pred * y_true, shares) / (distance + TINY)
+        return (1.0 - agreement) * shares.sum()
+
+
+def _numbers(name, column):
+    if types.is_datetime64_any_dtype(column) or types.is_timedelta64_dtype(column):
+        raise MetadataError(
+            f"aux column {column.name!r} holds times (dtype {column.dtype}), which a regression "
+            "task does not support. Convert them to numbers, with NaN for missing values."
+        )
+    try:
+        values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise MetadataError(
+            f"aux column {column.name!r} is a regression task but holds values that are not "
+            f'numbers ({error}). Use tasks={{{name!r}: "classification"}} for labels.'
+        ) from error
+    if np.isinf(values).any():
+        row = int(np.flatnonzero(np.isinf(values))[0])
+        raise MetadataError(
+            f"aux column {column.name!r} holds an infinite value in row {row}. Give a finite "
+            "number, or NaN if it is missing."
+        )
+    return values
