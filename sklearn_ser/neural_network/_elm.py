@@ -1,8 +1,13 @@
-"""ELMClassifier: a hidden layer that stays random, and output weights in closed form."""
+"""Extreme learning machine: random hidden units, and output weights in closed form."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import solve, svd
 from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
@@ -31,7 +36,7 @@ ACTIVATIONS = {
     "tanh": np.tanh,
     "relu": lambda values: np.maximum(values, 0.0),
 }
-#: With a ridge above this part of the trace of the Gram matrix, its condition number is below 1e8.
+#: Fraction of the trace of the Gram matrix; a larger ridge keeps its condition number below 1e8.
 _SAFE_RIDGE = 1e-8
 
 
@@ -39,61 +44,63 @@ _SAFE_RIDGE = 1e-8
 class ELMClassifier(ClassifierMixin, BaseEstimator):
     """Extreme learning machine: random hidden units, output weights by ridge regression.
 
-    A network with one hidden layer whose weights W and biases b are drawn once from N(0, 1) and
-    never trained [1]_. With the hidden outputs ``H = activation(X W + b)`` and the classes as rows
-    of 0 and 1 in T, the output weights are ``beta = (H'H + alpha I)^-1 H'T``, in one step; the
-    label is the class of the largest score in ``H beta``.
+    A network with one hidden layer whose weights W and biases b are drawn from N(0, 1) and not
+    trained [1]_. With the hidden outputs ``H = activation(X W + b)`` and the one-hot encoded
+    classes T, the output weights are ``beta = (H'H + alpha I)^-1 H'T``, in closed form. The
+    predicted label is the class of the largest score in ``H beta``.
 
-    In speech emotion recognition it decides on utterances by what a network says of their frames,
-    summed up by :class:`HighLevelFeatures`: [2]_ (DNN), [3]_ (LSTM), [4]_ (multi-task). The
-    defaults are those of the trainer that the first author of [4]_ released.
+    In speech emotion recognition it classifies utterances by statistics of the frame-level
+    predictions of a network (:class:`HighLevelFeatures`): [2]_ (DNN), [3]_ (LSTM), [4]_
+    (multi-task). The defaults are those of the code released by the first author of [4]_.
 
     Parameters
     ----------
     n_hidden : int, default=50
         Number of hidden units.
     activation : {"linear", "sigmoid", "tanh", "relu"}, default="linear"
-        Of the hidden units. "linear" is no activation at all, as in the released code: the scores
-        are then linear in X, by ridge regression on random combinations of the features. The
-        literature [1]_ has "sigmoid". All but "linear" want features of about unit scale.
+        Activation of the hidden units. "linear" is the identity, as in the released code: the
+        scores are then linear in X, by ridge regression on random combinations of the features.
+        The literature [1]_ uses "sigmoid". All but "linear" require features of about unit scale.
     alpha : float, default=1.0
-        Strength of the ridge, at least 0. The released code has 1 (its 1 / omega). 0 takes the
-        pseudo-inverse of H, as [1]_ does.
+        Strength of the ridge penalty, at least 0. The released code uses 1 (its 1 / omega). With 0
+        the pseudo-inverse of H is used, as in [1]_.
     class_weight : "balanced", dict or None, default=None
-        Weights of the classes, as everywhere in scikit-learn.
+        Weights of the classes, as in scikit-learn's classifiers.
     random_state : int, RandomState instance or None, default=None
-        W, then b, are drawn from it.
+        Seed of W and b.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Labels of `y`.
+        Class labels.
     hidden_weights_ : ndarray of shape (n_features, n_hidden)
-        W.
+        Weights W of the hidden units.
     hidden_bias_ : ndarray of shape (n_hidden,)
-        b.
+        Biases b of the hidden units.
     output_weights_ : ndarray of shape (n_hidden, n_classes)
-        beta.
+        Output weights beta.
     n_features_in_ : int
+        Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Only where X had column names.
+        Names of the features, if X has column names.
 
     See Also
     --------
-    HighLevelFeatures : Makes the features that this was proposed for.
-    sklearn.linear_model.RidgeClassifier : The same without hidden units, with an intercept.
+    HighLevelFeatures : Features that this classifier was proposed for.
+    sklearn.linear_model.RidgeClassifier : A classifier without hidden units, with an intercept.
 
     Notes
     -----
-    With fewer rows than hidden units the same weights come from ``H'(HH' + alpha I)^-1 T``; where
-    alpha is tiny beside H'H, from the singular values of H. In all three a weight of k equals k
-    copies of the row. Everything is computed in float64.
+    With fewer samples than hidden units the same weights are computed as
+    ``H'(HH' + alpha I)^-1 T``, and with an alpha that is tiny compared to H'H, from the singular
+    values of H. In all three a sample weight of k is equivalent to k copies of the sample. All
+    computations are in float64.
 
-    Rows of X that are entirely NaN (audio that could not be used) are left out of training with a
-    TrainingWarning; the predictions for them are missing (None for labels that are not numbers,
-    NaN else). Any other NaN is refused.
+    Rows of X that are entirely NaN (failed audio) are excluded from training with a
+    TrainingWarning, and their predictions are missing (NaN for numeric labels, else None). Any
+    other NaN raises an error.
 
-    With metadata routing on, ``fit`` asks for ``sample_weight``.
+    With metadata routing enabled, `fit` requests ``sample_weight``.
 
     References
     ----------
@@ -117,7 +124,7 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
     (array([0, 1, 2]), (50, 3))
     """
 
-    # As the network before it in a Pipeline does.
+    # Like the network before it in a Pipeline.
     __metadata_request__fit = {"sample_weight": True}
 
     _parameter_constraints = {
@@ -128,8 +135,16 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
+    classes_: np.ndarray
+
     def __init__(
-        self, n_hidden=50, activation="linear", *, alpha=1.0, class_weight=None, random_state=None
+        self,
+        n_hidden: int = 50,
+        activation: Literal["linear", "sigmoid", "tanh", "relu"] = "linear",
+        *,
+        alpha: float = 1.0,
+        class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.n_hidden = n_hidden
         self.activation = activation
@@ -138,120 +153,130 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Draw the hidden units and solve for the output weights.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Features.
         y : array-like of shape (n_samples,)
-            Labels.
+            Class labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Sample weights.
 
         Returns
         -------
-        self
+        self : ELMClassifier
+            The fitted classifier.
 
         Raises
         ------
         ValueError
-            If X or y cannot be used, or fewer than two classes are left.
+            If X or y is invalid, or there are fewer than two classes among the samples with usable
+            features and a weight above 0.
 
         Warns
         -----
         TrainingWarning
-            If rows of failed audio are left out.
+            If rows of failed audio are excluded.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
-        check_classification_targets(y)
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        failed = self._failed_rows(X)
+        rows, labels = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
+        check_classification_targets(labels)
+        weights = _check_sample_weight(
+            sample_weight, rows, dtype=np.float64, ensure_non_negative=True
+        )
+        failed = self._failed_rows(rows)
         report_left_out(failed)
-        self.classes_ = np.unique(y[~failed])
+        self.classes_ = np.unique(labels[~failed])
         used = ~failed & (weights > 0)
-        X, y, weights = X[used], y[used], weights[used]
-        present = np.unique(y)
+        rows, labels, weights = rows[used], labels[used], weights[used]
+        present = np.unique(labels)
         if len(present) < 2:
             found = f"only 1 class, {present.tolist()[0]!r}" if len(present) else "no class"
             raise ValueError(
-                "ELMClassifier needs rows of at least 2 classes in y; among the rows with a weight "
-                f"above 0 and usable features there is {found}."
+                "ELMClassifier needs samples of at least 2 classes in y; among the samples with a "
+                f"weight above 0 and usable features there is {found}."
             )
-        by_class = weights_of_classes(self.class_weight, present, y, weights)
-        roots = np.sqrt(weights * by_class[np.searchsorted(present, y)])[:, np.newaxis]
+        by_class = weights_of_classes(self.class_weight, present, labels, weights)
+        roots = np.sqrt(weights * by_class[np.searchsorted(present, labels)])[:, np.newaxis]
         generator = check_random_state(self.random_state)
-        self.hidden_weights_ = generator.standard_normal((X.shape[1], self.n_hidden))
+        self.hidden_weights_ = generator.standard_normal((rows.shape[1], self.n_hidden))
         self.hidden_bias_ = generator.standard_normal(self.n_hidden)
-        targets = y[:, np.newaxis] == self.classes_
-        self.output_weights_ = _ridge(roots * self._hidden(X), roots * targets, self.alpha)
+        targets = labels[:, np.newaxis] == self.classes_
+        self.output_weights_ = _ridge(roots * self._hidden(rows), roots * targets, self.alpha)
         return self
 
-    def decision_function(self, X):
-        """Scores ``H beta``: least-squares estimates of 1 for the own class, 0 for the others.
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
+        """Compute the scores ``H beta``: estimates of 1 for the class of a sample, 0 for others.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Features.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes), or (n_samples,) of two classes
-            Of two classes, the score of the second less that of the first. NaN in rows of failed
-            audio.
+        scores : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            For two classes, the score of the second minus that of the first. NaN for failed audio.
         """
         scores, failed = self._scores(X)
         if len(self.classes_) == 2:
             scores = scores[:, 1] - scores[:, 0]
         return with_missing(scores, failed)
 
-    def predict(self, X):
-        """The class of the largest score.
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predict the class of the largest score.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Features.
 
         Returns
         -------
-        ndarray of shape (n_samples,)
-            Missing (None, or NaN for numeric labels) in rows of failed audio.
+        y_pred : ndarray of shape (n_samples,)
+            Class labels, missing (None, or NaN for numeric labels) for failed audio.
         """
         scores, failed = self._scores(X)
         return with_missing(self.classes_[scores.argmax(axis=1)], failed)
 
-    def predict_proba(self, X):
-        """Softmax of the scores: an order of the classes, not calibrated probabilities.
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """Compute the softmax of the scores, which ranks classes but is not calibrated.
 
-        Scores lie around 0 and 1, and so these numbers are much too even: with two classes, the
-        score 1 against 0 gives 0.73. They rank classes and rows rightly, which is what soft voting
-        and areas under curves need. For probabilities use
-        :class:`~sklearn.calibration.CalibratedClassifierCV`, which takes the scores.
+        Scores are close to 0 and 1, so that these probabilities are much too even: for two
+        classes, the scores 1 and 0 give 0.73. They rank classes and samples correctly, which
+        suffices for soft voting and areas under curves. For calibrated probabilities use
+        :class:`~sklearn.calibration.CalibratedClassifierCV`, which is based on the scores.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Features.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`; rows sum to 1. NaN in rows of failed audio.
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Probabilities in the order of `classes_`; rows sum to 1. NaN for failed audio.
         """
         scores, failed = self._scores(X)
         return with_missing(softmax(scores, axis=1), failed)
 
-    def score(self, X, y, sample_weight=None):
-        """Accuracy; a row of failed audio counts as a miss.
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Compute the accuracy, in which failed audio counts as misclassified.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Features.
         y : array-like of shape (n_samples,)
+            True labels.
         sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
 
         Returns
         -------
-        float
+        score : float
         """
         return accuracy_with_misses(y, self.predict(X), sample_weight)
 
@@ -259,7 +284,7 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
         return ACTIVATIONS[self.activation](X @ self.hidden_weights_ + self.hidden_bias_)
 
     def _scores(self, X):
-        """Scores of the rows that can be used, and which rows failed."""
+        """Return the scores of the rows with usable features, and the mask of failed rows."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         failed = self._failed_rows(X)
@@ -272,27 +297,27 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
 
 
 def _ridge(A, B, alpha):
-    """The matrix M with the least ||A M - B||^2 + alpha ||M||^2; of several, the smallest.
+    """Return the matrix M that minimizes ||A M - B||^2 + alpha ||M||^2; of several, the smallest.
 
     Parameters
     ----------
-    A : ndarray of shape (n_rows, n_inputs)
-    B : ndarray of shape (n_rows, n_outputs)
+    A : ndarray of shape (n_samples, n_inputs)
+    B : ndarray of shape (n_samples, n_outputs)
     alpha : float
 
     Returns
     -------
     ndarray of shape (n_inputs, n_outputs)
     """
-    n_rows, n_inputs = A.shape
-    primal = n_rows >= n_inputs
+    n_samples, n_inputs = A.shape
+    primal = n_samples >= n_inputs
     gram = A.T @ A if primal else A @ A.T
     if alpha > _SAFE_RIDGE * np.trace(gram):
         np.fill_diagonal(gram, np.diagonal(gram) + alpha)
         if primal:
             return solve(gram, A.T @ B, assume_a="pos")
         return A.T @ solve(gram, B, assume_a="pos")
-    # Too little ridge for the normal equations, which square the condition number.
+    # The ridge is too small for the normal equations, which square the condition number.
     left, values, right = svd(A, full_matrices=False)
     values = np.where(values > values[0] * max(A.shape) * np.finfo(A.dtype).eps, values, 0.0)
     inverse = np.divide(values, values**2 + alpha, where=values > 0, out=np.zeros_like(values))

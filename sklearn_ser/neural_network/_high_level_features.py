@@ -1,12 +1,17 @@
-"""HighLevelFeatures: what a frame-level network says of each frame, summed up per utterance."""
+"""Statistics of the frame-level predictions of a network, per utterance."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from copy import deepcopy
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn import config_context
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, _fit_context, clone
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -23,53 +28,55 @@ STATISTICS = ("max", "min", "mean", "above")
 class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     """Statistics of a network's posteriors over the frames of each utterance.
 
-    A frame-level network gives each frame a probability of each class of each task. Of these, an
-    utterance gets four numbers per task and class: the maximum, the minimum, the mean, and the
-    fraction of frames whose probability is above `threshold` [1]_ [2]_. All classification tasks
-    count, `y` first and then the auxiliary ones, so that a classifier behind this step also sees
-    what the network makes of gender or naturalness [3]_. It usually is an :class:`ELMClassifier`.
+    A frame-level network predicts, for each frame, a probability of each class of each task. For
+    each utterance, task and class, four statistics of these are the features: the maximum, the
+    minimum, the mean, and the fraction of frames whose probability is above `threshold` [1]_ [2]_.
+    All classification tasks are used, first `y` and then the auxiliary tasks, so that the next
+    step, usually an :class:`ELMClassifier`, also receives what the network predicts of gender or
+    naturalness [3]_.
 
-    After Kim et al. (2017) [3]_ and the trainer that its first author released, with two
-    differences: the released trainer stops the network early on the test fold where it is given
-    no other rows, which is not copied (:class:`MTLNeuralClassifier` holds out speakers of the
-    training rows); and its sequences are padded with zeros that count as frames.
+    The features are those of Kim et al. (2017) [3]_ and the trainer released by its first author,
+    with two differences. The released trainer stops the network early on the test fold if no other
+    data is given; here, :class:`MTLNeuralClassifier` validates on speakers of the training data.
+    And in the released trainer, the zeros with which sequences are padded count as frames.
 
     Parameters
     ----------
     estimator : estimator
         A frame-level network: :class:`MTLNeuralClassifier` with ``encoder="frame_dnn"`` or
-        ``"lstm"`` and ``encoder_params={"pooling": "frames"}``, or anything else with its `fit`
-        and `predict_frame_proba`.
+        ``"lstm"`` and ``encoder_params={"pooling": "frames"}``, or another estimator with the
+        methods `fit` and `predict_frame_proba`.
     threshold : float, default=0.3
-        Probability above which a frame counts, in [0, 1). The released code has 0.3.
+        Probability above which a frame counts, in [0, 1). The released code uses 0.3.
     cv : int, splitter, iterable or None, default=None
-        How the rows that the network is trained on get their features in :meth:`fit_transform`.
-        None, as in the released code: from this same network, which is surer of rows that it has
-        seen than of new ones. Otherwise each row gets them from a network that was trained without
-        it, as in :class:`~sklearn.ensemble.StackingClassifier`: an int is that many
-        speaker-disjoint folds (:class:`~sklearn_ser.model_selection.SpeakerKFold`), and as many
-        more networks are trained. New rows always get theirs from `estimator_`.
+        Cross-validation by which :meth:`fit_transform` computes the features of the training
+        samples. None, as in the released code, uses the network that was trained on these samples,
+        which is more confident for them than for new ones. Otherwise the features of each sample
+        come from a network that was trained without it, as in
+        :class:`~sklearn.ensemble.StackingClassifier`; an int is the number of speaker-disjoint
+        folds (:class:`~sklearn_ser.model_selection.SpeakerKFold`). One more network is trained per
+        fold. Features of new samples always come from `estimator_`.
 
     Attributes
     ----------
     estimator_ : estimator
-        The clone that was fitted on all rows.
+        Clone of `estimator` that is fitted on all samples.
     n_features_in_ : int
-        Of a frame.
+        Number of features of a frame.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Of a frame; only where X brings them.
+        Names of the features of a frame, if X has them.
 
     See Also
     --------
     ELMClassifier : The classifier that usually follows.
-    sklearn_ser.recipes.make_dnn_elm, sklearn_ser.recipes.make_lstm_elm : The whole Pipeline.
+    sklearn_ser.recipes.make_dnn_elm, sklearn_ser.recipes.make_lstm_elm : Complete pipelines.
 
     Notes
     -----
-    A row of failed audio has NaN throughout.
+    All features of failed audio are NaN.
 
-    In a search over the steps behind this one, the network is trained anew for each candidate; a
-    Pipeline with ``memory="folder"`` keeps it, if the network's `random_state` is a number.
+    In a search over parameters of later steps, the network is trained again for each candidate. A
+    Pipeline with ``memory="folder"`` avoids this if the network's `random_state` is an integer.
 
     References
     ----------
@@ -83,7 +90,7 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
     Examples
     --------
-    Any estimator that answers frame by frame will do:
+    Any estimator that predicts frame by frame can be used:
 
     >>> import numpy as np
     >>> from sklearn.linear_model import LogisticRegression
@@ -114,80 +121,97 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         ],
     }
 
-    def __init__(self, estimator, threshold=0.3, *, cv=None):
+    estimator_: Any
+
+    def __init__(
+        self,
+        estimator: BaseEstimator,
+        threshold: float = 0.3,
+        *,
+        cv: int | BaseCrossValidator | Iterable | None = None,
+    ):
         self.estimator = estimator
         self.threshold = threshold
         self.cv = cv
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, **metadata):
+    def fit(self, X: Any, y: ArrayLike, **metadata: Any) -> Self:
         """Train a clone of the network.
 
         Parameters
         ----------
-        X : frame sequences, as the network takes them
+        X : frame sequences
+            Frames in a form that the network takes.
         y : array-like of shape (n_samples,)
             Labels of the utterances.
         **metadata : array-likes of n_samples rows
-            For the network: ``aux``, ``groups`` (with metadata routing on: ``speaker``) and
-            ``sample_weight``. With routing on, it must have requested them, as
-            :class:`MTLNeuralClassifier` does by itself; with routing off, it gets those that it
-            requests or its `fit` names, and the rest is dropped.
+            Metadata for the network: ``aux``, ``groups`` (with metadata routing enabled:
+            ``speaker``) and ``sample_weight``. With routing enabled, the network must request
+            them, as :class:`MTLNeuralClassifier` does by default. With routing disabled, it
+            receives those that it requests or that its `fit` has as arguments; others are ignored.
 
         Returns
         -------
-        self
+        self : HighLevelFeatures
+            The fitted transformer.
         """
         self.estimator_ = self._fit_clone(X, y, arguments_through(self, "fit", metadata))
         return self
 
-    def transform(self, X):
-        """The statistics over the frames of each utterance.
+    def transform(self, X: Any) -> np.ndarray:
+        """Compute the statistics over the frames of each utterance.
 
         Parameters
         ----------
-        X : frame sequences, as the network takes them
+        X : frame sequences
+            Frames in a form that the network takes.
 
         Returns
         -------
-        ndarray of shape (n_samples, 4 * n_classes), of the classes of all tasks
-            For each task and class: maximum, minimum, mean, fraction above the threshold. NaN in
-            rows of failed audio.
+        features : ndarray of shape (n_samples, 4 * n_classes)
+            Maximum, minimum, mean and fraction above the threshold for each task and class, where
+            n_classes is the number of classes of all tasks. NaN for failed audio.
 
         Raises
         ------
         ValueError
-            If the network does not answer frame by frame.
+            If the network does not predict frame by frame.
         """
         check_is_fitted(self)
         return self._statistics(self.estimator_, X)
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit_transform(self, X, y, **metadata):
-        """Fit, and give the features of the same rows: those of `transform` where `cv` is None.
+    def fit_transform(self, X: Any, y: ArrayLike, **metadata: Any) -> np.ndarray:
+        """Fit, and compute the features of the training samples.
 
         Parameters
         ----------
-        X, y, **metadata
-            As in `fit`; with `cv`, also what the splitter takes (``speaker``, ``corpus``, ...).
+        X : frame sequences
+            Frames in a form that the network takes.
+        y : array-like of shape (n_samples,)
+            Labels of the utterances.
+        **metadata : array-likes of n_samples rows
+            Metadata for the network, see :meth:`fit`. With `cv`, also metadata for the splitter
+            (``speaker``, ``corpus``, ...).
 
         Returns
         -------
-        ndarray of shape (n_samples, 4 * n_classes)
-            As in `transform`. With `cv`, each row's come from a network that has not seen it.
+        features : ndarray of shape (n_samples, 4 * n_classes)
+            Features as of :meth:`transform`. With `cv`, the features of each sample come from a
+            network that was trained without it.
 
         Raises
         ------
         ValueError
-            If `cv` does not put each row into exactly one test set, or the network of a fold lacks
-            a task or class that is in the whole: it names them.
+            If `cv` does not assign each sample to exactly one test set, or the network of a fold
+            lacks a task or a class that the network of all samples has.
         """
         if self.cv is None:
             return self.fit(X, y, **metadata).transform(X)
-        return out_of_fold(self, X, y, metadata)
+        return self._fit_transform_out_of_fold(X, y, metadata)
 
-    def get_feature_names_out(self, input_features=None):
-        """Names such as ``y_anger_max``: the task, the class, the statistic.
+    def get_feature_names_out(self, input_features: None = None) -> np.ndarray:
+        """Return names such as ``y_anger_max``: the task, the class, the statistic.
 
         Parameters
         ----------
@@ -196,13 +220,13 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of str of shape (4 * n_classes,)
+        names : ndarray of str of shape (4 * n_classes,)
         """
         check_is_fitted(self)
         return np.asarray(
             [
                 f"{task}_{label}_{statistic}"
-                for task, classes in classes_of_tasks(self.estimator_).items()
+                for task, classes in _classes_of_tasks(self.estimator_).items()
                 for label in classes
                 for statistic in STATISTICS
             ],
@@ -210,19 +234,21 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         )
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> int:
+        """Number of features of a frame."""
         return self.estimator_.n_features_in_
 
     @property
-    def feature_names_in_(self):
+    def feature_names_in_(self) -> np.ndarray:
+        """Names of the features of a frame."""
         return self.estimator_.feature_names_in_
 
-    def get_metadata_routing(self):
-        """Everything goes to the network; with `cv`, also to the splitter.
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return the routing of metadata to the network and, with `cv`, to the splitter.
 
         Returns
         -------
-        MetadataRouter
+        routing : MetadataRouter
         """
         to_network = MethodMapping().add(caller="fit", callee="fit")
         router = MetadataRouter(owner=self).add(
@@ -231,7 +257,7 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         )
         if hasattr(self.cv, "split") or isinstance(self.cv, Integral):
             to_splitter = MethodMapping().add(caller="fit_transform", callee="split")
-            router.add(splitter=splitter_of(self.cv), method_mapping=to_splitter)
+            router.add(splitter=_splitter(self.cv), method_mapping=to_splitter)
         return router
 
     def __sklearn_tags__(self):
@@ -242,16 +268,50 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         return tags
 
     def _fit_clone(self, X, y, given):
-        # What the parts of the network consume reaches them only with routing on.
+        # Metadata reaches the parts of the network only with routing enabled.
         with config_context(enable_metadata_routing=bool(given) or routing_is_on()):
             return clone(self.estimator).fit(X, y, **given)
+
+    def _fit_transform_out_of_fold(self, X, y, metadata):
+        """Fit, and compute the features of each sample by a network trained without it."""
+        metadata = {name: value for name, value in metadata.items() if value is not None}
+        splitter = _splitter(self.cv)
+        for_network, for_splitter = self._route(splitter, metadata)
+        folds = [
+            (train, _positions(test, X)) for train, test in splitter.split(X, y, **for_splitter)
+        ]
+        n_samples = _num_samples(X)
+        _check_partition(self.cv, [test for _, test in folds], n_samples)
+        self.estimator_ = self._fit_clone(X, y, for_network)
+        expected = _classes_of_tasks(self.estimator_)
+        features = np.empty((n_samples, len(self.get_feature_names_out())))
+        for fold, (train, test) in enumerate(folds):
+            network = self._fit_clone(
+                _safe_indexing(X, train),
+                _safe_indexing(y, train),
+                _check_method_params(X, for_network, train),
+            )
+            _check_same_tasks(_classes_of_tasks(network), expected, fold)
+            features[test] = self._statistics(network, _safe_indexing(X, test))
+        return features
+
+    def _route(self, splitter, metadata):
+        """Return the metadata for the network's `fit`, and those for the splitter."""
+        if routing_is_on():
+            if not metadata:
+                return {}, {}
+            routed = process_routing(self, "fit_transform", **metadata)
+            return routed["estimator"]["fit"], routed.get("splitter", {}).get("split", {})
+        # `groups` are speakers here, and a splitter may call them so.
+        named = {"speaker": metadata["groups"], **metadata} if "groups" in metadata else metadata
+        return arguments_through(self, "fit", metadata), arguments_for(splitter, "split", named)
 
     def _statistics(self, estimator, X):
         posteriors = estimator.predict_frame_proba(X)
         return np.hstack(
             [
                 np.stack([self._of_utterance(frames, len(classes)) for frames in posteriors[task]])
-                for task, classes in classes_of_tasks(estimator).items()
+                for task, classes in _classes_of_tasks(estimator).items()
             ]
         )
 
@@ -264,63 +324,17 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         return np.column_stack(columns).ravel()
 
 
-#: What the network calls its main task, the emotion; its own constant stands beside torch.
+#: Name of the main task, the emotion; the constant of the network would import torch.
 _MAIN_TASK = "y"
 
 
-def splitter_of(cv):
-    """The splitter that the parameter `cv` means."""
+def _splitter(cv):
     return SpeakerKFold(cv) if isinstance(cv, Integral) else check_cv(cv)
 
 
-def classes_of_tasks(network):
-    """Classes of each classification task of a fitted network: `y`, then the auxiliary ones."""
+def _classes_of_tasks(network):
+    """Return the classes of each classification task of a fitted network, first those of `y`."""
     return {_MAIN_TASK: network.classes_, **getattr(network, "aux_classes_", {})}
-
-
-def out_of_fold(step, X, y, metadata):
-    """Fit `step`, and give each row the features of a network that was trained without it.
-
-    Parameters
-    ----------
-    step : HighLevelFeatures
-        Its `cv` is not None.
-    X, y, metadata
-        As given to its ``fit_transform``.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_features_out)
-    """
-    metadata = {name: value for name, value in metadata.items() if value is not None}
-    splitter = splitter_of(step.cv)
-    of_network, of_splitter = _shares(step, splitter, metadata)
-    folds = [(train, _positions(test, X)) for train, test in splitter.split(X, y, **of_splitter)]
-    _check_partition(step.cv, [test for _, test in folds], _num_samples(X))
-    step.estimator_ = step._fit_clone(X, y, of_network)
-    expected = classes_of_tasks(step.estimator_)
-    features = np.empty((_num_samples(X), len(step.get_feature_names_out())))
-    for fold, (train, test) in enumerate(folds):
-        network = step._fit_clone(
-            _safe_indexing(X, train),
-            _safe_indexing(y, train),
-            _check_method_params(X, of_network, train),
-        )
-        _check_same_tasks(classes_of_tasks(network), expected, fold)
-        features[test] = step._statistics(network, _safe_indexing(X, test))
-    return features
-
-
-def _shares(step, splitter, metadata):
-    """What of the metadata goes to the network's `fit`, and what to the splitter."""
-    if routing_is_on():
-        if not metadata:
-            return {}, {}
-        routed = process_routing(step, "fit_transform", **metadata)
-        return routed["estimator"]["fit"], routed.get("splitter", {}).get("split", {})
-    # `groups` are speakers here, whom a splitter may know by that name.
-    named = {"speaker": metadata["groups"], **metadata} if "groups" in metadata else metadata
-    return arguments_through(step, "fit", metadata), arguments_for(splitter, "split", named)
 
 
 def _positions(rows, X):
@@ -328,25 +342,25 @@ def _positions(rows, X):
     return np.flatnonzero(rows) if rows.dtype == bool else rows
 
 
-def _check_partition(cv, tests, n_rows):
-    times = np.bincount(np.concatenate(tests), minlength=n_rows)
+def _check_partition(cv, tests, n_samples):
+    times = np.bincount(np.concatenate(tests), minlength=n_samples)
     wrong = np.flatnonzero(times != 1)
     if len(wrong):
         raise ValueError(
-            f"cv must put each row into exactly one test set, from which it gets its features; "
-            f"with cv={cv!r}, row {wrong[0]} is in {times[wrong[0]]} of {len(tests)} (and "
-            f"{len(wrong) - 1} further rows are not in exactly one)."
+            f"cv must assign each sample to exactly one test set, from which it gets its features. "
+            f"With cv={cv!r}, sample {wrong[0]} is in {times[wrong[0]]} of {len(tests)} test sets "
+            f"(and {len(wrong) - 1} further samples are not in exactly one)."
         )
 
 
-def _check_same_tasks(found, expected, fold):
+def _check_same_tasks(classes_of_fold, expected, fold):
     for task, classes in expected.items():
-        lacking = sorted(
-            set(np.asarray(classes).tolist()) - set(np.asarray(found.get(task, ())).tolist())
-        )
+        learned = np.asarray(classes_of_fold.get(task, ())).tolist()
+        lacking = sorted(set(np.asarray(classes).tolist()) - set(learned))
         if lacking:
             raise ValueError(
-                f"the network of fold {fold} of cv has not learned {lacking} of task {task!r}, of "
-                "which its training rows have none (or nothing else): its features would not be "
-                "those of the whole. Take other folds, or leave the task out."
+                f"the network of fold {fold} of cv has not learned {lacking} of task {task!r}, "
+                "because its training samples have none of these (or nothing else), so that its "
+                "features differ from those of the other networks. Use other folds, or leave the "
+                "task out."
             )

@@ -279,18 +279,18 @@ def test_out_of_fold_with_failed_audio(frames):
     assert np.isnan(got).sum() == 2 * 12
 
 
-def test_out_of_fold_refusals(frames):
+def test_out_of_fold_errors(frames):
     female = (frames.aux["gender"] == "female").to_numpy()
     by_gender = [(female, ~female), (~female, female)]  # masks serve as well as positions
     step = HighLevelFeatures(Frames(), cv=by_gender)
     message = (
-        "the network of fold 0 of cv has not learned ['female', 'male'] of task 'gender', of which "
-        "its training rows have none (or nothing else)"
+        "the network of fold 0 of cv has not learned ['female', 'male'] of task 'gender', "
+        "because its training samples have none of these (or nothing else)"
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         step.fit_transform(frames.X, frames.y, aux=frames.aux[["gender"]])
     with pytest.raises(
-        ValueError, match=r"cv must put each row into exactly one test set, .* row "
+        ValueError, match=r"cv must assign each sample to exactly one test set, .* sample \d+ is in"
     ):
         HighLevelFeatures(Frames(), cv=ShuffleSplit(2, random_state=0)).fit_transform(
             frames.X, frames.y
@@ -299,7 +299,7 @@ def test_out_of_fold_refusals(frames):
         HighLevelFeatures(Frames(), cv=3).fit_transform(frames.sequences, frames.y)
 
 
-def test_refused(frames):
+def test_invalid_parameters_raise(frames):
     message = "'estimator' parameter of HighLevelFeatures must be an object implementing 'fit' and"
     with pytest.raises(ValueError, match=message):
         HighLevelFeatures(LogisticRegression()).fit(frames.X, frames.y)
@@ -318,13 +318,13 @@ class Pooled(Frames):
         raise ValueError("this network pools its frames")
 
 
-def test_the_networks_own_refusal_passes_through(frames):
+def test_errors_of_the_network_are_passed_on(frames):
     step = HighLevelFeatures(Pooled()).fit(frames.X, frames.y)
     with pytest.raises(ValueError, match="this network pools its frames"):
         step.transform(frames.X)
 
 
-def test_parameters_copies_and_looks(frames):
+def test_parameters_clones_and_repr(frames):
     step = HighLevelFeatures(Frames(smoothing=0.2), threshold=0.4, cv=3)
     assert clone(step).get_params()["estimator__smoothing"] == 0.2
     step.set_params(estimator__smoothing=0.3)
