@@ -79,9 +79,14 @@ class Task(BaseEstimator):
         """Return the columns of `aux` that hold the targets of the task called `name`."""
         return []
 
-    def bind(self, name: str, weight: float, context: TaskContext) -> FittedTask:
-        """Return the task bound to training data."""
-        raise NotImplementedError
+
+class ColumnTask(Task):
+    """Base class of the task objects of :class:`PredictingTask`, which have one target."""
+
+    column: str | None
+
+    def columns(self, name: str) -> list[str]:
+        return [self.column or name]
 
 
 @dataclass(frozen=True)
@@ -146,14 +151,19 @@ class FittedTask:
         """Whether the loss is a squared error, half a Gaussian's negative log-likelihood."""
         return False
 
-    def rebind(self, spec: Task, weight: float, context: TaskContext) -> Self:
+    @classmethod
+    def bind(cls, name: str, weight: float, spec: Any, context: TaskContext) -> Self:
+        """Return the task with the parameters `spec`, bound to training data."""
+        raise NotImplementedError
+
+    def rebind(self, weight: float, spec: Any, context: TaskContext) -> Self:
         """Return the task with other parameters, for further training on other samples."""
-        return replace(self, weight=weight, spec=spec)  # type: ignore[call-arg]  # field of a kind
+        return self.bind(self.name, weight, spec, context)
 
     def targets(
         self, aux: pd.DataFrame | None, weights: np.ndarray, main_codes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the target of each sample, and each sample's weight in the loss.
+        """Return the target of each sample, and the sample's weight in the loss.
 
         Parameters
         ----------
@@ -226,6 +236,10 @@ class PredictingTask(FittedTask):
     def column(self) -> str:
         """Column of `aux` with the targets."""
         return self.spec.column or self.name
+
+    def rebind(self, weight: float, spec: Any, context: TaskContext) -> Self:
+        """Return the task with other parameters; classes and scales do not change."""
+        return replace(self, weight=weight, spec=spec)  # type: ignore[call-arg]  # field of a kind
 
     def encode(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         """Return numeric targets, and whether each sample has one."""

@@ -23,6 +23,7 @@ from sklearn_ser.neural_network.tasks._base import (
     TINY,
     WEIGHT,
     WEIGHT_DOC,
+    ColumnTask,
     PredictingTask,
     Task,
     TaskContext,
@@ -36,7 +37,7 @@ CLASS_WEIGHT = [StrOptions({"balanced"}), dict, None]
 
 @public_module("sklearn_ser.neural_network")
 @substitute_docstring(column=COLUMN_DOC, weight=WEIGHT_DOC)
-class ClassificationTask(Task):
+class ClassificationTask(ColumnTask):
     """Prediction of the labels in a column of `aux`, with cross-entropy over a softmax head.
 
     Parameters
@@ -99,16 +100,6 @@ class ClassificationTask(Task):
         self.focal_gamma = focal_gamma
         self.logit_adjustment = logit_adjustment
 
-    def columns(self, name: str) -> list[str]:
-        """Return the column of `aux` that holds the labels of the task called `name`."""
-        return [self.column or name]
-
-    def bind(self, name: str, weight: float, context: TaskContext) -> FittedClassification:
-        """Return the task with the classes of its training labels."""
-        assert context.aux is not None
-        column = context.aux[self.column or name]
-        return FittedClassification.from_column(name, weight, column, self)
-
 
 @dataclass(frozen=True)
 class FittedClassification(PredictingTask):
@@ -129,6 +120,12 @@ class FittedClassification(PredictingTask):
     kind: ClassVar[str] = "classification"
     spec_type: ClassVar[type[Task]] = ClassificationTask
     stored_fields: ClassVar[tuple[str, ...]] = ("classes",)
+
+    @classmethod
+    def bind(cls, name: str, weight: float, spec: Any, context: TaskContext) -> Self:
+        """Return the task with the classes of its training labels."""
+        assert context.aux is not None
+        return cls.from_column(name, weight, context.aux[spec.column or name], spec)
 
     @classmethod
     def from_column(
@@ -171,7 +168,7 @@ class FittedClassification(PredictingTask):
             return None
         return repr(self.classes[0].item()) if len(self.classes) else "no value at all"
 
-    def rebind(self, spec: Task, weight: float, context: TaskContext) -> Self:
+    def rebind(self, weight: float, spec: Any, context: TaskContext) -> Self:
         """Return the task with other parameters.
 
         Raises
@@ -179,7 +176,7 @@ class FittedClassification(PredictingTask):
         MetadataError
             If `aux` has unknown labels.
         """
-        again = super().rebind(spec, weight, context)
+        again = super().rebind(weight, spec, context)
         aux, column = context.aux, again.column
         if aux is not None and column in aux:
             codes, _ = self.encode(aux[column])

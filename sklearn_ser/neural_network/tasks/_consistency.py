@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -95,10 +95,6 @@ class ConsistencyTask(Task):
         self.sharpening = sharpening
         self.start = start
 
-    def bind(self, name: str, weight: float, context: TaskContext) -> FittedConsistency:
-        """Return the task, which takes nothing from the training data."""
-        return FittedConsistency(name, weight, self)
-
 
 @dataclass(frozen=True)
 class FittedConsistency(FittedTask):
@@ -118,6 +114,11 @@ class FittedConsistency(FittedTask):
     stored_fields: ClassVar[tuple[str, ...]] = ()
     n_outputs: ClassVar[int] = 0
     uses_unlabeled: ClassVar[bool] = True
+
+    @classmethod
+    def bind(cls, name: str, weight: float, spec: Any, context: TaskContext) -> Self:
+        """Return the task, which takes nothing from the training data."""
+        return cls(name, weight, spec)
 
     def targets(
         self, aux: pd.DataFrame | None, weights: np.ndarray, main_codes: np.ndarray

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -117,20 +117,6 @@ class ContrastiveTask(Task):
         """Return the columns of `aux` that hold the labels and what they have to differ in."""
         return [column for column in (self.column, self.across) if column is not None]
 
-    def bind(self, name: str, weight: float, context: TaskContext) -> FittedContrastive:
-        """Return the task with the labels of the training samples."""
-
-        def labels_of(column):
-            if context.aux is None or column not in context.aux:
-                values = pd.Series([], dtype=object)
-            else:
-                values = context.aux[column]
-            return FittedClassification.from_column(column, 0.0, values)
-
-        labels = context.main if self.column is None else labels_of(self.column)
-        across = None if self.across is None else labels_of(self.across)
-        return FittedContrastive(name, weight, self.n_components, labels, across, self)
-
 
 @dataclass(frozen=True)
 class FittedContrastive(FittedTask):
@@ -156,6 +142,21 @@ class FittedContrastive(FittedTask):
     spec_type: ClassVar[type[Task]] = ContrastiveTask
     stored_parameters: ClassVar[tuple[str, ...]] = ("column", "across", "n_components")
 
+    @classmethod
+    def bind(cls, name: str, weight: float, spec: Any, context: TaskContext) -> Self:
+        """Return the task with the labels of the training samples."""
+
+        def labels_of(column):
+            if context.aux is None or column not in context.aux:
+                values = pd.Series([], dtype=object)
+            else:
+                values = context.aux[column]
+            return FittedClassification.from_column(column, 0.0, values)
+
+        labels = context.main if spec.column is None else labels_of(spec.column)
+        across = None if spec.across is None else labels_of(spec.across)
+        return cls(name, weight, spec.n_components, labels, across, spec)
+
     @property
     def constant_value(self) -> str | None:
         """The only label, "no value at all", or None if there are several."""
@@ -163,11 +164,6 @@ class FittedContrastive(FittedTask):
             if labels is not None and labels.constant_value is not None:
                 return labels.constant_value
         return None
-
-    def rebind(self, spec: Task, weight: float, context: TaskContext) -> FittedContrastive:
-        """Return the task with other parameters, and the labels of the new samples."""
-        assert isinstance(spec, ContrastiveTask)
-        return spec.bind(self.name, weight, context)
 
     def targets(
         self, aux: pd.DataFrame | None, weights: np.ndarray, main_codes: np.ndarray

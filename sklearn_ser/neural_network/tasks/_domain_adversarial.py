@@ -18,8 +18,8 @@ from sklearn_ser.neural_network.tasks._base import (
     HIDDEN_UNITS,
     WEIGHT,
     WEIGHT_DOC,
+    ColumnTask,
     Task,
-    TaskContext,
 )
 from sklearn_ser.neural_network.tasks._classification import (
     CLASS_WEIGHT,
@@ -32,7 +32,7 @@ from sklearn_ser.utils._public import public_module
 
 @public_module("sklearn_ser.neural_network")
 @substitute_docstring(column=COLUMN_DOC, weight=WEIGHT_DOC)
-class DomainAdversarialTask(Task):
+class DomainAdversarialTask(ColumnTask):
     """Removal of domain information from the representation: corpus, speaker or language [1]_.
 
     A head learns to predict the domain labels. Its gradient is reversed before it reaches the
@@ -90,16 +90,6 @@ class DomainAdversarialTask(Task):
         self.schedule = schedule
         self.hidden_units = hidden_units
         self.class_weight = class_weight
-
-    def columns(self, name: str) -> list[str]:
-        """Return the column of `aux` that holds the domains of the task called `name`."""
-        return [self.column or name]
-
-    def bind(self, name: str, weight: float, context: TaskContext) -> FittedDomainAdversarial:
-        """Return the task with the domains of the training samples."""
-        assert context.aux is not None
-        column = context.aux[self.column or name]
-        return FittedDomainAdversarial.from_column(name, weight, column, self)
 
 
 @dataclass(frozen=True)

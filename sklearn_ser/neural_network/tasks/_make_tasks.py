@@ -37,8 +37,8 @@ TASK_KINDS: dict[str, type[FittedTask]] = {
 }
 #: Task objects by their short names in the parameter `tasks`.
 SHORT_NAMES: dict[str, Callable[[], Task]] = {}
-for _kind in TASK_KINDS.values():
-    SHORT_NAMES |= {_kind.kind: _kind.spec_type, **_kind.aliases}
+for _fitted in TASK_KINDS.values():
+    SHORT_NAMES |= {_fitted.kind: _fitted.spec_type, **_fitted.aliases}
 #: Name of the main task (the emotion) among all tasks.
 MAIN_TASK = "y"
 #: Most distinct integers in a column that is still taken as a column of classes.
@@ -109,7 +109,7 @@ def make_tasks(
     """
     context = TaskContext(aux, main, n_inputs, counts)
     bound = [
-        spec.bind(name, _weight(spec, aux_weight), context)
+        _kind(spec).bind(name, _weight(spec, aux_weight), spec, context)
         for name, spec in _specs(aux, tasks).items()
     ]
     dropped = {task.name: task.constant_value for task in bound if task.constant_value is not None}
@@ -175,9 +175,13 @@ def rebind_tasks(
         spec.check(task.name)
         # The targets of a task that is not named are not looked at.
         context = TaskContext(aux if named else None, main, n_inputs)
-        again = task.rebind(spec, _weight(spec, aux_weight), context)
+        again = task.rebind(_weight(spec, aux_weight), spec, context)
         rebound.append(again if named else replace(again, weight=0.0))
     return rebound
+
+
+def _kind(spec):
+    return next(kind for kind in TASK_KINDS.values() if isinstance(spec, kind.spec_type))
 
 
 def _weight(spec, aux_weight):

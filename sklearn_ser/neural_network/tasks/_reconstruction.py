@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
@@ -72,11 +72,6 @@ class ReconstructionTask(Task):
         self.time_bins = time_bins
         self.hidden_units = hidden_units
 
-    def bind(self, name: str, weight: float, context: TaskContext) -> FittedReconstruction:
-        """Return the task with the width of the input."""
-        assert context.n_inputs is not None
-        return FittedReconstruction(name, weight, context.n_inputs(self.time_bins), self)
-
 
 @dataclass(frozen=True)
 class FittedReconstruction(FittedTask):
@@ -103,12 +98,11 @@ class FittedReconstruction(FittedTask):
         """True: the loss is a squared error."""
         return True
 
-    def rebind(self, spec: Task, weight: float, context: TaskContext) -> Self:
-        """Return the task with other parameters."""
-        assert isinstance(spec, ReconstructionTask)
+    @classmethod
+    def bind(cls, name: str, weight: float, spec: Any, context: TaskContext) -> Self:
+        """Return the task with the width of the input."""
         assert context.n_inputs is not None
-        n_outputs = context.n_inputs(spec.time_bins)
-        return replace(self, weight=weight, spec=spec, n_outputs=n_outputs)
+        return cls(name, weight, context.n_inputs(spec.time_bins), spec)
 
     def loss(self, prior: torch.Tensor | None = None) -> nn.Module:
         """Return the mean squared error."""

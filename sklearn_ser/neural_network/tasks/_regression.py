@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from sklearn_ser.neural_network.tasks._base import (
     TINY,
     WEIGHT,
     WEIGHT_DOC,
+    ColumnTask,
     PredictingTask,
     Task,
     TaskContext,
@@ -34,7 +35,7 @@ from sklearn_ser.utils._public import public_module
 
 @public_module("sklearn_ser.neural_network")
 @substitute_docstring(column=COLUMN_DOC, weight=WEIGHT_DOC)
-class RegressionTask(Task):
+class RegressionTask(ColumnTask):
     """Prediction of the numbers in a column of `aux`, such as arousal, valence or a rating.
 
     The network learns standardized values; predictions are on the scale of the column.
@@ -75,18 +76,6 @@ class RegressionTask(Task):
         self.weight = weight
         self.loss = loss
 
-    def columns(self, name: str) -> list[str]:
-        """Return the column of `aux` that holds the values of the task called `name`."""
-        return [self.column or name]
-
-    def bind(self, name: str, weight: float, context: TaskContext) -> FittedRegression:
-        """Return the task with the scale of its training values."""
-        assert context.aux is not None
-        column = context.aux[self.column or name]
-        if context.counts is not None and not context.counts.all():
-            column = column.where(context.counts)
-        return FittedRegression.from_column(name, weight, column, self)
-
 
 @dataclass(frozen=True)
 class FittedRegression(PredictingTask):
@@ -115,16 +104,18 @@ class FittedRegression(PredictingTask):
     n_outputs: ClassVar[int] = 1
 
     @classmethod
-    def from_column(
-        cls, name: str, weight: float, column: pd.Series, spec: Task | None = None
-    ) -> FittedRegression:
-        """Return the task of the values in `column`.
+    def bind(cls, name: str, weight: float, spec: Any, context: TaskContext) -> Self:
+        """Return the task with the scale of its training values.
 
         Raises
         ------
         MetadataError
             If the values are not finite numbers.
         """
+        assert context.aux is not None
+        column = context.aux[spec.column or name]
+        if context.counts is not None and not context.counts.all():
+            column = column.where(context.counts)
         values = _numbers(name, column)
         known = values[~np.isnan(values)]
         mean, scale = np.nan, 0.0
@@ -132,7 +123,7 @@ class FittedRegression(PredictingTask):
             mean = float(known[0])  # rounding of the mean may give a deviation above 0
         elif len(known):
             mean, scale = float(known.mean()), float(known.std())
-        return cls(name, weight, mean, scale, RegressionTask() if spec is None else spec)
+        return cls(name, weight, mean, scale, spec)
 
     @property
     def constant_value(self) -> str | None:
