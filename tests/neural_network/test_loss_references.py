@@ -1,4 +1,4 @@
-"""Every loss, values and gradients, beside a reference that goes row by row in plain torch."""
+"""Values and gradients of every loss, compared with a sample-by-sample reference."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ from sklearn_ser.neural_network.training._perturb import Mix
 N_ROWS = 12
 CLASSES = np.array(["a", "b", "c"])
 PRIOR = torch.tensor([0.6, 0.3, 0.1], dtype=torch.float64)
-#: The rows that have no target, and how much the others count.
+#: Sample weights; 0 for samples without a target.
 WEIGHTS = torch.tensor([1, 0.3, 0, 2, 1.7, 1, 0, 0.4, 3, 1, 1, 0.9], dtype=torch.float64)
 LENGTHS = [5, 1, 9, 2, 4, 4, 3, 7, 1, 6, 2, 8]
 
@@ -45,7 +45,7 @@ def codes(n_classes, seed):
 
 
 def weighted_mean(losses, weights):
-    """Over the rows that have a weight; `losses` is asked for those rows only."""
+    """Average `losses(row)` over the samples with a weight above 0."""
     total = sum(weight * losses(row) for row, weight in enumerate(weights) if weight > 0)
     return total / sum(weights)
 
@@ -104,20 +104,20 @@ def contrast(outputs, targets, weights, inputs, temperature=0.5):
     for row in known:
         others = [other for other in known if other != row]
         alike = [other for other in others if targets[other, 0] == targets[row, 0]]
-        partners = [
+        positives = [
             other
             for other in alike
             if targets.shape[1] == 1 or targets[other, 1] != targets[row, 1]
         ]
-        strangers = [other for other in others if other not in alike]
-        if not partners:
+        negatives = [other for other in others if other not in alike]
+        if not positives:
             continue
         power = {
             other: torch.exp(torch.dot(points[row], points[other]) / temperature)
-            for other in partners + strangers
+            for other in positives + negatives
         }
-        every = sum(power.values())
-        losses = [-torch.log(power[partner] / every) for partner in partners]
+        total_power = sum(power.values())
+        losses = [-torch.log(power[positive] / total_power) for positive in positives]
         total = total + weights[row] * sum(losses) / len(losses)
         mass = mass + weights[row]
     return total / mass
@@ -125,7 +125,7 @@ def contrast(outputs, targets, weights, inputs, temperature=0.5):
 
 @dataclass
 class Case:
-    """A task with targets for its loss, and what the loss should be."""
+    """A task with targets for its loss, and a reference of the loss."""
 
     task: object
     targets: torch.Tensor
@@ -213,7 +213,7 @@ def value_and_gradient(function, outputs):
 
 
 def compare(found, expected, outputs):
-    # The 1e-8 that keeps a concordance finite is the largest difference there is.
+    # The largest difference is the 1e-8 in the denominator of the concordance.
     torch.testing.assert_close(
         value_and_gradient(found, outputs),
         value_and_gradient(expected, outputs),
@@ -238,7 +238,7 @@ def test_values_and_gradients_are_those_of_the_reference(case):
 
 
 @every_loss
-def test_a_row_without_a_target_is_neither_counted_nor_moved(case):
+def test_samples_without_a_target_are_ignored(case):
     outputs = normal(N_ROWS, case.task.n_outputs, seed=8)
     value, gradient = value_and_gradient(lambda outputs: ours(case, outputs), outputs)
     assert torch.equal(gradient[WEIGHTS == 0], torch.zeros_like(gradient[WEIGHTS == 0]))
@@ -249,24 +249,29 @@ def test_a_row_without_a_target_is_neither_counted_nor_moved(case):
 
 
 @every_loss
-def test_a_batch_without_a_target_costs_nothing_and_moves_nothing(case):
+def test_the_loss_of_a_batch_without_targets_is_zero(case):
     outputs = normal(N_ROWS, case.task.n_outputs, seed=8)
     targets = torch.zeros_like(case.targets)
     if targets.dtype == torch.int64:
         targets -= 1
+    loss = case.loss()
     value, gradient = value_and_gradient(
-        lambda outputs: ours(case, outputs, targets, torch.zeros_like(WEIGHTS)), outputs
+        lambda outputs: loss.per_task(
+            [outputs], [targets], torch.zeros_like(WEIGHTS)[:, None], case.inputs
+        )[0],
+        outputs,
     )
     assert value == 0.0
+    assert loss.counted.tolist() == [0.0]
     assert torch.equal(gradient, torch.zeros_like(gradient))
 
 
 @pytest.mark.parametrize(
     "name",
-    # Of a copy, a contrastive loss makes a partner.
+    # A copy is a positive of a contrastive loss.
     [name for name in CASES if not name.startswith("contrastive") and name != "frames"],
 )
-def test_weight_k_equals_k_copies(name):
+def test_a_weight_is_equivalent_to_copies(name):
     case = CASES[name]
     outputs = normal(N_ROWS, case.task.n_outputs, seed=8)
     counts = torch.tensor([1, 2, 0, 3, 1, 1, 0, 2, 4, 1, 1, 2])
@@ -282,7 +287,7 @@ def test_weight_k_equals_k_copies(name):
 
 
 @every_loss
-def test_mixed_rows_learn_both_targets_by_their_shares(case):
+def test_losses_of_mixed_samples_are_weighted_by_their_shares(case):
     outputs = normal(N_ROWS, case.task.n_outputs, seed=8)
     partner = torch.randperm(N_ROWS, generator=torch.Generator().manual_seed(3))
     compare(
@@ -309,7 +314,7 @@ def test_mixed_cross_entropy_is_that_of_soft_targets():
 
 
 @pytest.mark.parametrize("name", ["cross-entropy", "all three", "adversarial", "mse", "ccc"])
-def test_of_frames_each_sequence_counts_as_one_row(name):
+def test_each_frame_sequence_counts_as_one_sample(name):
     case = CASES[name]
     outputs = normal(sum(LENGTHS), case.task.n_outputs, seed=8)
     row = torch.arange(N_ROWS).repeat_interleave(torch.tensor(LENGTHS))
@@ -322,13 +327,13 @@ def test_of_frames_each_sequence_counts_as_one_row(name):
 
 
 @pytest.mark.parametrize("name", ["frames", "contrastive across"])
-def test_tasks_without_an_answer_are_not_spread_over_frames(name):
+def test_tasks_without_predictions_have_outputs_per_sequence(name):
     case = CASES[name]
     outputs = normal(N_ROWS, case.task.n_outputs, seed=8)
     assert torch.equal(ours(case, outputs, frame_batch=FRAMES), ours(case, outputs))
 
 
-def test_outputs_that_are_right_beyond_doubt_have_finite_gradients():
+def test_gradients_of_certain_outputs_are_finite():
     outputs = torch.tensor([[200.0, 0.0, 0.0], [0.0, 200.0, 0.0]], requires_grad=True)
     task = FittedClassification("t", 1.0, CLASSES, ClassificationTask(focal_gamma=0.5))
     (loss,) = MultiTaskLoss([task]).per_task([outputs], [torch.tensor([0, 1])], torch.ones(2, 1))
@@ -337,7 +342,7 @@ def test_outputs_that_are_right_beyond_doubt_have_finite_gradients():
     assert torch.equal(outputs.grad, torch.zeros_like(outputs))
 
 
-def test_a_class_without_rows_is_not_adjusted():
+def test_logits_of_absent_classes_are_not_adjusted():
     prior = torch.tensor([0.75, 0.25, 0.0], dtype=torch.float64)
     case = labels(
         logit_adjustment=1.0,
@@ -353,7 +358,7 @@ def test_a_class_without_rows_is_not_adjusted():
 
 
 class First(Callback):
-    """Notes the outputs for X before the first step."""
+    """Records the outputs for X before the first step."""
 
     def __init__(self, X):
         self.X = X
@@ -371,10 +376,8 @@ class First(Callback):
         ({"anger": 3.0, "neutral": 1.0, "sadness": 1.0}, lambda shares: np.array([3.0, 1.0, 1.0])),
     ],
 )
-def test_logit_adjustment_counts_rows_and_not_the_weights_of_classes(
-    speech, class_weight, factors_of
-):
-    """The loss of the first epoch, of one step with all rows, by hand."""
+def test_logit_adjustment_ignores_class_weights(speech, class_weight, factors_of):
+    """Compare the loss of the first epoch, a single step with all samples, with a reference."""
     rows = np.r_[0:240:3, 1:60:3, 2:30:3]
     X, y = speech.X[rows].astype(float), speech.y[rows]
     weights = np.random.default_rng(0).uniform(0.5, 2.0, len(rows))
@@ -391,7 +394,7 @@ def test_logit_adjustment_counts_rows_and_not_the_weights_of_classes(
         callbacks=[first],
         random_state=0,
     )
-    # The main task's own, and the same of an auxiliary one.
+    # An auxiliary task with the same parameters as the main task.
     model.set_params(tasks={"again": ClassificationTask(**spec)})
     history = model.fit(X, y, aux=pd.DataFrame({"again": y}), sample_weight=weights).history_
     codes = np.searchsorted(model.classes_, y)
@@ -404,7 +407,7 @@ def test_logit_adjustment_counts_rows_and_not_the_weights_of_classes(
     np.testing.assert_allclose(found, expected)
 
 
-def test_rows_without_a_partner_do_not_count():
+def test_samples_without_a_positive_do_not_count():
     case = contrastive(None)
     outputs = normal(4, 4, seed=8)
     targets = torch.tensor([[0], [0], [1], [2]])
@@ -412,6 +415,6 @@ def test_rows_without_a_partner_do_not_count():
     loss = case.loss()
     (pair,) = loss.per_task([outputs], [targets], weights)
     torch.testing.assert_close(pair, contrast(outputs, targets, weights[:, 0], None))
-    assert loss.counted == 1.0  # it is a mean over the two
+    assert loss.counted == 1.0  # the loss is a mean over these two
     (none,) = loss.per_task([outputs], [torch.arange(4)[:, None]], weights)
     assert (none, loss.counted) == (0.0, 0.0)

@@ -1,4 +1,4 @@
-"""What is wrong with tasks or their targets is said by name, in fit and in every fold."""
+"""Errors about tasks and their targets, in fit and in cross-validation."""
 
 import re
 
@@ -31,6 +31,18 @@ def net(**parameters):
         (["gender"], "The 'tasks' parameter of MTLNeuralClassifier must be a str among {'auto'}, "),
         ("gender", "The 'tasks' parameter of MTLNeuralClassifier must be a str among {'auto'}, "),
         ({"gender": None}, "tasks['gender'] must be a task object or one of ['auto', "),
+        ({"gender": 0.5}, "tasks['gender'] must be a task object or one of ['auto', "),
+        (
+            {"gender": "ranking"},
+            "tasks['gender'] must be a task object or one of ['auto', 'classification', "
+            "'regression', 'mse', 'ccc', 'adversarial', 'reconstruction', 'contrastive', "
+            "'consistency'], got 'ranking'.",
+        ),
+        (
+            {"gender": ClassificationTask(weight=-1)},
+            "tasks['gender']: The 'weight' parameter of ClassificationTask must be a float in the "
+            "range [0.0, inf) or None. Got -1 instead.",
+        ),
         ({"gender": ClassificationTask}, "tasks['gender'] must be a task object or one of ["),
         (
             {"gender": ClassificationTask(label_smoothing=1.0)},
@@ -123,7 +135,7 @@ def net(**parameters):
         ({"gender": "ccc"}, "aux column 'gender' is a regression task but holds values that are"),
     ],
 )
-def test_tasks_that_cannot_be(speech, tasks, message):
+def test_invalid_tasks_raise(speech, tasks, message):
     with pytest.raises((ValueError, TypeError), match=f"^{re.escape(message)}"):
         net(tasks=tasks).fit(speech.X, speech.y, aux=speech.aux)
 
@@ -147,6 +159,7 @@ def test_tasks_that_cannot_be(speech, tasks, message):
             "aux column 't' holds values of the type ['tuple']. The labels of a task must be "
             "all strings, all numbers or all booleans; mark missing labels with None.",
         ),
+        (pd.date_range("2020", periods=240), "auto", "aux column 't' has dtype datetime64"),
         ([b"f", b"m"] * 120, "auto", "aux column 't' holds values of the type ['bytes']"),
         (
             ["f", 1.5] * 120,
@@ -157,7 +170,7 @@ def test_tasks_that_cannot_be(speech, tasks, message):
         ([1.0, np.inf] * 120, {"t": "ccc"}, "aux column 't' holds an infinite value in row 1"),
     ],
 )
-def test_targets_that_cannot_be_learned(speech, column, tasks, message):
+def test_invalid_targets_raise(speech, column, tasks, message):
     aux = pd.DataFrame({"t": column})
     with pytest.raises(MetadataError, match=f"^{re.escape(message)}"):
         net(tasks=tasks).fit(speech.X, speech.y, aux=aux)
@@ -178,6 +191,26 @@ def test_targets_that_cannot_be_learned(speech, column, tasks, message):
             MetadataError,
             "aux has 2 rows and X has 240: give one row of targets per row of X, with missing "
             "values where a target is not known.",
+        ),
+        (
+            {"aux": pd.DataFrame([[1, 2]] * 240, columns=["a", "a"])},
+            MetadataError,
+            "aux has several columns of one name: ['a', 'a']",
+        ),
+        (
+            {"aux": pd.DataFrame({"y": ["f", "m"] * 120})},
+            MetadataError,
+            "an auxiliary task cannot be called 'y'",
+        ),
+        (
+            {"aux": None, "tasks": {"gender": "auto"}},
+            MetadataError,
+            "tasks names ['gender'] but fit got no aux",
+        ),
+        (
+            {"aux": np.zeros((240, 2, 2))},
+            MetadataError,
+            "aux must be a DataFrame, a Series or an array of one or two dimensions, got a ndarray",
         ),
         (
             {"aux": "gender"},
@@ -214,15 +247,15 @@ def test_targets_that_cannot_be_learned(speech, column, tasks, message):
         ),
     ],
 )
-def test_shapes_that_do_not_fit(speech, arguments, error, message):
+def test_invalid_arguments_of_fit_raise(speech, arguments, error, message):
     arguments = dict(arguments)
-    parameters = {name: arguments.pop(name) for name in ("encoder",) if name in arguments}
+    parameters = {name: arguments.pop(name) for name in ("encoder", "tasks") if name in arguments}
     with pytest.raises(error, match=f"^{re.escape(message)}"):
         net(**parameters).fit(**{"X": speech.X, "y": speech.y} | arguments)
 
 
 def constant_in_the_first_fold(speech):
-    """Gender is one in the training rows of fold 0, whose test rows have both."""
+    """Gender is constant in the training samples of fold 0, whose test samples have both."""
     fold = (np.arange(240) >= 120).astype(int)
     gender = np.where((fold == 1) | (np.arange(240) % 2 == 0), "female", "male")
     return speech.aux.assign(gender=gender), PredefinedSplit(fold)
@@ -243,7 +276,7 @@ CONSTANT = "constant in the training samples are left out: 'gender' (only 'femal
     ids=["auto", "classification", "adversarial", "contrastive", "across"],
 )
 @pytest.mark.parametrize("routing", [False, True])
-def test_a_task_of_one_class_in_a_fold_is_left_out_there(speech, tasks, routing):
+def test_a_task_that_is_constant_in_a_fold_is_left_out_there(speech, tasks, routing):
     aux, split = constant_in_the_first_fold(speech)
     with (
         config_context(enable_metadata_routing=routing),
@@ -267,7 +300,7 @@ def test_a_task_of_one_class_in_a_fold_is_left_out_there(speech, tasks, routing)
     assert "arousal" in without.predict_aux(speech.X)
 
 
-def test_a_left_out_task_may_still_be_named_when_training_goes_on(speech):
+def test_a_dropped_task_may_still_be_named_in_further_training(speech):
     aux, _ = constant_in_the_first_fold(speech)
     model = net(tasks={"gender": "classification", "arousal": "auto"})
     classes = np.unique(speech.y)
@@ -311,7 +344,7 @@ def test_a_left_out_task_may_still_be_named_when_training_goes_on(speech):
         ),
     ],
 )
-def test_other_tasks_when_training_goes_on(speech, first, then, message):
+def test_other_tasks_in_further_training_raise(speech, first, then, message):
     model = net(tasks=first, warm_start=True).fit(speech.X, speech.y, aux=speech.aux)
     before = model._weights
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -320,8 +353,8 @@ def test_other_tasks_when_training_goes_on(speech, first, then, message):
 
 
 @pytest.mark.parametrize("tasks", [None, {"gender": "classification"}])
-def test_tasks_no_longer_named_are_kept_and_not_trained(speech, frames, tasks):
-    """Whatever their heads are made of, and whatever aux holds now."""
+def test_tasks_that_are_no_longer_named_are_not_trained(speech, frames, tasks):
+    """Tasks of all kinds, whatever aux contains."""
     for data in (speech, frames):
         model = net(
             tasks={

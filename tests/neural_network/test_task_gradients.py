@@ -1,4 +1,4 @@
-"""Every kind of task moves the shared encoder: as strongly as its weight says, or backwards."""
+"""Gradients of every kind of task for the shared encoder: proportional to weight, or reversed."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ ENCODERS = {
 
 
 class Gradients(Callback):
-    """Notes the gradients of the first step: of the encoder, and of the last head."""
+    """Records the gradients of the first step for the encoder and the last head."""
 
     encoder = None
 
@@ -52,11 +52,11 @@ def flat(module):
 
 @pytest.fixture(params=ENCODERS)
 def first_step(request, speech, frames):
-    """Function of a task (or None) to the gradients of the first step."""
+    """Function that returns the gradients of the first step, given a task or None."""
     data = speech if request.param == "rows" else frames
 
     def run(task, y=data.y, **parameters):
-        noted = Gradients()
+        recorder = Gradients()
         MTLNeuralClassifier().set_params(
             hidden_units=(16,),
             tasks=None if task is None else {"task": task},
@@ -67,17 +67,17 @@ def first_step(request, speech, frames):
             early_stopping=False,
             compute__dtype="float64",
             random_state=0,
-            callbacks=[noted],
+            callbacks=[recorder],
             **ENCODERS[request.param],
             **parameters,
         ).fit(data.X, y, aux=data.aux)
-        return noted
+        return recorder
 
     return run
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_task_adds_its_gradient_by_its_weight(first_step, name):
+def test_gradients_are_proportional_to_weights(first_step, name):
     def step(weight):
         task = clone(TASKS[name]).set_params(weight=weight)
         return first_step(task).encoder
@@ -89,7 +89,7 @@ def test_a_task_adds_its_gradient_by_its_weight(first_step, name):
 
 
 @pytest.mark.parametrize("kind", ENCODERS)
-def test_guesses_move_the_encoder(kind, speech, frames):
+def test_consistency_changes_the_encoder(kind, speech, frames):
     data = speech if kind == "rows" else frames
     y = np.where(np.arange(len(data.y)) % 2, None, data.y.astype(object))
 
@@ -109,7 +109,7 @@ def test_guesses_move_the_encoder(kind, speech, frames):
     assert np.abs(representation(1.0) - representation(0.0)).max() > 1e-3
 
 
-def test_an_adversary_learns_forwards_and_teaches_backwards(first_step):
+def test_the_gradient_of_an_adversarial_task_is_reversed(first_step):
     alone = first_step(None).encoder
     forwards = first_step(ClassificationTask(column="gender", weight=0.8))
     backwards = first_step(
@@ -121,14 +121,14 @@ def test_an_adversary_learns_forwards_and_teaches_backwards(first_step):
     np.testing.assert_allclose(backwards.head, forwards.head, rtol=1e-12)
     assert np.linalg.norm(backwards.head) > 1e-3
     ramp = first_step(DomainAdversarialTask(column="gender", weight=0.8))
-    assert np.array_equal(ramp.encoder, alone)  # not against a head that has learned nothing yet
+    assert np.array_equal(ramp.encoder, alone)  # the ramp starts at 0
     np.testing.assert_allclose(ramp.head, forwards.head, rtol=1e-12)
 
 
-def test_an_adversary_hides_its_labels(speech):
+def test_an_adversarial_task_removes_its_labels(speech):
     gender = speech.aux["gender"]
 
-    def told_by_the_representation(task):
+    def accuracy_from_the_representation(task):
         model = MTLNeuralClassifier(
             hidden_units=(8,),
             tasks={"gender": task},
@@ -142,5 +142,5 @@ def test_an_adversary_hides_its_labels(speech):
         shared = model.fit(speech.X, speech.y, aux=speech.aux).transform(speech.X)
         return LogisticRegression().fit(shared, gender).score(shared, gender)
 
-    assert told_by_the_representation("classification") > 0.88
-    assert told_by_the_representation("adversarial") < 0.8
+    assert accuracy_from_the_representation("classification") > 0.88
+    assert accuracy_from_the_representation("adversarial") < 0.8

@@ -1,4 +1,4 @@
-"""A task of weight 0 equals leaving it out, bit for bit, whatever else is on."""
+"""Tasks of weight 0 do not change the results, bit for bit."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ schemes = pytest.mark.parametrize("scheme", ["fixed", "uncertainty", "pcgrad"])
 
 
 def fit(data, inputs, tasks, **parameters):
-    """Weights that no sum of them takes in exactly, in an odd number of rows."""
+    """Fit with sample weights whose sums are inexact, and an odd number of samples."""
     n_rows = len(data.y) - 3
     aux = data.aux.assign(speaker=data.speaker)[:n_rows]
     aux.loc[::5, "gender"] = None
@@ -79,8 +79,8 @@ def data(inputs, speech, frames):
 
 @schemes
 @pytest.mark.parametrize("inputs", INPUTS)
-@pytest.mark.parametrize("extras", [{}, EVERYTHING], ids=["plain", "everything on"])
-def test_all_tasks_at_weight_zero_equal_one_task(data, inputs, scheme, extras):
+@pytest.mark.parametrize("extras", [{}, EVERYTHING], ids=["plain", "everything"])
+def test_all_tasks_of_weight_zero_equal_a_single_task(data, inputs, scheme, extras):
     idle = fit(data, inputs, IDLE, loss_weighting=scheme, **extras)
     check_equal(data, idle, fit(data, inputs, None, loss_weighting=scheme, **extras))
     assert len(idle.history_.filter(like="train_loss_").columns) == 7
@@ -88,7 +88,7 @@ def test_all_tasks_at_weight_zero_equal_one_task(data, inputs, scheme, extras):
 
 @schemes
 @pytest.mark.parametrize("inputs", INPUTS)
-def test_it_changes_nothing_for_tasks_before_and_behind_it(data, inputs, scheme):
+def test_tasks_of_weight_zero_between_other_tasks(data, inputs, scheme):
     learned = {
         "gender": ClassificationTask(weight=0.4),
         "arousal": RegressionTask(loss="ccc"),
@@ -100,7 +100,7 @@ def test_it_changes_nothing_for_tasks_before_and_behind_it(data, inputs, scheme)
     check_equal(data, one, other)
     aux = ["gender", "arousal"]
     assert one.predict_aux(data.X)[aux].equals(other.predict_aux(data.X)[aux])
-    # And those that are learned do change something.
+    # The tasks that are learned change the results.
     assert not np.array_equal(
         one.predict_proba(data.X), fit(data, inputs, None, **parameters).predict_proba(data.X)
     )
@@ -112,7 +112,7 @@ def test_each_task_alone(speech, name):
     check_equal(speech, idle, fit(speech, "rows", None, compute__dtype="float64"))
 
 
-def test_guesses(speech):
+def test_consistency(speech):
     y = speech.y.astype(object)
     y[::4] = None
 
@@ -122,7 +122,7 @@ def test_guesses(speech):
         )
         return model.fit(speech.X, y, aux=speech.aux, groups=speech.speaker)
 
-    idle = fitted({"guesses": ConsistencyTask(weight=0.0, start=0.0)})
+    idle = fitted({"consistency": ConsistencyTask(weight=0.0, start=0.0)})
     check_equal(speech, idle, fitted(None))
 
 

@@ -1,4 +1,4 @@
-"""How losses become one step: each scheme beside a plain loop."""
+"""Weighting of losses, each scheme compared with a plain loop."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ TASKS = [
 ]
 ACTIVE = [0, 1, 3, 4, 5, 6]
 FACTORS = [1.0, 0.5, 0.3, 0.2, 0.4, 0.1]
-#: Of these losses, half is a Gaussian's negative log-likelihood.
+#: Factors 0.5 belong to squared errors, half of which is a Gaussian's negative log-likelihood.
 HALF = [1.0, 0.5, 1.0, 1.0, 0.5, 1.0]
 
 
@@ -37,7 +37,7 @@ def module():
 
 
 def losses_of(module, seed=0, signs=(1, -1, 1, 1, -1, 1, 1)):
-    """One loss per task, of which some pull against each other."""
+    """Return one loss per task, some of which conflict."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(6, 3, generator=generator, dtype=torch.float64)
     return [
@@ -63,13 +63,13 @@ def test_fixed_is_the_weighted_sum(module):
     found = gradients_after(module, FixedWeighting(TASKS))
     module.zero_grad(set_to_none=True)
     losses = losses_of(module)
-    sum(factor * losses[place] for factor, place in zip(FACTORS, ACTIVE, strict=True)).backward()
+    sum(factor * losses[index] for factor, index in zip(FACTORS, ACTIVE, strict=True)).backward()
     torch.testing.assert_close(found, gradients_of(module))
     assert found["heads.2.weight"] is None
     assert FixedWeighting(TASKS).current() == [1.0, 0.5, 0.0, 0.3, 0.2, 0.4, 0.1]
 
 
-def test_uncertainty_is_a_plain_loop_with_parameters_of_its_own(module):
+def test_uncertainty_weighting_equals_a_plain_loop(module):
     """Twenty steps of plain gradient descent; in every third batch a task has no target."""
     scheme = UncertaintyWeighting(TASKS).double()
     own = [torch.zeros((), dtype=torch.float64, requires_grad=True) for _ in ACTIVE]
@@ -81,13 +81,13 @@ def test_uncertainty_is_a_plain_loop_with_parameters_of_its_own(module):
         if step % 3 == 0:
             losses[1] = torch.zeros((), dtype=torch.float64, requires_grad=True)
         scheme.zero_grad()
-        counted[-1] = step / 20  # of the rows
+        counted[-1] = step / 20  # fraction of the samples
         scheme.backward(losses, counted, module)
-        found = [losses[place].grad.clone() for place in ACTIVE]
+        found = [losses[index].grad.clone() for index in ACTIVE]
         total = 0.0
-        for position, place in enumerate(ACTIVE):
-            loss = HALF[position] * torch.exp(-own[position]) * losses[place].detach()
-            loss = loss + 0.5 * own[position] * counted[place].item()
+        for position, index in enumerate(ACTIVE):
+            loss = HALF[position] * torch.exp(-own[position]) * losses[index].detach()
+            loss = loss + 0.5 * own[position] * counted[index].item()
             total = total + FACTORS[position] * loss
         by_hand = torch.autograd.grad(total, own)
         torch.testing.assert_close(scheme.log_variances.grad, torch.stack(by_hand))
@@ -96,7 +96,7 @@ def test_uncertainty_is_a_plain_loop_with_parameters_of_its_own(module):
             for factor, half, s in zip(FACTORS, HALF, own, strict=True)
         ]
         np.testing.assert_allclose(torch.stack(found), expected)
-        np.testing.assert_allclose([scheme.current()[place] for place in ACTIVE], expected)
+        np.testing.assert_allclose([scheme.current()[index] for index in ACTIVE], expected)
         with torch.no_grad():
             scheme.log_variances -= 0.1 * scheme.log_variances.grad
             for value, gradient in zip(own, by_hand, strict=True):
@@ -107,24 +107,24 @@ def test_uncertainty_is_a_plain_loop_with_parameters_of_its_own(module):
 
 
 def projected(gradients, generator):
-    """Yu et al. (2020), algorithm 1, in numpy."""
-    kept = []
-    for place, gradient in enumerate(gradients):
+    """Project gradients by algorithm 1 of Yu et al. (2020), in numpy."""
+    results = []
+    for index, gradient in enumerate(gradients):
         gradient = gradient.copy()
         for other in torch.randperm(len(gradients), generator=generator).tolist():
-            if other != place and gradient @ gradients[other] < 0:
+            if other != index and gradient @ gradients[other] < 0:
                 against = gradients[other]
                 gradient -= (gradient @ against) / (against @ against) * against
-        kept.append(gradient)
-    return sum(kept)
+        results.append(gradient)
+    return sum(results)
 
 
 def shared_gradients(module, **given):
-    """Of each active task, weighted, for the encoder."""
+    """Return the weighted gradient of each active task for the encoder."""
     found = []
-    for factor, place in zip(FACTORS, ACTIVE, strict=True):
+    for factor, index in zip(FACTORS, ACTIVE, strict=True):
         module.zero_grad()
-        (factor * losses_of(module, **given)[place]).backward()
+        (factor * losses_of(module, **given)[index]).backward()
         found.append(shared_part(gradients_of(module)))
     return found
 
@@ -135,7 +135,7 @@ def shared_part(gradients):
     )
 
 
-def test_pcgrad_cuts_what_conflicts(module):
+def test_pcgrad_projects_conflicting_gradients(module):
     gradients = shared_gradients(module)
     assert min(a @ b for a in gradients for b in gradients) < 0
     found = gradients_after(module, PCGrad(TASKS, torch.Generator().manual_seed(5)))
@@ -143,13 +143,13 @@ def test_pcgrad_cuts_what_conflicts(module):
     np.testing.assert_allclose(shared_part(found), expected)
     fixed = gradients_after(module, FixedWeighting(TASKS))
     assert np.linalg.norm(shared_part(found) - shared_part(fixed)) > 0.1
-    for name in fixed:  # heads have but one task
+    for name in fixed:  # each head belongs to one task
         if name.startswith("heads"):
             torch.testing.assert_close(found[name], fixed[name])
 
 
-def test_pcgrad_leaves_what_agrees(module):
-    """One and the same output, wanted by all."""
+def test_pcgrad_keeps_gradients_that_agree(module):
+    """All tasks have the same target output."""
     with torch.no_grad():
         for head in module.heads:
             head.weight.fill_(0.5)
@@ -162,7 +162,7 @@ def test_pcgrad_leaves_what_agrees(module):
     torch.testing.assert_close(found, fixed)
 
 
-def test_pcgrad_leaves_frozen_parts_and_tasks_without_a_gradient(module):
+def test_pcgrad_with_frozen_parameters_and_zero_gradients(module):
     module.encoder[0][0].weight.requires_grad_(False)
     losses = losses_of(module)
     losses[1] = losses[1] * 0.0
@@ -186,18 +186,18 @@ def test_estimators_learn_with_every_scheme(speech, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["fixed", "uncertainty", "pcgrad"])
-def test_guesses_may_not_have_begun(speech, scheme):
-    """Until then that task's loss is nothing at all."""
+def test_consistency_may_start_later(speech, scheme):
+    """The loss is 0 before the start."""
     y = speech.y.astype(object)
     y[::3] = None
     model = MTLNeuralClassifier(
-        tasks={"guesses": "consistency", "gender": "classification"},
+        tasks={"consistency": "consistency", "gender": "classification"},
         loss_weighting=scheme,
         unlabeled="nan",
         max_epochs=4,
         random_state=0,
     )
-    model.set_params(tasks__guesses__start=0.5, tasks__guesses__threshold=0.0)
-    losses = model.fit(speech.X, y, aux=speech.aux).history_["train_loss_guesses"]
+    model.set_params(tasks__consistency__start=0.5, tasks__consistency__threshold=0.0)
+    losses = model.fit(speech.X, y, aux=speech.aux).history_["train_loss_consistency"]
     assert losses.iloc[0] == 0.0
     assert losses.iloc[-1] > 0.0
