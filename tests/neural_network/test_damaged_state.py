@@ -1,4 +1,4 @@
-"""States that fit cannot have left, from a file that was damaged or tampered with: all refused."""
+"""Validation of states from files that were damaged or tampered with."""
 
 import copy
 import random
@@ -30,7 +30,7 @@ def fitted(speech):
 
 @pytest.fixture(scope="module")
 def continued(speech):
-    """An ensemble with every kind of task and the states of its optimizers; do not fit again."""
+    """An ensemble with all kinds of tasks and the states of its optimizers; do not fit again."""
     model = MTLNeuralClassifier(
         hidden_units=(5,),
         n_estimators=2,
@@ -49,8 +49,8 @@ def continued(speech):
     return model.partial_fit(X, speech.y, classes=np.unique(speech.y), aux=aux)
 
 
-def refuses(model, change, text):
-    """The model with a changed state is refused in these words."""
+def check_raises(model, change, text):
+    """Check that the model with a changed state raises an error with this text."""
     state = model.__getstate__()
     with pytest.raises(SerError, match=f"the state of the neural network is damaged: .*{text}"):
         MTLNeuralClassifier().__setstate__({**state, **change(state)})
@@ -116,11 +116,11 @@ def without(name, *tasks):
         (architecture(head_units={"gender": [10**9]}), "too large for .* bytes of weights"),
     ],
 )
-def test_a_damaged_state_is_refused(fitted, change, text):
-    refuses(fitted, change, text)
+def test_a_damaged_state_raises(fitted, change, text):
+    check_raises(fitted, change, text)
 
 
-def test_half_a_state_is_refused(fitted):
+def test_an_incomplete_state_raises(fitted):
     state = fitted.__getstate__()
     for name in ("_weights", "classes_"):
         rest = {key: value for key, value in state.items() if key != name}
@@ -131,7 +131,7 @@ def test_half_a_state_is_refused(fitted):
 
 
 def first(name, **changed):
-    """The first entry of a list of dicts, with other values."""
+    """Change values of the first of a list of dicts."""
     return lambda state: {name: [state[name][0] | changed, *state[name][1:]]}
 
 
@@ -252,8 +252,8 @@ STEP = np.zeros((), dtype=np.float32)
         (lambda state: {"compute": 1}, "compute is 1"),
     ],
 )
-def test_damage_of_what_stands_beside_the_weights_is_named(continued, change, text):
-    refuses(continued, change, text)
+def test_damage_beside_the_weights_raises(continued, change, text):
+    check_raises(continued, change, text)
 
 
 JUNK = (
@@ -263,12 +263,12 @@ JUNK = (
 )
 
 
-def places(value, path=()):
-    """The paths of everything in nested dicts and lists."""
+def paths(value, path=()):
+    """Yield the paths of all values in nested dicts and lists."""
     yield path
     inside = value.items() if isinstance(value, dict) else ()
     for key, part in enumerate(value) if isinstance(value, list) else inside:
-        yield from places(part, (*path, key))
+        yield from paths(part, (*path, key))
 
 
 def with_junk(state, path, junk):
@@ -282,26 +282,26 @@ def with_junk(state, path, junk):
     return {**state, name: changed}
 
 
-def test_what_is_not_refused_can_be_used(continued, speech):
-    """Junk anywhere in the state: a SerError, or a network that predicts and learns."""
+def test_a_valid_state_can_be_used(continued, speech):
+    """A state with random values raises a SerError, or yields a network that can be used."""
     state = continued.__getstate__()
     fitted_names = [name for name in state if name.startswith("_") or name.endswith("_")]
-    everywhere = [path for name in fitted_names for path in places(state[name], (name,))]
+    everywhere = [path for name in fitted_names for path in paths(state[name], (name,))]
     generator = random.Random(0)
     X, y = speech.X[:60], speech.y[:60]
     aux = speech.aux.assign(speaker=speech.speaker)[:60]
     X = pd.DataFrame(X, columns=list("abcdefgh"))
-    refused = 0
+    n_errors = 0
     for path in generator.choices([*everywhere, ("compute",)], k=300):
         model = MTLNeuralClassifier()
         try:
             model.__setstate__(with_junk(state, path, generator.choice(JUNK)))
         except SerError:
-            refused += 1
+            n_errors += 1
             continue
         assert model.predict_proba(X).shape == (60, 3), path
         assert len(model.predict_aux(X)) == len(model.transform(X)) == 60, path
         assert len(model.members_) == len(model.history_) == 2, path
         if path[0] != "_architecture":  # which may be another that has the same weights
             model.partial_fit(X, y, aux=aux)
-    assert 220 < refused < 300
+    assert 220 < n_errors < 300

@@ -1,4 +1,4 @@
-"""Every encoder: no part in it for the company of a sequence, parameters of its own, learning."""
+"""Encoders: independence of the batch, specific parameters, custom encoders, learning."""
 
 import pickle
 import re
@@ -26,8 +26,8 @@ KINDS = {
     "lstm": ("lstm", {}),
     "lstm, frames": ("lstm", {"pooling": "frames"}),
     "lstm, mean": ("lstm", {"pooling": "mean"}),
-    "lstm, both ways": ("lstm", {"bidirectional": True}),
-    "lstm, both ways, attention": ("lstm", {"bidirectional": True, "pooling": "attention"}),
+    "lstm, bidirectional": ("lstm", {"bidirectional": True}),
+    "lstm, bidirectional, attention": ("lstm", {"bidirectional": True, "pooling": "attention"}),
     "cnn_blstm": ("cnn_blstm", {"channels": (3, 4)}),
     "cnn_blstm, time": ("cnn_blstm", {"channels": (3, 4, 5), "time_halvings": 3}),
     "conformer": ("conformer", {"n_heads": 2, "kernel_size": 3}),
@@ -36,9 +36,9 @@ KINDS = {
 LENGTHS = [7, 1, 12, 2, 30, 5]
 
 
-def build(encoder, own, **changes):
+def build(encoder, given, **changes):
     known = ENCODERS[encoder].specific_parameters
-    params = {name: part.plain(own.get(name, part.default)) for name, part in known.items()}
+    params = {name: part.plain(given.get(name, part.default)) for name, part in known.items()}
     architecture = {
         "encoder": encoder,
         "encoder_params": params,
@@ -60,22 +60,22 @@ def sequences():
 
 
 def run(module, batches):
-    """Representations of all rows, and gradients of an uneven function of the outputs."""
+    """Return the representations of all samples, and gradients of a function of the outputs."""
     module.zero_grad()
     shared, loss = [], 0.0
     for batch in batches:
         shared.append(module.represent(batch))
-        for place, output in enumerate(module(batch)):
-            # The means of a sequence, where the network answers for frames.
+        for index, output in enumerate(module(batch)):
+            # Frame-level outputs are averaged over each sequence.
             output = batch.means(output) if module.frame_level else output
-            loss = loss + (place + 1) * output.sin().sum()
+            loss = loss + (index + 1) * output.sin().sum()
     loss.backward()
     gradients = {name: value.grad.clone() for name, value in module.named_parameters()}
     return torch.cat(shared).detach(), gradients
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_company_changes_nothing(kind):
+def test_results_do_not_depend_on_the_batch(kind):
     module = build(*KINDS[kind])
     rows = sequences()
     alone = run(module, [rows[[row]].batch() for row in range(len(LENGTHS))])
@@ -88,24 +88,24 @@ def test_company_changes_nothing(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_sequences_give_no_rows(kind):
+def test_empty_batches(kind):
     module = build(*KINDS[kind])
     assert module.represent(sequences()[:0].batch()).shape == (0, module.encoder.n_outputs)
 
 
-def test_lstm_is_torchs_own():
+def test_lstm_equals_torch():
     module = build("lstm", {"bidirectional": True})
     first, second = module.encoder.recurrent.layers
     rows = sequences()
-    for row, cell in enumerate(rows.frames.split(LENGTHS)):
-        out, _ = second(first(cell[None])[0])
+    for row, frames in enumerate(rows.frames.split(LENGTHS)):
+        out, _ = second(first(frames[None])[0])
         half = out.shape[2] // 2
         expected = torch.cat([out[0, -1, :half], out[0, 0, half:]])
         found = module.encoder(rows[[row]].batch())[0]
         torch.testing.assert_close(found, expected)
 
 
-def test_a_block_of_convolution_by_hand():
+def test_a_convolution_block_equals_torch():
     module = build("cnn_blstm", {"channels": (3,), "time_halvings": 1})
     block = module.encoder.blocks[0]
     batch = sequences()[[0]].batch()
@@ -121,9 +121,13 @@ def test_a_block_of_convolution_by_hand():
 @pytest.mark.parametrize("encoder", [name for name in ENCODERS if name not in ("mlp", "layers")])
 def test_every_encoder_learns(frames, encoder):
     params = {"hidden_units": (16,), "dropout": 0.1, "lr": 5e-3, "max_epochs": 15}
-    own = {"channels": (4,)} if encoder == "cnn_blstm" else None
+    encoder_params = {"channels": (4,)} if encoder == "cnn_blstm" else None
     model = MTLNeuralClassifier().set_params(
-        encoder=encoder, encoder_params=own, early_stopping=False, random_state=0, **params
+        encoder=encoder,
+        encoder_params=encoder_params,
+        early_stopping=False,
+        random_state=0,
+        **params,
     )
     assert model.fit(frames.X, frames.y, aux=frames.aux).score(frames.X, frames.y) > 0.7
 
@@ -170,13 +174,13 @@ def test_residual_layers():
         ),
     ],
 )
-def test_parameters_that_cannot_be(frames, params, message):
+def test_invalid_parameters_raise(frames, params, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         MTLNeuralClassifier().set_params(**params).fit(frames.X, frames.y)
 
 
 class Rows(nn.Module):
-    """A user's own, with torch's own dropout and first weights."""
+    """A custom encoder with torch's dropout and initial weights."""
 
     def __init__(self, n_features, width=6):
         super().__init__()
@@ -190,37 +194,37 @@ class Frames(Rows):
     on_frames = True
 
     def forward(self, frames, lengths):
-        there = torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
-        summed = (self.layers(frames) * there[..., None]).sum(dim=1)
+        is_frame = torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
+        summed = (self.layers(frames) * is_frame[..., None]).sum(dim=1)
         return summed / lengths[:, None]
 
 
-def own(encoder=Rows, **params):
+def custom(encoder=Rows, **params):
     given = {"max_epochs": 3, "random_state": 0, "encoder_params": {"width": 4}} | params
     return MTLNeuralClassifier().set_params(encoder=encoder, **given)
 
 
-def test_a_class_of_ones_own(speech, frames):
+def test_custom_encoders(speech, frames):
     before = torch.get_rng_state()
-    first, second = (own().fit(speech.X, speech.y) for _ in range(2))
+    first, second = (custom().fit(speech.X, speech.y) for _ in range(2))
     assert first._weights == second._weights
     assert torch.equal(torch.get_rng_state(), before)
     assert first.transform(speech.X).shape == (240, 4)
     assert clone(first).encoder is Rows
     elsewhere = Parallel(2, backend="threading")(
-        delayed(own(random_state=seed).fit)(speech.X, speech.y) for seed in (0, 1, 0)
+        delayed(custom(random_state=seed).fit)(speech.X, speech.y) for seed in (0, 1, 0)
     )
     assert elsewhere[0]._weights == elsewhere[2]._weights == first._weights
     assert elsewhere[1]._weights != first._weights
-    search = GridSearchCV(own(), {"encoder_params__width": [3, 5]}, cv=2)
+    search = GridSearchCV(custom(), {"encoder_params__width": [3, 5]}, cv=2)
     assert search.fit(speech.X, speech.y).best_params_["encoder_params__width"] in (3, 5)
-    model = own(Frames).fit(frames.X, frames.y)
+    model = custom(Frames).fit(frames.X, frames.y)
     alone = np.vstack([model.predict_proba(frames.X.iloc[[row]]) for row in range(5)])
     np.testing.assert_allclose(model.predict_proba(frames.X)[:5], alone, atol=1e-6)
 
 
 class Tied(nn.Module):
-    """Two layers of one weight, and two buffers of one tensor."""
+    """Two layers that share a weight, and two buffers that share a tensor."""
 
     def __init__(self, n_features):
         super().__init__()
@@ -237,7 +241,7 @@ class Tied(nn.Module):
 
 
 def test_tied_weights_stay_tied(speech):
-    model = own(Tied, encoder_params=None).fit(speech.X, speech.y)
+    model = custom(Tied, encoder_params=None).fit(speech.X, speech.y)
     encoder = model.net_.module_.encoder.module
     assert encoder.second.weight is encoder.first.weight
     again = pickle.loads(pickle.dumps(model))
@@ -261,14 +265,14 @@ class Nothing(nn.Module):
 
 
 @pytest.mark.parametrize("scheme", ["fixed", "uncertainty", "pcgrad"])
-def test_an_encoder_may_have_nothing_to_learn(speech, scheme):
-    model = own(Nothing, encoder_params=None, loss_weighting=scheme, max_epochs=30)
+def test_an_encoder_may_have_no_parameters(speech, scheme):
+    model = custom(Nothing, encoder_params=None, loss_weighting=scheme, max_epochs=30)
     model.set_params(lr=0.05).fit(speech.X, speech.y, aux=speech.aux)
     assert model.score(speech.X, speech.y) > 0.7
 
 
 class Normed(nn.Module):
-    """Batch normalization takes no single row."""
+    """Batch normalization, which takes no batch of one sample."""
 
     def __init__(self, n_features):
         super().__init__()
@@ -286,7 +290,7 @@ class NormedFrames(Normed):
 
 
 class Sizes(Callback):
-    """Notes the rows of each step."""
+    """Records the number of samples of each step."""
 
     def __init__(self):
         self.sizes_ = []
@@ -298,19 +302,19 @@ class Sizes(Callback):
 @pytest.mark.parametrize(
     ("n_rows", "expected"), [(128, [64, 64]), (129, [64, 65]), (130, [64, 64, 2]), (62, [62])]
 )
-def test_no_single_row_is_left_to_a_class_of_ones_own(speech, n_rows, expected):
+def test_custom_encoders_get_no_batch_of_one_sample(speech, n_rows, expected):
     sizes = Sizes()
     given = {"encoder_params": None, "early_stopping": False, "callbacks": [sizes]}
-    own(Normed, **given).fit(speech.X[:n_rows], speech.y[:n_rows])
+    custom(Normed, **given).fit(speech.X[:n_rows], speech.y[:n_rows])
     assert sizes.sizes_ == expected * 3
 
 
 @pytest.mark.parametrize(("n_rows", "n_larger"), [(33, 1), (65, 1), (81, 1), (120, 0)])
-def test_no_single_sequence_is_left_to_a_class_of_ones_own(frames, n_rows, n_larger):
-    """Rows are dealt from pools of 8 batches: the last pool, too, may be of one row."""
+def test_custom_encoders_get_no_batch_of_one_sequence(frames, n_rows, n_larger):
+    """Samples are drawn from pools of 8 batches, and the last pool may have one sample."""
     sizes = Sizes()
     given = {"encoder_params": None, "early_stopping": False, "callbacks": [sizes]}
-    model = own(NormedFrames, batch_size=4, **given)
+    model = custom(NormedFrames, batch_size=4, **given)
     model.fit(frames.sequences[:n_rows], frames.y[:n_rows])
     assert sum(sizes.sizes_) == 3 * n_rows
     assert sizes.sizes_.count(5) == 3 * n_larger
@@ -330,6 +334,6 @@ class Flat(Rows):
         (Flat, ValueError, "encoder=Flat: for 2 samples, forward must return a tensor of shape"),
     ],
 )
-def test_what_is_no_encoder(speech, encoder, error, message):
+def test_invalid_encoders_raise(speech, encoder, error, message):
     with pytest.raises(error, match=re.escape(message)):
-        own(encoder).fit(speech.X, speech.y)
+        custom(encoder).fit(speech.X, speech.y)

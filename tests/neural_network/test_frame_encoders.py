@@ -1,4 +1,4 @@
-"""Encoders of sequences beside plain torch, one utterance at a time; masks and chance."""
+"""Encoders of sequences compared with plain torch, one utterance at a time; padding."""
 
 import pytest
 import torch
@@ -35,7 +35,7 @@ def sequences_of(lengths, dtype=torch.float64, n_features=4):
 
 
 def attention_reference(module, x):
-    """Okabe et al. (2018), as their equations stand, for one utterance (n_frames, n_features)."""
+    """Compute the equations of Okabe et al. (2018) for an utterance (n_frames, n_features)."""
     encoder = module.encoder
     for layer in encoder.frame_layers.layers:
         x = torch.tanh(x @ layer.weight.T + layer.bias)
@@ -57,7 +57,7 @@ def layers_reference(module, x):
 
 
 def outputs_and_gradients(module, shared):
-    """Outputs of the heads, and the gradients of an uneven function of all of them."""
+    """Return the outputs of the heads, and the gradients of a function of all of them."""
     outputs = [head(shared) for head in module.heads]
     module.zero_grad()
     loss = sum((output * torch.arange(1.0, output.numel() + 1).view_as(output)).sin().sum()
@@ -75,7 +75,7 @@ def outputs_and_gradients(module, shared):
     ids=["attention", "layers"],
 )
 def test_outputs_and_gradients_equal_plain_torch(module, reference, lengths):
-    with torch.no_grad():  # not all equal, as they are at first
+    with torch.no_grad():  # the initial weights of layers are equal
         for value in module.parameters():
             value += 0.3 * torch.randn(
                 value.shape, generator=torch_stream(0, str(value.shape)), dtype=value.dtype
@@ -83,15 +83,15 @@ def test_outputs_and_gradients_equal_plain_torch(module, reference, lengths):
     batch = sequences_of(lengths).batch()
     ours, gradients = outputs_and_gradients(module, module.encoder(batch))
     torch.testing.assert_close(list(module(batch)), ours)
-    each = torch.stack([reference(module, cell) for cell in batch.frames.split(lengths)])
-    theirs, expected = outputs_and_gradients(module, each)
-    torch.testing.assert_close(ours, theirs)
+    each = torch.stack([reference(module, frames) for frames in batch.frames.split(lengths)])
+    outputs, expected = outputs_and_gradients(module, each)
+    torch.testing.assert_close(ours, outputs)
     torch.testing.assert_close(gradients, expected)
     assert all(gradient.abs().max() > 1e-6 for name, gradient in gradients.items()
                if name != "encoder.pool.score.bias")  # fmt: skip  # softmax does not see a constant
 
 
-def test_a_single_frame_has_a_deviation_of_next_to_nothing_and_a_gradient():
+def test_a_single_frame_has_finite_gradients():
     module = build("attention")
     shared = module.encoder(sequences_of([1, 1]).batch())
     assert (shared[:, 3:] < 2e-3).all()
@@ -100,35 +100,35 @@ def test_a_single_frame_has_a_deviation_of_next_to_nothing_and_a_gradient():
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
-def test_padding_changes_nothing_not_even_what_is_drawn(monkeypatch, dropout):
-    def run(room):
+def test_padding_changes_neither_results_nor_random_numbers(dropout):
+    def run(longest):
         module = build("attention", dropout=dropout)
         batch = sequences_of([5, 2, 7]).batch()
-        if room:
-            batch = padded_to(batch, room)
-            assert batch.padded(batch.frames).shape[1] == room
+        if longest:
+            batch = padded_to(batch, longest)
+            assert batch.padded(batch.frames).shape[1] == longest
         return outputs_and_gradients(module, module.encoder(batch))
 
     torch.testing.assert_close(run(50), run(None), rtol=1e-10, atol=1e-10)
 
 
-def padded_to(batch, room):
-    """The same batch with room for a longer sequence."""
-    longer = FrameSequences.packed(batch.frames.new_zeros(len(batch.frames) + room, 4),
-                                   [*batch.lengths, room]).batch()  # fmt: skip
-    batch.longest = room
+def padded_to(batch, longest):
+    """Return the batch with padding to the length `longest`."""
+    longer = FrameSequences.packed(batch.frames.new_zeros(len(batch.frames) + longest, 4),
+                                   [*batch.lengths, longest]).batch()  # fmt: skip
+    batch.longest = longest
     batch._places = longer._places[: len(batch.frames)]
     return batch
 
 
 @pytest.mark.parametrize("encoder", ["attention", "layers"])
-def test_no_sequences_give_no_rows(encoder):
-    own = {"n_layers": 5} if encoder == "layers" else {}
-    module = build(encoder, **own)
+def test_empty_batches(encoder):
+    changes = {"n_layers": 5} if encoder == "layers" else {}
+    module = build(encoder, **changes)
     shared = module.encoder(sequences_of([5])[:0].batch())
     assert shared.shape == (0, module.encoder.n_outputs)
 
 
-def test_layers_weigh_the_same_before_training():
+def test_initial_weights_of_layers_are_equal():
     module = build("layers", n_layers=4)
     assert module.encoder.layer_weights.tolist() == [0.25] * 4

@@ -1,4 +1,4 @@
-"""HighLevelFeatures around small stand-ins for a frame-level network: numbers, names, routing."""
+"""HighLevelFeatures with small substitutes for a frame-level network."""
 
 import pickle
 import re
@@ -28,11 +28,11 @@ from sklearn_ser.utils._frames import as_sequences, frames_table
 
 
 class Rows(LogisticRegression):
-    """Takes plain rows, for scikit-learn's checks: each is two frames, the row and its opposite."""
+    """Takes feature vectors, for scikit-learn's checks; each is two frames, x and -x."""
 
     def predict_frame_proba(self, X):
-        there, back = self.predict_proba(X), self.predict_proba(-np.asarray(X))
-        return {"y": list(np.stack([there, back], axis=1))}
+        frames = self.predict_proba(X), self.predict_proba(-np.asarray(X))
+        return {"y": list(np.stack(frames, axis=1))}
 
 
 @parametrize_with_checks([HighLevelFeatures(Rows())])
@@ -41,7 +41,7 @@ def test_estimator_check(estimator, check):
 
 
 class Frames(ClassifierMixin, BaseEstimator):
-    """The stand-in: a naive Bayes of frames for each task; it notes what `fit` was given."""
+    """Naive Bayes over frames for each task, which records the arguments of `fit`."""
 
     __metadata_request__fit = {"aux": True, "groups": "speaker", "sample_weight": True}
     seen = []
@@ -75,7 +75,7 @@ class Frames(ClassifierMixin, BaseEstimator):
         }
 
 
-class Canned(Frames):
+class GivenPosteriors(Frames):
     """X are the posteriors: two columns of `y`, then two of `gender`."""
 
     def predict_frame_proba(self, X):
@@ -94,14 +94,16 @@ def seen():
 GENDER = pd.DataFrame({"gender": ["male", "female", "male"]})
 
 
-def test_the_statistics_by_hand():
+def test_statistics():
     X = [
         np.array([[0.25, 0.75, 0.5, 0.5], [0.5, 0.5, 1.0, 0.0]]),
         np.array([[0.125, 0.875, 0.25, 0.75]]),
         np.array([[0.5, 0.5, 0.5, 0.5], [0.75, 0.25, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0]] * 2),
         None,
     ]
-    step = HighLevelFeatures(Canned(), threshold=0.5).fit(X[:3], ["b", "a", "b"], aux=GENDER)
+    step = HighLevelFeatures(GivenPosteriors(), threshold=0.5).fit(
+        X[:3], ["b", "a", "b"], aux=GENDER
+    )
     assert step.get_feature_names_out().tolist() == [
         f"{task}_{label}_{statistic}"
         for task, label in [("y", "a"), ("y", "b"), ("gender", "female"), ("gender", "male")]
@@ -118,8 +120,8 @@ def test_the_statistics_by_hand():
     assert features.dtype == np.float64
 
 
-def test_it_equals_the_released_formula(frames):
-    """The released code has count * mean / sum in place of the fraction of frames."""
+def test_features_equal_the_released_formula(frames):
+    """The released code computes count * mean / sum instead of the fraction of frames."""
     step = HighLevelFeatures(Frames()).fit(frames.X, frames.y, aux=frames.aux[["gender"]])
     features = step.set_output(transform="pandas").transform(frames.X)
     for task, posteriors in step.estimator_.predict_frame_proba(frames.X).items():
@@ -130,7 +132,7 @@ def test_it_equals_the_released_formula(frames):
             np.testing.assert_allclose(found, portions)
 
 
-def test_a_tables_index_stays(frames):
+def test_the_index_is_retained(frames):
     step = HighLevelFeatures(Frames()).set_output(transform="pandas")
     table = step.fit_transform(frames.X, frames.y)
     assert table.index.equals(frames.X.index)
@@ -140,20 +142,20 @@ def test_a_tables_index_stays(frames):
                       np.ndarray)  # fmt: skip
 
 
-def test_a_row_does_not_depend_on_its_neighbors(frames):
+def test_samples_are_independent(frames):
     step = HighLevelFeatures(Frames()).fit(frames.X, frames.y)
     whole = step.transform(frames.X)
     for row in (0, 7, 119):
         assert np.array_equal(step.transform(frames.X.iloc[[row]])[0], whole[row])
 
 
-def test_threshold_is_read_when_transforming(frames):
+def test_threshold_may_change_after_fit(frames):
     step = HighLevelFeatures(Frames()).fit(frames.X, frames.y)
     low = step.set_params(threshold=0.0).transform(frames.X)
     assert (low[:, 3::4] == 1.0).all()
 
 
-def test_what_the_network_gets_with_routing_off(frames, seen):
+def test_metadata_of_the_network_with_routing_disabled(frames, seen):
     gender, weights = frames.aux[["gender"]], np.arange(120.0)
     step = HighLevelFeatures(Frames())
     step.fit(frames.X, frames.y, aux=gender, groups=frames.speaker, sample_weight=weights)
@@ -165,14 +167,14 @@ def test_what_the_network_gets_with_routing_off(frames, seen):
     assert [each["weight"] is weights for each in seen] == [True, False, False]
 
 
-def test_what_the_network_gets_with_routing_on(frames, seen):
+def test_metadata_of_the_network_with_routing_enabled(frames, seen):
     gender, weights = frames.aux[["gender"]], np.arange(1.0, 121.0)
     pipeline = make_pipeline(HighLevelFeatures(Frames()), ELMClassifier(random_state=0))
     with config_context(enable_metadata_routing=True):
         pipeline.fit(frames.X, frames.y, aux=gender, speaker=frames.speaker, sample_weight=weights)
-        asks_not = Frames().set_fit_request(aux=None, groups=False, sample_weight=False)
+        requests_nothing = Frames().set_fit_request(aux=None, groups=False, sample_weight=False)
         with pytest.raises(UnsetMetadataPassedError, match="aux"):
-            HighLevelFeatures(asks_not).fit(frames.X, frames.y, aux=gender)
+            HighLevelFeatures(requests_nothing).fit(frames.X, frames.y, aux=gender)
         with pytest.raises(TypeError, match="corpus"):
             HighLevelFeatures(Frames()).fit(frames.X, frames.y, corpus=frames.speaker)
     (got,) = seen
@@ -184,7 +186,7 @@ def test_what_the_network_gets_with_routing_on(frames, seen):
     assert np.array_equal(pipeline[-1].output_weights_, plain.output_weights_)
 
 
-def test_search_and_cross_validation_slice_everything(frames, seen):
+def test_search_and_cross_validation_slice_metadata(frames, seen):
     pipeline = make_pipeline(HighLevelFeatures(Frames()), ELMClassifier(random_state=0))
     grid = {"highlevelfeatures__threshold": [0.3, 0.5], "elmclassifier__n_hidden": [20]}
     search = GridSearchCV(pipeline, grid, cv=SpeakerKFold(2))
@@ -204,15 +206,15 @@ def test_search_and_cross_validation_slice_everything(frames, seen):
         assert each["aux"]["row"].tolist() == (rows % 2).tolist()
 
 
-def test_a_pipelines_memory_keeps_the_network(frames, tmp_path, seen):
+def test_the_memory_of_a_pipeline_caches_the_network(frames, tmp_path, seen):
     pipeline = make_pipeline(HighLevelFeatures(Frames()), ELMClassifier(), memory=str(tmp_path))
     grid = {"elmclassifier__n_hidden": [5, 20, 50]}
     GridSearchCV(pipeline, grid, cv=SpeakerKFold(2)).fit(frames.X, frames.y)
     assert len(seen) == 2 + 1
 
 
-def by_hand(frames, splits, aux=None):
-    """Features of each row from a step that was fitted without it."""
+def expected_out_of_fold(frames, splits, aux=None):
+    """Compute the features of each sample with a step fitted without it."""
     features = np.full((120, 12 if aux is None else 20), np.nan)
     for train, test in splits:
         part = HighLevelFeatures(Frames())
@@ -229,15 +231,15 @@ def test_out_of_fold_features(frames, seen):
     got = step.fit_transform(frames.X, frames.y, aux=gender)
     assert len(seen) == 4
     splits = list(SpeakerKFold(3).split(frames.X, frames.y))
-    np.testing.assert_array_equal(got, by_hand(frames, splits, gender))
+    np.testing.assert_array_equal(got, expected_out_of_fold(frames, splits, gender))
     whole = HighLevelFeatures(Frames()).fit(frames.X, frames.y, aux=gender)
     np.testing.assert_array_equal(step.transform(frames.X), whole.transform(frames.X))
     assert not np.array_equal(got, step.transform(frames.X))
 
 
 @pytest.mark.parametrize("routing", [False, True])
-def test_out_of_fold_splitters_find_their_groups(frames, seen, routing):
-    """The speakers by metadata, for a list that has no ids; corpora by metadata or in X."""
+def test_metadata_of_splitters(frames, seen, routing):
+    """A list has no id columns: speakers and corpora are passed as metadata."""
     X = list(frames.sequences)
     corpus = np.where(np.arange(120) % 2, "emodb", "urdu")
     by_corpus = list(LeaveOneCorpusOut().split(X, groups=corpus))
@@ -251,7 +253,7 @@ def test_out_of_fold_splitters_find_their_groups(frames, seen, routing):
             (by_corpus, speaker, by_corpus),
         ]:
             got = HighLevelFeatures(Frames(), cv=cv).fit_transform(X, frames.y, **metadata)
-            np.testing.assert_array_equal(got, by_hand(frames, splits))
+            np.testing.assert_array_equal(got, expected_out_of_fold(frames, splits))
             if metadata is speaker and splits is by_speaker:
                 pipeline = make_pipeline(HighLevelFeatures(Frames(), cv=cv), ELMClassifier())
                 if routing:
@@ -263,12 +265,12 @@ def test_out_of_fold_splitters_find_their_groups(frames, seen, routing):
 
 
 def test_out_of_fold_with_scikit_learns_splitters(frames):
-    """The groups reach the splitter that asks for them, and do not disturb another."""
+    """Groups are passed to splitters that take them, and ignored by others."""
     for cv in (KFold(3), GroupKFold(3)):
         step = HighLevelFeatures(Frames(), cv=cv)
         got = step.fit_transform(frames.X, frames.y, groups=frames.speaker)
         splits = cv.split(frames.X, groups=frames.speaker if isinstance(cv, GroupKFold) else None)
-        np.testing.assert_array_equal(got, by_hand(frames, splits))
+        np.testing.assert_array_equal(got, expected_out_of_fold(frames, splits))
 
 
 def test_out_of_fold_with_failed_audio(frames):

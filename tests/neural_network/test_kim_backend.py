@@ -56,7 +56,7 @@ def system(encoder, tasks):
 
 @pytest.mark.parametrize("tasks", [None, {"gender": "classification"}], ids=["single", "multi"])
 @pytest.mark.parametrize("encoder", ENCODERS)
-def test_cross_validated(frames, encoder, tasks):
+def test_cross_validation(frames, encoder, tasks):
     with config_context(enable_metadata_routing=True):
         result = cross_validate(
             system(encoder, tasks), frames.X, frames.y, cv=SpeakerKFold(3), scoring=uar_scorer,
@@ -71,7 +71,7 @@ def test_cross_validated(frames, encoder, tasks):
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
-def test_searched(frames, encoder):
+def test_grid_search(frames, encoder):
     grid = [
         {"elm__n_hidden": [3], "highlevel__threshold": [0.3]},
         {"elm__n_hidden": [50], "highlevel__threshold": [0.3, 0.5]},
@@ -87,7 +87,7 @@ def test_searched(frames, encoder):
 
 @pytest.fixture(scope="module")
 def fitted(frames):
-    """Do not fit again. Gender is a task of classes, arousal one of numbers."""
+    """A pipeline with a classification and a regression task; do not fit it again."""
     return fit_routed(system("frame_dnn", "auto"), frames.X, frames.y,
                       aux=frames.aux, speaker=frames.speaker, corpus=frames.speaker)  # fmt: skip
 
@@ -106,8 +106,8 @@ def test_features_are_statistics_of_the_networks_posteriors(frames, fitted):
         np.testing.assert_allclose(found, [calm.max(), (calm > 0.3).mean(), male.mean()])
 
 
-def test_it_hears_gender(frames, fitted):
-    """The auxiliary head is one of the network's own, and reaches the ELM."""
+def test_features_of_an_auxiliary_task(frames, fitted):
+    """The features of the auxiliary head differ by gender."""
     features = fitted[:-1].transform(frames.X)
     mean = features[:, fitted["highlevel"].get_feature_names_out() == "gender_male_mean"]
     male = (frames.aux["gender"] == "male").to_numpy()
@@ -135,17 +135,17 @@ def test_failed_audio(frames, fitted):
     assert predicted[rest].tolist() == fitted.predict(frames.X)[rest].tolist()
     with pytest.warns(TrainingWarning, match="1 of 120 rows of X are entirely NaN") as caught:
         model = clone(fitted).fit(X, frames.y)
-    assert len(caught) == 2  # by the network, and by the ELM
+    assert len(caught) == 2  # from the network and from the ELM
     assert model.predict(X)[5] is None
 
 
-def test_a_network_that_pools_is_refused(frames):
+def test_a_network_that_pools_frames_raises(frames):
     step = HighLevelFeatures(MTLNeuralClassifier(encoder="attention", max_epochs=1))
     with pytest.raises(ValueError, match="frame"):
         step.fit_transform(frames.X, frames.y)
 
 
-def test_kept_in_files(frames, fitted, tmp_path):
+def test_saved_and_loaded(frames, fitted, tmp_path):
     save_model(fitted, tmp_path / "dnn-elm.ser")
     for loaded in (load_model(tmp_path / "dnn-elm.ser"), pickle.loads(pickle.dumps(fitted))):
         assert np.array_equal(

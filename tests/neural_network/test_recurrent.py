@@ -1,4 +1,4 @@
-"""LSTM layers over ragged batches: as each sequence by itself, and no dearer than a full batch."""
+"""LSTM layers over sequences of different lengths: results and cost."""
 
 import pytest
 import torch
@@ -25,37 +25,38 @@ def gradients(module, output):
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_a_ragged_batch_is_learned_from_as_its_sequences_one_by_one(bidirectional):
+def test_a_ragged_batch_equals_its_sequences_one_by_one(bidirectional):
     module = layers(bidirectional)
     lengths = [3, 1, 9, 4, 9]
     batch = batch_of(lengths)
     together = module(batch, batch.frames)
     each = [
-        module(FrameSequences.packed(cell, [len(cell)]).batch(), cell)
-        for cell in batch.frames.split(lengths)
+        module(FrameSequences.packed(frames, [len(frames)]).batch(), frames)
+        for frames in batch.frames.split(lengths)
     ]
     torch.testing.assert_close(together, torch.cat(each))
     torch.testing.assert_close(gradients(module, together), gradients(module, torch.cat(each)))
-    with torch.no_grad():  # predictions take another way
+    with torch.no_grad():  # predictions are computed differently
         torch.testing.assert_close(module(batch, batch.frames), together.detach())
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_gradients_of_a_ragged_batch_take_no_more_steps_than_those_of_a_full_one(bidirectional):
+def test_gradients_of_a_ragged_batch_take_no_more_steps_than_of_a_full_batch(bidirectional):
     module = layers(bidirectional, torch.float32)
 
     def n_steps(lengths):
         batch = batch_of(lengths, torch.float32)
         return n_nodes(module(batch, batch.frames).grad_fn)
 
-    assert n_steps([100, 60, 99]) < n_steps([100, 100, 100]) + 60  # some for each layer and way
+    assert n_steps([100, 60, 99]) < n_steps([100, 100, 100]) + 60  # a few per layer and direction
 
 
 def n_nodes(last):
-    seen, left = set(), [last]
-    while left:
-        node = left.pop()
+    """Count the nodes of a graph of gradients."""
+    seen, remaining = set(), [last]
+    while remaining:
+        node = remaining.pop()
         if node is not None and node not in seen:
             seen.add(node)
-            left.extend(before for before, _ in node.next_functions)
+            remaining.extend(before for before, _ in node.next_functions)
     return len(seen)
