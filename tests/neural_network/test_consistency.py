@@ -1,4 +1,4 @@
-"""Rows without a label: what the network guesses of them, and what it learns of that."""
+"""Consistency of predictions for unlabeled samples."""
 
 import re
 
@@ -17,12 +17,12 @@ from sklearn_ser.neural_network.tasks._consistency import ConsistencyError, Fitt
 from sklearn_ser.neural_network.tasks._losses import MultiTaskLoss
 from sklearn_ser.neural_network.training._perturb import Mix
 
-HIDDEN = 4  # of five rows in this many the label is hidden
+HIDDEN = 4  # of five samples are unlabeled
 
 
 @pytest.fixture(scope="module")
 def hidden(speech):
-    """y of `speech` with most labels hidden, and which are."""
+    """`y` of `speech` with most labels hidden, and a mask of the unlabeled samples."""
     rows = np.arange(len(speech.y)) % 5 < HIDDEN
     return np.where(rows, None, speech.y.astype(object)), rows
 
@@ -40,7 +40,7 @@ def net(tasks, **params):
 
 
 def reference(logits, guesses, shares, spec, mean):
-    """The loss of one batch, row by row, as the docstring says it."""
+    """Compute the loss of a batch sample by sample."""
     total = 0.0
     for row in range(len(shares)):
         guess = guesses[row] / mean if spec.balance else guesses[row]
@@ -53,7 +53,7 @@ def reference(logits, guesses, shares, spec, mean):
 
 
 @pytest.mark.parametrize("balance", [True, False])
-def test_the_loss_and_its_gradient_are_those_of_a_plain_loop(balance):
+def test_the_loss_and_its_gradient_equal_a_plain_loop(balance):
     generator = np.random.default_rng(0)
     logits, guesses = generator.normal(size=(2, 8, 3))
     guesses = np.exp(2 * guesses) / np.exp(2 * guesses).sum(axis=1, keepdims=True)
@@ -74,8 +74,8 @@ def test_the_loss_and_its_gradient_are_those_of_a_plain_loop(balance):
         assert outputs.grad[row, column].item() == pytest.approx(change / step, abs=1e-4)
 
 
-def test_it_says_which_share_of_the_rows_counted():
-    """Sure are two rows, of shares 0.25 and 0.5; mixed, each row has its partner's share, too."""
+def test_the_fraction_of_samples_that_counted():
+    """Confident are two samples with shares 0.25 and 0.5; mixing adds the shares of partners."""
     loss = MultiTaskLoss(
         [FittedConsistency("g", 1.0, ConsistencyTask(threshold=0.9, balance=False))]
     )
@@ -91,8 +91,8 @@ def test_it_says_which_share_of_the_rows_counted():
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_a_learned_weight_stays_while_no_guess_counts(speech, hidden, begun):
-    """Before `start`, and where no guess is sure enough: the price of uncertainty is not paid."""
+def test_a_learned_weight_does_not_change_without_pseudo_labels(speech, hidden, begun):
+    """Before `start`, and if no prediction is confident, there is no uncertainty penalty."""
     y, _ = hidden
     spec = ConsistencyTask(weight=1.0, start=0.0 if begun else 0.9, threshold=1.0, balance=False)
     model = net({"g": spec}, loss_weighting="uncertainty", lr=1e-3, max_epochs=5)
@@ -111,7 +111,7 @@ def test_the_running_mean_moves_slowly():
     torch.testing.assert_close(loss.mean, torch.tensor([0.76, 0.24]))
 
 
-def test_a_batch_without_unlabeled_rows_costs_nothing():
+def test_the_loss_of_a_batch_without_unlabeled_samples_is_zero():
     outputs = torch.randn(3, 2, requires_grad=True)
     inputs = Inputs(None, None, outputs, torch.full((3, 2), 0.5))
     loss = ConsistencyError(ConsistencyTask())(None, None, torch.zeros(3), inputs)
@@ -120,13 +120,13 @@ def test_a_batch_without_unlabeled_rows_costs_nothing():
     assert torch.equal(outputs.grad, torch.zeros(3, 2))
 
 
-def test_guesses_help_where_the_other_rows_lie_elsewhere():
+def test_consistency_helps_if_unlabeled_samples_are_shifted():
     generator = np.random.default_rng(0)
     y = np.tile(["anger", "neutral", "sadness"], 100)
     X = generator.normal(size=(300, 8))
     X[:, 0] += 3.0 * (y == "anger") - 3.0 * (y == "sadness")
     X[:, 1] += 3.0 * (y == "neutral")
-    elsewhere = np.arange(300) >= 150  # another corpus, say, whose loud is louder
+    elsewhere = np.arange(300) >= 150  # such as a louder corpus
     X[elsewhere, 0] += 1.5
     hidden = np.where(elsewhere, None, y.astype(object))
     scores = []
@@ -136,7 +136,7 @@ def test_guesses_help_where_the_other_rows_lie_elsewhere():
     assert scores[1] > scores[0] + 0.02
 
 
-def test_it_begins_after_its_share_of_the_training(speech, hidden):
+def test_start(speech, hidden):
     history = (
         net({"guesses": ConsistencyTask(start=0.5, threshold=0.0)})
         .fit(speech.X, hidden[0])
@@ -146,14 +146,14 @@ def test_it_begins_after_its_share_of_the_training(speech, hidden):
     assert (history["train_loss_guesses"][3:] > 0.0).all()
 
 
-def test_weight_zero_equals_leaving_it_out(speech, hidden):
+def test_weight_zero(speech, hidden):
     ignored = net({"guesses": ConsistencyTask(weight=0.0)}).fit(speech.X, hidden[0])
     without = net(None).fit(speech.X, hidden[0])
     assert np.array_equal(ignored.predict_proba(speech.X), without.predict_proba(speech.X))
 
 
 @pytest.mark.parametrize("encoder", ["attention", "frame_dnn"])
-def test_of_sequences(frames, encoder):
+def test_frame_sequences(frames, encoder):
     y = frames.y.astype(object)
     y[::2] = None
     model = net({"guesses": ConsistencyTask(threshold=0.0)}, encoder=encoder, max_epochs=3)
@@ -163,9 +163,9 @@ def test_of_sequences(frames, encoder):
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_within_a_pipeline_a_search_and_cross_validation(speech, hidden, n_jobs):
+def test_pipeline_search_and_cross_validation(speech, hidden, n_jobs):
     y, rows = hidden
-    folds = np.where(rows, -1, np.arange(240) // 80)  # rows without a label stay in training
+    folds = np.where(rows, -1, np.arange(240) // 80)  # unlabeled samples are only used for training
     model = make_pipeline(
         StandardScaler(), net({"guesses": ConsistencyTask()}, max_epochs=15, lr=5e-3)
     )
@@ -188,7 +188,7 @@ def test_within_a_pipeline_a_search_and_cross_validation(speech, hidden, n_jobs)
     assert scores.mean() > 0.5
 
 
-def test_without_unlabeled_it_is_refused(speech):
+def test_unlabeled_is_required(speech):
     message = (
         "tasks['guesses'] learns from rows without a label, and unlabeled=None says that there "
         'are none: set unlabeled=-1 or "nan", as y marks them.'
@@ -197,7 +197,7 @@ def test_without_unlabeled_it_is_refused(speech):
         net({"guesses": "consistency"}, unlabeled=None).fit(speech.X, speech.y)
 
 
-def test_at_its_defaults_guesses_are_learned(speech, hidden):
+def test_pseudo_labels_are_learned_with_the_defaults(speech, hidden):
     y, _ = hidden
     given = {"unlabeled": "nan", "random_state": 0, "max_epochs": 12}
     with_guesses = MTLNeuralClassifier().set_params(
@@ -213,7 +213,7 @@ def test_at_its_defaults_guesses_are_learned(speech, hidden):
     assert not np.array_equal(with_guesses.transform(speech.X), without.transform(speech.X))
 
 
-def test_guesses_that_come_after_the_best_epoch_are_warned_about(speech, hidden):
+def test_a_start_after_the_best_epoch_warns(speech, hidden):
     y, _ = hidden
     model = net({"guesses": ConsistencyTask(start=0.9)}, early_stopping=True, max_epochs=200)
     text = r"tasks\['guesses'\] has taught nothing: with start=0.9 it begins after 180 of"
@@ -223,6 +223,6 @@ def test_guesses_that_come_after_the_best_epoch_are_warned_about(speech, hidden)
         )
 
 
-def test_a_task_of_weight_zero_needs_no_unlabeled_rows(speech):
+def test_a_task_of_weight_zero_needs_no_unlabeled_samples(speech):
     given = {"tasks": {"guesses": ConsistencyTask(weight=0.0)}, "max_epochs": 1}
     MTLNeuralClassifier().set_params(**given, random_state=0).fit(speech.X, speech.y)

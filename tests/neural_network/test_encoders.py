@@ -156,8 +156,8 @@ def test_residual_layers():
         ),
         (
             {"encoder": "cnn_blstm", "encoder_params": {"channels": (8, 0)}},
-            "encoder_params['channels'] of encoder='cnn_blstm' must be a sequence, each of it an "
-            "int in the range [1, inf), got (8, 0).",
+            "encoder_params['channels'] of encoder='cnn_blstm' must be a sequence in which each "
+            "number is an int in the range [1, inf), got (8, 0).",
         ),
         ({"encoder": "cnn_blstm"}, "halves the 5 features of a frame in each of its 3 blocks"),
         (

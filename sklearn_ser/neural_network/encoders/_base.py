@@ -47,7 +47,7 @@ class Parameter:
 
     def __str__(self) -> str:
         if isinstance(self.default, tuple):
-            return f"a sequence, each of it {make_constraint(self.constraint)}"
+            return f"a sequence in which each number is {make_constraint(self.constraint)}"
         return str(make_constraint(self.constraint))
 
 
