@@ -24,10 +24,14 @@ WEIGHT = [Interval(Real, 0, None, closed="left"), None]
 COLUMN = [str, None]
 HIDDEN_UNITS = ["array-like"]
 
-COLUMN_DOC = """column : str, default=None
-    Column of `aux` with the targets. If None, the column named like the task."""
-WEIGHT_DOC = """weight : float, default=None
-    Weight of the task's loss in the sum of all losses. If None, `aux_weight` of the network."""
+COLUMN_DOC = """
+    column : str, default=None
+        Column of `aux` with the targets. If None, the column named like the task.
+    """
+WEIGHT_DOC = """
+    weight : float, default=None
+        Weight of the task's loss in the sum of all losses. If None, `aux_weight` of the network.
+    """
 
 
 @dataclass(frozen=True)
