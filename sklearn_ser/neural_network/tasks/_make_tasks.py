@@ -55,10 +55,11 @@ def task_object(name: str, task: Task | str) -> Task:
     ValueError
         If it is neither a task object nor a short name.
     """
-    if isinstance(task, Task):
+    if isinstance(task, str):
+        if task in SHORT_NAMES:
+            return SHORT_NAMES[task]()
+    elif any(isinstance(task, kind.spec_type) for kind in TASK_KINDS.values()):
         return task
-    if isinstance(task, str) and task in SHORT_NAMES:
-        return SHORT_NAMES[task]()
     raise ValueError(
         f"tasks[{name!r}] must be a task object or one of {['auto', *SHORT_NAMES]}, got {task!r}."
     )
