@@ -85,7 +85,7 @@ def test_a_gpu_that_is_not_there(speech, fitted, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     loaded = pickle.loads(pickle.dumps(fitted)).set_params(device="cuda:2")
-    with pytest.raises(SerError, match=r"machine has \['cuda:0', 'cuda:1', 'cpu'\]\. Use"):
+    with pytest.raises(SerError, match=r"machine has \['cuda:0', 'cuda:1', 'cpu'\]\. Set"):
         loaded.predict(speech.X)
     assert [resolve_device(device) for device in ("auto", "cuda", "cuda:1", "cpu")] == [
         "cuda", "cuda", "cuda:1", "cpu",

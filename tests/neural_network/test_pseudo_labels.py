@@ -495,7 +495,7 @@ def test_at_rest(speech, fitted, tmp_path):
     ("change", "text"),
     [
         (lambda rounds: rounds * 2, "_rounds is not a list of 1"),
-        (lambda rounds: [[]], "the rounds of a network are not a list of lines"),
+        (lambda rounds: [[]], "the rounds of a network are not a list of records"),
         (lambda rounds: [["text"]], "a round of self-training is 'text'"),
         (lambda rounds: [[{**rounds[0][0], "kept": 1}]], "a round of self-training is {"),
         (lambda rounds: [[{**rounds[0][0], "counts": [0]}]], "a round of self-training is {"),

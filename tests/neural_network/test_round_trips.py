@@ -243,13 +243,13 @@ class Narrow(nn.Module):
         return self.layer(x)
 
 
-def test_an_encoder_of_ones_own_is_pickled_and_no_model_file_takes_it(speech, tmp_path):
+def test_a_custom_encoder_is_pickled_but_not_saved_in_a_model_file(speech, tmp_path):
     model = make(encoder=Narrow, encoder_params={"width": 4}).fit(speech.X, speech.y)
     assert_same(through_pickle(model, tmp_path), model, speech.X)
     with pytest.raises(ModelFileError, match=r"holds types that a model file may not: .*Narrow"):
         save_model(model, tmp_path / "m.ser")
     for architecture, text in (
-        ({"encoder": StandardScaler}, r"encoder is <class .*StandardScaler'>, no class of torch"),
+        ({"encoder": StandardScaler}, r"encoder is <class .*StandardScaler'>, not a class of torch"),
         ({"encoder": Narrow}, r"its architecture must have \['activation', "),
     ):
         state = model.__getstate__() | {"_architecture": architecture}
