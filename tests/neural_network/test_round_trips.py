@@ -249,7 +249,10 @@ def test_a_custom_encoder_is_pickled_but_not_saved_in_a_model_file(speech, tmp_p
     with pytest.raises(ModelFileError, match=r"holds types that a model file may not: .*Narrow"):
         save_model(model, tmp_path / "m.ser")
     for architecture, text in (
-        ({"encoder": StandardScaler}, r"encoder is <class .*StandardScaler'>, not a class of torch"),
+        (
+            {"encoder": StandardScaler},
+            r"encoder is <class .*StandardScaler'>, not a class of torch",
+        ),
         ({"encoder": Narrow}, r"its architecture must have \['activation', "),
     ):
         state = model.__getstate__() | {"_architecture": architecture}
