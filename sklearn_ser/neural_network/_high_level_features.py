@@ -329,7 +329,7 @@ _MAIN_TASK = "y"
 
 
 def _splitter(cv):
-    return SpeakerKFold(cv) if isinstance(cv, Integral) else check_cv(cv)
+    return SpeakerKFold(int(cv)) if isinstance(cv, Integral) else check_cv(cv)
 
 
 def _classes_of_tasks(network):
