@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
@@ -164,9 +164,7 @@ class FittedTask:
         """Return the task with other parameters, for further training on other samples."""
         return self.bind(self.name, weight, spec, context)
 
-    def targets(
-        self, aux: pd.DataFrame | None, weights: np.ndarray, main_codes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def targets(self, aux, weights, main_codes) -> tuple[np.ndarray, np.ndarray]:
         """Return the target of each sample, and the sample's weight in the loss.
 
         Parameters
@@ -253,7 +251,7 @@ class PredictingTask(FittedTask):
         """Return predictions from outputs of shape (n_samples, n_outputs)."""
         raise NotImplementedError
 
-    def score(self, outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> float:
+    def score(self, outputs, targets, weights) -> float:
         """Compute the score of outputs.
 
         Parameters
@@ -304,9 +302,7 @@ class Inputs(NamedTuple):
     pseudo_labels: torch.Tensor | None = None
 
 
-def utterance_outputs(
-    tasks: Sequence[FittedTask], outputs: Sequence[torch.Tensor], batch: FrameBatch
-) -> list[torch.Tensor]:
+def utterance_outputs(tasks, outputs, batch: FrameBatch) -> list[torch.Tensor]:
     """Return the outputs of each sequence, from those of its frames.
 
     Posteriors are averaged and returned as logarithms, so that a softmax restores them; values are
@@ -327,9 +323,7 @@ def utterance_outputs(
     return [task.pool_frames(output, batch) for task, output in zip(tasks, outputs, strict=True)]
 
 
-def average_outputs(
-    tasks: Sequence[FittedTask], members: Sequence[Sequence[np.ndarray]]
-) -> Sequence[np.ndarray]:
+def average_outputs(tasks, members):
     """Average the outputs of the networks of an ensemble.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,6 @@ from sklearn_ser.neural_network.tasks._base import (
     ColumnTask,
     PredictingTask,
     Task,
-    TaskContext,
     aux_column,
 )
 from sklearn_ser.utils._docstrings import substitute_docstring
@@ -122,15 +121,12 @@ class FittedClassification(PredictingTask):
     stored_fields: ClassVar[tuple[str, ...]] = ("classes",)
 
     @classmethod
-    def bind(cls, name: str, weight: float, spec: Any, context: TaskContext) -> Self:
+    def bind(cls, name, weight, spec, context):
         """Return the task with the classes of its training labels."""
-        assert context.aux is not None
         return cls.from_column(name, weight, context.aux[spec.column or name], spec)
 
     @classmethod
-    def from_column(
-        cls, name: str, weight: float, column: pd.Series, spec: Task | None = None
-    ) -> Self:
+    def from_column(cls, name, weight, column, spec=None):
         """Return the task of the labels in `column`.
 
         Raises
@@ -168,7 +164,7 @@ class FittedClassification(PredictingTask):
             return None
         return repr(self.classes[0].item()) if len(self.classes) else "no value at all"
 
-    def rebind(self, weight: float, spec: Any, context: TaskContext) -> Self:
+    def rebind(self, weight, spec, context):
         """Return the task with other parameters.
 
         Raises
@@ -191,14 +187,14 @@ class FittedClassification(PredictingTask):
                 )
         return again
 
-    def encode(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    def encode(self, column):
         """Return class codes, -1 for missing and unknown labels, and whether each is known."""
         # Labels are compared as objects: no code results for a missing or an unknown label.
         classes = pd.Index(self.classes.tolist(), dtype=object)
         codes = classes.get_indexer(pd.Index(column.tolist(), dtype=object)).astype(np.int64)
         return codes, codes >= 0
 
-    def decode(self, outputs: np.ndarray) -> np.ndarray:
+    def decode(self, outputs):
         """Return the most probable classes."""
         return self.classes[outputs.argmax(axis=1)]
 
@@ -245,14 +241,12 @@ class FittedClassification(PredictingTask):
         factors[present] = np.where(np.isfinite(by_class), by_class, 0.0)
         return np.where(known, factors[codes], 0.0)
 
-    def targets(
-        self, aux: pd.DataFrame | None, weights: np.ndarray, main_codes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def targets(self, aux, weights, main_codes):
         """Return class codes, and sample weights multiplied by class weights."""
         codes, _ = self.encode(aux_column(aux, self.column, len(weights)))
         return codes, weights * self.class_weights(codes, weights)
 
-    def loss(self, prior: torch.Tensor | None = None) -> nn.Module:
+    def loss(self, prior=None):
         """Return the cross-entropy, adjusted by the class shares `prior` if so configured."""
         shift = None
         if self.spec.logit_adjustment and prior is not None:
@@ -260,12 +254,12 @@ class FittedClassification(PredictingTask):
             shift = self.spec.logit_adjustment * torch.where(prior > 0, prior, 1.0).log()
         return CrossEntropy(self.spec.label_smoothing, self.spec.focal_gamma, shift)
 
-    def pool_frames(self, outputs: torch.Tensor, batch) -> torch.Tensor:
+    def pool_frames(self, outputs, batch):
         """Return the logarithms of mean posteriors."""
         posteriors = batch.means(outputs.softmax(dim=1))
         return posteriors.clamp_min(torch.finfo(outputs.dtype).tiny).log()
 
-    def average(self, outputs: np.ndarray) -> np.ndarray:
+    def average(self, outputs):
         """Return the logarithms of the mean probabilities of several networks."""
         logs = log_softmax(outputs.astype(np.float64), axis=2)
         return logsumexp(logs, axis=0) - np.log(len(outputs))
@@ -277,7 +271,7 @@ class FittedClassification(PredictingTask):
         present = n_samples > 0
         return float((n_hits[present] / n_samples[present]).mean())
 
-    def state_error(self, n_features: int) -> str | None:
+    def state_error(self, n_features):
         """Return what is invalid in a restored task, or None."""
         if not _are_sorted_labels(self.classes):
             return "has classes that are not a sorted list of labels"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 import torch
 from sklearn.utils._param_validation import Interval
 from torch import nn
@@ -19,7 +18,6 @@ from sklearn_ser.neural_network.tasks._base import (
     WEIGHT_DOC,
     FittedTask,
     Task,
-    TaskContext,
 )
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
@@ -116,17 +114,15 @@ class FittedConsistency(FittedTask):
     uses_unlabeled: ClassVar[bool] = True
 
     @classmethod
-    def bind(cls, name: str, weight: float, spec: Any, context: TaskContext) -> Self:
+    def bind(cls, name, weight, spec, context):
         """Return the task, which takes nothing from the training data."""
         return cls(name, weight, spec)
 
-    def targets(
-        self, aux: pd.DataFrame | None, weights: np.ndarray, main_codes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def targets(self, aux, weights, main_codes):
         """Return no targets, and the weights of unlabeled samples."""
         return np.empty((len(weights), 0)), weights * (main_codes < 0)
 
-    def loss(self, prior: torch.Tensor | None = None) -> nn.Module:
+    def loss(self, prior=None):
         """Return the cross-entropy against pseudo-labels."""
         return ConsistencyError(self.spec)
 

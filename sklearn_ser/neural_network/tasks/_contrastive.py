@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,6 @@ from sklearn_ser.neural_network.tasks._base import (
     WEIGHT_DOC,
     FittedTask,
     Task,
-    TaskContext,
     aux_column,
 )
 from sklearn_ser.neural_network.tasks._classification import FittedClassification
@@ -143,7 +142,7 @@ class FittedContrastive(FittedTask):
     stored_parameters: ClassVar[tuple[str, ...]] = ("column", "across", "n_components")
 
     @classmethod
-    def bind(cls, name: str, weight: float, spec: Any, context: TaskContext) -> Self:
+    def bind(cls, name, weight, spec, context):
         """Return the task with the labels of the training samples."""
 
         def labels_of(column):
@@ -165,9 +164,7 @@ class FittedContrastive(FittedTask):
                 return labels.constant_value
         return None
 
-    def targets(
-        self, aux: pd.DataFrame | None, weights: np.ndarray, main_codes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def targets(self, aux, weights, main_codes):
         """Return the codes of the labels and, in a second column, of `across`."""
         columns = [
             main_codes
@@ -179,11 +176,11 @@ class FittedContrastive(FittedTask):
         codes = np.column_stack(columns)
         return codes, weights * (codes >= 0).all(axis=1)
 
-    def loss(self, prior: torch.Tensor | None = None) -> nn.Module:
+    def loss(self, prior=None):
         """Return the supervised contrastive loss."""
         return SupervisedContrast(self.spec.temperature)
 
-    def state_error(self, n_features: int) -> str | None:
+    def state_error(self, n_features):
         """Return what is invalid in a restored task, or None."""
         error = super().state_error(n_features)
         if error is None and self.n_outputs != self.spec.n_components:

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, ClassVar, Literal
 
-import torch
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import nn
 
 from sklearn_ser.neural_network.tasks._base import (
     COLUMN,
@@ -109,6 +107,6 @@ class FittedDomainAdversarial(FittedClassification):
             return float(self.spec.strength)
         return self.spec.strength * (2.0 / (1.0 + math.exp(-10.0 * completed)) - 1.0)
 
-    def loss(self, prior: torch.Tensor | None = None) -> nn.Module:
+    def loss(self, prior=None):
         """Return plain cross-entropy."""
         return CrossEntropy()

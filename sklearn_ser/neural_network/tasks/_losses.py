@@ -15,8 +15,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from sklearn_ser.neural_network._sequences import FrameBatch
-from sklearn_ser.neural_network.tasks._base import FittedTask, Inputs
+from sklearn_ser.neural_network.tasks._base import FittedTask
 from sklearn_ser.neural_network.tasks._weighting import FixedWeighting
 
 
@@ -55,14 +54,7 @@ class MultiTaskLoss(nn.Module):
         self.by_frame = [task.predicts for task in tasks]
         self.weighting = FixedWeighting(tasks) if weighting is None else weighting
 
-    def per_task(
-        self,
-        outputs: Sequence[torch.Tensor],
-        targets: Sequence[torch.Tensor],
-        weights: torch.Tensor,
-        inputs: Inputs | None = None,
-        frame_batch: FrameBatch | None = None,
-    ) -> list[torch.Tensor]:
+    def per_task(self, outputs, targets, weights, inputs=None, frame_batch=None):
         """Compute one scalar loss per task.
 
         Parameters
@@ -101,14 +93,7 @@ class MultiTaskLoss(nn.Module):
             target = target[rows]
         return self.losses[index](output, target, share, inputs)
 
-    def main(
-        self,
-        output: torch.Tensor,
-        target: torch.Tensor,
-        weights: torch.Tensor,
-        mix=None,
-        frame_batch: FrameBatch | None = None,
-    ) -> torch.Tensor:
+    def main(self, output, target, weights, mix=None, frame_batch=None):
         """Compute the loss of the main task alone, like `per_task`, or `mixed` if mix is given.
 
         Parameters
@@ -125,15 +110,7 @@ class MultiTaskLoss(nn.Module):
         other = self._of_task(0, output, target[partner], weights[partner], None, frame_batch)
         return mix.share * own + (1.0 - mix.share) * other
 
-    def mixed(
-        self,
-        outputs: Sequence[torch.Tensor],
-        targets: Sequence[torch.Tensor],
-        weights: torch.Tensor,
-        mix,
-        inputs: Inputs | None = None,
-        frame_batch: FrameBatch | None = None,
-    ) -> list[torch.Tensor]:
+    def mixed(self, outputs, targets, weights, mix, inputs=None, frame_batch=None):
         """Compute the losses of samples that were mixed in pairs (mixup).
 
         The loss is the mean of the losses for the targets of both samples, weighted by their

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from pandas.api import types
 
@@ -44,8 +43,6 @@ MAIN_TASK = "y"
 #: Most distinct integers in a column that is still taken as a column of classes.
 MOST_INTEGER_CLASSES = 20
 
-Tasks = Literal["auto"] | Mapping[str, Task | str] | None
-
 
 def task_object(name: str, task: Task | str) -> Task:
     """Return the task object that a value of the mapping `tasks` stands for.
@@ -72,15 +69,7 @@ def task_from_state(state: Mapping[str, Any]) -> FittedTask:
     return kind(**values | {"spec": kind.spec_type(**values["spec"])})
 
 
-def make_tasks(
-    aux: pd.DataFrame | None,
-    tasks: Tasks,
-    *,
-    aux_weight: float,
-    main: FittedClassification | None = None,
-    n_inputs: Callable[[int], int] | None = None,
-    counts: np.ndarray | None = None,
-) -> tuple[list[FittedTask], dict[str, str]]:
+def make_tasks(aux, tasks, *, aux_weight, main=None, n_inputs=None, counts=None):
     """Make the auxiliary tasks to learn.
 
     Parameters
@@ -123,16 +112,7 @@ def make_tasks(
     return [task for task in bound if task.name not in dropped], dropped
 
 
-def rebind_tasks(
-    known: Sequence[FittedTask],
-    dropped: Mapping[str, str],
-    aux: pd.DataFrame | None,
-    tasks: Tasks,
-    *,
-    aux_weight: float,
-    main: FittedClassification,
-    n_inputs: Callable[[int], int],
-) -> list[FittedTask]:
+def rebind_tasks(known, dropped, aux, tasks, *, aux_weight, main, n_inputs):
     """Bind the tasks of a fitted network to other samples, for further training.
 
     Classes and scales do not change; parameters are those of `tasks`. Tasks that `tasks` does not

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -18,7 +18,6 @@ from sklearn_ser.neural_network.tasks._base import (
     WEIGHT_DOC,
     FittedTask,
     Task,
-    TaskContext,
 )
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
@@ -99,16 +98,15 @@ class FittedReconstruction(FittedTask):
         return True
 
     @classmethod
-    def bind(cls, name: str, weight: float, spec: Any, context: TaskContext) -> Self:
+    def bind(cls, name, weight, spec, context):
         """Return the task with the width of the input."""
-        assert context.n_inputs is not None
         return cls(name, weight, context.n_inputs(spec.time_bins), spec)
 
-    def loss(self, prior: torch.Tensor | None = None) -> nn.Module:
+    def loss(self, prior=None):
         """Return the mean squared error."""
         return ReconstructionError(self.spec.target, self.spec.time_bins)
 
-    def state_error(self, n_features: int) -> str | None:
+    def state_error(self, n_features):
         """Return what is invalid in a restored task, or None."""
         possible = sorted({n_features, n_features * self.spec.time_bins})
         error = super().state_error(n_features)

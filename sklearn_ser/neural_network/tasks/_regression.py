@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,6 @@ from sklearn_ser.neural_network.tasks._base import (
     ColumnTask,
     PredictingTask,
     Task,
-    TaskContext,
     aux_column,
 )
 from sklearn_ser.utils._docstrings import substitute_docstring
@@ -104,7 +103,7 @@ class FittedRegression(PredictingTask):
     n_outputs: ClassVar[int] = 1
 
     @classmethod
-    def bind(cls, name: str, weight: float, spec: Any, context: TaskContext) -> Self:
+    def bind(cls, name, weight, spec, context):
         """Return the task with the scale of its training values.
 
         Raises
@@ -112,7 +111,6 @@ class FittedRegression(PredictingTask):
         MetadataError
             If the values are not finite numbers.
         """
-        assert context.aux is not None
         column = context.aux[spec.column or name]
         if context.counts is not None and not context.counts.all():
             column = column.where(context.counts)
@@ -137,28 +135,26 @@ class FittedRegression(PredictingTask):
         """Whether the loss is the squared error."""
         return self.spec.loss == "mse"
 
-    def encode(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    def encode(self, column):
         """Return standardized values, 0 if missing, and whether each value is known."""
         values = _numbers(self.name, column)
         known = ~np.isnan(values)
         return np.where(known, (values - self.mean) / self.scale, 0.0), known
 
-    def decode(self, outputs: np.ndarray) -> np.ndarray:
+    def decode(self, outputs):
         """Return values on the scale of the column."""
         return outputs[:, 0].astype(np.float64) * self.scale + self.mean
 
-    def targets(
-        self, aux: pd.DataFrame | None, weights: np.ndarray, main_codes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def targets(self, aux, weights, main_codes):
         """Return standardized values, and sample weights."""
         values, known = self.encode(aux_column(aux, self.column, len(weights)))
         return values, weights * known
 
-    def loss(self, prior: torch.Tensor | None = None) -> nn.Module:
+    def loss(self, prior=None):
         """Return the squared error, or the loss of the concordance correlation."""
         return Concordance() if self.spec.loss == "ccc" else SquaredError()
 
-    def pool_frames(self, outputs: torch.Tensor, batch) -> torch.Tensor:
+    def pool_frames(self, outputs, batch):
         """Return mean values."""
         return batch.means(outputs)
 
@@ -166,7 +162,7 @@ class FittedRegression(PredictingTask):
         """Compute the concordance correlation coefficient."""
         return concordance_cc(targets.astype(np.float64), outputs[:, 0].astype(np.float64))
 
-    def state_error(self, n_features: int) -> str | None:
+    def state_error(self, n_features):
         """Return what is invalid in a restored task, or None."""
         valid = all(isinstance(value, float) for value in (self.mean, self.scale))
         if valid and np.isfinite([self.mean, self.scale]).all() and self.scale > 0.0:

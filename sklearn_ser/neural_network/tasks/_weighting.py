@@ -27,9 +27,7 @@ class FixedWeighting(nn.Module):
         self.base = [task.weight for task in tasks]
         self.generator = generator
 
-    def backward(
-        self, losses: Sequence[torch.Tensor], counted: torch.Tensor, module: nn.Module
-    ) -> None:
+    def backward(self, losses, counted, module):
         """Add the gradients of a step to the parameters.
 
         Parameters
@@ -40,12 +38,10 @@ class FixedWeighting(nn.Module):
             Fraction of the samples that counted in each loss; see `MultiTaskLoss`.
         module : MultiTaskModule
         """
-        total = sum(
+        sum(
             losses[index] if self.base[index] == 1.0 else losses[index] * self.base[index]
             for index in self.active
-        )
-        assert isinstance(total, torch.Tensor)
-        total.backward()
+        ).backward()
 
     def current(self) -> list[float]:
         """Return the current factor of each task's loss."""
@@ -75,9 +71,7 @@ class UncertaintyWeighting(FixedWeighting):
         base = [self.base[index] for index in self.active]
         self.register_buffer("factors", torch.tensor(base), persistent=False)
 
-    def backward(
-        self, losses: Sequence[torch.Tensor], counted: torch.Tensor, module: nn.Module
-    ) -> None:
+    def backward(self, losses, counted, module):
         stacked = torch.stack([losses[index] for index in self.active])
         # A sample that does not count in the loss does not count in the penalty: the penalty alone
         # would let the weight grow without limit.
@@ -105,7 +99,7 @@ class PCGrad(FixedWeighting):
        https://arxiv.org/abs/2001.06782
     """
 
-    def backward(self, losses: Sequence[torch.Tensor], counted: torch.Tensor, module) -> None:
+    def backward(self, losses, counted, module):
         weighted = [losses[index] * self.base[index] for index in self.active]
         heads = [
             parameter for index in self.active for parameter in module.heads[index].parameters()
