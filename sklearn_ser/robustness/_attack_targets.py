@@ -64,8 +64,7 @@ class DifferentiableNetwork:
         members = []
         for module, temperature in zip(self.modules, self.estimator._temperatures, strict=True):
             outputs = module(batch)
-            if module.frame_level:
-                assert isinstance(batch, FrameBatch)
+            if module.frame_level and isinstance(batch, FrameBatch):
                 outputs = utterance_outputs(self.tasks[:1], outputs[:1], batch)
             members.append((outputs[0] / temperature).log_softmax(dim=1))
         return torch.stack(members).logsumexp(dim=0) - float(np.log(len(members)))
