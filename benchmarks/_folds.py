@@ -67,7 +67,7 @@ def run(jobs, X, frame, protocol, seeds, *, aux=(), labels=EMOTIONS, name, n_job
     Returns
     -------
     DataFrame
-        Columns estimator, setting, seed, fold, train, row, corpus, speaker, truth, prediction.
+        Columns estimator, setting, seed, fold, train, row, corpus, speaker, y_true, y_pred.
     """
     ids = [column for column in ("corpus", "speaker") if column in frame]
     attrs = dict(X.attrs)
@@ -92,7 +92,7 @@ def run(jobs, X, frame, protocol, seeds, *, aux=(), labels=EMOTIONS, name, n_job
         row=position,
         corpus=metadata["corpus"][position],
         speaker=frame["speaker"].to_numpy(dtype=object)[position],
-        truth=target[position],
+        y_true=target[position],
     )
 
 
@@ -130,7 +130,7 @@ def _fold(folder, job, key, X, y, metadata, fold, protocol, seeds, labels):
                 part = _seeing(model, X, y, metadata, fold, list(labels))
             else:
                 part = run_fold(model, X, y, metadata, fold, list(labels))
-            parts.append(part[["position", "setting", "prediction"]].assign(seed=seed))
+            parts.append(part[["position", "setting", "y_pred"]].assign(seed=seed))
     table = pd.concat(parts, ignore_index=True)
     table = _both_settings(table).assign(
         estimator=key, fold=fold.name, train=fold.train_corpora, chosen=repr(chosen)
@@ -156,7 +156,7 @@ def _seeing(model, X, y, metadata, fold, labels):
     given["speaker"] = np.where(tested, "?", given["speaker"].astype(object))
     fit_routed(model, X.iloc[rows], np.where(tested, None, y[rows]), **given)
     found = pd.DataFrame({"position": fold.test, "setting": "transductive"})
-    return found.assign(prediction=np.asarray(model.predict(X.iloc[fold.test]), dtype=object))
+    return found.assign(y_pred=np.asarray(model.predict(X.iloc[fold.test]), dtype=object))
 
 
 def _take(values, rows):
@@ -175,7 +175,7 @@ def _choose_seeing(job, X, y, metadata, fold, protocol):
             part = Fold("inner", "", fold.train[train], fold.train[test])
             model = with_seed(clone(job.estimator).set_params(**chosen), 0)
             found = _seeing(model, X, y, metadata, part, None)
-            scores.append(uar_score(y[part.test], found["prediction"].to_numpy()))
+            scores.append(uar_score(y[part.test], found["y_pred"].to_numpy()))
         if np.mean(scores) > highest:
             best, highest = chosen, np.mean(scores)
     return best

@@ -11,16 +11,16 @@ def recall_by_corpus(predictions):
     Parameters
     ----------
     predictions : DataFrame
-        Columns corpus, seed, truth, prediction; one row per utterance and seed.
+        Columns corpus, seed, y_true, y_pred; one row per utterance and seed.
 
     Returns
     -------
     Series
         By corpus.
     """
-    right = (predictions["truth"] == predictions["prediction"]).astype(float)
+    right = (predictions["y_true"] == predictions["y_pred"]).astype(float)
     by_class = right.groupby(
-        [predictions["corpus"], predictions["seed"], predictions["truth"]]
+        [predictions["corpus"], predictions["seed"], predictions["y_true"]]
     ).mean()
     uar = by_class.groupby(level=[0, 1]).mean()
     return uar.groupby(level=0).mean()
@@ -41,7 +41,7 @@ def sign_flip(first, second):
     first, second = _by_row(first), _by_row(second)
     ids = first.index.to_frame(index=False)
     found = paired_test(
-        ids["truth"],
+        ids["y_true"],
         first.to_numpy(),
         second.reindex(first.index).to_numpy(),
         ids["speaker"],
@@ -52,10 +52,10 @@ def sign_flip(first, second):
 
 def _by_row(predictions):
     """One row per utterance, one column per repetition (seed, or seed and training corpus)."""
-    ids = ["corpus", "speaker", "row", "truth"]
+    ids = ["corpus", "speaker", "row", "y_true"]
     repetition = predictions.groupby(ids).cumcount()
     return predictions.assign(repetition=repetition).pivot(
-        index=ids, columns="repetition", values="prediction"
+        index=ids, columns="repetition", values="y_pred"
     )
 
 

@@ -143,7 +143,7 @@ def _fit(features, frame, speaker, name, seed, fold, train, test):
         fold=fold,
         corpus=frame["corpus"].to_numpy(dtype=object)[row],
         speaker=frame["speaker"].to_numpy(dtype=object)[row],
-        truth=y[row],
+        y_true=y[row],
         chosen=repr(chosen),
     ).to_parquet(partial)
     partial.replace(file)
@@ -169,12 +169,12 @@ def _choose(estimator, grid, X, y, metadata):
 
 
 def _predict(model, tables, test, truth):
-    """Tables of predictions: condition, row, prediction."""
+    """Tables of predictions: condition, row, y_pred."""
     for condition, table in tables.items():
         if condition == "original" or " dB" in condition:
             predicted = model.predict(table.iloc[test])
             name = "clean" if condition == "original" else condition
-            yield pd.DataFrame({"condition": name, "row": test, "prediction": predicted})
+            yield pd.DataFrame({"condition": name, "row": test, "y_pred": predicted})
     _, attacked = adversarial_robustness(
         {"model": model.estimator_},
         tables["original"].iloc[test],
@@ -189,7 +189,7 @@ def _predict(model, tables, test, truth):
                 {
                     "condition": f"FGSM {epsilon:g}",
                     "row": test[part["row"].to_numpy()],
-                    "prediction": part["prediction"].to_numpy(),
+                    "y_pred": part["prediction"].to_numpy(),
                 }
             )
 

@@ -77,7 +77,7 @@ def run_fold(estimator, X, y, metadata, fold, labels, failed=None):
     Returns
     -------
     pandas.DataFrame
-        One row per test utterance and setting: `position` in X, `setting`, `prediction`, `failed`
+        One row per test utterance and setting: `position` in X, `setting`, `y_pred`, `failed`
         and one probability column per label (NaN where there is none). What was warned about
         while it ran is in ``attrs["notes"]``, how long it took in ``attrs["seconds"]``.
     """
@@ -98,7 +98,7 @@ def run_fold(estimator, X, y, metadata, fold, labels, failed=None):
         for setting, table in tables.items()
     ]
     result = pd.concat(tables, ignore_index=True)
-    result["failed"] = result["prediction"].isna()
+    result["failed"] = result["y_pred"].isna()
     absent = sorted(set(labels) - set(y[train]), key=str)
     if absent:
         notes.append(f"no training row of {absent}")
@@ -132,7 +132,7 @@ def _predict(estimator, X, positions, labels):
 
 def _table(positions, predictions, labels):
     table = pd.DataFrame({"position": np.asarray(positions, dtype=np.int64)})
-    table["prediction"] = np.asarray(
+    table["y_pred"] = np.asarray(
         [None] * len(table) if predictions is None else predictions, dtype=object
     )
     return table.assign(**dict.fromkeys(probability_columns(labels), np.nan))

@@ -79,7 +79,7 @@ def _protocol(result):
 def _data(result):
     first = result.predictions.drop_duplicates("row")
     table = first.groupby("corpus").agg(utterances=("row", "size"), speakers=("speaker", "nunique"))
-    counts = pd.crosstab(first["corpus"], first["truth"]).reindex(columns=result.labels)
+    counts = pd.crosstab(first["corpus"], first["y_true"]).reindex(columns=result.labels)
     return _table(table.join(counts).reset_index())
 
 

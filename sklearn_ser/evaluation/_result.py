@@ -218,7 +218,7 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
     predictions : pandas.DataFrame
         One row per utterance, estimator, seed and setting: `estimator`, `setting`, `seed`, `fold`,
         `train` (training corpora), `row` (position in the evaluated frame), `corpus`, `speaker`,
-        `truth`, `prediction`, `failed` (its audio could not be used: counted as a miss) and one
+        `y_true`, `y_pred`, `failed` (its audio could not be used: counted as a miss) and one
         probability column ``p_<label>`` per label (NaN where the estimator gives none).
     labels : list
         The fixed label set.
@@ -378,13 +378,13 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
         """
         part = self._of(estimator, setting)
         none = "none" if "none" not in self.labels else "no prediction"
-        has = part["prediction"].notna()
-        predicted = part["prediction"].where(has, none)
+        has = part["y_pred"].notna()
+        predicted = part["y_pred"].where(has, none)
         columns = self.labels + ([] if has.all() else [none])
-        counts = pd.crosstab(part["truth"], predicted).reindex(
+        counts = pd.crosstab(part["y_true"], predicted).reindex(
             index=self.labels, columns=columns, fill_value=0
         )
-        counts.index.name, counts.columns.name = "truth", "prediction"
+        counts.index.name, counts.columns.name = "y_true", "y_pred"
         return counts.div(counts.sum(axis=1), axis=0) if normalize else counts
 
     def save(self, folder):
@@ -411,7 +411,7 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
             raise SerError(f"{str(folder)!r} holds no evaluation: {_DETAILS} is not there")
         details = json.loads((folder / _DETAILS).read_text(encoding="utf-8"))
         predictions = pd.read_parquet(folder / _PREDICTIONS)
-        for name in ("truth", "prediction"):
+        for name in ("y_true", "y_pred"):
             predictions[name] = as_labels(predictions[name], details["labels"])
         known = (folder / _UTTERANCES).is_file()  # not in folders of older versions
         return cls(
@@ -470,7 +470,7 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
 
     def _score(self, part, metric):
         if metric in _OF_CLASSES:
-            return _OF_CLASSES[metric](part["truth"], part["prediction"], labels=self.labels)
+            return _OF_CLASSES[metric](part["y_true"], part["y_pred"], labels=self.labels)
         try:
             return self._of_probabilities(part, metric)
         except ValueError:  # told in remarks(); the other scores stand
@@ -484,7 +484,7 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
         known = part[part[columns].notna().all(axis=1)]
         if known.empty:
             return float("nan")
-        return _OF_PROBABILITIES[metric](known["truth"], known[columns], labels=self.labels)
+        return _OF_PROBABILITIES[metric](known["y_true"], known[columns], labels=self.labels)
 
 
 def _table_of(table, columns):

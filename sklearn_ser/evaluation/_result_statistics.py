@@ -46,7 +46,7 @@ class ResultStatistics:
             for tested, piece in _tested(items):
                 strata = piece["tested"] if tested == MEAN else None
                 found = cluster_interval(
-                    piece["truth"],
+                    piece["y_true"],
                     piece[_seeds(piece)],
                     piece["speaker"],
                     metric=metric,
@@ -166,7 +166,7 @@ class ResultStatistics:
         for name in self.estimators:
             items = _items(self._of(name, self._setting_of(name, setting)))
             found = cluster_interval(
-                items["truth"],
+                items["y_true"],
                 items[_seeds(items)],
                 items["speaker"],  # one block, after however many trainings
                 metric=metric,
@@ -201,7 +201,7 @@ class ResultStatistics:
             part = self._of(name, self._setting_of(name, setting))
             items = _items(part.assign(group=self._column(part, column)), more=("group",))
             found = group_scores(
-                items["truth"],
+                items["y_true"],
                 items[_seeds(items)],
                 items["group"],
                 metric=metric,
@@ -230,7 +230,7 @@ class ResultStatistics:
         if method == "mcnemar":  # one prediction per utterance: the first seed's
             first, second = first.iloc[:, 0], second.iloc[:, 0]
         return paired_test(
-            piece["truth"],
+            piece["y_true"],
             first,
             second,
             piece["speaker"],
@@ -286,11 +286,11 @@ def _items(*parts, names=(), more=()):
     more : tuple of str
         Further columns to keep.
     """
-    keys = ["row", "train", "corpus", "speaker", "truth", *more]
+    keys = ["row", "train", "corpus", "speaker", "y_true", *more]
     tables = []
     for which, part in enumerate(parts):
         # (rows are told apart by `train` in "pairwise" alone; elsewhere it goes with the fold)
-        table = part.set_index([*keys, "seed"])["prediction"].unstack("seed")
+        table = part.set_index([*keys, "seed"])["y_pred"].unstack("seed")
         if len(part) != table.size:  # (else who was not asked would count as a miss)
             raise MetadataError(
                 f"{part['estimator'].iloc[0]!r} was not tested on the same utterances with each of "

@@ -38,8 +38,8 @@ def tidy_predictions(jobs, tables, data):
                     "row": data.row[position],
                     "corpus": data.corpus[position],
                     "speaker": data.speaker[position],
-                    "truth": as_labels(data.y[position], data.labels),
-                    "prediction": as_labels(table["prediction"], data.labels),
+                    "y_true": as_labels(data.y[position], data.labels),
+                    "y_pred": as_labels(table["y_pred"], data.labels),
                     "failed": table["failed"],
                 }
             ).join(table[probability_columns(data.labels)])

@@ -37,7 +37,7 @@ def confident_errors(result, estimator, frame=None, n=5, *, setting=None):
     Returns
     -------
     DataFrame
-        `truth`, `prediction`, `confidence` (mean probability of the prediction), `p_truth` (of the
+        `y_true`, `y_pred`, `confidence` (mean probability of the prediction), `p_truth` (of the
         true emotion), `corpus`, `speaker`, `row` (position in the evaluated frame), and the columns
         of `frame`; sorted by emotion, the surest errors first.
 
@@ -59,7 +59,7 @@ def confident_errors(result, estimator, frame=None, n=5, *, setting=None):
     >>> result = cross_corpus_validate({"lr": model}, few, X=data.X.iloc[few.index], aux=())
     >>> errors = confident_errors(result, "lr", few, n=1)
     >>> list(errors.columns)
-    ['truth', 'prediction', 'confidence', 'p_truth', 'corpus', 'speaker', 'row', 'file', 'text',
+    ['y_true', 'y_pred', 'confidence', 'p_truth', 'corpus', 'speaker', 'row', 'file', 'text',
      'gender']
     """
     if not isinstance(n, Integral) or n < 1:
@@ -75,17 +75,17 @@ def confident_errors(result, estimator, frame=None, n=5, *, setting=None):
     about = part.drop_duplicates("row").set_index("row").loc[means.index]
     values = means.to_numpy()
     labels = np.asarray(result.labels, dtype=object)
-    truth = about["truth"].to_numpy(dtype=object)
+    truth = about["y_true"].to_numpy(dtype=object)
     own = [result.labels.index(label) for label in truth]
-    table = about[["truth"]].assign(
-        prediction=labels[values.argmax(axis=1)],
+    table = about[["y_true"]].assign(
+        y_pred=labels[values.argmax(axis=1)],
         confidence=values.max(axis=1),
         p_truth=values[np.arange(len(values)), own],
         corpus=about["corpus"],
         speaker=about["speaker"],
     )
-    table = table[table["prediction"].to_numpy(dtype=object) != truth].reset_index()
-    table["place"] = table["truth"].map({label: at for at, label in enumerate(result.labels)})
+    table = table[table["y_pred"].to_numpy(dtype=object) != truth].reset_index()
+    table["place"] = table["y_true"].map({label: at for at, label in enumerate(result.labels)})
     table = table.sort_values(["place", "confidence"], ascending=[True, False], kind="stable")
     table = table.groupby("place").head(n).reset_index(drop=True)
     table = table[[*(name for name in table if name not in ("row", "place")), "row"]]

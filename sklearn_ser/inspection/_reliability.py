@@ -139,7 +139,7 @@ class ReliabilityDisplay:
             for panel, rows in panels.items():
                 place = {"panel": panel, "estimator": name}
                 ece = expected_calibration_error(
-                    rows["truth"], rows[columns], labels=result.labels, n_bins=n_bins
+                    rows["y_true"], rows[columns], labels=result.labels, n_bins=n_bins
                 )
                 errors.append({**place, "ece": ece})
                 curves += [
@@ -280,7 +280,7 @@ def _bins(rows, columns, labels, n_bins):
     probabilities = rows[columns].to_numpy()
     confidence = probabilities.max(axis=1)
     decided = np.asarray(labels, dtype=object)[probabilities.argmax(axis=1)]
-    right = decided == rows["truth"].to_numpy(dtype=object)
+    right = decided == rows["y_true"].to_numpy(dtype=object)
     speakers = rows["speaker"].to_numpy(dtype=object)
     # A bin has its upper edge and not its lower one, as in expected_calibration_error.
     numbers = np.searchsorted(np.arange(1, n_bins) / n_bins, confidence, side="left")
@@ -289,7 +289,7 @@ def _bins(rows, columns, labels, n_bins):
         low = high = float("nan")
         if len(set(speakers[own])) >= FEWEST_SPEAKERS:
             found = cluster_interval(
-                rows["truth"].to_numpy(dtype=object)[own],
+                rows["y_true"].to_numpy(dtype=object)[own],
                 decided[own],
                 speakers[own],
                 metric="war",

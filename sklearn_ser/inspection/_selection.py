@@ -31,8 +31,8 @@ def predictions_of(result, estimator, setting=None):
 
 def recall_of(part, labels=None):
     """UAR of a part of the predictions: of the label set, or of the classes present."""
-    truth = part["truth"].to_numpy(dtype=object)
-    return uar_score(truth, part["prediction"].to_numpy(dtype=object), labels=labels)
+    truth = part["y_true"].to_numpy(dtype=object)
+    return uar_score(truth, part["y_pred"].to_numpy(dtype=object), labels=labels)
 
 
 def recall_with_interval(part, labels):
@@ -47,7 +47,7 @@ def recall_with_interval(part, labels):
     uar = recall_of(part, labels)
     low = high = float("nan")
     if np.isfinite(uar) and part["speaker"].nunique() >= FEWEST_SPEAKERS:
-        columns = ("truth", "prediction", "speaker")
+        columns = ("y_true", "y_pred", "speaker")
         found = cluster_interval(
             *(part[name].to_numpy(dtype=object) for name in columns), min_clusters=FEWEST_SPEAKERS
         )
@@ -131,8 +131,8 @@ def result_of_predictions(
             "row": rows,
             "corpus": "" if corpus is None else np.asarray(corpus, dtype=object),
             "speaker": rows if speaker is None else np.asarray(speaker, dtype=object),
-            "truth": truth,
-            "prediction": predicted,
+            "y_true": truth,
+            "y_pred": predicted,
             "failed": pd.isna(predicted),
             **table,
         }

@@ -24,7 +24,7 @@ def test_cross_corpus_validate_from_audio(tmp_path):
     model = AugmentingClassifier(pipeline, {"soft": Gain(-9.0)}, random_state=0)
     result = cross_corpus_validate({"plain": pipeline, "augmented": model}, frame, verbose=0)
     assert len(result.predictions) == 2 * 16
-    assert result.predictions["prediction"].notna().all()
+    assert result.predictions["y_pred"].notna().all()
     fitted = fit_model(model, frame, aux=())
     assert fitted.n_rows_ == {"original": 16, "soft": 16}
     table = predict_table(fitted, frame[["file"]])
@@ -41,4 +41,4 @@ def test_cross_corpus_validate_of_features():
     result = cross_corpus_validate(
         {"net": model}, frame, X=X, aux=("gender",), labels=["anger", "sadness"], verbose=0
     )
-    assert result.predictions["prediction"].isin(["anger", "sadness"]).all()
+    assert result.predictions["y_pred"].isin(["anger", "sadness"]).all()

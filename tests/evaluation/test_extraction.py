@@ -69,7 +69,7 @@ def test_lifting_changes_no_number(speech):
         model = svm().set_params(linearsvc__random_state=0)
         model.fit(X[~test], speech["emotion"][~test])
         part = result.predictions[result.predictions["corpus"] == name]
-        assert part["prediction"].tolist() == model.predict(X[test]).tolist()
+        assert part["y_pred"].tolist() == model.predict(X[test]).tolist()
 
 
 def test_distinct_extractions_run_once_each(speech, monkeypatch):

@@ -51,8 +51,8 @@ def test_a_table_of_frames_goes_through(feature_table):
     as_list = cross_corpus_validate(
         {"single": net(tasks=None, max_epochs=8)}, frame, X=cells, aux=(), **folds
     )
-    ours = result.predictions.query("estimator == 'single'")["prediction"].tolist()
-    assert as_list.predictions["prediction"].tolist() == ours
+    ours = result.predictions.query("estimator == 'single'")["y_pred"].tolist()
+    assert as_list.predictions["y_pred"].tolist() == ours
 
 
 def test_failed_rows_of_a_table_are_misses(feature_table):

@@ -5,7 +5,7 @@ import pytest
 from sklearn_ser.evaluation import EvaluationResult
 from sklearn_ser.exceptions import SerError
 
-TRUTH = ["anger", "anger", "sadness", "sadness", "anger", "sadness"]
+Y_TRUE = ["anger", "anger", "sadness", "sadness", "anger", "sadness"]
 CORPUS = ["a", "a", "a", "a", "b", "b"]
 
 
@@ -20,8 +20,8 @@ def result(predictions=("anger", "sadness", "sadness", None, "anger", "anger"), 
             "row": range(6),
             "corpus": CORPUS,
             "speaker": ["a/1", "a/2", "a/1", "a/2", "b/1", "b/1"],
-            "truth": TRUTH,
-            "prediction": list(predictions),
+            "y_true": Y_TRUE,
+            "y_pred": list(predictions),
             "failed": [prediction is None for prediction in predictions],
         }
         | columns
@@ -46,7 +46,7 @@ def test_accuracy_counts_a_failed_row_as_a_miss():
 
 
 def test_a_class_absent_from_a_corpus_gives_nan():
-    only_anger = result(truth=["anger", "anger", "sadness", "sadness", "anger", "anger"])
+    only_anger = result(y_true=["anger", "anger", "sadness", "sadness", "anger", "anger"])
     summary = only_anger.summary().loc[("svm", "single")]
     assert pd.isna(summary["b"])
     assert pd.isna(summary["mean"])
@@ -54,7 +54,7 @@ def test_a_class_absent_from_a_corpus_gives_nan():
 
 def test_seeds_are_averaged_not_pooled():
     both = result()
-    second = both.predictions.assign(seed=1, prediction=TRUTH, failed=False)
+    second = both.predictions.assign(seed=1, y_pred=Y_TRUE, failed=False)
     both.predictions = pd.concat([both.predictions, second], ignore_index=True)
     assert both.summary().loc[("svm", "single"), "a"] == pytest.approx((0.5 + 1) / 2)
 
@@ -180,7 +180,7 @@ def test_remarks_say_what_a_reader_must_know():
         "note (svm, 2 fits): look here",
     ]
     assert all(remark in repr(found) for remark in found.remarks())
-    assert result(predictions=TRUTH).remarks() == []
+    assert result(predictions=Y_TRUE).remarks() == []
 
 
 def test_a_label_may_be_called_none():
@@ -196,7 +196,7 @@ def test_a_label_may_be_called_none():
 def test_many_failed_files_are_listed_in_part():
     found = result()
     found.predictions = pd.concat([found.predictions] * 2, ignore_index=True).assign(
-        row=range(12), prediction=None, failed=True
+        row=range(12), y_pred=None, failed=True
     )
     found.failures = pd.DataFrame(
         [{"row": row, "file": f"{row}.wav", "reason": "empty"} for row in range(14)]

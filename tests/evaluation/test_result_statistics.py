@@ -26,25 +26,25 @@ def result():
             for label in LABELS
             for _ in range(4)
         ],
-        columns=["corpus", "speaker", "gender", "truth"],
+        columns=["corpus", "speaker", "gender", "y_true"],
     )
     parts = []
     for name, skill in SKILLS.items():
         for seed in (0, 1):
-            found = np.where(rng.random(len(utterances)) < skill, utterances["truth"], "neutral")
-            part = utterances[["corpus", "speaker", "truth"]].assign(
+            found = np.where(rng.random(len(utterances)) < skill, utterances["y_true"], "neutral")
+            part = utterances[["corpus", "speaker", "y_true"]].assign(
                 estimator=name,
                 setting="single",
                 seed=seed,
                 fold=utterances["corpus"],
                 train="rest",
                 row=range(len(utterances)),
-                prediction=found.astype(object),
+                y_pred=found.astype(object),
                 failed=False,
             )
             parts.append(part)
             if name == "net":
-                parts.append(part.assign(setting="transductive", prediction=part["truth"]))
+                parts.append(part.assign(setting="transductive", y_pred=part["y_true"]))
     return EvaluationResult(
         pd.concat(parts, ignore_index=True),
         labels=LABELS,
@@ -57,14 +57,14 @@ def of(result, estimator, setting="single"):
     table = result.predictions
     part = table[(table["estimator"] == estimator) & (table["setting"] == setting)]
     first, second = (part[part["seed"] == seed] for seed in (0, 1))
-    return first, np.column_stack([first["prediction"], second["prediction"]])
+    return first, np.column_stack([first["y_pred"], second["y_pred"]])
 
 
 def test_intervals_are_those_of_speakers_with_seeds_averaged(result):
     table = result.intervals().set_index(["estimator", "setting", "corpus"])
     rows, predictions = of(result, "svm")
     found = cluster_interval(
-        rows["truth"], predictions, rows["speaker"], strata=rows["corpus"], labels=LABELS
+        rows["y_true"], predictions, rows["speaker"], strata=rows["corpus"], labels=LABELS
     )
     mean = table.loc[("svm", "single", "mean")]
     assert (mean["estimate"], mean["low"], mean["high"]) == pytest.approx(
@@ -86,7 +86,7 @@ def test_comparison_is_the_paired_test_of_speakers(result):
     rows, svm = of(result, "svm")
     _, better = of(result, "better")
     test = paired_test(
-        rows["truth"], better, svm, rows["speaker"], strata=rows["corpus"], labels=LABELS
+        rows["y_true"], better, svm, rows["speaker"], strata=rows["corpus"], labels=LABELS
     )
     found = table.loc["better"]
     assert found["difference"] == pytest.approx(test.difference)
@@ -166,7 +166,7 @@ def test_groups(result):
     women = result.predictions.join(result.utterances["gender"], on="row")
     women = women[(women["gender"] == "female") & (women["estimator"] == "svm")]
     expected = women.groupby("seed").apply(
-        lambda part: (part["truth"] == part["prediction"]).groupby(part["truth"]).mean().mean()
+        lambda part: (part["y_true"] == part["y_pred"]).groupby(part["y_true"]).mean().mean()
     )
     assert table.loc[("svm", "female"), "score"] == pytest.approx(expected.mean())
     assert (table.groupby(level=0)["gap"].min() == 0).all()

@@ -141,7 +141,7 @@ def test_a_net_is_fitted_as_by_hand(half_labeled, labels, mark):
     tested = np.flatnonzero(frame["emotion"].notna() & (frame["corpus"] == "a"))
     part = result.predictions[result.predictions["corpus"] == "a"]
     assert part["row"].tolist() == tested.tolist()
-    assert part["truth"].tolist() == frame["emotion"][tested].astype(type(labels[0])).tolist()
+    assert part["y_true"].tolist() == frame["emotion"][tested].astype(type(labels[0])).tolist()
     expected = fitted.predict_proba(X[tested])
     np.testing.assert_allclose(part[[f"p_{label}" for label in labels]], expected, atol=1e-6)
 
@@ -239,8 +239,8 @@ def test_a_search_scored_by_accuracy_with_numbered_classes(half_labeled, small_n
     model = fit_model(search, frame, X=X, aux=())
     assert np.isfinite(model.cv_results_["mean_test_score"]).all()
     result = cross_corpus_validate({"net": search}, frame, X=X, aux=())
-    assert set(result.predictions["prediction"]) <= {0, 1}
-    assert set(result.predictions["truth"]) == {0, 1}
+    assert set(result.predictions["y_pred"]) <= {0, 1}
+    assert set(result.predictions["y_true"]) == {0, 1}
 
 
 def test_booleans_stay_booleans(half_labeled, small_net):

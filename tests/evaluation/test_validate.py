@@ -57,7 +57,7 @@ def test_predictions_equal_a_fit_by_hand(feature_table):
         )
         expected = svm.predict(scaler.transform(X[test]))
         part = result.predictions[result.predictions["corpus"] == name]
-        assert (part["prediction"].to_numpy() == expected).all()
+        assert (part["y_pred"].to_numpy() == expected).all()
         uar = recall_score(frame["emotion"][test], expected, average="macro")
         assert result.summary()[name].iloc[0] == pytest.approx(uar)
 
@@ -77,7 +77,7 @@ def test_single_setting_equals_predicting_row_by_row(feature_table):
     model = make_pipeline(GroupScaler(by="corpus"), LinearSVC(C=0.01, random_state=0))
     model.fit(table[train], frame["emotion"][train])
     alone = [model.predict(table[~train].iloc[[i]])[0] for i in range((~train).sum())]
-    part = result.predictions.query("corpus == 'c'").groupby("setting")["prediction"]
+    part = result.predictions.query("corpus == 'c'").groupby("setting")["y_pred"]
     assert part.get_group("single").tolist() == alone
     assert part.get_group("transductive").tolist() != alone
 
@@ -142,7 +142,7 @@ def test_rows_outside_the_labels_are_dropped_and_counted(feature_table):
     assert dropped["a", "calm", "not in the label set"] == 24
     assert dropped["b", "sadness", "not in the label set"] == 24
     assert dropped["a", "", "no label"] == 1
-    assert set(result.predictions["truth"]) == {"anger", "neutral"}
+    assert set(result.predictions["y_true"]) == {"anger", "neutral"}
     assert 0 not in set(result.predictions["row"])
 
 
@@ -156,7 +156,7 @@ def test_failed_rows_are_misses(feature_table):
         result = cross_corpus_validate(GLOBAL_SVM, frame, X=X, aux=())
     failed = result.predictions[result.predictions["failed"]]
     assert sorted(failed["row"]) == [0, 5, 100]
-    assert failed["prediction"].isna().all()
+    assert failed["y_pred"].isna().all()
     assert len(result.predictions) == len(frame)
     assert result.scores()["failed"].sum() == 3
     assert "none" in result.confusion("Pipeline", normalize=False).columns
@@ -217,10 +217,10 @@ def test_probabilities(feature_table):
     columns = ["p_anger", "p_neutral", "p_sadness"]
     np.testing.assert_allclose(result.predictions[columns].sum(axis=1), 1, rtol=1e-6)
     best = result.predictions[columns].idxmax(axis=1).str.removeprefix("p_")
-    assert (best == result.predictions["prediction"]).all()
+    assert (best == result.predictions["y_pred"]).all()
     # A model fitted on two corpora is more sure of the third, shifted one than it is right.
     table = result.predictions
-    right, sure = (table["truth"] == table["prediction"]), table[columns].max(axis=1)
+    right, sure = (table["y_true"] == table["y_pred"]), table[columns].max(axis=1)
     assert result.summary("ece")["pooled"].item() >= sure.mean() - right.mean() > 0.1
 
 
@@ -295,7 +295,7 @@ def test_both_settings_cover_every_utterance(feature_table):
     result = cross_corpus_validate(SVM, frame.loc[kept], X=X.loc[kept], aux=())
     counts = result.predictions.groupby("setting")["row"].nunique()
     assert counts.to_dict() == {"single": len(kept), "transductive": len(kept)}
-    alike = result.predictions.query("corpus == 'c'").groupby("row")["prediction"].nunique()
+    alike = result.predictions.query("corpus == 'c'").groupby("row")["y_pred"].nunique()
     assert (alike == 1).all()
     assert result.summary().notna().all(axis=None)
 
@@ -478,8 +478,8 @@ def test_number_labels_with_gaps(feature_table, tmp_path):
     assert result.labels == [0, 1]
     assert len(set(tables[0]["row"])) == 214
     for table in tables[1:]:
-        assert table["prediction"].tolist() == tables[0]["prediction"].tolist()
-        assert table["prediction"].map(type).tolist() == tables[0]["prediction"].map(type).tolist()
+        assert table["y_pred"].tolist() == tables[0]["y_pred"].tolist()
+        assert table["y_pred"].map(type).tolist() == tables[0]["y_pred"].map(type).tolist()
     with pytest.raises(MetadataError, match=r"'emotion' holds numbers that are not whole, such as"):
         cross_corpus_validate(SVM, frame.assign(emotion=label + 0.5), X=X, aux=())
 

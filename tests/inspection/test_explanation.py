@@ -328,8 +328,8 @@ def judged():
                 row=[2, 3, 4, 5, 6, 7],
                 corpus="a",
                 speaker=["a/1", "a/1", "a/2", "a/2", "a/3", "a/3"],
-                truth=truth,
-                prediction="anger",
+                y_true=truth,
+                y_pred="anger",
                 failed=[False, False, False, True, False, False],
             )
         )
@@ -343,8 +343,8 @@ def test_errors_of_the_mean_probabilities_the_surest_first(judged):
     table = confident_errors(result, "net", frame)
     # Row 3 is right on average, row 4 too; row 6 is a tie, which goes to the first emotion.
     assert table["row"].tolist() == [2, 6, 7]
-    assert table["truth"].tolist() == ["anger", "fear", "sadness"]
-    assert table["prediction"].tolist() == ["fear", "anger", "fear"]
+    assert table["y_true"].tolist() == ["anger", "fear", "sadness"]
+    assert table["y_pred"].tolist() == ["fear", "anger", "fear"]
     assert table["confidence"].tolist() == pytest.approx([0.75, 0.5, 0.6])
     assert table["p_truth"].tolist() == pytest.approx([0.15, 0.5, 0.1])
     assert table["file"].tolist() == ["2.wav", "6.wav", "7.wav"]
@@ -359,7 +359,7 @@ def test_as_many_of_each_emotion_as_asked_for(judged):
     table = confident_errors(
         EvaluationResult(worse, labels=result.labels, protocol="within-corpus"), "net", n=2
     )
-    assert table["truth"].tolist() == ["anger", "anger", "fear"]
+    assert table["y_true"].tolist() == ["anger", "anger", "fear"]
     assert table["row"].tolist()[0] == 5
     assert table["confidence"].is_monotonic_decreasing
 
