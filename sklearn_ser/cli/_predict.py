@@ -36,7 +36,7 @@ def run(options):
 
     from sklearn_ser.cli._corpora import say
     from sklearn_ser.evaluation import predict_table, predict_timeline
-    from sklearn_ser.evaluation._timeline import shortest_window
+    from sklearn_ser.evaluation._model import shortest_window
     from sklearn_ser.persistence import load_model
     from sklearn_ser.preprocessing._transduction import watch_transduction
 

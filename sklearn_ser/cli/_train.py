@@ -28,7 +28,7 @@ def add_arguments(parser):
 def run(options):
     from sklearn_ser.cli._models import MODELS
     from sklearn_ser.evaluation import fit_model
-    from sklearn_ser.evaluation._extraction import audio_steps
+    from sklearn_ser.evaluation._audio_steps import audio_steps
     from sklearn_ser.evaluation._fold import with_seed
     from sklearn_ser.persistence import save_model
 

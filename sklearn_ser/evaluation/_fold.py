@@ -1,4 +1,6 @@
-"""One fold: fit on its training rows, predict its test rows, say how it was done."""
+"""One fold of an evaluation: fit on its training samples, predict its test samples."""
+
+from __future__ import annotations
 
 import copy
 import time
@@ -7,19 +9,19 @@ import numpy as np
 import pandas as pd
 from joblib import parallel_config
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 
+from sklearn_ser.evaluation._predictions_table import SINGLE, TRANSDUCTIVE, probability_columns
+from sklearn_ser.evaluation._protocols import Fold
 from sklearn_ser.preprocessing._transduction import one_utterance_at_a_time, watch_transduction
 from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._nested_estimators import parameters_named
 from sklearn_ser.utils._routing import fit_routed
 from sklearn_ser.utils._warnings import collect_warnings
 
-SINGLE = "single"
-TRANSDUCTIVE = "transductive"
 
-
-def with_seed(estimator, seed):
-    """A clone whose every `random_state` is `seed`: its own, its parts', and its splitters'."""
+def with_seed(estimator, seed: int):
+    """Clone an estimator and set every `random_state` of it, its parts and splitters to `seed`."""
     seeded = clone(estimator)
     for name in parameters_named(seeded, "random_state"):
         seeded.set_params(**{name: seed})
@@ -38,16 +40,16 @@ def _seeded_splitter(splitter, seed):
     return splitter
 
 
-def is_random(estimator):
-    """Whether any part of the estimator takes a `random_state`."""
+def is_random(estimator) -> bool:
+    """Return whether any part of the estimator has a `random_state`."""
     splits = any(map(_is_random_splitter, estimator.get_params().values()))
     return splits or bool(parameters_named(estimator, "random_state"))
 
 
 def _is_random_splitter(value):
-    """A splitter that shuffles has a `random_state` that get_params of a search does not show.
+    """Return whether a parameter is a splitter that shuffles, possibly inside another splitter.
 
-    It may stand in another one (SemiSupervisedSplit).
+    ``get_params`` of a search does not show the `random_state` of its splitter.
     """
     if not hasattr(value, "split"):
         return False
@@ -56,30 +58,39 @@ def _is_random_splitter(value):
     return _is_random_splitter(getattr(value, "cv", None))
 
 
-def run_fold(estimator, X, y, metadata, fold, labels, failed=None):
+def run_fold(
+    estimator,
+    X: pd.DataFrame,
+    y: np.ndarray,
+    metadata: dict,
+    fold: Fold,
+    labels: list,
+    failed: np.ndarray | None = None,
+) -> pd.DataFrame:
     """Fit and predict one fold.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted here, on a clone's behalf: pass a fresh one.
+        It is fitted itself: pass a clone.
     X : pandas.DataFrame
-        Every row of the evaluation.
+        All samples of the evaluation.
     y : ndarray
+        Their labels, with the sentinel value for unlabeled samples and for those of `fold.hidden`.
     metadata : dict of str to DataFrame, Series or ndarray
-        What `fit` may ask for; each aligned with X.
+        What `fit` may request; each aligned with X.
     fold : Fold
     labels : list
         The fixed label set.
     failed : ndarray of bool, optional
-        Rows without usable audio: not trained on, and a miss in the test.
+        Samples without usable audio: left out of training, and misses in the test.
 
     Returns
     -------
     pandas.DataFrame
         One row per test utterance and setting: `position` in X, `setting`, `y_pred`, `failed`
-        and one probability column per label (NaN where there is none). What was warned about
-        while it ran is in ``attrs["notes"]``, how long it took in ``attrs["seconds"]``.
+        and one probability column per label (NaN where there is none). ``attrs`` hold `notes`
+        (warnings of the fit), `seconds` and `best_params` (of a search, as texts).
     """
     failed = failed_rows(X) if failed is None else failed
     train, test = fold.train[~failed[fold.train]], fold.test[~failed[fold.test]]
@@ -92,29 +103,34 @@ def run_fold(estimator, X, y, metadata, fold, labels, failed=None):
             **{name: _take(values, train) for name, values in metadata.items()},
         )
         tables = _predict_settings(estimator, X.iloc[test], test, labels)
+    if len(fold.hidden):  # fitted on the test utterances: no prediction is that of one alone
+        tables = {TRANSDUCTIVE: tables.get(TRANSDUCTIVE, tables[SINGLE])}
     missed = _table(fold.test[failed[fold.test]], None, labels)
-    tables = [
-        pd.concat([table, missed] if len(missed) else [table]).assign(setting=setting)
-        for setting, table in tables.items()
-    ]
-    result = pd.concat(tables, ignore_index=True)
+    result = pd.concat(
+        [
+            pd.concat([table, missed] if len(missed) else [table]).assign(setting=setting)
+            for setting, table in tables.items()
+        ],
+        ignore_index=True,
+    )
     result["failed"] = result["y_pred"].isna()
     absent = sorted(set(labels) - set(y[train]), key=str)
     if absent:
-        notes.append(f"no training row of {absent}")
+        notes.append(f"no training sample of {absent}")
     result.attrs["notes"] = sorted(set(notes))
     result.attrs["seconds"] = time.monotonic() - started
+    result.attrs["best_params"] = _best_params(estimator)
     return result
 
 
 def _predict_settings(estimator, X, positions, labels):
-    """Predict the batch; if it leaned on its own statistics, predict one at a time as well."""
+    """Predict the batch and, if statistics of the batch were used, also one sample at a time."""
     if not len(X):
         return {SINGLE: _table(positions, None, labels)}
-    # Watching and forbidding hold for one thread: whatever is parallel inside must not leave it.
-    with parallel_config(backend="sequential"), watch_transduction() as watched:
+    # Both contexts hold for one thread: parallel code inside the estimator must not leave it.
+    with parallel_config(backend="sequential"), watch_transduction() as transduction:
         table = _predict(estimator, X, positions, labels)
-    if not watched.used:
+    if not transduction.used:
         return {SINGLE: table}
     with parallel_config(backend="sequential"), one_utterance_at_a_time():
         return {TRANSDUCTIVE: table, SINGLE: _predict(estimator, X, positions, labels)}
@@ -130,17 +146,22 @@ def _predict(estimator, X, positions, labels):
     return table
 
 
-def _table(positions, predictions, labels):
+def _table(positions, y_pred, labels):
     table = pd.DataFrame({"position": np.asarray(positions, dtype=np.int64)})
-    table["y_pred"] = np.asarray(
-        [None] * len(table) if predictions is None else predictions, dtype=object
-    )
+    table["y_pred"] = np.asarray([None] * len(table) if y_pred is None else y_pred, dtype=object)
     return table.assign(**dict.fromkeys(probability_columns(labels), np.nan))
 
 
-def probability_columns(labels):
-    """Names of the probability columns of a predictions table."""
-    return [f"p_{label}" for label in labels]
+def _best_params(model):
+    """Return the parameters chosen by a search, also by one inside a Pipeline or meta-estimator."""
+    while not hasattr(model, "best_params_"):
+        if isinstance(model, Pipeline):
+            model = model.steps[-1][1]
+        elif hasattr(model, "estimator_"):
+            model = model.estimator_
+        else:
+            return {}
+    return {name: repr(value) for name, value in model.best_params_.items()}
 
 
 def _take(values, rows):

@@ -1,47 +1,61 @@
-"""The model that is handed over: fitted on everything, and asked about new recordings."""
+"""Final model: fitting on all samples, and predictions for new recordings as tables."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import TYPE_CHECKING
+
+import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils._param_validation import Interval, validate_params
 
-from sklearn_ser.evaluation._data import select_data
-from sklearn_ser.evaluation._extraction import (
+from sklearn_ser.audio._cell import path_of
+from sklearn_ser.evaluation._audio_steps import (
     all_audio_steps,
     audio_steps,
     extract,
+    predicting_estimator,
     split_extraction,
-    that_predicts,
     with_ids,
 )
-from sklearn_ser.evaluation._fold import probability_columns
+from sklearn_ser.evaluation._evaluation_data import select_data
+from sklearn_ser.evaluation._predictions_table import probability_columns
 from sklearn_ser.exceptions import AudioError
+from sklearn_ser.preprocessing import window_table
 from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import fit_routed
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from sklearn.base import BaseEstimator
+
 
 @public_module("sklearn_ser.evaluation")
 def fit_model(
-    estimator,
-    frame,
+    estimator: BaseEstimator,
+    frame: pd.DataFrame,
     *,
-    X=None,
-    y="emotion",
-    aux=("gender", "naturalness"),
-    corpus="corpus",
-    speaker="speaker",
-    labels=None,
-    verbose=0,
-):
-    """Fit one estimator on every labeled utterance of `frame`, with the metadata it asks for.
+    X: list[str] | pd.DataFrame | ArrayLike | None = None,
+    y: str = "emotion",
+    aux: str | Sequence[str] | None = ("gender", "naturalness"),
+    corpus: str = "corpus",
+    speaker: str = "speaker",
+    labels: Sequence | np.ndarray | None = None,
+    verbose: int = 0,
+) -> BaseEstimator:
+    """Fit one estimator on every labeled utterance of `frame`, with the metadata it requests.
 
-    An estimator that learns from rows without a label (a parameter `unlabeled` that is not None)
-    is given those too; see the notes of :func:`cross_corpus_validate`.
+    A semi-supervised estimator (with a parameter `unlabeled` that is not None) is fitted on the
+    unlabeled utterances as well; see the notes of :func:`cross_corpus_validate`.
 
     Parameters
     ----------
     estimator : estimator
-        Not changed: a clone is fitted.
+        It is not modified: a clone is fitted.
     frame, X, y, aux, corpus, speaker, labels
         As in :func:`cross_corpus_validate`; `labels` by default are those that every corpus has.
     verbose : int, default=0
@@ -73,7 +87,7 @@ def fit_model(
         features = data.X
     usable = ~failed_rows(features)
     metadata = {name: values[usable] for name, values in data.metadata().items()}
-    fit_routed(rest, features[usable], data.targets(data.marks.used[name])[usable], **metadata)
+    fit_routed(rest, features[usable], data.targets(data.sentinels[name])[usable], **metadata)
     if not extraction:
         return rest
     steps = rest.steps if isinstance(rest, Pipeline) else [("search", rest)]
@@ -81,18 +95,18 @@ def fit_model(
 
 
 @public_module("sklearn_ser.evaluation")
-def predict_table(model, X, *, verbose=0):
-    """Label, probabilities and auxiliary predictions of each recording, as one table.
+def predict_table(model: BaseEstimator, X: pd.DataFrame, *, verbose: int = 0) -> pd.DataFrame:
+    """Predict label, probabilities and auxiliary targets of each recording.
 
-    Recordings that cannot be used do not stop the others: they have no label, and the reason
-    stands in the column `error`.
+    Recordings that cannot be used are no error: they have no label, and the column `error` holds
+    the reason.
 
     Parameters
     ----------
-    model : fitted Pipeline, or an AugmentingClassifier of one, or a search over one
-        From audio to emotion.
+    model : fitted Pipeline from audio to emotion
+        Or a search over one, or an AugmentingClassifier of one.
     X : pandas.DataFrame
-        Audio column and, where known, id columns.
+        Audio column and, if known, id columns.
     verbose : int, default=0
         1 shows the progress of the extraction on a terminal.
 
@@ -100,16 +114,16 @@ def predict_table(model, X, *, verbose=0):
     -------
     pandas.DataFrame
         One row per recording: `label`, one ``p_<label>`` per class where the model gives
-        probabilities, one ``aux_<task>`` per auxiliary task, and `error` (None where all is well).
+        probabilities, one ``aux_<task>`` per auxiliary task, and `error` (None without error).
     """
-    model = that_predicts(model)
+    model = predicting_estimator(model)
     extraction, _ = split_extraction(model)
     if not extraction or not isinstance(model, Pipeline):
-        within = ", or has it further inside" if all_audio_steps(model) else ""
+        inside = ", or contains it further inside" if all_audio_steps(model) else ""
         raise AudioError(
-            f"this model does not begin with an audio step{within}, so it cannot read recordings: "
-            f"it is a {type(model).__name__}. Give a Pipeline that begins with one"
-            + (", such as what fit_model makes of it" if extraction else "")
+            f"this {type(model).__name__} does not begin with an audio step{inside}, so it cannot "
+            "read recordings. Pass a Pipeline that begins with one"
+            + (", such as fit_model returns for it" if extraction else "")
         )
     for _, step in extraction:
         for audio_step in audio_steps(step):
@@ -137,3 +151,103 @@ def _predict_usable(rest, features):
         for task in predicted.columns:
             table[f"aux_{task}"] = predicted[task].to_numpy()
     return table
+
+
+@public_module("sklearn_ser.evaluation")
+@validate_params(
+    {
+        "window": [Interval(Real, 0, None, closed="neither")],
+        "hop": [Interval(Real, 0, None, closed="neither")],
+        "min_window": [Interval(Real, 0, None, closed="neither"), None],
+    },
+    prefer_skip_nested_validation=False,
+)
+def predict_timeline(
+    model: BaseEstimator,
+    X: pd.DataFrame | pd.Series | Sequence | np.ndarray,
+    window: float = 4.0,
+    hop: float = 2.0,
+    *,
+    min_window: float | None = None,
+    verbose: int = 0,
+) -> pd.DataFrame:
+    """Predict label, probabilities and auxiliary targets of each window of each recording.
+
+    Windows that cannot be used (such as digital silence) are no error: they have no label, and the
+    column `error` holds the reason. No recording is held in memory as a whole.
+
+    Parameters
+    ----------
+    model : fitted Pipeline from audio to emotion
+        Or a search over one, or an AugmentingClassifier of one.
+    X : DataFrame, Series, list or array of audio
+        Recordings, in a DataFrame with their id columns if known. With ``start`` and ``end`` the
+        windows are between these.
+    window : float, default=4.0
+        Duration of a window in seconds, preferably that of the training utterances, and at least
+        the minimum of the audio steps (0.06 s for most).
+    hop : float, default=2.0
+        Seconds from the start of a window to that of the next; at most `window`.
+    min_window : float, default=None
+        Minimum duration of the last window, if the recording ends within it; a shorter rest is
+        covered by a window of full length that ends with the recording. None: half a window. It is
+        at least the minimum of the audio steps.
+    verbose : int, default=0
+        1 shows the progress of the extraction on a terminal.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per window, in order: `row` (position of the recording in X), `file` (None for an
+        array), `start` and `end` in seconds, `label`, one ``p_<label>`` per class if the model
+        gives probabilities, one ``aux_<task>`` per auxiliary task, and `error` (None without
+        error). A recording that cannot be opened has one row, without times.
+
+    See Also
+    --------
+    predict_table : One row per recording.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn_ser import make_single_task_net, make_speech_corpus
+    >>> from sklearn_ser.evaluation import fit_model, predict_timeline
+    >>> speech = make_speech_corpus(n_speakers=4, random_state=0).frame
+    >>> model = fit_model(make_single_task_net("egemaps", max_epochs=5), speech, aux=())
+    >>> recording = np.concatenate([signal for signal, rate in speech["file"].head(4)])
+    >>> timeline = predict_timeline(model, [recording], window=1.0, hop=0.5)
+    >>> list(timeline.columns)[:5]
+    ['row', 'file', 'start', 'end', 'label']
+    >>> timeline["start"].tolist()[:3]
+    [0.0, 0.5, 1.0]
+    """
+    steps = _leading_audio_steps(model)
+    audio = steps[0].audio if steps else "file"
+    shortest = shortest_window(model)
+    if window < shortest:
+        raise ValueError(
+            f"window must be at least {shortest:g} s, the minimum of the audio steps of this "
+            f"model. Got {window:g} instead."
+        )
+    # A window below the minimum of the steps would only fail.
+    min_window = max(window / 2 if min_window is None else min_window, shortest)
+    windows = window_table(X, window, hop, min_window=min_window, audio=audio)
+    table = predict_table(model, windows, verbose=verbose)
+    # Of dtype object: as strings, pandas would replace the None of arrays by NaN.
+    files = pd.Series([path_of(cell) for cell in windows[audio]], windows.index, dtype=object)
+    times = windows[["row", "start", "end"]]
+    times.insert(1, "file", files)
+    for position, name in enumerate(times.columns):
+        table.insert(position, name, times[name].set_axis(table.index))
+    return table
+
+
+def shortest_window(model: BaseEstimator) -> float:
+    """Return the minimum duration in seconds of a window for all audio steps of a model."""
+    return max((step._min_duration for step in _leading_audio_steps(model)), default=0.0)
+
+
+def _leading_audio_steps(model):
+    extraction, _ = split_extraction(predicting_estimator(model))
+    return [audio_step for _, step in extraction for audio_step in audio_steps(step)]

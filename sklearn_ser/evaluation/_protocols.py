@@ -1,6 +1,8 @@
-"""The four protocols: who is trained on, who is tested."""
+"""Evaluation protocols: which samples are trained on and which are tested in each fold."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,24 +13,30 @@ from sklearn_ser.model_selection._base import sorted_codes
 
 @dataclass(frozen=True)
 class Fold:
-    """One training and test split, as positions in the evaluated rows.
+    """One training and test split, as positions in the evaluated samples.
 
     Attributes
     ----------
     name : str
-        Says what is tested, such as ``"emodb"`` or ``"emodb, speakers 2/5"``.
+        Name of the test part, such as ``"emodb"`` or ``"emodb, speakers 2/5"``.
     train_corpora : str
         The training corpora, joined by ``+``.
     train, test : ndarray of int
+    hidden : ndarray of int
+        Training samples whose labels and auxiliary targets are hidden from the estimator: those
+        under test, if any.
     """
 
     name: str
     train_corpora: str
     train: np.ndarray
     test: np.ndarray
+    hidden: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
 
 
-def make_folds(protocol, *, y, corpus, speaker, n_splits=5):
+def make_folds(
+    protocol: str, *, y: np.ndarray, corpus: np.ndarray, speaker: np.ndarray, n_splits: int = 5
+) -> list[Fold]:
     """List the folds of a protocol, speakers disjoint in each of them.
 
     Parameters
@@ -39,7 +47,7 @@ def make_folds(protocol, *, y, corpus, speaker, n_splits=5):
         ``"pairwise"``: train on one corpus, test on another, every ordered pair.
         ``"aggregated"``: speaker-disjoint folds over all corpora together.
     y, corpus, speaker : ndarray of shape (n_samples,)
-        Emotion, corpus and speaker of each row; speakers are unique over the corpora.
+        Label, corpus and speaker of each sample; speaker ids are unique over the corpora.
     n_splits : int, default=5
         Speaker-disjoint folds of "within-corpus" and "aggregated"; fewer in a corpus that has
         fewer speakers.
@@ -50,7 +58,7 @@ def make_folds(protocol, *, y, corpus, speaker, n_splits=5):
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol must be one of {list(PROTOCOLS)}, got {protocol!r}")
-    refuse_speakers_in_two_corpora(corpus, speaker)
+    check_unique_speakers(corpus, speaker)
     names = sorted(set(corpus))
     if protocol == "within-corpus":
         return [
@@ -62,8 +70,8 @@ def make_folds(protocol, *, y, corpus, speaker, n_splits=5):
         return _speaker_folds("+".join(names), np.arange(len(y)), y, speaker, n_splits)
     if len(names) < 2:
         raise MetadataError(
-            f"protocol {protocol!r} needs at least 2 corpora, the data has {len(names)} ({names}): "
-            f"add a corpus or use protocol='within-corpus'"
+            f"protocol {protocol!r} needs at least 2 corpora, and the data has {len(names)} "
+            f"({names}): add a corpus or use protocol='within-corpus'"
         )
     if protocol == "pairwise":
         rows = {name: np.flatnonzero(corpus == name) for name in names}
@@ -75,35 +83,36 @@ def make_folds(protocol, *, y, corpus, speaker, n_splits=5):
         ]
     return [
         Fold(corpus[test[0]], "+".join(sorted(set(corpus[train]))), train, test)
-        # (without the classes: one that no training row has is noted of the fold, not refused)
+        # (without classes: one that is absent from training is noted, it is no error)
         for train, test in LeaveOneCorpusOut().split(y, corpus=corpus)
     ]
 
 
 def _speaker_folds(name, rows, y, speaker, n_splits):
-    """Speaker-disjoint folds over some rows, named after what they hold."""
+    """Speaker-disjoint folds over some samples."""
     n_speakers = len(set(speaker[rows]))
     n_splits = min(n_splits, n_speakers)
     if n_splits < 2:
         raise MetadataError(
             f"{name!r} has {n_speakers} speaker: speaker-disjoint folds need at least 2"
         )
-    # Its masks and not its `split`: a class that no training row has is noted, not refused.
-    masks = SpeakerKFold(n_splits)._iter_masks(*sorted_codes(speaker[rows]), y[rows])
+    # Not by `split`, for which a class that is absent from training is an error.
+    codes, speakers = sorted_codes(speaker[rows])
+    masks = SpeakerKFold(n_splits)._iter_masks(codes, speakers, y[rows])
     return [
         Fold(f"{name}, speakers {k}/{n_splits}", name, rows[train], rows[test])
         for k, (train, test) in enumerate(masks, start=1)
     ]
 
 
-def refuse_speakers_in_two_corpora(corpus, speaker):
-    """A speaker id that stands in two corpora would join or leak two different people."""
-    first_corpus = {}
+def check_unique_speakers(corpus: np.ndarray, speaker: np.ndarray) -> None:
+    """Check that no speaker id is in two corpora, where it could mean two different people."""
+    first_corpus: dict = {}
     for one_corpus, one_speaker in zip(corpus, speaker, strict=True):
         home = first_corpus.setdefault(one_speaker, one_corpus)
         if home != one_corpus:
             raise MetadataError(
-                f"speaker '{one_speaker}' stands in two corpora ('{home}' and '{one_corpus}'): "
+                f"speaker '{one_speaker}' is in two corpora ('{home}' and '{one_corpus}'): "
                 f"speaker ids must be unique over all corpora, such as {home}/{one_speaker}; "
                 f"load_corpus makes them so"
             )

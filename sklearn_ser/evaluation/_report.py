@@ -1,4 +1,6 @@
-"""An evaluation as one self-contained HTML page."""
+"""Documents of an evaluation: HTML report, model card, Markdown and LaTeX tables."""
+
+from __future__ import annotations
 
 import base64
 import html
@@ -9,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.evaluation._result_statistics import MEAN
+from sklearn_ser.evaluation._predictions_table import MEAN, TRANSDUCTIVE
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -25,7 +27,7 @@ td.long { white-space: normal; min-width: 14rem; text-align: left; }
 caption { text-align: left; font-weight: 600; padding: .25rem 0; }
 figure { margin: 1rem 0; } img { max-width: 100%; height: auto; }
 .row { display: flex; flex-wrap: wrap; gap: 0 1rem; } .row img { max-width: 28rem; }
-@media (max-width: 40rem) { img, .row img { max-width: none; } }  /* scrolls by itself */
+@media (max-width: 40rem) { img, .row img { max-width: none; } }  /* scrolls horizontally */
 figcaption, .small { color: #555; font-size: .9rem; }
 pre { overflow-x: auto; background: #f5f5f5; padding: .6rem; font-size: .85rem; }
 @media print { body { max-width: none; } h2 { break-after: avoid; }
@@ -33,9 +35,10 @@ pre { overflow-x: auto; background: #f5f5f5; padding: .6rem; font-size: .85rem; 
 """
 
 
-#: Estimators in one picture of calibration.
-_CURVES = 4
-_WORDS = (
+#: Greatest number of estimators in one calibration plot.
+_MAX_CURVES = 4
+#: Columns of text, aligned left.
+_TEXT_COLUMNS = (
     "estimator",
     "setting",
     "baseline",
@@ -47,20 +50,20 @@ _WORDS = (
 )
 
 
-def write_report(result, path, *, baseline=None, audit=None, title=None):
-    """Write the page; see :meth:`EvaluationResult.report`."""
+def write_report(result, path, *, baseline=None, audit=None, title=None) -> None:
+    """Write the HTML page; see :meth:`EvaluationResult.report`."""
     title = title or f"Speech emotion recognition: {result.protocol}"
     sections = [
-        ("What was done", _protocol(result)),
+        ("Protocol", _protocol(result)),
         ("Data", _data(result)),
         ("Scores", _scores(result)),
-        ("What can be concluded", _conclusions(result, baseline)),
-        ("Which emotions are confused", _confusions(result)),
+        ("Conclusions", _conclusions(result, baseline)),
+        ("Confusions", _confusions(result)),
         ("Groups of speakers", _groups(result)),
         ("Calibration", _calibration(result)),
         ("Findings about the data", _audit(audit)),
         ("Remarks", _list(result.remarks())),
-        ("How to repeat it", _provenance(result)),
+        ("Reproduction", _provenance(result)),
     ]
     body = "\n".join(f"<h2>{name}</h2>\n{text}" for name, text in sections if text)
     page = (
@@ -73,7 +76,7 @@ def write_report(result, path, *, baseline=None, audit=None, title=None):
 
 
 def _protocol(result):
-    return "".join(f"<p>{html.escape(line)}</p>" for line in protocol_in_words(result))
+    return "".join(f"<p>{html.escape(line)}</p>" for line in describe_protocol(result))
 
 
 def _data(result):
@@ -86,7 +89,7 @@ def _data(result):
 def _scores(result):
     parts = [
         "<p>Unweighted average recall: the mean of the emotions' recalls, so that a rare emotion "
-        f"counts as much as a frequent one. Guessing has {1 / len(result.labels):.2f}.</p>",
+        f"counts as much as a frequent one. Chance level is {1 / len(result.labels):.2f}.</p>",
         _figure(
             result.plot_scores, "Unweighted average recall by test corpus, with 95 % intervals"
         ),
@@ -108,7 +111,7 @@ def _scores(result):
 
 
 def _with_intervals(result):
-    """The summary with an interval behind each figure that has one."""
+    """Tabulate the summary with intervals, if there are any."""
     table = result.intervals()
     table["shown"] = [
         f"{row.estimate:.3f}" + ("" if np.isnan(row.low) else f"\n{row.low:.3f} to {row.high:.3f}")
@@ -126,7 +129,7 @@ def _conclusions(result, baseline):
     baseline = baseline or result.estimators[0]
     return "\n".join(
         [
-            _list(conclusions(result, baseline)),
+            _list(describe_comparisons(result, baseline)),
             _table(result.compare(baseline), "Paired tests, speaker by speaker"),
             _by_corpus(result, baseline),
         ]
@@ -138,7 +141,7 @@ def _by_corpus(result, baseline):
         return ""
     table = result.compare(baseline, by_corpus=True)
     table = table[table["corpus"] != MEAN].drop(columns=["p_holm", "corpora_better"])
-    return _table(table, "The same in each corpus: p is not corrected")
+    return _table(table, "Paired tests in each corpus: p is not corrected")
 
 
 def _confusions(result):
@@ -172,10 +175,10 @@ def _calibration(result):
     names = list(scores["estimator"].unique())
     figures = [
         _figure(
-            lambda first=first: result.plot_reliability(names[first : first + _CURVES]),
-            "How often a prediction is right, against how sure it is said to be",
+            lambda first=first: result.plot_reliability(names[first : first + _MAX_CURVES]),
+            "Frequency of correct predictions against their confidence",
         )
-        for first in range(0, len(names), _CURVES)
+        for first in range(0, len(names), _MAX_CURVES)
     ]
     return "\n".join(figures) + _table(
         result.summary("ece").reset_index(), "Expected calibration error (lower is better)"
@@ -186,7 +189,7 @@ def _audit(audit):
     if audit is None:
         return ""
     if audit.findings.empty:
-        return "<p>The audit found nothing.</p>"
+        return "<p>The audit has no findings.</p>"
     shown = [name for name in audit.findings.columns if name != "rows"]
     return _table(audit.findings[shown])
 
@@ -199,9 +202,11 @@ def _provenance(result):
         parts.append(f"<p>{html.escape(', '.join(versions))}.</p>")
     if info.get("seconds"):
         spent = [f"{name} {seconds:.1f} s" for name, seconds in info["seconds"].items()]
-        parts.append(f"<p>Fits and predictions took: {html.escape(', '.join(spent))}.</p>")
+        parts.append(f"<p>Time of fits and predictions: {html.escape(', '.join(spent))}.</p>")
     if info.get("seeds"):
         parts.append(f"<p>Seeds: {html.escape(', '.join(map(str, info['seeds'])))}.</p>")
+    if len(result.best_params):
+        parts.append(_table(result.best_params, "Parameters chosen by searches"))
     for name, text in info.get("estimators", {}).items():
         parts.append(f"<p>{html.escape(name)}</p><pre>{html.escape(text)}</pre>")
     return "\n".join(parts)
@@ -213,7 +218,7 @@ def _list(lines):
 
 
 def _table(table, caption=None):
-    """A table that scrolls by itself where the page is narrow."""
+    """Format a table that scrolls horizontally on a narrow page."""
     head = "".join(f"<th{_class(name)}>{html.escape(str(name))}</th>" for name in table.columns)
     rows = "".join(
         "<tr>"
@@ -224,9 +229,9 @@ def _table(table, caption=None):
         + "</tr>"
         for row in table.itertuples(index=False, name=None)
     )
-    said = "" if caption is None else f"<caption>{html.escape(caption)}</caption>"
+    title = "" if caption is None else f"<caption>{html.escape(caption)}</caption>"
     return (
-        f'<div class="wide"><table>{said}<thead><tr>{head}</tr></thead>'
+        f'<div class="wide"><table>{title}<thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 
@@ -234,7 +239,7 @@ def _table(table, caption=None):
 def _class(name):
     if name == "evidence":
         return ' class="long"'
-    return ' class="words"' if name in _WORDS else ""
+    return ' class="words"' if name in _TEXT_COLUMNS else ""
 
 
 def _cell(name, value):
@@ -248,7 +253,7 @@ def _cell(name, value):
 
 
 def _figure(draw, caption):
-    """A plot as a picture inside the page; what cannot be drawn says why."""
+    """Embed a plot as an image, or the reason why it cannot be drawn."""
     import matplotlib.pyplot as plt
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -265,68 +270,66 @@ def _figure(draw, caption):
     figure = getattr(display, "figure_", None) or figures[-1]
     picture = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a layout that is tight is still a plot
+        warnings.simplefilter("ignore")  # (a tight layout is no problem)
         FigureCanvasAgg(figure)
         figure.savefig(picture, format="png", dpi=110)
     data = base64.b64encode(picture.getvalue()).decode("ascii")
-    said = html.escape(caption)
+    alt = html.escape(caption)
     return (
-        f'<figure><div class="wide"><img alt="{said}" src="data:image/png;base64,{data}"></div>'
-        f"<figcaption>{said}</figcaption></figure>"
+        f'<figure><div class="wide"><img alt="{alt}" src="data:image/png;base64,{data}"></div>'
+        f"<figcaption>{alt}</figcaption></figure>"
     )
 
 
-PROTOCOLS_IN_WORDS = {
+_PROTOCOLS = {
     "leave-one-corpus-out": (
-        "Each corpus was tested by models that were trained on all the others: neither its "
-        "speakers nor its recordings were seen in training."
+        "Each corpus was tested by models trained on all the others: neither its speakers nor its "
+        "recordings were seen in training."
     ),
     "within-corpus": (
-        "Within each corpus, speakers were dealt into {folds} folds, and each fold was tested "
-        "by models trained on the other speakers of the same corpus."
+        "Within each corpus, speakers were assigned to {folds} folds, and each fold was tested by "
+        "models trained on the other speakers of the same corpus."
     ),
     "pairwise": "Models were trained on one corpus and tested on another, for every ordered pair.",
     "aggregated": (
-        "All corpora were put together, their speakers dealt into {folds} folds, and each fold "
+        "The speakers of all corpora together were assigned to {folds} folds, and each fold was "
         "tested by models trained on the other speakers."
     ),
 }
-SETTINGS_IN_WORDS = {
-    "single": "each utterance predicted as if it had come alone",
-    "transductive": "the test corpus's own unlabeled statistics used, as for scaling",
+_SETTINGS = {
+    "single": "each utterance was predicted on its own",
+    "transductive": "unlabeled statistics of the test corpus were used, as for scaling",
 }
-SIGNIFICANT = 0.05
+_SIGNIFICANT = 0.05
 
 
-def protocol_in_words(result):
-    """Sentences on how the figures came about.
-
-    Returns
-    -------
-    list of str
-    """
-    words = PROTOCOLS_IN_WORDS.get(result.protocol)
+def describe_protocol(result) -> list[str]:
+    """Describe in sentences how the scores were computed."""
+    protocol = _PROTOCOLS.get(result.protocol, f"Protocol: {result.protocol}.")
     settings = result.predictions["setting"].unique()
-    but = ", apart from what is called transductive" if "transductive" in settings else ""
-    lines = [
-        f"Protocol: {result.protocol}." if words is None else words.format(folds=_n_folds(result)),
-        "Speakers are never on both sides. Scaling, searches and early stopping saw training rows "
-        f"alone{but}; the label set was fixed before splitting: {_listed(result.labels)}.",
-    ]
+    exception = ", except for transductive scores" if TRANSDUCTIVE in settings else ""
     seeds = result.predictions.groupby("estimator", sort=False)["seed"].nunique()
-    lines.append(
-        "Seeds: "
-        + ", ".join(f"{name} {n}" for name, n in seeds.items())
-        + "; scores are means over "
-        "them, and they count as no further speakers."
-    )
-    for setting in settings:
-        lines.append(f"“{setting}”: {SETTINGS_IN_WORDS.get(setting, setting)}.")
+    counts = ", ".join(f"{name} {n}" for name, n in seeds.items())
+    lines = [
+        protocol.format(folds=_describe_n_folds(result)),
+        "Speakers are disjoint between training and test. Scaling, searches and early stopping "
+        f"used training samples only{exception}; the label set was fixed before splitting: "
+        f"{', '.join(map(str, result.labels))}.",
+        f"Number of seeds: {counts}; scores are means over seeds, which do not count as further "
+        "speakers.",
+        *(f"“{setting}”: {_SETTINGS.get(setting, setting)}." for setting in settings),
+    ]
+    if result.info.get("unlabeled_test") == "train":
+        names = ", ".join(result.info["unlabeled"])
+        lines.append(
+            f"The samples under test, without labels, were in the training of {names}: these "
+            "scores are transductive beyond scaling."
+        )
     return lines
 
 
-def conclusions(result, baseline, *, metric="uar"):
-    """What can be said of each estimator beside the baseline, and what cannot.
+def describe_comparisons(result, baseline: str, *, metric: str = "uar") -> list[str]:
+    """Describe in sentences how each estimator compares with the baseline.
 
     Parameters
     ----------
@@ -337,65 +340,204 @@ def conclusions(result, baseline, *, metric="uar"):
     Returns
     -------
     list of str
+        One per other estimator, in their order, and one about the scope of the tests.
     """
     table = result.compare(baseline, metric=metric)
     if table.empty:
         return []
     several = result.predictions["setting"].nunique() > 1
     tested = "pairs of training and test corpora" if result.protocol == "pairwise" else "corpora"
-    lines = [_sentence(row, metric, several, tested) for row in table.itertuples()]
+    lines = [_describe_comparison(row, metric, several, tested) for row in table.itertuples()]
     n = result.predictions["corpus"].nunique()
     lines.append(
-        "p and intervals speak of further speakers of these corpora"
+        "p and intervals refer to further speakers of these corpora"
         + (f"; p is corrected (Holm) for {len(table)} comparisons. " if len(table) > 1 else ". ")
         + (
-            f"Whether the figures hold in a corpus that is not among these {n}, no test can tell "
-            "from so few."
+            f"No test can show from {n} corpora whether the scores hold in another one."
             if n > 1
-            else "There is one corpus: nothing here speaks of others."
+            else "There is one corpus, so nothing can be concluded about others."
         )
     )
     return lines
 
 
-def _sentence(row, metric, settings, tested):
+def _describe_comparison(row, metric, with_settings, tested):
     first, second = row.estimator, row.baseline
-    if settings:
+    if with_settings:
         first, second = f"{first} ({row.setting})", f"{second} ({row.baseline_setting})"
     if np.isnan(row.difference):
         return f"{first} and {second} cannot be compared: {metric.upper()} is not defined."
-    points, few = 100 * abs(row.difference), row.smallest_p > SIGNIFICANT
+    points, few = 100 * abs(row.difference), row.smallest_p > _SIGNIFICANT
     side = "above" if row.difference > 0 else "below"
     head = f"{first} is {points:.1f} points {side} {second} ({metric.upper()}"
     if row.difference == 0:
-        head = f"{first} and {second} are level ({metric.upper()}"
+        head = f"{first} and {second} have equal scores ({metric.upper()}"
     if not np.isnan(row.low):
         head += f"; 95 % interval {100 * row.low:+.1f} to {100 * row.high:+.1f}"
     head += f"; {row.speakers} speakers; p = {row.p_holm:.2g}). "
-    ahead = f"It is ahead in {row.corpora_better} {tested}. "
+    head += f"It is better in {row.corpora_better} {tested}. "
     if row.setting != row.baseline_setting:
-        ahead += "Only one of the two used the test corpus's unlabeled statistics. "
+        head += "Only one of the two used unlabeled statistics of the test corpus. "
     if few:
-        return head + ahead + "So few speakers cannot show any difference to be more than chance."
-    if row.p_holm < SIGNIFICANT:
-        return head + ahead + "That is more than the differences between speakers explain."
+        return head + "With so few speakers no difference can be significant."
+    if row.p_holm < _SIGNIFICANT:
+        return head + "The difference is larger than the variation between speakers explains."
     return (
-        head
-        + ahead
-        + "That is no more than the differences between speakers explain: neither is shown to be "
-        "better, nor are they shown to be equal."
+        head + "The difference is no larger than the variation between speakers explains: neither "
+        "is shown to be better, and they are not shown to be equal."
     )
 
 
-def _n_folds(result):
-    """The number of folds, or its range over corpora: those with few speakers have fewer."""
+def _describe_n_folds(result):
+    """Return the number of folds, or its range: corpora with few speakers have fewer folds."""
     table = result.predictions
-    by_corpus = (
-        table.groupby("corpus")["fold"].nunique() if result.protocol == "within-corpus" else None
-    )
-    numbers = [table["fold"].nunique()] if by_corpus is None else sorted(by_corpus.unique())
+    if result.protocol != "within-corpus":
+        return str(table["fold"].nunique())
+    numbers = sorted(table.groupby("corpus")["fold"].nunique().unique())
     return " to ".join(map(str, dict.fromkeys([numbers[0], numbers[-1]])))
 
 
-def _listed(labels):
-    return ", ".join(map(str, labels))
+def write_model_card(result, estimator: str, *, baseline: str | None = None, audit=None) -> str:
+    """Return the Markdown text; see :meth:`EvaluationResult.model_card`."""
+    result._of(estimator, None)  # (raises if the name is unknown)
+    others = [name for name in result.estimators if name != estimator]
+    baseline = baseline or (others[0] if others else None)
+    if baseline == estimator:
+        raise ValueError(f"baseline must be another estimator than {estimator!r} itself")
+    sections = [
+        ("Model", _card_model(result, estimator)),
+        ("Intended use", _card_use(result)),
+        ("Evaluation", "\n\n".join(describe_protocol(result))),
+        ("Data", as_markdown(_card_data(result))),
+        ("Scores", as_markdown(_card_scores(result, estimator))),
+        ("Comparison with a baseline", _card_comparison(result, estimator, baseline)),
+        ("Groups of speakers", _card_groups(result, estimator)),
+        ("Frequent errors", _card_errors(result, estimator)),
+        ("Findings about the data", None if audit is None else str(audit)),
+        ("Caveats", "\n".join(f"- {line}" for line in result.remarks())),
+    ]
+    parts = [f"# Model card: {estimator}"]
+    parts += [f"## {name}\n\n{text}" for name, text in sections if text]
+    return "\n\n".join(parts) + "\n"
+
+
+def _card_model(result, estimator):
+    text = result.info.get("estimators", {}).get(estimator)
+    versions = result.info.get("versions", {})
+    parts = [] if text is None else [f"```\n{text}\n```"]
+    if versions:
+        parts.append(", ".join(f"{name} {version}" for name, version in versions.items()) + ".")
+    return "\n\n".join(parts)
+
+
+def _card_use(result):
+    labels = ", ".join(map(str, result.labels))
+    return (
+        f"The model assigns one of {len(result.labels)} emotions ({labels}) to the *sound* of an "
+        "utterance, as actors or listeners of the corpora below understood them. It does not "
+        "detect what a person feels, and these scores do not justify decisions about people. "
+        "Other languages, recording conditions and ages were not tested."
+    )
+
+
+def _card_data(result):
+    first = result.predictions.drop_duplicates("row")
+    table = first.groupby("corpus").agg(utterances=("row", "size"), speakers=("speaker", "nunique"))
+    for column in ("language", "naturalness"):
+        if column in result.utterances:
+            values = first.assign(value=result._column(first, column))
+            table[column] = values.groupby("corpus")["value"].agg(
+                lambda part: ", ".join(sorted(map(str, part.dropna().unique())))
+            )
+    return table.reset_index()
+
+
+def _card_scores(result, estimator):
+    table = result.intervals()
+    table = table[table["estimator"] == estimator].drop(columns=["estimator", "note"])
+    return table.rename(columns={"estimate": "UAR"})
+
+
+def _card_comparison(result, estimator, baseline):
+    if baseline is None:
+        return None
+    lines = describe_comparisons(result, baseline)
+    others = [name for name in result.estimators if name != baseline]
+    return "\n\n".join([lines[others.index(estimator)], lines[-1]])
+
+
+def _card_groups(result, estimator):
+    parts = []
+    for column in ("gender", "language"):
+        if column in result.utterances and result.utterances[column].nunique() > 1:
+            table = result.by(column)
+            table = table[table["estimator"] == estimator].drop(columns="estimator")
+            parts.append(as_markdown(table.rename(columns={"score": "UAR"})))
+    return "\n\n".join(parts)
+
+
+def _card_errors(result, estimator):
+    shares = result.confusion(estimator)
+    wrong = [
+        (shares.loc[y_true, y_pred], y_true, y_pred)
+        for y_true in shares.index
+        for y_pred in shares.columns
+        if y_true != y_pred and shares.loc[y_true, y_pred] > 0
+    ]
+    lines = [
+        f"- {share:.0%} of {y_true} "
+        + ("has no prediction." if y_pred not in result.labels else f"is predicted as {y_pred}.")
+        for share, y_true, y_pred in sorted(wrong, key=lambda error: -error[0])[:3]
+    ]
+    speakers = result.by("speaker", metric="war")
+    own = speakers[speakers["estimator"] == estimator].sort_values("score")
+    if len(own) > 1:
+        low, high = own.iloc[0], own.iloc[-1]
+        lines.append(
+            f"- Accuracy of single speakers is between {low['score']:.2f} ({low['speaker']}) and "
+            f"{high['score']:.2f} ({high['speaker']})."
+        )
+    return "\n".join(lines)
+
+
+def as_markdown(table: pd.DataFrame, digits: int = 3) -> str:
+    """Format a DataFrame, without its index, as a Markdown table."""
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in _format_cells(table, digits)]
+    lines = ["| " + " | ".join(row) + " |" for row in cells]
+    lines.insert(1, "|" + "---|" * len(cells[0]))
+    return "\n".join(lines)
+
+
+_LATEX = {character: f"\\{character}" for character in "&%_#${}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+
+
+def as_latex(table: pd.DataFrame, digits: int = 3) -> str:
+    """Format a DataFrame of two text columns and numbers as a LaTeX table (booktabs)."""
+    head, *rows = [
+        ["".join(_LATEX.get(character, character) for character in cell) for cell in row]
+        for row in _format_cells(table, digits)
+    ]
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{ll{'r' * (len(head) - 2)}}}",
+            r"\toprule",
+            " & ".join(head) + r" \\",
+            r"\midrule",
+            *(" & ".join(row) + r" \\" for row in rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+    )
+
+
+def _format_cells(table, digits):
+    """Format the column names and each row of a DataFrame as lists of str."""
+    rows = [
+        [f"{cell:.{digits}f}" if isinstance(cell, float) else str(cell) for cell in row]
+        for row in table.astype(object).itertuples(index=False, name=None)
+    ]
+    return [list(map(str, table.columns)), *rows]

@@ -1,32 +1,546 @@
-"""What an evaluation found: one tidy table of predictions, and everything derived from it."""
+"""Result of an evaluation: one tidy table of predictions, and everything derived from it."""
+
+from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.evaluation._fold import probability_columns
-from sklearn_ser.evaluation._result_statistics import ResultStatistics
-from sklearn_ser.evaluation._tables import as_labels
-from sklearn_ser.evaluation._text_tables import as_markdown, cells_of
-from sklearn_ser.exceptions import SerError
+from sklearn_ser.evaluation._predictions_table import (
+    FORMAT,
+    MEAN,
+    SINGLE,
+    TRANSDUCTIVE,
+    as_labels,
+    probability_columns,
+)
+from sklearn_ser.evaluation._report import as_latex, as_markdown, write_model_card, write_report
+from sklearn_ser.exceptions import MetadataError, SerError
 from sklearn_ser.metrics import (
-    expected_calibration_error,
     macro_auc_score,
-    macro_f1_score,
     multiclass_brier_score,
+    cluster_interval,
+    critical_difference,
+    expected_calibration_error,
+    group_scores,
+    holm,
+    macro_f1_score,
+    paired_test,
     uar_score,
     war_score,
 )
+from sklearn_ser.metrics._intervals import MIN_CLUSTERS
 from sklearn_ser.utils._public import public_module
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-class ResultOutputs:
-    """Ways out of an :class:`EvaluationResult`."""
+    from sklearn_ser.inspection import (
+        ConfusionDisplay,
+        CorpusHeatmapDisplay,
+        CriticalDifferenceDisplay,
+        GroupGapDisplay,
+        ReliabilityDisplay,
+        UARDisplay,
+    )
+    from sklearn_ser.metrics import CriticalDifference
 
-    def to_frame(self):
-        """A copy of the tidy predictions, from which everything else is derived.
+
+_PREDICTIONS = "predictions.parquet"
+_UTTERANCES = "utterances.parquet"
+_DETAILS = "result.json"
+#: Attributes of EvaluationResult that are saved in `_DETAILS`.
+_TABLES = ("dropped", "notes", "failures", "best_params")
+#: Number of failed utterances that remarks list one by one.
+_MAX_SHOWN = 10
+_CLASS_METRICS: dict[str, Callable] = {
+    "uar": uar_score,
+    "war": war_score,
+    "macro_f1": macro_f1_score,
+}
+_PROBABILITY_METRICS: dict[str, Callable] = {
+    "auc": macro_auc_score,
+    "ece": expected_calibration_error,
+    "brier": multiclass_brier_score,
+}
+_METRICS = (*_CLASS_METRICS, *_PROBABILITY_METRICS)
+
+Setting = Literal["single", "transductive"]
+ClassMetric = Literal["uar", "war", "macro_f1"]
+Metric = Literal["uar", "war", "macro_f1", "auc", "ece", "brier"]
+
+
+@public_module("sklearn_ser.evaluation")
+class EvaluationResult:
+    """Predictions of every estimator, seed and fold, and the scores derived from them.
+
+    Returned by :func:`cross_corpus_validate`.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        One row per utterance, estimator, seed and setting: `estimator`, `setting`, `seed`, `fold`,
+        `train` (training corpora), `row` (position in the evaluated frame), `corpus`, `speaker`,
+        `y_true`, `y_pred`, `failed` (its audio could not be used: counted as a miss) and one
+        probability column ``p_<label>`` per label (NaN if the estimator gives none).
+    labels : list
+        The fixed label set.
+    protocol : str
+    dropped : pandas.DataFrame, optional
+        Numbers of rows that are not tested, by corpus, label and reason.
+    notes : pandas.DataFrame, optional
+        Warnings raised in the folds: estimator, note and number of fits.
+    failures : pandas.DataFrame, optional
+        Utterances whose audio could not be used: row, file and reason.
+    utterances : pandas.DataFrame, optional
+        Further columns of the evaluated utterances (file, gender, language, ...), by `row`.
+    best_params : pandas.DataFrame, optional
+        Parameters chosen by searches: estimator, seed, fold, parameter and value (as text).
+    info : dict, optional
+        Provenance: reprs of the estimators, versions, seconds.
+
+    Notes
+    -----
+    `setting` is ``"single"`` if each utterance was predicted on its own, and ``"transductive"`` if
+    unlabeled utterances of the test corpus were used: their statistics for scaling, or the
+    utterances themselves in training (``unlabeled_test="train"``). An estimator that scales by
+    test groups has both settings; one that was trained on the utterances under test has
+    "transductive" only.
+    """
+
+    def __init__(
+        self,
+        predictions: pd.DataFrame,
+        *,
+        labels: Sequence,
+        protocol: str,
+        dropped: pd.DataFrame | None = None,
+        notes: pd.DataFrame | None = None,
+        failures: pd.DataFrame | None = None,
+        utterances: pd.DataFrame | None = None,
+        best_params: pd.DataFrame | None = None,
+        info: dict | None = None,
+    ):
+        self.predictions = predictions
+        self.labels = list(labels)
+        self.protocol = protocol
+        self.dropped = _as_table(dropped, "corpus", "label", "reason", "rows")
+        self.notes = _as_table(notes, "estimator", "note", "fits")
+        self.failures = _as_table(failures, "row", "file", "reason")
+        self.best_params = _as_table(best_params, "estimator", "seed", "fold", "parameter", "value")
+        self.utterances = pd.DataFrame() if utterances is None else utterances
+        self.info = dict(info or {})
+
+    @property
+    def estimators(self) -> list[str]:
+        """Names of the estimators, in the order of the evaluation."""
+        return list(self.predictions["estimator"].unique())
+
+    def scores(self) -> pd.DataFrame:
+        """Compute all metrics per estimator, setting, seed and test corpus.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns estimator, setting, seed, train, corpus, uar, war, macro_f1, auc, ece, brier,
+            utterances, failed, speakers; the predictions of all folds of a corpus are pooled.
+            `train` is empty unless the protocol is "pairwise". `uar` is the unweighted average
+            recall, `war` the accuracy, `macro_f1` the mean F1 of the classes; utterances with
+            failed audio are misses in these. `auc` (one class against the rest, mean), `ece`
+            (expected calibration error, lower is better) and `brier` (lower is better) are
+            computed from probabilities: failed utterances are left out, and they are NaN for an
+            estimator without probabilities.
+        """
+        return self._scores_of(_METRICS)
+
+    def summary(self, metric: Metric = "uar") -> pd.DataFrame:
+        """Tabulate a metric: one row per estimator and setting, one column per test corpus.
+
+        Parameters
+        ----------
+        metric : {"uar", "war", "macro_f1", "auc", "ece", "brier"}, default="uar"
+            As in :meth:`scores`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Means over seeds. The last columns are `mean`, over the corpora (equal weights), and
+            `pooled`, the score of all test predictions together (each utterance has the same
+            weight; if class frequencies differ by corpus, chance can exceed 1 / number of
+            classes).
+        """
+        if metric not in _METRICS:
+            raise ValueError(f"metric must be one of {', '.join(_METRICS)}, got {metric!r}")
+        scores = self._scores_of([metric])
+        tested = scores["corpus"].where(
+            scores["train"] == "", scores["train"] + " -> " + scores["corpus"]
+        )
+        index = ["estimator", "setting"]
+        table = scores.assign(tested=tested).pivot_table(
+            index=index, columns="tested", values=metric, aggfunc="mean", sort=False, dropna=False
+        )
+        # pivot_table has a row for every pair of estimator and setting, also without scores.
+        table = table.loc[list(dict.fromkeys(scores[index].itertuples(index=False, name=None)))]
+        table = table[sorted(table.columns)]
+        table.columns.name = None
+        table["mean"] = table.mean(axis=1, skipna=False)
+        by_seed = self._with_test_keys().groupby([*index, "seed"], sort=False)
+        pooled = pd.Series({key: self._score(part, metric) for key, part in by_seed})
+        table["pooled"] = pooled.groupby(level=[0, 1], sort=False).mean().reindex(table.index)
+        return table
+
+    def remarks(self) -> list[str]:
+        """List what qualifies the scores: rows left out, failed audio, warnings.
+
+        Returns
+        -------
+        list of str
+        """
+        lines = []
+        if len(self.dropped):
+            parts = [
+                f"{r.rows} {r.label or r.reason} of {r.corpus}" for r in self.dropped.itertuples()
+            ]
+            verb = "not tested" if self.info.get("unlabeled") else "left out"
+            lines.append(
+                f"{verb}, {self.dropped['rows'].sum()} rows outside the label set: "
+                f"{', '.join(parts)}"
+            )
+        with_test = self.info.get("unlabeled_test") == "train"
+        source = "those under test among them" if with_test else "none of a speaker under test"
+        for name, (least, greatest) in self.info.get("unlabeled", {}).items():
+            n_samples = greatest if least == greatest else f"{least} to {greatest}"
+            lines.append(f"{name} was also trained on {n_samples} unlabeled samples, {source}")
+        missed = self.predictions.loc[self.predictions["failed"], "row"].unique()
+        if len(missed):
+            lines.append(f"{len(missed)} utterances without usable audio, counted as misses")
+            known = self.failures[self.failures["row"].isin(missed)]
+            shown = known.head(_MAX_SHOWN)
+            lines += [f"  {r.file or f'row {r.row}'}: {r.reason}" for r in shown.itertuples()]
+            if len(known) > len(shown):
+                lines.append(f"  and {len(known) - len(shown)} more, in `failures`")
+        for estimator, part in self.predictions.groupby("estimator", sort=False):
+            try:
+                self._score_probabilities(part, "ece")
+            except ValueError as error:
+                lines.append(f"no calibration error for {estimator}: {error}")
+        lines += [f"note ({r.estimator}, {r.fits} fits): {r.note}" for r in self.notes.itertuples()]
+        return lines
+
+    def confusion(
+        self, estimator: str, *, setting: Setting | None = None, normalize: bool = True
+    ) -> pd.DataFrame:
+        """Compute the confusion matrix of one estimator, pooled over corpora, folds and seeds.
+
+        Parameters
+        ----------
+        estimator : str
+        setting : {"single", "transductive"}, optional
+            By default "transductive" if there is one.
+        normalize : bool, default=True
+            Whether to divide the counts by the size of each true class.
+
+        Returns
+        -------
+        pandas.DataFrame
+            True labels in rows, predictions in columns; a last column ``none`` (``no prediction``
+            if a label has that name) counts utterances without a prediction, if there are any.
+        """
+        part = self._of(estimator, setting)
+        none = "none" if "none" not in self.labels else "no prediction"
+        has = part["y_pred"].notna()
+        predicted = part["y_pred"].where(has, none)
+        columns = self.labels + ([] if has.all() else [none])
+        counts = pd.crosstab(part["y_true"], predicted).reindex(
+            index=self.labels, columns=columns, fill_value=0
+        )
+        counts.index.name, counts.columns.name = "y_true", "y_pred"
+        return counts.div(counts.sum(axis=1), axis=0) if normalize else counts
+
+    def intervals(
+        self,
+        metric: ClassMetric = "uar",
+        *,
+        method: str = "t",
+        confidence: float = 0.95,
+        min_clusters: int = MIN_CLUSTERS,
+    ) -> pd.DataFrame:
+        """Compute confidence intervals of each estimator on each test corpus and of their mean.
+
+        Parameters
+        ----------
+        metric : {"uar", "war", "macro_f1"}, default="uar"
+        method, confidence, min_clusters
+            As in :func:`~sklearn_ser.metrics.cluster_interval`: speakers are the clusters, seeds
+            are averaged within each, and there is no interval below `min_clusters` speakers.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns estimator, setting, corpus (last "mean", with equal weights), estimate, low,
+            high, speakers, note (why there is no interval, or ""). The intervals refer to further
+            speakers of these corpora, not to further corpora.
+        """
+        _check_metric(metric)
+        rows = []
+        for (estimator, setting), part in self.predictions.groupby(
+            ["estimator", "setting"], sort=False
+        ):
+            items = _items(part)
+            for tested, piece in _by_tested_corpus(items):
+                strata = piece["tested"] if tested == MEAN else None
+                interval = cluster_interval(
+                    piece["y_true"],
+                    piece[_seed_columns(piece)],
+                    piece["speaker"],
+                    metric=metric,
+                    method=method,
+                    confidence=confidence,
+                    strata=strata,
+                    labels=self.labels,
+                    min_clusters=min_clusters,
+                )
+                rows.append(
+                    {
+                        "estimator": estimator,
+                        "setting": setting,
+                        "corpus": tested,
+                        "estimate": interval.estimate,
+                        "low": interval.low,
+                        "high": interval.high,
+                        "speakers": interval.n_clusters,
+                        "note": interval.note,
+                    }
+                )
+        return pd.DataFrame(rows)
+
+    def compare(
+        self,
+        baseline: str | None = None,
+        *,
+        metric: ClassMetric = "uar",
+        method: Literal["sign-flip", "wilcoxon", "t", "mcnemar"] = "sign-flip",
+        setting: Setting | None = None,
+        by_corpus: bool = False,
+        confidence: float = 0.95,
+    ) -> pd.DataFrame:
+        """Test differences between estimators on the same utterances, paired by speaker.
+
+        Parameters
+        ----------
+        baseline : str, optional
+            Estimator that every other one is compared with; by default every pair is compared.
+        metric : {"uar", "war", "macro_f1"}, default="uar"
+        method : {"sign-flip", "wilcoxon", "t", "mcnemar"}, default="sign-flip"
+            Method of :func:`~sklearn_ser.metrics.paired_test`. "mcnemar" uses the first seed only.
+        setting : {"single", "transductive"}, optional
+            By default "transductive" for estimators that have it.
+        by_corpus : bool, default=False
+            Whether to add rows for each test corpus to those for the mean over the corpora.
+        confidence : float, default=0.95
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns estimator, setting, baseline, baseline_setting, corpus, difference (estimator
+            minus baseline), low, high, p, p_holm (corrected for all rows of the table), smallest_p
+            (least p that this number of speakers can reach), speakers, and corpora_better: in how
+            many of the test corpora (with "pairwise": pairs of training and test corpora) the
+            estimator is better. If only one of the two has the setting, the column of the other
+            one holds its own. p refers to further speakers of these corpora. Whether a further
+            corpus agrees, no test of a few corpora can show; `corpora_better` is an indication.
+        """
+        _check_metric(metric)
+        parts = {name: self._of(name, self._setting_of(name, setting)) for name in self.estimators}
+        settings = {name: part["setting"].iloc[0] for name, part in parts.items()}
+        if baseline is not None and baseline not in parts:
+            self._of(baseline, None)  # raises
+        names = list(parts)
+        if baseline is None:
+            pairs = [(b, a) for i, a in enumerate(names) for b in names[i + 1 :]]
+        else:
+            pairs = [(name, baseline) for name in names if name != baseline]
+        rows = []
+        for name, against in pairs:
+            items = _items(parts[name], parts[against], names=(name, against))
+            tests = {
+                tested: self._paired_test(piece, tested, metric, method, confidence)
+                for tested, piece in _by_tested_corpus(items)
+            }
+            own = [test.difference for tested, test in tests.items() if tested != MEAN]
+            shown = tests if by_corpus else {k: v for k, v in tests.items() if k == MEAN}
+            for tested, test in (shown or tests).items():
+                rows.append(
+                    {
+                        "estimator": name,
+                        "setting": settings[name],
+                        "baseline": against,
+                        "baseline_setting": settings[against],
+                        "corpus": tested,
+                        "difference": test.difference,
+                        "low": test.low,
+                        "high": test.high,
+                        "p": test.p_value,
+                        "p_holm": np.nan,
+                        "smallest_p": test.smallest_p,
+                        "speakers": test.n_clusters,
+                        "corpora_better": f"{sum(value > 0 for value in own)} of {len(own)}",
+                    }
+                )
+        table = pd.DataFrame(rows, columns=_COMPARED)
+        return table.assign(p_holm=holm(table["p"].astype(float)))
+
+    def ranks(
+        self, metric: ClassMetric = "uar", *, setting: Setting | None = None, **parameters
+    ) -> CriticalDifference:
+        """Compute average ranks of the estimators over speakers, with critical differences.
+
+        Parameters
+        ----------
+        metric : {"uar", "war", "macro_f1"}, default="uar"
+        setting : {"single", "transductive"}, optional
+            By default "transductive" for estimators that have it.
+        **parameters
+            Parameters of :func:`~sklearn_ser.metrics.critical_difference`.
+
+        Returns
+        -------
+        CriticalDifference
+        """
+        _check_metric(metric)
+        columns = {}
+        for name in self.estimators:
+            items = _items(self._of(name, self._setting_of(name, setting)))
+            interval = cluster_interval(
+                items["y_true"],
+                items[_seed_columns(items)],
+                items["speaker"],  # one block per speaker, however many training corpora there are
+                metric=metric,
+                min_clusters=2,
+            )
+            columns[name] = interval.values
+        # A speaker without a score (too few classes) is no block.
+        return critical_difference(pd.DataFrame(columns).dropna(), **parameters)
+
+    def by(
+        self,
+        column: str,
+        *,
+        metric: str | Callable = "uar",
+        setting: Setting | None = None,
+    ) -> pd.DataFrame:
+        """Compute scores of groups of utterances: by gender, speaker, language, corpus, fold.
+
+        Parameters
+        ----------
+        column : str
+            Column of `predictions` or `utterances`.
+        metric : str or callable, default="uar"
+            Metric of class predictions, as in :func:`~sklearn_ser.metrics.group_scores`.
+        setting : {"single", "transductive"}, optional
+            By default "transductive" for estimators that have it.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns estimator, setting, group (named like the column), score, utterances, gap
+            (difference to the best group of the estimator). Means over seeds. "uar" is NaN for a
+            group that lacks a class of the label set: a mean over the other classes would not be
+            comparable. Utterances without a group are left out.
+        """
+        rows = []
+        for name in self.estimators:
+            part = self._of(name, self._setting_of(name, setting))
+            items = _items(part.assign(group=self._column(part, column)), more=("group",))
+            scores = group_scores(
+                items["y_true"],
+                items[_seed_columns(items)],
+                items["group"],
+                metric=metric,
+                labels=self.labels,
+            )
+            best = scores["score"].max()
+            for group, score, n in zip(scores.index, scores["score"], scores["n"], strict=True):
+                rows.append(
+                    {
+                        "estimator": name,
+                        "setting": part["setting"].iloc[0],
+                        column: group,
+                        "score": score,
+                        "utterances": n,
+                        "gap": best - score,
+                    }
+                )
+        return pd.DataFrame(
+            rows, columns=["estimator", "setting", column, "score", "utterances", "gap"]
+        )
+
+    def save(self, folder: str | Path) -> None:
+        """Write the result to a folder, from which :meth:`load` reads it.
+
+        Parameters
+        ----------
+        folder : str or Path
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.predictions.to_parquet(folder / _PREDICTIONS)
+        self.utterances.to_parquet(folder / _UTTERANCES)
+        details = {
+            "format": FORMAT,
+            "labels": self.labels,
+            "protocol": self.protocol,
+            "info": self.info,
+            **{name: getattr(self, name).to_dict("list") for name in _TABLES},
+        }
+        (folder / _DETAILS).write_text(json.dumps(details, indent=2), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a result that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        folder : str or Path
+
+        Returns
+        -------
+        EvaluationResult
+
+        Raises
+        ------
+        SerError
+            If there is no result in the folder, or one of another version of the format.
+        """
+        folder = Path(folder)
+        if not (folder / _DETAILS).is_file():
+            raise SerError(f"{str(folder)!r} holds no evaluation: {_DETAILS} does not exist")
+        details = json.loads((folder / _DETAILS).read_text(encoding="utf-8"))
+        version = details.get("format", 1)
+        if version != FORMAT:
+            raise SerError(
+                f"{str(folder)!r} holds an evaluation in format {version}, and this version of "
+                f"sklearn-ser reads format {FORMAT}: run the evaluation again, or read it with the "
+                "version that wrote it"
+            )
+        predictions = pd.read_parquet(folder / _PREDICTIONS)
+        for name in ("y_true", "y_pred"):
+            predictions[name] = as_labels(predictions[name], details["labels"])
+        return cls(
+            predictions,
+            labels=details["labels"],
+            protocol=details["protocol"],
+            utterances=pd.read_parquet(folder / _UTTERANCES),
+            info=details["info"],
+            **{name: pd.DataFrame(details[name]) for name in _TABLES},
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a copy of the tidy predictions, from which everything else is derived.
 
         Returns
         -------
@@ -34,22 +548,22 @@ class ResultOutputs:
         """
         return self.predictions.copy()
 
-    def to_parquet(self, path):
-        """Write the tidy predictions to one Parquet file; :meth:`save` keeps all the rest too."""
+    def to_parquet(self, path: str | Path) -> None:
+        """Write the tidy predictions to a Parquet file; :meth:`save` writes the rest as well."""
         self.predictions.to_parquet(path)
 
-    def to_json(self, path=None):
-        """Scores, summary, intervals and how it was made as JSON.
+    def to_json(self, path: str | Path | None = None) -> str | None:
+        """Write scores, summary, intervals and provenance as JSON.
 
         Parameters
         ----------
         path : str or Path, optional
-            Written there; by default the text is returned.
+            File to write to; by default the text is returned.
 
         Returns
         -------
         str or None
-            A number that is not defined is null.
+            Undefined numbers are null.
         """
         content = {
             "protocol": self.protocol,
@@ -66,364 +580,132 @@ class ResultOutputs:
         Path(path).write_text(text, encoding="utf-8")
         return None
 
-    def to_markdown(self, metric="uar", digits=3):
-        """The summary as a Markdown table; see :meth:`summary` for `metric`."""
+    def to_markdown(self, metric: Metric = "uar", digits: int = 3) -> str:
+        """Return the summary as a Markdown table; see :meth:`summary` for `metric`."""
         return as_markdown(self.summary(metric).reset_index(), digits)
 
-    def to_latex(self, metric="uar", digits=3):
-        """The summary as a LaTeX table (booktabs); see :meth:`summary` for `metric`."""
-        table = self.summary(metric).reset_index()
-        head, *rows = [[_escaped(cell) for cell in row] for row in cells_of(table, digits)]
-        return "\n".join(
-            [
-                rf"\begin{{tabular}}{{ll{'r' * (len(head) - 2)}}}",
-                r"\toprule",
-                " & ".join(head) + r" \\",
-                r"\midrule",
-                *(" & ".join(row) + r" \\" for row in rows),
-                r"\bottomrule",
-                r"\end{tabular}",
-            ]
-        )
+    def to_latex(self, metric: Metric = "uar", digits: int = 3) -> str:
+        """Return the summary as a LaTeX table (booktabs); see :meth:`summary` for `metric`."""
+        return as_latex(self.summary(metric).reset_index(), digits)
 
-    def report(self, path, *, baseline=None, audit=None, title=None):
+    def report(
+        self,
+        path: str | Path,
+        *,
+        baseline: str | None = None,
+        audit: Any | None = None,
+        title: str | None = None,
+    ) -> None:
         """Write one self-contained HTML page: protocol, scores, tests, plots, groups, versions.
 
         Parameters
         ----------
         path : str or Path
         baseline : str, optional
-            The estimator that the others are compared with; the first one by default.
+            Estimator that the others are compared with; the first one by default.
         audit : AuditReport, optional
-            Of :func:`~sklearn_ser.evaluation.audit_corpus`, whose findings are listed.
+            Result of :func:`~sklearn_ser.audit.audit_corpus`, whose findings are listed.
         title : str, optional
         """
-        from sklearn_ser.evaluation._report import write_report
-
         write_report(self, path, baseline=baseline, audit=audit, title=title)
 
-    def model_card(self, estimator, path=None, *, baseline=None, audit=None):
-        """A model card in Markdown: what the model is for, how it was tested, where it fails.
+    def model_card(
+        self,
+        estimator: str,
+        path: str | Path | None = None,
+        *,
+        baseline: str | None = None,
+        audit: Any | None = None,
+    ) -> str | None:
+        """Write a model card in Markdown: intended use, evaluation, limits.
 
-        After the sections of Mitchell et al., "Model cards for model reporting", FAT* 2019.
+        Its sections follow Mitchell et al., "Model cards for model reporting", FAT* 2019.
 
         Parameters
         ----------
         estimator : str
-            The model's name in this result.
+            Name of the model in this result.
         path : str or Path, optional
-            Written there; by default the text is returned.
+            File to write to; by default the text is returned.
         baseline : str, optional
-            What it is compared with; the first other estimator by default.
+            Estimator that it is compared with; the first other one by default.
         audit : AuditReport, optional
+            Result of :func:`~sklearn_ser.audit.audit_corpus`.
 
         Returns
         -------
         str or None
         """
-        from sklearn_ser.evaluation._model_card import model_card
-
-        text = model_card(self, estimator, baseline=baseline, audit=audit)
+        text = write_model_card(self, estimator, baseline=baseline, audit=audit)
         if path is None:
             return text
         Path(path).write_text(text, encoding="utf-8")
         return None
 
-    def plot_scores(self, *, ax=None):
-        """Recalls by corpus, with intervals: :class:`~sklearn_ser.inspection.UARDisplay`."""
+    def plot_scores(self, *, ax: Axes | None = None) -> UARDisplay:
+        """Plot recalls by corpus with intervals: :class:`~sklearn_ser.inspection.UARDisplay`."""
         from sklearn_ser.inspection import UARDisplay
 
         return UARDisplay.from_result(self, ax=ax)
 
-    def plot_confusion(self, estimator, *, by_corpus=False, **parameters):
-        """:class:`~sklearn_ser.inspection.ConfusionDisplay` of one estimator."""
+    def plot_confusion(
+        self, estimator: str, *, by_corpus: bool = False, **parameters
+    ) -> ConfusionDisplay:
+        """Plot the confusions of one estimator:
+        :class:`~sklearn_ser.inspection.ConfusionDisplay`.
+        """
         from sklearn_ser.inspection import ConfusionDisplay
 
         return ConfusionDisplay.from_result(self, estimator, by_corpus=by_corpus, **parameters)
 
-    def plot_heatmap(self, estimators=None, **parameters):
-        """Training corpora against test corpora, of "pairwise":
+    def plot_heatmap(
+        self, estimators: str | Sequence[str] | None = None, **parameters
+    ) -> CorpusHeatmapDisplay:
+        """Plot training corpora against test corpora ("pairwise"):
         :class:`~sklearn_ser.inspection.CorpusHeatmapDisplay`.
         """
         from sklearn_ser.inspection import CorpusHeatmapDisplay
 
         return CorpusHeatmapDisplay.from_result(self, estimators, **parameters)
 
-    def plot_groups(self, by="gender", **parameters):
-        """Recall of groups and their gaps: :class:`~sklearn_ser.inspection.GroupGapDisplay`."""
+    def plot_groups(self, by: str = "gender", **parameters) -> GroupGapDisplay:
+        """Plot recalls of groups and their gaps:
+        :class:`~sklearn_ser.inspection.GroupGapDisplay`.
+        """
         from sklearn_ser.inspection import GroupGapDisplay
 
         frame = None
         if by not in ("corpus", "speaker"):
-            self._column(self.predictions, by)  # (says what there is, where it is unknown)
+            self._column(self.predictions, by)  # (raises if it is unknown)
             frame = self.utterances.reindex(range(int(self.predictions["row"].max()) + 1))
         return GroupGapDisplay.from_result(self, by, frame=frame, **parameters)
 
-    def plot_reliability(self, estimators=None, **parameters):
-        """How far probabilities can be believed:
+    def plot_reliability(
+        self, estimators: str | Sequence[str] | None = None, **parameters
+    ) -> ReliabilityDisplay:
+        """Plot the calibration of probabilities:
         :class:`~sklearn_ser.inspection.ReliabilityDisplay`.
         """
         from sklearn_ser.inspection import ReliabilityDisplay
 
         return ReliabilityDisplay.from_result(self, estimators, **parameters)
 
-    def plot_ranks(self, metric="uar", *, setting=None, ax=None):
-        """Critical-difference diagram over speakers:
+    def plot_ranks(
+        self,
+        metric: ClassMetric = "uar",
+        *,
+        setting: Setting | None = None,
+        ax: Axes | None = None,
+    ) -> CriticalDifferenceDisplay:
+        """Plot a critical-difference diagram over speakers:
         :class:`~sklearn_ser.inspection.CriticalDifferenceDisplay`.
         """
         from sklearn_ser.inspection import CriticalDifferenceDisplay
 
-        found = self.ranks(metric, setting=setting)
-        return CriticalDifferenceDisplay(found.average_ranks, found.cliques).plot(ax=ax)
+        ranks = self.ranks(metric, setting=setting)
+        return CriticalDifferenceDisplay(ranks.average_ranks, ranks.cliques).plot(ax=ax)
 
-
-_LATEX = {mark: f"\\{mark}" for mark in "&%_#${}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-}
-
-
-def _records(table):
-    table = table.astype(object).replace({np.nan: None})
-    return table.to_dict("records")
-
-
-def _escaped(cell):
-    return "".join(_LATEX.get(mark, mark) for mark in cell)
-
-
-_PREDICTIONS = "predictions.parquet"
-_UTTERANCES = "utterances.parquet"
-_DETAILS = "result.json"
-#: Failed utterances that remarks list one by one.
-_MOST_SHOWN = 10
-_OF_CLASSES = {"uar": uar_score, "war": war_score, "macro_f1": macro_f1_score}
-_OF_PROBABILITIES = {
-    "auc": macro_auc_score,
-    "ece": expected_calibration_error,
-    "brier": multiclass_brier_score,
-}
-_METRICS = (*_OF_CLASSES, *_OF_PROBABILITIES)
-
-
-@public_module("sklearn_ser.evaluation")
-class EvaluationResult(ResultStatistics, ResultOutputs):
-    """Predictions of every estimator, seed and fold, and the scores that follow from them.
-
-    Made by :func:`cross_corpus_validate`.
-
-    Parameters
-    ----------
-    predictions : pandas.DataFrame
-        One row per utterance, estimator, seed and setting: `estimator`, `setting`, `seed`, `fold`,
-        `train` (training corpora), `row` (position in the evaluated frame), `corpus`, `speaker`,
-        `y_true`, `y_pred`, `failed` (its audio could not be used: counted as a miss) and one
-        probability column ``p_<label>`` per label (NaN where the estimator gives none).
-    labels : list
-        The fixed label set.
-    protocol : str
-    dropped : pandas.DataFrame, optional
-        Rows that are not tested, by corpus, label and reason.
-    notes : pandas.DataFrame, optional
-        What was warned about while the folds ran: estimator, note and number of fits.
-    failures : pandas.DataFrame, optional
-        Utterances whose audio could not be used: row, file and reason.
-    utterances : pandas.DataFrame, optional
-        What is known of the evaluated utterances beside the predictions (file, gender, language,
-        ...), by `row`.
-    info : dict, optional
-        How it was made: estimators in words, versions, seconds.
-
-    Notes
-    -----
-    `setting` is ``"single"`` where each utterance was predicted as if it had come alone, and
-    ``"transductive"`` where the test corpus's own unlabeled statistics were used. An estimator
-    that scales by test groups has both.
-    """
-
-    def __init__(
-        self,
-        predictions,
-        *,
-        labels,
-        protocol,
-        dropped=None,
-        notes=None,
-        failures=None,
-        utterances=None,
-        info=None,
-    ):
-        self.predictions = predictions
-        self.labels = list(labels)
-        self.protocol = protocol
-        self.dropped = _table_of(dropped, ["corpus", "label", "reason", "rows"])
-        self.notes = _table_of(notes, ["estimator", "note", "fits"])
-        self.failures = _table_of(failures, ["row", "file", "reason"])
-        self.utterances = pd.DataFrame() if utterances is None else utterances
-        self.info = dict(info or {})
-
-    @property
-    def estimators(self):
-        """Names of the estimators, in the order given."""
-        return list(self.predictions["estimator"].unique())
-
-    def scores(self):
-        """Recall, accuracy and calibration per estimator, setting, seed and test corpus.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns estimator, setting, seed, train, corpus, uar, war, macro_f1, auc, ece, brier,
-            utterances, failed, speakers; the predictions of all folds of a corpus are pooled.
-            `train` is empty unless the protocol is "pairwise". `uar` is the unweighted average
-            recall, `war` accuracy, `macro_f1` the mean F1 of the classes; utterances whose audio
-            failed are misses in these. `auc` (one class against the rest, mean), `ece` (expected
-            calibration error, lower is better) and `brier` (lower is better) are of the
-            probabilities: failed utterances have none and are left out of them, and they are NaN
-            for an estimator that gives none.
-        """
-        return self._scores_of(_METRICS)
-
-    def summary(self, metric="uar"):
-        """One row per estimator and setting, one column per test corpus, mean and pooled last.
-
-        Parameters
-        ----------
-        metric : {"uar", "war", "macro_f1", "auc", "ece", "brier"}, default="uar"
-            As in :meth:`scores`.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Means over seeds. `mean` is over the corpora (each counts the same), `pooled` is the
-            score of all test predictions together (each utterance counts the same; where the
-            emotions' shares differ by corpus, guessing can score above 1 / number of emotions).
-        """
-        if metric not in _METRICS:
-            raise ValueError(f"metric must be one of {', '.join(_METRICS)}, got {metric!r}")
-        scores = self._scores_of([metric])
-        tested = scores["corpus"].where(
-            scores["train"] == "", scores["train"] + " -> " + scores["corpus"]
-        )
-        index = ["estimator", "setting"]
-        table = scores.assign(tested=tested).pivot_table(
-            index=index, columns="tested", values=metric, aggfunc="mean", sort=False, dropna=False
-        )
-        # pivot_table makes every pair of estimator and setting, also those that do not exist.
-        table = table.loc[list(dict.fromkeys(scores[index].itertuples(index=False, name=None)))]
-        table = table[sorted(table.columns)]
-        table.columns.name = None
-        table["mean"] = table.mean(axis=1, skipna=False)
-        by_seed = self._with_test_keys().groupby([*index, "seed"], sort=False)
-        pooled = pd.Series({key: self._score(part, metric) for key, part in by_seed})
-        table["pooled"] = pooled.groupby(level=[0, 1], sort=False).mean().reindex(table.index)
-        return table
-
-    def remarks(self):
-        """What a reader of the scores must know: rows left out, failed audio, warnings.
-
-        Returns
-        -------
-        list of str
-        """
-        lines = []
-        if len(self.dropped):
-            parts = [
-                f"{r.rows} {r.label or r.reason} of {r.corpus}" for r in self.dropped.itertuples()
-            ]
-            verb = "not tested" if self.info.get("unlabeled") else "left out"
-            lines.append(
-                f"{verb}, {self.dropped['rows'].sum()} rows outside the label set: "
-                f"{', '.join(parts)}"
-            )
-        for name, (least, most) in self.info.get("unlabeled", {}).items():
-            n_rows = most if least == most else f"{least} to {most}"
-            lines.append(
-                f"{name} was also trained on {n_rows} rows without a label, none of a speaker "
-                "under test"
-            )
-        missed = self.predictions.loc[self.predictions["failed"], "row"].unique()
-        if len(missed):
-            lines.append(f"{len(missed)} utterances without usable audio, counted as misses")
-            known = self.failures[self.failures["row"].isin(missed)]
-            shown = known.head(_MOST_SHOWN)
-            lines += [f"  {r.file or f'row {r.row}'}: {r.reason}" for r in shown.itertuples()]
-            if len(known) > len(shown):
-                lines.append(f"  and {len(known) - len(shown)} more, in `failures`")
-        for estimator, part in self.predictions.groupby("estimator", sort=False):
-            try:
-                self._of_probabilities(part, "ece")
-            except ValueError as error:
-                lines.append(f"no calibration error for {estimator}: {error}")
-        lines += [f"note ({r.estimator}, {r.fits} fits): {r.note}" for r in self.notes.itertuples()]
-        return lines
-
-    def confusion(self, estimator, *, setting=None, normalize=True):
-        """Confusion matrix of one estimator, pooled over corpora, folds and seeds.
-
-        Parameters
-        ----------
-        estimator : str
-        setting : {"single", "transductive"}, optional
-            By default "transductive" where there is one.
-        normalize : bool, default=True
-            Shares of each true class instead of counts.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Truth in rows, prediction in columns; a last column ``none`` (``no prediction`` where
-            a label has that name) counts utterances without a prediction, if there are any.
-        """
-        part = self._of(estimator, setting)
-        none = "none" if "none" not in self.labels else "no prediction"
-        has = part["y_pred"].notna()
-        predicted = part["y_pred"].where(has, none)
-        columns = self.labels + ([] if has.all() else [none])
-        counts = pd.crosstab(part["y_true"], predicted).reindex(
-            index=self.labels, columns=columns, fill_value=0
-        )
-        counts.index.name, counts.columns.name = "y_true", "y_pred"
-        return counts.div(counts.sum(axis=1), axis=0) if normalize else counts
-
-    def save(self, folder):
-        """Write predictions and details under `folder`; :meth:`load` reads them back."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.predictions.to_parquet(folder / _PREDICTIONS)
-        self.utterances.to_parquet(folder / _UTTERANCES)
-        details = {
-            "labels": self.labels,
-            "protocol": self.protocol,
-            "info": self.info,
-            "dropped": self.dropped.to_dict("list"),
-            "notes": self.notes.to_dict("list"),
-            "failures": self.failures.to_dict("list"),
-        }
-        (folder / _DETAILS).write_text(json.dumps(details, indent=2), encoding="utf-8")
-
-    @classmethod
-    def load(cls, folder):
-        """Read what :meth:`save` wrote."""
-        folder = Path(folder)
-        if not (folder / _DETAILS).is_file():
-            raise SerError(f"{str(folder)!r} holds no evaluation: {_DETAILS} is not there")
-        details = json.loads((folder / _DETAILS).read_text(encoding="utf-8"))
-        predictions = pd.read_parquet(folder / _PREDICTIONS)
-        for name in ("y_true", "y_pred"):
-            predictions[name] = as_labels(predictions[name], details["labels"])
-        known = (folder / _UTTERANCES).is_file()  # not in folders of older versions
-        return cls(
-            predictions,
-            labels=details["labels"],
-            protocol=details["protocol"],
-            utterances=pd.read_parquet(folder / _UTTERANCES) if known else None,
-            info=details.get("info"),
-            **{name: pd.DataFrame(details[name]) for name in ("dropped", "notes", "failures")},
-        )
-
-    def __repr__(self):
+    def __repr__(self) -> str:
         seeds = self.predictions["seed"].nunique()
         head = (
             f"EvaluationResult: {self.protocol}, unweighted average recall over "
@@ -431,10 +713,11 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
         )
         return "\n".join([head, self.summary().round(3).to_string(), *self.remarks()])
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return self.summary().style.format(precision=3).to_html()
 
     def _of(self, estimator, setting):
+        """Select the predictions of one estimator in one setting, "transductive" by default."""
         part = self.predictions[self.predictions["estimator"] == estimator]
         if part.empty:
             raise ValueError(
@@ -448,7 +731,7 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
         return part[part["setting"] == setting]
 
     def _with_test_keys(self):
-        """Predictions with `train` kept only where it tells the rows of a corpus apart."""
+        """Return the predictions, with `train` emptied unless it distinguishes their scores."""
         if self.protocol == "pairwise":
             return self.predictions
         return self.predictions.assign(train="")
@@ -469,25 +752,127 @@ class EvaluationResult(ResultStatistics, ResultOutputs):
         return pd.DataFrame(rows)
 
     def _score(self, part, metric):
-        if metric in _OF_CLASSES:
-            return _OF_CLASSES[metric](part["y_true"], part["y_pred"], labels=self.labels)
+        if metric in _CLASS_METRICS:
+            return _CLASS_METRICS[metric](part["y_true"], part["y_pred"], labels=self.labels)
         try:
-            return self._of_probabilities(part, metric)
-        except ValueError:  # told in remarks(); the other scores stand
+            return self._score_probabilities(part, metric)
+        except ValueError:  # (reported in remarks(); the other scores are valid)
             return float("nan")
 
-    def _of_probabilities(self, part, metric):
-        """A metric of probabilities; ValueError where the numbers are none."""
+    def _score_probabilities(self, part, metric):
+        """Compute a metric of probabilities; raise ValueError if they are not probabilities."""
         columns = probability_columns(self.labels)
         if not set(columns) <= set(part.columns):
             return float("nan")
         known = part[part[columns].notna().all(axis=1)]
         if known.empty:
             return float("nan")
-        return _OF_PROBABILITIES[metric](known["y_true"], known[columns], labels=self.labels)
+        return _PROBABILITY_METRICS[metric](known["y_true"], known[columns], labels=self.labels)
+
+    def _paired_test(self, piece, tested, metric, method, confidence):
+        first, second = (
+            piece[[name for name in _seed_columns(piece) if name[0] == index]] for index in (0, 1)
+        )
+        if method == "mcnemar":  # (one prediction per utterance: that of the first seed)
+            first, second = first.iloc[:, 0], second.iloc[:, 0]
+        return paired_test(
+            piece["y_true"],
+            first,
+            second,
+            piece["speaker"],
+            method=method,
+            metric=metric,
+            strata=piece["tested"] if tested == MEAN else None,
+            labels=self.labels,
+            confidence=confidence,
+        )
+
+    def _setting_of(self, estimator, setting):
+        """Return the requested setting, or None (the default) for an estimator without it."""
+        if setting not in (None, SINGLE, TRANSDUCTIVE):
+            raise ValueError(f"setting must be {SINGLE!r} or {TRANSDUCTIVE!r}, got {setting!r}")
+        has = self.predictions.loc[self.predictions["estimator"] == estimator, "setting"].unique()
+        return setting if setting in has else None
+
+    def _column(self, part, column):
+        if column in part:
+            return part[column].to_numpy(dtype=object)
+        if column in self.utterances:
+            return self.utterances[column].reindex(part["row"]).to_numpy(dtype=object)
+        raise MetadataError(
+            f"there is no column {column!r} to group by: predictions have "
+            f"{list(part.columns[:11])}, and utterances have {list(self.utterances.columns)}. An "
+            "evaluation copies the columns gender, language, naturalness, text, recording and file "
+            "of its frame."
+        )
 
 
-def _table_of(table, columns):
-    """The table with None where something is missing, which JSON can hold, unlike NaN."""
+def _records(table):
+    table = table.astype(object).replace({np.nan: None})
+    return table.to_dict("records")
+
+
+def _as_table(table, *columns):
+    """Return a table of objects with None where values are missing, unlike NaN valid in JSON."""
     table = pd.DataFrame(columns=columns) if table is None else table.astype(object)
     return table.where(table.notna(), None)
+
+
+_COMPARED = [
+    *("estimator", "setting", "baseline", "baseline_setting", "corpus", "difference"),
+    *("low", "high", "p", "p_holm", "smallest_p", "speakers", "corpora_better"),
+]
+
+
+def _check_metric(metric):
+    """Check for metrics that intervals and tests support: they need classes."""
+    if metric not in _CLASS_METRICS:
+        raise ValueError(f"metric must be one of {', '.join(_CLASS_METRICS)}, got {metric!r}")
+
+
+def _items(*parts, names=(), more=()):
+    """Tabulate one row per utterance and training corpora, one column ``(index, seed)`` per y_pred.
+
+    Parameters
+    ----------
+    *parts : DataFrame
+        Predictions of one or two estimators, distinguished by `index` in the columns.
+    names : tuple of str
+        Names of the estimators, for the error about different utterances.
+    more : tuple of str
+        Further columns to copy.
+    """
+    keys = ["row", "train", "corpus", "speaker", "y_true", *more]
+    tables = []
+    for index, part in enumerate(parts):
+        # (`train` distinguishes rows in "pairwise" only; elsewhere it follows from the fold)
+        table = part.set_index([*keys, "seed"])["y_pred"].unstack("seed")
+        if len(part) != table.size:  # (an utterance without prediction would count as a miss)
+            raise MetadataError(
+                f"{part['estimator'].iloc[0]!r} was not tested on the same utterances with each of "
+                f"its {table.shape[1]} seeds: {len(part)} predictions of {len(table)} utterances."
+            )
+        tables.append(table.set_axis([(index, seed) for seed in table.columns], axis=1))
+    if len(tables) == 2 and not tables[0].index.equals(tables[1].index):
+        raise MetadataError(
+            f"{names[0]!r} and {names[1]!r} were not tested on the same utterances: "
+            f"{len(tables[0])} and {len(tables[1])} of them."
+        )
+    joined = pd.concat(tables, axis=1)
+    ids = joined.index.to_frame(index=False)
+    joined = joined.reset_index(drop=True)
+    joined.columns = pd.Index(list(joined.columns), tupleize_cols=False)
+    tested = ids["corpus"].astype(str)
+    if ids["row"].duplicated().any():  # tested after training on different corpora
+        tested = ids["train"].astype(str) + " -> " + tested
+    return pd.concat([ids.assign(tested=tested), joined], axis=1)
+
+
+def _seed_columns(items):
+    return [name for name in items.columns if isinstance(name, tuple)]
+
+
+def _by_tested_corpus(items):
+    """List each tested corpus with its rows, and "mean" with all rows if there are several."""
+    pieces = list(items.groupby("tested", sort=True))
+    return [*pieces, (MEAN, items)] if len(pieces) > 1 else pieces

@@ -1,56 +1,79 @@
-"""cross_corpus_validate: several estimators, several corpora, one honest table."""
+"""Evaluation of estimators across corpora and speakers."""
+
+from __future__ import annotations
 
 import operator
-import warnings
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import joblib
 import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from sklearn.base import BaseEstimator
 
-from sklearn_ser.evaluation._data import audio_fingerprint, select_data
-from sklearn_ser.evaluation._extraction import extract, split_extraction, with_ids
-from sklearn_ser.evaluation._fold import is_random, with_seed
-from sklearn_ser.evaluation._jobs import Job, Prepared, ResultFolder, run_all, run_or_resume
-from sklearn_ser.evaluation._keys import estimator_key, library_versions, work_key
-from sklearn_ser.evaluation._protocols import make_folds, refuse_speakers_in_two_corpora
-from sklearn_ser.evaluation._result import EvaluationResult
-from sklearn_ser.evaluation._tables import (
-    collect_failures,
-    collect_notes,
-    known_of_utterances,
-    seconds_of,
-    tidy_predictions,
+from sklearn_ser.evaluation._audio_steps import extract, split_extraction, with_ids, with_store
+from sklearn_ser.evaluation._evaluation_data import audio_fingerprint, select_data
+from sklearn_ser.evaluation._fold import is_random, run_fold, with_seed
+from sklearn_ser.evaluation._fold_cache import (
+    FoldCache,
+    estimator_key,
+    library_versions,
+    work_key,
 )
-from sklearn_ser.evaluation._unlabeled import count_unlabeled, with_unlabeled
+from sklearn_ser.evaluation._predictions_table import (
+    FORMAT,
+    SINGLE,
+    TRANSDUCTIVE,
+    as_labels,
+    probability_columns,
+)
+from sklearn_ser.evaluation._protocols import Fold, check_unique_speakers, make_folds
+from sklearn_ser.evaluation._result import EvaluationResult
+from sklearn_ser.evaluation._semi_supervised import hide_aux, mark_unlabeled, with_unlabeled
 from sklearn_ser.exceptions import EvaluationWarning
+from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._nested_estimators import named_estimators
+from sklearn_ser.utils._progress import progress
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._warnings import warn_user
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 @public_module("sklearn_ser.evaluation")
 def cross_corpus_validate(
-    estimators,
-    frame,
+    estimators: BaseEstimator | Mapping[str, BaseEstimator] | Sequence[tuple[str, BaseEstimator]],
+    frame: pd.DataFrame,
     *,
-    X=None,
-    y="emotion",
-    aux=("gender", "naturalness"),
-    corpus="corpus",
-    speaker="speaker",
-    labels=None,
-    protocol="leave-one-corpus-out",
-    n_splits=5,
-    seeds=(0,),
-    n_jobs=None,
-    out=None,
-    verbose=0,
-):
-    """Find out which estimator works on speakers and corpora it has never seen.
+    X: list[str] | pd.DataFrame | ArrayLike | None = None,
+    y: str = "emotion",
+    aux: str | Sequence[str] | None = ("gender", "naturalness"),
+    corpus: str = "corpus",
+    speaker: str = "speaker",
+    labels: Sequence | np.ndarray | None = None,
+    protocol: Literal[
+        "leave-one-corpus-out", "within-corpus", "pairwise", "aggregated"
+    ] = "leave-one-corpus-out",
+    n_splits: int = 5,
+    unlabeled_test: Literal["exclude", "train"] = "exclude",
+    seeds: Iterable[int] = (0,),
+    n_jobs: int | None = None,
+    out: str | Path | None = None,
+    verbose: int = 0,
+) -> EvaluationResult:
+    """Evaluate estimators on speakers and corpora that they were not trained on.
 
-    Every estimator sees the same folds. Speakers are disjoint between training and test in every
-    protocol; scalers, searches and early stopping happen inside the training part; the label set
-    is fixed before splitting. Metadata (auxiliary targets, speakers, corpora) is given to whatever
-    asks for it, so that an SVM and a multi-task net go through one call.
+    Every estimator is evaluated on the same folds. Speakers are disjoint between training and test
+    in every protocol; scalers, searches and early stopping use the training part only; the label
+    set is fixed before splitting. Metadata (auxiliary targets, speakers, corpora) is passed to the
+    estimators that request it, so that an SVM and a multi-task net go through one call.
 
     Parameters
     ----------
@@ -59,35 +82,40 @@ def cross_corpus_validate(
     frame : pandas.DataFrame
         One row per utterance, such as ``Corpus.frame``.
     X : list of str, DataFrame or array of shape (n_samples, n_features), optional
-        What estimators see. By default the audio and id columns of `frame`; else some of its
-        columns, or a table of features or of frame sequences aligned with it (ids become its index
-        levels, so that GroupScaler finds them).
+        Input of the estimators: columns of `frame`, or a table of features or of frame sequences
+        aligned with it (the ids become its index levels, where GroupScaler finds them). By default
+        the audio and id columns of `frame`.
     y : str, default="emotion"
         Column of the label.
     aux : sequence of str, default=("gender", "naturalness")
-        Columns of the auxiliary targets, given to estimators that fit with `aux`. ``()`` for none.
+        Columns of the auxiliary targets, passed to estimators whose `fit` requests `aux`. ``()``
+        for none.
     corpus, speaker : str
-        Columns that say which corpus and speaker an utterance comes from.
+        Columns of the corpus and the speaker of each utterance.
     labels : list, optional
-        The fixed label set. By default the labels that every corpus has, corpora without any
-        label aside; rows with other labels, or with none, are not tested, and counted in the
-        result's `dropped`.
+        The fixed label set. By default the labels that all labeled corpora have in common. Samples
+        with other labels, or with none, are not tested; the result counts them in `dropped`.
     protocol : {"leave-one-corpus-out", "within-corpus", "pairwise", "aggregated"}
         Train on all corpora but one and test on that one; speaker-disjoint folds inside each
         corpus; train on one and test on another, for every ordered pair; speaker-disjoint folds
         over all corpora together.
     n_splits : int, default=5
-        Speaker-disjoint folds of "within-corpus" and "aggregated" (fewer where a corpus has fewer
-        speakers).
+        Number of speaker-disjoint folds of "within-corpus" and "aggregated" (fewer if a corpus has
+        fewer speakers).
+    unlabeled_test : {"exclude", "train"}, default="exclude"
+        Use of the samples under test in training. "train" passes them to semi-supervised
+        estimators without their labels and auxiliary targets, together with the other unlabeled
+        samples of their corpora: adaptation to unlabeled speech of the test corpus, whose scores
+        are transductive. Other estimators are trained as with "exclude".
     seeds : sequence of int, default=(0,)
-        Every `random_state` inside an estimator is set to each of these in turn. An estimator
+        Values to which every `random_state` inside an estimator is set in turn. An estimator
         without any is run once.
     n_jobs : int, optional
-        Folds at once (joblib).
+        Number of folds that run in parallel (joblib).
     out : str or Path, optional
-        Folder for finished folds and features. Running the same call again goes on where it ended,
-        also after a kill; several processes that run the same call with one folder share the
-        folds (where its file system has locks), and all end with the whole result.
+        Folder for finished folds and features. The same call resumes from it, also after a kill.
+        Several processes that run the same call with one folder share the folds (if its file
+        system has locks), and each returns the complete result.
     verbose : int, default=0
         1 shows progress on a terminal.
 
@@ -97,30 +125,35 @@ def cross_corpus_validate(
 
     Notes
     -----
-    Rows without a label train those estimators that learn from such rows (a parameter `unlabeled`
-    that is not None, as in :func:`make_mtl_aug`), and no others: those of the training corpora, and
-    of corpora that have no label at all; never one of a speaker or, unless its other speakers are
-    trained on, of a corpus under test. The result's remarks say how many there were. An estimator
-    gets them where all of it can take them: a network, alone or last in a Pipeline whose other
-    steps read no labels; in an AugmentingClassifier or SkipFailedRows; in a search with
-    ``cv=SemiSupervisedSplit(...)``. Elsewhere they are left out, with a warning that says why.
-    (A step of your own that learns from labels says so by scikit-learn's tag
-    ``target_tags.required``, or by a ``fit`` without a default of `y`.) Where one of the
-    estimators has ``unlabeled=-1``, -1 is no label for any of them.
+    Unlabeled samples are used by semi-supervised estimators only: those with a parameter
+    `unlabeled` that is not None, as in :func:`make_mtl_aug`. They are trained on the unlabeled
+    samples of the training corpora, and of corpora without any label; never (unless
+    ``unlabeled_test="train"``) on one of a speaker under test, nor on one of a corpus under test
+    unless its other speakers are trained on. The remarks of the result give their number. Every
+    part of the estimator must be able to handle them: a network, alone or last in a Pipeline whose
+    other steps use no labels; in an AugmentingClassifier or SkipFailedRows; in a search with
+    ``cv=SemiSupervisedSplit(...)``. Otherwise they are left out, with a warning that says why. (A
+    custom step declares that it learns from labels by scikit-learn's tag ``target_tags.required``,
+    or by a ``fit`` without a default of `y`.) If one of the estimators has ``unlabeled=-1``, -1 is
+    no label for any of them.
 
-    Utterances of one `recording`, where the frame has that column, stay on one side too: speakers
+    A search (GridSearchCV) is run in every fold, on its training part alone; `best_params` of the
+    result holds the chosen parameters. With ``unlabeled_test="train"`` the samples under test are
+    in the training parts of its inner folds, without labels, and never in their test parts.
+
+    Utterances of one `recording`, if the frame has that column, stay on one side too: speakers
     who share a recording are kept together, also inside `fit`.
 
-    The statistics behind a "transductive" figure are those of the test corpus's rows in the label
-    set. A fold is taken from `out` if its estimator, data, rows, seed and library versions are the
-    same; the code of an estimator class of your own is not looked at, nor are tables and other
-    objects that a function of yours finds in its module.
+    "Transductive" scores use the statistics of those samples of the test corpus that are in the
+    label set. A fold is loaded from `out` if its estimator, data, rows, seed and library versions
+    are the same; the code of custom estimator classes is not compared, nor are tables and other
+    objects that a function finds in its module.
 
     Warns
     -----
     EvaluationWarning
-        When utterances had no usable audio (each is a miss in the scores); when rows without a
-        label are left out though an estimator is told of such.
+        If utterances have no usable audio (each is a miss in the scores), or if unlabeled samples
+        are left out although an estimator is configured for them.
 
     Examples
     --------
@@ -138,10 +171,21 @@ def cross_corpus_validate(
     ['emodb', 'nemo', 'ravdess', 'mean', 'pooled']
     """
     estimators = named_estimators(estimators)
-    seeds = _checked_seeds(seeds)
-    chosen = {"X": X, "y": y, "aux": aux, "corpus": corpus, "speaker": speaker, "labels": labels}
-    data = select_data(estimators, frame, **chosen)
-    refuse_speakers_in_two_corpora(data.corpus, data.speaker)
+    distinct_seeds = _checked_seeds(seeds)
+    if unlabeled_test not in ("exclude", "train"):
+        raise ValueError(f"unlabeled_test must be 'exclude' or 'train', got {unlabeled_test!r}")
+    data = select_data(
+        estimators,
+        frame,
+        X=X,
+        y=y,
+        aux=aux,
+        corpus=corpus,
+        speaker=speaker,
+        labels=labels,
+        unlabeled_test=unlabeled_test,
+    )
+    check_unique_speakers(data.corpus, data.speaker)
     n_labeled = len(data.y)
     folds = make_folds(
         protocol,
@@ -150,115 +194,385 @@ def cross_corpus_validate(
         speaker=data.kept_together[:n_labeled],
         n_splits=n_splits,
     )
-    folder = ResultFolder(out)
-    prepared = _prepare(estimators, data, folder, verbose)
+    cache = FoldCache(out)
+    prepared = _prepare(estimators, data, cache, verbose)
     jobs = [
-        Job(
+        _Job(
             name,
             seed,
-            with_unlabeled(fold, data) if part.learns_unlabeled else fold,
-            with_seed(part.rest, seed),
+            fold
+            if part.sentinel is None
+            else with_unlabeled(fold, data, with_test=unlabeled_test == "train"),
+            with_seed(part.estimator, seed),
             part,
         )
         for name, part in prepared.items()
-        for seed in (seeds if is_random(part.rest) else seeds[:1])
+        for seed in (distinct_seeds if is_random(part.estimator) else distinct_seeds[:1])
         for fold in folds
     ]
-    run = partial(run_or_resume, metadata=data.metadata(), labels=data.labels, folder=folder)
-    tables = run_all(jobs, run, n_jobs=n_jobs, desc=protocol, verbose=verbose)
+    run = partial(
+        _run_or_load,
+        metadata=data.metadata(),
+        known_aux=data.known_aux,
+        labels=data.labels,
+        cache=cache,
+    )
+    tables = _run_all(jobs, run, n_jobs=n_jobs, desc=protocol, verbose=verbose)
     result = EvaluationResult(
-        tidy_predictions(jobs, tables, data),
+        _tidy_predictions(jobs, tables, data),
         labels=data.labels,
         protocol=protocol,
         dropped=data.dropped,
-        notes=collect_notes(jobs, tables),
-        failures=collect_failures([part.failures for part in prepared.values()], data),
-        utterances=known_of_utterances(frame, data.row),
+        notes=_collect_notes(jobs, tables),
+        failures=_collect_failures(prepared.values(), data),
+        utterances=_describe_utterances(frame, data.row),
+        best_params=_collect_best_params(jobs, tables),
         info={
             "estimators": {name: repr(estimator) for name, estimator in estimators.items()},
             "n_splits": n_splits,
-            "seeds": seeds,
+            "seeds": distinct_seeds,
             "aux": [aux] if isinstance(aux, str) else list(aux or ()),
-            "unlabeled": count_unlabeled(jobs, data),
-            "seconds": seconds_of(jobs, tables),
+            "unlabeled": _count_unlabeled(jobs, data),
+            "unlabeled_test": unlabeled_test,
+            "seconds": _sum_seconds(jobs, tables),
             "versions": library_versions(),
         },
     )
-    _report_failed(result)
+    _warn_of_failed(result)
     if out is not None:
         result.save(out)
     return result
 
 
 def _checked_seeds(seeds):
-    """A list of distinct integers, in their order."""
+    """Return a list of distinct integers, in their order."""
     try:
-        found = list(dict.fromkeys(int(operator.index(seed)) for seed in seeds))
+        checked = list(dict.fromkeys(int(operator.index(seed)) for seed in seeds))
     except TypeError:
-        found = []
-    if not found:
-        raise ValueError(
-            f"seeds must be one or more whole numbers, such as range(3); got {seeds!r}"
-        )
-    return found
+        checked = []
+    if not checked:
+        raise ValueError(f"seeds must be one or more integers, such as range(3); got {seeds!r}")
+    return checked
 
 
-def _prepare(estimators, data, folder, verbose):
-    """Run each distinct extraction once; what is left of the estimator is fitted per fold."""
-    split, wanted = {}, {}
+@dataclass(frozen=True)
+class _Features:
+    """Input of an estimator after its audio steps.
+
+    Attributes
+    ----------
+    X : pandas.DataFrame
+    failed : ndarray of bool or None
+        Samples without usable audio; None if only X shows them.
+    failures : list of dict
+        Row, file and reason of each of them.
+    key : str
+        Hash of the content of X.
+    """
+
+    X: pd.DataFrame
+    failed: np.ndarray | None
+    failures: list[dict]
+    key: str
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """An estimator without its audio steps, and the samples it is evaluated on.
+
+    Attributes
+    ----------
+    estimator : estimator
+    features : _Features
+    y : ndarray
+    target_key : str
+        Hash of everything beside X that the folds have in common.
+    sentinel : -1, "nan" or None
+        Sentinel value of unlabeled samples; None if X and y hold labeled samples only.
+    """
+
+    estimator: BaseEstimator
+    features: _Features
+    y: np.ndarray
+    target_key: str
+    sentinel: Literal[-1, "nan"] | None
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One fit: an estimator's name, seed, fold, seeded clone and samples."""
+
+    name: str
+    seed: int
+    fold: Fold
+    estimator: BaseEstimator
+    prepared: _Prepared
+
+
+def _prepare(estimators, data, cache, verbose):
+    """Run each distinct extraction once, and leave the other steps to the folds."""
+    split, n_extracted = {}, Counter[str]()
     for name, estimator in estimators.items():
         extraction, rest = split_extraction(estimator) if data.is_audio else ([], estimator)
         step_key = work_key([estimator_key(step) for _, step in extraction])
-        # One that does not learn from rows without a label is given none, so that what it found
-        # before there were such rows is taken from the folder.
-        n_rows = len(data.y) if data.marks.used[name] is None else len(data.row)
+        # An estimator that cannot use unlabeled samples gets none: its finished folds stay valid
+        # when such samples are added.
+        n_rows = len(data.y) if data.sentinels[name] is None else len(data.row)
         split[name] = extraction, rest, step_key, n_rows
-        wanted[step_key] = max(n_rows, wanted.get(step_key, 0))
-    extracted, parts, prepared = {}, {}, {}
+        n_extracted[step_key] = max(n_rows, n_extracted[step_key])
+    extracted: dict = {}
+    features: dict = {}
+    prepared = {}
     for name, (extraction, rest, step_key, n_rows) in split.items():
-        mark = data.marks.used[name]
+        sentinel = data.sentinels[name]
         if step_key not in extracted:
-            X = data.X.iloc[: wanted[step_key]]
-            extracted[step_key] = _extracted(extraction, X, folder, verbose)
-        if (step_key, n_rows) not in parts:
-            parts[step_key, n_rows] = _first_rows(n_rows, *extracted[step_key], step_key, data)
-        y = data.y if mark is None else data.targets(mark)
+            X = data.X.iloc[: n_extracted[step_key]]
+            extracted[step_key] = _extract(extraction, X, cache, verbose)
+        if (step_key, n_rows) not in features:
+            features[step_key, n_rows] = _first_rows(n_rows, extracted[step_key], step_key, data)
+        y = data.y if sentinel is None else data.targets(sentinel)
         aux = None if data.aux is None else data.aux.iloc[:n_rows]
         together = list(data.kept_together[:n_rows])
         target_key = joblib.hash((list(y), aux, data.ids.iloc[:n_rows], together, data.labels))
-        prepared[name] = Prepared(rest, *parts[step_key, n_rows], y, target_key, mark is not None)
+        prepared[name] = _Prepared(rest, features[step_key, n_rows], y, target_key, sentinel)
     return prepared
 
 
-def _extracted(extraction, X, folder, verbose):
-    """Features, or None where X is what the estimator sees; which rows failed and why."""
+def _extract(extraction, X, cache, verbose):
+    """Return features and failures; None as features if X is the input of the estimator."""
     if not extraction:
         return None, []
-    features, failures = extract(extraction, X, store=folder.store, verbose=verbose)
+    features, failures = extract(extraction, X, store=cache.store, verbose=verbose)
     return features.reset_index(drop=True), failures
 
 
-def _first_rows(n_rows, features, failures, step_key, data):
-    """X, which of its rows failed and why, and a key of their content."""
+def _first_rows(n_rows, extracted, step_key, data):
+    """Select the first rows of the extracted features."""
+    features, failures = extracted
     if features is None:
         X = data.X.iloc[:n_rows]
-        return X, None, [], audio_fingerprint(X) if data.is_audio else _content_key(X)
+        return _Features(X, None, [], audio_fingerprint(X) if data.is_audio else _content_key(X))
     failures = [record for record in failures if record["row"] < n_rows]
     failed = np.zeros(n_rows, dtype=bool)
     failed[[record["row"] for record in failures]] = True
-    # Of what was found in the files, not of their names: it covers every way they can change.
+    # The key hashes the features, not the files: this covers every way in which files can change.
     X = with_ids(features.iloc[:n_rows], data.ids.iloc[:n_rows])
-    return X, failed, failures, work_key(step_key, _content_key(X))
+    return _Features(X, failed, failures, work_key(step_key, _content_key(X)))
 
 
 def _content_key(X):
-    """A key of the values and their names, however they lie in memory; ids are keyed elsewhere."""
+    """Hash the values and their names, whatever their memory layout; ids are hashed elsewhere."""
     return joblib.hash(
         [(name, np.ascontiguousarray(column.to_numpy())) for name, column in X.items()]
     )
 
 
-def _report_failed(result):
+#: Least time in seconds to wait for a fold that another process computes.
+_LEAST_WAIT = 60.0
+#: Seconds between two checks whether it is finished.
+_POLL_INTERVAL = 0.2
+
+
+def _run_all(jobs, run, *, n_jobs, desc, verbose):
+    """Return the tables of all jobs; those that other processes compute are awaited last."""
+
+    def run_some(indices, desc, **options):
+        finished = Parallel(n_jobs=n_jobs, return_as="generator")(
+            delayed(run)(jobs[index], **options) for index in indices
+        )
+        return progress(finished, total=len(indices), desc=desc, unit="fold", verbose=verbose)
+
+    started = time.monotonic()
+    tables = list(run_some(range(len(jobs)), desc))
+    # No fold computed here took longer than all of them together; a process that holds a lock for
+    # twice as long hangs.
+    patience = max(_LEAST_WAIT, 2 * (time.monotonic() - started))
+    elsewhere = [index for index, table in enumerate(tables) if table is None]
+    late = run_some(elsewhere, f"{desc}, in other processes", patience=patience)
+    for index, table in zip(elsewhere, late, strict=True):
+        tables[index] = table
+    return tables
+
+
+def _run_or_load(job, *, metadata, known_aux, labels, cache, patience=None):
+    """Return the table of one job, from the cache if it is there.
+
+    Parameters
+    ----------
+    job : _Job
+    metadata, known_aux, labels
+        Those of EvaluationData.
+    cache : FoldCache
+    patience : float, optional
+        Seconds to wait for another process that computes the table; then it is computed here.
+
+    Returns
+    -------
+    DataFrame or None
+        None if another process computes it and there is no patience.
+    """
+    part = job.prepared
+    content = part.features.key, part.target_key, job.fold.train, job.fold.test
+    key = "" if cache.path is None else work_key(FORMAT, estimator_key(job.estimator), *content)
+    deadline = None if patience is None else time.monotonic() + patience
+    while True:
+        table = cache.load(key)
+        if table is not None:
+            return table
+        with cache.lock(key) as is_locked:
+            if is_locked or (deadline is not None and time.monotonic() > deadline):
+                table = cache.load(key)  # (finished between the check and the lock)
+                if table is None:
+                    table = _run(job, metadata, known_aux, labels, cache)
+                    cache.save(key, table)
+                return table
+        if deadline is None:
+            return None
+        time.sleep(_POLL_INTERVAL)
+
+
+def _run(job, metadata, known_aux, labels, cache):
+    estimator, fold, y = job.estimator, job.fold, job.prepared.y
+    features = job.prepared.features
+    if cache.store is not None:  # for audio steps inside a meta-estimator, which run in every fold
+        estimator = with_store(estimator, cache.store)
+    if len(fold.hidden):
+        y = mark_unlabeled(y, np.isin(np.arange(len(y)), fold.hidden), job.prepared.sentinel)
+        if "aux" in metadata:
+            metadata = metadata | {"aux": hide_aux(metadata["aux"], fold.hidden, known_aux)}
+    try:
+        return run_fold(estimator, features.X, y, metadata, fold, labels, features.failed)
+    except Exception as error:
+        error.add_note(f"(while evaluating {job.name!r}, fold {fold.name!r}, seed {job.seed})")
+        raise
+
+
+def _tidy_predictions(jobs, tables, data):
+    """Concatenate the predictions of all folds, in the order of the jobs.
+
+    An estimator with transductive predictions in some folds has both settings in all of them: in
+    the others the two are the same, and a score pools every utterance in either setting.
+    """
+    transductive = {
+        job.name
+        for job, table in zip(jobs, tables, strict=True)
+        if (table["setting"] == TRANSDUCTIVE).any()
+    }
+    parts = []
+    for job, table in zip(jobs, tables, strict=True):
+        if job.name in transductive and (table["setting"] == SINGLE).all():
+            table = pd.concat([table.assign(setting=TRANSDUCTIVE), table], ignore_index=True)
+        position = table["position"].to_numpy()
+        parts.append(
+            pd.DataFrame(
+                {
+                    "estimator": job.name,
+                    "setting": table["setting"],
+                    "seed": job.seed,
+                    "fold": job.fold.name,
+                    "train": job.fold.train_corpora,
+                    "row": data.row[position],
+                    "corpus": data.corpus[position],
+                    "speaker": data.speaker[position],
+                    "y_true": as_labels(data.y[position], data.labels),
+                    "y_pred": as_labels(table["y_pred"], data.labels),
+                    "failed": table["failed"],
+                }
+            ).join(table[probability_columns(data.labels)])
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _collect_notes(jobs, tables):
+    """Count in how many fits of each estimator each warning was raised."""
+    counts = Counter(
+        (job.name, note)
+        for job, table in zip(jobs, tables, strict=True)
+        for note in table.attrs.get("notes", [])
+    )
+    rows = [(name, note, fits) for (name, note), fits in counts.items()]
+    return pd.DataFrame(rows, columns=["estimator", "note", "fits"])
+
+
+def _collect_best_params(jobs, tables):
+    rows = [
+        (job.name, job.seed, job.fold.name, parameter, value)
+        for job, table in zip(jobs, tables, strict=True)
+        for parameter, value in table.attrs.get("best_params", {}).items()
+    ]
+    return pd.DataFrame(rows, columns=["estimator", "seed", "fold", "parameter", "value"])
+
+
+def _sum_seconds(jobs, tables):
+    """Sum the time of fits and predictions by estimator, wherever they were computed."""
+    seconds: dict[str, float] = {}
+    for job, table in zip(jobs, tables, strict=True):
+        seconds[job.name] = seconds.get(job.name, 0.0) + table.attrs.get("seconds", 0.0)
+    return {name: round(total, 3) for name, total in seconds.items()}
+
+
+def _count_unlabeled(jobs, data):
+    """Count the unlabeled training samples of each semi-supervised estimator.
+
+    Returns
+    -------
+    dict of str to list of int
+        Least and greatest number over the fits, if there are any such samples.
+    """
+    counts: dict[str, list[int]] = {}
+    failed: dict[str, np.ndarray] = {}
+    for job in jobs:
+        features = job.prepared.features
+        if job.prepared.sentinel is None:
+            continue
+        if len(data.row) == len(data.y) and not len(job.fold.hidden):
+            continue
+        if job.name not in failed:
+            known = features.failed
+            failed[job.name] = failed_rows(features.X) if known is None else known
+        train = job.fold.train[~failed[job.name][job.fold.train]]
+        n_rows = int(((train >= len(data.y)) | np.isin(train, job.fold.hidden)).sum())
+        least, greatest = counts.get(job.name, [n_rows, n_rows])
+        counts[job.name] = [min(least, n_rows), max(greatest, n_rows)]
+    return counts
+
+
+_AS_TEXT = ("file", "gender", "language", "naturalness", "text", "recording")
+
+
+def _describe_utterances(frame, rows):
+    """Select the columns of a frame that results may be grouped by or looked up with.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Of object, None where missing; indexed by `rows`. Audio in memory is left out.
+    """
+    columns = {}
+    for name in (*_AS_TEXT, "start", "end"):
+        if name not in frame:
+            continue
+        values = frame[name].iloc[rows]
+        if all(pd.api.types.is_scalar(value) or isinstance(value, Path) for value in values):
+            columns[name] = [
+                None if pd.isna(value) else str(value) if name in _AS_TEXT else value
+                for value in values
+            ]
+    return pd.DataFrame(columns, index=pd.Index(rows, name="row"))
+
+
+def _collect_failures(prepared, data):
+    """List the utterances whose audio could not be used: row of the frame, file, reason."""
+    records: dict = {}
+    for part in prepared:
+        for record in part.features.failures:
+            row = int(data.row[record["row"]])
+            records.setdefault((row, record["reason"]), (row, record["file"], record["reason"]))
+    ordered = sorted(records.values(), key=operator.itemgetter(0))
+    return pd.DataFrame(ordered, columns=["row", "file", "reason"])
+
+
+def _warn_of_failed(result):
     rows = sorted(set(result.predictions.loc[result.predictions["failed"], "row"].tolist()))
     if not rows:
         return
@@ -268,9 +582,8 @@ def _report_failed(result):
         for r in known.head(3).itertuples()
     ]
     shown = shown or [f"rows {rows[:5]}"]
-    warnings.warn(
+    warn_user(
         f"{len(rows)} utterances had no usable audio or no prediction, and count as misses: "
         f"{'; '.join(shown)}{' ...' if len(rows) > len(shown) else ''}",
         EvaluationWarning,
-        stacklevel=3,
     )

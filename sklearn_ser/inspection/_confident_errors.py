@@ -4,7 +4,7 @@ from numbers import Integral
 
 import numpy as np
 
-from sklearn_ser.evaluation._fold import probability_columns
+from sklearn_ser.evaluation._predictions_table import probability_columns
 from sklearn_ser.inspection._selection import predictions_of, refuse_another_frame
 from sklearn_ser.utils._public import public_module
 

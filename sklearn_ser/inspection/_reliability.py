@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.evaluation._fold import probability_columns
+from sklearn_ser.evaluation._predictions_table import probability_columns
 from sklearn_ser.inspection._panels import (
     in_rows,
     is_leftmost,

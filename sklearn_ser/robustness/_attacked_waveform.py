@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from sklearn_ser.audio import open_audio
-from sklearn_ser.evaluation._extraction import all_audio_steps
+from sklearn_ser.evaluation._audio_steps import all_audio_steps
 from sklearn_ser.exceptions import AudioError, MetadataError
 from sklearn_ser.feature_extraction import LogMelSpectrogram
 from sklearn_ser.feature_extraction._spectral import DELTA_REACH, SAMPLING_RATE, _hann

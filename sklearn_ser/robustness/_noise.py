@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import validate_params
 
 from sklearn_ser.augmentation import AddNoise, AddReverb, Codec, TelephoneBand
 from sklearn_ser.augmentation._recordings import COLORS
-from sklearn_ser.evaluation._extraction import all_audio_steps, that_predicts
+from sklearn_ser.evaluation._audio_steps import all_audio_steps, predicting_estimator
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.robustness._result_table import EvaluatedRows
@@ -287,7 +287,7 @@ def _augmented(augmenter, X):
 
 def _predict(estimator, X, extracted):
     """Return ``estimator.predict(X)``, extracting the features of equal first steps once."""
-    estimator = that_predicts(estimator)
+    estimator = predicting_estimator(estimator)
     if not isinstance(estimator, Pipeline) or not isinstance(estimator.steps[0][1], AudioExtractor):
         return estimator.predict(X)
     first = estimator.steps[0][1]

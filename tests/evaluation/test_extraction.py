@@ -17,8 +17,8 @@ from sklearn_ser import (
 )
 from sklearn_ser.augmentation import Gain
 from sklearn_ser.evaluation import fit_model
-from sklearn_ser.evaluation._extraction import audio_steps, extract, split_extraction
-from sklearn_ser.evaluation._jobs import ResultFolder
+from sklearn_ser.evaluation._audio_steps import audio_steps, extract, split_extraction
+from sklearn_ser.evaluation._fold_cache import FoldCache
 from sklearn_ser.exceptions import AudioError, EvaluationWarning
 from sklearn_ser.store._store import FeatureStore
 
@@ -166,8 +166,8 @@ def test_a_changed_file_is_extracted_anew(speech, tmp_path):
 
 
 def test_a_table_is_whole_or_not_there(tmp_path, monkeypatch):
-    folder = ResultFolder(tmp_path)
-    folder.save("folds", "good", pd.DataFrame({"a": [1]}))
+    folder = FoldCache(tmp_path)
+    folder.save("good", pd.DataFrame({"a": [1]}))
 
     def breaks(table, path):
         with open(path, "wb") as file:
@@ -176,7 +176,7 @@ def test_a_table_is_whole_or_not_there(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pd.DataFrame, "to_parquet", breaks)
     with pytest.raises(OSError, match="no space left"):
-        folder.save("folds", "bad", pd.DataFrame({"a": [1]}))
+        folder.save("bad", pd.DataFrame({"a": [1]}))
     assert [path.name for path in (tmp_path / "folds").iterdir()] == ["good.parquet"]
 
 

@@ -67,7 +67,7 @@ def test_failed_rows_of_a_table_are_misses(feature_table):
 def test_equal_sequences_under_two_speakers_are_told(feature_table):
     frame, cells = sequences(feature_table)
     cells[20] = cells[0]
-    with pytest.warns(EvaluationWarning, match=r"1 rows of features .*rows 0 and 20, speakers"):
+    with pytest.warns(EvaluationWarning, match=r"1 feature vectors .*rows 0 and 20, speakers"):
         cross_corpus_validate(
             {"net": net(max_epochs=1)}, frame, X=cells, protocol="aggregated", n_splits=2
         )

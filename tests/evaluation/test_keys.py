@@ -10,7 +10,7 @@ from sklearn import config_context
 from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_ser import MTLNeuralClassifier
-from sklearn_ser.evaluation._keys import estimator_key
+from sklearn_ser.evaluation._fold_cache import estimator_key
 
 
 def function(source, name="f"):
@@ -66,7 +66,7 @@ def test_sets_have_one_key_in_all_processes():
     """Their order follows hashes of text, which each process draws anew."""
     program = """
     from sklearn.preprocessing import FunctionTransformer
-    from sklearn_ser.evaluation._keys import estimator_key
+    from sklearn_ser.evaluation._fold_cache import estimator_key
     def f(x): return x in {"anger", "joy", "sadness", "boredom", "neutral"}
     given = {"y": frozenset("abcdef"), "z": {"a", "b"}}
     print(estimator_key(FunctionTransformer(f, kw_args=given)))

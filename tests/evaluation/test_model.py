@@ -128,7 +128,9 @@ def test_a_search_over_a_pipeline_predicts_tables_and_time_lines(model, speech):
 def test_an_audio_step_further_inside_is_refused_with_the_way_out(speech):
     X, y = speech[["file"]], speech["emotion"]
     fitted = CalibratedClassifierCV(from_audio(), cv=2).fit(X, y)
-    with pytest.raises(AudioError, match=r"has it further inside.*what fit_model makes of it$"):
+    with pytest.raises(
+        AudioError, match=r"contains it further inside.*as fit_model returns for it$"
+    ):
         predict_table(fitted, X)
     whole = fit_model(CalibratedClassifierCV(from_audio(), cv=2), speech, aux=())
     assert predict_table(whole, X.head(2))["label"].notna().all()

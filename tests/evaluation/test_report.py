@@ -12,7 +12,7 @@ from sklearn.svm import LinearSVC
 
 from sklearn_ser import GroupScaler, cross_corpus_validate
 from sklearn_ser.evaluation import EvaluationResult
-from sklearn_ser.evaluation._report import conclusions, protocol_in_words
+from sklearn_ser.evaluation._report import describe_comparisons, describe_protocol
 
 VOID = {"meta", "img", "br"}
 
@@ -64,23 +64,23 @@ def page(result, tmp_path_factory):
     return Page(path.read_text(encoding="utf-8"))
 
 
-def test_a_page_stands_by_itself(page):
+def test_page_is_self_contained(page):
     assert page.headings == [
-        "What was done",
+        "Protocol",
         "Data",
         "Scores",
-        "What can be concluded",
-        "Which emotions are confused",
+        "Conclusions",
+        "Confusions",
         "Groups of speakers",
         "Calibration",
         "Findings about the data",
-        "How to repeat it",
+        "Reproduction",
     ]
     assert len(page.sources) >= 6
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
 
 
-def test_figures_of_the_page_are_those_of_the_result(page, result):
+def test_page_has_the_numbers_of_the_result(page, result):
     text = "\n".join(page.words)
     for value in result.summary().drop(columns="pooled").to_numpy().ravel():
         assert f"{value:.3f}" in text
@@ -88,7 +88,7 @@ def test_figures_of_the_page_are_those_of_the_result(page, result):
         assert name in text
     assert "a < b" in text
     assert "not drawn" not in text
-    for line in conclusions(result, "SVM <1>"):
+    for line in describe_comparisons(result, "SVM <1>"):
         assert line in text
 
 
@@ -97,24 +97,22 @@ def test_one_estimator_without_probabilities(feature_table, tmp_path):
     found = cross_corpus_validate({"svm": LinearSVC()}, frame, X=X, aux=())
     found.report(tmp_path / "out.html")
     page = Page((tmp_path / "out.html").read_text(encoding="utf-8"))
-    assert "What can be concluded" not in page.headings
+    assert "Conclusions" not in page.headings
     assert "No estimator gives probabilities." in page.words
 
 
-def test_protocol_in_words(result):
-    lines = protocol_in_words(result)
-    assert lines[0].startswith(
-        "Each corpus was tested by models that were trained on all the other"
-    )
+def test_describe_protocol(result):
+    lines = describe_protocol(result)
+    assert lines[0].startswith("Each corpus was tested by models trained on all the others")
     assert any("anger, neutral, sadness" in line for line in lines)
     assert any(line.startswith("“transductive”") for line in lines)
-    assert "alone, apart from what is called transductive;" in lines[1]
+    assert "training samples only, except for transductive scores;" in lines[1]
     single = result.predictions[result.predictions["setting"] == "single"]
     alone = EvaluationResult(single, labels=result.labels, protocol=result.protocol)
-    assert "saw training rows alone; the label set" in protocol_in_words(alone)[1]
+    assert "used training samples only; the label set" in describe_protocol(alone)[1]
 
 
-def test_folds_in_words_are_those_that_there_were(result):
+def test_described_folds_are_the_actual_ones(result):
     """A corpus with fewer speakers than `n_splits` has fewer folds."""
     table = result.predictions.copy()
     first = table["corpus"] == table["corpus"].iloc[0]
@@ -126,11 +124,11 @@ def test_folds_in_words_are_those_that_there_were(result):
         "within-corpus": "2 to 3",
         "aggregated": table["fold"].nunique(),
     }.items():
-        found = protocol_in_words(EvaluationResult(table, protocol=protocol, **given))
-        assert f"dealt into {folds} folds" in found[0]
+        found = describe_protocol(EvaluationResult(table, protocol=protocol, **given))
+        assert f"assigned to {folds} folds" in found[0]
 
 
-def told(difference, p, smallest=0.001, low=-0.01, corpora="2 of 3", **more):
+def describe(difference, p, smallest=0.001, low=-0.01, corpora="2 of 3", **more):
     row = {
         "estimator": "net",
         "setting": "single",
@@ -153,39 +151,40 @@ def told(difference, p, smallest=0.001, low=-0.01, corpora="2 of 3", **more):
         ),
         protocol=more.get("protocol", "leave-one-corpus-out"),
     )
-    return conclusions(fake, "svm")[0]
+    return describe_comparisons(fake, "svm")[0]
 
 
-def test_conclusions_say_what_can_and_what_cannot_be_said():
-    assert told(0.031, 0.01) == (
+def test_comparisons_state_what_follows_and_what_does_not():
+    assert describe(0.031, 0.01) == (
         "net is 3.1 points above svm (UAR; 95 % interval -1.0 to +5.0; 20 speakers; p = 0.01). It "
-        "is ahead in 2 of 3 corpora. That is more than the differences between speakers explain."
+        "is better in 2 of 3 corpora. The difference is larger than the variation between speakers "
+        "explains."
     )
-    assert told(-0.031, 0.2).endswith(
-        "no more than the differences between speakers explain: neither is shown to be better, nor "
-        "are they shown to be equal."
+    assert describe(-0.031, 0.2).endswith(
+        "no larger than the variation between speakers explains: neither is shown to be better, "
+        "and they are not shown to be equal."
     )
-    assert "3.1 points below svm" in told(-0.031, 0.2)
-    few = told(0.1, 0.25, smallest=0.25, low=float("nan"))
+    assert "3.1 points below svm" in describe(-0.031, 0.2)
+    few = describe(0.1, 0.25, smallest=0.25, low=float("nan"))
     assert "interval" not in few
-    assert few.endswith("So few speakers cannot show any difference to be more than chance.")
-    assert told(0.0, 1.0).startswith("net and svm are level (UAR;")
+    assert few.endswith("With so few speakers no difference can be significant.")
+    assert describe(0.0, 1.0).startswith("net and svm have equal scores (UAR;")
     nan = float("nan")
-    assert told(nan, nan) == "net and svm cannot be compared: UAR is not defined."
-    assert "ahead in 2 of 6 pairs of" in told(0.1, 0.2, corpora="2 of 6", protocol="pairwise")
+    assert describe(nan, nan) == "net and svm cannot be compared: UAR is not defined."
+    assert "better in 2 of 6 pairs of" in describe(0.1, 0.2, corpora="2 of 6", protocol="pairwise")
 
 
-def test_conclusions_name_the_settings_where_there_are_several():
+def test_comparisons_name_the_settings_if_there_are_several():
     settings = ["single", "transductive", "single"]
-    text = told(0.031, 0.01, setting="transductive", settings=settings)
+    text = describe(0.031, 0.01, setting="transductive", settings=settings)
     assert text.startswith("net (transductive) is 3.1 points above svm (single) (UAR;")
-    assert "Only one of the two used the test corpus's unlabeled statistics." in text
-    same = told(0.031, 0.01, settings=settings)
+    assert "Only one of the two used unlabeled statistics of the test corpus." in text
+    same = describe(0.031, 0.01, settings=settings)
     assert same.startswith("net (single) is 3.1 points above svm (single)")
     assert "Only one" not in same
 
 
-def test_model_card_tells_names_with_like_beginnings_apart(result):
+def test_model_card_distinguishes_names_with_a_common_prefix(result):
     table = result.predictions
     names = dict(zip(result.estimators, ["net", "net aug", "svm"], strict=False))
     named = EvaluationResult(
@@ -195,9 +194,9 @@ def test_model_card_tells_names_with_like_beginnings_apart(result):
     )
     last = named.estimators[-1]
     text = named.model_card("net", baseline=last)
-    beside = text.partition("## Beside a baseline")[2].partition("## ")[0]
-    assert "net (" in beside
-    assert "net aug" not in beside or last == "net aug"
+    comparison = text.partition("## Comparison with a baseline")[2].partition("## ")[0]
+    assert "net (" in comparison
+    assert "net aug" not in comparison or last == "net aug"
     with pytest.raises(ValueError, match="baseline must be another estimator than 'net' itself"):
         named.model_card("net", baseline="net")
 
@@ -209,12 +208,12 @@ def test_model_card(result, tmp_path):
     assert [line for line in lines if line.startswith("## ")] == [
         "## Model",
         "## Intended use",
-        "## How it was tested",
+        "## Evaluation",
         "## Data",
         "## Scores",
-        "## Beside a baseline",
+        "## Comparison with a baseline",
         "## Groups of speakers",
-        "## Where it fails",
+        "## Frequent errors",
     ]
     assert "LogisticRegression()" in text
     mean = result.summary().loc[("logistic", "transductive"), "mean"]

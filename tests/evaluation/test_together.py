@@ -13,9 +13,8 @@ from joblib import parallel_config
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from sklearn_ser import cross_corpus_validate
-from sklearn_ser.evaluation import _jobs
-from sklearn_ser.evaluation._jobs import ResultFolder
-from sklearn_ser.evaluation._keys import estimator_key
+from sklearn_ser.evaluation import _validate
+from sklearn_ser.evaluation._fold_cache import FoldCache, estimator_key
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 forks = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -119,13 +118,11 @@ def test_processes_share_the_folds_and_all_end_with_the_whole(feature_table, tmp
 
 
 def test_what_another_has_claimed_is_awaited_and_then_done(feature_table, tmp_path, monkeypatch):
-    monkeypatch.setattr(_jobs, "LEAST_WAITED", 0.5)
+    monkeypatch.setattr(_validate, "_LEAST_WAIT", 0.5)
     folder = tmp_path / "out"
     keys = []
-    claimed = ResultFolder.claimed
-    monkeypatch.setattr(
-        ResultFolder, "claimed", lambda *args: keys.append(args[2]) or claimed(*args)
-    )
+    lock = FoldCache.lock
+    monkeypatch.setattr(FoldCache, "lock", lambda *args: keys.append(args[1]) or lock(*args))
     evaluate(feature_table, folder)
     (folder / "folds" / f"{keys[0]}.parquet").rename(tmp_path / "kept")
     (folder / "folds" / f"{keys[1]}.parquet").unlink()
@@ -133,8 +130,8 @@ def test_what_another_has_claimed_is_awaited_and_then_done(feature_table, tmp_pa
         0.3, os.rename, (tmp_path / "kept", folder / "folds" / f"{keys[0]}.parquet")
     )
     with (
-        claimed(ResultFolder(folder), "folds", keys[0]) as mine,
-        claimed(ResultFolder(folder), "folds", keys[1]),
+        lock(FoldCache(folder), keys[0]) as mine,
+        lock(FoldCache(folder), keys[1]),
     ):
         assert mine
         back.start()

@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-import sklearn_ser.evaluation._jobs as jobs_module
+import sklearn_ser.evaluation._validate as validate_module
 from sklearn_ser import (
     MFCC,
     FunctionalsPooling,
@@ -106,15 +106,15 @@ def test_who_does_not_learn_from_them_gets_none_and_keeps_finished_folds(
     assert len(seen) == 2
     assert all(unlabeled_of(frame, trained) == [] for trained in seen)
     assert alone.info["unlabeled"] == {}
-    run_fold, ran = jobs_module.run_fold, []
+    run_fold, ran = validate_module.run_fold, []
     monkeypatch.setattr(
-        jobs_module, "run_fold", lambda *given: ran.append(given[0]) or run_fold(*given)
+        validate_module, "run_fold", lambda *given: ran.append(given[0]) or run_fold(*given)
     )
     both = cross_corpus_validate({"svm": Spy(), "spy": Spy(unlabeled="nan")}, **data)
     assert [step.unlabeled for step in ran] == ["nan", "nan"]
     of_svm = both.predictions[both.predictions["estimator"] == "svm"]
     pd.testing.assert_frame_equal(of_svm, alone.predictions)
-    line = "spy was also trained on 12 rows without a label, none of a speaker under test"
+    line = "spy was also trained on 12 unlabeled samples, none of a speaker under test"
     assert line in both.remarks()
     assert line in EvaluationResult.load(tmp_path).remarks()
     assert not any("svm was also" in remark for remark in both.remarks())
@@ -282,7 +282,7 @@ def test_rows_that_nobody_learns_from_are_not_even_read(half_labeled_speech, sma
 def test_a_speaker_of_an_unlabeled_corpus_and_of_another_is_refused(half_labeled):
     frame, X = half_labeled
     frame.loc[frame["speaker"] == "c1", "speaker"] = "a1"
-    with pytest.raises(MetadataError, match=r"^speaker 'a1' stands in two corpora"):
+    with pytest.raises(MetadataError, match=r"^speaker 'a1' is in two corpora"):
         cross_corpus_validate({"spy": Spy(unlabeled="nan")}, frame, X=X, aux=())
 
 

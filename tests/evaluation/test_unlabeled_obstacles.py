@@ -19,11 +19,11 @@ from sklearn.svm import LinearSVC
 from sklearn_ser import AugmentingClassifier, SkipFailedRows, cross_corpus_validate
 from sklearn_ser.augmentation import FeatureNoise
 from sklearn_ser.evaluation import fit_model
-from sklearn_ser.evaluation._unlabeled import Marks
+from sklearn_ser.evaluation._semi_supervised import find_obstacle
 from sklearn_ser.exceptions import EvaluationWarning
 from sklearn_ser.model_selection import SemiSupervisedSplit
 
-LEFT_OUT = r"^15 rows have no label and are left out of the training of '{}', though it is told "
+LEFT_OUT = r"^15 unlabeled samples are left out of the training of '{}', although it has unlabeled="
 
 
 @pytest.mark.parametrize("mark", [-1, "nan"])
@@ -32,15 +32,15 @@ LEFT_OUT = r"^15 rows have no label and are left out of the training of '{}', th
     [
         (
             lambda net: make_pipeline(net, LinearSVC(C=0.01)),
-            "LinearSVC learns from labels, and would take",
+            "LinearSVC learns from labels and would take",
         ),
         (
             lambda net: make_pipeline(SelectKBest(k=1), net),
-            "its step 'selectkbest' learns from labels, and would take them for a class",
+            "its step 'selectkbest' learns from labels and would take them for a class",
         ),
         (
             lambda net: make_pipeline(FeatureUnion([("best", SelectKBest(k=1))]), net),
-            "its step 'featureunion' learns from labels, and would take them for a class",
+            "its step 'featureunion' learns from labels and would take them for a class",
         ),
         (
             lambda net: imblearn_pipeline(RandomOverSampler(), net),
@@ -54,7 +54,7 @@ LEFT_OUT = r"^15 rows have no label and are left out of the training of '{}', th
             lambda net: GridSearchCV(
                 net, {}, cv=SemiSupervisedSplit(2, unlabeled={-1: "nan"}.get(net.unlabeled, -1))
             ),
-            r"its search has cv=SemiSupervisedSplit\(2, unlabeled=.*\); give that the same mark",
+            r"its search has cv=SemiSupervisedSplit\(2, unlabeled=.*\); give the splitter the same",
         ),
     ],
     ids=["SVM", "KBest", "union", "sampler", "cv=2", "other mark"],
@@ -135,13 +135,13 @@ class OwnSelector(TransformerMixin, BaseEstimator):
         ),
         (
             lambda net: HalvingGridSearchCV(net, {"max_epochs": [1]}, cv=SemiSupervisedSplit(2)),
-            "a search by halving counts the classes of y; take GridSearchCV",
+            "a search by halving counts the classes of y; use GridSearchCV instead",
         ),
     ],
     ids=["fit_transform", "no BaseEstimator", "candidates", "its mark", "halving"],
 )
 def test_obstacles_further_inside(small_net, inside, reason):
-    assert Marks({"net": inside(small_net("nan"))}).obstacles["net"].startswith(reason)
+    assert find_obstacle(inside(small_net("nan")), "nan").startswith(reason)
 
 
 class Plain:
@@ -164,4 +164,4 @@ class Plain:
     ids=lambda step: type(step).__name__,
 )
 def test_steps_without_labels_are_no_obstacle(small_net, step):
-    assert Marks({"net": make_pipeline(step, small_net("nan"))}).obstacles == {}
+    assert find_obstacle(make_pipeline(step, small_net("nan")), "nan") is None

@@ -13,7 +13,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
-import sklearn_ser.evaluation._jobs as jobs_module
+import sklearn_ser.evaluation._validate as module
 from sklearn_ser import GroupScaler, MTLNeuralClassifier, SpeakerKFold, cross_corpus_validate
 from sklearn_ser.evaluation import EvaluationResult
 from sklearn_ser.evaluation._fold import with_seed
@@ -141,7 +141,7 @@ def test_rows_outside_the_labels_are_dropped_and_counted(feature_table):
     dropped = result.dropped.set_index(["corpus", "label", "reason"])["rows"]
     assert dropped["a", "calm", "not in the label set"] == 24
     assert dropped["b", "sadness", "not in the label set"] == 24
-    assert dropped["a", "", "no label"] == 1
+    assert dropped["a", "", "unlabeled"] == 1
     assert set(result.predictions["y_true"]) == {"anger", "neutral"}
     assert 0 not in set(result.predictions["row"])
 
@@ -166,13 +166,13 @@ def test_resume_runs_only_what_is_missing(feature_table, tmp_path, monkeypatch):
     frame, X = feature_table
     first = cross_corpus_validate({"svm": SVM}, frame, X=X, aux=(), out=tmp_path)
     ran = []
-    run_fold = jobs_module.run_fold
+    run_fold = module.run_fold
 
     def counted(*args, **kwargs):
         ran.append(args)
         return run_fold(*args, **kwargs)
 
-    monkeypatch.setattr(jobs_module, "run_fold", counted)
+    monkeypatch.setattr(module, "run_fold", counted)
     again = cross_corpus_validate({"svm": SVM}, frame, X=X, aux=(), out=tmp_path)
     assert not ran
     pd.testing.assert_frame_equal(first.predictions, again.predictions, check_dtype=False)
@@ -196,8 +196,8 @@ def test_changed_input_does_not_reuse_a_fold(feature_table, tmp_path, monkeypatc
         order = np.random.default_rng(0).permutation(len(X))
         frame, X = frame.iloc[order].reset_index(drop=True), X.iloc[order].reset_index(drop=True)
     ran = []
-    run_fold = jobs_module.run_fold
-    monkeypatch.setattr(jobs_module, "run_fold", lambda *args: ran.append(args) or run_fold(*args))
+    run_fold = module.run_fold
+    monkeypatch.setattr(module, "run_fold", lambda *args: ran.append(args) or run_fold(*args))
     cross_corpus_validate({"svm": svm}, frame, X=X, aux=(), out=tmp_path)
     assert len(ran) == 3
 
@@ -245,7 +245,7 @@ def test_an_error_says_where_it_happened(feature_table):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"y": "emo"}, r"frame lacks columns that were asked for: y=\['emo'\]"),
+        ({"y": "emo"}, r"frame lacks requested columns: y=\['emo'\]"),
         ({"aux": ("age",)}, r"aux=\['age'\].*leave auxiliary targets out with aux=\(\)"),
         ({"aux": ("emotion",)}, "holds 'emotion', which is the label itself"),
         ({"X": ["gender", "emotion"]}, "X holds the column 'emotion', which is the label itself"),
@@ -253,7 +253,10 @@ def test_an_error_says_where_it_happened(feature_table):
         ({"X": np.zeros((3, 2))}, "X has 3 rows and frame has 216"),
         ({"X": np.zeros((216, 2, 2, 2))}, r"array of shape \(216, 2, 2, 2\)"),
         ({"labels": ["anger", "joy"]}, r"labels \['joy'\] occur in no row"),
-        ({"labels": ["anger"]}, r"only 1 label\(s\) to tell apart"),
+        (
+            {"labels": ["anger"]},
+            r"found 1 label\(s\) common to the corpora .* expected at least 2: give",
+        ),
     ],
 )
 def test_bad_arguments(feature_table, arguments, message):
@@ -339,7 +342,7 @@ def test_every_seed_is_its_own_run(feature_table):
 @pytest.mark.parametrize("seeds", [3, [], [0.5], "ab"])
 def test_bad_seeds(feature_table, seeds):
     frame, X = feature_table
-    with pytest.raises(ValueError, match="seeds must be one or more whole numbers"):
+    with pytest.raises(ValueError, match="seeds must be one or more integers"):
         cross_corpus_validate({"net": net()}, frame, X=X, aux=(), seeds=seeds)
 
 
@@ -386,7 +389,7 @@ def test_equal_features_under_two_speakers_are_told(feature_table):
     frame, X = feature_table
     X = X.copy()
     X.iloc[215] = X.iloc[0]
-    message = "1 rows of features stand under several speakers .*'a/0' and 'c/5'"
+    message = "1 feature vectors belong to several speakers .*'a/0' and 'c/5'"
     with pytest.warns(EvaluationWarning, match=message):
         cross_corpus_validate(SVM, frame, X=X, aux=())
 
@@ -480,7 +483,7 @@ def test_number_labels_with_gaps(feature_table, tmp_path):
     for table in tables[1:]:
         assert table["y_pred"].tolist() == tables[0]["y_pred"].tolist()
         assert table["y_pred"].map(type).tolist() == tables[0]["y_pred"].map(type).tolist()
-    with pytest.raises(MetadataError, match=r"'emotion' holds numbers that are not whole, such as"):
+    with pytest.raises(MetadataError, match=r"'emotion' holds numbers that are not integers"):
         cross_corpus_validate(SVM, frame.assign(emotion=label + 0.5), X=X, aux=())
 
 

@@ -10,7 +10,7 @@ from sklearn.svm import LinearSVC
 from sklearn_ser import load_model, make_speech_corpus, save_model
 from sklearn_ser.audio import open_audio
 from sklearn_ser.evaluation import fit_model
-from sklearn_ser.evaluation._extraction import split_extraction
+from sklearn_ser.evaluation._audio_steps import split_extraction
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction import OpenSmileExtractor, SlidingWindows, SpeakerEmbedding
 from sklearn_ser.feature_extraction._base import AudioExtractor

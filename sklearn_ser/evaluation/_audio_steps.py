@@ -1,12 +1,16 @@
-"""Audio steps at the head of a Pipeline, run once for all folds.
+"""Audio steps of estimators: finding them, separating them from the rest, running them once.
 
 An audio step works on each utterance alone and learns nothing, so running it once before the
-folds gives the same numbers as running it inside each, at a fraction of the cost. Only our own
-audio steps are lifted out: any other stateless transformer may look at the whole batch.
+folds gives the same numbers as running it inside each fold, at a fraction of the cost. Only the
+audio steps of this package are separated: any other stateless transformer may depend on the batch.
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+
 import pandas as pd
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -16,8 +20,8 @@ from sklearn_ser.feature_extraction._leading import leading_audio_steps
 from sklearn_ser.utils._nested_estimators import nested_estimators
 
 
-def split_extraction(estimator):
-    """Take the audio steps at the head of a Pipeline, or of a search over one, from the rest.
+def split_extraction(estimator) -> tuple[list[tuple[str, BaseEstimator]], BaseEstimator]:
+    """Separate the audio steps at the head of a Pipeline, or of a search over one, from the rest.
 
     Parameters
     ----------
@@ -26,11 +30,11 @@ def split_extraction(estimator):
     Returns
     -------
     extraction : list of (str, transformer)
-        Clones of the leading audio steps; empty where there are none.
+        Clones of the leading audio steps; empty if there are none.
     rest : estimator
-        A clone of what is left: a Pipeline of the other steps, or `estimator` itself.
+        A clone of the remainder: a Pipeline of the other steps, or of `estimator` itself.
     """
-    if _is_search(estimator):
+    if hasattr(estimator, "estimator") and hasattr(estimator, "cv"):
         return _split_search(estimator)
     if not isinstance(estimator, Pipeline):
         return [], clone(estimator)
@@ -40,28 +44,24 @@ def split_extraction(estimator):
     return extraction, rest
 
 
-def _is_search(estimator):
-    return hasattr(estimator, "estimator") and hasattr(estimator, "cv")
-
-
 def _split_search(search):
-    """Take them out of the Pipeline that a search is over, unless it searches over them."""
+    """Separate the audio steps of the Pipeline of a search, unless the search varies them."""
     extraction, rest = split_extraction(search.estimator)
     names = {name for name, _ in extraction}
-    searched = {key.split("__")[0] for grid in grids_of(search) for key in grid}
+    searched = {key.split("__")[0] for grid in search_grids(search) for key in grid}
     if not extraction or searched & {*names, "steps"}:
         return [], clone(search)
     return extraction, clone(search).set_params(estimator=rest)
 
 
-def grids_of(search):
-    """What a search tries: dicts of parameter to values or distribution."""
+def search_grids(search) -> list[dict]:
+    """Return the candidates of a search: dicts of parameter to values or distribution."""
     grids = getattr(search, "param_grid", getattr(search, "param_distributions", {}))
     return [grids] if hasattr(grids, "keys") else list(grids)
 
 
-def that_predicts(model):
-    """The fitted estimator that predicts, within an AugmentingClassifier or a search if need be."""
+def predicting_estimator(model):
+    """Return the fitted estimator that predicts inside AugmentingClassifiers and searches."""
     while True:
         if isinstance(model, AugmentingClassifier):
             check_is_fitted(model)
@@ -72,8 +72,8 @@ def that_predicts(model):
             return model
 
 
-def audio_steps(estimator):
-    """Every audio step inside an estimator: in Pipelines and FeatureUnions, and as it stands."""
+def audio_steps(estimator) -> list[AudioExtractor]:
+    """Return the audio steps of an estimator, also those in nested Pipelines and FeatureUnions."""
     if isinstance(estimator, AudioExtractor):
         return [estimator]
     if isinstance(estimator, Pipeline):
@@ -82,22 +82,22 @@ def audio_steps(estimator):
         parts = estimator.transformer_list
     else:
         return []
-    return [found for _, part in parts for found in audio_steps(part)]
+    return [step for _, part in parts for step in audio_steps(part)]
 
 
-def all_audio_steps(estimator):
-    """Every audio step that an estimator holds, at any depth: fitted ones and templates."""
+def all_audio_steps(estimator) -> list[AudioExtractor]:
+    """Return the audio steps that an estimator holds at any depth, fitted ones and templates."""
     return [part for part in nested_estimators(estimator) if isinstance(part, AudioExtractor)]
 
 
-def with_store(estimator, store):
-    """A clone whose audio steps, wherever they stand inside, keep features in a store.
+def with_store(estimator, store: str | Path | None):
+    """Clone an estimator and let its audio steps, at any depth, use a feature store.
 
     Parameters
     ----------
     estimator : estimator
     store : str or Path
-        Of the steps that have none of their own.
+        Feature store of the steps that have none of their own.
 
     Returns
     -------
@@ -111,45 +111,51 @@ def with_store(estimator, store):
     return clone(estimator).set_params(**{f"{name}__store": store for name in names})
 
 
-def extract(extraction, X, *, store=None, verbose=0):
+def extract(
+    extraction: list[tuple[str, BaseEstimator]],
+    X: pd.DataFrame,
+    *,
+    store: str | Path | None = None,
+    verbose: int = 0,
+) -> tuple[pd.DataFrame, list[dict]]:
     """Run the audio steps over X.
 
     Parameters
     ----------
     extraction : list of (str, transformer)
-        Not empty; as given by :func:`split_extraction`.
+        Audio steps as returned by :func:`split_extraction`, at least one.
     X : pandas.DataFrame
         Audio and id columns.
     store : str or Path, optional
-        Folder of the feature store of steps that have none of their own.
+        Folder of the feature store of the steps that have none of their own.
     verbose : int, default=0
-        1 shows progress on a terminal, whatever the steps' own setting.
+        Least verbosity of the steps; 1 shows progress on a terminal.
 
     Returns
     -------
     features : pandas.DataFrame of float32
         One row per row of X.
     failures : list of dict
-        Row, file and reason of each utterance that could not be used (empty where the steps
-        raise instead: on_error="raise").
+        Row, file and reason of each utterance that could not be used (empty with
+        ``on_error="raise"``, where the steps raise instead).
     """
     pipeline = Pipeline(extraction).set_output(transform="pandas")
     steps = audio_steps(pipeline)
-    own = [(step.store, step.verbose) for step in steps]
+    original = [(step.store, step.verbose) for step in steps]
     try:
         for step in steps:
             step.store = store if step.store is None else step.store
             step.verbose = max(step.verbose, int(verbose))
         features = pipeline.fit_transform(X)
     finally:
-        for step, its_own in zip(steps, own, strict=True):
-            step.store, step.verbose = its_own
+        for step, parameters in zip(steps, original, strict=True):
+            step.store, step.verbose = parameters
     failures = {record["row"]: record for step in steps for record in step.failures_}
     return features, [failures[row] for row in sorted(failures)]
 
 
-def with_ids(features, ids):
-    """`features` with the id columns as index levels, whatever index it came with."""
+def with_ids(features, ids: pd.DataFrame) -> pd.DataFrame:
+    """Return `features` with the id columns as index levels in place of its index."""
     index = pd.MultiIndex.from_frame(ids.reset_index(drop=True))
     if isinstance(features, pd.DataFrame):
         return features.set_axis(index, axis=0)

@@ -1,6 +1,7 @@
-"""What is evaluated: rows with a label of the fixed set, their X, targets and ids, aligned."""
+"""Input of an evaluation: samples of the fixed label set with X, targets and ids, aligned."""
 
-import warnings
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,20 +11,21 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from sklearn_ser.evaluation._extraction import with_ids
-from sklearn_ser.evaluation._unlabeled import Marks
+from sklearn_ser.evaluation._audio_steps import with_ids
+from sklearn_ser.evaluation._semi_supervised import as_targets, find_obstacle, mark_unlabeled
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.utils._alignment import check_row_order
 from sklearn_ser.utils._frames import as_sequences, frames_table, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
-from sklearn_ser.utils._unlabeled import append_unlabeled, labeled_rows
+from sklearn_ser.utils._unlabeled import sentinel_of
+from sklearn_ser.utils._warnings import warn_user
 
 AUDIO_COLUMNS = ("file", "start", "end")
 
 
 @dataclass
 class EvaluationData:
-    """Aligned tables, one row per evaluated utterance; those without a label stand last.
+    """Aligned tables with one row per evaluated utterance; unlabeled ones come last.
 
     Attributes
     ----------
@@ -31,20 +33,24 @@ class EvaluationData:
         Audio and id columns (`is_audio`), or features with the ids as index levels.
     is_audio : bool
     y : ndarray of object, int or bool
-        Of the labeled rows: the first ones. All, unless unlabeled rows are trained on.
+        Labels of the labeled samples, which come first. These are all samples unless one of the
+        estimators is trained on unlabeled ones.
     kept_together : ndarray of object
-        The speaker, or one name for speakers who share a recording: never on both sides.
+        The speaker, or a common name of speakers who share a recording: never on both sides.
     aux : pandas.DataFrame or None
+    known_aux : tuple of str
+        Columns of `aux` that are known of every utterance, like its corpus.
     ids : pandas.DataFrame
-        The id columns known of each row; `corpus` and `speaker` always.
+        The id columns of the frame; `corpus` and `speaker` always.
     row : ndarray of int
-        Position of each row in the frame that was given.
+        Position of each sample in the frame.
     labels : list
         The fixed label set, sorted.
     dropped : pandas.DataFrame
-        How many rows are not tested, by corpus, label and reason.
-    marks : Marks
-        How each estimator knows rows without a label.
+        Numbers of rows that are not tested, by corpus, label and reason.
+    sentinels : dict of str to {-1, "nan", None}
+        Sentinel value for unlabeled samples by name of the estimator; None where it is not trained
+        on such samples.
     """
 
     X: pd.DataFrame
@@ -52,38 +58,41 @@ class EvaluationData:
     y: np.ndarray
     kept_together: np.ndarray
     aux: pd.DataFrame | None
+    known_aux: tuple[str, ...]
     ids: pd.DataFrame
     row: np.ndarray
     labels: list
     dropped: pd.DataFrame
-    marks: Marks
+    sentinels: dict
 
     @property
-    def corpus(self):
+    def corpus(self) -> np.ndarray:
         return self.ids["corpus"].to_numpy(dtype=object)
 
     @property
-    def speaker(self):
+    def speaker(self) -> np.ndarray:
         return self.ids["speaker"].to_numpy(dtype=object)
 
-    def targets(self, mark):
-        """Return y of all rows, with the sentinel value `mark` for the unlabeled ones."""
-        return append_unlabeled(self.y, len(self.row) - len(self.y), mark)
+    def targets(self, sentinel) -> np.ndarray:
+        """Return y of all samples, with the sentinel value for unlabeled ones."""
+        is_unlabeled = np.arange(len(self.row)) >= len(self.y)
+        return mark_unlabeled(np.resize(self.y, len(self.row)), is_unlabeled, sentinel)
 
-    def metadata(self):
-        """What `fit` may ask for, by name; `speaker` names those who must stay together."""
-        given = {name: self.ids[name] for name in self.ids}
-        given["speaker"] = pd.Series(self.kept_together, index=self.ids.index, name="speaker")
-        return given if self.aux is None else given | {"aux": self.aux}
+    def metadata(self) -> dict:
+        """Return what `fit` may request, by name; `speaker` names those kept together."""
+        metadata = {name: self.ids[name] for name in self.ids}
+        metadata["speaker"] = pd.Series(self.kept_together, index=self.ids.index, name="speaker")
+        return metadata if self.aux is None else metadata | {"aux": self.aux}
 
 
-def select_data(estimators, frame, *, X, y, aux, corpus, speaker, labels):
-    """Check the tables against each other and keep the rows of the fixed label set.
+def select_data(
+    estimators, frame, *, X, y, aux, corpus, speaker, labels, unlabeled_test="exclude"
+) -> EvaluationData:
+    """Check the tables against each other and select the rows of the fixed label set.
 
-    Rows without a label are kept too, behind the others, where one of the estimators (a dict of
-    name to estimator) learns from them; where one is told of them and cannot, a warning says why.
+    Unlabeled samples are selected too, after the others, if one of the estimators (a dict of name
+    to estimator) can be trained on them. A warning names semi-supervised estimators that cannot.
     """
-    marks = Marks(estimators)
     if not isinstance(frame, pd.DataFrame):
         raise MetadataError(
             f"frame must be a pandas DataFrame with one row per utterance, such as Corpus.frame; "
@@ -92,7 +101,7 @@ def select_data(estimators, frame, *, X, y, aux, corpus, speaker, labels):
     check_row_order(X, frame, "X", "frame", default_counts=True)
     frame = frame.reset_index(drop=True)
     aux = [aux] if isinstance(aux, str) else list(aux or ())
-    _require_columns(frame, {"y": [y], "corpus": [corpus], "speaker": [speaker], "aux": aux})
+    _check_columns(frame, {"y": [y], "corpus": [corpus], "speaker": [speaker], "aux": aux})
     if y in aux:
         raise MetadataError(f"aux={aux} holds {y!r}, which is the label itself: leave it out")
     if isinstance(X, list | tuple) and any(isinstance(name, str) and name == y for name in X):
@@ -109,59 +118,82 @@ def select_data(estimators, frame, *, X, y, aux, corpus, speaker, labels):
         raise MetadataError(
             f"X has {len(X)} rows and frame has {len(frame)}: they must be aligned, row by row"
         )
-    truth = _as_plain_labels(frame[y])
-    if -1 in marks.told.values():
-        truth = truth.where(labeled_rows(truth, -1), None)
-    labels = _fixed_labels(truth, frame[corpus], labels)
-    labeled = np.flatnonzero(truth.isin(labels))
-    is_used = any(mark is not None for mark in marks.used.values())
-    known = np.append(labeled, np.flatnonzero(~labeled_rows(truth)))
-    kept = known if is_used else labeled
+    configured = {name: sentinel_of(estimator) for name, estimator in estimators.items()}
+    y_true = _as_plain_labels(frame[y])
+    if -1 in configured.values():
+        y_true = y_true.where(y_true != -1, None)
+    labels = _fixed_labels(y_true, frame[corpus], labels)
+    labeled, unlabeled = np.flatnonzero(y_true.isin(labels)), np.flatnonzero(y_true.isna())
+    sentinels = _usable_sentinels(estimators, configured, len(unlabeled), unlabeled_test)
+    is_used = any(sentinel is not None for sentinel in sentinels.values())
+    selected = np.append(labeled, unlabeled) if is_used else labeled
     ids = pd.DataFrame({name: frame[name] for name in ID_COLUMNS if name in frame})
-    # Names as text: numbers and texts mixed could neither be sorted nor saved.
+    # As strings: a mixture of numbers and strings could neither be sorted nor saved.
     ids = ids.assign(corpus=frame[corpus].astype(str), speaker=frame[speaker].astype(str))
     ids = ids.astype(object)
-    # Who is linked does not depend on which estimators there are: folds are the same for all.
-    kept_together = _joined_by_recording(ids.iloc[known])[: len(kept)]
-    ids = ids.iloc[kept].reset_index(drop=True)
-    X = X.iloc[kept].reset_index(drop=True)
+    # Links do not depend on the estimators, so that the folds do not either.
+    kept_together = _linked_speakers(ids.iloc[np.append(labeled, unlabeled)])[: len(selected)]
+    ids = ids.iloc[selected].reset_index(drop=True)
+    X = X.iloc[selected].reset_index(drop=True)
     if is_audio:
         X = X.assign(**{name: ids[name] for name in ("corpus", "speaker")})
-        _refuse_same_audio(X, ids, kept)
+        _check_distinct_audio(X, ids, selected)
     else:
-        _warn_of_same_features(X, ids, kept)
-    dropped = _count_dropped(truth, frame[corpus], labels)
-    marks.warn_of_left_out(dropped)
+        _warn_of_same_features(X, ids, selected)
     return EvaluationData(
         X=X if is_audio else with_ids(X, ids),
         is_audio=is_audio,
-        y=_as_targets(truth.iloc[labeled].tolist()),
+        y=as_targets(y_true.iloc[labeled].tolist()),
         kept_together=kept_together,
-        aux=frame[aux].iloc[kept].reset_index(drop=True) if aux else None,
+        aux=frame[aux].iloc[selected].reset_index(drop=True) if aux else None,
+        known_aux=(corpus,),
         ids=ids,
-        row=kept,
+        row=selected,
         labels=labels,
-        dropped=dropped,
-        marks=marks,
+        dropped=_count_dropped(y_true, frame[corpus], labels),
+        sentinels=sentinels,
     )
 
 
-def _require_columns(frame, wanted):
+def _usable_sentinels(estimators, configured, n_unlabeled, unlabeled_test):
+    """Sentinel value by name, None where unlabeled samples cannot be used, with a warning."""
+    if unlabeled_test == "train" and set(configured.values()) == {None}:
+        raise ValueError(
+            "unlabeled_test='train' has no effect: none of the estimators learns from unlabeled "
+            "samples (unlabeled=None). Set their parameter `unlabeled`, or leave unlabeled_test at "
+            "'exclude'."
+        )
+    sentinels = {}
+    for name, sentinel in configured.items():
+        obstacle = None if sentinel is None else find_obstacle(estimators[name], sentinel)
+        sentinels[name] = sentinel if obstacle is None else None
+        if obstacle is not None and (n_unlabeled or unlabeled_test == "train"):
+            n_samples = "the samples under test and " if unlabeled_test == "train" else ""
+            warn_user(
+                f"{n_samples}{n_unlabeled} unlabeled samples are left out of the training of "
+                f"{name!r}, although it has unlabeled={sentinel!r}: {obstacle}. To leave them out "
+                "without a warning, set unlabeled=None.",
+                EvaluationWarning,
+            )
+    return sentinels
+
+
+def _check_columns(frame, wanted):
     missing = {
         argument: [name for name in names if name not in frame.columns]
         for argument, names in wanted.items()
     }
     missing = {argument: names for argument, names in missing.items() if names}
     if missing:
-        said = "; ".join(f"{argument}={names}" for argument, names in missing.items())
+        listed = "; ".join(f"{argument}={names}" for argument, names in missing.items())
         raise MetadataError(
-            f"frame lacks columns that were asked for: {said}. It has {list(frame.columns)}. "
+            f"frame lacks requested columns: {listed}. It has {list(frame.columns)}. "
             f"Name other columns, or leave auxiliary targets out with aux=()"
         )
 
 
 def _choose_X(frame, X):
-    """The table an estimator sees: never more than was asked for, so no target is in it."""
+    """Select the input of the estimators: requested columns only, so that no target is in it."""
     if X is None:
         columns = [name for name in (*AUDIO_COLUMNS, *ID_COLUMNS) if name in frame.columns]
         if "file" not in columns:
@@ -171,7 +203,7 @@ def _choose_X(frame, X):
             )
         return frame[columns], True
     if isinstance(X, list | tuple) and all(isinstance(name, str) for name in X):
-        _require_columns(frame, {"X": list(X)})
+        _check_columns(frame, {"X": list(X)})
         X = frame[list(X)]
     if isinstance(X, pd.DataFrame):
         features = X.drop(columns=[name for name in ID_COLUMNS if name in X])
@@ -192,57 +224,51 @@ def _choose_X(frame, X):
     return pd.DataFrame(X), False
 
 
-def _fixed_labels(truth, corpus, labels):
-    present = truth.dropna()
+def _fixed_labels(y_true, corpus, labels):
+    present = y_true.dropna()
     if labels is None:
         by_corpus = [set(part) for _, part in present.groupby(corpus[present.index])]
         labels = set.intersection(*by_corpus) if by_corpus else set()
-        hint = "no emotion is in all of them; give labels=, or map them with concat_corpora"
+        hint = "no label is in all of them; set labels=, or map them with concat_corpora"
     else:
         absent = sorted(set(labels) - set(present), key=str)
         if absent:
             raise MetadataError(
                 f"labels {absent} occur in no row; the data has {sorted(set(present), key=str)}"
             )
-        hint = "give at least two"
+        hint = "give at least two labels"
     if len(labels) < 2:
         raise MetadataError(
-            f"only {len(labels)} label(s) to tell apart over the corpora "
-            f"{sorted(set(corpus))}: {hint}"
+            f"found {len(labels)} label(s) common to the corpora {sorted(set(corpus))}, expected "
+            f"at least 2: {hint}"
         )
     same = {label: label for label in present}  # Python's own objects, not numpy's
     return sorted({same[label] for label in labels}, key=str)
 
 
 def _as_plain_labels(column):
-    """The labels as Python objects, None where missing; whole numbers as such.
+    """Convert labels to Python objects, None where missing, and integers to int.
 
-    pandas turns a column of whole numbers into floats as soon as one is missing.
+    pandas converts a column of integers to floats as soon as one value is missing.
     """
     if pd.api.types.is_float_dtype(column.dtype):
         if (column.dropna() % 1 != 0).any():
             raise MetadataError(
-                f"column {column.name!r} holds numbers that are not whole, such as "
-                f"{column.dropna().iloc[0]}: it needs a class for each utterance"
+                f"column {column.name!r} holds numbers that are not integers, such as "
+                f"{column.dropna().iloc[0]}: it must hold the class of each utterance"
             )
         column = column.astype("Int64")
     return column.astype(object).where(column.notna(), None)
 
 
-def _as_targets(values):
-    """Whole numbers and booleans as such (scikit-learn refuses them as objects), else objects."""
-    array = np.asarray(values)
-    return array if array.dtype.kind in "iub" else np.asarray(values, dtype=object)
-
-
-def _joined_by_recording(ids):
-    """Each row's speaker, or the first of the speakers who are linked by shared recordings."""
+def _linked_speakers(ids):
+    """Return the speaker of each row, or the first of the speakers linked by shared recordings."""
     speaker = ids["speaker"].to_numpy(dtype=object)
     if "recording" not in ids or ids["recording"].isna().all():
         return speaker
     known = ids["recording"].notna().to_numpy()
     speakers, names = pd.factorize(speaker)
-    # Like recordings of two corpora are two recordings.
+    # Recordings of the same name in two corpora are two recordings.
     pairs = pd.MultiIndex.from_frame(ids.loc[known, ["corpus", "recording"]])
     recordings, recording_names = pd.factorize(pairs)
     n_nodes = len(names) + len(recording_names)
@@ -250,17 +276,17 @@ def _joined_by_recording(ids):
         (np.ones(known.sum()), (speakers[known], len(names) + recordings)), (n_nodes, n_nodes)
     )
     component = connected_components(links, directed=False)[1][: len(names)]
-    first = {}
+    first: dict = {}
     joined = [first.setdefault(part, name) for part, name in zip(component, names, strict=True)]
     return np.asarray(joined, dtype=object)[speakers]
 
 
-def _refuse_same_audio(X, ids, row):
-    """One file in two rows would be tested on what it was trained on."""
+def _check_distinct_audio(X, ids, row):
+    """Check that no file is in two rows: it could be in training and test at the same time."""
     columns = [name for name in AUDIO_COLUMNS if name in X]
     if "file" not in columns:
         return
-    paths = X[columns][[isinstance(cell, str | Path) for cell in X["file"]]].astype(str)
+    paths = X[columns][[isinstance(audio, str | Path) for audio in X["file"]]].astype(str)
     again = paths.duplicated(keep=False)
     if again.any():
         first = paths[again].iloc[0]
@@ -269,12 +295,12 @@ def _refuse_same_audio(X, ids, row):
         raise MetadataError(
             f"{again.sum()} rows share their audio with another row: rows {row[rows[0]]} and "
             f"{row[rows[1]]} (corpora {corpora}) are both {first['file']!r}. Training and test "
-            f"could hold the same speech; drop one of each"
+            f"could hold the same speech; keep one row of each"
         )
 
 
 def _warn_of_same_features(X, ids, row):
-    """Equal features of different speakers are most likely one recording under two names."""
+    """Warn of equal features of different speakers, most likely one recording under two names."""
     if is_frames(X):
         hashes = X.iloc[:, 0].map(joblib.hash)
     else:
@@ -283,35 +309,34 @@ def _warn_of_same_features(X, ids, row):
     speakers = ids["speaker"][hashes.index].groupby(hashes).nunique()
     if (speakers > 1).any():
         rows = hashes.index[hashes == speakers.index[speakers > 1][0]][:2]
-        warnings.warn(
-            f"{(speakers > 1).sum()} rows of features stand under several speakers (rows "
+        warn_user(
+            f"{(speakers > 1).sum()} feature vectors belong to several speakers (rows "
             f"{row[rows[0]]} and {row[rows[1]]}, speakers {ids['speaker'][rows[0]]!r} "
-            f"and {ids['speaker'][rows[1]]!r}): training may hold the very speech that is tested",
+            f"and {ids['speaker'][rows[1]]!r}): the same recording may be in training and test",
             EvaluationWarning,
-            stacklevel=4,
         )
 
 
-def _count_dropped(truth, corpus, labels):
-    dropped = pd.DataFrame({"corpus": corpus.astype(object), "label": truth})
-    dropped = dropped[~truth.isin(labels)]
-    reason = np.where(dropped["label"].isna(), "no label", "not in the label set")
+def _count_dropped(y_true, corpus, labels):
+    dropped = pd.DataFrame({"corpus": corpus.astype(object), "label": y_true})
+    dropped = dropped[~y_true.isin(labels)]
+    reason = np.where(dropped["label"].isna(), "unlabeled", "not in the label set")
     counted = dropped.assign(reason=reason).fillna({"label": ""})
     return counted.groupby(["corpus", "label", "reason"]).size().reset_index(name="rows")
 
 
-def audio_fingerprint(X):
-    """A hash of what the audio cells are: path, size and time of files; content of arrays."""
+def audio_fingerprint(X: pd.DataFrame) -> str:
+    """Hash the audio references: path, size and time of files, content of arrays."""
     return joblib.hash(
-        [(name, [_cell_fingerprint(cell) for cell in X[name]]) for name in X.columns]
+        [(name, [_reference_fingerprint(audio) for audio in X[name]]) for name in X.columns]
     )
 
 
-def _cell_fingerprint(cell):
-    if isinstance(cell, str | Path):
-        path = Path(cell)
+def _reference_fingerprint(audio):
+    if isinstance(audio, str | Path):
+        path = Path(audio)
         if path.is_file():
             stat = path.stat()
-            return str(cell), stat.st_size, stat.st_mtime_ns
-        return str(cell)
-    return joblib.hash(cell)
+            return str(audio), stat.st_size, stat.st_mtime_ns
+        return str(audio)
+    return joblib.hash(audio)
