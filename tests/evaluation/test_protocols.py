@@ -58,9 +58,7 @@ def test_errors(feature_table):
     with pytest.raises(ValueError, match=r"protocol must be one of \[.*\], got 'loso'"):
         make_folds("loso", **columns)
     one = {name: values[columns["corpus"] == "a"] for name, values in columns.items()}
-    with pytest.raises(
-        MetadataError, match=r"2 corpora, and the data has 1 \(\['a'\]"
-    ):
+    with pytest.raises(MetadataError, match=r"2 corpora, and the data has 1 \(\['a'\]"):
         make_folds("pairwise", **one)
     alone = {name: values[one["speaker"] == "a/0"] for name, values in one.items()}
     with pytest.raises(MetadataError, match="'a' has 1 speaker: speaker-disjoint folds need"):

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -138,6 +140,16 @@ def test_save_and_load(tmp_path):
     assert loaded.labels == ["anger", "sadness"]
     with pytest.raises(SerError, match="holds no evaluation"):
         EvaluationResult.load(tmp_path / "elsewhere")
+
+
+def test_results_in_another_format_are_one_clear_error(tmp_path):
+    result().save(tmp_path)
+    path = tmp_path / "result.json"
+    details = json.loads(path.read_text("utf-8"))
+    del details["format"]  # as in version 1, whose columns were truth and prediction
+    path.write_text(json.dumps(details), "utf-8")
+    with pytest.raises(SerError, match="holds an evaluation in format 1, .* reads format 2: run"):
+        EvaluationResult.load(tmp_path)
 
 
 def test_text_forms():
