@@ -1,10 +1,13 @@
-"""The command ``sklearn-ser``: demo, evaluate, train, predict, audit, store."""
+"""Command line interface ``sklearn-ser``: demo, evaluate, train, predict, audit, store."""
+
+from __future__ import annotations
 
 import argparse
 import importlib
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from contextlib import contextmanager
 
 from sklearn_ser import __version__
@@ -12,64 +15,66 @@ from sklearn_ser.exceptions import SerError, SerWarning
 
 _SUBCOMMANDS = {
     "demo": "compare three models on packaged features, leaving one corpus out",
-    "evaluate": "find out which model generalizes over folders of emotional speech",
-    "train": "fit a model on corpora and write it to a file",
-    "predict": "label recordings with a model file",
-    "audit": "look for the flaws of a corpus that make a score on it worthless",
-    "store": "look after a feature store: info, prune, verify",
+    "evaluate": "evaluate models across folders of emotional speech",
+    "train": "fit a model on corpora and save it to a file",
+    "predict": "predict the emotion of recordings with a model file",
+    "audit": "check corpora for flaws that invalidate scores",
+    "store": "inspect and maintain a feature store: info, prune, verify",
 }
 
 
-def build_parser():
-    """The argument parser, with one sub-parser a subcommand."""
+def build_parser() -> argparse.ArgumentParser:
+    """Build the argument parser, with one sub-parser per subcommand."""
     parser = argparse.ArgumentParser(prog="sklearn-ser", description=__doc__)
     parser.add_argument("--version", action="version", version=f"sklearn-ser {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in _SUBCOMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary)
         _module(name).add_arguments(subparser)
-        subparser.add_argument("--quiet", action="store_true", help="no progress, no messages")
+        subparser.add_argument(
+            "--quiet", action="store_true", help="print no progress and no messages"
+        )
     return parser
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Parameters
     ----------
     arguments : list of str, optional
-        By default those of the process.
+        Command line; by default that of the process.
 
     Returns
     -------
     int
-        Exit status: 0 if all went well, 1 if some recordings could not be used or the audit has
-        findings of severity "error", 2 for an error (argparse's own errors leave with 2 as well),
-        130 when interrupted.
+        Exit status: 0 on success, 1 if some recordings could not be used, the audit has findings of
+        severity "error" or the store has damaged entries, 2 after an error (also one of argparse),
+        130 after an interrupt.
     """
     options = build_parser().parse_args(arguments)
     try:
-        with _warnings_in_one_line(options.quiet):
+        with _short_warnings(options.quiet):
             status = _module(options.command).run(options)
             sys.stdout.flush()
             return status
     except BrokenPipeError:
-        # The reader has had enough (| head): what it took was right, and there is no one to tell.
+        # The reader has closed the pipe (| head), which is no error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (SerError, ValueError, OSError) as error:
         print(f"sklearn-ser {options.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        kept = getattr(options, "out", None)
-        hint = f"; what is finished is kept in {kept}, run it again to go on" if kept else ""
+        folder = getattr(options, "out", None)
+        hint = f"; finished folds are stored in {folder}, run it again to resume" if folder else ""
         print(f"sklearn-ser {options.command}: interrupted{hint}", file=sys.stderr)
         return 130
 
 
 @contextmanager
-def _warnings_in_one_line(quiet):
-    """Show our own warnings as sentences, not as Python with file and line; none when quiet."""
+def _short_warnings(quiet):
+    """Show warnings of this package without file and line, or not at all when quiet."""
 
     def show(message, category, filename, lineno, file=None, line=None):
         if not issubclass(category, SerWarning):

@@ -1,8 +1,8 @@
-"""``sklearn-ser audit``: the flaws of a corpus that make a score on it worthless."""
+"""``sklearn-ser audit``: checks of corpora for flaws that invalidate scores."""
 
 from pathlib import Path
 
-from sklearn_ser.cli._corpora import load_one, mapping
+from sklearn_ser.cli._options import load_one, mapping
 
 
 def add_arguments(parser):
@@ -10,9 +10,9 @@ def add_arguments(parser):
         "folder",
         nargs="+",
         metavar="DIR",
-        help="a folder with a metadata.csv (columns file, speaker, emotion, and where known "
-        "gender, text, recording), or that file, or NAME=DIR; several are also held against each "
-        "other",
+        help="folder with a metadata.csv (columns file, speaker, emotion, and if known gender, "
+        "text, recording), or that file, or NAME=DIR; several corpora are also compared with "
+        "each other",
     )
     parser.add_argument(
         "--map",
@@ -20,14 +20,13 @@ def add_arguments(parser):
         default=[],
         type=mapping,
         metavar="FROM=TO",
-        help="count one emotion as another, such as calm=neutral; needed for labels that are "
-        "not known",
+        help="map one emotion to another, such as calm=neutral; required for unknown labels",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="write the findings too, as .csv or .json"
+        "--out", type=Path, metavar="FILE", help="also write the findings to a .csv or .json file"
     )
-    parser.add_argument("--no-audio", action="store_true", help="look at the table only")
-    parser.add_argument("--n-jobs", type=int, default=None, help="recordings at a time")
+    parser.add_argument("--no-audio", action="store_true", help="check the table only")
+    parser.add_argument("--n-jobs", type=int, default=None, help="number of recordings in parallel")
 
 
 def run(options):
@@ -53,5 +52,5 @@ def run(options):
 def _load(text, options):
     name, equals, folder = text.partition("=")
     source, root = (name, folder) if equals and name and folder else (Path(text), None)
-    # Copies that are marked are kept: what is audited is what lies there.
+    # Known duplicates are audited as well.
     return load_one(source, root, dict(options.map), options, drop_duplicates=False)

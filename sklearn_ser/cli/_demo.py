@@ -1,18 +1,22 @@
-"""``sklearn-ser demo``: the main job on packaged features, no audio and no download needed."""
+"""``sklearn-ser demo``: evaluation across corpora on packaged features, without downloads."""
 
 import time
 from pathlib import Path
 
-from sklearn_ser.cli._corpora import choose_aux, positive, say, writable_folder
+from sklearn_ser.cli._options import choose_aux, create_folder, positive, say
 
 
 def add_arguments(parser):
     parser.add_argument(
-        "--out", type=Path, default=Path("sklearn-ser-demo"), help="folder for table and plots"
+        "--out", type=Path, default=Path("sklearn-ser-demo"), help="folder for the table and plots"
     )
-    parser.add_argument("--seeds", type=positive, default=3, help="seeds of the nets (default: 3)")
+    parser.add_argument(
+        "--seeds", type=positive, default=3, help="number of seeds of the networks (default: 3)"
+    )
     parser.set_defaults(aux=None)
-    parser.add_argument("--n-jobs", type=int, default=2, help="folds at once (default: 2)")
+    parser.add_argument(
+        "--n-jobs", type=int, default=2, help="number of parallel folds (default: 2)"
+    )
 
 
 def run(options):
@@ -22,13 +26,13 @@ def run(options):
     from sklearn_ser.evaluation import cross_corpus_validate
 
     started = time.monotonic()
-    writable_folder(options.out)
+    create_folder(options.out)
     data = load_features("ge2e")
     corpora = sorted(data.frame["corpus"].unique())
     say(
         options,
-        f"Which model works on a corpus that it has never heard? {len(data.frame)} utterances of "
-        f"{', '.join(corpora)}; features: GE2E speaker embedding, {data.X.shape[1]} numbers each.",
+        f"Which model generalizes to an unseen corpus? {len(data.frame)} utterances of "
+        f"{', '.join(corpora)}; features: GE2E speaker embeddings, {data.X.shape[1]} numbers each.",
     )
     aux = choose_aux(options, data.frame)
     result = cross_corpus_validate(

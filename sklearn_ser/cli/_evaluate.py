@@ -1,16 +1,16 @@
-"""``sklearn-ser evaluate``: from folders of emotional speech to an honest table."""
+"""``sklearn-ser evaluate``: evaluation of models across folders of emotional speech."""
 
 from pathlib import Path
 
-from sklearn_ser.cli._corpora import (
+from sklearn_ser.cli._options import (
     add_corpus_arguments,
     choose_aux,
+    create_folder,
     load_corpora,
     positive,
     recipe_settings,
     say,
     search_folds,
-    writable_folder,
 )
 
 
@@ -18,11 +18,15 @@ def add_arguments(parser):
     from sklearn_ser.evaluation import PROTOCOLS
 
     add_corpus_arguments(parser)
-    parser.add_argument("--out", type=Path, required=True, help="folder for table, plots, folds")
-    parser.add_argument("--protocol", choices=PROTOCOLS, default=PROTOCOLS[0])
-    parser.add_argument("--seeds", type=positive, default=3, help="seeds of the nets (default: 3)")
     parser.add_argument(
-        "--audit", action="store_true", help="look for flaws of the data too, for the report"
+        "--out", type=Path, required=True, help="folder for table, plots and finished folds"
+    )
+    parser.add_argument("--protocol", choices=PROTOCOLS, default=PROTOCOLS[0])
+    parser.add_argument(
+        "--seeds", type=positive, default=3, help="number of seeds of the networks (default: 3)"
+    )
+    parser.add_argument(
+        "--audit", action="store_true", help="also check the data for flaws, for the report"
     )
 
 
@@ -33,7 +37,7 @@ def run(options):
     from sklearn_ser.evaluation import cross_corpus_validate
     from sklearn_ser.evaluation._protocols import make_folds
 
-    writable_folder(options.out)
+    create_folder(options.out)
     corpus = load_corpora(options)
     frame = corpus.frame
     aux = choose_aux(options, frame)

@@ -1,4 +1,4 @@
-"""The models of the command line, by name."""
+"""Models of the command line, by name."""
 
 from sklearn_ser.recipes import make_multi_task_net, make_single_task_net, make_svm_baseline
 
@@ -10,15 +10,15 @@ MODELS = {
 
 
 def make_ablation(aux, *, cv=5, **settings):
-    """SVM, single-task net, and the net with each auxiliary target alone and with all of them.
+    """Make an SVM and networks: single-task, with each auxiliary target, and with all of them.
 
     Parameters
     ----------
     aux : sequence of str
     cv : int, default=5
-        Inner folds of the SVM's search.
+        Number of inner folds of the SVM's search.
     **settings
-        `features` and others that every recipe takes.
+        Parameters that all recipes have, such as `features`.
 
     Returns
     -------

@@ -1,19 +1,19 @@
-"""Table and plots of an evaluation, onto the screen and into a folder."""
+"""Output of an evaluation: the printed table, and files with table, report and plots."""
 
 from pathlib import Path
 
 
 def show_result(result, out, *, data="", audit=None):
-    """Print the table; write it, the plots and the predictions under `out`.
+    """Print the table, and write it, the report, plots and predictions to `out`.
 
     Parameters
     ----------
     result : EvaluationResult
     out : Path
     data : str, default=""
-        What was evaluated, in words, to stand below the table in the file.
+        Description of the data, written below the table in the file.
     audit : AuditReport, optional
-        For the report.
+        Findings for the report.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def show_result(result, out, *, data="", audit=None):
     draw("uar.png", size, lambda figure: UARDisplay.from_result(result, ax=figure))
 
     def confusions(figure):
-        figure.suptitle(f"{result.protocol}, transductive where there is such a figure")
+        figure.suptitle(f"{result.protocol}, transductive scores where available")
         axes = figure.subplots(1, len(names), squeeze=False)[0]
         for name, ax in zip(names, axes, strict=True):
             ConfusionDisplay.from_result(result, name, ax=ax)
@@ -65,7 +65,7 @@ def _heading(result):
     seeds = result.predictions["seed"].nunique()
     return (
         f"Unweighted average recall, {result.protocol}, {len(result.labels)} emotions "
-        f"({', '.join(map(str, result.labels))}), mean over {seeds} seed(s) of the nets.\n"
-        f"'single': each utterance as if it came alone; 'transductive': scaled by the test "
-        f"corpus's own unlabeled statistics."
+        f"({', '.join(map(str, result.labels))}), mean over {seeds} seed(s) of the networks.\n"
+        f"'single': each utterance predicted on its own; 'transductive': scaled by unlabeled "
+        f"statistics of the test corpus."
     )

@@ -1,4 +1,4 @@
-"""``sklearn-ser predict``: label recordings with a model file."""
+"""``sklearn-ser predict``: predictions for recordings with a model file."""
 
 import json
 import math
@@ -7,47 +7,49 @@ from pathlib import Path
 
 
 def add_arguments(parser):
-    parser.add_argument("--model", type=Path, required=True, help="a file that train wrote")
+    parser.add_argument(
+        "--model", type=Path, required=True, help="file written by sklearn-ser train"
+    )
     parser.add_argument(
         "--group",
         metavar="NAME",
-        help="the recordings form one corpus of this name, and are scaled by its statistics: "
-        "those of training if it was trained on, else their own (with 10 or more recordings). "
-        "Without it each recording is scaled by the training statistics",
+        help="name of the corpus that the recordings form; they are scaled by its statistics: "
+        "those of training if it was in training, else their own (with 10 or more recordings). "
+        "Without it, each recording is scaled by the training statistics",
     )
     parser.add_argument(
         "--window",
         type=float,
         metavar="SECONDS",
-        help="a time line: label each window of this length, instead of whole recordings",
+        help="predict each window of this length instead of whole recordings",
     )
     parser.add_argument(
         "--hop",
         type=float,
         metavar="SECONDS",
-        help="from the beginning of a window to that of the next (default: half a window)",
+        help="time from the start of a window to that of the next (default: half a window)",
     )
-    parser.add_argument("--json", action="store_true", help="a JSON list instead of a table")
+    parser.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
     parser.add_argument("audio", nargs="+", help="wav, flac, ogg or mp3 files")
 
 
 def run(options):
     import pandas as pd
 
-    from sklearn_ser.cli._corpora import say
+    from sklearn_ser.cli._options import say
     from sklearn_ser.evaluation import predict_table, predict_timeline
     from sklearn_ser.evaluation._model import shortest_window
     from sklearn_ser.persistence import load_model
     from sklearn_ser.preprocessing._transduction import watch_transduction
 
     if options.hop is not None and options.window is None:
-        raise ValueError("--hop has a meaning only with --window")
+        raise ValueError("--hop requires --window")
     model = load_model(options.model)
     X = pd.DataFrame({"file": [str(path) for path in options.audio]}, dtype=object)
     if options.group:
         X["corpus"] = options.group
     verbose = 0 if options.quiet else 1
-    with watch_transduction() as watched:
+    with watch_transduction() as transduction:
         if options.window is None:
             table = predict_table(model, X, verbose=verbose)
             table.insert(0, "row", range(len(X)))
@@ -57,24 +59,24 @@ def run(options):
             _check_windows(options.window, hop, shortest_window(model))
             table = predict_timeline(model, X, options.window, hop, verbose=verbose)
     if options.group and table["error"].isna().any():
-        say(options, _how_scaled(model, options.group, watched.used))
+        say(options, _describe_scaling(model, options.group, transduction.used))
     failed = table["error"].notna()
     if options.json:
         print(json.dumps(_records(table), indent=2, ensure_ascii=False))
     elif not failed.all():
         print(table[~failed].drop(columns=["row", "error"]).round(3).to_string(index=False))
-    for line in _complaints(table[failed], table.groupby("row").size()):
+    for line in _describe_failures(table[failed], table.groupby("row").size()):
         print(line, file=sys.stderr)
-    # A recording has failed if nothing of it could be used.
+    # A recording has failed if no window of it could be used.
     return 1 if failed.groupby(table["row"]).all().any() else 0
 
 
 def _check_windows(window, hop, shortest):
-    """Refuse in the words of the command line what predict_timeline would refuse in its own."""
+    """Check as predict_timeline does, with the names of the options in the errors."""
     if not shortest <= window < math.inf:
         raise ValueError(
-            f"--window must be at least {shortest:g} seconds, the least that this model's audio "
-            f"steps can use. Got {window:g}"
+            f"--window must be at least {shortest:g} seconds, the minimum of this model's audio "
+            f"steps. Got {window:g}"
         )
     if not 0 < hop <= window:
         raise ValueError(
@@ -82,9 +84,9 @@ def _check_windows(window, hop, shortest):
         )
 
 
-def _complaints(bad, n_windows):
-    """One line for each recording of which something could not be used."""
-    for row, windows in bad.groupby("row"):
+def _describe_failures(failed, n_windows):
+    """Yield one line for each recording with windows that could not be used."""
+    for row, windows in failed.groupby("row"):
         first = windows.iloc[0]
         if n_windows[row] == 1:
             yield f"{first['file']}: {first['error']}"
@@ -95,23 +97,23 @@ def _complaints(bad, n_windows):
             )
 
 
-def _how_scaled(model, group, by_own_statistics):
-    """A sentence on what --group came to."""
+def _describe_scaling(model, group, by_own_statistics):
+    """Describe the effect of --group in one sentence."""
     if by_own_statistics:
-        return f"group {group!r}: scaled by these recordings' own statistics"
+        return f"group {group!r}: scaled by the statistics of these recordings"
     known = sorted({str(name) for path in _training_groups(model) for name in path[:1]})
     if not known:
-        return f"group {group!r}: this model knows no groups, it scales by its training statistics"
+        return f"group {group!r}: this model has no groups; scaled by the training statistics"
     if group in known:
-        return f"group {group!r} is known from training: scaled by its statistics from there"
+        return f"group {group!r} was in training: scaled by its training statistics"
     return (
-        f"group {group!r} is new, and statistics of its own need 10 usable recordings: scaled by "
-        f"the training statistics. Known groups: {', '.join(known)}"
+        f"group {group!r} was not in training, and its own statistics need 10 usable recordings: "
+        f"scaled by the training statistics. Groups of training: {', '.join(known)}"
     )
 
 
 def _training_groups(model):
-    """Keys of the groups that a scaler somewhere in the fitted model knows."""
+    """Return the keys of the groups of a scaler at any depth of the fitted model."""
     if hasattr(model, "group_keys_"):
         return model.group_keys_
     parts = [step for _, step in getattr(model, "steps", [])]
@@ -122,7 +124,7 @@ def _training_groups(model):
 
 
 def _records(table):
-    """One JSON object a recording or window: file, times, label, probabilities, aux, error."""
+    """Convert to one JSON object per recording or window."""
     return [
         {
             "file": row["file"],

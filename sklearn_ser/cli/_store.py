@@ -1,4 +1,4 @@
-"""``sklearn-ser store``: look after a feature store."""
+"""``sklearn-ser store``: inspection and maintenance of a feature store."""
 
 import argparse
 import json
@@ -15,27 +15,27 @@ _UNITS = {"": 1, "B": 1} | {
 
 def add_arguments(parser):
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    info = _action(actions, "info", _info, "say what is in the store, by extractor")
-    info.add_argument("--json", action="store_true", help="a JSON object instead of a table")
-    prune = _action(actions, "prune", _prune, "remove entries and give their space back")
+    info = _action(actions, "info", _info, "show the contents of the store by extractor")
+    info.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
+    prune = _action(actions, "prune", _prune, "remove entries and free their space")
     prune.add_argument(
         "--older-than",
         type=_days,
         metavar="DAYS",
-        help="remove what was not used for so many days",
+        help="remove entries that were not used for this number of days",
     )
     prune.add_argument(
         "--max-size",
         type=_bytes,
         metavar="SIZE",
-        help="then remove what was not used for longest, until the file is no larger (2GB, 500MB)",
+        help="then remove the least recently used entries until the file is no larger (2GB, 500MB)",
     )
     prune.add_argument(
         "--extractor",
         metavar="NAME",
-        help="remove only what this extractor made; without the other options, all of it",
+        help="remove only entries of this extractor; without the other options, all of them",
     )
-    verify = _action(actions, "verify", _verify, "check every entry and the file's structure")
+    verify = _action(actions, "verify", _verify, "check every entry and the structure of the file")
     verify.add_argument("--repair", action="store_true", help="remove damaged entries")
 
 
@@ -44,15 +44,17 @@ def run(options):
     from sklearn_ser.store._store import FeatureStore
 
     store = FeatureStore(options.path)
-    # Whoever looks after a store means one that is there: an empty answer would hide a typo.
+    # A missing store is an error: an empty result would hide a typo.
     if not os.path.exists(store.info()["file"]):
-        raise StoreError(f"no feature store in {store.path!r}: nothing was stored there yet")
+        raise StoreError(
+            f"there is no feature store in {store.path!r}: nothing was stored there yet"
+        )
     return options.do(store, options)
 
 
 def _action(actions, name, do, summary):
     parser = actions.add_parser(name, help=summary, description=summary)
-    parser.add_argument("path", metavar="PATH", help="the store's folder, as given to store=")
+    parser.add_argument("path", metavar="PATH", help="folder of the store, as in store=")
     parser.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS)
     parser.set_defaults(do=do)
     return parser
@@ -84,7 +86,7 @@ def _info(store, options):
 
 def _prune(store, options):
     if options.older_than is options.max_size is options.extractor is None:
-        raise ValueError("say what to remove: --older-than, --max-size or --extractor")
+        raise ValueError("nothing to remove: use --older-than, --max-size or --extractor")
     before = store.info()
     removed = store.prune(options.older_than, options.max_size, options.extractor)
     after = store.info()
@@ -104,9 +106,9 @@ def _verify(store, options):
     if not options.quiet:
         n_entries = _count(store.info()["entries"])
         if not damaged:
-            print(f"{n_entries}, all undamaged")
+            print(f"{n_entries}, none damaged")
         elif options.repair:
-            print(f"removed {_count(len(damaged))}; {n_entries} left, all undamaged")
+            print(f"removed {_count(len(damaged))}; {n_entries} left, none damaged")
         else:
             print(f"{_count(len(damaged))} of {n_entries} damaged: remove with --repair")
     return 1 if damaged and not options.repair else 0
@@ -124,10 +126,9 @@ def _days(text):
 
 def _bytes(text):
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Z]*)", text.strip().upper())
-    unit = _UNITS.get(match[2]) if match else None
-    if unit is None:
+    if match is None or match[2] not in _UNITS:
         raise argparse.ArgumentTypeError(f"expected a size such as 2GB or 500MB, got {text!r}")
-    return int(float(match[1]) * unit)
+    return int(float(match[1]) * _UNITS[match[2]])
 
 
 def _size(n_bytes):

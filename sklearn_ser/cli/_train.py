@@ -1,26 +1,26 @@
-"""``sklearn-ser train``: fit a model on corpora and write it to one file."""
+"""``sklearn-ser train``: fit of a model on corpora, saved to one file."""
 
 from pathlib import Path
 
-from sklearn_ser.cli._corpora import (
+from sklearn_ser.cli._options import (
     add_corpus_arguments,
     choose_aux,
+    create_folder,
     load_corpora,
     recipe_settings,
     say,
     search_folds,
-    writable_folder,
 )
 
 
 def add_arguments(parser):
     add_corpus_arguments(parser)
-    parser.add_argument("--model", type=Path, required=True, help="the model file to write")
+    parser.add_argument("--model", type=Path, required=True, help="model file to write")
     parser.add_argument(
         "--estimator",
         choices=("svm", "single-task", "multi-task"),
         default="multi-task",
-        help="which recipe to fit (default: multi-task); svm gives labels without probabilities",
+        help="recipe to fit (default: multi-task); svm predicts labels without probabilities",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the fit (default: 0)")
 
@@ -33,15 +33,15 @@ def run(options):
     from sklearn_ser.persistence import save_model
 
     if options.model.is_dir():
-        raise OSError(f"--model {str(options.model)!r} is a folder; give the name of a file")
-    writable_folder(options.model.parent)
+        raise OSError(f"--model {str(options.model)!r} is a folder; expected the name of a file")
+    create_folder(options.model.parent)
     corpus = load_corpora(options)
     frame = corpus.frame
     aux = choose_aux(options, frame)
     settings = recipe_settings(options)
     if options.estimator == "svm":
         settings["cv"] = search_folds(frame["speaker"].nunique())
-        say(options, "an SVM gives labels without probabilities")
+        say(options, "an SVM predicts labels without probabilities")
     estimator = with_seed(MODELS[options.estimator](**settings), options.seed)
     labels = sorted(frame["emotion"].unique())
     model = fit_model(estimator, frame, aux=aux, labels=labels, verbose=not options.quiet)

@@ -52,7 +52,7 @@ def test_several_folders_without_audio(folder, tmp_path, capsys):
     assert out.endswith("Not checked: the audio (audio=None).\n")
 
 
-def test_refused(folder, tmp_path, capsys):
+def test_errors(folder, tmp_path, capsys):
     root, _ = folder
     assert main(["audit", str(root), "--out", "report.txt"]) == 2
     assert "--out must end in .csv or .json, got 'report.txt'" in capsys.readouterr().err
@@ -63,5 +63,5 @@ def test_refused(folder, tmp_path, capsys):
         root / "metadata.csv", index=False
     )
     assert main(["audit", str(root), "--no-audio", "--quiet"]) == 2
-    assert "On the command line that is --map FROM=TO" in capsys.readouterr().err
+    assert "On the command line, use --map FROM=TO" in capsys.readouterr().err
     assert main(["audit", str(root), "--no-audio", "--quiet", "--map", "fury=anger"]) == 0

@@ -81,7 +81,7 @@ def test_predict_json(model, folders, capsys):
         assert record["error"] is None
 
 
-def test_predict_goes_on_after_a_bad_file(model, folders, tmp_path, capsys):
+def test_predict_continues_after_a_bad_file(model, folders, tmp_path, capsys):
     (good,) = some_files(folders, "studio", 1)
     text = tmp_path / "text.wav"
     text.write_text("not audio")
@@ -132,9 +132,13 @@ def test_errors_are_one_line(arguments, message, capsys):
 @pytest.mark.parametrize(
     ("group", "count", "message"),
     [
-        ("new", 24, "group 'new': scaled by these recordings' own statistics"),
-        ("new", 3, "group 'new' is new, and statistics of its own need 10 usable recordings"),
-        ("studio", 3, "group 'studio' is known from training"),
+        ("new", 24, "group 'new': scaled by the statistics of these recordings"),
+        (
+            "new",
+            3,
+            "group 'new' was not in training, and its own statistics need 10 usable",
+        ),
+        ("studio", 3, "group 'studio' was in training"),
     ],
 )
 def test_predict_says_how_a_group_was_scaled(model, folders, capsys, group, count, message):
@@ -154,15 +158,15 @@ def test_nothing_is_computed_for_a_path_that_cannot_be_written(folders, tmp_path
     assert main(train(folders, "--model", str(tmp_path / "file" / "m.ser"))) == 2
     assert "cannot write to" in capsys.readouterr().err
     assert main(train(folders, "--model", str(tmp_path))) == 2
-    assert "is a folder; give the name of a file" in capsys.readouterr().err
+    assert "is a folder; expected the name of a file" in capsys.readouterr().err
     corpus = f"studio={folders / 'studio'}"
     assert main(["evaluate", "--corpus", corpus, "--out", str(tmp_path / "file")]) == 2
     assert "cannot write to" in capsys.readouterr().err
 
 
-def test_a_mistyped_target_is_refused(folders, tmp_path, capsys):
+def test_a_mistyped_target_is_an_error(folders, tmp_path, capsys):
     assert main(train(folders, "--model", str(tmp_path / "m.ser"), "--aux", "gendr")) == 2
-    assert "--aux: no column 'gendr' in these corpora; they have" in capsys.readouterr().err
+    assert "--aux: these corpora have no column 'gendr'; they have" in capsys.readouterr().err
     assert main(train(folders, "--model", str(tmp_path / "m.ser"), "--aux", "emotion")) == 2
     assert "which is the label itself" in capsys.readouterr().err
 
@@ -170,8 +174,8 @@ def test_a_mistyped_target_is_refused(folders, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        (["--scale-by", "typo"], "not among corpus, speaker, language"),
-        (["--map", "calm"], "expected FROM=TO, such as calm=neutral: 'calm'"),
+        (["--scale-by", "typo"], "expected names among corpus, speaker, language"),
+        (["--map", "calm"], "expected FROM=TO, such as calm=neutral, got 'calm'"),
     ],
 )
 def test_bad_options(folders, extra, message, capsys):
@@ -183,7 +187,7 @@ def test_bad_options(folders, extra, message, capsys):
 def test_seeds_are_at_least_one(capsys):
     with pytest.raises(SystemExit):
         main(["demo", "--seeds", "0"])
-    assert "expected a whole number of at least 1: '0'" in capsys.readouterr().err
+    assert "expected an integer of at least 1, got '0'" in capsys.readouterr().err
 
 
 def test_svm_with_few_speakers_and_a_bad_file(folders, tmp_path, capsys):
@@ -198,7 +202,7 @@ def test_svm_with_few_speakers_and_a_bad_file(folders, tmp_path, capsys):
     arguments = ["train", "--corpus", f"few={tmp_path}", "--features", "egemaps",
                  "--estimator", "svm", "--model", str(path)]  # fmt: skip
     assert main(arguments) == 2
-    assert "--map FROM= to leave out" in capsys.readouterr().err
+    assert "--map FROM= to leave them out" in capsys.readouterr().err
     assert main([*arguments, "--map", "=", "--quiet"]) == 0
     assert capsys.readouterr().err == ""
     assert main([*arguments, "--map", "="]) == 0
@@ -223,7 +227,7 @@ def test_a_reader_may_stop_early(model, folders):
     assert "label" in run.stdout
 
 
-def test_map_takes_labels_of_ones_own(folders, tmp_path, capsys):
+def test_map_of_custom_labels(folders, tmp_path, capsys):
     table = pd.read_csv(folders / "phone" / "metadata.csv")
     table["emotion"] = table["emotion"].replace("anger", "grumpy")
     table.to_csv(tmp_path / "metadata.csv", index=False)
@@ -236,22 +240,22 @@ def test_map_takes_labels_of_ones_own(folders, tmp_path, capsys):
     assert main([*arguments, "--map", "grumpy=anger", "--map", "sadness="]) == 0
     assert "emotions anger, happiness, neutral" in capsys.readouterr().err
     assert main([*arguments, "--map", "grumpy=anger", "--map", "sulky=anger"]) == 2
-    assert "--map names ['sulky'], which no corpus has" in capsys.readouterr().err
+    assert "--map names ['sulky'], which no corpus contains" in capsys.readouterr().err
 
 
-def test_interrupt_says_what_is_kept(monkeypatch, tmp_path, capsys):
+def test_interrupt_names_the_folder_of_finished_folds(monkeypatch, tmp_path, capsys):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("sklearn_ser.evaluation.cross_corpus_validate", interrupted)
     assert main(["demo", "--out", str(tmp_path), "--quiet"]) == 130
-    assert f"interrupted; what is finished is kept in {tmp_path}" in capsys.readouterr().err
+    assert f"interrupted; finished folds are stored in {tmp_path}" in capsys.readouterr().err
 
 
 def test_corpus_without_a_folder(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--corpus", "emodb", "--model", "x"])
-    assert "expected NAME=DIR, such as emodb=corpora/emodb: 'emodb'" in capsys.readouterr().err
+    assert "expected NAME=DIR, such as emodb=corpora/emodb, got 'emodb'" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -67,7 +67,7 @@ def test_sizes(store, size, n_bytes):
 
 def test_verify_and_repair(store, capsys):
     assert main(["store", "verify", store.path]) == 0
-    assert capsys.readouterr().out == "80 entries, all undamaged\n"
+    assert capsys.readouterr().out == "80 entries, none damaged\n"
     connection = sqlite3.connect(store.info()["file"])
     with connection:
         connection.execute("UPDATE entries SET clipped = 2 WHERE key = ?", [b"LogMelSpectrogram 3"])
@@ -81,7 +81,7 @@ def test_verify_and_repair(store, capsys):
     assert main(["store", "verify", "--repair", store.path]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"damaged: {key} LogMelSpectrogram",
-        "removed 1 entry; 79 entries left, all undamaged",
+        "removed 1 entry; 79 entries left, none damaged",
     ]
     assert main(["store", "verify", store.path, "--quiet"]) == 0
     assert capsys.readouterr().out == ""
@@ -91,7 +91,7 @@ def test_errors(store, tmp_path, capsys):
     assert main(["store", "info", str(tmp_path / "nowhere")]) == 2
     assert "no feature store in" in capsys.readouterr().err
     assert main(["store", "prune", store.path]) == 2
-    assert "say what to remove: --older-than, --max-size or --extractor" in capsys.readouterr().err
+    assert "nothing to remove: use --older-than, --max-size" in capsys.readouterr().err
     with open(store.info()["file"], "wb") as opened:
         opened.write(b"no database" * 100)
     for action in ("info", "verify"):

@@ -1,11 +1,11 @@
-"""Options and steps that evaluate and train share: which corpora, which features, which models."""
+"""Options shared by subcommands: parsing, and the corpora, targets and settings they define."""
 
 import argparse
 import sys
 
 from sklearn_ser.exceptions import CorpusError
 
-#: As in utils._ids, which would import pandas before the options are read.
+#: Same as in utils._ids, whose import would load pandas before the options are parsed.
 ID_COLUMNS = ("corpus", "speaker", "language", "text", "recording")
 
 AUX = ("gender", "naturalness")
@@ -13,15 +13,15 @@ FEATURES = ("ge2e", "egemaps", "both")
 
 
 def add_corpus_arguments(parser):
-    """Options that say what is trained or tested on."""
+    """Add the options that define data, features and targets."""
     parser.add_argument(
         "--corpus",
         action="append",
         required=True,
         type=_named_folder,
         metavar="NAME=DIR",
-        help="a corpus: emodb, ravdess, nemo, urdu, or a name of your own for a folder with a "
-        "metadata.csv; give it once for each",
+        help="a corpus: emodb, ravdess, nemo, urdu, or any other name for a folder with a "
+        "metadata.csv; repeat the option for each corpus",
     )
     parser.add_argument(
         "--features", choices=FEATURES, default="ge2e", help="utterance features (default: ge2e)"
@@ -30,14 +30,14 @@ def add_corpus_arguments(parser):
         "--aux",
         type=_words,
         metavar="A,B",
-        help="auxiliary targets, columns of metadata.csv (default: gender and naturalness, where "
+        help="auxiliary targets, columns of metadata.csv (default: gender and naturalness, if "
         "known; '' for none)",
     )
     parser.add_argument(
         "--labels",
         type=_words,
         metavar="A,B",
-        help="the fixed set of emotions (default: those that every corpus has)",
+        help="fixed set of emotions (default: those that all corpora have in common)",
     )
     parser.add_argument(
         "--map",
@@ -45,8 +45,8 @@ def add_corpus_arguments(parser):
         default=[],
         type=mapping,
         metavar="FROM=TO",
-        help="count one emotion as another, such as calm=neutral; an empty TO leaves such "
-        "utterances out, an empty FROM is an empty cell",
+        help="map one emotion to another, such as calm=neutral; an empty TO leaves these "
+        "utterances out, an empty FROM means an empty cell",
     )
     parser.add_argument(
         "--scale-by",
@@ -54,25 +54,25 @@ def add_corpus_arguments(parser):
         default=("corpus",),
         metavar="A,B",
         help="standardize within corpus (default), within 'speaker', within 'corpus,speaker' "
-        "(speakers lean on their corpus), or over all training data ('')",
+        "(speakers are shrunk towards their corpus), or over all training data ('')",
     )
     parser.add_argument(
         "--on-error",
         choices=("raise", "warn"),
         default="warn",
-        help="recordings that cannot be used: stop, or leave them out and say so (default)",
+        help="recordings that cannot be used: stop, or leave them out with a warning (default)",
     )
     parser.add_argument(
         "--store",
         metavar="DIR",
-        help="folder where features are kept, so that no recording is extracted twice; look into "
-        "it with 'sklearn-ser store'",
+        help="folder of a feature store, so that no recording is extracted twice; inspect it with "
+        "'sklearn-ser store'",
     )
-    parser.add_argument("--n-jobs", type=int, default=None, help="parallel jobs")
+    parser.add_argument("--n-jobs", type=int, default=None, help="number of parallel jobs")
 
 
 def recipe_settings(options):
-    """What the recipes take from the command line."""
+    """Return the parameters of the recipes that the command line sets."""
     return {
         "features": options.features,
         "scale_by": list(options.scale_by) or None,
@@ -83,12 +83,12 @@ def recipe_settings(options):
 
 
 def search_folds(n_speakers):
-    """Inner folds of the SVM's search: five, or as many as there are training speakers."""
+    """Return the number of inner folds of the SVM's search: five, or the number of speakers."""
     return min(5, n_speakers)
 
 
-def writable_folder(path):
-    """Make the folder now: an hour of work must not end at a path that cannot be written."""
+def create_folder(path):
+    """Create a folder before the work starts, so that errors are not found after it."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -96,7 +96,7 @@ def writable_folder(path):
 
 
 def load_corpora(options):
-    """All corpora of the command line as one, mapped to one label set, with a word on each."""
+    """Load the corpora of the command line as one, mapped to one label set, and describe them."""
     from sklearn_ser.datasets import concat_corpora
     from sklearn_ser.datasets._load import labels_before_mapping
 
@@ -107,14 +107,14 @@ def load_corpora(options):
         corpora.append(load_one(name, folder, own, options))
         unused = {label: noun for label, noun in unused.items() if label not in own}
     if unused:
-        raise CorpusError(f"--map names {sorted(unused)}, which no corpus has")
+        raise CorpusError(f"--map names {sorted(unused)}, which no corpus contains")
     joined = concat_corpora(corpora, emotions=list(options.labels) if options.labels else "shared")
     say(options, joined.report())
     return joined
 
 
 def load_one(source, root, emotion_map, options, **settings):
-    """`load_corpus`, whose errors speak of options."""
+    """Call `load_corpus`, and name the options in its errors."""
     from sklearn_ser.datasets import load_corpus
 
     try:
@@ -129,20 +129,20 @@ def load_one(source, root, emotion_map, options, **settings):
         if "emotion_map" not in str(error):
             raise
         raise CorpusError(
-            f"{error} On the command line that is --map FROM=TO, or --map FROM= to leave out."
+            f"{error} On the command line, use --map FROM=TO, or --map FROM= to leave them out."
         ) from error
 
 
 def choose_aux(options, frame):
-    """The auxiliary targets that vary in this data; says which do not.
+    """Select the auxiliary targets that vary in the data, and report those that do not.
 
-    A target asked for by name must be a column; the default ones are used where they are known.
+    Targets named on the command line must be columns; the default ones need not be.
     """
     names = AUX if options.aux is None else options.aux
     unknown = [name for name in names if name not in frame.columns]
     if unknown and options.aux is not None:
         raise CorpusError(
-            f"--aux: no column {unknown[0]!r} in these corpora; they have {list(frame.columns)}"
+            f"--aux: these corpora have no column {unknown[0]!r}; they have {list(frame.columns)}"
         )
     used = []
     for name in names:
@@ -150,21 +150,21 @@ def choose_aux(options, frame):
         if len(values) > 1:
             used.append(name)
         else:
-            found = f"constant ({values[0]})" if len(values) else "unknown"
-            say(options, f"{name} is {found} in these corpora and is left out")
+            state = f"constant ({values[0]})" if len(values) else "unknown"
+            say(options, f"{name} is {state} in these corpora and is left out")
     return used
 
 
 def say(options, text):
-    """A message to the person who waits; results go to standard output instead."""
+    """Print a message to standard error unless quiet; results go to standard output."""
     if not options.quiet:
         print(text, file=sys.stderr)
 
 
 def positive(text):
-    """A whole number of at least 1, for argparse."""
+    """Parse an integer of at least 1."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1: {text!r}")
+        raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {text!r}")
     return int(text)
 
 
@@ -172,15 +172,16 @@ def _named_folder(text):
     name, equals, folder = text.partition("=")
     if not (name and equals and folder):
         raise argparse.ArgumentTypeError(
-            f"expected NAME=DIR, such as emodb=corpora/emodb: {text!r}"
+            f"expected NAME=DIR, such as emodb=corpora/emodb, got {text!r}"
         )
     return name, folder
 
 
 def mapping(text):
+    """Parse FROM=TO; TO is None if it is empty."""
     label, equals, target = text.partition("=")
     if not equals:
-        raise argparse.ArgumentTypeError(f"expected FROM=TO, such as calm=neutral: {text!r}")
+        raise argparse.ArgumentTypeError(f"expected FROM=TO, such as calm=neutral, got {text!r}")
     return label, target or None
 
 
@@ -188,7 +189,9 @@ def _ids(text):
     names = _words(text)
     unknown = sorted(set(names) - set(ID_COLUMNS))
     if unknown:
-        raise argparse.ArgumentTypeError(f"{unknown} not among {', '.join(ID_COLUMNS)}")
+        raise argparse.ArgumentTypeError(
+            f"expected names among {', '.join(ID_COLUMNS)}, got {unknown}"
+        )
     return names
 
 
