@@ -1,4 +1,4 @@
-"""A small table of features from three corpora with recording offsets; one with missing labels."""
+"""Small tables: features of three corpora with recording offsets, and partly labeled corpora."""
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ def feature_table():
 
 @pytest.fixture
 def half_labeled():
-    """Corpora a and b in part, c wholly without labels; X is the row's number."""
+    """Corpora a and b partly labeled, c unlabeled; X is the number of the row."""
     rows = [
         {"corpus": corpus, "speaker": f"{corpus}{speaker}", "emotion": emotion}
         for corpus in "abc"
@@ -51,9 +51,9 @@ def half_labeled():
 
 @pytest.fixture
 def small_net():
-    """Makes a network of a mark of rows without a label."""
+    """Function that makes a network with a sentinel value."""
 
-    def make(mark):
-        return MTLNeuralClassifier(tasks=None, unlabeled=mark, max_epochs=1, random_state=0)
+    def make(sentinel):
+        return MTLNeuralClassifier(tasks=None, unlabeled=sentinel, max_epochs=1, random_state=0)
 
     return make

@@ -36,13 +36,13 @@ def svm():
     return make_pipeline(OpenSmileExtractor(), StandardScaler(), LinearSVC(C=0.01))
 
 
-def test_leading_audio_steps_are_lifted_out():
+def test_leading_audio_steps_are_separated():
     extraction, rest = split_extraction(svm())
     assert [name for name, _ in extraction] == ["opensmileextractor"]
     assert [name for name, _ in rest.steps] == ["standardscaler", "linearsvc"]
 
 
-def test_a_union_of_audio_steps_is_one():
+def test_a_union_of_audio_steps_is_an_audio_step():
     union = FeatureUnion([("a", OpenSmileExtractor()), ("b", OpenSmileExtractor("IS09"))])
     extraction, rest = split_extraction(Pipeline([("features", union), ("svm", LinearSVC())]))
     assert len(extraction) == 1
@@ -51,7 +51,7 @@ def test_a_union_of_audio_steps_is_one():
 
 
 def test_other_stateless_steps_stay_inside_the_folds():
-    """They may look at the whole batch: lifted out, they would show training the test rows."""
+    """They may depend on the whole batch: run before the folds, they would leak test rows."""
     center = FunctionTransformer(lambda X: X - X.mean())
     pipeline = make_pipeline(OpenSmileExtractor(), center, LinearSVC())
     extraction, rest = split_extraction(pipeline)
@@ -61,7 +61,7 @@ def test_other_stateless_steps_stay_inside_the_folds():
     assert split_extraction(LinearSVC())[0] == []
 
 
-def test_lifting_changes_no_number(speech):
+def test_separation_changes_no_number(speech):
     result = cross_corpus_validate({"svm": svm()}, speech, aux=())
     for name in "ab":
         test = (speech["corpus"] == name).to_numpy()
@@ -92,12 +92,12 @@ def spoiled(speech):
     return frame
 
 
-def test_bad_audio_stops_by_default(speech):
+def test_bad_audio_is_an_error_by_default(speech):
     with pytest.raises(AudioError, match=r"row 3, file 'nowhere\.wav'"):
         cross_corpus_validate({"svm": svm()}, spoiled(speech), aux=())
 
 
-def test_bad_audio_may_count_as_a_miss(speech, tmp_path):
+def test_bad_audio_can_count_as_a_miss(speech, tmp_path):
     lenient = svm().set_params(opensmileextractor__on_error="ignore")
     arguments = ({"svm": lenient}, spoiled(speech))
     with pytest.warns(
@@ -116,7 +116,7 @@ def test_bad_audio_may_count_as_a_miss(speech, tmp_path):
     assert again.summary().equals(result.summary())
 
 
-def test_a_search_over_a_pipeline_from_audio_is_lifted_too(speech):
+def test_audio_steps_of_a_searched_pipeline_are_separated(speech):
     search = GridSearchCV(svm(), {"linearsvc__C": [0.01, 0.1]}, cv=3)
     extraction, rest = split_extraction(search)
     assert [name for name, _ in extraction] == ["opensmileextractor"]
@@ -128,32 +128,32 @@ def test_a_search_over_a_pipeline_from_audio_is_lifted_too(speech):
     assert len(model.predict(speech[["file"]].head(3))) == 3
 
 
-def test_what_was_extracted_before_a_kill_is_not_extracted_again(speech, tmp_path, monkeypatch):
-    seen, work = [], OpenSmileExtractor._extract_batch
+def test_features_extracted_before_an_interrupt_are_reused(speech, tmp_path, monkeypatch):
+    extracted, extract_batch = [], OpenSmileExtractor._extract_batch
 
-    def dies_at_the_end(self, signals):
-        if len(seen) == len(speech) - 1:
+    def interrupt_at_the_end(self, signals):
+        if len(extracted) == len(speech) - 1:
             raise KeyboardInterrupt
-        seen.extend(signals)
-        return work(self, signals)
+        extracted.extend(signals)
+        return extract_batch(self, signals)
 
-    monkeypatch.setattr(OpenSmileExtractor, "_extract_batch", dies_at_the_end)
+    monkeypatch.setattr(OpenSmileExtractor, "_extract_batch", interrupt_at_the_end)
     with pytest.raises(KeyboardInterrupt):
         cross_corpus_validate({"svm": svm()}, speech, aux=(), out=tmp_path)
-    before = len(seen)
+    before = len(extracted)
     monkeypatch.setattr(
         OpenSmileExtractor,
         "_extract_batch",
-        lambda self, signals: (seen.extend(signals), work(self, signals))[1],
+        lambda self, signals: (extracted.extend(signals), extract_batch(self, signals))[1],
     )
     resumed = cross_corpus_validate({"svm": svm()}, speech, aux=(), out=tmp_path)
-    assert len(seen) - before < len(speech) / 2
+    assert len(extracted) - before < len(speech) / 2
     monkeypatch.undo()
     whole = cross_corpus_validate({"svm": svm()}, speech, aux=())
     pd.testing.assert_frame_equal(resumed.predictions, whole.predictions)
 
 
-def test_a_changed_file_is_extracted_anew(speech, tmp_path):
+def test_a_changed_file_is_extracted_again(speech, tmp_path):
     frame = speech.copy()
     for row, (signal, rate) in enumerate(speech["file"]):
         soundfile.write(tmp_path / f"{row}.wav", signal, rate)
@@ -165,16 +165,16 @@ def test_a_changed_file_is_extracted_anew(speech, tmp_path):
     assert FeatureStore(tmp_path / "out" / "features").info()["entries"] == len(frame) + 1
 
 
-def test_a_table_is_whole_or_not_there(tmp_path, monkeypatch):
+def test_a_table_is_complete_or_absent(tmp_path, monkeypatch):
     folder = FoldCache(tmp_path)
     folder.save("good", pd.DataFrame({"a": [1]}))
 
-    def breaks(table, path):
+    def fail(table, path):
         with open(path, "wb") as file:
             file.write(b"half")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(pd.DataFrame, "to_parquet", breaks)
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", fail)
     with pytest.raises(OSError, match="no space left"):
         folder.save("bad", pd.DataFrame({"a": [1]}))
     assert [path.name for path in (tmp_path / "folds").iterdir()] == ["good.parquet"]
@@ -193,6 +193,6 @@ def test_audio_steps_within_a_meta_estimator_use_the_store_too(speech, tmp_path,
     monkeypatch.setattr(OpenSmileExtractor, "_extract", counted)
     result = cross_corpus_validate({"svm": augmented}, speech, aux=(), out=tmp_path)
     pd.testing.assert_frame_equal(result.predictions, expected.predictions)
-    # Each utterance once as it is and once louder, though it trains one model and tests another.
+    # Each utterance once unchanged and once louder, although it is used in both folds.
     assert len(done) == 2 * len(speech)
     assert augmented.estimator.steps[0][1].store is None

@@ -23,7 +23,7 @@ def net(**parameters):
 
 
 def sequences(feature_table):
-    """Frames around each row of features, of random number."""
+    """Random numbers of frames around each row of features."""
     frame, X = feature_table
     generator = np.random.default_rng(0)
     return frame, [
@@ -32,9 +32,9 @@ def sequences(feature_table):
     ]
 
 
-def test_a_table_of_frames_goes_through(feature_table):
-    frame, cells = sequences(feature_table)
-    table = frames_table(cells, frame.index, [f"f{i}" for i in range(10)])
+def test_a_table_of_frames(feature_table):
+    frame, ragged = sequences(feature_table)
+    table = frames_table(ragged, frame.index, [f"f{i}" for i in range(10)])
     folds = {"protocol": "aggregated", "n_splits": 2}
     result = cross_corpus_validate(
         {"single": net(tasks=None, max_epochs=8), "multi": net(max_epochs=8)},
@@ -49,27 +49,27 @@ def test_a_table_of_frames_goes_through(feature_table):
     assert set(result.predictions["setting"]) == {"single"}
     assert result.summary()["mean"].min() > 0.4
     as_list = cross_corpus_validate(
-        {"single": net(tasks=None, max_epochs=8)}, frame, X=cells, aux=(), **folds
+        {"single": net(tasks=None, max_epochs=8)}, frame, X=ragged, aux=(), **folds
     )
     ours = result.predictions.query("estimator == 'single'")["y_pred"].tolist()
     assert as_list.predictions["y_pred"].tolist() == ours
 
 
 def test_failed_rows_of_a_table_are_misses(feature_table):
-    frame, cells = sequences(feature_table)
-    cells[0] = None
-    table = frames_table(cells, frame.index, [f"f{i}" for i in range(10)])
+    frame, ragged = sequences(feature_table)
+    ragged[0] = None
+    table = frames_table(ragged, frame.index, [f"f{i}" for i in range(10)])
     with pytest.warns(EvaluationWarning, match="1 utterance"):
         result = cross_corpus_validate({"net": net(max_epochs=1)}, frame, X=table)
     assert result.predictions.loc[result.predictions["failed"], "row"].tolist() == [0]
 
 
-def test_equal_sequences_under_two_speakers_are_told(feature_table):
-    frame, cells = sequences(feature_table)
-    cells[20] = cells[0]
+def test_equal_raggedof_two_speakers_are_reported(feature_table):
+    frame, ragged = sequences(feature_table)
+    ragged[20] = ragged[0]
     with pytest.warns(EvaluationWarning, match=r"1 feature vectors .*rows 0 and 20, speakers"):
         cross_corpus_validate(
-            {"net": net(max_epochs=1)}, frame, X=cells, protocol="aggregated", n_splits=2
+            {"net": net(max_epochs=1)}, frame, X=ragged, protocol="aggregated", n_splits=2
         )
 
 

@@ -1,4 +1,4 @@
-"""Keys of finished work: other content has another key, the same content the same one."""
+"""Cache keys of finished folds: equal for equal content, different for different content."""
 
 import functools
 import subprocess
@@ -14,7 +14,7 @@ from sklearn_ser.evaluation._fold_cache import estimator_key
 
 
 def function(source, name="f"):
-    """A function as a module with this text would have it."""
+    """Define a function as a module with this source would."""
     module = {"__name__": "a_module"}
     exec(textwrap.dedent(source), module)
     return module[name]
@@ -48,13 +48,13 @@ def test_a_changed_function_has_another_key(change):
     assert key(functools.partial(before)) != key(functools.partial(after))
 
 
-def test_arguments_of_a_partial_count():
+def test_arguments_of_a_partial_are_part_of_the_key():
     f = function("def f(x, by=2): return x * by")
     assert key(functools.partial(f, by=2)) != key(functools.partial(f, by=3))
 
 
-def test_what_fit_asks_for_counts():
-    """No parameter, but the network then learns without its auxiliary targets."""
+def test_metadata_request_of_fit_is_part_of_the_key():
+    """It is no parameter, but the network is then trained without its auxiliary targets."""
     net = MTLNeuralClassifier(random_state=0)
     before = estimator_key(net)
     with config_context(enable_metadata_routing=True):
@@ -63,7 +63,7 @@ def test_what_fit_asks_for_counts():
 
 
 def test_sets_have_one_key_in_all_processes():
-    """Their order follows hashes of text, which each process draws anew."""
+    """Their order depends on hashes of strings, which differ between processes."""
     program = """
     from sklearn.preprocessing import FunctionTransformer
     from sklearn_ser.evaluation._fold_cache import estimator_key

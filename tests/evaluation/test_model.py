@@ -32,7 +32,7 @@ def net(speech):
     return fit_model(model, speech, aux=("gender",))
 
 
-def test_model_is_a_whole_pipeline_from_audio(net, speech):
+def test_model_is_a_complete_pipeline_from_audio(net, speech):
     assert list(net.named_steps) == ["features", "scaler", "net"]
     X = speech[["file", "corpus"]]
     assert (net.predict(X) == speech["emotion"]).mean() > 0.5
@@ -49,7 +49,7 @@ def test_table_equals_the_pipeline(net, speech):
     assert table["error"].isna().all()
 
 
-def test_bad_audio_keeps_its_place_and_stops_nothing(net, speech):
+def test_bad_audio_keeps_its_row_and_is_no_error(net, speech):
     X = speech[["file"]].head(3).copy()
     X.at[1, "file"] = "nowhere.wav"
     table = predict_table(net, X)
@@ -84,7 +84,7 @@ def test_failed_audio_is_not_trained_on(speech):
     np.testing.assert_array_equal(fitted.predict_proba(X), without.predict_proba(X))
 
 
-def test_the_given_estimator_is_not_changed(speech):
+def test_the_estimator_is_not_modified(speech):
     model = make_multi_task_net("egemaps", max_epochs=2)
     fit_model(model, speech, aux=())
     assert not hasattr(model.named_steps["net"], "classes_")
@@ -113,9 +113,9 @@ def searched(estimator, name):
         searched(AugmentingClassifier(from_audio(), Gain(6.0)), "estimator__linearsvc__C"),
         AugmentingClassifier(searched(from_audio(), "linearsvc__C"), Gain(6.0)),
     ],
-    ids=["search", "search over copies", "copies around a search"],
+    ids=["search", "search over augmentation", "augmentation of a search"],
 )
-def test_a_search_over_a_pipeline_predicts_tables_and_time_lines(model, speech):
+def test_a_search_over_a_pipeline_predicts_tables_and_timelines(model, speech):
     X = speech[["file", "speaker"]]
     fitted = model.fit(X, speech["emotion"])
     X = X.head(3)
@@ -125,7 +125,7 @@ def test_a_search_over_a_pipeline_predicts_tables_and_time_lines(model, speech):
     assert line["label"].notna().all()
 
 
-def test_an_audio_step_further_inside_is_refused_with_the_way_out(speech):
+def test_an_audio_step_further_inside_is_an_error_with_a_hint(speech):
     X, y = speech[["file"]], speech["emotion"]
     fitted = CalibratedClassifierCV(from_audio(), cv=2).fit(X, y)
     with pytest.raises(

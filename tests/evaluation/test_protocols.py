@@ -1,25 +1,43 @@
-import numpy as np
-import pytest
+"""Protocols: which samples are trained on and which are tested in each fold."""
 
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.dummy import DummyClassifier
+
+from sklearn_ser import cross_corpus_validate
 from sklearn_ser.evaluation import PROTOCOLS
-from sklearn_ser.evaluation._protocols import make_folds
 from sklearn_ser.exceptions import MetadataError
 
+FITS = []
 
-def ids(frame):
-    return {
-        "y": frame["emotion"].to_numpy(),
-        "corpus": frame["corpus"].to_numpy(),
-        "speaker": frame["speaker"].to_numpy(),
-    }
+
+class Recorder(DummyClassifier):
+    """Records the numbers of its training samples, their only feature."""
+
+    def fit(self, X, y):
+        FITS.append(np.asarray(X)[:, 0].astype(int))
+        return super().fit(X, y)
+
+
+def run(frame, protocol):
+    """Training and test rows of each fold of the frame."""
+    FITS.clear()
+    X = pd.DataFrame({"row": np.arange(float(len(frame)))})
+    result = cross_corpus_validate(Recorder(), frame, X=X, aux=(), protocol=protocol)
+    folds = [part for _, part in result.predictions.groupby("fold", sort=False)]
+    return [
+        (frame.iloc[train], frame.iloc[part["row"]], part)
+        for train, part in zip(FITS, folds, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_speakers_are_disjoint(feature_table, protocol):
-    columns = ids(feature_table[0])
-    for fold in make_folds(protocol, **columns):
-        assert not set(columns["speaker"][fold.train]) & set(columns["speaker"][fold.test])
-        assert set(columns["y"][fold.train]) == set(columns["y"])
+    frame, _ = feature_table
+    for train, test, _ in run(frame, protocol):
+        assert set(train["speaker"]).isdisjoint(test["speaker"])
+        assert set(train["emotion"]) == set(frame["emotion"])
 
 
 @pytest.mark.parametrize(
@@ -27,42 +45,44 @@ def test_speakers_are_disjoint(feature_table, protocol):
     [("leave-one-corpus-out", 1), ("within-corpus", 1), ("pairwise", 2), ("aggregated", 1)],
 )
 def test_every_row_is_tested_equally_often(feature_table, protocol, times):
-    columns = ids(feature_table[0])
-    tested = np.concatenate([fold.test for fold in make_folds(protocol, **columns)])
-    assert (np.bincount(tested, minlength=len(columns["y"])) == times).all()
+    frame, _ = feature_table
+    tested = pd.concat([part["row"] for *_, part in run(frame, protocol)])
+    assert (np.bincount(tested, minlength=len(frame)) == times).all()
 
 
 @pytest.mark.parametrize("protocol", ["leave-one-corpus-out", "pairwise"])
 def test_test_corpus_is_not_trained_on(feature_table, protocol):
-    columns = ids(feature_table[0])
-    for fold in make_folds(protocol, **columns):
-        assert not set(columns["corpus"][fold.train]) & set(columns["corpus"][fold.test])
+    for train, test, _ in run(feature_table[0], protocol):
+        assert set(train["corpus"]).isdisjoint(test["corpus"])
 
 
 def test_within_corpus_stays_inside(feature_table):
-    columns = ids(feature_table[0])
-    for fold in make_folds("within-corpus", **columns):
-        assert len(set(columns["corpus"][np.r_[fold.train, fold.test]])) == 1
+    for train, test, _ in run(feature_table[0], "within-corpus"):
+        assert set(train["corpus"]) == set(test["corpus"])
+        assert train["corpus"].nunique() == 1
 
 
 def test_names(feature_table):
-    columns = ids(feature_table[0])
-    assert [fold.name for fold in make_folds("leave-one-corpus-out", **columns)] == ["a", "b", "c"]
-    assert make_folds("leave-one-corpus-out", **columns)[0].train_corpora == "b+c"
-    assert make_folds("pairwise", **columns)[0].name == "a -> b"
-    assert make_folds("within-corpus", **columns)[0].name == "a, speakers 1/5"
+    frame, _ = feature_table
+    names = {
+        protocol: [tuple(part[["fold", "train"]].iloc[0]) for *_, part in run(frame, protocol)]
+        for protocol in PROTOCOLS
+    }
+    assert names["leave-one-corpus-out"] == [("a", "b+c"), ("b", "a+c"), ("c", "a+b")]
+    assert names["pairwise"][0] == ("a -> b", "a")
+    assert names["within-corpus"][0] == ("a, speakers 1/5", "a")
+    assert names["aggregated"][0] == ("a+b+c, speakers 1/5", "a+b+c")
 
 
 def test_errors(feature_table):
-    columns = ids(feature_table[0])
+    frame, _ = feature_table
     with pytest.raises(ValueError, match=r"protocol must be one of \[.*\], got 'loso'"):
-        make_folds("loso", **columns)
-    one = {name: values[columns["corpus"] == "a"] for name, values in columns.items()}
+        run(frame, "loso")
+    one = frame[frame["corpus"] == "a"].reset_index(drop=True)
     with pytest.raises(MetadataError, match=r"2 corpora, and the data has 1 \(\['a'\]"):
-        make_folds("pairwise", **one)
-    alone = {name: values[one["speaker"] == "a/0"] for name, values in one.items()}
+        run(one, "pairwise")
     with pytest.raises(MetadataError, match="'a' has 1 speaker: speaker-disjoint folds need"):
-        make_folds("within-corpus", **alone)
-    clash = columns | {"speaker": np.array([name[-1] for name in columns["speaker"]])}
+        run(one[one["speaker"] == "a/0"].reset_index(drop=True), "within-corpus")
+    shared_ids = frame.assign(speaker=frame["speaker"].str[-1])
     with pytest.raises(MetadataError, match="speaker '0' is in two corpora"):
-        make_folds("aggregated", **clash)
+        run(shared_ids, "aggregated")

@@ -68,9 +68,9 @@ def with_probabilities(p_anger, **columns):
 
 def test_calibration_error_by_hand_without_the_failed_row():
     found = with_probabilities([0.9, 0.9, 0.2, np.nan, 0.7, 0.7])
-    # a: 0.9 sure twice and right twice, 0.8 sure once and right (bins apart); the fourth failed.
+    # a: confidence 0.9 twice, both correct, and 0.8 once, correct (other bin); the fourth failed.
     in_a = (abs(2 - 2 * 0.9) + abs(1 - 0.8)) / 3
-    in_b = abs(1 - 2 * 0.7) / 2  # 0.7 sure twice, right once
+    in_b = abs(1 - 2 * 0.7) / 2  # confidence 0.7 twice, one correct
     summary = found.summary("ece").loc[("svm", "single")]
     assert summary["a"] == pytest.approx(in_a)
     assert summary["b"] == pytest.approx(in_b)
@@ -104,7 +104,7 @@ def test_an_estimator_without_probabilities_beside_one_with_them():
     assert summary.loc["svm"].notna().all(axis=None)
 
 
-def test_numbers_that_are_no_probabilities_cost_only_the_calibration_error():
+def test_numbers_that_are_no_probabilities_only_lack_the_calibration_error():
     found = result(p_anger=[2.0] * 6, p_sadness=[1.0] * 6)
     assert found.summary("ece").isna().all(axis=None)
     assert found.summary().loc[("svm", "single"), "a"] == pytest.approx(0.5)
@@ -162,7 +162,7 @@ def test_text_forms():
     assert repr(result()).startswith("EvaluationResult: leave-one-corpus-out, unweighted average")
 
 
-def test_no_row_for_a_setting_that_does_not_exist():
+def test_no_row_for_an_absent_setting():
     both = result()
     parts = [both.predictions]
     parts += [
@@ -174,7 +174,7 @@ def test_no_row_for_a_setting_that_does_not_exist():
     assert "nan" not in both.to_markdown()
 
 
-def test_remarks_say_what_a_reader_must_know():
+def test_remarks():
     found = EvaluationResult(
         result().predictions,
         labels=["anger", "sadness"],
@@ -205,7 +205,7 @@ def test_a_label_may_be_called_none():
     assert "has no prediction." in named.model_card("svm")
 
 
-def test_many_failed_files_are_listed_in_part():
+def test_long_lists_of_failed_files_are_truncated():
     found = result()
     found.predictions = pd.concat([found.predictions] * 2, ignore_index=True).assign(
         row=range(12), y_pred=None, failed=True

@@ -45,7 +45,7 @@ def model_file(model, tmp_path_factory):
 
 
 def recording(speech, emotions, seconds=4):
-    """Speech of some emotions, each for the same time, by one speaker; int16."""
+    """Speech of one speaker with these emotions, of equal duration; int16."""
     speaker = speech["speaker"].iloc[0]
     parts = []
     for emotion in emotions:
@@ -63,7 +63,7 @@ def ten_minutes(speech, tmp_path_factory):
     return path
 
 
-def test_a_row_for_each_window(model, speech):
+def test_one_row_per_window(model, speech):
     signal = recording(speech, ["anger", "sadness", "happiness"])
     X = pd.DataFrame({"file": [signal, signal[: 3 * RATE]], "corpus": "synthetic"})
     found = predict_timeline(model, X, window=2.0, hop=1.0)
@@ -76,16 +76,16 @@ def test_a_row_for_each_window(model, speech):
     pd.testing.assert_frame_equal(found.iloc[:11, 4:], expected)
 
 
-def test_the_time_line_follows_the_speech(model, ten_minutes):
+def test_the_timeline_follows_the_speech(model, ten_minutes):
     minute = pd.DataFrame({"file": [str(ten_minutes)], "start": 300.0, "end": 360.0})
     found = predict_timeline(model, minute, window=1.0, hop=1.0)
-    said = np.where(found["start"] // 4 % 2 == 0, "anger", "sadness")
+    expected = np.where(found["start"] // 4 % 2 == 0, "anger", "sadness")
     assert found["start"].tolist() == list(range(300, 360))
-    assert (found["label"] == said).mean() > 0.9
+    assert (found["label"] == expected).mean() > 0.9
 
 
-def test_memory_does_not_hold_the_recording(model, ten_minutes):
-    predict_timeline(model, [np.full(RATE, 0.1)])  # everything is loaded
+def test_recordings_are_not_held_in_memory(model, ten_minutes):
+    predict_timeline(model, [np.full(RATE, 0.1)])  # loads everything
     tracemalloc.start()
     try:
         predict_timeline(model, [str(ten_minutes)], window=4.0, hop=4.0)

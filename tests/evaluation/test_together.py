@@ -1,4 +1,4 @@
-"""Evaluations that are killed, and evaluations that share a folder with others."""
+"""Evaluations that are killed, and evaluations that share a folder."""
 
 import multiprocessing
 import os
@@ -22,7 +22,7 @@ SEEDS = range(3)
 
 
 class NearestMean(ClassifierMixin, BaseEstimator):
-    """Writes each fit down, and takes its time."""
+    """Logs each fit, and takes some time."""
 
     def __init__(self, journal=None, seconds=0.0, random_state=None):
         self.journal = journal
@@ -57,7 +57,7 @@ def fits_in(folder):
 
 @pytest.fixture
 def start():
-    """Run a function in another process, which ends with the test."""
+    """Run a function in another process until the end of the test."""
     processes = multiprocessing.get_context("fork")
     started = []
 
@@ -77,12 +77,12 @@ def until(condition):
         if condition():
             return
         time.sleep(0.05)
-    raise AssertionError("waited 30 s in vain")
+    raise AssertionError("condition not met within 30 s")
 
 
 @needs_fork
 @forks
-def test_a_killed_run_goes_on_and_ends_with_the_same_numbers(feature_table, tmp_path, start):
+def test_a_killed_run_resumes_with_the_same_numbers(feature_table, tmp_path, start):
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()
     whole = evaluate(feature_table, tmp_path / "whole" / "out", seconds=0.3)
@@ -103,21 +103,21 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_numbers(feature_table, tmp_
 
 @needs_fork
 @forks
-def test_processes_share_the_folds_and_all_end_with_the_whole(feature_table, tmp_path, start):
+def test_processes_share_the_folds_and_return_the_complete_result(feature_table, tmp_path, start):
     folder = tmp_path / "out"
     others = [start(evaluate, feature_table, folder, seconds=0.3) for _ in range(2)]
     until(lambda: fits_in(folder))
-    mine = evaluate(feature_table, folder, seconds=0.3)
+    own = evaluate(feature_table, folder, seconds=0.3)
     for process in others:
         process.join(60)
         assert process.exitcode == 0
     fits = [line.split(maxsplit=1) for line in fits_in(folder)]
     assert len(fits) == 9  # none twice
     assert len({process for process, _ in fits}) >= 2
-    assert len(mine.predictions) == 3 * len(feature_table[0])
+    assert len(own.predictions) == 3 * len(feature_table[0])
 
 
-def test_what_another_has_claimed_is_awaited_and_then_done(feature_table, tmp_path, monkeypatch):
+def test_locked_folds_are_awaited_and_then_computed(feature_table, tmp_path, monkeypatch):
     monkeypatch.setattr(_validate, "_LEAST_WAIT", 0.5)
     folder = tmp_path / "out"
     keys = []
@@ -130,13 +130,13 @@ def test_what_another_has_claimed_is_awaited_and_then_done(feature_table, tmp_pa
         0.3, os.rename, (tmp_path / "kept", folder / "folds" / f"{keys[0]}.parquet")
     )
     with (
-        lock(FoldCache(folder), keys[0]) as mine,
+        lock(FoldCache(folder), keys[0]) as is_locked,
         lock(FoldCache(folder), keys[1]),
     ):
-        assert mine
+        assert is_locked
         back.start()
         evaluate(feature_table, folder)
-    assert len(fits_in(folder)) == 9 + 1  # the one that came by itself was not done again
+    assert len(fits_in(folder)) == 9 + 1  # the fold that appeared was not computed again
 
 
 @pytest.mark.slow
@@ -158,5 +158,5 @@ def test_dask_workers_share_the_folds(feature_table, tmp_path):
     assert len(fits_in(tmp_path / "out")) == 9 + 9
 
 
-def test_the_journal_is_part_of_the_estimator():
+def test_the_journal_is_part_of_the_key():
     assert estimator_key(NearestMean("a")) != estimator_key(NearestMean("b"))

@@ -8,7 +8,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-import sklearn_ser.evaluation._validate as validate_module
 from sklearn_ser import (
     MFCC,
     FunctionalsPooling,
@@ -27,7 +26,7 @@ SEEN = []
 
 
 class Spy(ClassifierMixin, BaseEstimator):
-    """Notes which rows (their number is their only feature) it was trained on, with what y."""
+    """Records its training rows (their number is their only feature) and their y."""
 
     def __init__(self, unlabeled=None):
         self.unlabeled = unlabeled
@@ -60,7 +59,7 @@ def unlabeled_of(frame, trained):
         ("aggregated", {"a": "abc", "b": "abc"}),
     ],
 )
-def test_unlabeled_rows_of_what_is_trained_on_are_trained_on(half_labeled, seen, protocol, corpora):
+def test_unlabeled_samples_of_training_corpora_are_used(half_labeled, seen, protocol, corpora):
     frame, X = half_labeled
     result = cross_corpus_validate(
         {"spy": Spy(unlabeled="nan")}, frame, X=X, aux=(), protocol=protocol, n_splits=3
@@ -78,7 +77,7 @@ def test_unlabeled_rows_of_what_is_trained_on_are_trained_on(half_labeled, seen,
         assert unlabeled_of(frame, trained) == expected
         assert {frame["speaker"][row] for row in trained}.isdisjoint(speakers)
         assert all(label == frame["emotion"][row] for row, label in trained.items())
-    # What is tested are the labeled rows, each once.
+    # Each labeled sample is tested once.
     assert sorted(result.predictions["row"]) == frame.index[frame["emotion"].notna()].tolist()
 
 
@@ -97,8 +96,8 @@ def test_speakers_of_a_shared_recording_stay_away_from_the_test(half_labeled, se
             assert {2, 5}.isdisjoint(trained)
 
 
-def test_who_does_not_learn_from_them_gets_none_and_keeps_finished_folds(
-    half_labeled, seen, tmp_path, monkeypatch
+def test_supervised_estimators_get_none_and_their_finished_folds_stay_valid(
+    half_labeled, seen, tmp_path
 ):
     frame, X = half_labeled
     data = {"frame": frame, "X": X, "aux": (), "out": tmp_path}
@@ -106,12 +105,8 @@ def test_who_does_not_learn_from_them_gets_none_and_keeps_finished_folds(
     assert len(seen) == 2
     assert all(unlabeled_of(frame, trained) == [] for trained in seen)
     assert alone.info["unlabeled"] == {}
-    run_fold, ran = validate_module.run_fold, []
-    monkeypatch.setattr(
-        validate_module, "run_fold", lambda *given: ran.append(given[0]) or run_fold(*given)
-    )
     both = cross_corpus_validate({"svm": Spy(), "spy": Spy(unlabeled="nan")}, **data)
-    assert [step.unlabeled for step in ran] == ["nan", "nan"]
+    assert [len(unlabeled_of(frame, trained)) for trained in seen[2:]] == [12, 12]
     of_svm = both.predictions[both.predictions["estimator"] == "svm"]
     pd.testing.assert_frame_equal(of_svm, alone.predictions)
     line = "spy was also trained on 12 unlabeled samples, none of a speaker under test"
@@ -121,23 +116,27 @@ def test_who_does_not_learn_from_them_gets_none_and_keeps_finished_folds(
 
 
 @pytest.mark.parametrize("labels", [("anger", "sadness"), (0, 1)], ids=["texts", "numbers"])
-@pytest.mark.parametrize("mark", [-1, "nan"])
-def test_a_net_is_fitted_as_by_hand(half_labeled, labels, mark):
+@pytest.mark.parametrize("sentinel", [-1, "nan"])
+def test_a_net_is_fitted_as_by_hand(half_labeled, labels, sentinel):
     frame, _ = half_labeled
     frame["emotion"] = frame["emotion"].map(dict(zip(("anger", "sadness"), labels, strict=True)))
     X = np.random.default_rng(0).normal(size=(len(frame), 5)).astype(np.float32)
     net = MTLNeuralClassifier(
-        tasks={"place": "classification"}, unlabeled=mark, max_epochs=3, random_state=0
+        tasks={"site": "classification"}, unlabeled=sentinel, max_epochs=3, random_state=0
     )
-    frame["place"] = frame["corpus"]
-    result = cross_corpus_validate({"net": net}, frame, X=X, aux=["place"])
+    frame["site"] = frame["corpus"]
+    result = cross_corpus_validate({"net": net}, frame, X=X, aux=["site"])
     labeled = frame["emotion"].notna()
     train = np.append(
         np.flatnonzero(labeled & (frame["corpus"] == "b")),
         np.flatnonzero(~labeled & frame["corpus"].isin(["b", "c"])),
     )
-    y = frame["emotion"].astype(object).where(frame["emotion"].notna(), -1 if mark == -1 else None)
-    fitted = net.fit(X[train], y.to_numpy(object)[train], aux=frame[["place"]].iloc[train])
+    y = (
+        frame["emotion"]
+        .astype(object)
+        .where(frame["emotion"].notna(), -1 if sentinel == -1 else None)
+    )
+    fitted = net.fit(X[train], y.to_numpy(object)[train], aux=frame[["site"]].iloc[train])
     tested = np.flatnonzero(frame["emotion"].notna() & (frame["corpus"] == "a"))
     part = result.predictions[result.predictions["corpus"] == "a"]
     assert part["row"].tolist() == tested.tolist()
@@ -146,7 +145,7 @@ def test_a_net_is_fitted_as_by_hand(half_labeled, labels, mark):
     np.testing.assert_allclose(part[[f"p_{label}" for label in labels]], expected, atol=1e-6)
 
 
-def test_minus_one_in_the_frame_is_a_mark_for_whom_it_marks(half_labeled, seen):
+def test_minus_one_in_the_frame_is_a_sentinel_value(half_labeled, seen):
     frame, X = half_labeled
     frame["emotion"] = frame["emotion"].map({"anger": 1, "sadness": 2}).fillna(-1).astype(int)
     result = cross_corpus_validate({"spy": Spy(unlabeled=-1)}, frame, X=X, aux=())
@@ -155,7 +154,7 @@ def test_minus_one_in_the_frame_is_a_mark_for_whom_it_marks(half_labeled, seen):
     assert all(type(label) is not float for trained in seen for label in trained.values())
 
 
-def test_a_search_with_its_own_unlabeled_rows(feature_table):
+def test_a_search_with_unlabeled_samples(feature_table):
     frame, X = feature_table
     hidden = frame.assign(emotion=frame["emotion"].where(frame.index % 3 > 0, None))
     net = MTLNeuralClassifier(
@@ -174,7 +173,7 @@ def test_a_search_with_its_own_unlabeled_rows(feature_table):
     assert len(result.predictions) == 2 * 144
 
 
-def test_two_marks_in_one_estimator_are_refused(half_labeled):
+def test_two_sentinel_values_in_one_estimator_are_an_error(half_labeled):
     frame, X = half_labeled
     both = make_pipeline(Spy(unlabeled=-1), Spy(unlabeled="nan"))
     said = (
@@ -188,13 +187,13 @@ def test_two_marks_in_one_estimator_are_refused(half_labeled):
 
 @pytest.fixture(scope="module")
 def half_labeled_speech():
-    """Speech of six speakers, two of whom have no label."""
+    """Speech of six speakers, two of them unlabeled."""
     frame = make_speech_corpus(n_speakers=6, n_utterances=1, random_state=0).frame
     hidden = frame["speaker"].isin(sorted(frame["speaker"].unique())[:2])
     return frame.assign(emotion=frame["emotion"].where(~hidden, None))
 
 
-def test_failed_audio_of_an_unlabeled_row_is_no_miss(half_labeled_speech):
+def test_failed_audio_of_an_unlabeled_sample_is_no_miss(half_labeled_speech):
     frame = half_labeled_speech.copy()
     untested, tested = (frame.index[frame["emotion"].isna() == empty][3] for empty in (True, False))
     for row in (untested, tested):
@@ -247,14 +246,14 @@ def test_booleans_stay_booleans(half_labeled, small_net):
     frame, _ = half_labeled
     frame["emotion"] = frame["emotion"].map({"anger": True, "sadness": False}).astype("boolean")
     X = np.random.default_rng(0).normal(size=(len(frame), 2))
-    for mark in (-1, "nan"):
-        assert fit_model(small_net(mark), frame, X=X, aux=()).classes_.tolist() == [False, True]
+    for sentinel in (-1, "nan"):
+        assert fit_model(small_net(sentinel), frame, X=X, aux=()).classes_.tolist() == [False, True]
 
 
-def test_folds_are_the_same_with_and_without_a_learner_of_unlabeled_rows(half_labeled):
+def test_folds_do_not_depend_on_semi_supervised_estimators(half_labeled):
     frame, X = half_labeled
     frame["recording"] = [f"r{row}" for row in frame.index]
-    frame.loc[[2, 5], "recording"] = "shared"  # of a0 and a1, both without a label
+    frame.loc[[2, 5], "recording"] = "shared"  # of a0 and a1, both unlabeled
     data = {"frame": frame, "X": X, "aux": (), "protocol": "within-corpus", "n_splits": 3}
     alone = cross_corpus_validate({"svm": Spy()}, **data).predictions
     both = cross_corpus_validate({"svm": Spy(), "net": Spy(unlabeled="nan")}, **data).predictions
@@ -264,7 +263,7 @@ def test_folds_are_the_same_with_and_without_a_learner_of_unlabeled_rows(half_la
     assert folds["a0"] == folds["a1"]
 
 
-def test_rows_that_nobody_learns_from_are_not_even_read(half_labeled_speech, small_net):
+def test_unused_audio_is_not_read(half_labeled_speech, small_net):
     frame = half_labeled_speech.copy()
     frame.at[frame.index[frame["emotion"].isna()][0], "file"] = np.zeros(8000, np.float32)
     pipelines = {
@@ -279,14 +278,14 @@ def test_rows_that_nobody_learns_from_are_not_even_read(half_labeled_speech, sma
     assert f"not tested, {n_rows} rows outside the label set" in result.remarks()[0]
 
 
-def test_a_speaker_of_an_unlabeled_corpus_and_of_another_is_refused(half_labeled):
+def test_a_speaker_of_an_unlabeled_corpus_and_of_another_is_an_error(half_labeled):
     frame, X = half_labeled
     frame.loc[frame["speaker"] == "c1", "speaker"] = "a1"
     with pytest.raises(MetadataError, match=r"^speaker 'a1' is in two corpora"):
         cross_corpus_validate({"spy": Spy(unlabeled="nan")}, frame, X=X, aux=())
 
 
-def test_the_model_that_is_handed_over_learns_from_them_too(half_labeled, seen):
+def test_fit_model_uses_unlabeled_samples(half_labeled, seen):
     frame, X = half_labeled
     fit_model(Spy(unlabeled="nan"), frame, X=X, aux=())
     fit_model(Spy(), frame, X=X, aux=())

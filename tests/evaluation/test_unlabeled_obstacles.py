@@ -26,7 +26,7 @@ from sklearn_ser.model_selection import SemiSupervisedSplit
 LEFT_OUT = r"^15 unlabeled samples are left out of the training of '{}', although it has unlabeled="
 
 
-@pytest.mark.parametrize("mark", [-1, "nan"])
+@pytest.mark.parametrize("sentinel", [-1, "nan"])
 @pytest.mark.parametrize(
     ("inside", "reason"),
     [
@@ -57,14 +57,14 @@ LEFT_OUT = r"^15 unlabeled samples are left out of the training of '{}', althoug
             r"its search has cv=SemiSupervisedSplit\(2, unlabeled=.*\); give the splitter the same",
         ),
     ],
-    ids=["SVM", "KBest", "union", "sampler", "cv=2", "other mark"],
+    ids=["SVM", "KBest", "union", "sampler", "cv=2", "other sentinel"],
 )
-def test_who_would_take_them_for_a_class_is_given_none_and_this_is_said(
-    half_labeled, small_net, inside, reason, mark
+def test_estimators_that_would_take_them_for_a_class_get_none_with_a_warning(
+    half_labeled, small_net, inside, reason, sentinel
 ):
     frame, X = half_labeled
     X = np.random.default_rng(0).normal(size=(len(frame), 2))
-    estimator = inside(small_net(mark))
+    estimator = inside(small_net(sentinel))
     with pytest.warns(EvaluationWarning, match=LEFT_OUT.format("net") + f".*: .*{reason}"):
         result = cross_corpus_validate(
             {"net": estimator, "guess": DummyClassifier()}, frame, X=X, aux=()
@@ -87,13 +87,13 @@ def test_who_would_take_them_for_a_class_is_given_none_and_this_is_said(
     ],
     ids=["SkipFailedRows", "AugmentingClassifier", "search", "network before it"],
 )
-def test_who_takes_them_inside_another_is_given_them(half_labeled, small_net, around):
+def test_semi_supervised_estimators_inside_others_get_them(half_labeled, small_net, around):
     frame, X = half_labeled
     result = cross_corpus_validate({"net": around(small_net("nan"))}, frame, X=X, aux=())
     assert result.info["unlabeled"] == {"net": [12, 12]}
 
 
-def test_who_recodes_the_labels_is_refused_as_in_any_fit(half_labeled, small_net):
+def test_estimators_that_recode_labels_are_an_error_as_in_any_fit(half_labeled, small_net):
     frame, X = half_labeled
     calibrated = CalibratedClassifierCV(small_net("nan"), cv=2)
     with (
@@ -104,7 +104,7 @@ def test_who_recodes_the_labels_is_refused_as_in_any_fit(half_labeled, small_net
 
 
 class OwnSelector(TransformerMixin, BaseEstimator):
-    """Reads labels where only `fit_transform` shows it."""
+    """Uses labels, which only the signature of `fit_transform` shows."""
 
     def fit(self, X, y=None):
         return self
@@ -138,7 +138,7 @@ class OwnSelector(TransformerMixin, BaseEstimator):
             "a search by halving counts the classes of y; use GridSearchCV instead",
         ),
     ],
-    ids=["fit_transform", "no BaseEstimator", "candidates", "its mark", "halving"],
+    ids=["fit_transform", "no BaseEstimator", "candidates", "sentinel", "halving"],
 )
 def test_obstacles_further_inside(small_net, inside, reason):
     assert find_obstacle(inside(small_net("nan")), "nan").startswith(reason)
