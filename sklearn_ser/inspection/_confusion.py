@@ -54,10 +54,10 @@ class ConfusionDisplay:
     >>> truth = ["anger", "anger", "sadness", "sadness"]
     >>> display = ConfusionDisplay.from_predictions(truth, ["anger", "sadness", "sadness", None])
     >>> display.tables_["all"]
-    prediction  anger  sadness  none
-    truth
-    anger         0.5      0.5   0.0
-    sadness       0.0      0.5   0.5
+    y_pred   anger  sadness  none
+    y_true
+    anger      0.5      0.5   0.0
+    sadness    0.0      0.5   0.5
     """
 
     def __init__(self, counts, name, *, n_utterances=None):
@@ -173,9 +173,9 @@ class ConfusionDisplay:
                 high=1 if normalize else max(1, table.to_numpy().max()),
             )
             panel_ax.set_title(self._title(name), fontsize="medium")
-            panel_ax.set_xlabel("prediction")
+            panel_ax.set_xlabel("y_pred")
             if is_leftmost(panel_ax):
-                panel_ax.set_ylabel("truth")
+                panel_ax.set_ylabel("y_true")
         fit_cells(self.axes_, list(self.texts_.values()))
         return self
 
