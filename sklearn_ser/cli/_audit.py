@@ -30,7 +30,7 @@ def add_arguments(parser):
 
 
 def run(options):
-    from sklearn_ser.audit._corpus import audit_corpus
+    from sklearn_ser.audit import audit_corpus
     from sklearn_ser.datasets import concat_corpora
 
     if options.out is not None and options.out.suffix not in (".csv", ".json"):

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from sklearn_ser.cli._options import choose_aux, create_folder, positive, say
+from sklearn_ser.cli._options import choose_aux, create_folder, positive_integer, say
 
 
 def add_arguments(parser):
@@ -11,7 +11,10 @@ def add_arguments(parser):
         "--out", type=Path, default=Path("sklearn-ser-demo"), help="folder for the table and plots"
     )
     parser.add_argument(
-        "--seeds", type=positive, default=3, help="number of seeds of the networks (default: 3)"
+        "--seeds",
+        type=positive_integer,
+        default=3,
+        help="number of seeds of the networks (default: 3)",
     )
     parser.set_defaults(aux=None)
     parser.add_argument(

@@ -7,10 +7,10 @@ from sklearn_ser.cli._options import (
     choose_aux,
     create_folder,
     load_corpora,
-    positive,
+    n_inner_folds,
+    positive_integer,
     recipe_settings,
     say,
-    search_folds,
 )
 
 
@@ -23,7 +23,10 @@ def add_arguments(parser):
     )
     parser.add_argument("--protocol", choices=PROTOCOLS, default=PROTOCOLS[0])
     parser.add_argument(
-        "--seeds", type=positive, default=3, help="number of seeds of the networks (default: 3)"
+        "--seeds",
+        type=positive_integer,
+        default=3,
+        help="number of seeds of the networks (default: 3)",
     )
     parser.add_argument(
         "--audit", action="store_true", help="also check the data for flaws, for the report"
@@ -31,7 +34,7 @@ def add_arguments(parser):
 
 
 def run(options):
-    from sklearn_ser.audit._corpus import audit_corpus
+    from sklearn_ser.audit import audit_corpus
     from sklearn_ser.cli._models import make_ablation
     from sklearn_ser.cli._outputs import show_result
     from sklearn_ser.evaluation import cross_corpus_validate
@@ -45,7 +48,7 @@ def run(options):
     folds = make_folds(options.protocol, y=frame["emotion"].to_numpy(), **ids)
     fewest = min(len(set(ids["speaker"][fold.train])) for fold in folds)
     result = cross_corpus_validate(
-        make_ablation(aux, cv=search_folds(fewest), **recipe_settings(options)),
+        make_ablation(aux, cv=n_inner_folds(fewest), **recipe_settings(options)),
         frame,
         aux=aux,
         labels=sorted(frame["emotion"].unique()),

@@ -82,7 +82,7 @@ def recipe_settings(options):
     }
 
 
-def search_folds(n_speakers):
+def n_inner_folds(n_speakers):
     """Return the number of inner folds of the SVM's search: five, or the number of speakers."""
     return min(5, n_speakers)
 
@@ -161,7 +161,7 @@ def say(options, text):
         print(text, file=sys.stderr)
 
 
-def positive(text):
+def positive_integer(text):
     """Parse an integer of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {text!r}")

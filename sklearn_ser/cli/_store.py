@@ -40,8 +40,8 @@ def add_arguments(parser):
 
 
 def run(options):
+    from sklearn_ser import FeatureStore
     from sklearn_ser.exceptions import StoreError
-    from sklearn_ser.store._store import FeatureStore
 
     store = FeatureStore(options.path)
     # A missing store is an error: an empty result would hide a typo.

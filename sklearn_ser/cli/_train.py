@@ -7,9 +7,9 @@ from sklearn_ser.cli._options import (
     choose_aux,
     create_folder,
     load_corpora,
+    n_inner_folds,
     recipe_settings,
     say,
-    search_folds,
 )
 
 
@@ -40,7 +40,7 @@ def run(options):
     aux = choose_aux(options, frame)
     settings = recipe_settings(options)
     if options.estimator == "svm":
-        settings["cv"] = search_folds(frame["speaker"].nunique())
+        settings["cv"] = n_inner_folds(frame["speaker"].nunique())
         say(options, "an SVM predicts labels without probabilities")
     estimator = with_seed(MODELS[options.estimator](**settings), options.seed)
     labels = sorted(frame["emotion"].unique())

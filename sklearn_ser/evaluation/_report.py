@@ -22,7 +22,7 @@ h1 { line-height: 1.2; } h2 { margin-top: 2.2rem; border-bottom: 1px solid #ccc;
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0; }
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #ddd;
          white-space: pre; }
-th:first-child, td:first-child, .words { text-align: left; }
+th:first-child, td:first-child, .text { text-align: left; }
 td.long { white-space: normal; min-width: 14rem; text-align: left; }
 caption { text-align: left; font-weight: 600; padding: .25rem 0; }
 figure { margin: 1rem 0; } img { max-width: 100%; height: auto; }
@@ -47,6 +47,9 @@ _TEXT_COLUMNS = (
     "speaker",
     "flaw",
     "severity",
+    "fold",
+    "parameter",
+    "value",
 )
 
 
@@ -190,8 +193,8 @@ def _audit(audit):
         return ""
     if audit.findings.empty:
         return "<p>The audit has no findings.</p>"
-    shown = [name for name in audit.findings.columns if name != "rows"]
-    return _table(audit.findings[shown])
+    columns = [name for name in audit.findings.columns if name != "rows"]
+    return _table(audit.findings[columns])
 
 
 def _provenance(result):
@@ -239,7 +242,7 @@ def _table(table, caption=None):
 def _class(name):
     if name == "evidence":
         return ' class="long"'
-    return ' class="words"' if name in _TEXT_COLUMNS else ""
+    return ' class="text"' if name in _TEXT_COLUMNS else ""
 
 
 def _cell(name, value):
@@ -319,8 +322,8 @@ def describe_protocol(result) -> list[str]:
         "speakers.",
         *(f"“{setting}”: {_SETTINGS.get(setting, setting)}." for setting in settings),
     ]
-    if result.info.get("unlabeled_test") == "train":
-        names = ", ".join(result.info["unlabeled"])
+    names = ", ".join(result.info.get("unlabeled", {}))
+    if names and result.info.get("unlabeled_test") == "train":
         lines.append(
             f"The samples under test, without labels, were in the training of {names}: these "
             "scores are transductive beyond scaling."

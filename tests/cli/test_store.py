@@ -6,9 +6,9 @@ import sqlite3
 import numpy as np
 import pytest
 
+from sklearn_ser import FeatureStore
 from sklearn_ser.cli import main
 from sklearn_ser.store import _store as store_module
-from sklearn_ser.store._store import FeatureStore
 
 DAY = 86400
 

@@ -11,6 +11,7 @@ from sklearn.svm import LinearSVC
 
 from sklearn_ser import (
     AugmentingClassifier,
+    FeatureStore,
     OpenSmileExtractor,
     cross_corpus_validate,
     make_speech_corpus,
@@ -20,7 +21,6 @@ from sklearn_ser.evaluation import fit_model
 from sklearn_ser.evaluation._audio_steps import audio_steps, extract, split_extraction
 from sklearn_ser.evaluation._fold_cache import FoldCache
 from sklearn_ser.exceptions import AudioError, EvaluationWarning
-from sklearn_ser.store._store import FeatureStore
 
 
 @pytest.fixture(scope="module")
