@@ -105,11 +105,12 @@ def entries(scale_by):
 
 
 class SelfTrainedLogisticRegression(ClassifierMixin, BaseEstimator):
-    """scikit-learn's self-training, for labels that are None where there is none."""
+    """scikit-learn's self-training with the sentinel value "nan"."""
 
-    def __init__(self, C=1e-3, threshold=0.75):
+    def __init__(self, C=1e-3, threshold=0.75, unlabeled="nan"):
         self.C = C
         self.threshold = threshold
+        self.unlabeled = unlabeled
 
     def fit(self, X, y):
         known = np.array([label is not None for label in y])
