@@ -95,10 +95,9 @@ def _run(name, job, X, frame, seeds, settings):
         chosen = _choose_adapted(models, X, frame, settings)
     else:
         chosen = _choose(job, candidates, X, frame, settings)
-    used = (
-        models if chosen is None else {key: models[key] for key in dict.fromkeys(chosen.values())}
-    )
-    table = cross_corpus_validate(used, frame, X=X, seeds=seeds, **settings).predictions
+    if chosen is not None:
+        models = {key: models[key] for key in dict.fromkeys(chosen.values())}
+    table = cross_corpus_validate(models, frame, X=X, seeds=seeds, **settings).predictions
     table = table.rename(columns={"estimator": "chosen"})
     if chosen is not None:
         table = table[table["chosen"] == table["fold"].map(chosen)]
