@@ -88,7 +88,7 @@ def test_predict_continues_after_a_bad_file(model, folders, tmp_path, capsys):
     silent = tmp_path / "short.wav"
     soundfile.write(silent, np.zeros(10), 16000)
     files = [str(text), good, str(silent), "nowhere.wav"]
-    assert main(["predict", "--model", str(model), *files]) == 1
+    assert main(["predict", "--quiet", "--model", str(model), *files]) == 1
     out, err = capsys.readouterr()
     assert good in out
     assert len(out.splitlines()) == 2
@@ -220,7 +220,7 @@ def test_svm_with_few_speakers_and_a_bad_file(folders, tmp_path, capsys):
 
 def test_a_reader_may_stop_early(model, folders):
     files = " ".join(some_files(folders, "studio", 20))
-    command = f"{sys.executable} -m sklearn_ser predict --model {model} {files} | head -1"
+    command = f"{sys.executable} -m sklearn_ser predict --quiet --model {model} {files} | head -1"
     run = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert run.returncode == 0
     assert run.stderr == ""

@@ -146,7 +146,15 @@ def test_a_model_without_an_audio_step(speech):
 
 @pytest.mark.slow
 def test_ten_minutes_through_the_command(model, model_file, ten_minutes):
-    command = [sys.executable, "-m", "sklearn_ser", "predict", "--model", str(model_file)]
+    command = [
+        sys.executable,
+        "-m",
+        "sklearn_ser",
+        "predict",
+        "--quiet",
+        "--model",
+        str(model_file),
+    ]
     command += ["--window", "4", "--hop", "2", str(ten_minutes)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (0, "")
@@ -167,7 +175,7 @@ def test_command_continues_after_silence_and_bad_files(model_file, speech, tmp_p
     signal = recording(speech, ["anger"])
     path = str(tmp_path / "gap.wav")
     soundfile.write(path, np.concatenate([signal, np.zeros(4 * RATE, np.int16)]), RATE)
-    predict = ["predict", "--model", str(model_file), "--window", "2"]
+    predict = ["predict", "--quiet", "--model", str(model_file), "--window", "2"]
     assert main([*predict, path]) == 0
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 1 + 4
