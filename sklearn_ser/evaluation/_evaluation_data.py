@@ -12,12 +12,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from sklearn_ser.evaluation._audio_steps import with_ids
-from sklearn_ser.evaluation._semi_supervised import as_targets, find_obstacle, mark_unlabeled
+from sklearn_ser.evaluation._semi_supervised import find_obstacle
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.utils._alignment import check_row_order
 from sklearn_ser.utils._frames import as_sequences, frames_table, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
-from sklearn_ser.utils._unlabeled import sentinel_of
+from sklearn_ser.utils._unlabeled import labeled_rows, mark_unlabeled, sentinel_of
 from sklearn_ser.utils._warnings import warn_user
 
 AUDIO_COLUMNS = ("file", "start", "end")
@@ -75,6 +75,8 @@ class EvaluationData:
 
     def targets(self, sentinel) -> np.ndarray:
         """Return y of all samples, with the sentinel value for unlabeled ones."""
+        if sentinel is None:
+            return self.y
         is_unlabeled = np.arange(len(self.row)) >= len(self.y)
         return mark_unlabeled(np.resize(self.y, len(self.row)), is_unlabeled, sentinel)
 
@@ -121,9 +123,10 @@ def select_data(
     configured = {name: sentinel_of(estimator) for name, estimator in estimators.items()}
     y_true = _as_plain_labels(frame[y])
     if -1 in configured.values():
-        y_true = y_true.where(y_true != -1, None)
+        y_true = y_true.where(labeled_rows(y_true, -1), None)
     labels = _fixed_labels(y_true, frame[corpus], labels)
-    labeled, unlabeled = np.flatnonzero(y_true.isin(labels)), np.flatnonzero(y_true.isna())
+    labeled = np.flatnonzero(y_true.isin(labels))
+    unlabeled = np.flatnonzero(~labeled_rows(y_true))
     sentinels = _usable_sentinels(estimators, configured, len(unlabeled), unlabeled_test)
     is_used = any(sentinel is not None for sentinel in sentinels.values())
     selected = np.append(labeled, unlabeled) if is_used else labeled
@@ -143,7 +146,7 @@ def select_data(
     return EvaluationData(
         X=X if is_audio else with_ids(X, ids),
         is_audio=is_audio,
-        y=as_targets(y_true.iloc[labeled].tolist()),
+        y=_as_targets(y_true.iloc[labeled].tolist()),
         kept_together=kept_together,
         aux=frame[aux].iloc[selected].reset_index(drop=True) if aux else None,
         known_aux=(corpus,),
@@ -259,6 +262,12 @@ def _as_plain_labels(column):
             )
         column = column.astype("Int64")
     return column.astype(object).where(column.notna(), None)
+
+
+def _as_targets(values):
+    """Convert to integers or booleans (scikit-learn rejects them as objects), else to objects."""
+    array = np.asarray(values)
+    return array if array.dtype.kind in "iub" else np.asarray(values, dtype=object)
 
 
 def _linked_speakers(ids):

@@ -21,14 +21,14 @@ from sklearn_ser.evaluation._predictions_table import (
 from sklearn_ser.evaluation._report import as_latex, as_markdown, write_model_card, write_report
 from sklearn_ser.exceptions import MetadataError, SerError
 from sklearn_ser.metrics import (
-    macro_auc_score,
-    multiclass_brier_score,
     cluster_interval,
     critical_difference,
     expected_calibration_error,
     group_scores,
     holm,
+    macro_auc_score,
     macro_f1_score,
+    multiclass_brier_score,
     paired_test,
     uar_score,
     war_score,

@@ -19,6 +19,7 @@ from sklearn_ser.evaluation._audio_steps import search_grids
 from sklearn_ser.model_selection import SemiSupervisedSplit
 from sklearn_ser.preprocessing import SkipFailedRows
 from sklearn_ser.utils._nested_estimators import nested_estimators
+from sklearn_ser.utils._unlabeled import own_sentinel
 
 if TYPE_CHECKING:
     from sklearn_ser.evaluation._evaluation_data import EvaluationData
@@ -49,7 +50,7 @@ def find_obstacle(estimator, sentinel) -> str | None:
         return _find_obstacle_in_search(estimator, sentinel)
     if isinstance(estimator, AugmentingClassifier | SkipFailedRows):
         return find_obstacle(estimator.estimator, sentinel)
-    if _sentinel(estimator) == sentinel:
+    if own_sentinel(estimator) == sentinel:
         return None
     return f"{type(estimator).__name__} learns from labels and would take them for a class"
 
@@ -76,7 +77,7 @@ def _uses_labels(step, sentinel):
 
     scikit-learn's tag `target_tags.required` alone does not show this (SelectKBest: False).
     """
-    if _sentinel(step) == sentinel or isinstance(step, VarianceThreshold):
+    if own_sentinel(step) == sentinel or isinstance(step, VarianceThreshold):
         return False
     if isinstance(step, SelectorMixin) or hasattr(step, "fit_resample"):
         return True
@@ -94,10 +95,6 @@ def _uses_labels(step, sentinel):
 def _requires_y(method):
     y = None if method is None else signature(method).parameters.get("y")
     return y is not None and y.default is y.empty
-
-
-def _sentinel(estimator):
-    return getattr(estimator, "unlabeled", None)
 
 
 def with_unlabeled(fold: Fold, data: EvaluationData, *, with_test: bool = False) -> Fold:
@@ -134,37 +131,6 @@ def with_unlabeled(fold: Fold, data: EvaluationData, *, with_test: bool = False)
     in_test_corpora = np.isin(data.corpus[rows], list(set(data.corpus[fold.test])))
     hidden = np.append(fold.test, rows[~allowed & in_test_corpora])
     return replace(fold, train=np.append(train, hidden), hidden=hidden)
-
-
-def mark_unlabeled(y: np.ndarray, unlabeled: np.ndarray, sentinel) -> np.ndarray:
-    """Replace the labels of unlabeled samples by the sentinel value.
-
-    "nan" stands for None, or NaN among numbers: integers beside None would be no class labels to
-    scikit-learn's scorers.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_samples,)
-    unlabeled : ndarray of bool of shape (n_samples,)
-    sentinel : -1, "nan" or None
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-    """
-    if not unlabeled.any():
-        return y
-    if sentinel == "nan" and y.dtype.kind in "iuf":
-        return np.where(unlabeled, np.nan, y)
-    values = y.astype(object)
-    values[unlabeled] = None if sentinel == "nan" else sentinel
-    return values if y.dtype.kind == "b" else as_targets(values.tolist())
-
-
-def as_targets(values: Sequence) -> np.ndarray:
-    """Convert to integers or booleans (scikit-learn rejects them as objects), else to objects."""
-    array = np.asarray(values)
-    return array if array.dtype.kind in "iub" else np.asarray(values, dtype=object)
 
 
 def hide_aux(aux: pd.DataFrame, hidden: np.ndarray, known: Sequence[str]) -> pd.DataFrame:

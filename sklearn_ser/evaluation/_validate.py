@@ -35,12 +35,13 @@ from sklearn_ser.evaluation._predictions_table import (
 )
 from sklearn_ser.evaluation._protocols import Fold, check_unique_speakers, make_folds
 from sklearn_ser.evaluation._result import EvaluationResult
-from sklearn_ser.evaluation._semi_supervised import hide_aux, mark_unlabeled, with_unlabeled
+from sklearn_ser.evaluation._semi_supervised import hide_aux, with_unlabeled
 from sklearn_ser.exceptions import EvaluationWarning
 from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._progress import progress
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._unlabeled import Sentinel, mark_unlabeled
 from sklearn_ser.utils._warnings import warn_user
 
 if TYPE_CHECKING:
@@ -295,7 +296,7 @@ class _Prepared:
     features: _Features
     y: np.ndarray
     target_key: str
-    sentinel: Literal[-1, "nan"] | None
+    sentinel: Sentinel | None
 
 
 @dataclass(frozen=True)
@@ -330,7 +331,7 @@ def _prepare(estimators, data, cache, verbose):
             extracted[step_key] = _extract(extraction, X, cache, verbose)
         if (step_key, n_rows) not in features:
             features[step_key, n_rows] = _first_rows(n_rows, extracted[step_key], step_key, data)
-        y = data.y if sentinel is None else data.targets(sentinel)
+        y = data.targets(sentinel)
         aux = None if data.aux is None else data.aux.iloc[:n_rows]
         together = list(data.kept_together[:n_rows])
         target_key = joblib.hash((list(y), aux, data.ids.iloc[:n_rows], together, data.labels))

@@ -133,17 +133,28 @@ def own_sentinel(estimator: object) -> Sentinel | None:
     return getattr(estimator, "unlabeled", None)
 
 
-def append_unlabeled(y: np.ndarray, n_unlabeled: int, unlabeled: Sentinel) -> np.ndarray:
-    """Return `y` with `n_unlabeled` sentinel values behind it, in a dtype that `fit` accepts.
+def mark_unlabeled(y: np.ndarray, is_unlabeled: np.ndarray, unlabeled: Sentinel) -> np.ndarray:
+    """Return `y` with the sentinel value for unlabeled samples, in a dtype that `fit` accepts.
 
-    "nan" is NaN behind whole numbers (scikit-learn's scorers reject them as objects beside None),
-    and None behind other labels.
+    "nan" is NaN among integers (scikit-learn's scorers reject them as objects beside None), and
+    None among other labels.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+    is_unlabeled : ndarray of bool of shape (n_samples,)
+    unlabeled : -1 or "nan"
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
     """
-    if not n_unlabeled:
+    if not is_unlabeled.any():
         return y
-    if unlabeled == "nan" and y.dtype.kind in "iu":
-        return np.append(y.astype(float), np.full(n_unlabeled, np.nan))
+    if unlabeled == "nan" and y.dtype.kind in "iuf":
+        return np.where(is_unlabeled, np.nan, y)
     if unlabeled == -1 and y.dtype.kind in "iu":
-        return np.append(y, np.full(n_unlabeled, -1))
-    sentinel = None if unlabeled == "nan" else unlabeled
-    return np.array([*y.tolist(), *[sentinel] * n_unlabeled], dtype=object)
+        return np.where(is_unlabeled, -1, y)
+    values = y.astype(object)
+    values[is_unlabeled] = None if unlabeled == "nan" else unlabeled
+    return values

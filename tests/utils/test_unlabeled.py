@@ -9,9 +9,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ser.utils._unlabeled import (
-    append_unlabeled,
     drop_unlabeled,
     labeled_rows,
+    mark_unlabeled,
     sentinel_as_none,
     sentinel_of,
 )
@@ -64,8 +64,9 @@ def test_sentinel_value_of_an_estimator_and_what_contains_it(sentinel):
         (np.array([True, False]), "nan", np.array([True, False, None], dtype=object)),
     ],
 )
-def test_sentinel_values_behind_labels(y, sentinel, expected):
-    result = append_unlabeled(y, 1, sentinel)
+def test_sentinel_values_among_labels(y, sentinel, expected):
+    y = np.append(y, y[:1])
+    result = mark_unlabeled(y, np.array([False, False, True]), sentinel)
     assert result.dtype == expected.dtype
     np.testing.assert_array_equal(result, expected)
-    assert append_unlabeled(y, 0, sentinel) is y
+    assert mark_unlabeled(y, np.zeros(3, dtype=bool), sentinel) is y
