@@ -15,8 +15,8 @@ from _timing import ratio
 
 from sklearn_ser.audio import open_audio
 from sklearn_ser.feature_extraction import OpenSmileExtractor
-from sklearn_ser.store._rows import StoredRows
 from sklearn_ser.store._store import FeatureStore
+from sklearn_ser.store._stored_rows import StoredRows
 
 N_ENTRIES = 5000
 N_COLD = 96
@@ -81,7 +81,7 @@ def distinct_files(files, folder):
 def fill(extractor, files, values):
     """Put entries in under the keys that a transform would give them: it would take minutes."""
     table = open_audio(files, min_duration=extractor._min_duration)
-    keys = [key for key, *_ in StoredRows(extractor, table)._keys(range(len(files))).values()]
+    keys = [each.key for each in StoredRows(extractor, table)._keys(range(len(files))).values()]
     entries = {key: (values[row % len(values)], None) for row, key in enumerate(keys)}
     FeatureStore(extractor.store).put_many(entries, extractor="OpenSmileExtractor")
     assert len(StoredRows(extractor, table).look_up(range(len(files)))) == N_ENTRIES

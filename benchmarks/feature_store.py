@@ -20,8 +20,7 @@ from pathlib import Path
 import numpy as np
 from _timing import ratio, report
 
-from sklearn_ser.store._entries import decode, encode
-from sklearn_ser.store._store import FeatureStore
+from sklearn_ser.store._store import FeatureStore, decode_entry, encode_entry
 
 N_ENTRIES, N_FEATURES = 5000, 88
 READ_AT_A_TIME, WRITTEN_AT_A_TIME = 512, 16
@@ -43,11 +42,11 @@ class InWal:
     def get_many(self, keys):
         marks = ",".join("?" * len(keys))
         query = f"SELECT * FROM entries WHERE key IN ({marks})"
-        return {row[0]: decode(*row) for row in self.connection.execute(query, keys)}
+        return {row[0]: decode_entry(*row) for row in self.connection.execute(query, keys)}
 
     def put_many(self, entries):
         self.connection.execute("BEGIN IMMEDIATE")
-        rows = [encode(key, *entry) for key, entry in entries.items()]
+        rows = [encode_entry(key, *entry) for key, entry in entries.items()]
         self.connection.executemany("INSERT OR REPLACE INTO entries VALUES (?,?,?,?,?)", rows)
         self.connection.execute("COMMIT")
 
@@ -64,10 +63,10 @@ class InLmdb:
     def get_many(self, keys):
         with self.environment.begin() as transaction:
             rows = {key: transaction.get(key) for key in keys}
-        return {key: decode(key, *pickle.loads(row)) for key, row in rows.items() if row}
+        return {key: decode_entry(key, *pickle.loads(row)) for key, row in rows.items() if row}
 
     def put_many(self, entries):
-        rows = [encode(key, *entry) for key, entry in entries.items()]
+        rows = [encode_entry(key, *entry) for key, entry in entries.items()]
         with self.environment.begin(write=True) as transaction:
             for key, *row in rows:
                 transaction.put(key, pickle.dumps(row))
@@ -85,10 +84,10 @@ class InDiskcache:
     def get_many(self, keys):
         with self.cache.transact(retry=True):
             rows = {key: self.cache.get(key) for key in keys}
-        return {key: decode(key, *pickle.loads(row)) for key, row in rows.items() if row}
+        return {key: decode_entry(key, *pickle.loads(row)) for key, row in rows.items() if row}
 
     def put_many(self, entries):
-        rows = [encode(key, *entry) for key, entry in entries.items()]
+        rows = [encode_entry(key, *entry) for key, entry in entries.items()]
         with self.cache.transact(retry=True):
             for key, *row in rows:
                 self.cache.set(key, pickle.dumps(row))

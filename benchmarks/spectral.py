@@ -11,7 +11,7 @@ import torch
 from _timing import ratio, report
 
 from sklearn_ser.feature_extraction import MFCC, LogMelSpectrogram, OpenSmileExtractor, Prosody
-from sklearn_ser.feature_extraction._mel import mel_power_spectrogram
+from sklearn_ser.feature_extraction._speaker_embedding import mel_power_spectrogram
 from sklearn_ser.preprocessing import FunctionalsPooling
 
 RATE = 16000

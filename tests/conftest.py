@@ -1,4 +1,4 @@
-"""Set-up for every test: quiet thread pools, the corpora's folder, seeds."""
+"""Set-up for every test: quiet thread pools, the folder of the corpora, a fake audio step."""
 
 import os
 
@@ -8,8 +8,11 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
+
+from sklearn_ser.feature_extraction._base import AudioExtractor
 
 # No test depends on the clock: on a loaded machine, milliseconds become seconds.
 settings.register_profile("no deadline", deadline=None)
@@ -24,6 +27,46 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "shared" in getattr(item, "fixturenames", ()):
             item.add_marker("corpora")
+
+
+class LevelExtractor(AudioExtractor):
+    """Audio step that costs nothing: level, peak and zero crossings of each utterance.
+
+    Tests import it from `tests.conftest`, and subclass it.
+    """
+
+    cache_revision = 1
+
+    def __init__(
+        self,
+        power=1,
+        *,
+        audio="file",
+        on_error="raise",
+        beyond_full_scale="raise",
+        remove_dc=False,
+        store=None,
+        n_jobs=None,
+        verbose=0,
+    ):
+        super().__init__(
+            audio=audio,
+            on_error=on_error,
+            beyond_full_scale=beyond_full_scale,
+            remove_dc=remove_dc,
+            store=store,
+            n_jobs=n_jobs,
+            verbose=verbose,
+        )
+        self.power = power
+
+    def _feature_names(self):
+        return ["level", "peak", "crossings"]
+
+    def _extract(self, signal):
+        level = np.mean(np.abs(signal) ** self.power)
+        crossings = np.mean(signal[1:] * signal[:-1] < 0) if len(signal) > 1 else 0.0
+        return np.array([level, np.abs(signal).max(), crossings])
 
 
 def find_shared():

@@ -15,8 +15,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.augmentation import AugmentingClassifier
-from sklearn_ser.feature_extraction._base import AudioExtractor
-from sklearn_ser.feature_extraction._leading import leading_audio_steps
+from sklearn_ser.feature_extraction._base import AudioExtractor, leading_audio_steps
 from sklearn_ser.utils._nested_estimators import nested_estimators
 
 

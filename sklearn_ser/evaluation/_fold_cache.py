@@ -21,8 +21,7 @@ import joblib
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from sklearn_ser.store._claims import Claims
-from sklearn_ser.store._keys import function_code
+from sklearn_ser.store._locks import KeyLocks
 
 #: Parameters that change the effort, not the result.
 _EFFORT = ("n_jobs", "store", "verbose")
@@ -53,11 +52,11 @@ def _content(value):
         request = str(vars(value).get("_metadata_request", ""))
         return f"{type(value).__module__}.{type(value).__qualname__}", covered, request
     if isinstance(value, types.MethodType):
-        return function_code(value.__func__), _content(value.__self__)
+        return _function_content(value.__func__), _content(value.__self__)
     if isinstance(value, functools.partial):
         return [_content(part) for part in (value.func, value.args, value.keywords)]
     if isinstance(value, types.FunctionType):
-        return _content(function_code(value))  # (a closure may hold estimators)
+        return _content(_function_content(value))  # (a closure may hold estimators)
     if isinstance(value, dict):
         return {key: _content(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
@@ -65,6 +64,73 @@ def _content(value):
     if isinstance(value, set | frozenset):  # the order of strings differs between processes
         return type(value).__name__, sorted(joblib.hash(_content(part)) for part in value)
     return value
+
+
+def _function_content(function, seen=None):
+    """Return the code of a function, its defaults, what it encloses and names in its module."""
+    seen = set() if seen is None else seen
+    if function.__code__ in seen:
+        return function.__name__
+    seen.add(function.__code__)
+
+    def content(value):
+        if isinstance(value, types.FunctionType):
+            return _function_content(value, seen)
+        return value.__name__ if isinstance(value, type) else value
+
+    enclosed = [content(_cell_content(cell)) for cell in function.__closure__ or ()]
+    if function.__module__.partition(".")[0] in ("sklearn_ser", "sklearn"):
+        return [function.__name__, *enclosed]  # known by the version of its package
+    return {
+        "code": _code_content(function.__code__),
+        "defaults": list(map(content, function.__defaults__ or ())),
+        "keywords": {
+            name: content(value) for name, value in (function.__kwdefaults__ or {}).items()
+        },
+        "enclosed": enclosed,
+        "of its module": {
+            name: content(value)
+            for name in sorted(_names(function.__code__))
+            if _belongs(value := function.__globals__.get(name), function)
+        },
+    }
+
+
+def _cell_content(cell):
+    try:
+        return cell.cell_contents
+    except ValueError:  # not filled yet
+        return None
+
+
+def _belongs(value, function):
+    """Return whether a global is a constant, or a function of the function's module."""
+    if isinstance(value, types.FunctionType):
+        return value.__module__ == function.__module__
+    return isinstance(value, bool | int | float | complex | str | bytes | tuple | frozenset)
+
+
+def _names(code):
+    """Return the names that a code object and those within it use."""
+    inner = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    return set(code.co_names).union(*map(_names, inner))
+
+
+def _code_content(code):
+    """Return a code object without its position in a file."""
+    constants = [_constant_content(constant) for constant in code.co_consts]
+    names = [list(code.co_names), list(code.co_varnames), list(code.co_freevars)]
+    return [code.co_code, code.co_argcount, code.co_kwonlyargcount, code.co_flags, constants, names]
+
+
+def _constant_content(constant):
+    if isinstance(constant, types.CodeType):
+        return _code_content(constant)
+    if isinstance(constant, slice):  # since Python 3.14
+        return ["slice", constant.start, constant.stop, constant.step]
+    if isinstance(constant, tuple):
+        return tuple(map(_constant_content, constant))
+    return ["..."] if constant is Ellipsis else constant
 
 
 class FoldCache:
@@ -122,9 +188,9 @@ class FoldCache:
         if self.path is None:
             yield True
             return
-        locks, entry = Claims(self.path / "folds.claims"), bytes.fromhex(key)
+        locks, entry = KeyLocks(self.path / "folds.claims"), bytes.fromhex(key)
         try:
-            yield bool(locks.claim([entry]))
+            yield bool(locks.acquire([entry]))
         finally:
             locks.release([entry])
 

@@ -1,36 +1,82 @@
-"""What every step from audio to one row of numbers has in common."""
+"""Base class of the steps that turn audio into features."""
+
+from __future__ import annotations
 
 import os
 from abc import ABCMeta, abstractmethod
-from contextlib import nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from numbers import Integral
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils._param_validation import StrOptions
 
 from sklearn_ser.audio import open_audio
 from sklearn_ser.audio._failures import handle_failures
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._parallel import extract_rows
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._frames import FRAMES, frames_table
 from sklearn_ser.utils._model_files import passing_state
 
+#: Descriptions of the parameters that all audio steps share, for `substitute_docstring`.
+AUDIO_PARAMETER = """\
+audio : str, default="file"
+    Column of X that holds the audio. The columns `start` and `end` (seconds) are used if present,
+    id columns become index levels, and every other column is ignored.
+"""
+AUDIO_PARAMETERS = (
+    AUDIO_PARAMETER
+    + """\
+on_error : {"raise", "warn", "ignore"}, default="raise"
+    Handling of audio that cannot be used. "warn" and "ignore" give a row of NaN (or NaN instead
+    of a sequence of frames) and a record in `failures_`.
+beyond_full_scale : {"raise", "clip"}, default="raise"
+    Handling of samples outside [-1, 1]. "clip" limits them to this range, with a warning.
+remove_dc : bool, default=False
+    Whether to subtract the mean of each utterance first.
+store : str or Path, default=None
+    Folder of a :class:`~sklearn_ser.store.FeatureStore`. Features in it are not computed again,
+    new ones are added. The features do not depend on it.
+n_jobs : int, default=None
+    Number of utterances (or batches) that are processed at a time: in threads, unless
+    `joblib.parallel_config` selects another backend. The features do not depend on it.
+verbose : int, default=0
+    Verbosity level. 1 shows a progress bar.
+"""
+)
+#: Decorator of audio steps, whose docstrings have lines for the shared parameters and attribute.
+document_audio_parameters = substitute_docstring(
+    audio_parameters=AUDIO_PARAMETERS,
+    failures_attribute="""\
+failures_ : list of dict
+    Utterances that the last `transform` could not use: `row`, `file`, `reason`.
+""",
+)
+OnError = Literal["raise", "warn", "ignore"]
+BeyondFullScale = Literal["raise", "clip"]
+AudioInput: TypeAlias = pd.DataFrame | pd.Series | np.ndarray | Sequence[Any]
+
 
 class AudioExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
-    """Base of the stateless steps that turn each utterance into numbers.
+    """Base class of the stateless steps that turn each utterance into features.
 
-    A subclass stores the parameters common to all (see `_parameter_constraints`) and its own, and
-    says how to name the features (`_feature_names`) and how to compute them for one utterance
-    (`_extract`) or for several (`_extract_batch`). It keeps nothing heavy in the instance:
-    networks and openSMILE objects live in a cache of the process, so that extractors clone, pickle
-    and travel to workers as parameters.
+    A subclass passes the parameters of this class on, adds its own, and implements
+    `_feature_names` and one of `_extract` (for one utterance) and `_extract_batch` (for several).
+    It stores nothing large in the instance: networks and openSMILE objects belong into a cache of
+    the process, so that extractors are cloned, pickled and sent to workers as parameters.
 
-    What it gives for an utterance must depend on that utterance and the parameters alone.
+    The features of an utterance must depend on that utterance and the parameters alone. A
+    subclass whose features are to be stored declares `cache_revision`; see
+    :class:`~sklearn_ser.store.FeatureStore`.
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict = {
         "audio": [str],
         "on_error": [StrOptions({"raise", "warn", "ignore"})],
         "beyond_full_scale": [StrOptions({"raise", "clip"})],
@@ -39,34 +85,86 @@ class AudioExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
-    #: Raised by one whenever the numbers that a class gives change: a store keeps the old apart.
-    _revision = 1
-    #: Rate in Hz that `_extract` gets its signals at, and their shortest duration in seconds.
-    _sampling_rate = 16000
-    _min_duration = 0.06  # in a FeatureUnion the same rows fail
-    #: Whether an utterance gives a sequence of frames (n_frames, n_features) or one row.
-    _frame_level = False
-    #: Most utterances, of like length, that `_extract_batch` gets at a time.
-    _batch_size = 1
+    #: Revision of the features of a class, raised by one whenever they change: a part of the
+    #: cache keys of a feature store.
+    cache_revision = 1
+
+    failures_: list[dict[str, Any]]
+
+    def __init__(
+        self,
+        *,
+        audio: str = "file",
+        on_error: OnError = "raise",
+        beyond_full_scale: BeyondFullScale = "raise",
+        remove_dc: bool = False,
+        store: str | os.PathLike[str] | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.audio = audio
+        self.on_error = on_error
+        self.beyond_full_scale = beyond_full_scale
+        self.remove_dc = remove_dc
+        self.store = store
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @property
+    def _sampling_rate(self) -> float:
+        """Sampling rate in Hz of the signals that `_extract` receives."""
+        return 16000
+
+    @property
+    def _min_duration(self) -> float:
+        """Minimum duration of an utterance in seconds."""
+        return 0.06  # equal in most steps, so that the same rows fail in a FeatureUnion
+
+    @property
+    def _frame_level(self) -> bool:
+        """Whether an utterance gives a sequence of frames (n_frames, n_features), not one row."""
+        return False
+
+    @property
+    def _batch_size(self) -> int:
+        """Maximum number of utterances, of similar length, in a call of `_extract_batch`."""
+        return 1
 
     @abstractmethod
-    def _feature_names(self):
-        """Names of the features (of a row, or of a frame), in order, as a list of str."""
+    def _feature_names(self) -> list[str]:
+        """Return the names of the features of a row, or of a frame, in order."""
 
     @abstractmethod
-    def _extract(self, signal):
-        """Features of one utterance (1-D float32 array, not all zeros).
+    def _extract(self, signal: np.ndarray) -> ArrayLike:
+        """Return the features of one utterance.
 
-        A 1-D array, or a 2-D array (n_frames, n_features) where `_frame_level`. May raise an
-        AudioError without a row.
+        Parameters
+        ----------
+        signal : ndarray of float32 of shape (n_samples,)
+            Samples, not all of which are 0.
+
+        Returns
+        -------
+        array-like of shape (n_features,), or (n_frames, n_features) if `_frame_level`
+
+        Raises
+        ------
+        AudioError
+            If the utterance has no features. The caller adds row and file.
         """
 
-    def _extract_batch(self, signals):
-        """Features of several utterances: a list of arrays, AudioError in place of what failed.
+    def _extract_batch(self, signals: Sequence[np.ndarray]) -> list[Any]:
+        """Return the features of several utterances, none of which may influence another.
 
-        What an utterance gets must not depend on the others.
+        Parameters
+        ----------
+        signals : list of ndarray of float32 of shape (n_samples,)
+
+        Returns
+        -------
+        list of (array-like or AudioError)
         """
-        results = []
+        results: list[Any] = []
         for signal in signals:
             try:
                 results.append(self._extract(signal))
@@ -74,29 +172,32 @@ class AudioExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
                 results.append(error)
         return results
 
-    def _frame_marks(self):
-        """Of a step that gives frames: what their rows are, as in `utils._frames.frame_marks`."""
+    def _frame_marks(self) -> dict[str, Any]:
+        """Return attributes of a table of frames, as `utils._frames.frame_marks` does."""
         return {}
 
-    def _computing(self):
-        """A context manager held while a job extracts features: the place to limit threads."""
+    def _computing(self) -> AbstractContextManager:
+        """Return a context manager that is active while features are extracted.
+
+        It may limit the number of threads.
+        """
         return nullcontext()
 
-    def _versions(self):
-        """What the numbers depend on beside the parameters: a dict of name to version.
+    def _versions(self) -> dict[str, Any]:
+        """Return the versions that the features depend on, by name.
 
-        The audio door's own libraries need not be named. A file that a parameter names belongs
-        here by its content.
+        The libraries that load audio need not be included. A file that a parameter names is
+        included by its content.
         """
         return {}
 
-    def fit(self, X, y=None):
-        """Check the parameters; there is nothing to learn and no audio is read.
+    def fit(self, X: AudioInput, y: None = None) -> Self:
+        """Validate the parameters. The step is stateless, and no audio is read.
 
         Parameters
         ----------
         X : DataFrame, Series, list or array of audio
-            Ignored, as is y.
+            Ignored.
         y : None
             Ignored.
 
@@ -107,29 +208,29 @@ class AudioExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         self._validate_params()
         return self
 
-    def transform(self, X):
-        """Turn each utterance into a row of features.
+    def transform(self, X: AudioInput) -> pd.DataFrame:
+        """Compute the features of each utterance.
 
         Parameters
         ----------
         X : DataFrame, Series, list or array of audio
             A DataFrame with the column `audio` (a path, a 1-D array, or a pair of array and
             sampling rate in Hz; optional `start` and `end` in seconds), or these values alone. A
-            bare array is taken to be at 16 kHz.
+            bare array is assumed to be at 16 kHz.
 
         Returns
         -------
         DataFrame of float32 of shape (n_utterances, n_features)
-            Its index levels are the id columns of X (corpus, speaker, ...) where there are any,
-            else it is the index of X. No other column of X has any influence. A step that gives
-            frames has one column, ``frames``, of float32 arrays of shape (n_frames, n_features);
-            where it knows them, the seconds between frames are in ``attrs["hop_length"]``.
+            Its index levels are the id columns of X (corpus, speaker, ...) if there are any, else
+            it has the index of X. No other column of X has any influence. The output of a
+            frame-level step has one column, ``frames``, of float32 arrays of shape (n_frames,
+            n_features); where known, the seconds between frames are in ``attrs["hop_length"]``.
 
         Raises
         ------
         AudioError
-            With ``on_error="raise"``, for the first utterance that cannot be used: it names the
-            row, the file, what was found and what to do.
+            With ``on_error="raise"``, for the first utterance that cannot be used. The message
+            names the row, the file, what was found and what to do.
         """
         self._validate_params()
         names = self._feature_names()
@@ -142,17 +243,18 @@ class AudioExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
             remove_dc=self.remove_dc,
         )
         if self._frame_level:
-            found = [None] * len(table)
+            sequences: list[np.ndarray | None] = [None] * len(table)
+            failures = extract_rows(self, table, sequences.__setitem__)
         else:
-            found = np.full((len(table), len(names)), np.nan, dtype=np.float32)
-        failures = extract_rows(self, table, found.__setitem__)
+            features = np.full((len(table), len(names)), np.nan, dtype=np.float32)
+            failures = extract_rows(self, table, features.__setitem__)
         self.failures_ = handle_failures(failures, self.on_error, len(table))
         if self._frame_level:
-            return frames_table(found, table.index, names, self._frame_marks())
-        return pd.DataFrame(found, index=table.index, columns=names)
+            return frames_table(sequences, table.index, names, self._frame_marks())
+        return pd.DataFrame(features, index=table.index, columns=names)
 
-    def get_feature_names_out(self, input_features=None):
-        """Names of the columns that `transform` gives; they depend on the parameters only.
+    def get_feature_names_out(self, input_features: None = None) -> np.ndarray:
+        """Return the names of the output columns, which depend on the parameters only.
 
         Parameters
         ----------
@@ -162,8 +264,8 @@ class AudioExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         ndarray of str of shape (n_features,)
-            Of a step that gives frames: its one column, ``frames``. The names of what a frame
-            holds are in ``attrs["frame_features"]`` of the table that `transform` returns.
+            A frame-level step has one column, ``frames``. The names of the features of a frame
+            are in ``attrs["frame_features"]`` of the output of `transform`.
         """
         self._validate_params()
         names = [FRAMES] if self._frame_level else self._feature_names()
@@ -183,3 +285,34 @@ class AudioExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def leading_audio_steps(estimator: Any) -> list[tuple[str, Any]]:
+    """Return the audio steps that a Pipeline begins with, by name.
+
+    Parameters
+    ----------
+    estimator : estimator
+
+    Returns
+    -------
+    list of (str, transformer)
+        Empty if the estimator is not a Pipeline.
+    """
+    if not isinstance(estimator, Pipeline):
+        return []
+    leading = []
+    for name, step in estimator.steps[:-1]:
+        if not is_audio_step(step):
+            break
+        leading.append((name, step))
+    return leading
+
+
+def is_audio_step(step: Any) -> bool:
+    """Return whether a step is an AudioExtractor, or a union or Pipeline of such steps alone."""
+    if isinstance(step, FeatureUnion):
+        return all(is_audio_step(part) for _, part in step.transformer_list)
+    if isinstance(step, Pipeline):
+        return all(is_audio_step(part) for _, part in step.steps)
+    return isinstance(step, AudioExtractor)

@@ -1,14 +1,25 @@
-"""openSMILE features through the audio door."""
+"""Features of openSMILE: standard sets and configuration files."""
+
+from __future__ import annotations
 
 import importlib.metadata
 import os
 import threading
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from sklearn_ser.exceptions import AudioError
-from sklearn_ser.feature_extraction._base import AudioExtractor
+from sklearn_ser.feature_extraction._base import (
+    AudioExtractor,
+    BeyondFullScale,
+    OnError,
+    document_audio_parameters,
+)
 from sklearn_ser.feature_extraction._opensmile_engine import (
-    RefusedConfig,
+    InvalidConfig,
     SmileEngine,
     config_digest,
     config_root,
@@ -18,20 +29,30 @@ from sklearn_ser.feature_extraction._opensmile_engine import (
 )
 from sklearn_ser.utils._public import public_module
 
-#: Shortest utterance in seconds that a set can describe, at any of its levels, where it is more
-#: than the usual 0.06 (measured with opensmile 2.6; below, openSMILE gives nothing).
+#: Minimum duration in seconds of sets that need more than the usual 0.06 at any of their levels
+#: (measured with opensmile 2.6; below, openSMILE gives nothing).
 LONGER_MINIMUM = {"IS10": 0.07, "IS11": 0.07, "IS12": 0.07}
+#: Name that scikit-learn users expect for the level "func" of `opensmile.FeatureLevel`.
+FUNCTIONALS = "functionals"
+#: Levels of the standard sets, and their names in the configuration files.
+STANDARD_LEVELS = {FUNCTIONALS: "func", "lld": "lld", "lld_de": "lld_de"}
+#: Part of the names of sets whose configuration has no deltas.
+_WITHOUT_DELTAS = "GeMAPS"
+
+_engines: dict[tuple[Path, str, bool], tuple[str | None, SmileEngine]] = {}
+_building = threading.Lock()
 
 
 @public_module("sklearn_ser.feature_extraction")
+@document_audio_parameters
 class OpenSmileExtractor(AudioExtractor):
     r"""Acoustic descriptors and their statistics, computed by openSMILE.
 
-    By default one row of statistics per utterance (mean pitch, loudness percentiles, spectral
-    slopes, ...), or the descriptors themselves, frame by frame. Every utterance is given to
-    openSMILE as mono audio at 16 kHz, with nothing beyond full scale: at other rates openSMILE
-    computes other features, and louder samples it silently wraps around. On the same clean signal
-    the numbers equal those of `opensmile.Smile` bit by bit.
+    By default, each utterance gives one row of statistics (mean pitch, loudness percentiles,
+    spectral slopes, ...); other levels give the descriptors, frame by frame. Every utterance is
+    passed to openSMILE as mono audio at 16 kHz within full scale: at other rates openSMILE
+    computes other features, and it silently wraps samples beyond full scale around. On the same
+    clean signal the values equal those of `opensmile.Smile` bit by bit.
 
     .. note::
        **License**: openSMILE is free for research, education and other non-commercial use only.
@@ -41,8 +62,8 @@ class OpenSmileExtractor(AudioExtractor):
     Parameters
     ----------
     feature_set : str, default="eGeMAPSv02"
-        Name of a standard set of `opensmile.FeatureSet`, or the path of a configuration file (see
-        Notes). Functionals and descriptors a frame of the standard sets:
+        Name of a standard set of `opensmile.FeatureSet`, or path of a configuration file (see
+        Notes). Functionals, and descriptors per frame, of the standard sets:
 
         ===================================== ===== ====
         "eGeMAPSv02"                             88   25
@@ -59,62 +80,47 @@ class OpenSmileExtractor(AudioExtractor):
         "GeMAPS", "GeMAPSv01a" (older)           62   18
         ===================================== ===== ====
     feature_level : str, default="functionals"
-        - ``"functionals"``: statistics over the whole utterance, one row.
-        - ``"lld"``: the low-level descriptors, a frame every 10 ms. Nothing is missing in them:
-          what has no value (the pitch of an unvoiced frame) is 0.
-        - ``"lld_de"``: their first-order differences over time, as many. The GeMAPS family has
-          none.
+        Level of the features:
 
-        Of a configuration file: the name of a level that one of its components writes
-        ("functionals" also finds a level "func").
-    audio : str, default="file"
-        Column of X that holds the audio. `start` and `end` (seconds) are read where present, id
-        columns become index levels, every other column is ignored.
-    on_error : {"raise", "warn", "ignore"}, default="raise"
-        What to do with audio that cannot be used. "warn" and "ignore" give a row of NaN and a
-        record in `failures_`.
-    beyond_full_scale : {"raise", "clip"}, default="raise"
-        What to do with samples outside [-1, 1]; "clip" cuts them off with a warning.
-    remove_dc : bool, default=False
-        Subtract the mean of each utterance first: an offset of 0.2 silences most features.
-    store : str or Path, default=None
-        Folder of a :class:`FeatureStore`: what is there is not computed again, what is new is
-        added. It changes no number.
-    n_jobs : int, default=None
-        Utterances at a time; threads (openSMILE releases the interpreter lock), unless
-        `joblib.parallel_config` names another backend.
-    verbose : int, default=0
-        1 shows a progress bar.
+        - ``"functionals"``: statistics over the whole utterance, one row.
+        - ``"lld"``: the low-level descriptors, a frame every 10 ms. No value is missing: what is
+          undefined (the pitch of an unvoiced frame) is 0.
+        - ``"lld_de"``: their first-order differences over time, equal in number. The GeMAPS family
+          has none.
+
+        For a configuration file: the name of a level that one of its components writes
+        ("functionals" also stands for a level "func").
+    %(audio_parameters)s
 
     Attributes
     ----------
-    failures_ : list of dict
-        The utterances that the last `transform` could not use: `row`, `file`, `reason`.
+    %(failures_attribute)s
 
     See Also
     --------
-    SpeakerEmbedding : Features of a pretrained network, without conditions on use.
+    SpeakerEmbedding : Features of a pretrained network, without conditions on their use.
 
     Notes
     -----
-    Utterances must last 0.06 s at least, for IS10, IS11 and IS12 0.07 s.
+    Utterances must last at least 0.06 s, for IS10, IS11 and IS12 0.07 s. A constant offset of the
+    signal of 0.2 silences most features: remove it by `remove_dc`.
 
-    **Levels of frames** give one column, ``frames``, of float32 arrays (n_frames, n_features), of
+    **Levels of frames** give one column, ``frames``, of float32 arrays (n_frames, n_features), with
     as many frames as openSMILE gives: deltas have two more at the end than descriptors, sets with
     longer windows fewer.
 
-    **Configuration files** are those that `opensmile.Smile` takes, too. They contain
+    **Configuration files** have the format of `opensmile.Smile`. They contain
 
-    - ``\{\cm[source{?}:source include config]}``, where the audio comes from (it writes the level
+    - ``\{\cm[source{?}:source include config]}``, the source of the audio (it writes the level
       "wave"),
-    - ``\{\cm[sink{?}:include external sink]}`` at the end, which hands the level on,
-    - an instance of cDataMemory, and components of any kind between.
+    - ``\{\cm[sink{?}:include external sink]}`` at the end, which outputs the level,
+    - an instance of cDataMemory, and components of any kind in between.
 
-    A level that gives a single vector for each of two test signals of 1 s and 5 s gives rows,
-    every other one frames. Files included by relative paths are looked for beside the file that
-    includes them. When the file or one that it includes or names changes, it is read again, and a
-    feature store keeps what it gives apart. The file is not part of a saved model: where a model
-    is loaded, it must be found under the same path.
+    A level that gives a single vector for each of two test signals of 1 s and 5 s gives rows, any
+    other level gives frames. Relative paths of included files start at the file that includes
+    them. A configuration is read again when the file, or one that it includes or names, changes,
+    and its features have another cache key then. The file is not part of a saved model: it must
+    exist under the same path where the model is loaded.
 
     References
     ----------
@@ -145,99 +151,93 @@ class OpenSmileExtractor(AudioExtractor):
 
     def __init__(
         self,
-        feature_set="eGeMAPSv02",
-        feature_level="functionals",
+        feature_set: str = "eGeMAPSv02",
+        feature_level: str = "functionals",
         *,
-        audio="file",
-        on_error="raise",
-        beyond_full_scale="raise",
-        remove_dc=False,
-        store=None,
-        n_jobs=None,
-        verbose=0,
-    ):
+        audio: str = "file",
+        on_error: OnError = "raise",
+        beyond_full_scale: BeyondFullScale = "raise",
+        remove_dc: bool = False,
+        store: str | os.PathLike[str] | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            audio=audio,
+            on_error=on_error,
+            beyond_full_scale=beyond_full_scale,
+            remove_dc=remove_dc,
+            store=store,
+            n_jobs=n_jobs,
+            verbose=verbose,
+        )
         self.feature_set = feature_set
         self.feature_level = feature_level
-        self.audio = audio
-        self.on_error = on_error
-        self.beyond_full_scale = beyond_full_scale
-        self.remove_dc = remove_dc
-        self.store = store
-        self.n_jobs = n_jobs
-        self.verbose = verbose
 
     @property
-    def _min_duration(self):
-        return LONGER_MINIMUM.get(self.feature_set, 0.06)
+    def _min_duration(self) -> float:
+        return LONGER_MINIMUM.get(self.feature_set, super()._min_duration)
 
     @property
-    def _frame_level(self):
+    def _frame_level(self) -> bool:
         if is_standard(self.feature_set):
             return self.feature_level != FUNCTIONALS
         return self._engine().gives_frames
 
-    def _validate_params(self):
+    def _validate_params(self) -> None:
         super()._validate_params()
         check_config(self.feature_set, self.feature_level)
         if not is_standard(self.feature_set):
             self._engine()  # openSMILE itself checks a custom file
 
-    def _engine(self):
+    def _engine(self) -> SmileEngine:
         return load_engine(self.feature_set, self.feature_level)
 
-    def _feature_names(self):
+    def _feature_names(self) -> list[str]:
         return self._engine().names
 
-    def _versions(self):
+    def _versions(self) -> dict[str, Any]:
         versions = {"opensmile": importlib.metadata.version("opensmile")}
         if not is_standard(self.feature_set):
             versions["config"] = config_digest(self.feature_set)
         return versions
 
-    def _extract(self, signal):
+    def _extract(self, signal: np.ndarray) -> ArrayLike:
         engine = self._engine()
         vectors = engine.extract(signal)
-        if is_standard(self.feature_set):
-            per_frame = self.feature_level != FUNCTIONALS
-        else:
-            per_frame = engine.gives_frames
-        if per_frame:
+        # Not by `_frame_level`, which would check the files of a configuration once more.
+        standard = is_standard(self.feature_set)
+        if self.feature_level != FUNCTIONALS if standard else engine.gives_frames:
             return vectors
         if len(vectors) > 1:
             raise AudioError(
                 f"openSMILE gives {len(vectors)} vectors for this utterance of "
-                f"{len(signal) / self._sampling_rate:.3f} s, where level {self.feature_level!r} of "
-                f"{self.feature_set!r} gives one for 1 s and for 5 s: such a level is neither one "
-                f"of rows nor one of frames, so let it give one of the two"
+                f"{len(signal) / self._sampling_rate:.3f} s, but level {self.feature_level!r} of "
+                f"{self.feature_set!r} gives one vector for 1 s and for 5 s. Configure the level "
+                f"to give one vector per utterance or one per frame"
             )
         return vectors.ravel()
 
 
-#: What `opensmile.FeatureLevel` calls "func" has the name that scikit-learn users expect.
-FUNCTIONALS = "functionals"
-#: The levels of the standard sets, and their names in the configuration files.
-STANDARD_LEVELS = {FUNCTIONALS: "func", "lld": "lld", "lld_de": "lld_de"}
-#: Sets whose configuration has no deltas.
-_WITHOUT_DELTAS = "GeMAPS"
-
-_engines = {}
-_building = threading.Lock()
-
-
-def feature_sets():
-    """Names of openSMILE's standard feature sets."""
+def feature_sets() -> tuple[str, ...]:
+    """Return the names of openSMILE's standard feature sets."""
     import opensmile
 
     return tuple(opensmile.FeatureSet.__members__)
 
 
-def check_config(feature_set, feature_level):
-    """Raise a ValueError unless these name a level of a standard set, or an existing file.
+def check_config(feature_set: str, feature_level: str) -> None:
+    """Check that a set and a level exist.
 
     Parameters
     ----------
     feature_set, feature_level : str
-        As in OpenSmileExtractor.
+        Parameters of OpenSmileExtractor.
+
+    Raises
+    ------
+    ValueError
+        If they name neither a level of a standard set nor an existing file.
     """
     known = feature_sets()
     if feature_set in known:
@@ -261,13 +261,13 @@ def check_config(feature_set, feature_level):
         )
 
 
-def is_standard(feature_set):
-    """Whether it is the name of one of openSMILE's own sets, and not a path."""
+def is_standard(feature_set: str) -> bool:
+    """Return whether this is the name of one of openSMILE's own sets, and not a path."""
     return feature_set in feature_sets()
 
 
-def standard_levels(feature_set):
-    """The levels that a standard set has."""
+def standard_levels(feature_set: str) -> list[str]:
+    """Return the levels of a standard set."""
     return [
         level
         for level in STANDARD_LEVELS
@@ -275,13 +275,13 @@ def standard_levels(feature_set):
     ]
 
 
-def load_engine(feature_set, feature_level):
-    """The engine of a set and level: built once per process, and again when its files change.
+def load_engine(feature_set: str, feature_level: str) -> SmileEngine:
+    """Return the engine of a set and level, built once per process and when its files change.
 
     Parameters
     ----------
     feature_set, feature_level : str
-        As in OpenSmileExtractor; they have passed `check_config`.
+        Parameters of OpenSmileExtractor that have passed `check_config`.
 
     Returns
     -------
@@ -290,19 +290,20 @@ def load_engine(feature_set, feature_level):
     Raises
     ------
     ValueError
-        If openSMILE refuses the file, or it has no such level.
+        If openSMILE does not accept the file, or it has no such level.
     """
     standard = is_standard(feature_set)
     path = standard_path(feature_set) if standard else Path(os.path.abspath(feature_set))
     digest = None if standard else config_digest(path)
     key = path, feature_level, standard
     with _building:
-        found_digest, engine = _engines.get(key, (None, None))
-        if engine is None or found_digest != digest:
+        cached_digest, engine = _engines.get(key, (None, None))
+        if engine is None or cached_digest != digest:
             try:
                 engine = _new_engine(*key)
-            except RefusedConfig as error:
-                raise ValueError(_refusal(feature_set, path, feature_level, error)) from None
+            except InvalidConfig as error:
+                message = _config_error(feature_set, path, feature_level, error)
+                raise ValueError(message) from None
             _engines[key] = digest, engine
     return engine
 
@@ -312,22 +313,22 @@ def _new_engine(path, feature_level, standard):
     if standard:
         return SmileEngine(path, level, fast_sink_of_standard_set(path, level))
     if feature_level in written_levels(path):
-        level = feature_level  # its own "functionals"
+        level = feature_level  # a level of the file that is itself called "functionals"
     return SmileEngine(path, level, fast_sink(level))
 
 
-def standard_path(feature_set):
-    """Configuration file of a standard set."""
+def standard_path(feature_set: str) -> Path:
+    """Return the path of the configuration file of a standard set."""
     import opensmile
 
     return config_root() / f"{opensmile.FeatureSet[feature_set].value}.conf"
 
 
-def _refusal(feature_set, path, feature_level, error):
+def _config_error(feature_set, path, feature_level, error):
     if "component 'extsink.reader' requires it" in str(error):
         levels = ", ".join(map(repr, written_levels(path)))
         return (
             f"{feature_set!r} has no level {feature_level!r} (parameter 'feature_level' of "
-            f"OpenSmileExtractor): its components write {levels or 'none'}."
+            f"OpenSmileExtractor). Its components write {levels or 'none'}."
         )
-    return f"openSMILE refuses the configuration {feature_set!r}: {error}"
+    return f"openSMILE does not accept the configuration {feature_set!r}: {error}"

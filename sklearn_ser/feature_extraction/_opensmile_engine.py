@@ -1,9 +1,11 @@
-"""openSMILE's C library, held ready: objects are built once, reset and used again.
+"""openSMILE's C library, with objects that are reset and used again, and its configuration files.
 
-`opensmile.Smile` builds a C object for each utterance. Here it is reset instead, and the end of
-its configuration is our own (see `_opensmile_sink`), which makes a reset cheap. Every value is the
-same bit by bit.
+`opensmile.Smile` builds a C object for each utterance. Here an object is reset instead, and the
+end of its configuration (see `fast_sink`) is such that a reset is cheap. The values are equal bit
+by bit.
 """
+
+from __future__ import annotations
 
 import ctypes
 import hashlib
@@ -23,9 +25,9 @@ from sklearn_ser.exceptions import AudioError
 SAMPLING_RATE = 16000
 _SOURCE, _SINK = b"extsource", b"extsink"
 _SUCCESS, _NO_SUCH_COMPONENT = 0, 4
-#: Idle C objects that a process keeps for each configuration; they take some megabytes each.
-_MOST_IDLE = os.cpu_count() or 1
-#: A bare address instead of a typed pointer: cheaper, with one call for each frame.
+#: Idle C objects that a process holds per configuration; each takes some megabytes.
+_MAX_IDLE = os.cpu_count() or 1
+#: A bare address instead of a typed pointer: cheaper, because there is a call for each frame.
 _FrameCallback = ctypes.CFUNCTYPE(
     ctypes.c_int,
     ctypes.c_void_p,
@@ -36,8 +38,8 @@ _FrameCallback = ctypes.CFUNCTYPE(
 )
 
 
-class RefusedConfig(ValueError):
-    """A configuration that openSMILE does not take, with what it logged."""
+class InvalidConfig(ValueError):
+    """A configuration that openSMILE does not accept, with the messages that it logged."""
 
 
 class SmileEngine:
@@ -45,32 +47,32 @@ class SmileEngine:
 
     Parameters
     ----------
-    config : str
+    config : str or Path
         Path of the configuration file.
     level : str
-        Name of the level whose vectors it gives.
+        Name of the level whose vectors are computed.
     sink : str
-        The end of the configuration, which hands them on: see `_opensmile_sink`.
+        End of the configuration, which outputs the vectors: see `fast_sink`.
 
     Attributes
     ----------
     names : list of str
-        Of the features.
+        Names of the features.
     """
 
-    def __init__(self, config, level, sink):
+    def __init__(self, config: str | Path, level: str, sink: str) -> None:
         self._config = config
         self._sink = sink
-        self.names = _find_names(_Smile(config, plain_sink(level)))
-        self._idle = deque()
+        self.names = _element_names(_Smile(config, plain_sink(level)))
+        self._idle: deque[_Smile] = deque()
 
-    def extract(self, signal):
-        """Every vector that openSMILE gives for a signal.
+    def extract(self, signal: np.ndarray) -> np.ndarray:
+        """Return every vector that openSMILE gives for a signal.
 
         Parameters
         ----------
         signal : ndarray of float32 of shape (n_samples,)
-            At 16 kHz, in [-1, 32767/32768].
+            Samples at 16 kHz, in [-1, 32767/32768].
 
         Returns
         -------
@@ -81,70 +83,71 @@ class SmileEngine:
         except IndexError:
             smile = _Smile(self._config, self._sink)
         vectors = smile.run(signal)  # if this fails, the object is not used again
-        if len(self._idle) < _MOST_IDLE:
+        if len(self._idle) < _MAX_IDLE:
             smile.reset()
             self._idle.append(smile)
         return np.frombuffer(vectors, dtype=np.float32).reshape(-1, len(self.names))
 
     @cached_property
-    def gives_frames(self):
-        """Whether an utterance gives one vector a frame, not one as a whole."""
+    def gives_frames(self) -> bool:
+        """Whether an utterance gives one vector per frame, not one as a whole."""
         noise = np.random.default_rng(0).normal(scale=0.05, size=5 * SAMPLING_RATE)
         noise = noise.clip(-0.9, 0.9).astype(np.float32)
         return any(len(self.extract(part)) != 1 for part in (noise, noise[:SAMPLING_RATE]))
 
 
 class _Smile:
-    """One object of the C library: to be used by one thread at a time."""
+    """One object of the C library, to be used by one thread at a time."""
 
-    def __init__(self, config, sink):
+    def __init__(self, config: str | Path, sink: str) -> None:
         from opensmile.core.lib import ExternalSinkCallbackEx, smileapi
 
         self._api = smileapi
         with tempfile.TemporaryDirectory() as folder:
             options = _options(folder, sink)
             self.address, code = _new_object(config, options)
-            # At exit nothing is freed: a thread may still be in there.
+            # Not freed at exit: a thread may still be using it.
             weakref.finalize(self, smileapi.smile_free, self.address).atexit = False
             if code != _SUCCESS:
-                raise RefusedConfig(_log_of_refusal(config, options, Path(folder) / "log"))
-        self._vectors = vectors = []
+                raise InvalidConfig(_logged_errors(config, options, Path(folder) / "log"))
+        self._vectors: list[bytes] = []
+        vectors = self._vectors
 
-        def keep(data, n_vectors, n_features, meta, parameter):
+        def collect(data, n_vectors, n_features, meta, parameter):
             vectors.append(ctypes.string_at(data, 4 * n_vectors * n_features))
             return 1
 
-        self._callback = _FrameCallback(keep)
+        self._callback = _FrameCallback(collect)
         self._typed_callback = ctypes.cast(self._callback, ExternalSinkCallbackEx)
         self._listen()
 
-    def run(self, signal):
-        """The vectors of one signal, as bytes that may be written to."""
+    def run(self, signal: np.ndarray) -> bytearray:
+        """Return the vectors of one signal."""
         samples = (signal * np.float32(32768)).astype(np.int16).tobytes()
         self._vectors.clear()
         code = self._api.smile_extaudiosource_write_data(
             self.address, _SOURCE, samples, len(samples)
         )
-        _check(code, "take the samples")
+        _check(code, "accept the samples")
         code = self._api.smile_extaudiosource_set_external_eoi(self.address, _SOURCE)
-        _check(code, "take the end of the samples")
+        _check(code, "accept the end of the samples")
         _check(self._api.smile_run(self.address), "run")
         return bytearray().join(self._vectors)
 
-    def reset(self):
-        """Make it ready for the next signal."""
+    def reset(self) -> None:
+        """Prepare for the next signal."""
         _check(self._api.smile_reset(self.address), "be reset")
-        self._listen()  # a reset forgets the callback, and would give no vector, silently
+        self._listen()  # a reset removes the callback: silently, there would be no vector
 
     def _listen(self):
-        # Without a sink there is nothing to listen to: the names are asked for first and say so.
+        # (A missing sink is reported by `_element_names`, which is called first.)
         self._api.smile_extsink_set_data_callback_ex(
             self.address, _SINK, self._typed_callback, None
         )
 
 
-def _find_names(smile):
-    """Names of the elements that a C object hands on; it must know where audio comes and goes."""
+def _element_names(smile):
+    """Return the names of the elements that a C object outputs; check its source and sink."""
     from opensmile.core.lib import smileapi
 
     number, name = ctypes.c_long(), ctypes.c_char_p()
@@ -156,8 +159,8 @@ def _find_names(smile):
         ),
     ):
         if code == _NO_SUCH_COMPONENT:
-            raise RefusedConfig(
-                f"it does not include the {what}, see the Notes of OpenSmileExtractor"
+            raise InvalidConfig(
+                f"it does not include the {what}; see the Notes of OpenSmileExtractor"
             )
     names = []
     for position in range(number.value):
@@ -165,7 +168,7 @@ def _find_names(smile):
             smile.address, _SINK, position, ctypes.byref(name)
         )
         _check(code, "name its features")
-        names.append(name.value.decode(errors="replace"))
+        names.append((name.value or b"").decode(errors="replace"))
     return names
 
 
@@ -174,7 +177,7 @@ def _new_object(config, options, log=None):
 
     address = smileapi.smile_new()
     if address is None:
-        raise MemoryError("openSMILE cannot make another object of its C library")
+        raise MemoryError("openSMILE cannot create another object of its C library")
     words = [os.fsencode(str(word)) for option in options.items() for word in option]
     code = smileapi.smile_initialize(
         address,
@@ -189,31 +192,31 @@ def _new_object(config, options, log=None):
     return address, code
 
 
-def _log_of_refusal(config, options, log):
-    """What openSMILE logs of a configuration that it refuses, in one line."""
+def _logged_errors(config, options, log):
+    """Return the errors that openSMILE logs for an invalid configuration, in one line."""
     from opensmile.core.lib import smileapi
 
     address, _ = _new_object(config, options, log)
     smileapi.smile_free(address)
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    # Options that a configuration does not use are logged as errors, and are none.
-    said = [
+    # Unused options are logged as errors, but are none.
+    errors = [
         line.partition("]")[2].strip()
         for line in lines
         if line.strip().startswith("(ERR)") and "parse: unknown option" not in line
     ]
-    return " ".join(said) or "it logs no reason"
+    return " ".join(errors) or "it logs no reason"
 
 
-def _check(code, what):
+def _check(code, action):
     if code != _SUCCESS:
-        raise AudioError(f"openSMILE cannot {what} (its error code is {code})")
+        raise AudioError(f"openSMILE cannot {action} (error code {code})")
 
 
 def _options(folder, sink):
-    """The options that `opensmile.Smile` passes to every configuration, but for the sink.
+    """Return the options that `opensmile.Smile` passes to every configuration, but another sink.
 
-    It is written into `folder`, and only read while an object is initialized.
+    The sink is written into `folder`, and only read while an object is initialized.
     """
     sink_file = Path(folder) / "sink.conf.inc"
     sink_file.write_text(sink)
@@ -228,8 +231,8 @@ def _options(folder, sink):
     }
 
 
-def config_root():
-    """Folder of the configuration files that come with opensmile."""
+def config_root() -> Path:
+    """Return the folder of the configuration files of opensmile."""
     import opensmile
 
     return Path(opensmile.__file__).parent / "core" / "config"
@@ -247,9 +250,9 @@ reader.dmLevel = {levels}
 blocksize = 1
 """
 
-# Multiplied by one the values stay what they are, but become one field. A sink asks for the name
-# of each of its elements, and openSMILE counts through the fields before it to find it: with 6373
-# fields that is half of the time that ComParE_2016 takes to be made ready.
+# Multiplied by one, the values stay the same but become one field. A sink looks up the name of each
+# of its elements, for which openSMILE counts through the fields before it: with 6373 fields this
+# takes half of the time that ComParE_2016 needs to be initialized.
 _NAMELESS = """
 [componentInstances:cComponentManager]
 instance[serOneField].type = cVectorOperation
@@ -267,8 +270,8 @@ param1 = 1.0
 """
 
 
-def plain_sink(level):
-    """A sink that knows the names of a level's elements.
+def plain_sink(level: str) -> str:
+    """Return a sink that knows the names of the elements of a level.
 
     Parameters
     ----------
@@ -282,8 +285,8 @@ def plain_sink(level):
     return _PLAIN.format(levels=level)
 
 
-def fast_sink(level):
-    """A sink that gives the vectors of a level, without names.
+def fast_sink(level: str) -> str:
+    """Return a sink that outputs the vectors of a level, without names.
 
     Parameters
     ----------
@@ -297,17 +300,17 @@ def fast_sink(level):
     return _NAMELESS.format(levels=level) + _PLAIN.format(levels="serOneField")
 
 
-def fast_sink_of_standard_set(path, level):
-    """`fast_sink` for one of openSMILE's own sets, which also idles what the level does not need.
+def fast_sink_of_standard_set(path: Path, level: str) -> str:
+    """Return a `fast_sink` for a standard set that also disables components it does not need.
 
-    The standard sets compute descriptors, deltas and functionals, whichever is asked for, and the
-    newer of them also what only the older gave. Their components work on nothing but levels, so
-    those that the asked one does not depend on can be left out.
+    The standard sets compute descriptors, deltas and functionals whichever is requested, and the
+    newer sets also features that only the older ones output. Their components work on nothing but
+    levels, so that those which the requested level does not depend on can be disabled.
 
     Parameters
     ----------
     path : Path
-        Of the set's configuration file.
+        Path of the configuration file of the set.
     level : str
 
     Returns
@@ -323,7 +326,7 @@ def fast_sink_of_standard_set(path, level):
         levels = last.reads  # a reader of several levels joins them itself
     needed, pending = set(), list(levels)
     while pending:
-        name = writers.get(pending.pop())  # none writes the audio: its source is an option
+        name = writers.get(pending.pop())  # no component writes the audio: its source is an option
         if name is not None and name not in needed:
             needed.add(name)
             pending += components[name].reads
@@ -340,20 +343,21 @@ _VALUE = re.compile(r"(?P<key>[\w.\[\]]+)\s*=\s*(?P<value>.*)")
 _WORD = re.compile(r"[^\s;,{}\[\]\"']+")
 _BLOCK_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
-#: Path -> the files that it consists of, and their digest: while they are what they were, their
-#: text need not be searched again for the names of files (10 ms, for every utterance).
-_digested = {}
+#: Files that a configuration consists of, and their digest, by its path: while they are unchanged,
+#: their text need not be searched again for the names of files (10 ms, for every utterance).
+_digests: dict[str, tuple[list[Path | str], str]] = {}
 
 
 @dataclass
 class Component:
-    """A component of a configuration: the names of the levels that it reads and writes."""
+    """Component of a configuration."""
 
     type: str
-    values: dict = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
 
     @property
-    def reads(self):
+    def reads(self) -> list[str]:
+        """Names of the levels that it reads."""
         return [
             level
             for key, value in self.values.items()
@@ -362,20 +366,22 @@ class Component:
         ]
 
     @property
-    def writes(self):
+    def writes(self) -> list[str]:
+        """Names of the levels that it writes."""
         return _items(self.values.get("writer.dmLevel", ""))
 
     @property
-    def joins(self):
-        """Whether all it does is to put the vectors that it reads behind each other."""
+    def joins(self) -> bool:
+        """Whether it only concatenates the vectors that it reads."""
         return self.type == "cVectorConcat" and self.values.get("includeSingleElementFields") == "1"
 
 
-def config_digest(path):
-    """Hash of all that a configuration consists of.
+def config_digest(path: str | Path) -> str:
+    """Return a digest of a configuration.
 
-    Its own text, that of every file it includes, and the content of every existing file that a
-    component other than a sink has as a value (a network, a model, a list of features).
+    It covers the text of the file, that of every file it includes, and the content of every
+    existing file that a component other than a sink has as a value (a network, a model, a list of
+    features).
 
     Parameters
     ----------
@@ -386,16 +392,17 @@ def config_digest(path):
     str
     """
     path = os.path.abspath(path)
-    files, digest = _digested.get(path, ((), None))
-    if digest is None or _digest(files) != digest:
-        files = _all_files(path)
-        digest = _digest(files)
-        _digested[path] = files, digest
-    return digest
+    if path in _digests:
+        files, digest = _digests[path]
+        if _digest(files) == digest:
+            return digest
+    files = _all_files(path)
+    _digests[path] = files, _digest(files)
+    return _digests[path][1]
 
 
-def read_components(path):
-    """The components of a configuration, with those of every file that it includes.
+def read_components(path: str | Path) -> dict[str, Component]:
+    """Return the components of a configuration, with those of every file that it includes.
 
     Parameters
     ----------
@@ -404,17 +411,17 @@ def read_components(path):
     Returns
     -------
     dict of str to Component
-        By the names of their instances.
+        Components by the names of their instances.
     """
-    found = {}
+    components: dict[str, Component] = {}
     for text in _texts(path).values():
         for name, component in _components(text).items():
-            found.setdefault(name, Component(component.type)).values.update(component.values)
-    return found
+            components.setdefault(name, Component(component.type)).values.update(component.values)
+    return components
 
 
-def written_levels(path):
-    """Names of the levels that the components of a configuration write, each once.
+def written_levels(path: str | Path) -> list[str]:
+    """Return the names of the levels that the components of a configuration write.
 
     Parameters
     ----------
@@ -428,19 +435,20 @@ def written_levels(path):
     return list(dict.fromkeys(level for component in components for level in component.writes))
 
 
-def _texts(path):
-    """Path -> text, of a file and of every file that it includes, by the order of first use."""
-    texts, defaults = {}, {}
+def _texts(path: str | Path) -> dict[Path, str]:
+    """Return the texts of a file and of every file that it includes, in order of first use."""
+    texts: dict[Path, str] = {}
+    defaults: dict[str, tuple[Path, str]] = {}
 
     def read(path):
         path = Path(os.path.abspath(path))
         if path in texts or not path.is_file():
-            return  # openSMILE says by itself what it misses
+            return  # openSMILE itself reports missing files
         texts[path] = text = path.read_text(encoding="utf-8", errors="surrogateescape")
         for match in _INCLUDE.finditer(text):
             folder, target = path.parent, match["path"].strip()
             if option := _OPTION.match(target):
-                # Only its first use has the default, a path as seen from there.
+                # Only its first use has the default, a path relative to that file.
                 if option["default"] is not None:
                     defaults.setdefault(option["name"], (folder, option["default"]))
                 folder, target = defaults.get(option["name"], (folder, ""))
@@ -451,8 +459,9 @@ def _texts(path):
     return texts
 
 
-def _components(text):
-    components, current = {}, None
+def _components(text: str) -> dict[str, Component]:
+    components: dict[str, Component] = {}
+    current = None
     for line in map(str.strip, _BLOCK_COMMENT.sub("", text).splitlines()):
         if section := _SECTION.match(line):
             current = components.setdefault(section["name"], Component(section["type"]))
@@ -465,31 +474,31 @@ def _items(value):
     return [item.strip() for item in value.split(";") if item.strip()]
 
 
-def _all_files(path):
-    """Every file that a configuration consists of."""
-    files = []
+def _all_files(path: str | Path) -> list[Path | str]:
+    """Return every file that a configuration consists of."""
+    files: list[Path | str] = []
     for included, text in _texts(path).items():
         files.append(included)
         for component in _components(text).values():
             if not component.type.endswith("Sink"):
-                names = (name for value in component.values.values() for name in _names_in(value))
+                names = (name for value in component.values.values() for name in _file_names(value))
                 files += [name for name in names if os.path.isfile(name)]
     return files
 
 
-def _names_in(value):
-    """Whatever in a value may be the name of a file; one too many costs nothing."""
-    found = {value, value.partition("//")[0].strip(), *_WORD.findall(value)}
-    found.update(match["default"].strip() for match in _OPTION.finditer(value) if match["default"])
-    found.update(_items(value))
-    # A longer one is no path, and asking for it is an error on some systems.
-    return sorted(name for name in found if 0 < len(name) < 250)
+def _file_names(value):
+    """Return all parts of a value that may be the name of a file; one too many costs nothing."""
+    names = {value, value.partition("//")[0].strip(), *_WORD.findall(value)}
+    names.update(match["default"].strip() for match in _OPTION.finditer(value) if match["default"])
+    names.update(_items(value))
+    # A longer one is not a path, and looking for it is an error on some systems.
+    return sorted(name for name in names if 0 < len(name) < 250)
 
 
 def _digest(files):
     digest = hashlib.blake2b(digest_size=16)
     for file in files:
-        # A file that is gone is another content than an empty one.
+        # A removed file differs from an empty one.
         content = Path(file).read_bytes() if os.path.isfile(file) else None
         digest.update(b"none" if content is None else b"%d:" % len(content) + content)
     return digest.hexdigest()

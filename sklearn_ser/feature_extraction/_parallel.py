@@ -1,10 +1,14 @@
-"""Run an extractor over all utterances of a table, in order, several at a time."""
+"""Extraction of all utterances of a table, in order, several at a time."""
+
+from __future__ import annotations
 
 import pickle
 import uuid
 from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -13,34 +17,42 @@ from joblib.parallel import ParallelBackendBase, SequentialBackend, get_active_b
 from sklearn_ser.audio._cell import path_of
 from sklearn_ser.audio._derived import DerivedAudio
 from sklearn_ser.exceptions import AudioError, SerError
-from sklearn_ser.store._rows import Extracted, StoredRows, absolute_path
+from sklearn_ser.store._stored_rows import Extracted, KeySources, StoredRows, absolute_path
 from sklearn_ser.utils._progress import progress
 
-#: Most utterances in one task: enough to hide a task's cost, few enough for a smooth bar.
-LARGEST_CHUNK = 16
-#: Tasks per job, where there are enough utterances: evens out long and short ones.
-CHUNKS_PER_JOB = 4
-#: Rows of one look into the store.
-ROWS_PER_LOOK = 512
-#: Most samples that a task holds at a time (10 minutes at 16 kHz), unless one utterance has more.
-MOST_SAMPLES = 9_600_000
+if TYPE_CHECKING:
+    from sklearn_ser.audio._loading import AudioTable
+    from sklearn_ser.feature_extraction._base import AudioExtractor
+
+#: Maximum number of utterances in a task: enough to hide the cost of a task, few enough for a
+#: smooth progress bar.
+MAX_TASK_SIZE = 16
+#: Tasks per job, if there are enough utterances: evens out long and short ones.
+TASKS_PER_JOB = 4
+#: Rows that are looked up in the store at a time.
+ROWS_PER_LOOKUP = 512
+#: Maximum number of samples that a task holds at a time (10 minutes at 16 kHz), unless a single
+#: utterance has more.
+MAX_SAMPLES = 9_600_000
 
 
-def extract_rows(extractor, table, keep):
-    """Extract every utterance; at any time only those of a few chunks are in transit.
+def extract_rows(
+    extractor: AudioExtractor, table: AudioTable, collect: Callable[[int, np.ndarray], None]
+) -> list[AudioError]:
+    """Extract every utterance of a table, with the results of only a few tasks in memory.
 
     Parameters
     ----------
     extractor : AudioExtractor
     table : AudioTable
-        As `open_audio` returns it.
-    keep : callable
-        Called as ``keep(row, values)`` for every utterance that has values, once each.
+        Output of `open_audio`.
+    collect : callable
+        Called as ``collect(row, values)`` once for every utterance that has values.
 
     Returns
     -------
     list of AudioError
-        By row. With ``on_error="raise"`` the work ends soon after the first.
+        Failures, with their rows. With ``on_error="raise"`` the work ends soon after the first.
     """
     stored = None if extractor.store is None else StoredRows(extractor, table)
     name = type(extractor).__name__
@@ -49,23 +61,23 @@ def extract_rows(extractor, table, keep):
         extractor._computing(),
         progress(total=len(table), desc=name, unit="utt", verbose=extractor.verbose) as bar,
     ):
-        results = _Results(keep, bar)
-        missing = range(len(table))
+        results = _Results(collect, bar)
+        missing: Sequence[int] = range(len(table))
         if stored is not None:
-            # What the store has comes first, in large strides: it costs next to nothing.
+            # Stored rows come first, in large parts: reading them costs next to nothing.
             missing = []
-            for rows in _strides(len(table), ROWS_PER_LOOK):
+            for rows in _parts(len(table), ROWS_PER_LOOKUP):
                 found = stored.look_up(rows)
-                stored.tell()
-                results.take(found, stored=True)
+                stored.warn()
+                results.add(found, stored=True)
                 missing += [row for row in rows if row not in found]
         while len(missing):
-            # What other processes are extracting is left to them, and looked for at the end.
+            # Rows that other processes are extracting are left to them, and looked up at the end.
             others = _extract_missing(extractor, table, missing, stored, results)
             if results.failures and extractor.on_error == "raise":
                 first = min(error.row for error in results.failures)
                 others = [row for row in others if row < first]
-            if others:
+            if others and stored is not None:
                 stored.wait_for(others)
             missing = others
     table.note_clipped(results.clipped)
@@ -73,112 +85,107 @@ def extract_rows(extractor, table, keep):
 
 
 class _Results:
-    """Where the results of an extraction go, as they come."""
+    """Collected results of an extraction, and its progress bar."""
 
-    def __init__(self, keep, bar):
-        self.failures, self.clipped = [], {}
-        self._keep, self._bar = keep, bar
+    def __init__(self, collect: Callable[[int, np.ndarray], None], bar: Any) -> None:
+        self.failures: list[AudioError] = []
+        self.clipped: dict[int, float] = {}
+        self._collect, self._bar = collect, bar
         self._n_stored = 0
 
-    def take(self, extracted, stored=False):
-        """Take the results of some rows.
+    def add(self, extracted: dict[int, Extracted], stored: bool = False) -> None:
+        """Add the results of some rows.
 
         Parameters
         ----------
         extracted : dict of int to Extracted
         stored : bool, default=False
-            Whether they come from the store.
+            Whether the results come from the store.
         """
         for row, result in extracted.items():
             if result.values is not None:
-                self._keep(row, result.values)
+                self._collect(row, result.values)
             if result.error is not None:
                 self.failures.append(result.error)
             if result.clipped is not None:
                 self.clipped[row] = result.clipped
         self._n_stored += len(extracted) if stored else 0
-        self._bar.set_postfix_str(self._remarks(), refresh=False)
+        self._bar.set_postfix_str(self._postfix(), refresh=False)
         self._bar.update(len(extracted))
 
-    def _remarks(self):
-        """What the bar says beside done, total, rate and time left; cut off on the right."""
+    def _postfix(self) -> str:
         counts = {"stored": self._n_stored, "errors": len(self.failures)}
         return ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
 
 
-def _extract_missing(extractor, table, missing, stored, results):
-    """Extract rows; return those that are left to other processes.
-
-    Parameters
-    ----------
-    extractor : AudioExtractor
-    table : AudioTable
-    missing : sequence of int
-    stored : StoredRows or None
-    results : _Results
-
-    Returns
-    -------
-    list of int
-    """
+def _extract_missing(
+    extractor: AudioExtractor,
+    table: AudioTable,
+    missing: Sequence[int],
+    stored: StoredRows | None,
+    results: _Results,
+) -> list[int]:
+    """Extract rows, and return those that are left to other processes."""
     # Threads by default: openSMILE and torch release the interpreter lock. Results come in the
     # order of the rows, so the failure that is raised does not depend on n_jobs.
-    backend = lasting_backend(get_active_backend(prefer="threads")[0])
+    backend = monitored_backend(get_active_backend(prefer="threads")[0])
     parallel = Parallel(n_jobs=extractor.n_jobs, backend=backend, return_as="generator")
     n_jobs = backend.effective_n_jobs(parallel.n_jobs)
-    elsewhere = n_jobs > 1 and not getattr(backend, "supports_sharedmem", False)
-    found, others = deque(), []  # `tasks` runs in joblib's threads, and only puts things here
+    in_processes = n_jobs > 1 and not getattr(backend, "supports_sharedmem", False)
+    # `tasks` runs in threads of joblib, which only append to these two.
+    found: deque[dict[int, Extracted]] = deque()
+    others: list[int] = []
 
-    def task(rows, elsewhere):
-        """The task of extracting these rows, or of those of them that are left to us."""
+    def task(rows, in_process):
+        """Return the arguments of a task for those of the rows that are not left to others."""
         if stored is not None:
-            rows, served, left = stored.claim(rows)
-            found.append(served)
+            rows, already_stored, left = stored.lock(rows)
+            found.append(already_stored)
             others.extend(left)
         if not rows:
             return None
-        keyed = None if stored is None else stored.keyed(rows, elsewhere)
-        return extractor, _part(table, rows, elsewhere), keyed, rows
+        sources = None if stored is None else stored.key_sources(rows, in_process)
+        return extractor, _part(table, rows, in_process), sources, rows
 
     def tasks():
-        # joblib takes from here as jobs come free, so that a failure ends the work soon.
+        # joblib takes tasks from here as jobs become free, so that a failure ends the work soon.
         for rows in split_rows(missing, n_jobs, extractor._batch_size):
             if results.failures and extractor.on_error == "raise":
                 return
-            if (of_rows := task(rows, elsewhere)) is not None:
-                yield delayed(extract_as_keyed)(*of_rows)
+            if (arguments := task(rows, in_processes)) is not None:
+                yield delayed(extract_and_compare)(*arguments)
 
-    def take(rows, chunk, has_step, other_files):
+    def add(rows, chunk, same_extractor, other_files):
         extracted = dict(zip(rows, chunk, strict=True))
         for row, result in extracted.items():
-            if result.error is not None:  # with the path as the user gave it
+            if result.error is not None:  # with the path that the user passed
                 result.error = AudioError(result.error.reason, row=row, file=table.file(row))
-        results.take(extracted)
+        results.add(extracted)
         if stored is not None:
-            stored.add(extracted, has_step, other_files)
+            stored.add(extracted, same_extractor, other_files)
 
-    def serve():
+    def add_found():
         while found:
-            results.take(found.popleft(), stored=True)
+            results.add(found.popleft(), stored=True)
         if stored is not None:
-            stored.tell()
+            stored.warn()
 
-    if elsewhere:
-        here = [row for row in missing if not _can_be_sent(table._cells.values[row])]
-        missing = sorted(set(missing).difference(here)) if here else missing
-        if here and (of_here := task(here, elsewhere=False)) is not None:
-            take(*extract_as_keyed(*of_here))
+    if in_processes:
+        unsendable = [row for row in missing if not _can_be_pickled(table._cells.values[row])]
+        missing = sorted(set(missing).difference(unsendable)) if unsendable else missing
+        if unsendable and (arguments := task(unsendable, in_process=False)) is not None:
+            add(*extract_and_compare(*arguments))
     for chunk in parallel(tasks()) if len(missing) else ():
-        take(*chunk)
-        serve()
-    serve()
+        add(*chunk)
+        add_found()
+    add_found()
     return others
 
 
-def _part(table, rows, elsewhere):
-    """A part of the table, for a process with a working directory of its own where `elsewhere`."""
+def _part(table, rows, in_process):
+    """Return a part of the table; in another process its paths must be absolute."""
     part = table.part(rows)
-    if elsewhere:
+    if in_process:
         cells = part._cells
         cells.values = [_absolute(cell) for cell in cells.values]
     return part
@@ -190,8 +197,8 @@ def _absolute(cell):
     return cell if (path := path_of(cell)) is None else absolute_path(path)
 
 
-def _can_be_sent(cell):
-    """Whether an audio cell can go to another process, told without copying any samples."""
+def _can_be_pickled(cell):
+    """Return whether audio can be sent to another process, without copying any samples."""
     try:
         for part in cell if isinstance(cell, tuple) else (cell,):
             is_plain = isinstance(part, np.ndarray) and not part.dtype.hasobject
@@ -202,41 +209,46 @@ def _can_be_sent(cell):
     return True
 
 
-def split_rows(rows, n_jobs, batch_size=1):
-    """Consecutive parts of `rows`, one per task.
+def split_rows(rows: Sequence[int], n_jobs: int, batch_size: int = 1) -> list[Sequence[int]]:
+    """Split rows into consecutive parts, one per task.
 
-    For a step that works in batches the parts do not depend on `n_jobs`: the same utterances
-    share a batch whatever it is.
+    For a step that works in batches the parts do not depend on `n_jobs`, so that the same
+    utterances share a batch.
     """
-    size = min(LARGEST_CHUNK, max(1, -(-len(rows) // (CHUNKS_PER_JOB * n_jobs))))
+    size = min(MAX_TASK_SIZE, max(1, -(-len(rows) // (TASKS_PER_JOB * n_jobs))))
     if batch_size > 1:
-        size = max(LARGEST_CHUNK, 2 * batch_size)
-    return [rows[part.start : part.stop] for part in _strides(len(rows), size)]
+        size = max(MAX_TASK_SIZE, 2 * batch_size)
+    return [rows[part.start : part.stop] for part in _parts(len(rows), size)]
 
 
-def extract_as_keyed(extractor, part, keyed, rows):
-    """One task, and whether what it worked with is what the keys of its rows were made of.
+def extract_and_compare(
+    extractor: AudioExtractor, part: AudioTable, sources: KeySources | None, rows: Sequence[int]
+) -> tuple[Sequence[int], list[Extracted], bool, set[int]]:
+    """Run one task, and compare extractor and files with the inputs of the cache keys.
 
     Returns
     -------
     rows : sequence of int
     results : list of Extracted
-    has_step : bool
-        Whether the extractor is, before and after.
+    same_extractor : bool
+        Whether the extractor was that of the keys, before and after.
     other_files : set of int
-        Rows whose file is not.
+        Rows whose file has another content than that of their key.
     """
-    had_step = keyed is not None and keyed.has_step(extractor, part)
-    rows, results = extract_chunk(extractor, part, rows)
-    if keyed is None:
-        return rows, results, True, set()
-    return rows, results, had_step and keyed.has_step(extractor, part), keyed.other_files()
+    if sources is None:
+        return rows, extract_task(extractor, part, rows), True, set()
+    matched = sources.matches_extractor(extractor, part)
+    results = extract_task(extractor, part, rows)
+    matched = matched and sources.matches_extractor(extractor, part)
+    return rows, results, matched, sources.rows_of_other_files()
 
 
-def extract_chunk(extractor, part, rows):
-    """One task: the rows of this part of the table, and an `Extracted` for each.
+def extract_task(
+    extractor: AudioExtractor, part: AudioTable, rows: Sequence[int]
+) -> list[Extracted]:
+    """Extract the rows of one task, a part of the table.
 
-    With ``on_error="raise"`` those after the first failure may be left empty.
+    With ``on_error="raise"`` the results after the first failure may be empty.
     """
     results = [Extracted() for _ in rows]
     with extractor._computing():
@@ -251,11 +263,11 @@ def extract_chunk(extractor, part, rows):
                 break
     for row, peak in part.clipped.items():
         results[rows.index(row)].clipped = peak
-    return rows, results
+    return results
 
 
 def _read(extractor, part, rows, results):
-    """Read the part's signals; yield batches of them, those of like length together."""
+    """Read the signals of a part; yield batches of them, of similar length each."""
     pending, n_samples = [], 0
     for position, row in enumerate(rows):
         try:
@@ -267,45 +279,45 @@ def _read(extractor, part, rows, results):
             continue
         pending.append((position, signal))
         n_samples += len(signal)
-        if extractor._batch_size == 1 or n_samples >= MOST_SAMPLES:
+        if extractor._batch_size == 1 or n_samples >= MAX_SAMPLES:
             yield from _batches(pending, extractor._batch_size)
             pending, n_samples = [], 0
     yield from _batches(pending, extractor._batch_size)
 
 
 def _batches(pending, batch_size):
-    ordered = sorted(pending, key=lambda found: (len(found[1]), found[0]))
-    for batch in _strides(len(ordered), batch_size):
+    ordered = sorted(pending, key=lambda each: (len(each[1]), each[0]))
+    for batch in _parts(len(ordered), batch_size):
         positions, signals = zip(*ordered[batch.start : batch.stop], strict=True)
         yield positions, list(signals)
 
 
 def _features(extractor, signals):
-    """Checked features, or an AudioError, for each signal of a batch."""
-    results = [None if signal.any() else _silence() for signal in signals]
+    """Return validated features, or an AudioError, for each signal of a batch."""
+    results = [None if signal.any() else _silence_error() for signal in signals]
     sounding = [position for position, result in enumerate(results) if result is None]
     if sounding:
-        found = extractor._extract_batch([signals[position] for position in sounding])
-        for position, values in zip(sounding, found, strict=True):
-            results[position] = _checked(extractor, values, signals[position])
+        batch = extractor._extract_batch([signals[position] for position in sounding])
+        for position, values in zip(sounding, batch, strict=True):
+            results[position] = _validated(extractor, values, signals[position])
     return results
 
 
-def _silence():
+def _silence_error():
     return AudioError(
         "digital silence: every sample is 0, so there is no voice to describe; leave the "
         "utterance out"
     )
 
 
-def _checked(extractor, values, signal):
+def _validated(extractor, values, signal):
     if isinstance(values, AudioError):
         return values
     values = np.ascontiguousarray(values, dtype=np.float32)
     seconds = len(signal) / extractor._sampling_rate
     if values.size == 0:
         return AudioError(
-            f"{type(extractor).__name__} finds no frame in this utterance of {seconds:.3f} s; "
+            f"{type(extractor).__name__} gives no frame for this utterance of {seconds:.3f} s; "
             f"leave it out"
         )
     n_bad = np.count_nonzero(~np.isfinite(values))
@@ -317,17 +329,17 @@ def _checked(extractor, values, signal):
     return values
 
 
-def _strides(n, size):
+def _parts(n, size):
     return [range(start, min(start + size, n)) for start in range(0, n, size)]
 
 
-def lasting_backend(backend):
-    """`backend` itself, or where it is joblib's Dask backend, one that hears of lost tasks.
+def monitored_backend(backend: ParallelBackendBase) -> ParallelBackendBase:
+    """Return `backend`, or for joblib's Dask backend one that notices lost tasks.
 
     Parameters
     ----------
     backend : ParallelBackendBase
-        The active one, as `joblib.parallel.get_active_backend` gives it.
+        Active backend, as returned by `joblib.parallel.get_active_backend`.
 
     Returns
     -------
@@ -335,7 +347,7 @@ def lasting_backend(backend):
     """
     if type(backend).__name__ != "DaskDistributedBackend":
         return backend
-    return LastingDaskBackend(backend)
+    return MonitoredDaskBackend(backend)
 
 
 @dataclass
@@ -345,7 +357,10 @@ class _Outcome:
 
 
 class _CalledWhenUnpickled:
-    """Unpickles as what `function` returns, so that a worker needs nothing to open the task."""
+    """Object that unpickles as the return value of `function`.
+
+    A worker needs nothing but pickle to run the task.
+    """
 
     def __init__(self, function):
         self.function = function
@@ -354,39 +369,42 @@ class _CalledWhenUnpickled:
         return self.function, ()
 
 
-class LastingDaskBackend(ParallelBackendBase):
-    """Tasks on the workers of a Dask client; every one of them ends, one way or the other.
+class MonitoredDaskBackend(ParallelBackendBase):
+    """Backend that runs tasks on the workers of a Dask client, each of which ends or fails.
+
+    joblib's own backend waits forever for a task that Dask has given up.
 
     Parameters
     ----------
     configured : joblib's DaskDistributedBackend
-        As ``parallel_config(backend="dask", ...)`` made it: its client and settings are used.
+        Backend created by ``parallel_config(backend="dask", ...)``, whose client and settings are
+        used.
     """
 
     supports_retrieve_callback = True
     default_n_jobs = -1
 
-    def __init__(self, configured):
+    def __init__(self, configured: Any) -> None:
         super().__init__()
         self._configured = configured
         self._client = configured.client
-        self._unfinished = set()
+        self._unfinished: set[Any] = set()
 
-    def effective_n_jobs(self, n_jobs):
-        """Threads of all workers, whatever `n_jobs`; waits for the first worker."""
-        # With 1 joblib would do the work here, and not on the one worker.
+    def effective_n_jobs(self, n_jobs: int | None) -> int:
+        """Return the number of threads of all workers; wait for the first worker."""
+        # With 1, joblib would run the tasks in this process instead of on the only worker.
         return max(2, self._configured.effective_n_jobs(n_jobs))
 
-    def get_nested_backend(self):
-        """An extraction task has one core."""
+    def get_nested_backend(self) -> tuple[ParallelBackendBase, None]:
+        """Return the backend within a task: an extraction task has one core."""
         return SequentialBackend(nesting_level=self.nesting_level), None
 
-    def submit(self, func, callback=None):
-        """Submit a task; `callback` gets an `_Outcome`, from another thread."""
+    def submit(self, func: Any, callback: Any = None) -> Any:
+        """Submit a task; `callback` receives an `_Outcome` in another thread."""
         (_, (*_, rows), _), *others = func.items
         last = others[-1][1][-1] if others else rows
-        place = f"rows {rows[0]} to {last[-1]}"
-        key = f"extract-{place.replace(' ', '-')}-{uuid.uuid4().hex}"
+        task_name = f"rows {rows[0]} to {last[-1]}"
+        key = f"extract-{task_name.replace(' ', '-')}-{uuid.uuid4().hex}"
         try:
             import cloudpickle
 
@@ -395,35 +413,35 @@ class LastingDaskBackend(ParallelBackendBase):
                 pickle.loads, task, key=key, pure=False, **self._configured.submit_kwargs
             )
         except Exception as error:
-            callback(_Outcome(error=_explained(error, place)))
+            callback(_Outcome(error=_explained(error, task_name)))
             return None
         self._unfinished.add(future)
-        future.add_done_callback(lambda done: self._finish(done, place, callback))
+        future.add_done_callback(lambda done: self._finish(done, task_name, callback))
         return future
 
-    def _finish(self, future, place, callback):
+    def _finish(self, future, task_name, callback):
         try:
             outcome = _Outcome(results=future.result())
         except BaseException as error:
-            outcome = _Outcome(error=_explained(error, place))
+            outcome = _Outcome(error=_explained(error, task_name))
         self._unfinished.discard(future)
         callback(outcome)
 
-    def retrieve_result_callback(self, out):
-        """The results of a task, or its error."""
+    def retrieve_result_callback(self, out: _Outcome) -> list | None:
+        """Return the results of a task, or raise its error."""
         if out.error is not None:
             raise out.error
         return out.results
 
-    def abort_everything(self, ensure_ready=True):
-        """Give up the tasks that are under way."""
+    def abort_everything(self, ensure_ready: bool = True) -> None:
+        """Cancel the tasks that are running."""
         unfinished, self._unfinished = self._unfinished, set()
         if self._client.status == "running":
             self._client.cancel(list(unfinished))
 
     @contextmanager
-    def retrieval_context(self):
-        """Wait for results; inside a task of the cluster, without keeping a worker's thread."""
+    def retrieval_context(self) -> Iterator[None]:
+        """Wait for results; inside a task of the cluster, without occupying a thread."""
         import distributed
 
         try:
@@ -436,24 +454,24 @@ class LastingDaskBackend(ParallelBackendBase):
         distributed.rejoin()
 
 
-def _explained(error, place):
-    """What to tell the user where the cluster, not the extractor, is at fault."""
-    # (found by their names: dask is imported by those who use it)
+def _explained(error, task_name):
+    """Return a clearer error if the cluster, not the extractor, has failed."""
+    # By name, because dask may not be installed.
     name = type(error).__name__
     if name == "KilledWorker":
         return SerError(
-            f"{place}: each Dask worker that was given these utterances died while it had them, "
-            f"the last of them {error.last_worker.address}. The cause is in these utterances or in "
-            f"those that the workers had beside them; most often it is memory: give workers more, "
-            f"or cut long recordings with start and end. The workers' logs tell. With store= what "
-            f"was extracted before is kept"
+            f"{task_name}: each Dask worker that ran this task died, the last of them at "
+            f"{error.last_worker.address}. The cause is in these utterances or in others that the "
+            f"workers processed beside them, most often too little memory: give the workers more, "
+            f"or cut long recordings with start and end. See the logs of the workers. With store=, "
+            f"features that were extracted before are not lost"
         )
     if isinstance(error, ImportError) and not isinstance(error, SerError):
         return SerError(
-            f"{place}: a Dask worker cannot import what these tasks need ({error}): install on "
-            f"all workers the packages that are installed here, in the same versions; "
+            f"{task_name}: a Dask worker cannot import a package that these tasks need ({error}). "
+            f"Install the packages of this environment, in the same versions, on all workers; "
             f"client.get_versions(check=True) compares them"
         )
     if name in ("CancelledError", "FutureCancelledError", "FuturesCancelledError"):
-        return SerError(f"{place}: the Dask cluster or its client was closed during the work")
+        return SerError(f"{task_name}: the Dask cluster or its client was closed during the work")
     return error

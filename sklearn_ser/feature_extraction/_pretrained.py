@@ -1,32 +1,54 @@
-"""Embeddings of pretrained speech encoders, through Hugging Face transformers."""
+"""Embeddings of pretrained speech encoders, by Hugging Face transformers."""
+
+from __future__ import annotations
 
 import importlib.metadata
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ser.exceptions import AudioError
-from sklearn_ser.feature_extraction._base import AudioExtractor
+from sklearn_ser.feature_extraction._base import (
+    AudioExtractor,
+    BeyondFullScale,
+    OnError,
+    document_audio_parameters,
+)
 from sklearn_ser.feature_extraction._pretrained_encoder import (
+    SpeechEncoder,
+    hidden_states,
     load_encoder,
-    own_frames,
     resolve_device,
 )
-from sklearn_ser.feature_extraction._pretrained_source import describe, find_model
+from sklearn_ser.feature_extraction._pretrained_source import (
+    Description,
+    describe_model,
+    find_model,
+)
 from sklearn_ser.utils._frames import AXIS_ATTR, HOP_ATTR, LAYERS
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._threads import torch_threads
 
+if TYPE_CHECKING:
+    import torch
+
 
 @public_module("sklearn_ser.feature_extraction")
+@document_audio_parameters
 class PretrainedEmbedding(AudioExtractor):
     """Hidden states of a pretrained speech encoder, pooled over time or frame by frame.
 
-    Takes wav2vec 2.0, HuBERT, WavLM, data2vec-audio, UniSpeech, UniSpeech-SAT and the encoder of
-    Whisper, from a local folder or by their name on the Hugging Face hub. Needs the extra ``hub``
-    (``pip install 'sklearn-ser[hub]'``). Such encoders are the strongest features known for
-    emotion; layers in the middle often serve better than the last one, so choose `layer` by
-    cross-validation, or give all of them to a network that weights them.
+    Supports wav2vec 2.0, HuBERT, WavLM, data2vec-audio, UniSpeech, UniSpeech-SAT and the encoder of
+    Whisper, from a local folder or by their name on the Hugging Face hub. Requires the extra
+    ``hub`` (``pip install 'sklearn-ser[hub]'``). Such encoders are the strongest features known for
+    emotion. Middle layers are often better than the last one, so choose `layer` by
+    cross-validation, or pass all of them to a network that weights them.
 
     .. note::
        **Licenses**: each model has its own, stated on its page on the hub. Some forbid commercial
@@ -35,82 +57,66 @@ class PretrainedEmbedding(AudioExtractor):
     Parameters
     ----------
     model : str
-        A folder that transformers' ``save_pretrained`` wrote (relative to the working directory),
-        or a name on the hub such as ``"microsoft/wavlm-base-plus"``. What is in the hub's local
-        cache is used as it is; only what is not there is downloaded.
+        Folder written by ``save_pretrained`` of transformers (relative to the working directory),
+        or name on the hub such as ``"microsoft/wavlm-base-plus"``. Files in the local cache of the
+        hub are used as they are; only missing files are downloaded.
     layer : int or {"mean", "all"}, default=-1
-        Which hidden state of the encoder's n layers. 0 is what goes into the first layer (the
-        projected features with their positions), i the output of the i-th, n or -1 the encoder's
-        output (normalized, in the models that do so at the end).
+        Hidden state of the n layers of the encoder. 0 is the input of the first layer (the
+        projected features with their positions), i the output of the i-th, n or -1 the output of
+        the encoder (normalized, in models with a final normalization).
 
         - ``"mean"``: the mean of all n + 1 states.
-        - ``"all"``: all n + 1 states, pooled over time: the cell of an utterance is an array of
-          shape (n + 1, n_features), for :class:`MTLNeuralClassifier`, which learns to weight them
-          (its ``encoder="layers"``, and "auto" finds it where nothing but a :class:`FrameScaler`
-          is in between).
+        - ``"all"``: all n + 1 states, pooled over time: each utterance gives an array of shape (n +
+          1, n_features), for :class:`MTLNeuralClassifier`, which learns to weight them (with
+          ``encoder="layers"``, or "auto" if nothing but a :class:`FrameScaler` is in between).
     pooling : {"mean", "mean_std", "frames"}, default="mean"
+        Pooling over time:
+
         - ``"mean"``: the mean over the frames of the utterance.
         - ``"mean_std"``: mean and standard deviation over these.
-        - ``"frames"``: no pooling; the cell of an utterance is an array of shape (n_frames,
-          width), usually 50 frames a second. Not together with ``layer="all"``.
+        - ``"frames"``: no pooling; each utterance gives an array of shape (n_frames, width),
+          usually 50 frames per second. Not with ``layer="all"``.
     revision : str, default=None
-        Branch, tag or commit of a hub model; None is its main branch as it is in the local cache.
-        Name a commit to have the same model for ever.
+        Branch, tag or commit of a hub model. None: the main branch as it is in the local cache.
+        Name a commit for reproducible features.
     device : str, default="auto"
-        Where the network runs: "cpu", "cuda", "cuda:1", ...; "auto" is cuda where there is one.
+        Device of the network: "cpu", "cuda", "cuda:1", ...; "auto" is cuda if available.
     batch_size : int, default=1
-        Most utterances that share a pass through the network. On a CPU it gains nothing; on a GPU
-        try 16. Utterances of different length share a pass only in models where this touches no
-        number by more than rounding (see Notes).
-    audio : str, default="file"
-        Column of X that holds the audio. `start` and `end` (seconds) are read where present, id
-        columns become index levels, every other column is ignored.
-    on_error : {"raise", "warn", "ignore"}, default="raise"
-        What to do with audio that cannot be used. "warn" and "ignore" give a row of NaN and a
-        record in `failures_`.
-    beyond_full_scale : {"raise", "clip"}, default="raise"
-        What to do with samples outside [-1, 1]; "clip" cuts them off with a warning.
-    remove_dc : bool, default=False
-        Subtract the mean of each utterance first.
-    store : str or Path, default=None
-        Folder of a :class:`FeatureStore`: what is there is not computed again, what is new is
-        added. It changes no number, and knows the model by its content, not by its name.
-    n_jobs : int, default=None
-        Utterances (or batches) at a time; threads that share one network, unless
-        `joblib.parallel_config` names another backend. Each job uses one torch thread, so that
-        n_jobs changes no number: ``n_jobs=-1`` is the way to use all cores.
-    verbose : int, default=0
-        1 shows a progress bar.
+        Maximum number of utterances in a forward pass. On a CPU a larger value gains nothing; on a
+        GPU try 16. Utterances of different lengths share a pass only in models for which this
+        changes the features by no more than rounding (see Notes).
+    %(audio_parameters)s
 
     Attributes
     ----------
-    failures_ : list of dict
-        The utterances that the last `transform` could not use: `row`, `file`, `reason`.
+    %(failures_attribute)s
 
     See Also
     --------
-    SpeakerEmbedding : A small network that comes with the package: no download, much faster.
-    OpenSmileExtractor : Hand-made acoustic features.
+    SpeakerEmbedding : Small network whose weights are in the package: no download, much faster.
+    OpenSmileExtractor : Hand-crafted acoustic features.
 
     Notes
     -----
-    Audio is resampled to the model's own sampling rate and scaled as its feature extractor says,
-    each utterance by itself. Only frames that see nothing but the utterance's samples count.
+    Audio is resampled to the sampling rate of the model and scaled as its feature extractor
+    specifies, each utterance by itself. Only frames that depend on nothing but samples of the
+    utterance are used.
 
-    What an utterance gives depends on itself alone. With ``batch_size=1`` this holds bit by bit.
-    With more it holds up to rounding (within 1e-5 in our tests on a CPU): models that normalize
-    over time (``feat_extract_norm="group"``: wav2vec2-base, hubert-base, wavlm-base, ...) and
-    data2vec-audio, whose numbers padding would change altogether, are only ever given utterances
-    of equal length together; the others are padded and masked.
+    The features of an utterance depend on that utterance alone: with ``batch_size=1`` bit by bit,
+    with more up to rounding (within 1e-5 in our tests on a CPU). Models that normalize over time
+    (``feat_extract_norm="group"``: wav2vec2-base, hubert-base, wavlm-base, ...) and data2vec-audio,
+    whose features padding would change altogether, only process utterances of equal length
+    together; in the others utterances are padded and masked.
 
-    Whisper hears windows of 30 s, filled up with silence, and costs as much for a short utterance
-    as for a long one. Frames count whose center (one in 20 ms) lies in the utterance. Longer audio
-    is cut into pieces of 30 s, which are read one after the other and whose frames are joined.
-    The other models read an utterance in one piece; their memory grows with the square of its
-    length, so cut long recordings into segments first.
+    Whisper processes windows of 30 s, padded with silence, and needs as much time for a short
+    utterance as for a long one. Frames whose center (one in 20 ms) is in the utterance are used.
+    Longer audio is cut into pieces of 30 s, whose frames are concatenated. The other models process
+    an utterance as a whole; their memory grows with the square of its length, so cut long
+    recordings into segments first.
 
-    Graphics cards calculate with other roundings than processors: a store keeps their features
-    apart.
+    Each job uses one torch thread, and in threads all jobs share one network: use ``n_jobs=-1`` to
+    occupy all cores. Graphics cards round differently from processors: cache keys of a feature
+    store include the kind of device, and identify a model by its content, not by its name.
 
     References
     ----------
@@ -144,53 +150,55 @@ class PretrainedEmbedding(AudioExtractor):
 
     def __init__(
         self,
-        model,
-        layer=-1,
-        pooling="mean",
+        model: str,
+        layer: int | Literal["mean", "all"] = -1,
+        pooling: Literal["mean", "mean_std", "frames"] = "mean",
         *,
-        revision=None,
-        device="auto",
-        batch_size=1,
-        audio="file",
-        on_error="raise",
-        beyond_full_scale="raise",
-        remove_dc=False,
-        store=None,
-        n_jobs=None,
-        verbose=0,
-    ):
+        revision: str | None = None,
+        device: str = "auto",
+        batch_size: int = 1,
+        audio: str = "file",
+        on_error: OnError = "raise",
+        beyond_full_scale: BeyondFullScale = "raise",
+        remove_dc: bool = False,
+        store: str | os.PathLike[str] | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            audio=audio,
+            on_error=on_error,
+            beyond_full_scale=beyond_full_scale,
+            remove_dc=remove_dc,
+            store=store,
+            n_jobs=n_jobs,
+            verbose=verbose,
+        )
         self.model = model
         self.layer = layer
         self.pooling = pooling
         self.revision = revision
         self.device = device
         self.batch_size = batch_size
-        self.audio = audio
-        self.on_error = on_error
-        self.beyond_full_scale = beyond_full_scale
-        self.remove_dc = remove_dc
-        self.store = store
-        self.n_jobs = n_jobs
-        self.verbose = verbose
 
     @property
-    def _frame_level(self):
+    def _frame_level(self) -> bool:
         return self.pooling == "frames" or self.layer == "all"
 
     @property
-    def _batch_size(self):
+    def _batch_size(self) -> int:
         return self.batch_size
 
     @property
-    def _sampling_rate(self):
+    def _sampling_rate(self) -> float:
         return self._description().sampling_rate
 
     @property
-    def _min_duration(self):
+    def _min_duration(self) -> float:
         description = self._description()
-        return max(super()._min_duration, description.shortest / description.sampling_rate)
+        return max(super()._min_duration, description.min_samples / description.sampling_rate)
 
-    def _validate_params(self):
+    def _validate_params(self) -> None:
         super()._validate_params()
         if isinstance(self.layer, bool):
             raise ValueError(
@@ -199,8 +207,8 @@ class PretrainedEmbedding(AudioExtractor):
             )
         if self.layer == "all" and self.pooling == "frames":
             raise ValueError(
-                "layer='all' and pooling='frames' of PretrainedEmbedding cannot be combined: a "
-                "cell holds the layers or the frames of an utterance. Choose one layer (or "
+                "layer='all' and pooling='frames' of PretrainedEmbedding cannot be combined: an "
+                "utterance gives an array of layers or one of frames. Choose one layer (or "
                 "'mean') for frames, or pooling='mean' or 'mean_std' for all layers."
             )
         n_layers = self._description().n_layers
@@ -208,59 +216,59 @@ class PretrainedEmbedding(AudioExtractor):
             raise ValueError(
                 f"The 'layer' parameter of PretrainedEmbedding must be 'mean', 'all' or a number "
                 f"from {-n_layers - 1} to {n_layers}: the model {self.model!r} has {n_layers} "
-                f"layers, and 0 is what goes into the first. Got {self.layer} instead."
+                f"layers, and 0 is the input of the first. Got {self.layer} instead."
             )
         resolve_device(self.device)
 
-    def _description(self):
-        return describe(find_model(self.model, self.revision))
+    def _description(self) -> Description:
+        return describe_model(find_model(self.model, self.revision))
 
-    def _feature_names(self):
+    def _feature_names(self) -> list[str]:
         description = self._description()
         prefix = description.model_type.replace("-", "_")
         parts = {"mean": ["_mean"], "mean_std": ["_mean", "_std"], "frames": [""]}[self.pooling]
         return [f"{prefix}{part}_{i:04d}" for part in parts for i in range(description.width)]
 
-    def _frame_marks(self):
+    def _frame_marks(self) -> dict[str, Any]:
         if self.layer == "all":
             return {AXIS_ATTR: LAYERS}
         return {HOP_ATTR: self._description().hop_length}
 
-    def _versions(self):
+    def _versions(self) -> dict[str, Any]:
         return {
             "model": find_model(self.model, self.revision).version(),
             "device": resolve_device(self.device).partition(":")[0],
             **{name: importlib.metadata.version(name) for name in ("torch", "transformers")},
         }
 
-    def _computing(self):
-        # Several utterances at a time use the cores better than several threads on one.
+    def _computing(self) -> AbstractContextManager:
+        # Several utterances at a time use the cores better than several threads for one.
         return torch_threads(1)
 
-    def _extract(self, signal):
+    def _extract(self, signal: np.ndarray) -> ArrayLike:
         (values,) = self._extract_batch([signal])
         if isinstance(values, AudioError):
             raise values
         return values
 
-    def _extract_batch(self, signals):
+    def _extract_batch(self, signals: Sequence[np.ndarray]) -> list[Any]:
         encoder = load_encoder(find_model(self.model, self.revision), resolve_device(self.device))
-        shortest = encoder.description.shortest
+        shortest = encoder.description.min_samples
         long_enough = [signal for signal in signals if len(signal) >= shortest]
-        found = iter(own_frames(encoder, long_enough, self._layers(encoder), self.batch_size))
+        states = iter(hidden_states(encoder, long_enough, self._layers(encoder), self.batch_size))
         return [
-            self._pooled(next(found)) if len(signal) >= shortest else _too_short(signal, shortest)
+            self._pool(next(states)) if len(signal) >= shortest else _too_short(signal, shortest)
             for signal in signals
         ]
 
-    def _layers(self, encoder):
+    def _layers(self, encoder: SpeechEncoder) -> Sequence[int]:
         n_states = encoder.description.n_layers + 1
         if isinstance(self.layer, str):
             return range(n_states)
         return [self.layer % n_states]
 
-    def _pooled(self, states):
-        """Values of an utterance from its states (n_layers, n_frames, width)."""
+    def _pool(self, states: torch.Tensor) -> np.ndarray:
+        """Return the features of an utterance from its states (n_layers, n_frames, width)."""
         import torch
 
         if self.layer != "all":
@@ -276,6 +284,6 @@ class PretrainedEmbedding(AudioExtractor):
 
 def _too_short(signal, shortest):
     return AudioError(
-        f"the audio has {len(signal)} samples at the model's rate, but the model needs "
+        f"the audio has {len(signal)} samples at the sampling rate of the model, which needs "
         f"{shortest} for one frame: leave this row out or join it with its neighbor"
     )

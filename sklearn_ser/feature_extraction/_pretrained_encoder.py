@@ -1,34 +1,45 @@
-"""Pretrained speech encoders of this process: loaded once, shared by its threads."""
+"""Pretrained speech encoders, loaded once per process, and their hidden states."""
+
+from __future__ import annotations
 
 import contextlib
 import threading
 import warnings
 from collections import OrderedDict
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from sklearn_ser.exceptions import PretrainedModelError
 from sklearn_ser.feature_extraction._pretrained_source import (
-    describe,
+    Description,
+    ModelSource,
+    describe_model,
     fetch_weights,
     import_transformers,
     quiet,
     unreadable,
 )
 
+if TYPE_CHECKING:
+    import torch
+
 #: Models that stay in memory: enough for a union of two, or to compare two.
-MOST_LOADED = 2
-_loaded = OrderedDict()
+MAX_LOADED = 2
+_loaded: OrderedDict[tuple, SpeechEncoder] = OrderedDict()
 _loading = threading.Lock()
 
 
-def load_encoder(source, device):
-    """The encoder of a `ModelSource`, from memory if its files have not changed.
+def load_encoder(source: ModelSource, device: str) -> SpeechEncoder:
+    """Return the encoder of a model, from memory if its files have not changed.
 
     Parameters
     ----------
     source : ModelSource
     device : str
-        As `resolve_device` returns it.
+        Device, as returned by `resolve_device`.
 
     Returns
     -------
@@ -37,22 +48,22 @@ def load_encoder(source, device):
     Raises
     ------
     PretrainedModelError
-        If the weights are not there, damaged, or not all of the encoder's.
+        If the weights are missing, damaged or incomplete.
     """
     with _loading:
         key = (source, source.stamp(), device)
         if key not in _loaded:
             fetch_weights(source)
             key = (source, source.stamp(), device)
-            while len(_loaded) >= MOST_LOADED:
+            while len(_loaded) >= MAX_LOADED:
                 _loaded.popitem(last=False)
-            _loaded[key] = SpeechEncoder(describe(source), _load(source, device), device)
+            _loaded[key] = SpeechEncoder(describe_model(source), _load(source, device), device)
         _loaded.move_to_end(key)
         return _loaded[key]
 
 
-def resolve_device(device):
-    """The device that "auto" stands for, or the one named; ValueError where it is not there."""
+def resolve_device(device: str) -> str:
+    """Return the device that "auto" stands for, or check the one that is named."""
     import torch
 
     if device == "auto":
@@ -60,22 +71,22 @@ def resolve_device(device):
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        said = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:200]
         raise ValueError(
             f"The 'device' parameter of PretrainedEmbedding must be 'auto' or a device that torch "
-            f"finds here, such as 'cpu' or 'cuda:0'. Got {device!r} instead ({said})."
+            f"can use, such as 'cpu' or 'cuda:0'. Got {device!r} instead ({reason})."
         ) from error
     return device
 
 
 def _load(source, device):
-    """The encoder's network in float32, ready for use on the device."""
+    """Load the network of the encoder in float32 onto the device."""
     import torch
 
     transformers = import_transformers()
-    description = describe(source)
+    description = describe_model(source)
     try:
-        # Building a network draws random weights: torch's generator is put back afterwards.
+        # Building a network draws random weights: the state of torch's generator is restored.
         with quiet(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model, info = transformers.AutoModel.from_pretrained(
@@ -95,11 +106,11 @@ def _load(source, device):
 
 
 def _check_complete(source, description, missing):
-    """Weights that are not in the file would be random ones."""
+    """Check that all weights are in the file; transformers would use random ones."""
     needed = sorted(
         name
         for name in missing
-        # Used in training only, and not in the files of models tuned for recognition.
+        # Used in training only, and not in the files of models fine-tuned for recognition.
         if not name.endswith("masked_spec_embed")
         and (name.startswith("encoder.") or not description.is_whisper)
     )
@@ -107,40 +118,42 @@ def _check_complete(source, description, missing):
         shown = ", ".join(needed[:3]) + (", ..." if len(needed) > 3 else "")
         raise PretrainedModelError(
             f"the weights of the model {source.name!r} are not complete: {len(needed)} arrays of "
-            f"the encoder are missing and would be random numbers ({shown}). Fetch or save the "
+            f"the encoder are missing and would be random numbers ({shown}). Download or save the "
             f"whole model again"
         )
 
 
 class SpeechEncoder:
-    """A network and the way to its hidden states; may be used by several threads at once.
+    """Network with access to its hidden states; several threads may use it at once.
 
     Attributes
     ----------
     description : Description
     """
 
-    def __init__(self, description, network, device):
+    def __init__(self, description: Description, network: Any, device: str) -> None:
         self.description = description
         self._network = network
         self._device = device
-        self._wanted = threading.local()
+        self._requested = threading.local()
         layers = network.layers if description.is_whisper else network.encoder.layers
         for index, layer in enumerate(layers):
-            layer.register_forward_pre_hook(partial(self._note_input, index))
+            layer.register_forward_pre_hook(partial(self._record_input, index))
 
-    def states(self, inputs, layers, mask=None):
-        """Hidden states of a batch.
+    def states(
+        self, inputs: torch.Tensor, layers: Sequence[int], mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Compute hidden states of a batch.
 
         Parameters
         ----------
         inputs : torch.Tensor
-            As the network takes them.
+            Inputs of the network.
         layers : sequence of int
-            Which states, in rising order: i is what goes into layer i, and the number of layers
-            stands for the network's output (with its last normalization, where it has one).
+            States to return, in increasing order: i is the input of layer i, and the number of
+            layers stands for the output of the network (with its final normalization, if any).
         mask : torch.Tensor of shape (n_signals, n_samples) or None
-            1 for samples that count.
+            1 for samples, 0 for padding.
 
         Returns
         -------
@@ -148,70 +161,70 @@ class SpeechEncoder:
         """
         import torch
 
-        self._wanted.layers, self._wanted.found = layers, []
-        arguments, silencer = {}, contextlib.nullcontext()
-        if mask is not None:
-            arguments, silencer = (
-                {"attention_mask": mask.to(self._device)},
-                _mixed_masks_are_meant(),
-            )
+        self._requested.layers, self._requested.states = layers, []
+        arguments = {} if mask is None else {"attention_mask": mask.to(self._device)}
         try:
-            with torch.inference_mode(), silencer:
+            with torch.inference_mode(), _without_warning_of_masks(mask is not None):
                 output = self._network(inputs.to(self._device), **arguments)
                 if layers[-1] == self.description.n_layers:
-                    self._wanted.found.append(output.last_hidden_state)
-        except _Enough:
+                    self._requested.states.append(output.last_hidden_state)
+        except _LastLayerReached:
             pass
-        found, self._wanted.found = self._wanted.found, []
-        return torch.stack(found)
+        states, self._requested.states = self._requested.states, []
+        return torch.stack(states)
 
-    def _note_input(self, index, layer, arguments):
-        if index in self._wanted.layers:
-            self._wanted.found.append(arguments[0])
-            if index == self._wanted.layers[-1]:
-                raise _Enough
+    def _record_input(self, index, layer, arguments):
+        if index in self._requested.layers:
+            self._requested.states.append(arguments[0])
+            if index == self._requested.layers[-1]:
+                raise _LastLayerReached
 
 
-class _Enough(Exception):
-    """Nothing that comes after this layer is wanted."""
+class _LastLayerReached(Exception):
+    """Stops the network: no later layer is requested."""
 
 
 @contextlib.contextmanager
-def _mixed_masks_are_meant():
-    """WavLM hands torch two masks of different types, which torch takes, but warns about."""
+def _without_warning_of_masks(masked: bool) -> Iterator[None]:
+    """Ignore a warning: WavLM passes two masks of different types to torch, which accepts them."""
+    if not masked:
+        yield
+        return
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
         yield
 
 
-def own_frames(encoder, signals, layers, batch_size):
-    """Hidden states of the frames that belong to each utterance.
+def hidden_states(
+    encoder: SpeechEncoder, signals: Sequence[np.ndarray], layers: Sequence[int], batch_size: int
+) -> list[torch.Tensor]:
+    """Compute the hidden states of the frames of each utterance.
 
     Parameters
     ----------
     encoder : SpeechEncoder
     signals : list of ndarray of shape (n_samples,), float32
-        Each long enough for a frame.
+        Samples, enough for a frame each.
     layers : sequence of int
-        As for `SpeechEncoder.states`.
+        States to return, as for `SpeechEncoder.states`.
     batch_size : int
-        Most of Whisper's windows at a time.
+        Maximum number of windows of Whisper in a forward pass.
 
     Returns
     -------
     list of torch.Tensor of shape (n_layers, n_frames, width)
     """
     if encoder.description.is_whisper:
-        return _whisper_frames(encoder, signals, layers, batch_size)
-    return _waveform_frames(encoder, signals, layers)
+        return _whisper_states(encoder, signals, layers, batch_size)
+    return _waveform_states(encoder, signals, layers)
 
 
-def _waveform_frames(encoder, signals, layers):
+def _waveform_states(encoder, signals, layers):
     import torch
 
     description = encoder.description
-    prepared = [torch.from_numpy(_prepared(description, signal)) for signal in signals]
-    found = [None] * len(signals)
+    prepared = [torch.from_numpy(_prepare(description, signal)) for signal in signals]
+    results = [None] * len(signals)
     for positions in _groups([len(signal) for signal in signals], description.pads):
         group = [prepared[position] for position in positions]
         inputs = torch.nn.utils.rnn.pad_sequence(group, batch_first=True)
@@ -221,24 +234,24 @@ def _waveform_frames(encoder, signals, layers):
                 [torch.ones(len(signal), dtype=torch.long) for signal in group], batch_first=True
             )
         states = encoder.states(inputs, layers, mask)
-        for place, position in enumerate(positions):
+        for i, position in enumerate(positions):
             n_frames = description.n_frames(len(signals[position]))
-            found[position] = states[:, place, :n_frames]
-    return found
+            results[position] = states[:, i, :n_frames]
+    return results
 
 
-def _groups(lengths, pads):
-    """Positions of the utterances that may share a batch."""
+def _groups(lengths: Sequence[int], pads: bool) -> Collection[Sequence[int]]:
+    """Return the positions of the utterances that may share a batch."""
     if pads:
         return [range(len(lengths))] if lengths else []
-    by_length = {}
+    by_length: dict[int, list[int]] = {}
     for position, length in enumerate(lengths):
         by_length.setdefault(length, []).append(position)
     return by_length.values()
 
 
-def _prepared(description, signal):
-    """One utterance as the network expects it; scaled by itself, before anything is padded."""
+def _prepare(description, signal):
+    """Return the input of the network for one utterance, scaled by itself, before padding."""
     (values,) = description.preparation(
         signal.copy(),
         sampling_rate=description.sampling_rate,
@@ -248,7 +261,7 @@ def _prepared(description, signal):
     return values
 
 
-def _whisper_frames(encoder, signals, layers, batch_size):
+def _whisper_states(encoder, signals, layers, batch_size):
     import torch
 
     description = encoder.description
@@ -258,18 +271,18 @@ def _whisper_frames(encoder, signals, layers, batch_size):
         for position, signal in enumerate(signals)
         for start in range(0, len(signal), window)
     ]
-    found = [[] for _ in signals]
+    results: list[list[torch.Tensor]] = [[] for _ in signals]
     for first in range(0, len(pieces), batch_size):
         batch = pieces[first : first + batch_size]
         inputs = torch.cat([_log_mel(description, piece) for _, piece in batch])
         states = encoder.states(inputs, layers)
-        for place, (position, piece) in enumerate(batch):
-            found[position].append(states[:, place, : description.n_frames(len(piece))])
-    return [torch.cat(parts, dim=1) for parts in found]
+        for i, (position, piece) in enumerate(batch):
+            results[position].append(states[:, i, : description.n_frames(len(piece))])
+    return [torch.cat(parts, dim=1) for parts in results]
 
 
 def _log_mel(description, piece):
-    """A piece of an utterance, filled up with silence to the window, as a batch of one."""
+    """Return a piece of an utterance, padded with silence to the window, as a batch of one."""
     return description.preparation(
         piece, sampling_rate=description.sampling_rate, return_tensors="pt"
     )["input_features"]

@@ -1,84 +1,89 @@
-"""Where a pretrained model lies: a local folder, or a name on the Hugging Face hub.
+"""Folders of pretrained models, local or of the Hugging Face hub, and descriptions of the models.
 
-A hub name becomes the folder of one commit in the hub's local cache, so that everything after
-this deals with folders. What is in that cache is used as it is; the hub is asked, once and
-without retries, only for what is not there.
+A name on the hub is resolved to the folder of one commit in the local cache of the hub. Files in
+that cache are used as they are; the hub is contacted, once and without retries, only for missing
+files.
 """
+
+from __future__ import annotations
 
 import contextlib
 import json
 import math
 import re
 import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from sklearn_ser.exceptions import PretrainedModelError
-from sklearn_ser.store._files import FileDigests
+from sklearn_ser.store._files import FileDigest, FileDigests
 from sklearn_ser.utils._extras import import_extra
 
 CONFIG = "config.json"
-#: Either says how audio is to be prepared; newer versions of transformers write the second.
+#: Settings of the preparation of audio, in either file; newer versions of transformers write the
+#: second.
 PREPARATION = ("preprocessor_config.json", "processor_config.json")
-#: The files of one format of weights, preferred first: whole, index of parts, parts.
+#: Files of each format of weights, preferred first: one file, index of parts, parts.
 WEIGHTS = (
     ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors"),
     ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin"),
 )
-#: "name" or "owner/name", as the hub allows it.
+#: "name" or "owner/name", as valid on the hub.
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 #: Seconds that the hub may take to answer.
-_PATIENCE = 10
-_asking = threading.Lock()
-_found_on_hub = {}
-_digests = {}
+_TIMEOUT = 10
+_resolving = threading.Lock()
+_hub_sources: dict[tuple[str, str | None], ModelSource] = {}
+_digests: dict[Path, FileDigest] = {}
 
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A folder with a model.
+    """Folder of a model.
 
     Attributes
     ----------
     name : str
-        As the user gave it.
+        Name or folder that the user passed.
     folder : Path
     commit : str or None
-        Of a model of the hub.
+        Commit of a hub model.
     """
 
     name: str
     folder: Path
     commit: str | None = None
 
-    def files(self):
-        """Names of the files there that the features depend on; weights only where needed."""
+    def files(self) -> list[str]:
+        """Return the names of the files in the folder that the features depend on."""
         return [
             name
             for name in (CONFIG, *PREPARATION, *_weights_in(self.folder))
             if (self.folder / name).is_file()
         ]
 
-    def stamp(self):
-        """What changes when one of the files is replaced; costs a look at each."""
-        found = [(name, (self.folder / name).stat()) for name in self.files()]
-        return tuple((name, at.st_size, at.st_mtime_ns, at.st_ino) for name, at in found)
+    def stamp(self) -> tuple:
+        """Return sizes and times of the files, which change when a file is replaced."""
+        stats = [(name, (self.folder / name).stat()) for name in self.files()]
+        return tuple((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in stats)
 
-    def version(self):
-        """What the model is, by content: the commit, or a digest of the folder's files."""
+    def version(self) -> str | dict[str, bytes]:
+        """Return an identifier of the content: the commit, or digests of the files."""
         if self.commit is not None:
             return f"commit {self.commit}"
         return {name: _digest(self.folder / name) for name in self.files()}
 
 
-def find_model(model, revision=None):
-    """Find a model's folder; of a model of the hub, fetch at most its small JSON files.
+def find_model(model: str, revision: str | None = None) -> ModelSource:
+    """Find the folder of a model; of a hub model, download at most its small JSON files.
 
     Parameters
     ----------
     model : str
-        A folder or a name on the hub.
+        Folder, or name on the hub.
     revision : str or None
         Branch, tag or commit of a hub model.
 
@@ -94,46 +99,47 @@ def find_model(model, revision=None):
     if model and folder.is_dir():
         if revision is not None:
             raise PretrainedModelError(
-                f"{model!r} is a folder, which has no revision {revision!r}: leave out revision="
+                f"{model!r} is a folder, which has no revision {revision!r}: remove revision="
             )
         return ModelSource(model, folder.resolve())
     if not _HUB_NAME.fullmatch(model):
         raise PretrainedModelError(
             f"there is no folder {model!r} (relative paths start at the working directory), and "
-            f"it is no name of the Hugging Face hub either, such as 'microsoft/wavlm-base-plus'"
+            f"it is not a name of the Hugging Face hub either, such as "
+            f"'microsoft/wavlm-base-plus'"
         )
     import_transformers()  # which brings the hub's client
-    with _asking:
-        found = _found_on_hub.get((model, revision))
-        if found is None or not (found.folder / CONFIG).is_file():
-            found = _from_hub_cache(model, revision) or _from_hub(model, revision)
-            _found_on_hub[model, revision] = found
-        return found
+    with _resolving:
+        source = _hub_sources.get((model, revision))
+        if source is None or not (source.folder / CONFIG).is_file():
+            source = _from_hub_cache(model, revision) or _from_hub(model, revision)
+            _hub_sources[model, revision] = source
+        return source
 
 
-def fetch_weights(source):
-    """See that the weights are in the folder; of a model of the hub, download them if need be.
+def fetch_weights(source: ModelSource) -> None:
+    """Check that the weights are in the folder; download those of a hub model if necessary.
 
     Raises
     ------
     PretrainedModelError
         If there are none, or parts are missing.
     """
-    with _asking:
+    with _resolving:
         for patterns in WEIGHTS if source.commit is not None else ():
             if _weights_in(source.folder):
                 break
             _download(source.name, source.commit, patterns)
     if not _weights_in(source.folder):
         raise PretrainedModelError(
-            f"{source.name!r} holds no weights that transformers could read, or not all parts of "
+            f"{source.name!r} holds no weights that transformers can read, or not all parts of "
             f"them: expected model.safetensors (or pytorch_model.bin) in {str(source.folder)!r}. "
-            f"Weights of TensorFlow or Flax have to be converted first"
+            f"Convert weights of TensorFlow or Flax first"
         )
 
 
-def _weights_in(folder):
-    """Names of the weights' files, of the first format of which all files are there."""
+def _weights_in(folder: Path) -> list[str]:
+    """Return the names of the files of the first format of weights that is complete."""
     for whole, index, _ in WEIGHTS:
         if (folder / whole).is_file():
             return [whole]
@@ -171,8 +177,8 @@ def _from_hub(model, revision):
     return ModelSource(model, folder, commit)
 
 
-def _download(model, revision, patterns):
-    """Bring files of a model into the hub's local cache; its folder there, and its commit."""
+def _download(model: str, revision: str | None, patterns: Sequence[str]) -> tuple[Path, str]:
+    """Download files of a model into the local cache; return its folder and its commit."""
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.utils import (
         are_progress_bars_disabled,
@@ -183,13 +189,14 @@ def _download(model, revision, patterns):
     had_bars = not are_progress_bars_disabled()
     disable_progress_bars()
     try:
-        # Unlike a download, this neither retries for a minute where there is no network, nor
-        # returns a folder that lacks what was asked for.
-        commit = HfApi().model_info(model, revision=revision, timeout=_PATIENCE).sha
+        # Unlike a download, this neither retries for a minute if there is no network, nor returns
+        # a folder that lacks the requested files.
+        info: Any = HfApi().model_info(model, revision=revision, timeout=_TIMEOUT)
+        commit = info.sha
         folder = snapshot_download(
-            model, revision=commit, allow_patterns=list(patterns), etag_timeout=_PATIENCE
+            model, revision=commit, allow_patterns=list(patterns), etag_timeout=_TIMEOUT
         )
-    except Exception as error:  # whatever the hub's client raises: it has many kinds
+    except Exception as error:  # the client of the hub raises many types
         raise _hub_error(model, revision, error) from error
     finally:
         if had_bars:
@@ -198,18 +205,18 @@ def _download(model, revision, patterns):
 
 
 def _hub_error(model, revision, error):
-    """The one error for all that can go wrong with the hub."""
+    """Return one type of error for all errors of the hub's client."""
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
         return PretrainedModelError(
-            f"the model {model!r} is gated: accept its conditions on the hub's page of it and log "
+            f"the model {model!r} is gated: accept its conditions on its page on the hub, and log "
             f"in ('hf auth login')"
         )
     if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
         return PretrainedModelError(
-            f"there is no folder {model!r}, and no model of that name on the Hugging Face hub (or "
-            f"a private one, which needs 'hf auth login'): check the spelling"
+            f"there is neither a folder {model!r} nor a model of that name on the Hugging Face hub "
+            f"(or a private one, which needs 'hf auth login'): check the spelling"
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return PretrainedModelError(
@@ -218,36 +225,33 @@ def _hub_error(model, revision, error):
     if isinstance(error, errors.OfflineModeIsEnabled):
         cause = "HF_HUB_OFFLINE is set"
     else:
-        cause = f"the hub cannot be reached or fails ({_in_short(error)})"
+        line = (str(error).strip().splitlines() or [""])[0][:200]
+        cause = f"the hub cannot be reached or fails ({type(error).__name__}: {line})"
     return PretrainedModelError(
         f"there is no folder {model!r}, the local cache of the Hugging Face hub does not hold all "
-        f"of a model of that name, and {cause}: fetch it once where there is a network ('hf "
-        f"download {model}'), or give the folder of a copy"
+        f"files of a model of that name, and {cause}: download it once where there is a network "
+        f"('hf download {model}'), or pass the folder of a copy"
     )
 
 
-def _in_short(error):
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0][:200]}"
-
-
-def _digest(path):
-    """Digest of a file, remembered in this process until the file changes."""
-    known = _digests.get(path)
-    if known is None or not known.still_holds(path):
-        known = _digests[path] = FileDigests().of([str(path)])[str(path)]
-        if known is None:
+def _digest(path: Path) -> bytes:
+    """Return the digest of a file, cached in this process until the file changes."""
+    cached = _digests.get(path)
+    if cached is None or not cached.still_holds(str(path)):
+        cached = FileDigests().of([str(path)])[str(path)]
+        if cached is None:
             raise PretrainedModelError(f"the file {str(path)!r} of the model cannot be read")
-    return known.digest
+        _digests[path] = cached
+    return cached.digest
 
 
-def import_transformers():
-    """The library, or the one error that says how to get it."""
+def import_transformers() -> Any:
+    """Import transformers, or raise an error that names the extra to install."""
     return import_extra("transformers", "hub", "PretrainedEmbedding")
 
 
-#: Encoders that read the samples themselves. Others of transformers are left out because their
-#: frames differ from layer to layer (SEW), or because they keep state between calls (conformers).
+#: Encoders whose input are samples. Others of transformers are not supported because their frames
+#: differ from layer to layer (SEW), or because they have state between calls (conformers).
 WAVEFORM_MODELS = (
     "data2vec-audio",
     "hubert",
@@ -256,54 +260,55 @@ WAVEFORM_MODELS = (
     "wav2vec2",
     "wavlm",
 )
-#: Of these, utterances can be padded to a common length without touching each other's frames, if
-#: there is no normalization over time. (The position layers of data2vec spread what is padded.)
+#: Encoders in which padding to a common length does not change the frames, if there is no
+#: normalization over time. (The position layers of data2vec mix padding into the frames.)
 _PADDABLE = ("hubert", "unispeech", "unispeech-sat", "wav2vec2", "wavlm")
-_talking = threading.Lock()
+_quieting = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Description:
-    """A speech encoder, without its weights.
+    """Speech encoder without its weights.
 
     Attributes
     ----------
     model_type : str
-        As transformers calls it.
+        Type of the model in transformers.
     width : int
-        Numbers a frame.
+        Number of features of a frame.
     n_layers : int
-        Transformer layers; there is one more state than layers, the first layer's input.
+        Number of transformer layers. There is one state more, the input of the first layer.
     config : transformers.PretrainedConfig
     preparation : transformers feature extractor
-        Prepares samples for the network.
+        Preparation of samples for the network.
     """
 
     model_type: str
     width: int
     n_layers: int
-    config: object
-    preparation: object
+    config: Any
+    preparation: Any
 
     @property
-    def sampling_rate(self):
-        """Rate in Hz of the audio that the network was trained with."""
+    def sampling_rate(self) -> float:
+        """Sampling rate in Hz of the audio that the network was trained with."""
         return self.preparation.sampling_rate
 
     @property
-    def is_whisper(self):
+    def is_whisper(self) -> bool:
+        """Whether this is the encoder of Whisper, with windows of fixed length."""
         return self.model_type == "whisper"
 
     @property
-    def hop_length(self):
+    def hop_length(self) -> float:
         """Seconds from one frame to the next."""
         if self.is_whisper:
             return self._samples_per_whisper_frame / self.sampling_rate
         return math.prod(stride for _, stride in self._convolutions) / self.sampling_rate
 
     @property
-    def pads(self):
-        """Whether utterances of other lengths may share a batch."""
+    def pads(self) -> bool:
+        """Whether utterances of different lengths may share a batch."""
         return (
             self.model_type in _PADDABLE
             and self.config.feat_extract_norm == "layer"
@@ -311,8 +316,8 @@ class Description:
         )
 
     @property
-    def shortest(self):
-        """Samples that give one frame."""
+    def min_samples(self) -> int:
+        """Minimum number of samples, which gives one frame."""
         if self.is_whisper:
             return 1
         n_samples = 1
@@ -320,11 +325,11 @@ class Description:
             n_samples = (n_samples - 1) * stride + kernel
         return n_samples
 
-    def n_frames(self, n_samples):
-        """Frames that see samples of the utterance only.
+    def n_frames(self, n_samples: int) -> int:
+        """Return the number of frames that depend on samples of the utterance only.
 
-        Whisper's are centerd on one sample in 320 (and always see further): those whose center is
-        in the utterance.
+        Frames of Whisper are centered on one sample in 320, and always extend further: those whose
+        center is in the utterance.
         """
         if self.is_whisper:
             return math.ceil(n_samples / self._samples_per_whisper_frame)
@@ -341,39 +346,39 @@ class Description:
         return list(zip(self.config.conv_kernel, self.config.conv_stride, strict=True))
 
 
-def describe(source):
-    """Describe the model of a `ModelSource`.
+def describe_model(source: ModelSource) -> Description:
+    """Describe the model of a folder.
 
     Raises
     ------
     PretrainedModelError
-        If the folder holds no model, a damaged one, or one that is no speech encoder.
+        If the folder holds no model, a damaged one, or one that is not a speech encoder.
     MissingDependencyError
     """
     small = [source.folder / name for name in (CONFIG, *PREPARATION)]
     stamps = tuple((at.stat().st_mtime_ns, at.stat().st_size) for at in small if at.is_file())
-    return _describe(source, stamps)
+    return _describe_model(source, stamps)
 
 
 @lru_cache(maxsize=16)
-def _describe(source, stamps):
-    """`stamps` make a changed file count as another."""
+def _describe_model(source, stamps):
+    """Describe a model; `stamps` differ when a file has changed."""
     folder = source.folder
     if not (folder / CONFIG).is_file():
         raise PretrainedModelError(
-            f"the folder {source.name!r} holds no model: there is no {CONFIG}. Expected is a "
-            f"folder that transformers' save_pretrained wrote, or a download of a model"
+            f"the folder {source.name!r} holds no model: there is no {CONFIG}. Pass a folder "
+            f"written by save_pretrained of transformers, or a downloaded model"
         )
     model_type = _model_type(source)
     if model_type not in (*WAVEFORM_MODELS, "whisper"):
         raise PretrainedModelError(
-            f"the model {source.name!r} is of the type {model_type!r}, which is no speech encoder "
-            f"that PretrainedEmbedding knows: it takes {', '.join(WAVEFORM_MODELS)} and whisper"
+            f"the model {source.name!r} is of type {model_type!r}, which PretrainedEmbedding does "
+            f"not support: expected {', '.join(WAVEFORM_MODELS)} or whisper"
         )
     if not any((folder / name).is_file() for name in PREPARATION):
         raise PretrainedModelError(
-            f"the model {source.name!r} has no {PREPARATION[0]}, which says how its audio is to be "
-            f"prepared (sampling rate, normalization): copy it from where the model came from"
+            f"the model {source.name!r} has no {PREPARATION[0]}, which specifies the preparation "
+            f"of its audio (sampling rate, normalization): copy it from the source of the model"
         )
     transformers = import_transformers()
     prepares = transformers.Wav2Vec2FeatureExtractor
@@ -385,9 +390,9 @@ def _describe(source, stamps):
                 folder, local_files_only=True, trust_remote_code=False
             )
             preparation = prepares.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # of many kinds
+    except Exception as error:  # of many types
         raise unreadable(source, "configuration", error) from error
-    config.add_adapter = False  # what an adapter shortens are no longer the encoder's frames
+    config.add_adapter = False  # an adapter would shorten the sequence of frames
     if model_type == "whisper":
         _check_whisper(source, config, preparation)
         preparation.dither = 0.0  # random numbers
@@ -407,9 +412,9 @@ def _model_type(source):
 def _check_waveform(source, preparation):
     if preparation.feature_size != 1:
         raise PretrainedModelError(
-            f"the model {source.name!r} is prepared for {preparation.feature_size} numbers a "
-            f"sample ('feature_size'), but reads the samples themselves: the folder's files do not "
-            f"belong together"
+            f"the preparation of the model {source.name!r} gives {preparation.feature_size} values "
+            f"per sample ('feature_size'), but its network takes samples: the files of the folder "
+            f"do not belong together"
         )
 
 
@@ -421,28 +426,29 @@ def _check_whisper(source, config, preparation):
     for name, value in expected.items():
         if getattr(preparation, name) != value:
             raise PretrainedModelError(
-                f"the model {source.name!r} is prepared with {name}={getattr(preparation, name)}, "
-                f"but its network takes {value}: the folder's files do not belong together"
+                f"the preparation of the model {source.name!r} has "
+                f"{name}={getattr(preparation, name)}, but its network takes {value}: the files of "
+                f"the folder do not belong together"
             )
 
 
-def unreadable(source, what, error):
-    """The error for files that transformers cannot make sense of."""
-    said = " ".join(str(error).split())[:300]
+def unreadable(source: ModelSource, part: str, error: Exception) -> PretrainedModelError:
+    """Return the error for files that transformers cannot read."""
+    reason = " ".join(str(error).split())[:300]
     return PretrainedModelError(
-        f"the {what} of the model {source.name!r} cannot be read ({type(error).__name__}: {said}): "
-        f"fetch or save the model again"
+        f"the {part} of the model {source.name!r} cannot be read ({type(error).__name__}: "
+        f"{reason}): download or save the model again"
     )
 
 
 @contextlib.contextmanager
-def quiet():
-    """Keep transformers from talking: no progress bars, no reports of what it loads.
+def quiet() -> Iterator[None]:
+    """Silence transformers: no progress bars, no reports of what it loads.
 
-    Its settings are those of the process, so one thread at a time.
+    Its settings are those of the process, so this is used by one thread at a time.
     """
     logging = import_transformers().utils.logging
-    with _talking:
+    with _quieting:
         verbosity, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
         logging.set_verbosity(logging.CRITICAL)
         logging.disable_progress_bar()

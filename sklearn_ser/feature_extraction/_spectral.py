@@ -1,27 +1,57 @@
-"""Log-mel spectrograms and cepstra as sequences of frames."""
+"""Log-mel spectrograms and mel-frequency cepstra as sequences of frames."""
+
+from __future__ import annotations
 
 import importlib.metadata
+import os
 from functools import lru_cache
 from numbers import Integral, Real
+from typing import Any, Literal
 
 import numpy as np
 import scipy.fft
 import scipy.sparse
+from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ser.feature_extraction._base import AudioExtractor
-from sklearn_ser.feature_extraction._mel import mel_filterbank
+from sklearn_ser.feature_extraction._base import (
+    AudioExtractor,
+    BeyondFullScale,
+    OnError,
+    document_audio_parameters,
+)
 from sklearn_ser.utils._frames import HOP_ATTR
 from sklearn_ser.utils._public import public_module
 
 SAMPLING_RATE = 16000
-#: Of a Fourier transform, 4 s: nothing is built for what is far from sound.
-MOST_SAMPLES = 65536
+#: Maximum length of a Fourier transform, 4 s: longer windows are checked before anything is built.
+MAX_FFT_SAMPLES = 65536
+#: Frames that are transformed at a time: bounds the memory that a long recording takes.
+BLOCK = 4096
+#: Frames on each side of a frame that enter its delta.
+DELTA_REACH = 2
 DELTAS = ("", "_delta", "_delta2")
+# Slaney's mel scale: linear below 1 kHz (3 mels for 200 Hz), logarithmic above (27 mels for a
+# factor of 6.4).
+_HZ_PER_MEL = 200.0 / 3.0
+_BREAK_HZ = 1000.0
+_BREAK_MEL = _BREAK_HZ / _HZ_PER_MEL
+_LOG_STEP = np.log(6.4) / 27.0
 
 
 class _SpectralExtractor(AudioExtractor):
-    """What the log-mel spectrogram and the cepstra have in common."""
+    """Base class of the log-mel spectrogram and the cepstra."""
+
+    window_length: float
+    hop_length: float
+    n_fft: int | None
+    n_mels: int
+    fmin: float
+    fmax: float
+    floor_db: float
+    top_db: float | None
+    deltas: int
+    normalize: str | None
 
     _frame_level = True
     _parameter_constraints = {
@@ -38,7 +68,7 @@ class _SpectralExtractor(AudioExtractor):
         **AudioExtractor._parameter_constraints,
     }
 
-    def _validate_params(self):
+    def _validate_params(self) -> None:
         super()._validate_params()
         window, hop, n_fft = self._samples()
         name = type(self).__name__
@@ -47,15 +77,15 @@ class _SpectralExtractor(AudioExtractor):
                 f"{name} needs a window and a hop of one sample or more at {SAMPLING_RATE} Hz, got "
                 f"window_length={self.window_length} s and hop_length={self.hop_length} s."
             )
-        if n_fft > MOST_SAMPLES:
+        if n_fft > MAX_FFT_SAMPLES:
             raise ValueError(
                 f"{name}: a Fourier transform of n_fft={n_fft} samples (window_length="
-                f"{self.window_length} s) is more than the {MOST_SAMPLES} it may have."
+                f"{self.window_length} s) is longer than the maximum of {MAX_FFT_SAMPLES} samples."
             )
         if n_fft < window:
             raise ValueError(
-                f"{name}: a window_length of {self.window_length} s has {window} samples, which "
-                f"n_fft={n_fft} cannot hold. Raise n_fft, or leave it None."
+                f"{name}: a window_length of {self.window_length} s has {window} samples, which is "
+                f"more than n_fft={n_fft}. Increase n_fft, or set it to None."
             )
         if self.fmin >= self.fmax:
             raise ValueError(f"{name}: fmin={self.fmin} Hz is not below fmax={self.fmax} Hz.")
@@ -63,31 +93,31 @@ class _SpectralExtractor(AudioExtractor):
         if self.n_mels > n_bins:
             raise ValueError(
                 f"{name}: n_mels={self.n_mels} is more than the {n_bins} bins of a Fourier "
-                f"transform of n_fft={n_fft} samples. Take fewer bands or a larger n_fft."
+                f"transform of n_fft={n_fft} samples. Use fewer bands or a larger n_fft."
             )
         n_empty = self.n_mels - np.count_nonzero(self._filters().sum(axis=0))
         if n_empty:
             raise ValueError(
                 f"{name}: {n_empty} of the {self.n_mels} mel bands from {self.fmin} to "
                 f"{self.fmax} Hz fall between the bins of a Fourier transform of n_fft={n_fft} "
-                f"samples, so they would always be empty. Take fewer bands or a larger n_fft."
+                f"samples, so they would always be empty. Use fewer bands or a larger n_fft."
             )
 
-    def _samples(self):
-        """Window, hop and Fourier transform in samples."""
+    def _samples(self) -> tuple[int, int, int]:
+        """Return the lengths of window, hop and Fourier transform in samples."""
         window = round(self.window_length * SAMPLING_RATE)
         hop = round(self.hop_length * SAMPLING_RATE)
         power_of_two = 1 << max(1, (window - 1).bit_length())
         return window, hop, power_of_two if self.n_fft is None else self.n_fft
 
-    def _frame_marks(self):
+    def _frame_marks(self) -> dict[str, Any]:
         return {HOP_ATTR: self._samples()[1] / SAMPLING_RATE}
 
     def _filters(self):
         n_fft = self._samples()[2]
         return sparse_filters(SAMPLING_RATE, n_fft, self.n_mels, self.fmin, self.fmax)
 
-    def _decibels(self, signal):
+    def _decibels(self, signal: np.ndarray) -> np.ndarray:
         window, hop, n_fft = self._samples()
         decibels = mel_decibels(
             signal,
@@ -104,81 +134,65 @@ class _SpectralExtractor(AudioExtractor):
             np.maximum(decibels, decibels.max() - np.float32(self.top_db), out=decibels)
         return decibels
 
-    def _completed(self, frames):
-        frames = with_deltas(frames, self.deltas)
-        return standardized(frames) if self.normalize == "utterance" else frames
+    def _append_deltas_and_normalize(self, frames: np.ndarray) -> np.ndarray:
+        frames = append_deltas(frames, self.deltas)
+        return standardize_columns(frames) if self.normalize == "utterance" else frames
 
-    def _with_delta_names(self, names):
+    def _append_delta_names(self, names: list[str]) -> list[str]:
         return [name + suffix for suffix in DELTAS[: 1 + self.deltas] for name in names]
 
-    def _versions(self):
+    def _versions(self) -> dict[str, Any]:
         return {name: importlib.metadata.version(name) for name in ("numpy", "scipy")}
 
 
 @public_module("sklearn_ser.feature_extraction")
+@document_audio_parameters
 class LogMelSpectrogram(_SpectralExtractor):
-    """Mel power spectrogram in decibels: a picture of sound for a network.
+    """Mel power spectrogram in decibels.
 
     Each utterance, as mono audio at 16 kHz, gives a sequence of frames: the power in mel bands
     (Slaney's scale, filters of equal area) of a Hann window around every `hop_length` seconds, as
-    10 log10, where 0 dB is a power of 1. The first window is centerd on the first sample; beyond
-    the ends of the utterance there are zeros. The numbers are those of
+    10 log10, where 0 dB is a power of 1. The first window is centered on the first sample, and the
+    utterance is padded with zeros. The values equal those of
     ``librosa.power_to_db(librosa.feature.melspectrogram(...), ref=1.0)``.
 
     Parameters
     ----------
     window_length : float, default=0.025
-        Seconds that one frame looks at.
+        Length of the window in seconds.
     hop_length : float, default=0.010
         Seconds from one frame to the next.
     n_fft : int, default=None
-        Samples of a Fourier transform, the window being filled up with zeros on both sides. None:
-        the next power of two, 512 for 25 ms. At most 65,536.
+        Length of the Fourier transform in samples, at most 65,536. The window is padded with
+        zeros on both sides. None: the next power of two, 512 for 25 ms.
     n_mels : int, default=80
         Number of mel bands, at most n_fft // 2 + 1.
     fmin, fmax : float, default=0.0 and 8000.0
-        Where the lowest band begins and the highest ends, in Hz.
+        Lower edge of the lowest band and upper edge of the highest, in Hz.
     floor_db : float, default=-100.0
-        Lowest level in dB: less power counts as this much, so that no logarithm is infinite.
+        Minimum level in dB, so that no logarithm is infinite.
     top_db : float or None, default=80.0
-        Range in dB below the loudest band of the utterance: what is lower counts as that low, so
-        that the noise floor of a recording does not show. None leaves it.
+        Range in dB below the loudest band of the utterance, to which lower levels are raised. This
+        hides the noise floor of a recording. None: no limit.
     deltas : {0, 1, 2}, default=0
-        1 appends the slope of each band over time (the regression line through five frames, per
-        frame), 2 also the slope of the slope.
+        Order of the deltas. 1 appends the slope of each band over time (the regression line
+        through five frames, per frame), 2 also the slope of the slope.
     normalize : {"utterance"} or None, default=None
-        "utterance" gives every column mean 0 and standard deviation 1 within the utterance (0
-        where it is constant): this removes the level and the color of microphone and room, and
-        much of the speaker. To scale by the training set use :class:`FrameScaler`.
-    audio : str, default="file"
-        Column of X that holds the audio. `start` and `end` (seconds) are read where present, id
-        columns become index levels, every other column is ignored.
-    on_error : {"raise", "warn", "ignore"}, default="raise"
-        What to do with audio that cannot be used. "warn" and "ignore" give NaN in place of the
-        sequence and a record in `failures_`.
-    beyond_full_scale : {"raise", "clip"}, default="raise"
-        What to do with samples outside [-1, 1]; "clip" cuts them off with a warning.
-    remove_dc : bool, default=False
-        Subtract the mean of each utterance first.
-    store : str or Path, default=None
-        Folder of a :class:`FeatureStore`: what is there is not computed again, what is new is
-        added. It changes no number.
-    n_jobs : int, default=None
-        Utterances at a time; threads, unless `joblib.parallel_config` names another backend. It
-        changes no number.
-    verbose : int, default=0
-        1 shows a progress bar.
+        Normalization. "utterance" gives every column mean 0 and standard deviation 1 within the
+        utterance (0 if it is constant). This removes the level and the frequency response of
+        microphone and room, and much of the speaker. To scale by the training set, use
+        :class:`FrameScaler`.
+    %(audio_parameters)s
 
     Attributes
     ----------
-    failures_ : list of dict
-        The utterances that the last `transform` could not use: `row`, `file`, `reason`.
+    %(failures_attribute)s
 
     See Also
     --------
-    MFCC : Fewer numbers a frame, less correlated.
-    FunctionalsPooling : One row of statistics from each sequence.
-    FrameScaler : Scales sequences by the training set.
+    MFCC : Fewer features per frame, less correlated.
+    FunctionalsPooling : One row of statistics per sequence.
+    FrameScaler : Scaling of sequences by the training set.
 
     References
     ----------
@@ -198,25 +212,34 @@ class LogMelSpectrogram(_SpectralExtractor):
 
     def __init__(
         self,
-        window_length=0.025,
-        hop_length=0.010,
-        n_fft=None,
-        n_mels=80,
-        fmin=0.0,
-        fmax=8000.0,
-        floor_db=-100.0,
-        top_db=80.0,
-        deltas=0,
-        normalize=None,
+        window_length: float = 0.025,
+        hop_length: float = 0.010,
+        n_fft: int | None = None,
+        n_mels: int = 80,
+        fmin: float = 0.0,
+        fmax: float = 8000.0,
+        floor_db: float = -100.0,
+        top_db: float | None = 80.0,
+        deltas: Literal[0, 1, 2] = 0,
+        normalize: Literal["utterance"] | None = None,
         *,
-        audio="file",
-        on_error="raise",
-        beyond_full_scale="raise",
-        remove_dc=False,
-        store=None,
-        n_jobs=None,
-        verbose=0,
-    ):
+        audio: str = "file",
+        on_error: OnError = "raise",
+        beyond_full_scale: BeyondFullScale = "raise",
+        remove_dc: bool = False,
+        store: str | os.PathLike[str] | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            audio=audio,
+            on_error=on_error,
+            beyond_full_scale=beyond_full_scale,
+            remove_dc=remove_dc,
+            store=store,
+            n_jobs=n_jobs,
+            verbose=verbose,
+        )
         self.window_length = window_length
         self.hop_length = hop_length
         self.n_fft = n_fft
@@ -227,81 +250,57 @@ class LogMelSpectrogram(_SpectralExtractor):
         self.top_db = top_db
         self.deltas = deltas
         self.normalize = normalize
-        self.audio = audio
-        self.on_error = on_error
-        self.beyond_full_scale = beyond_full_scale
-        self.remove_dc = remove_dc
-        self.store = store
-        self.n_jobs = n_jobs
-        self.verbose = verbose
 
-    def _feature_names(self):
-        return self._with_delta_names([f"mel_{band:02d}" for band in range(self.n_mels)])
+    def _feature_names(self) -> list[str]:
+        return self._append_delta_names([f"mel_{band:02d}" for band in range(self.n_mels)])
 
-    def _extract(self, signal):
-        return self._completed(self._decibels(signal))
+    def _extract(self, signal: np.ndarray) -> ArrayLike:
+        return self._append_deltas_and_normalize(self._decibels(signal))
 
 
 @public_module("sklearn_ser.feature_extraction")
+@document_audio_parameters
 class MFCC(_SpectralExtractor):
-    """Mel-frequency cepstral coefficients: the envelope of the spectrum in few numbers.
+    """Mel-frequency cepstral coefficients.
 
-    The orthonormal discrete cosine transform (type II) over the bands of each frame of a
-    :class:`LogMelSpectrogram`. Coefficient 0 is the mean level times the square root of `n_mels`.
-    The numbers are those of ``librosa.feature.mfcc``.
+    They describe the spectral envelope: the orthonormal discrete cosine transform (type II) over
+    the bands of each frame of a :class:`LogMelSpectrogram`. Coefficient 0 is the mean level times
+    the square root of `n_mels`. The values equal those of ``librosa.feature.mfcc``.
 
     Parameters
     ----------
     n_mfcc : int, default=20
-        Number of coefficients, at most `n_mels`, the first being 0.
+        Number of coefficients, counted from 0, at most `n_mels`.
     window_length : float, default=0.025
-        Seconds that one frame looks at.
+        Length of the window in seconds.
     hop_length : float, default=0.010
         Seconds from one frame to the next.
     n_fft : int, default=None
-        Samples of a Fourier transform. None: the next power of two.
+        Length of the Fourier transform in samples. None: the next power of two.
     n_mels : int, default=40
-        Number of mel bands behind the coefficients.
+        Number of mel bands that the coefficients are computed from.
     fmin, fmax : float, default=0.0 and 8000.0
-        Where the lowest band begins and the highest ends, in Hz.
+        Lower edge of the lowest band and upper edge of the highest, in Hz.
     floor_db : float, default=-100.0
-        Lowest level of a band in dB.
+        Minimum level of a band in dB.
     top_db : float or None, default=80.0
-        Range of the bands in dB below the loudest of the utterance; None leaves it.
+        Range of the bands in dB below the loudest of the utterance. None: no limit.
     deltas : {0, 1, 2}, default=2
-        1 appends the slope of each coefficient over time (the regression line through five
-        frames, per frame), 2 also the slope of the slope.
+        Order of the deltas. 1 appends the slope of each coefficient over time (the regression line
+        through five frames, per frame), 2 also the slope of the slope.
     normalize : {"utterance"} or None, default=None
-        "utterance" gives every column mean 0 and standard deviation 1 within the utterance (0
-        where it is constant), known as cepstral mean and variance normalization.
-    audio : str, default="file"
-        Column of X that holds the audio. `start` and `end` (seconds) are read where present, id
-        columns become index levels, every other column is ignored.
-    on_error : {"raise", "warn", "ignore"}, default="raise"
-        What to do with audio that cannot be used. "warn" and "ignore" give NaN in place of the
-        sequence and a record in `failures_`.
-    beyond_full_scale : {"raise", "clip"}, default="raise"
-        What to do with samples outside [-1, 1]; "clip" cuts them off with a warning.
-    remove_dc : bool, default=False
-        Subtract the mean of each utterance first.
-    store : str or Path, default=None
-        Folder of a :class:`FeatureStore`: what is there is not computed again, what is new is
-        added. It changes no number.
-    n_jobs : int, default=None
-        Utterances at a time; threads, unless `joblib.parallel_config` names another backend. It
-        changes no number.
-    verbose : int, default=0
-        1 shows a progress bar.
+        Normalization. "utterance" gives every column mean 0 and standard deviation 1 within the
+        utterance (0 if it is constant), known as cepstral mean and variance normalization.
+    %(audio_parameters)s
 
     Attributes
     ----------
-    failures_ : list of dict
-        The utterances that the last `transform` could not use: `row`, `file`, `reason`.
+    %(failures_attribute)s
 
     See Also
     --------
-    LogMelSpectrogram : The bands themselves; what a convolutional network takes.
-    FunctionalsPooling : One row of statistics from each sequence.
+    LogMelSpectrogram : The mel bands, the usual input of a convolutional network.
+    FunctionalsPooling : One row of statistics per sequence.
 
     References
     ----------
@@ -328,26 +327,35 @@ class MFCC(_SpectralExtractor):
 
     def __init__(
         self,
-        n_mfcc=20,
-        window_length=0.025,
-        hop_length=0.010,
-        n_fft=None,
-        n_mels=40,
-        fmin=0.0,
-        fmax=8000.0,
-        floor_db=-100.0,
-        top_db=80.0,
-        deltas=2,
-        normalize=None,
+        n_mfcc: int = 20,
+        window_length: float = 0.025,
+        hop_length: float = 0.010,
+        n_fft: int | None = None,
+        n_mels: int = 40,
+        fmin: float = 0.0,
+        fmax: float = 8000.0,
+        floor_db: float = -100.0,
+        top_db: float | None = 80.0,
+        deltas: Literal[0, 1, 2] = 2,
+        normalize: Literal["utterance"] | None = None,
         *,
-        audio="file",
-        on_error="raise",
-        beyond_full_scale="raise",
-        remove_dc=False,
-        store=None,
-        n_jobs=None,
-        verbose=0,
-    ):
+        audio: str = "file",
+        on_error: OnError = "raise",
+        beyond_full_scale: BeyondFullScale = "raise",
+        remove_dc: bool = False,
+        store: str | os.PathLike[str] | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            audio=audio,
+            on_error=on_error,
+            beyond_full_scale=beyond_full_scale,
+            remove_dc=remove_dc,
+            store=store,
+            n_jobs=n_jobs,
+            verbose=verbose,
+        )
         self.n_mfcc = n_mfcc
         self.window_length = window_length
         self.hop_length = hop_length
@@ -359,37 +367,78 @@ class MFCC(_SpectralExtractor):
         self.top_db = top_db
         self.deltas = deltas
         self.normalize = normalize
-        self.audio = audio
-        self.on_error = on_error
-        self.beyond_full_scale = beyond_full_scale
-        self.remove_dc = remove_dc
-        self.store = store
-        self.n_jobs = n_jobs
-        self.verbose = verbose
 
-    def _validate_params(self):
+    def _validate_params(self) -> None:
         super()._validate_params()
         if self.n_mfcc > self.n_mels:
             raise ValueError(
-                f"MFCC: {self.n_mels} mel bands have {self.n_mels} coefficients, n_mfcc="
-                f"{self.n_mfcc} is more. Raise n_mels or lower n_mfcc."
+                f"MFCC: n_mfcc={self.n_mfcc} is more than the number of mel bands, n_mels="
+                f"{self.n_mels}. Increase n_mels or decrease n_mfcc."
             )
 
-    def _feature_names(self):
-        return self._with_delta_names([f"mfcc_{order:02d}" for order in range(self.n_mfcc)])
+    def _feature_names(self) -> list[str]:
+        return self._append_delta_names([f"mfcc_{order:02d}" for order in range(self.n_mfcc)])
 
-    def _extract(self, signal):
-        return self._completed(cepstrum(self._decibels(signal), self.n_mfcc))
-
-
-#: Frames transformed at a time: bounds the memory that a long recording takes.
-BLOCK = 4096
-#: Frames on each side that a delta looks at.
-DELTA_REACH = 2
+    def _extract(self, signal: np.ndarray) -> ArrayLike:
+        return self._append_deltas_and_normalize(cepstrum(self._decibels(signal), self.n_mfcc))
 
 
-def padded_frames(signal, frame_samples, hop_samples):
-    """Overlapping frames centerd on every `hop_samples`-th sample, zeros beyond the ends.
+def hz_to_mel(hz: ArrayLike) -> np.ndarray:
+    """Convert frequencies in Hz to Slaney's mel scale."""
+    hz = np.asarray(hz, dtype=np.float64)
+    above = _BREAK_MEL + np.log(np.maximum(hz, _BREAK_HZ) / _BREAK_HZ) / _LOG_STEP
+    return np.where(hz < _BREAK_HZ, hz / _HZ_PER_MEL, above)
+
+
+def mel_to_hz(mel: ArrayLike) -> np.ndarray:
+    """Convert Slaney's mel scale to frequencies in Hz."""
+    mel = np.asarray(mel, dtype=np.float64)
+    above = _BREAK_HZ * np.exp(_LOG_STEP * (np.maximum(mel, _BREAK_MEL) - _BREAK_MEL))
+    return np.where(mel < _BREAK_MEL, mel * _HZ_PER_MEL, above)
+
+
+def mel_filterbank(
+    sampling_rate: int, n_fft: int, n_mels: int, fmin: float = 0.0, fmax: float | None = None
+) -> np.ndarray:
+    """Return triangular filters of equal area, evenly spaced on Slaney's mel scale.
+
+    Parameters
+    ----------
+    sampling_rate : int
+        Sampling rate in Hz.
+    n_fft : int
+        Length of the Fourier transform in samples.
+    n_mels : int
+        Number of filters.
+    fmin, fmax : float
+        Lower edge of the lowest filter and upper edge of the highest, in Hz. None: half the
+        sampling rate.
+
+    Returns
+    -------
+    ndarray of float32 of shape (n_mels, n_fft // 2 + 1)
+    """
+    fmax = sampling_rate / 2.0 if fmax is None else fmax
+    bins = np.fft.rfftfreq(n_fft, 1.0 / sampling_rate)
+    edges = mel_to_hz(np.linspace(hz_to_mel(fmin), hz_to_mel(fmax), n_mels + 2))
+    widths = np.diff(edges)
+    distance = edges[:, np.newaxis] - bins[np.newaxis, :]
+    rising = -distance[:-2] / widths[:-1, np.newaxis]
+    falling = distance[2:] / widths[1:, np.newaxis]
+    triangles = np.maximum(0.0, np.minimum(rising, falling))
+    return (triangles * (2.0 / (edges[2:] - edges[:-2]))[:, np.newaxis]).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def sparse_filters(
+    sampling_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float
+) -> scipy.sparse.csr_array:
+    """Return the filters of `mel_filterbank`, of shape (n_fft // 2 + 1, n_mels)."""
+    return scipy.sparse.csr_array(mel_filterbank(sampling_rate, n_fft, n_mels, fmin, fmax).T)
+
+
+def padded_frames(signal: np.ndarray, frame_samples: int, hop_samples: int) -> np.ndarray:
+    """Return overlapping frames centered on every `hop_samples`-th sample, padded with zeros.
 
     Parameters
     ----------
@@ -399,28 +448,39 @@ def padded_frames(signal, frame_samples, hop_samples):
     Returns
     -------
     ndarray of shape (1 + n_samples // hop_samples, frame_samples)
-        A read-only view of one padded copy of the signal.
+        Read-only view of one padded copy of the signal.
     """
     before = frame_samples // 2
     padded = np.pad(signal, (before, frame_samples - before))
     return np.lib.stride_tricks.sliding_window_view(padded, frame_samples)[::hop_samples]
 
 
-def mel_decibels(signal, *, sampling_rate, window, hop, n_fft, n_mels, fmin, fmax, floor_db):
-    """Mel power spectrogram in dB.
+def mel_decibels(
+    signal: np.ndarray,
+    *,
+    sampling_rate: int,
+    window: int,
+    hop: int,
+    n_fft: int,
+    n_mels: int,
+    fmin: float,
+    fmax: float,
+    floor_db: float,
+) -> np.ndarray:
+    """Compute a mel power spectrogram in dB.
 
     Parameters
     ----------
     signal : ndarray of float32 of shape (n_samples,)
     sampling_rate : int
-        In Hz.
+        Sampling rate in Hz.
     window, hop, n_fft : int
-        In samples; a Hann window, in the middle of the `n_fft` samples.
+        Lengths in samples; the Hann window is in the middle of the `n_fft` samples.
     n_mels : int
     fmin, fmax : float
-        In Hz.
+        Frequencies in Hz.
     floor_db : float
-        Less power than this counts as this much.
+        Minimum level.
 
     Returns
     -------
@@ -437,8 +497,8 @@ def mel_decibels(signal, *, sampling_rate, window, hop, n_fft, n_mels, fmin, fma
     return 10.0 * np.log10(np.maximum(mels, floor), dtype=np.float32)
 
 
-def cepstrum(decibels, n_mfcc):
-    """The first coefficients of the orthonormal DCT-II over the bands of each frame.
+def cepstrum(decibels: np.ndarray, n_mfcc: int) -> np.ndarray:
+    """Return the first coefficients of the orthonormal DCT-II over the bands of each frame.
 
     Parameters
     ----------
@@ -452,8 +512,8 @@ def cepstrum(decibels, n_mfcc):
     return scipy.fft.dct(decibels, type=2, axis=1, norm="ortho", workers=1)[:, :n_mfcc]
 
 
-def with_deltas(frames, n_deltas):
-    """Append the slopes over time of all columns, and the slopes of these, ...
+def append_deltas(frames: np.ndarray, n_deltas: int) -> np.ndarray:
+    """Append the slopes of all columns over time, then the slopes of these, and so on.
 
     A slope is that of the regression line through a frame and its two neighbors on each side
     (the first and last frame repeated beyond the ends), per frame.
@@ -473,14 +533,14 @@ def with_deltas(frames, n_deltas):
     return np.concatenate(orders, axis=1)
 
 
-def standardized(frames):
-    """Each column with mean 0 and standard deviation 1; zeros where it is constant."""
-    centerd = frames - frames.mean(axis=0, dtype=np.float64)
-    spread = np.sqrt(np.mean(centerd**2, axis=0))
-    # What rounding leaves of a constant column is no spread.
+def standardize_columns(frames: np.ndarray) -> np.ndarray:
+    """Give each column mean 0 and standard deviation 1, or zeros if it is constant."""
+    centered = frames - frames.mean(axis=0, dtype=np.float64)
+    spread = np.sqrt(np.mean(centered**2, axis=0))
+    # Rounding errors of a constant column are not spread.
     constant = spread <= 1e-6 * np.abs(frames).max(axis=0)
-    centerd[:, constant] = 0.0
-    return centerd / np.where(constant, 1.0, spread)
+    centered[:, constant] = 0.0
+    return centered / np.where(constant, 1.0, spread)
 
 
 def _slopes(frames):
@@ -499,9 +559,3 @@ def _hann(window, n_fft):
     before = (n_fft - window) // 2
     taper = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(window) / window)
     return np.pad(taper, (before, n_fft - window - before)).astype(np.float32)
-
-
-@lru_cache(maxsize=8)
-def sparse_filters(sampling_rate, n_fft, n_mels, fmin, fmax):
-    """The filters of `mel_filterbank` as a sparse array of shape (n_fft // 2 + 1, n_mels)."""
-    return scipy.sparse.csr_array(mel_filterbank(sampling_rate, n_fft, n_mels, fmin, fmax).T)

@@ -1,28 +1,31 @@
-"""The database file of a feature store: opened for one operation at a time, and its troubles.
+"""Connections to the database file of a feature store, one per operation, and their errors.
 
-A connection lives no longer than one operation. So a store's handle is nothing but a path: it
-pickles, and no connection outlives a fork or wanders between threads. Opening costs about 0.1 ms
-and serves hundreds of entries.
+A connection lives no longer than one operation. An instance of the store therefore holds only a
+path: it pickles, and no connection outlives a fork or is shared between threads. Opening costs
+about 0.1 ms and serves hundreds of entries.
 
 SQLite's rollback journal is used, not its write-ahead log: it also works on folders that several
 machines share and on read-only ones, and leaves one file. A process that is killed in the middle
-of a write leaves a journal, and whoever opens the file next undoes the half write.
+of a write leaves a journal, and the next process that opens the file undoes the partial write.
 """
+
+from __future__ import annotations
 
 import os
 import sqlite3
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sklearn_ser.exceptions import StoreError
 
 FILE_NAME = "features.sqlite"
-#: Seconds to wait for other processes that hold the file.
-PATIENCE = 30.0
-#: Says whose file it is ("SERf"), in the place that SQLite keeps for it.
+#: Seconds to wait for other processes that have locked the file.
+TIMEOUT = 30.0
+#: Identifies the file as a feature store ("SERf"), in the field that SQLite reserves for it.
 APPLICATION_ID = 0x53455266
-#: Raised by one whenever the table changes; a file with a higher one is left alone.
+#: Version of the table's format; a file of a later version is not touched.
 SCHEMA = 1
 
 _CREATE = """
@@ -39,8 +42,8 @@ CREATE TABLE entries (
 )
 """
 
-# One operation at a time in a process, and no fork in the middle of one: the child would inherit
-# a half-done transaction and locked mutexes of SQLite.
+# One operation at a time in a process, and no fork during an operation: the child would inherit
+# an open transaction and locked mutexes of SQLite.
 _operating = threading.Lock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
@@ -51,20 +54,21 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
-def reading(folder, purpose="read"):
-    """A connection outside any transaction, or None where nothing was stored yet.
+def open_for_reading(folder: str, purpose: str = "read") -> Iterator[sqlite3.Connection | None]:
+    """Open a connection outside any transaction.
 
     Parameters
     ----------
     folder : str
-    purpose : str, default="read"
-        What an error says that the store cannot be.
+    purpose : {"read", "pruned"}, default="read"
+        Participle for error messages: "cannot be read".
 
     Yields
     ------
     sqlite3.Connection or None
+        None if nothing was stored yet.
     """
-    with _operating, _troubles_explained(folder, purpose):
+    with _operating, _translate_errors(folder, purpose):
         if not _exists(folder):
             yield None
             return
@@ -73,23 +77,25 @@ def reading(folder, purpose="read"):
 
 
 @contextmanager
-def writing(folder):
-    """A connection inside a transaction, committed at the end; the folder is made if need be.
+def open_for_writing(folder: str) -> Iterator[sqlite3.Connection]:
+    """Open a connection inside a transaction that is committed at the end.
 
     Parameters
     ----------
     folder : str
+        Folder of the store. It is created if necessary.
 
     Yields
     ------
     sqlite3.Connection
     """
-    with _operating, _troubles_explained(folder, "written"):
-        _exists(folder)  # says what is wrong where a file stands in the folder's place
+    with _operating, _translate_errors(folder, "written"):
+        _exists(folder)  # raises a clear error if the path is that of a file
         os.makedirs(folder, exist_ok=True)
         with _connection(folder, "rwc") as connection:
             if not _has_entries_table(connection, folder):
-                # Only a new file takes this: pages that `prune` frees can be given back.
+                # Only a new file takes this setting, by which pages that `prune` frees are
+                # returned to the file system.
                 connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             with transaction(connection):
                 if not _has_entries_table(connection, folder):
@@ -100,8 +106,8 @@ def writing(folder):
 
 
 @contextmanager
-def transaction(connection):
-    """All or nothing; waits for other writers at the start, so that it cannot deadlock later."""
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Run a transaction. It waits for other writers at the start, so that it cannot deadlock."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -113,16 +119,16 @@ def transaction(connection):
         raise
 
 
-def database_file(folder):
-    """The path of the one file that a store consists of."""
+def database_file(folder: str) -> str:
+    """Return the path of the database file of a store."""
     return os.path.join(folder, FILE_NAME)
 
 
 @contextmanager
 def _connection(folder, mode):
-    # "rw" falls back to reading alone where the system forbids writing.
+    # "rw" falls back to reading where the system forbids writing.
     uri = f"{Path(database_file(folder)).absolute().as_uri()}?mode={mode}"
-    connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)
+    connection = sqlite3.connect(uri, uri=True, timeout=TIMEOUT, isolation_level=None)
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA trusted_schema = OFF")
@@ -133,7 +139,7 @@ def _connection(folder, mode):
 
 def _exists(folder):
     if os.path.exists(folder) and not os.path.isdir(folder):
-        raise NotADirectoryError(20, "a file stands where the store's folder should be")
+        raise NotADirectoryError(20, "the path of its folder is that of a file")
     try:
         os.stat(database_file(folder))
     except FileNotFoundError:
@@ -142,75 +148,75 @@ def _exists(folder):
 
 
 def _has_entries_table(connection, folder):
-    """Whether the table is there; raise where the file is not ours, or of a later version."""
+    """Return whether the table exists; raise if the file has a later version or another owner."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application == APPLICATION_ID and version == SCHEMA:
         return True
     if application == APPLICATION_ID and version > SCHEMA:
         raise StoreError(
-            f"the feature store {folder!r} has format {version}, this sklearn_ser knows formats "
-            f"up to {SCHEMA}: it is left alone. Update sklearn_ser, or name another folder"
+            f"the feature store {folder!r} has format {version}, but this version of sklearn_ser "
+            f"supports formats up to {SCHEMA}. The store was not changed. Update sklearn_ser, or "
+            f"choose another folder"
         )
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise StoreError(
-            f"{database_file(folder)!r} is a database, but no feature store: name another folder"
+            f"{database_file(folder)!r} is a database, but not a feature store. Choose another "
+            f"folder"
         )
     return False
 
 
 @contextmanager
-def _troubles_explained(folder, done):
-    """Turn what SQLite and the system complain about into one StoreError."""
+def _translate_errors(folder, action):
+    """Raise errors of SQLite and the system as StoreError."""
     try:
         yield
     # OverflowError: an entry of 2 GB. UnicodeDecodeError: a damaged name in SQLite's own message.
     except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
         raise StoreError(
-            f"the feature store {folder!r} cannot be {done}: {_explained(error, folder)}"
+            f"the feature store {folder!r} cannot be {action}: {_explanation(error, folder)}"
         ) from error
     except OSError as error:
         if isinstance(error, StoreError):
             raise
         raise StoreError(
-            f"the feature store {folder!r} cannot be {done}: {error.strerror or error}"
+            f"the feature store {folder!r} cannot be {action}: {error.strerror or error}"
         ) from error
 
 
-def _explained(error, folder):
+def _explanation(error, folder):
     name = getattr(error, "sqlite_errorname", "") or ""
     file = database_file(folder)
     if name.startswith("SQLITE_FULL"):
         return (
-            f"the disk is full ({error}): make room elsewhere on it (removing entries "
-            f"needs a little room, too), or delete {file!r}, and what it held is computed "
-            f"and stored anew"
+            f"the disk is full ({error}). Free space elsewhere on it (removing entries needs some "
+            f"space, too), or delete {file!r}: its content is computed and stored again"
         )
     if name == "SQLITE_READONLY_ROLLBACK":
         return (
-            f"a write to it was cut off and has to be undone first, but it is read-only ({error}): "
-            f"let somebody who may write there use it once"
+            f"a write was interrupted and has to be undone first, but the file is read-only "
+            f"({error}). Use the store once from an account that may write to it"
         )
     if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")):
         return f"it is read-only ({error})"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
-        return f"another process has kept it locked for {PATIENCE:g} s ({error})"
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or _tells_of_damage(error):
+        return f"another process has locked it for {TIMEOUT:g} s ({error})"
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or _indicates_damage(error):
         return (
-            f"the file is damaged ({error}): delete {file!r}, and what it held is computed and "
-            f"stored anew"
+            f"the file is damaged ({error}). Delete {file!r}: its content is computed and stored "
+            f"again"
         )
     if name.startswith("SQLITE_CANTOPEN"):
         return (
-            f"the file {file!r} cannot be opened ({error}): its folder may be read-only, or the "
-            f"permission to write there is missing"
+            f"the file {file!r} cannot be opened ({error}). Check that you may write to its folder"
         )
     return str(error)
 
 
-def _tells_of_damage(error):
-    """Whether names or texts in the file are not what was written."""
+def _indicates_damage(error):
+    """Return whether names or texts in the file are not those that were written."""
     if isinstance(error, UnicodeDecodeError) or "decode to UTF-8" in str(error):
         return True
-    # Our statements are right for the table that we made: it has other names now.
+    # Our statements are correct for the table that we create: so its names have changed.
     return getattr(error, "sqlite_errorname", "") == "SQLITE_ERROR"

@@ -1,20 +1,24 @@
-"""Digests of audio files by their bytes, and whether a file has changed since."""
+"""Digests of audio files by their bytes, and detection of changed files."""
+
+from __future__ import annotations
 
 import hashlib
 import os
 import stat
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-#: Files whose digest is remembered within one transform: segments of one file come together.
-_MOST_REMEMBERED = 4096
+#: Files whose digest is cached within one transform: segments of one file come together.
+_MAX_CACHED = 4096
 #: Bytes that are read at a time.
 _BLOCK = 1 << 22
-#: Seconds: some file systems' clocks tick as coarsely, and a change within a tick leaves no trace.
+#: Seconds: the clocks of some file systems tick as coarsely, and changes within a tick leave no
+#: trace in the times of a file.
 _COARSEST_TICK = 2.5
 #: Reading and hashing release the interpreter lock; more threads than this gain nothing.
-_MOST_THREADS = 4
+_MAX_THREADS = 4
 #: Files that are worth a thread of their own.
 _FILES_PER_THREAD = 16
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
@@ -22,7 +26,7 @@ _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
 @dataclass(frozen=True, slots=True)
 class FileDigest:
-    """What a file held, and how to see whether it still does.
+    """Digest of a file, and its state when it was read.
 
     Attributes
     ----------
@@ -34,11 +38,11 @@ class FileDigest:
     """
 
     digest: bytes
-    stamp: tuple
+    stamp: tuple[int, ...]
     read_at: float
 
-    def still_holds(self, path):
-        """Whether the file at `path` has not been changed since it was read."""
+    def still_holds(self, path: str) -> bool:
+        """Return whether the file at `path` has not changed since it was read."""
         try:
             if _stamp(os.stat(path)) != self.stamp:
                 return False
@@ -47,12 +51,12 @@ class FileDigest:
         _, modified, changed, *_ = self.stamp
         if self.read_at - max(modified, changed) / 1e9 > _COARSEST_TICK:
             return True
-        # It was written just before: a further change would not show, so its bytes are compared.
+        # It was written just before: its times would not show a further change, its bytes do.
         again = _read(path)
         return again is not None and again.digest == self.digest
 
-    def is_found_at(self, path):
-        """Whether `path`, on this machine, leads to the same file or to one of the same bytes."""
+    def is_found_at(self, path: str) -> bool:
+        """Return whether `path` leads, on this machine, to the same file or to an equal one."""
         try:
             if _stamp(os.stat(path))[:2] == self.stamp[:2]:
                 return True
@@ -63,13 +67,13 @@ class FileDigest:
 
 
 class FileDigests:
-    """Digests of files within one transform."""
+    """Digests of files, cached within one transform."""
 
-    def __init__(self):
-        self._remembered = {}
+    def __init__(self) -> None:
+        self._cached: dict[str, FileDigest | None] = {}
 
-    def of(self, paths):
-        """Digest files, several at a time.
+    def of(self, paths: Iterable[str]) -> dict[str, FileDigest | None]:
+        """Return the digests of files, several of which are read at a time.
 
         Parameters
         ----------
@@ -78,37 +82,37 @@ class FileDigests:
         Returns
         -------
         dict of str to (FileDigest or None)
-            None for what cannot be read as a file.
+            None for a path that cannot be read as a file.
         """
-        found = {path: self._remembered.get(path) for path in paths}
-        unread = [path for path in found if path not in self._remembered]
-        found.update(zip(unread, _read_all(unread), strict=True))
-        if len(self._remembered) + len(unread) > _MOST_REMEMBERED:
-            self._remembered.clear()
-        self._remembered.update((path, found[path]) for path in unread)
-        return found
+        digests = {path: self._cached.get(path) for path in paths}
+        unread = [path for path in digests if path not in self._cached]
+        digests.update(zip(unread, _read_all(unread), strict=True))
+        if len(self._cached) + len(unread) > _MAX_CACHED:
+            self._cached.clear()
+        self._cached.update((path, digests[path]) for path in unread)
+        return digests
 
 
-def _read_all(paths):
-    n_threads = min(_MOST_THREADS, os.cpu_count() or 1, len(paths) // _FILES_PER_THREAD)
+def _read_all(paths: list[str]) -> list[FileDigest | None]:
+    n_threads = min(_MAX_THREADS, os.cpu_count() or 1, len(paths) // _FILES_PER_THREAD)
     if n_threads < 2:
         return [_read(path) for path in paths]
-    # A few long parts: to hand over every file by itself costs as much as to read it.
+    # A few long parts: submitting every file separately costs as much as reading it.
     parts = [paths[first::n_threads] for first in range(n_threads)]
-    read = [None] * len(paths)
+    read: list[FileDigest | None] = [None] * len(paths)
     with ThreadPoolExecutor(n_threads) as pool:
         for first, part in enumerate(pool.map(lambda part: [_read(path) for path in part], parts)):
             read[first::n_threads] = part
     return read
 
 
-def _read(path):
+def _read(path: str) -> FileDigest | None:
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
-            return None  # a pipe would keep us waiting
+            return None  # reading a pipe would block
         read_at = time.time()
-        # Where the bytes tell a decoder nothing, it goes by the name.
+        # Decoders use the suffix where the bytes do not identify the format.
         suffix = os.path.splitext(path)[1].lower().encode("utf-8", "surrogatepass")
         content = hashlib.sha256(b"file%d:%s" % (len(suffix), suffix))
         opened = os.open(path, _OPEN_FLAGS)

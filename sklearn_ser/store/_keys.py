@@ -1,13 +1,14 @@
-"""Under which key a store keeps the features of an utterance: a digest of all they depend on."""
+"""Cache keys of utterances: digests of everything that the features depend on."""
+
+from __future__ import annotations
 
 import enum
-import functools
 import hashlib
 import math
 import struct
 import sys
-import types
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -16,22 +17,41 @@ from sklearn_ser.audio import _loading
 from sklearn_ser.audio._cell import array_and_rate
 from sklearn_ser.exceptions import AudioError
 
-#: Parameters of a step that have no influence on an utterance's numbers.
-_IRRELEVANT = {"audio", "on_error", "store", "n_jobs", "verbose"}
+if TYPE_CHECKING:
+    from sklearn_ser.audio._cell import ReadingOptions
+    from sklearn_ser.audio._derived import DerivedAudio
+
+#: Parameters of an audio step that do not change the features of an utterance.
+_WITHOUT_EFFECT = {"audio", "on_error", "store", "n_jobs", "verbose"}
+#: Packages whose classes need not declare a revision of their own.
+_KNOWN_PACKAGES = {"sklearn_ser", "sklearn"}
 
 
 class NoStableContent(ValueError):
-    """A value that has no content to make a key of: a function, an object of an unknown kind."""
+    """A value without content that a cache key can be computed from, such as a function."""
 
 
-def extractor_digest(extractor, options):
-    """Digest of everything but the audio that the numbers of an audio step depend on.
+class NoRevision(NoStableContent):
+    """A class of the user that does not declare `cache_revision`.
+
+    Parameters
+    ----------
+    cls : type
+    """
+
+    def __init__(self, cls: type) -> None:
+        self.cls = cls
+        super().__init__(f"the class {cls.__name__} does not declare cache_revision")
+
+
+def extractor_digest(extractor: Any, options: ReadingOptions) -> bytes:
+    """Return a digest of everything but the audio that the features of a step depend on.
 
     Parameters
     ----------
     extractor : AudioExtractor
     options : ReadingOptions
-        How the audio is read.
+        Settings of audio loading.
 
     Returns
     -------
@@ -40,30 +60,30 @@ def extractor_digest(extractor, options):
     Raises
     ------
     NoStableContent
-        Where a parameter has no content that could be compared in another process.
+        If a parameter has no content that can be compared in another process, or if the class of
+        the step declares no revision.
     """
-    parameters = _parameters(extractor, _IRRELEVANT)
-    whole = {
-        "step": _step(extractor, parameters),
+    content = {
+        "step": _step_content(extractor, _WITHOUT_EFFECT),
         "reading": {
             "sampling_rate": float(options.sampling_rate),
             "min_duration": options.min_duration,
             "beyond_full_scale": options.beyond_full_scale,
             "remove_dc": bool(options.remove_dc),
         },
-        "audio door": {"revision": _loading.REVISION, **_audio_versions()},
+        "audio loading": {"revision": _loading.REVISION, **_audio_versions()},
     }
-    return hashlib.sha256(encoded(whole)).digest()
+    return hashlib.sha256(encoded(content)).digest()
 
 
-def utterance_key(extractor_digest, audio_digest, start, end):
-    """The key of an utterance.
+def utterance_key(extractor_digest: bytes, audio_digest: bytes, start: float, end: float) -> bytes:
+    """Return the cache key of an utterance.
 
     Parameters
     ----------
     extractor_digest, audio_digest : bytes
     start, end : float
-        Seconds; NaN where the utterance starts or ends with its audio.
+        Seconds; NaN if the utterance starts or ends with its audio.
 
     Returns
     -------
@@ -76,14 +96,14 @@ def utterance_key(extractor_digest, audio_digest, start, end):
     return hashlib.sha256(lengths + extractor_digest + audio_digest + span).digest()
 
 
-def array_digest(cell, sampling_rate):
-    """Digest of an audio cell that is no path, or None where it cannot be read.
+def array_digest(cell: Any, sampling_rate: float) -> bytes | None:
+    """Return the digest of an audio array, or None if it cannot be read.
 
     Parameters
     ----------
     cell : array-like or (array, rate)
     sampling_rate : float
-        Of a bare array.
+        Sampling rate of a bare array.
 
     Returns
     -------
@@ -95,19 +115,19 @@ def array_digest(cell, sampling_rate):
         return None
     digest = hashlib.sha256(b"array")
     digest.update(repr((array.dtype.str, array.shape, float(rate))).encode())
-    digest.update(np.ascontiguousarray(array))
+    digest.update(np.ascontiguousarray(array).data)
     return digest.digest()
 
 
-def derived_digest(source_digest, cell, known):
-    """Digest of an audio cell that is made from another one.
+def derived_digest(source_digest: bytes, cell: DerivedAudio, known: dict[int, bytes]) -> bytes:
+    """Return the digest of audio that is computed from other audio.
 
     Parameters
     ----------
     source_digest : bytes
     cell : DerivedAudio
-    known : dict
-        Of step to its encoding, filled here: thousands of cells are made by one and the same.
+    known : dict of int to bytes
+        Encodings of steps by their ids, filled here: one step may augment thousands of utterances.
 
     Returns
     -------
@@ -116,7 +136,7 @@ def derived_digest(source_digest, cell, known):
     Raises
     ------
     NoStableContent
-        Where the recipe has no content that could be compared in another process.
+        If the recipe of the audio has no content that can be compared in another process.
     """
     digest = hashlib.sha256(b"derived" + source_digest)
     digest.update(encoded([float(cell.start), float(cell.end), float(cell.sampling_rate)]))
@@ -124,26 +144,54 @@ def derived_digest(source_digest, cell, known):
         if not isinstance(part, BaseEstimator):
             digest.update(encoded(part))
             continue
-        # The table holds the cells and they their steps: no other one can get the same id.
+        # The table holds the audio and this its steps: no other step can get the same id.
         if id(part) not in known:
             known[id(part)] = encoded(part)
         digest.update(known[id(part)])
     return digest.digest()
 
 
-def encoded(value):
-    """A value as bytes, equal for equal content in any process and different otherwise.
+def class_revisions(cls: type) -> list[tuple[str, Any]]:
+    """Return the revisions that a class and its bases declare.
+
+    Parameters
+    ----------
+    cls : type
+
+    Returns
+    -------
+    list of (str, object)
+        Names of classes, and the value of `cache_revision` that each declares.
+
+    Raises
+    ------
+    NoRevision
+        If the class belongs neither to sklearn_ser nor to scikit-learn and declares no revision:
+        that of a base does not change when the code of this class does.
+    """
+    if _package(cls) not in _KNOWN_PACKAGES and "cache_revision" not in vars(cls):
+        raise NoRevision(cls)
+    return [
+        (_name(base), vars(base)["cache_revision"])
+        for base in cls.__mro__
+        if "cache_revision" in vars(base)
+    ]
+
+
+def encoded(value: Any) -> bytes:
+    """Return a value as bytes that are equal in any process exactly if the content is equal.
 
     Raises
     ------
     NoStableContent
+        If the value is or holds something without such content.
     """
     if isinstance(value, np.generic) and not isinstance(value, np.void):
         value = value.item()
     if value is None or isinstance(value, bool):
         return _tagged("constant", str(value).encode())
     if isinstance(value, enum.Enum):
-        return _tagged("enum", _name_of(type(value)).encode(), value.name.encode())
+        return _tagged("enum", _name(type(value)).encode(), value.name.encode())
     if type(value) in (int, float, complex):
         return _tagged(type(value).__name__, repr(value).encode())
     if isinstance(value, str):
@@ -166,7 +214,7 @@ def encoded(value):
     if isinstance(value, np.dtype):
         return _tagged("dtype", value.str.encode())
     if isinstance(value, BaseEstimator) and not isinstance(value, type):
-        return _tagged("estimator", encoded(_nested(value)))
+        return _tagged("estimator", encoded(_nested_content(value)))
     raise NoStableContent(f"a {type(value).__name__}")
 
 
@@ -175,63 +223,64 @@ def _tagged(tag, *parts):
     return b"%d;" % len(parts) + b"".join(b"%d:%s" % (len(part), part) for part in parts)
 
 
-def _parameters(extractor, without):
-    """Parameters by name, encoded one by one so that an error can name the one."""
+def _step_content(step, without):
+    """Return what the results of an audio step or an augmenter depend on."""
+    return {
+        "class": _name(type(step)),
+        "revisions": class_revisions(type(step)),
+        "parameters": _parameters(step, without),
+        "versions": step._versions(),
+    }
+
+
+def _parameters(step, without):
+    """Return the encoded parameters by name; an error names the parameter."""
+    values = step.get_params(deep=False)
+    if hasattr(step, "_contents"):  # of augmenters: files count by their bytes, not by their names
+        values |= step._contents()
     parameters = {}
-    values = extractor.get_params(deep=False)
-    if hasattr(extractor, "_contents"):  # of augmenters: files count by their bytes, not by name
-        values |= extractor._contents()
     for name, value in values.items():
         if name not in without:
             try:
                 parameters[name] = encoded(value)
+            except NoRevision:
+                raise
             except NoStableContent as error:
                 raise NoStableContent(
-                    f"the parameter {name!r} of {type(extractor).__name__} is or holds {error}"
+                    f"the parameter {name!r} of {type(step).__name__} is or holds {error}, whose "
+                    f"content cannot be compared between processes"
                 ) from None
     return parameters
 
 
-def _step(extractor, parameters):
-    try:
-        code = encoded(class_code(type(extractor)))
-    except NoStableContent as error:
-        raise NoStableContent(
-            f"the class {type(extractor).__name__}, which is not of sklearn_ser, holds {error}"
-        ) from None
-    return {
-        "class": _name_of(type(extractor)),
-        "code": code,
-        "revision": extractor._revision,
-        "parameters": parameters,
-        "versions": extractor._versions(),
-    }
-
-
-def _nested(estimator):
-    """A step within a step. Where it has no revision of its own, its package's version counts."""
-    if hasattr(estimator, "_revision") and hasattr(estimator, "_versions"):
-        # What it does with audio that fails is part of what the outer step sees.
-        return _step(estimator, _parameters(estimator, _IRRELEVANT - {"on_error"}))
-    package = sys.modules.get(type(estimator).__module__.partition(".")[0])
+def _nested_content(estimator):
+    """Return the content of a step that is a parameter of another step."""
+    if hasattr(estimator, "cache_revision") and hasattr(estimator, "_versions"):
+        # How the inner step handles failed audio changes the input of the outer one.
+        return _step_content(estimator, _WITHOUT_EFFECT - {"on_error"})
+    package = sys.modules.get(_package(type(estimator)))
     version = getattr(package, "__version__", None)
     if version is None:
-        raise NoStableContent(f"a {type(estimator).__name__}, whose package tells no version")
-    # Its attributes, not its parameters: what it has learned is part of what it does.
-    return {"class": _name_of(type(estimator)), "version": version, "state": vars(estimator)}
+        raise NoStableContent(f"a {type(estimator).__name__} of a package without a version")
+    # Its attributes, not its parameters: the results depend on what it has learned.
+    return {"class": _name(type(estimator)), "version": version, "state": vars(estimator)}
 
 
-def _name_of(cls):
-    """The public name of a class: those of this package may move between its private modules."""
-    top = cls.__module__.partition(".")[0]
-    # A local class is called otherwise where a process got it by pickle: its code tells it apart.
+def _package(cls):
+    return cls.__module__.partition(".")[0]
+
+
+def _name(cls):
+    """Return a name of a class that survives moves between the private modules of sklearn_ser."""
+    package = _package(cls)
+    # The qualified name of a local class changes when it is unpickled in another process.
     name = cls.__qualname__.rpartition(".")[2]
-    return f"{top if top == 'sklearn_ser' else cls.__module__}.{name}"
+    return f"{package if package == 'sklearn_ser' else cls.__module__}.{name}"
 
 
 @cache
 def _audio_versions():
-    """What the samples that leave the audio door depend on."""
+    """Return the versions of the libraries that read and resample audio."""
     import soundfile
     import soxr
 
@@ -242,135 +291,3 @@ def _audio_versions():
         "libsoxr": soxr.__libsoxr_version__,
         "numpy": np.__version__,
     }
-
-
-#: Packages whose classes are known by a revision or a version, not by their code. (A class that
-#: is made by calling `type` says that it is of the module "abc".)
-_KNOWN = {"sklearn_ser", "sklearn", "builtins"}
-#: Set by Python, and none of them has an influence on numbers.
-_NO_CONTENT = {"__module__", "__qualname__", "__doc__", "__firstlineno__", "__static_attributes__"}
-_CONSTANTS = (bool, int, float, complex, str, bytes, tuple, frozenset, types.NoneType)
-_CODE = (
-    types.FunctionType,
-    staticmethod,
-    classmethod,
-    property,
-    functools.cached_property,
-    functools.partial,
-    functools.partialmethod,
-)
-
-
-def class_code(cls):
-    """What a class and its bases outside the known packages consist of.
-
-    Parameters
-    ----------
-    cls : type
-
-    Returns
-    -------
-    list
-        Of plain values, functions among them taken apart; empty for a class of this package.
-    """
-    seen = set()
-    return [
-        {
-            name: _content(value, seen)
-            for name, value in vars(base).items()
-            if name not in _NO_CONTENT and isinstance(value, _CODE + _CONSTANTS)
-        }
-        for base in cls.__mro__
-        if base.__module__.partition(".")[0] not in _KNOWN
-    ]
-
-
-def function_code(function):
-    """What a function consists of: its code, defaults, what it encloses and names in its module.
-
-    Parameters
-    ----------
-    function : function
-
-    Returns
-    -------
-    dict or list
-        Of plain values, functions among them taken apart.
-    """
-    return _function(function, set())
-
-
-def _content(value, seen):
-    if isinstance(value, staticmethod | classmethod):
-        return [type(value).__name__, _content(value.__func__, seen)]
-    if isinstance(value, property):
-        return ["property", *(_content(part, seen) for part in (value.fget, value.fset))]
-    if isinstance(value, functools.cached_property):
-        return ["property", _content(value.func, seen)]
-    if isinstance(value, functools.partial | functools.partialmethod):
-        return [_content(value.func, seen), list(value.args), value.keywords]
-    if isinstance(value, types.MethodType):
-        return _content(value.__func__, seen)
-    if isinstance(value, types.FunctionType):
-        return _function(value, seen)
-    if isinstance(value, type):
-        return value.__name__
-    return value  # what has no content is refused when the key is made
-
-
-def _function(function, seen):
-    if function.__code__ in seen:
-        return function.__name__
-    seen.add(function.__code__)
-    if function.__module__.partition(".")[0] in _KNOWN:  # a wrapper: what is wrapped counts
-        return [function.__name__, *(_enclosed(cell, seen) for cell in function.__closure__ or ())]
-    return {
-        "code": _code(function.__code__),
-        "defaults": [_content(value, seen) for value in function.__defaults__ or ()],
-        "keywords": {
-            name: _content(value, seen) for name, value in (function.__kwdefaults__ or {}).items()
-        },
-        "enclosed": [_enclosed(cell, seen) for cell in function.__closure__ or ()],
-        "of its module": {
-            name: _content(value, seen)
-            for name in sorted(_names(function.__code__))
-            if _belongs(value := function.__globals__.get(name), function)
-        },
-    }
-
-
-def _enclosed(cell, seen):
-    try:
-        return _content(cell.cell_contents, seen)
-    except ValueError:  # not filled yet
-        return None
-
-
-def _belongs(value, function):
-    """Whether a global that a function names is a constant, or a function of the same module."""
-    if isinstance(value, types.FunctionType):
-        return value.__module__ == function.__module__
-    return value is not None and isinstance(value, _CONSTANTS)
-
-
-def _names(code):
-    """Names that a code object and those within it use, globals among them."""
-    within = (const for const in code.co_consts if isinstance(const, types.CodeType))
-    return set(code.co_names).union(*map(_names, within))
-
-
-def _code(code):
-    """A code object without where it stands; docstrings are among its constants."""
-    constants = [_constant(const) for const in code.co_consts]
-    names = [list(code.co_names), list(code.co_varnames), list(code.co_freevars)]
-    return [code.co_code, code.co_argcount, code.co_kwonlyargcount, code.co_flags, constants, names]
-
-
-def _constant(const):
-    if isinstance(const, types.CodeType):
-        return _code(const)
-    if isinstance(const, slice):  # since Python 3.14
-        return ["slice", const.start, const.stop, const.step]
-    if type(const) is tuple:
-        return tuple(map(_constant, const))
-    return ["..."] if const is Ellipsis else const

@@ -1,16 +1,46 @@
-"""The feature store: what was extracted once is kept, whoever asks for it next."""
+"""Feature store: features of utterances in a folder, across processes and runs."""
 
+from __future__ import annotations
+
+import datetime
+import hashlib
+import math
 import os
+import sqlite3
+import struct
 import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import lru_cache
+from numbers import Real
+from typing import Any
 
-from sklearn_ser.store import _maintenance as maintenance
-from sklearn_ser.store._connection import database_file, reading, writing
-from sklearn_ser.store._entries import COLUMNS, ONE_DAY, decode, encode, note_use
+import numpy as np
+
+from sklearn_ser.exceptions import StoreError
+from sklearn_ser.store._connection import (
+    TIMEOUT,
+    database_file,
+    open_for_reading,
+    open_for_writing,
+    transaction,
+)
 from sklearn_ser.utils._public import public_module
 
-#: Entries of one query: SQLite before 3.32 takes at most 999 values.
-MOST_KEYS = 900
-
+#: Keys of one query: SQLite before 3.32 takes at most 999 values.
+MAX_KEYS_PER_QUERY = 900
+ONE_DAY = 86400
+#: Columns that `decode_entry` takes, in its order.
+COLUMNS = "key, checksum, clipped, shape, data"
+_STORED_DTYPE = np.dtype("<f4")
+#: Seconds to wait for other writers before a date of use is given up.
+_TIMEOUT_OF_DATES = 0.2
+#: Approximate bytes that the file holds beside the values of an entry: key (twice), checksum, ...
+_OVERHEAD = 180
+#: Entries removed in one transaction: other processes wait meanwhile.
+_MAX_REMOVED = 1000
+#: Approximate bytes of values that are read at a time.
+_MAX_BYTES_READ = 50_000_000
 _PUT = f"""
 INSERT INTO entries ({COLUMNS}, extractor, created, used) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET checksum = excluded.checksum, clipped = excluded.clipped,
@@ -20,47 +50,61 @@ shape = excluded.shape, data = excluded.data, extractor = excluded.extractor, us
 
 @public_module("sklearn_ser.store")
 class FeatureStore:
-    """Features of utterances, kept in a folder across processes and runs.
+    """Features of utterances, stored in a folder across processes and runs.
 
-    Every audio step has a parameter ``store``: give it a folder, and what is there already is not
-    computed again, whatever the grid, the folds or the script. An entry's key is made from the
-    audio's content, the step's parameters and the versions of what computed it, so a changed
-    file, parameter or version is another entry, and nothing has to be invalidated by hand. Of a
-    class of your own its code counts: its methods, the functions of its module that they call, and
-    the plain constants of both. What is not seen: changes in other modules of yours, and in lists,
-    dicts and objects that methods read. Raise the class's ``_revision`` then.
+    Every audio step has a parameter ``store``: the path of a folder. Features that are in the
+    folder are not computed again, whatever the grid, the folds or the script. The cache key of an
+    utterance is a digest of the audio content, the parameters of the step and the versions of the
+    libraries that compute it. A changed file, parameter or version therefore has another key, and
+    no entry has to be invalidated by hand.
 
-    If a configuration or a model file changes during a transform, nothing more of that transform
-    is stored, with a StoreWarning. One case remains: a change that is undone again before the few
-    utterances (16, or two batches) that are extracted at a time are done.
-
-    This class is for looking after such a folder (:meth:`info`, :meth:`prune`, :meth:`verify`),
-    and for own steps that want to keep arrays.
-
-    Several processes may read and write at once. A process that is killed loses what it was
-    writing, nothing else. Each entry carries a checksum that is verified whenever it is read: a
-    damaged one counts as missing, and is replaced. Processes and threads that need the same
-    utterances share the work: what one is extracting, the others leave to it, and wait for at the
-    end (30 s at most in all, then they extract it themselves). Where the system has no file locks
-    (Windows, some network folders) processes that start together may extract an utterance twice.
+    This class inspects and cleans such a folder (:meth:`info`, :meth:`prune`, :meth:`verify`), and
+    stores arrays of custom steps (:meth:`get_many`, :meth:`put_many`).
 
     Parameters
     ----------
     path : str or Path
-        The folder. It is made at the first write, and holds the file ``features.sqlite``, and
-        an empty one, ``features.claims``, whose locks say who is extracting what.
+        Folder of the store. It is created at the first write, and holds the file
+        ``features.sqlite`` and the empty file ``features.locks``, which processes lock while they
+        extract.
 
     Notes
     -----
-    A handle is only a path: it can be copied, pickled and sent to other processes. A folder that
-    several machines share (NFS) works where its file locks do.
+    **Custom classes.** Features of an audio step of your own are stored if its class declares a
+    revision, and otherwise not, with one warning per class::
+
+        class Energy(LogMelSpectrogram):
+            cache_revision = 1
+
+            def _extract(self, signal):
+                return super()._extract(signal).mean(axis=1, keepdims=True)
+
+    Raise the revision whenever the class computes other values: the store compares the name of
+    the class, its module, its revision and its parameters, not its code. A revision is not
+    inherited from a base class, because that of the base stays the same when the code of the
+    subclass changes. The same holds for augmenters of your own.
+
+    **Several processes** may read and write at once. A process that is killed loses only what it
+    was writing. Each entry carries a checksum that is verified whenever it is read: a damaged
+    entry counts as missing and is replaced. Processes and threads that need the same utterances
+    share the work: utterances that one of them is extracting are left to it by the others, which
+    wait for them at the end (at most 30 s in all, then they extract them themselves). Where the
+    system has no file locks (Windows, some network file systems), processes that start together
+    may extract an utterance twice.
+
+    **Changes during a transform.** If a configuration or a model file changes, nothing more of
+    that transform is stored, with a StoreWarning. A change that is reverted before the few
+    utterances that are extracted at a time (16, or two batches) are done is not detected.
+
+    An instance holds only a path: it can be copied, pickled and sent to other processes. A folder
+    that several machines share (NFS) works where its file locks do.
 
     Examples
     --------
     >>> import tempfile
     >>> import numpy as np
     >>> from sklearn_ser.feature_extraction import OpenSmileExtractor
-    >>> from sklearn_ser.store._store import FeatureStore
+    >>> from sklearn_ser.store import FeatureStore
     >>> folder = tempfile.TemporaryDirectory()
     >>> noise = list(np.random.default_rng(0).normal(scale=0.05, size=(2, 8000)))
     >>> extractor = OpenSmileExtractor("eGeMAPSv02", store=folder.name)
@@ -78,19 +122,19 @@ class FeatureStore:
     >>> folder.cleanup()
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         if not os.fspath(path):
-            raise ValueError("a feature store needs the path of a folder, got ''")
+            raise ValueError("The path of a feature store must be that of a folder, got ''.")
         self.path = os.path.abspath(os.fspath(path))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"FeatureStore({self.path!r})"
 
-    def __fspath__(self):
+    def __fspath__(self) -> str:
         return self.path
 
-    def get_many(self, keys):
-        """Look up entries.
+    def get_many(self, keys: Iterable[bytes]) -> dict[bytes, tuple[np.ndarray, float | None]]:
+        """Return entries by their keys.
 
         Parameters
         ----------
@@ -99,8 +143,8 @@ class FeatureStore:
         Returns
         -------
         dict of bytes to (ndarray of float32, float or None)
-            For each key that is there and undamaged: the values, and the peak of the audio where
-            it was clipped.
+            Values of each key that is in the store and undamaged, and the peak of the audio if it
+            was clipped.
 
         Raises
         ------
@@ -113,33 +157,39 @@ class FeatureStore:
         {}
         """
         keys = list(dict.fromkeys(keys))
-        found, unused, now = {}, [], int(time.time())
-        with reading(self.path) as connection:
+        entries: dict[bytes, tuple[np.ndarray, float | None]] = {}
+        outdated, now = [], int(time.time())
+        with open_for_reading(self.path) as connection:
             if connection is None:
                 return {}
-            for start in range(0, len(keys), MOST_KEYS):
-                part = keys[start : start + MOST_KEYS]
+            for start in range(0, len(keys), MAX_KEYS_PER_QUERY):
+                part = keys[start : start + MAX_KEYS_PER_QUERY]
                 marks = ",".join("?" * len(part))
                 query = f"SELECT used, {COLUMNS} FROM entries WHERE key IN ({marks})"
                 for used, *columns in connection.execute(query, part).fetchall():
-                    entry = decode(*columns)
+                    entry = decode_entry(*columns)
                     if entry is not None:
-                        found[columns[0]] = entry
+                        entries[columns[0]] = entry
                         if not abs(now - used) < ONE_DAY:
-                            unused.append(columns[0])
-            if unused:
-                note_use(connection, unused, now)
-        return found
+                            outdated.append(columns[0])
+            if outdated:
+                _note_use(connection, outdated, now)
+        return entries
 
-    def put_many(self, entries, *, extractor=""):
-        """Add or replace entries, all of them or (if an error is raised) none.
+    def put_many(
+        self,
+        entries: Mapping[bytes, tuple[np.ndarray, float | None]],
+        *,
+        extractor: str = "",
+    ) -> None:
+        """Add or replace entries: all of them or, if an error is raised, none.
 
         Parameters
         ----------
         entries : dict of bytes to (ndarray of float32, float or None)
-            Values of any shape, and the peak of the audio where it was clipped.
+            Values of any shape, and the peak of the audio if it was clipped.
         extractor : str, default=""
-            What made them: the name that :meth:`info` and :meth:`prune` know them by.
+            Name of the extractor, by which :meth:`info` and :meth:`prune` group entries.
 
         Raises
         ------
@@ -150,7 +200,7 @@ class FeatureStore:
         --------
         >>> import tempfile
         >>> import numpy as np
-        >>> from sklearn_ser.store._store import FeatureStore
+        >>> from sklearn_ser.store import FeatureStore
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     store = FeatureStore(folder)
         ...     store.put_many({b"key": (np.ones((3, 2), dtype="float32"), None)})
@@ -160,15 +210,15 @@ class FeatureStore:
         """
         now = int(time.time())
         rows = [
-            (*encode(key, values, clipped), extractor, now, now)
+            (*encode_entry(key, values, clipped), extractor, now, now)
             for key, (values, clipped) in entries.items()
         ]
         if rows:
-            with writing(self.path) as connection:
+            with open_for_writing(self.path) as connection:
                 connection.executemany(_PUT, rows)
 
-    def info(self):
-        """Say what is in the store.
+    def info(self) -> dict[str, Any]:
+        """Return a summary of the store.
 
         Returns
         -------
@@ -176,7 +226,7 @@ class FeatureStore:
             ``path``, ``file``, ``entries`` (their number), ``bytes`` (of the file), and
             ``extractors``: a list of dict with ``extractor``, ``entries``, ``bytes`` (of the
             values), ``created`` and ``used`` (the first and the last time, in UTC, as ISO 8601;
-            use is noted once a day).
+            use is recorded once a day).
 
         Raises
         ------
@@ -188,8 +238,8 @@ class FeatureStore:
         >>> FeatureStore("no-such-folder").info()["extractors"]
         []
         """
-        with reading(self.path) as connection:
-            extractors = [] if connection is None else maintenance.by_extractor(connection)
+        with open_for_reading(self.path) as connection:
+            extractors = [] if connection is None else _summary_by_extractor(connection)
         file = database_file(self.path)
         return {
             "path": self.path,
@@ -199,27 +249,34 @@ class FeatureStore:
             "extractors": extractors,
         }
 
-    def prune(self, older_than=None, max_bytes=None, extractor=None):
-        """Remove entries, and give their space back.
+    def prune(
+        self,
+        older_than: float | datetime.timedelta | None = None,
+        max_bytes: float | None = None,
+        extractor: str | None = None,
+    ) -> int:
+        """Remove entries, and free their space.
 
         Parameters
         ----------
         older_than : float or timedelta, optional
-            Remove what was not used for so long (a number: days).
+            Age (a number: in days) from which on entries that were not used since are removed.
         max_bytes : int, optional
-            Then remove what was not used for longest, until the file is no larger than this.
+            Maximum size of the file. After `older_than`, the entries that were not used for the
+            longest time are removed until the file is no larger.
         extractor : str, optional
-            Remove only what this extractor made; without the other two, all of it.
+            Name of the extractor whose entries are removed. Without the other two, all of them
+            are.
 
         Returns
         -------
         int
-            How many entries were removed.
+            Number of entries that were removed.
 
         Raises
         ------
         ValueError
-            If nothing says what to remove.
+            If none of the parameters is given.
         StoreError
             If the store cannot be written.
 
@@ -228,31 +285,239 @@ class FeatureStore:
         >>> FeatureStore("no-such-folder").prune(older_than=90)
         0
         """
-        return maintenance.prune(self.path, older_than, max_bytes, extractor)
+        if older_than is None and max_bytes is None and extractor is None:
+            raise ValueError("Nothing to prune by: pass older_than, max_bytes or extractor.")
+        where, values = _condition(older_than, max_bytes, extractor)
+        if max_bytes is not None and not (_is_real(max_bytes) and max_bytes >= 0):
+            raise ValueError(f"max_bytes must be a number of bytes, at least 0, got {max_bytes!r}.")
+        n_removed = 0
+        with open_for_reading(self.path, "pruned") as connection:
+            if connection is None:
+                return 0
+            if where is not None:
+                while count := _remove(connection, where, values, _MAX_REMOVED):
+                    n_removed += count
+            if max_bytes is not None:
+                n_removed += _shrink(connection, max_bytes, extractor)
+            # As a script: `execute` takes a single step through a statement that it expects to
+            # return no rows, and so would free a single page.
+            connection.executescript("PRAGMA incremental_vacuum")
+        return n_removed
 
-    def verify(self, repair=False):
+    def verify(self, repair: bool = False) -> list[dict[str, str]]:
         """Read every entry and the structure of the file, and check them.
 
         Parameters
         ----------
         repair : bool, default=False
-            Remove the damaged entries. (They are never served, and replaced when they are
-            computed again.)
+            Whether to remove damaged entries. (They are never returned, and are replaced when
+            they are computed again.)
 
         Returns
         -------
         list of dict
-            The damaged entries: ``key`` (hexadecimal) and ``extractor``.
+            ``key`` (hexadecimal) and ``extractor`` of each damaged entry.
 
         Raises
         ------
         StoreError
-            If the store cannot be read, or its file is damaged beyond single entries; it says
-            what to do.
+            If the store cannot be read, or its file is damaged beyond single entries. The message
+            says what to do.
 
         Examples
         --------
         >>> FeatureStore("no-such-folder").verify()
         []
         """
-        return maintenance.verify(self.path, repair)
+        with open_for_reading(self.path) as connection:
+            if connection is None:
+                return []
+            (state,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+            if state != "ok":
+                raise StoreError(
+                    f"the feature store {self.path!r} is damaged ({' '.join(state.split())}). "
+                    f"Delete {database_file(self.path)!r}: its content is computed and stored again"
+                )
+            damaged = list(_damaged_entries(connection))
+            if repair and damaged:
+                with transaction(connection):
+                    # By checksum as well: another process may have replaced the entry meanwhile.
+                    connection.executemany(
+                        "DELETE FROM entries WHERE id = ? AND checksum IS ?",
+                        [(row, checksum) for row, checksum, _ in damaged],
+                    )
+        return [record for _, _, record in damaged]
+
+
+def encode_entry(key: bytes, values: np.ndarray, clipped: float | None) -> tuple:
+    """Return the columns of an entry, in the order of `COLUMNS`.
+
+    Parameters
+    ----------
+    key : bytes
+    values : ndarray of float32
+    clipped : float or None
+
+    Returns
+    -------
+    tuple
+    """
+    if not isinstance(key, bytes) or not key:
+        raise TypeError(f"A key must be bytes, and not empty, got {key!r}.")
+    if not isinstance(values, np.ndarray) or values.dtype != np.float32:
+        found = getattr(values, "dtype", type(values).__name__)
+        raise TypeError(f"The values of an entry must be an array of float32, got {found}.")
+    if clipped is not None:
+        clipped = float(clipped)
+        if not math.isfinite(clipped):
+            raise ValueError(f"clipped must be a finite peak or None, got {clipped}.")
+    shape = ",".join(map(str, values.shape))
+    data = np.ascontiguousarray(values, dtype=_STORED_DTYPE).tobytes()
+    return key, _checksum(key, clipped, shape, data), clipped, shape, data
+
+
+def decode_entry(
+    key: bytes, checksum: bytes, clipped: float | None, shape: str, data: bytes
+) -> tuple[np.ndarray, float | None] | None:
+    """Return values and peak of an entry, or None if any of its columns was changed."""
+    try:
+        if _checksum(key, clipped, shape, data) != checksum:
+            return None
+        values = np.frombuffer(data, dtype=_STORED_DTYPE).reshape(_parse_shape(shape))
+        return values.astype(np.float32), clipped
+    except (TypeError, ValueError, AttributeError, struct.error):
+        return None  # a column of another type than the one that was written
+
+
+def _checksum(key, clipped, shape, data):
+    peak = b"" if clipped is None else struct.pack("<d", clipped)
+    head = b"%d:%s%d:%s%d:%s" % (len(key), key, len(peak), peak, len(shape), shape.encode())
+    return hashlib.sha256(head + data).digest()[:16]
+
+
+@lru_cache(maxsize=1024)
+def _parse_shape(text):
+    return tuple(int(size) for size in text.split(",")) if text else ()
+
+
+def _note_use(connection, keys, now):
+    """Record that these entries were used now; a read-only or busy store keeps its old dates."""
+    with suppress(sqlite3.OperationalError):
+        connection.execute(f"PRAGMA busy_timeout = {int(1000 * _TIMEOUT_OF_DATES)}")
+        with transaction(connection):
+            connection.executemany(
+                "UPDATE entries SET used = ? WHERE key = ?", [(now, key) for key in keys]
+            )
+    connection.execute(f"PRAGMA busy_timeout = {int(1000 * TIMEOUT)}")
+
+
+def _summary_by_extractor(connection):
+    query = """
+        SELECT extractor, count(*), total(length(data)), min(created), max(used)
+        FROM entries GROUP BY extractor ORDER BY extractor
+    """
+    return [
+        {
+            "extractor": name,
+            "entries": count,
+            "bytes": int(n_bytes),
+            "created": _iso_date(created),
+            "used": _iso_date(used),
+        }
+        for name, count, n_bytes, created, used in connection.execute(query).fetchall()
+    ]
+
+
+def _iso_date(seconds):
+    moment = datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC)
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _is_real(value):
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _condition(older_than, max_bytes, extractor):
+    """Return an SQL condition for entries to remove whatever the size, and its values, or None."""
+    conditions, values = [], []
+    if older_than is not None:
+        if isinstance(older_than, datetime.timedelta):
+            seconds = older_than.total_seconds()
+        elif _is_real(older_than):
+            seconds = older_than * ONE_DAY
+        else:
+            raise ValueError(f"older_than must be days or a timedelta, got {older_than!r}.")
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"older_than must be at least 0 and finite, got {older_than!r}.")
+        conditions.append("used < ?")
+        values.append(int(time.time() - seconds))
+    elif max_bytes is not None:
+        return None, []
+    if extractor is not None:
+        conditions.append("extractor = ?")
+        values.append(extractor)
+    return " AND ".join(conditions), values
+
+
+def _remove(connection, where, values, limit):
+    with transaction(connection):
+        cursor = connection.execute(
+            f"DELETE FROM entries WHERE id IN "
+            f"(SELECT id FROM entries WHERE {where} ORDER BY used, id LIMIT {limit})",
+            values,
+        )
+    return cursor.rowcount
+
+
+def _shrink(connection, max_bytes, extractor):
+    """Remove the least recently used entries until the rest takes at most `max_bytes`."""
+    where, values = ("extractor = ?", [extractor]) if extractor is not None else ("1", [])
+    n_removed = 0
+    while (excess := _used_bytes(connection) - max_bytes) > 0:
+        sizes = connection.execute(
+            f"SELECT length(data) FROM entries WHERE {where} ORDER BY used, id "
+            f"LIMIT {_MAX_REMOVED}",
+            values,
+        ).fetchall()
+        if not sizes:
+            break
+        count = 0
+        for (size,) in sizes:
+            count += 1
+            excess -= size + _OVERHEAD
+            if excess <= 0:
+                break
+        n_removed += _remove(connection, where, values, count)
+    return n_removed
+
+
+def _used_bytes(connection):
+    pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * size
+
+
+def _damaged_entries(connection) -> Iterator[tuple[int, bytes, dict[str, str]]]:
+    """Yield id, checksum and record of each damaged entry; memory stays bounded."""
+    last: float = -math.inf
+    while True:
+        sizes = connection.execute(
+            "SELECT id, length(data) FROM entries WHERE id > ? ORDER BY id LIMIT 1000", [last]
+        ).fetchall()
+        if not sizes:
+            return
+        until, n_bytes = last, 0
+        for row, size in sizes:
+            until, n_bytes = row, n_bytes + (size or 0)
+            if n_bytes > _MAX_BYTES_READ:
+                break
+        entries = connection.execute(
+            f"SELECT id, extractor, {COLUMNS} FROM entries WHERE id > ? AND id <= ?", [last, until]
+        ).fetchall()
+        for row, extractor, key, checksum, *rest in entries:
+            if decode_entry(key, checksum, *rest) is None:
+                name = key.hex() if isinstance(key, bytes) else str(key)
+                yield row, checksum, {"key": name, "extractor": str(extractor)}
+        last = until

@@ -25,42 +25,13 @@ from sklearn_ser.feature_extraction import (
     SlidingWindows,
     SpeakerEmbedding,
 )
-from sklearn_ser.feature_extraction._base import AudioExtractor
+from tests.conftest import LevelExtractor
 
 RATE = 16000
 
 
-class Levels(AudioExtractor):
-    """A step that costs nothing, for many examples."""
-
-    def __init__(
-        self,
-        *,
-        audio="file",
-        on_error="raise",
-        beyond_full_scale="raise",
-        remove_dc=False,
-        store=None,
-        n_jobs=None,
-        verbose=0,
-    ):
-        self.audio = audio
-        self.on_error = on_error
-        self.beyond_full_scale = beyond_full_scale
-        self.remove_dc = remove_dc
-        self.store = store
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-
-    def _feature_names(self):
-        return ["mean", "peak"]
-
-    def _extract(self, signal):
-        return np.array([np.abs(signal).mean(), np.abs(signal).max()])
-
-
 STEPS = [
-    Levels(),
+    LevelExtractor(),
     OpenSmileExtractor(),
     OpenSmileExtractor("ComParE_2016", "lld"),
     SpeakerEmbedding(),
@@ -73,7 +44,7 @@ STEPS = [
     SlidingWindows(SpeakerEmbedding("unit"), window=0.2, hop=0.1, pooling="frames"),
 ]
 each_step = pytest.mark.parametrize("step", STEPS, ids=repr)
-_EXAMPLES = {Levels: 150, MFCC: 40, LogMelSpectrogram: 40}
+_EXAMPLES = {LevelExtractor: 150, MFCC: 40, LogMelSpectrogram: 40}
 
 
 def run(step, test):
@@ -262,12 +233,12 @@ def test_any_cell(step):
 def test_a_path_that_does_not_tell_its_text(path, tmp_path):
     message = "a PathOfOthers whose __fspath__ gives no path: expected str or bytes from it"
     for parameters in ({}, {"n_jobs": 2}, {"store": tmp_path / "store"}):
-        step = Levels(on_error="ignore", **parameters)
+        step = LevelExtractor(on_error="ignore", **parameters)
         assert check_rows(
             step,
             column(GOOD[0], PathOfOthers(path), GOOD[1]),
             1,
-            values_of(Levels().transform(column(*GOOD))),
+            values_of(LevelExtractor().transform(column(*GOOD))),
         )
         step.transform(column(GOOD[0], PathOfOthers(path)))
         assert step.failures_ == [{"row": 1, "file": None, "reason": message}]
@@ -298,7 +269,8 @@ TIMES = st.one_of(
 
 @pytest.mark.parametrize(
     ("step", "kind"),
-    [(step, "array") for step in STEPS] + [(Levels(), kind) for kind in ("wav", "flac", "mp3")],
+    [(step, "array") for step in STEPS]
+    + [(LevelExtractor(), kind) for kind in ("wav", "flac", "mp3")],
     ids=repr,
 )
 def test_any_start_and_end(step, kind, tmp_path):
@@ -321,7 +293,7 @@ def test_any_start_and_end(step, kind, tmp_path):
     "start", [pd.Series(["0.1", "0.2"]), pd.Series([1j, 2j]), pd.Series([True, False])]
 )
 def test_a_column_of_no_times_fails_row_by_row(start):
-    step = Levels(on_error="warn")
+    step = LevelExtractor(on_error="warn")
     with pytest.warns(AudioWarning, match="2 of 2 rows could not be used"):
         found = step.transform(pd.DataFrame({"file": GOOD, "start": start}))
     assert found.isna().all(axis=None)

@@ -25,17 +25,20 @@ from sklearn.svm import LinearSVC
 from sklearn_ser import GroupScaler, make_speech_corpus
 from sklearn_ser.exceptions import AudioError, SerError
 from sklearn_ser.feature_extraction import OpenSmileExtractor, SpeakerEmbedding
-from sklearn_ser.feature_extraction._base import AudioExtractor
+from tests import conftest
+from tests.conftest import LevelExtractor
 
 pytestmark = pytest.mark.slow
 
-# Workers get the classes of this file by their content: they cannot import a test.
+# Workers cannot import tests: the classes are pickled by value.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
+cloudpickle.register_pickle_by_value(conftest)
 
 
-class DeadlyExtractor(AudioExtractor):
+class DeadlyExtractor(LevelExtractor):
     """Number of samples; kills its process at one number, until `folder` has `deaths` files."""
 
+    cache_revision = 1
     _min_duration = 0.0
 
     def __init__(
@@ -45,25 +48,15 @@ class DeadlyExtractor(AudioExtractor):
         deadly=100,
         seconds=0.0,
         *,
-        audio="file",
         on_error="raise",
-        beyond_full_scale="raise",
-        remove_dc=False,
         store=None,
         n_jobs=None,
-        verbose=0,
     ):
+        super().__init__(on_error=on_error, store=store, n_jobs=n_jobs)
         self.folder = folder
         self.deaths = deaths
         self.deadly = deadly
         self.seconds = seconds
-        self.audio = audio
-        self.on_error = on_error
-        self.beyond_full_scale = beyond_full_scale
-        self.remove_dc = remove_dc
-        self.store = store
-        self.n_jobs = n_jobs
-        self.verbose = verbose
 
     def _feature_names(self):
         return ["length"]

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-
 from sklearn_ser.feature_extraction._mel import (
     hz_to_mel,
     mel_filterbank,

@@ -1,4 +1,4 @@
-"""Chunks, progress and the early end of a run."""
+"""Tasks, progress and the early end of a run."""
 
 import os
 import re
@@ -10,53 +10,39 @@ import pytest
 from sklearn_ser.audio import open_audio
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction import _parallel
-from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.feature_extraction._parallel import extract_rows, split_rows
+from tests.conftest import LevelExtractor
 
 
-class LengthExtractor(AudioExtractor):
-    """The number of samples of an utterance; remembers how many it has seen."""
+class LengthExtractor(LevelExtractor):
+    """Number of samples of an utterance; counts its calls."""
 
-    def __init__(
-        self,
-        audio="file",
-        on_error="raise",
-        beyond_full_scale="raise",
-        remove_dc=False,
-        store=None,
-        n_jobs=None,
-        verbose=0,
-    ):
-        self.audio = audio
-        self.on_error = on_error
-        self.beyond_full_scale = beyond_full_scale
-        self.remove_dc = remove_dc
-        self.store = store
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-        self.seen_ = []
-
+    cache_revision = 1
     _min_duration = 0.0
+
+    def __init__(self, *, on_error="raise", store=None, n_jobs=None, verbose=0):
+        super().__init__(on_error=on_error, store=store, n_jobs=n_jobs, verbose=verbose)
+        self.seen_ = []
 
     def _feature_names(self):
         return ["length"]
 
     def _extract(self, signal):
         self.seen_.append(len(signal))
-        time.sleep(0.001)  # so that a task takes longer than handing it out
+        time.sleep(0.001)  # so that a task takes longer than its submission
         return np.array([len(signal)])
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, 5, 1000])
 @pytest.mark.parametrize("n_jobs", [1, 3])
-def test_chunks_cover_every_row_once_and_in_order(n_rows, n_jobs):
+def test_tasks_cover_every_row_once_and_in_order(n_rows, n_jobs):
     chunks = split_rows(range(n_rows), n_jobs)
     assert [row for chunk in chunks for row in chunk] == list(range(n_rows))
-    assert all(1 <= len(chunk) <= _parallel.LARGEST_CHUNK for chunk in chunks)
+    assert all(1 <= len(chunk) <= _parallel.MAX_TASK_SIZE for chunk in chunks)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 4])
-def test_every_result_lands_in_its_row(n_jobs):
+def test_every_result_is_in_its_row(n_jobs):
     lengths = np.random.default_rng(0).permutation(np.arange(1, 101))
     X = [np.full(length, 0.1) for length in lengths]
     found = LengthExtractor(n_jobs=n_jobs).fit_transform(X)
@@ -72,14 +58,14 @@ def test_a_failure_that_is_raised_ends_the_work_soon(n_jobs):
     assert len(extractor.seen_) < 500
 
 
-def test_a_failure_that_is_not_raised_ends_nothing():
+def test_an_ignored_failure_does_not_end_the_work():
     extractor = LengthExtractor(on_error="ignore")
     found = extractor.fit_transform([np.zeros(0), *[np.ones(10) * 0.1] * 50])
     assert len(extractor.seen_) == 50
     assert found["length"].isna().sum() == 1
 
 
-def test_progress_knows_the_total_and_counts_utterances(monkeypatch):
+def test_progress_shows_the_total_and_counts_utterances(monkeypatch):
     bars = []
 
     class Bar:
@@ -117,7 +103,7 @@ def test_progress_knows_the_total_and_counts_utterances(monkeypatch):
 
 
 def on_a_terminal(monkeypatch, extractor, X, columns=100):
-    """What a terminal shows, line by line as it is overwritten."""
+    """Return what a terminal shows, line by line as it is overwritten."""
     pty = pytest.importorskip("pty")
     import fcntl
     import struct
@@ -151,7 +137,7 @@ def test_a_terminal_shows_done_total_rate_time_left_stored_and_errors(monkeypatc
     assert 90 < max(map(len, lines)) <= 100
 
 
-def test_a_terminal_that_does_not_say_its_size(monkeypatch):
+def test_a_terminal_without_a_size(monkeypatch):
     extractor = LengthExtractor(on_error="ignore", verbose=1)
     lines = on_a_terminal(monkeypatch, extractor, [np.zeros(0), np.full(10, 0.1)], columns=0)
     assert "2/2" in lines[-1]

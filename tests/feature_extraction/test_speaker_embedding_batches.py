@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from sklearn_ser.feature_extraction._mel import mel_filterbank
 
 from sklearn_ser import MTLNeuralClassifier
 from sklearn_ser.feature_extraction import SpeakerEmbedding
 from sklearn_ser.feature_extraction import _speaker_embedding as module
-from sklearn_ser.feature_extraction._mel import mel_filterbank
 from sklearn_ser.utils._frames import FEATURES_ATTR
 
 POOLINGS = ["mean_std", "unit", "partials", "frames"]

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn_ser.feature_extraction._mel import hz_to_mel, mel_to_hz
 
 from sklearn_ser.feature_extraction import MFCC, LogMelSpectrogram
-from sklearn_ser.feature_extraction._mel import hz_to_mel, mel_to_hz
 from sklearn_ser.feature_extraction._spectral import BLOCK, with_deltas
 
 RATE = 16000

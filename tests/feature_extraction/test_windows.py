@@ -16,35 +16,20 @@ from sklearn_ser.feature_extraction import OpenSmileExtractor, SlidingWindows, S
 from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.store._keys import extractor_digest
 from sklearn_ser.utils._frames import is_frames
+from tests.conftest import LevelExtractor
 
 RATE = 16000
 
 
-class FirstAndLast(AudioExtractor):
+class FirstAndLast(LevelExtractor):
     """The first and the last sample; fails below -0.5, gives NaN below -0.4."""
 
+    cache_revision = 1
     _min_duration = 0.1
 
-    def __init__(
-        self,
-        scale=1.0,
-        *,
-        audio="file",
-        on_error="raise",
-        beyond_full_scale="raise",
-        remove_dc=False,
-        store=None,
-        n_jobs=None,
-        verbose=0,
-    ):
+    def __init__(self, scale=1.0, *, store=None):
+        super().__init__(store=store)
         self.scale = scale
-        self.audio = audio
-        self.on_error = on_error
-        self.beyond_full_scale = beyond_full_scale
-        self.remove_dc = remove_dc
-        self.store = store
-        self.n_jobs = n_jobs
-        self.verbose = verbose
 
     def _feature_names(self):
         return ["first", "last"]
@@ -204,7 +189,7 @@ def test_store_keys_follow_the_inner_step(tmp_path, monkeypatch):
         key(clone(step).set_params(extractor__scale=2.0)),
         key(clone(step).set_params(hop=1)),
     ]
-    monkeypatch.setattr(FirstAndLast, "_revision", 2)
+    monkeypatch.setattr(FirstAndLast, "cache_revision", 2)
     keys.append(key(step))
     monkeypatch.setattr(FirstAndLast, "_versions", lambda self: {"library": "2"})
     keys.append(key(step))

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from sklearn_ser.exceptions import SerError, StoreError
-from sklearn_ser.store import _connection
+from sklearn_ser.store import FeatureStore, _connection
 from sklearn_ser.store import _store as store_module
-from sklearn_ser.store._store import FeatureStore
 
 DAY = 86400
 

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
+from sklearn_ser.store._rows import StoredRows
 
 from sklearn_ser.audio import _loading, open_audio
 from sklearn_ser.feature_extraction import LogMelSpectrogram, OpenSmileExtractor, SpeakerEmbedding
 from sklearn_ser.store import _keys
 from sklearn_ser.store._keys import NoStableContent, encoded
-from sklearn_ser.store._rows import StoredRows
 
 
 def noise(seed=0, n_samples=8000):

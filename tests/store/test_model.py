@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from sklearn_ser.store._store import FeatureStore
+from sklearn_ser.store import FeatureStore
 
 some_values = arrays(
     np.float32, array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=6), fill=st.nothing()

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from sklearn_ser.exceptions import StoreError
-from sklearn_ser.store import _connection
-from sklearn_ser.store._store import FeatureStore
+from sklearn_ser.store import FeatureStore, _connection
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork, by which they start"),

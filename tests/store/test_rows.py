@@ -21,8 +21,7 @@ from sklearn_ser.datasets import make_speech_corpus
 from sklearn_ser.exceptions import AudioError, AudioWarning, StoreWarning
 from sklearn_ser.feature_extraction import LogMelSpectrogram, OpenSmileExtractor, SpeakerEmbedding
 from sklearn_ser.feature_extraction._base import AudioExtractor
-from sklearn_ser.store import _connection, _files
-from sklearn_ser.store._store import FeatureStore
+from sklearn_ser.store import FeatureStore, _connection, _files
 
 
 class Loudness(AudioExtractor):

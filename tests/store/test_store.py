@@ -9,8 +9,8 @@ import sqlite3
 import numpy as np
 import pytest
 
+from sklearn_ser.store import FeatureStore
 from sklearn_ser.store import _store as store_module
-from sklearn_ser.store._store import FeatureStore
 
 DAY = 86400
 

@@ -15,9 +15,8 @@ from joblib import parallel_config
 
 from sklearn_ser.exceptions import AudioError, StoreWarning
 from sklearn_ser.feature_extraction import LogMelSpectrogram
-from sklearn_ser.store import _claims, _rows
+from sklearn_ser.store import FeatureStore, _claims, _rows
 from sklearn_ser.store._files import FileDigests
-from sklearn_ser.store._store import FeatureStore
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 

@@ -7,52 +7,21 @@ import warnings
 import numpy as np
 import pytest
 
-from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.testing.estimator_checks import (
     audio_step_checks_generator,
     parametrize_with_audio_checks,
 )
+from tests.conftest import LevelExtractor
 
-NAMES = ["level", "peak", "crossings"]
-
-
-def describe(signal):
-    crossings = np.mean(signal[1:] * signal[:-1] < 0)
-    return np.array([np.abs(signal).mean(), np.abs(signal).max(), crossings])
-
-
-class Loudness(AudioExtractor):
-    """A sound step of rows, with all parameters."""
-
-    def __init__(
-        self,
-        *,
-        audio="file",
-        on_error="raise",
-        beyond_full_scale="raise",
-        remove_dc=False,
-        store=None,
-        n_jobs=None,
-        verbose=0,
-    ):
-        self.audio = audio
-        self.on_error = on_error
-        self.beyond_full_scale = beyond_full_scale
-        self.remove_dc = remove_dc
-        self.store = store
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-
-    def _feature_names(self):
-        return list(NAMES)
-
-    def _extract(self, signal):
-        return describe(signal)
+Loudness = LevelExtractor  # a correct step
+NAMES = Loudness()._feature_names()
+describe = Loudness()._extract
 
 
 class LoudnessOverTime(Loudness):
-    """A sound step of frames."""
+    """A correct step of frames."""
 
+    cache_revision = 1
     _frame_level = True
 
     def _extract(self, signal):
@@ -71,6 +40,8 @@ def gives(change):
     """A fault in what `transform` returns."""
 
     class Gives(Loudness):
+        cache_revision = 1
+
         def transform(self, X):
             return change(self, super().transform(X))
 
@@ -145,7 +116,7 @@ class HoldsALambda(Loudness):
 
 class HoldsAFunction(Loudness):
     def transform(self, X):
-        self.hook_ = describe
+        self.hook_ = gives
         return super().transform(X)
 
 
@@ -229,6 +200,8 @@ class KnowsPathsAlone(Loudness):
 
 
 class KnowsPathsInItsStore(KnowsPathsAlone):
+    cache_revision = 1
+
     def transform(self, X):
         parent = Loudness if self.store is None else KnowsPathsAlone
         return parent.transform(self, X)
@@ -271,7 +244,7 @@ FAULTS = {
         (LearnsTheNumberOfRows(), "fitted on more utterances, the output differs"),
     ],
     "check_pickle": [(HoldsALambda(), "[Pp]ickle"), (Counts(), "pickled after it was used")],
-    "check_skops": [(HoldsAFunction(), "skops would have to trust .*describe")],
+    "check_skops": [(HoldsAFunction(), "skops would have to trust .*gives")],
     "check_html_repr": [(CannotBeShown(), "no diagram")],
     "check_output_is_rows_or_frames": [
         (

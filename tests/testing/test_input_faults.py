@@ -8,44 +8,12 @@ import pytest
 import soundfile
 
 from sklearn_ser.exceptions import AudioError, AudioWarning
-from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.testing.estimator_checks import audio_step_checks_generator
+from tests.conftest import LevelExtractor
 
-NAMES = ["level", "peak", "crossings"]
-
-
-def describe(signal):
-    crossings = np.mean(signal[1:] * signal[:-1] < 0)
-    return np.array([np.abs(signal).mean(), np.abs(signal).max(), crossings])
-
-
-class Loudness(AudioExtractor):
-    """A sound step of rows, with all parameters."""
-
-    def __init__(
-        self,
-        *,
-        audio="file",
-        on_error="raise",
-        beyond_full_scale="raise",
-        remove_dc=False,
-        store=None,
-        n_jobs=None,
-        verbose=0,
-    ):
-        self.audio = audio
-        self.on_error = on_error
-        self.beyond_full_scale = beyond_full_scale
-        self.remove_dc = remove_dc
-        self.store = store
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-
-    def _feature_names(self):
-        return list(NAMES)
-
-    def _extract(self, signal):
-        return describe(signal)
+Loudness = LevelExtractor  # a correct step
+NAMES = Loudness()._feature_names()
+describe = Loudness()._extract
 
 
 def gives(change):

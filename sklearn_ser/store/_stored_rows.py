@@ -1,0 +1,358 @@
+"""Rows of a table in the feature store of an extractor: lookup, locks and new cache entries."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import numpy as np
+
+from sklearn_ser.audio._cell import path_of
+from sklearn_ser.audio._derived import chain_of
+from sklearn_ser.exceptions import AudioError, StoreError, StoreWarning
+from sklearn_ser.store._files import FileDigest, FileDigests
+from sklearn_ser.store._keys import (
+    NoRevision,
+    NoStableContent,
+    array_digest,
+    derived_digest,
+    extractor_digest,
+    utterance_key,
+)
+from sklearn_ser.store._locks import KeyLocks
+from sklearn_ser.store._store import FeatureStore
+from sklearn_ser.utils._warnings import warn_user
+
+if TYPE_CHECKING:
+    from sklearn_ser.audio._loading import AudioTable
+
+#: Seconds that a transform waits in all for utterances that other processes are extracting.
+MAX_WAIT = 30.0
+#: Seconds between two checks whether they are done.
+_POLL_INTERVAL = 0.02
+#: Classes without `cache_revision` that this process has warned about.
+_warned_classes: WeakSet[type] = WeakSet()
+
+
+@dataclass
+class Extracted:
+    """Result of extracting one utterance.
+
+    Attributes
+    ----------
+    values : ndarray of float32 of shape (n_features,) or (n_frames, n_features), or None
+    error : AudioError or None
+        Reason why there are no values.
+    clipped : float or None
+        Peak of the audio, if it was beyond full scale and was clipped.
+    """
+
+    values: np.ndarray | None = None
+    error: AudioError | None = None
+    clipped: float | None = None
+
+
+@dataclass
+class KeySources:
+    """Inputs of the cache keys of a task, for comparison in the process that extracts it.
+
+    Attributes
+    ----------
+    step : bytes
+        Digest of the extractor.
+    files : dict of int to (str, FileDigest)
+        Path and content by row; only if another process reads the files.
+    """
+
+    step: bytes
+    files: dict[int, tuple[str, FileDigest]] = field(default_factory=dict)
+
+    def matches_extractor(self, extractor: Any, part: AudioTable) -> bool:
+        """Return whether the extractor, in this process and now, has the digest of the keys."""
+        try:
+            return extractor_digest(extractor, part._options) == self.step
+        except Exception:  # a configuration or model file that was removed or is half written
+            return False
+
+    def rows_of_other_files(self) -> set[int]:
+        """Return the rows whose file has another content in this process."""
+        same: dict[str, bool] = {}
+        for path, digest in self.files.values():
+            if path not in same:
+                same[path] = digest.is_found_at(path)
+        return {row for row, (path, _) in self.files.items() if not same[path]}
+
+
+@dataclass
+class _Key:
+    """Cache key of a row, and the file that its audio comes from (None for arrays)."""
+
+    key: bytes
+    path: str | None
+    file: FileDigest | None
+
+
+class StoredRows:
+    """Rows of a table in the feature store of an extractor.
+
+    If the store fails, `warn` issues one StoreWarning, and the store is not used for the rest of
+    this transform.
+
+    Parameters
+    ----------
+    extractor : AudioExtractor
+    table : AudioTable
+    """
+
+    def __init__(self, extractor: Any, table: AudioTable) -> None:
+        self._extractor = extractor
+        self._cells = table._cells
+        self._sampling_rate = table._options.sampling_rate
+        self._store = FeatureStore(os.fspath(extractor.store))
+        self._locks = KeyLocks(os.path.join(self._store.path, "features.locks"))
+        self._remaining_wait = MAX_WAIT
+        self._files = FileDigests()
+        self._arrays: dict[int, bytes | None] = {}
+        self._recipes: dict[int, bytes] = {}
+        self._to_add: dict[int, _Key] = {}
+        self._disabled = False
+        self._pending_warning: str | None = None
+        self._step = b""
+        try:
+            self._step = extractor_digest(extractor, table._options)
+        except NoRevision as error:
+            self._disable(self._no_revision(error))
+        except NoStableContent as error:
+            self._disable(
+                f"features are not stored in {self._store.path!r}: {error}. Pass plain values, or "
+                f"store=None"
+            )
+
+    def look_up(self, rows: Sequence[int]) -> dict[int, Extracted]:
+        """Return the rows that are in the store.
+
+        Parameters
+        ----------
+        rows : sequence of int
+
+        Returns
+        -------
+        dict of int to Extracted
+        """
+        return {} if self._disabled else self._read(self._keys(rows))
+
+    def lock(self, rows: Sequence[int]) -> tuple[list[int], dict[int, Extracted], list[int]]:
+        """Lock rows that `look_up` did not find, right before they are extracted.
+
+        Parameters
+        ----------
+        rows : sequence of int
+
+        Returns
+        -------
+        mine : list of int
+            Rows to be extracted by the caller.
+        stored : dict of int to Extracted
+            Rows that others have stored in the meantime.
+        others : list of int
+            Rows that others are extracting at this moment.
+        """
+        keys = {row: key for row in rows if (key := self._to_add.get(row))}
+        if self._disabled or not keys:
+            return list(rows), {}, []
+        all_keys = [each.key for each in keys.values()]
+        # A row is stored before its lock is released: so lock first, then read.
+        granted = self._locks.acquire(all_keys) if self._remaining_wait > 0 else set(all_keys)
+        stored = self._read(keys)
+        self._locks.release(keys[row].key for row in stored)
+        for row in stored:
+            self._to_add.pop(row, None)
+        free = {row for row in rows if row not in keys or keys[row].key in granted}
+        if self._disabled:
+            return list(rows), {}, []
+        others = [row for row in rows if row not in stored and row not in free]
+        return [row for row in rows if row in free and row not in stored], stored, others
+
+    def wait_for(self, rows: Sequence[int]) -> None:
+        """Wait until others are done with one of these rows, or until the time is over.
+
+        Parameters
+        ----------
+        rows : sequence of int
+        """
+        started = time.monotonic()
+        keys = [known.key for row in rows if (known := self._to_add.get(row))]
+        while keys and not self._disabled:
+            granted = self._locks.acquire(keys)
+            self._locks.release(granted)
+            if granted or time.monotonic() - started > self._remaining_wait:
+                break
+            time.sleep(_POLL_INTERVAL)
+        self._remaining_wait -= time.monotonic() - started
+
+    def key_sources(self, rows: Sequence[int], in_other_process: bool) -> KeySources | None:
+        """Return the inputs of the cache keys of these rows.
+
+        Parameters
+        ----------
+        rows : sequence of int
+        in_other_process : bool
+            Whether another process extracts the rows.
+
+        Returns
+        -------
+        KeySources or None
+            None if nothing will be stored.
+        """
+        if self._disabled:
+            return None
+        files = {}
+        for row in rows if in_other_process else ():
+            known = self._to_add.get(row)
+            if known is not None and known.path and known.file is not None:
+                files[row] = absolute_path(known.path), known.file
+        return KeySources(self._step, files)
+
+    def add(
+        self, extracted: dict[int, Extracted], same_extractor: bool, other_files: set[int]
+    ) -> None:
+        """Store extracted rows, except those that failed or whose file has changed.
+
+        Parameters
+        ----------
+        extracted : dict of int to Extracted
+        same_extractor : bool
+            Whether the rows were extracted by the extractor that the keys were computed from.
+        other_files : set of int
+            Rows that were extracted from another file content than that of their key.
+        """
+        if not same_extractor:
+            self._disable(
+                f"features are no longer stored in {self._store.path!r}: the configuration, a "
+                f"model file or the class of {type(self._extractor).__name__} has changed since "
+                f"this transform began, or a worker has other versions of them. Transform again "
+                f"once they no longer change"
+            )
+        entries: dict[bytes, tuple[np.ndarray, float | None]] = {}
+        unchanged: dict[str, bool] = {}
+        done = []
+        for row, result in extracted.items():
+            known = self._to_add.pop(row, None)
+            if known is None:
+                continue
+            done.append(known.key)
+            if result.values is None or self._disabled or row in other_files:
+                continue
+            if known.path is not None and known.file is not None:
+                if known.path not in unchanged:
+                    unchanged[known.path] = known.file.still_holds(known.path)
+                if not unchanged[known.path]:
+                    continue
+            entries[known.key] = result.values, result.clipped
+        try:
+            self._store.put_many(entries, extractor=type(self._extractor).__name__)
+        except StoreError as error:
+            self._disable(str(error))
+        self._locks.release(done)
+
+    def warn(self) -> None:
+        """Issue a pending warning; to be called in the thread that the user called."""
+        message, self._pending_warning = self._pending_warning, None
+        if message is not None:
+            warn_user(f"{message}. Extraction continues without the store.", StoreWarning)
+
+    def close(self) -> None:
+        """Release all locks."""
+        self._locks.release()
+
+    def _read(self, keys: dict[int, _Key]) -> dict[int, Extracted]:
+        try:
+            entries = self._store.get_many({each.key for each in keys.values()})
+        except StoreError as error:
+            self._disable(str(error))
+            return {}
+        extracted, used = {}, set()
+        for row, known in keys.items():
+            if known.key in entries:
+                values, clipped = entries[known.key]
+                # Rows of the same audio get separate arrays, as without a store.
+                values = values.copy() if known.key in used else values
+                extracted[row] = Extracted(values=values, clipped=clipped)
+                used.add(known.key)
+            else:
+                self._to_add[row] = known
+        return extracted
+
+    def _keys(self, rows: Sequence[int]) -> dict[int, _Key]:
+        """Return the cache keys of the rows whose audio has a digest."""
+        cells = self._cells
+        chains = {row: chain_of(cells.values[row]) for row in rows}
+        paths = {row: path for row in rows if (path := path_of(chains[row][0]))}
+        files = self._files.of(dict.fromkeys(paths.values()))
+        keys = {}
+        for row in rows:
+            source, *derived = chains[row]
+            path, file = paths.get(row), None
+            if path is None:
+                digest = self._array_digest(source)
+            else:
+                file = files[path]
+                digest = None if file is None else file.digest
+            if digest is not None and derived:
+                digest = self._derived_digest(digest, derived)
+            if digest is not None:
+                start = math.nan if cells.starts is None else cells.starts[row]
+                end = math.nan if cells.ends is None else cells.ends[row]
+                keys[row] = _Key(utterance_key(self._step, digest, start, end), path, file)
+        return keys
+
+    def _array_digest(self, cell):
+        # The table holds its audio, so that no other array can get the same id.
+        if id(cell) not in self._arrays:
+            self._arrays[id(cell)] = array_digest(cell, self._sampling_rate)
+        return self._arrays[id(cell)]
+
+    def _derived_digest(self, digest: bytes, derived: Iterable[Any]) -> bytes | None:
+        """Return the digest of augmented audio, or None if it cannot be stored."""
+        try:
+            for cell in derived:
+                digest = derived_digest(digest, cell, self._recipes)
+        except NoRevision as error:
+            self._pending_warning = self._pending_warning or self._no_revision(error)
+            return None
+        except NoStableContent:
+            return None
+        return digest
+
+    def _no_revision(self, error: NoRevision) -> str | None:
+        """Return a warning about a class, or None if this process has warned about it."""
+        if error.cls in _warned_classes:
+            return None
+        _warned_classes.add(error.cls)
+        return (
+            f"features are not stored in {self._store.path!r}: {error}. Add the class attribute "
+            f"cache_revision = 1 to it, and raise it whenever the class computes other values (see "
+            f"the docstring of FeatureStore)"
+        )
+
+    def _disable(self, reason: str | None) -> None:
+        if not self._disabled:
+            self._disabled = True
+            self._pending_warning = reason
+            self._to_add.clear()
+            self._locks.release()
+
+
+def absolute_path(path: str) -> str:
+    """Return a path that is the same in every working directory; an empty path stays empty."""
+    if not path or os.path.isabs(path):
+        return path
+    with suppress(OSError):  # the working directory was removed
+        path = os.path.join(os.getcwd(), path)
+    return path
