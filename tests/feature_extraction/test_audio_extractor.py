@@ -1,4 +1,4 @@
-"""The base of the package's own audio steps: what it says, and where several steps meet."""
+"""Warnings and errors of audio steps, and combinations of several steps."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def frame(tmp_path_factory):
 
 
 @each_extractor
-def test_the_warning_tells_how_many_which_and_why_at_the_line_of_the_caller(extractor, frame):
+def test_the_warning_names_number_rows_and_reasons_at_the_line_of_the_caller(extractor, frame):
     signal = read_audio(frame["file"][0])
     X = [signal, "missing.wav", signal, np.zeros(8000), signal[:10], None]
     with pytest.warns(AudioWarning) as caught:
@@ -73,7 +73,7 @@ def test_the_same_rows_fail_in_a_union_of_steps(frame):
     assert not failed[0].any()
 
 
-def test_a_union_of_steps_keeps_the_ids(frame):
+def test_a_union_of_steps_retains_the_ids(frame):
     union = FeatureUnion(
         [("one", OpenSmileExtractor("GeMAPSv01b")), ("two", SpeakerEmbedding("unit"))]
     )

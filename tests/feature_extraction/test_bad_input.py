@@ -1,6 +1,6 @@
-"""Whatever audio steps are given: one kind of error, or the row of NaN with its record.
+"""Invalid input of audio steps: one type of error, or a row of NaN with its record.
 
-Never a crash, a hang or a silent NaN, and never an influence on the good rows beside.
+Never a crash, a hang or a silent NaN, and never an influence on other rows.
 """
 
 import datetime
@@ -48,7 +48,7 @@ _EXAMPLES = {LevelExtractor: 150, MFCC: 40, LogMelSpectrogram: 40}
 
 
 def run(step, test):
-    """Run a property on a step: the same examples each time, fewer where a step is slow."""
+    """Test a property of a step: the same examples each time, fewer if the step is slow."""
     with_settings = settings(
         max_examples=_EXAMPLES.get(type(step), 15),
         derandomize=True,
@@ -59,7 +59,7 @@ def run(step, test):
 
 
 def voice(seconds, seed=0):
-    """Something like a vowel, with some noise."""
+    """Return a synthetic vowel with some noise."""
     time_axis = np.arange(round(seconds * RATE)) / RATE
     phase = 2 * np.pi * 130 * time_axis
     harmonics = sum(np.sin(k * phase) / k for k in range(1, 9))
@@ -70,8 +70,8 @@ def voice(seconds, seed=0):
 GOOD = [voice(0.4, seed=1), voice(0.25, seed=2)]
 
 
-class PathOfOthers:
-    """A path object of someone else's making; raises an exception, gives anything else."""
+class CustomPath:
+    """A path object that raises an exception, or returns any other value."""
 
     def __init__(self, path):
         self.path = path
@@ -83,7 +83,7 @@ class PathOfOthers:
 
 
 def values_of(table):
-    """What each row got; None for a failed one. Raises where a row is NaN or Inf in parts."""
+    """Return the features of each row, or None for a failed one; no row is partly NaN or Inf."""
     rows = table["frames"] if list(table.columns) == ["frames"] else table.to_numpy()
     found = []
     for row in rows:
@@ -94,7 +94,7 @@ def values_of(table):
 
 
 def check_rows(step, X, bad, expected):
-    """The property: `bad` is the position of the row that may fail, `expected` are the others."""
+    """Check the property: row `bad` may fail, the other rows have the `expected` features."""
     ignoring = clone(step).set_params(on_error="ignore")
     found = values_of(ignoring.transform(X))
     failed = [row for row, values in enumerate(found) if values is None]
@@ -115,7 +115,7 @@ def check_rows(step, X, bad, expected):
 
 
 def column(*cells):
-    """Cells as a Series, which hands each of them on as it is."""
+    """Return audio as a Series, which does not change it."""
     series = pd.Series([None] * len(cells), dtype=object)
     for row, cell in enumerate(cells):
         series.iat[row] = cell
@@ -128,7 +128,7 @@ LENGTHS = [0, 1, 2, 399, 400, 800, 959, 960, 961, 1119, 1120, 1600, 4000, 8001]
 
 @st.composite
 def signals(draw):
-    """Signals in range of every length, most of which no voice makes."""
+    """Signals in range, of every length, most of them unlike a voice."""
     n = draw(st.sampled_from(LENGTHS))
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     place = int(rng.integers(n)) if n else 0
@@ -155,7 +155,7 @@ def signals(draw):
 
 @st.composite
 def spoilt_signals(draw):
-    """Good signals with some samples that are no samples."""
+    """Valid signals with some invalid samples."""
     signal = GOOD[0].astype(draw(st.sampled_from([np.float16, np.float32, np.float64])))
     value = draw(st.sampled_from([np.nan, np.inf, -np.inf, 1.5, -7.0, 6e4, 1e-40]))
     places = st.lists(st.integers(0, len(signal) - 1), min_size=1, max_size=3)
@@ -212,7 +212,7 @@ CELLS = st.one_of(
     st.tuples(st.one_of(signals(), ODD_ARRAYS, LONG_ARRAYS), RATES),
     st.lists(st.lists(st.floats(-1, 1), max_size=3), max_size=3),
     st.sampled_from([pd.NaT, pd.NA, pd.Series([0.1]), object(), type, len, range(9), {1}]),
-    st.builds(PathOfOthers, PLAIN | st.sampled_from([OSError("offline"), KeyError("path")])),
+    st.builds(CustomPath, PLAIN | st.sampled_from([OSError("offline"), KeyError("path")])),
 )
 
 
@@ -230,32 +230,32 @@ def test_any_cell(step):
 
 
 @pytest.mark.parametrize("path", [None, 7, ["a.wav"], OSError("offline"), TypeError("no path")])
-def test_a_path_that_does_not_tell_its_text(path, tmp_path):
-    message = "a PathOfOthers whose __fspath__ gives no path: expected str or bytes from it"
+def test_a_path_object_without_a_path(path, tmp_path):
+    message = "a CustomPath whose __fspath__ gives no path: expected str or bytes from it"
     for parameters in ({}, {"n_jobs": 2}, {"store": tmp_path / "store"}):
         step = LevelExtractor(on_error="ignore", **parameters)
         assert check_rows(
             step,
-            column(GOOD[0], PathOfOthers(path), GOOD[1]),
+            column(GOOD[0], CustomPath(path), GOOD[1]),
             1,
             values_of(LevelExtractor().transform(column(*GOOD))),
         )
-        step.transform(column(GOOD[0], PathOfOthers(path)))
+        step.transform(column(GOOD[0], CustomPath(path)))
         assert step.failures_ == [{"row": 1, "file": None, "reason": message}]
 
 
 @each_step
-def test_any_signal_is_described_or_refused(step):
+def test_any_signal_gives_features_or_fails(step):
     expected = values_of(step.transform(column(*GOOD)))
-    refused = []
+    failed = []
 
     @given(signals())
     def check(signal):
-        refused.append(check_rows(step, column(*GOOD, signal), 2, expected))
+        failed.append(check_rows(step, column(*GOOD, signal), 2, expected))
 
     run(step, check)
     # Lengths and silences differ, so that the test sees both.
-    assert set(refused) == {False, True}
+    assert set(failed) == {False, True}
 
 
 TIMES = st.one_of(
@@ -292,7 +292,7 @@ def test_any_start_and_end(step, kind, tmp_path):
 @pytest.mark.parametrize(
     "start", [pd.Series(["0.1", "0.2"]), pd.Series([1j, 2j]), pd.Series([True, False])]
 )
-def test_a_column_of_no_times_fails_row_by_row(start):
+def test_a_column_of_invalid_times_fails_row_by_row(start):
     step = LevelExtractor(on_error="warn")
     with pytest.warns(AudioWarning, match="2 of 2 rows could not be used"):
         found = step.transform(pd.DataFrame({"file": GOOD, "start": start}))
@@ -302,7 +302,7 @@ def test_a_column_of_no_times_fails_row_by_row(start):
 
 @pytest.fixture(scope="module")
 def hour_of_silence(tmp_path_factory):
-    """An hour at 16 kHz in a file that takes next to no room."""
+    """Return a sparse file of an hour at 16 kHz."""
     path = tmp_path_factory.mktemp("hour") / "silence.wav"
     soundfile.write(path, np.zeros(1), RATE)
     header = bytearray(path.read_bytes()[:-2])
@@ -318,9 +318,9 @@ def hour_of_silence(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [*{type(step): step for step in STEPS}.values()], ids=repr)
-def test_an_hour_of_silence_is_refused_at_once(step, hour_of_silence):
+def test_an_hour_of_silence_fails_quickly(step, hour_of_silence):
     ignoring = clone(step).set_params(on_error="ignore")
-    ignoring.transform(column(*GOOD))  # loads what is loaded once
+    ignoring.transform(column(*GOOD))  # loads models
     started = time.process_time()
     found = values_of(ignoring.transform(column(GOOD[0], hour_of_silence)))
     assert time.process_time() - started < 10

@@ -1,6 +1,6 @@
-"""What every audio step promises: one list of instances, the package's own checks.
+"""The package's own checks of audio steps, run from one list of instances.
 
-`PretrainedEmbedding` runs them in pretrained/, where the models for it are made.
+`PretrainedEmbedding` is checked in pretrained/, where its models are created.
 """
 
 import pytest
@@ -15,7 +15,6 @@ from sklearn_ser.feature_extraction import (
     SlidingWindows,
     SpeakerEmbedding,
 )
-from sklearn_ser.store._store import FeatureStore
 from sklearn_ser.testing.estimator_checks import (
     audio_step_checks_generator,
     parametrize_with_audio_checks,
@@ -36,7 +35,7 @@ STEPS = [
     SlidingWindows(SpeakerEmbedding("unit"), window=0.3, hop=0.2, pooling="mean_std"),
     SlidingWindows(SpeakerEmbedding("unit"), window=0.3, hop=0.2, pooling="frames"),
 ]
-# Steps with all the parameters that audio steps have in common get every check.
+# Every check applies to steps with all shared parameters.
 N_CHECKS = 44
 
 
@@ -53,4 +52,4 @@ def test_number_of_checks(step):
 
 def test_every_public_step_is_checked():
     public = {getattr(feature_extraction, name) for name in feature_extraction.__all__}
-    assert public - {FeatureStore, PretrainedEmbedding} == {type(step) for step in STEPS}
+    assert public - {PretrainedEmbedding} == {type(step) for step in STEPS}

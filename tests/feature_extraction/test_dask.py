@@ -100,7 +100,7 @@ def frame(tmp_path_factory):
 
 
 def on_dask(function, *arguments, seconds=60, **settings):
-    """What `function` gives under the Dask backend; a hang is a TimeoutError."""
+    """Return the result of `function` under the Dask backend; a hang is a TimeoutError."""
 
     def work():
         with parallel_config(backend="dask", **settings):
@@ -109,7 +109,7 @@ def on_dask(function, *arguments, seconds=60, **settings):
     return ThreadPoolExecutor(1).submit(work).result(timeout=seconds)
 
 
-def test_workers_start_without_the_package_and_get_little_per_task(client, frame, monkeypatch):
+def test_workers_start_without_the_package_and_receive_little_per_task(client, frame, monkeypatch):
     def loaded():
         return set(client.run(lambda: "sklearn_ser" in sys.modules).values())
 
@@ -131,7 +131,7 @@ def test_workers_start_without_the_package_and_get_little_per_task(client, frame
     assert loaded() == {True}
 
 
-def test_what_the_store_has_is_not_sent(client, frame, tmp_path, monkeypatch):
+def test_stored_rows_are_not_sent(client, frame, tmp_path, monkeypatch):
     submitted, submit = [], client.submit
 
     def recording(*arguments, **options):
@@ -155,7 +155,7 @@ def test_the_same_values_as_in_threads_and_processes(client, frame, extractor):
         pd.testing.assert_frame_equal(extractor.fit_transform(frame), expected)
     if isinstance(extractor, SpeakerEmbedding):
         found = client.run(lambda: sys.modules["torch"].get_num_threads(), on_error="return")
-        # (a KeyError where the other worker had done it all)
+        # (a KeyError if the other worker has run all tasks)
         assert {n for n in found.values() if not isinstance(n, KeyError)} == {1}
 
 
@@ -182,7 +182,7 @@ def test_audio_that_cannot_be_sent_fails_as_in_threads(client, backend):
     assert [record["row"] for record in there.failures_] == [20, 21]
 
 
-def test_a_worker_that_dies_costs_nothing_but_time(client, tmp_path):
+def test_the_death_of_a_worker_does_not_change_the_result(client, tmp_path):
     extractor = DeadlyExtractor(tmp_path, deaths=1, seconds=0.002)
     before = set(client.scheduler_info()["workers"])
     found = on_dask(extractor.fit_transform, SIGNALS)
@@ -269,7 +269,7 @@ def test_extraction_inside_a_search_and_a_union(client, frame):
     assert list(there.predict(X)) == list(here.predict(X))
 
 
-def test_the_documented_way(tmp_path):
+def test_the_example_of_the_documentation(tmp_path):
     text = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text(encoding="utf-8")
     program = tmp_path / "program.py"
     program.write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], encoding="utf-8")

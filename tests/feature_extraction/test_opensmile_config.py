@@ -216,12 +216,12 @@ def test_missing_file(tmp_path):
         ("frameSize=0.025", "frameSize 0.025", "missing '=' in line 2 'frameSize 0.025'"),
         ("parts/energy.inc", "parts/none.inc", "cannot find input file '.*none.inc'"),
         ("reader.dmLevel=wave", "reader.dmLevel=wav", "level 'wav' was not found!"),
-        ("\\{\\cm[sink{?}:include external sink]}", "", "does not include the sink, see the Notes"),
+        ("\\{\\cm[sink{?}:include external sink]}", "", "does not include the sink; see the Notes"),
     ],
 )
-def test_refused_file_with_what_opensmile_logs(config, old, new, said):
+def test_invalid_file_with_the_error_of_opensmile_logs(config, old, new, said):
     edit(config, old, new)
-    with pytest.raises(ValueError, match=rf"openSMILE refuses .*mine\.conf': .*{said}"):
+    with pytest.raises(ValueError, match=rf"openSMILE does not accept .*mine\.conf': .*{said}"):
         OpenSmileExtractor(str(config), "features").fit([])
 
 
@@ -231,7 +231,7 @@ def test_file_without_the_source(config):
         "[own:cSignalGenerator]\nwriter.dmLevel=wave\nsignalType=white\n"
     )
     edit(config, "\\{\\cm[source{?}:source include config]}", generator)
-    with pytest.raises(ValueError, match="does not include the source, see the Notes"):
+    with pytest.raises(ValueError, match="does not include the source; see the Notes"):
         OpenSmileExtractor(str(config), "features").fit([])
 
 
@@ -239,7 +239,9 @@ def test_file_without_the_source(config):
 def test_file_that_is_no_configuration(tmp_path, content):
     path = tmp_path / "file.conf"
     path.write_text(content)
-    with pytest.raises(ValueError, match=r"openSMILE refuses the configuration '.*file\.conf': "):
+    with pytest.raises(
+        ValueError, match=r"openSMILE does not accept the configuration '.*file\.conf': "
+    ):
         OpenSmileExtractor(str(path)).fit([])
 
 
@@ -247,7 +249,7 @@ def test_too_short_for_the_file(config, signal):
     edit(config, "frameSize=0.025", "frameSize=0.4")
     extractor = OpenSmileExtractor(str(config), "features")
     assert extractor.fit_transform([signal]).shape == (1, 14)
-    with pytest.raises(AudioError, match=r"row 1: OpenSmileExtractor finds no frame in this utt"):
+    with pytest.raises(AudioError, match=r"row 1: OpenSmileExtractor gives no frame for this utt"):
         extractor.transform([signal, signal[:3200]])
 
 

@@ -1,13 +1,13 @@
-"""SpeakerEmbedding in batches: against plain code, and the same bits in any company."""
+"""SpeakerEmbedding in batches: against plain code, and bit-equal in any batch."""
 
 import numpy as np
 import pytest
 import torch
-from sklearn_ser.feature_extraction._mel import mel_filterbank
 
 from sklearn_ser import MTLNeuralClassifier
 from sklearn_ser.feature_extraction import SpeakerEmbedding
 from sklearn_ser.feature_extraction import _speaker_embedding as module
+from sklearn_ser.feature_extraction._spectral import mel_filterbank
 from sklearn_ser.utils._frames import FEATURES_ATTR
 
 POOLINGS = ["mean_std", "unit", "partials", "frames"]
@@ -105,7 +105,7 @@ def test_partials_agree_with_plain_code(signals, alone, row, starts):
     np.testing.assert_allclose(alone["partials"][row], expected, rtol=0, atol=1e-5)
 
 
-def test_windows_are_those_of_the_rule():
+def test_partial_windows_are_those_of_resemblyzer():
     # resemblyzer's rule in its own words: as many frames as fit and one step more, every
     # round(16000 / 1.3 / 160) frames; the last window goes if less than 0.75 of it is filled.
     for n_samples in [1, 960, *range(10_000, 100_000, 789), *range(31_519, 31_523)]:
@@ -120,7 +120,7 @@ def test_windows_are_those_of_the_rule():
 
 @each_pooling
 @pytest.mark.parametrize("seed", range(3))
-def test_neither_company_nor_order_nor_jobs_change_a_bit(signals, alone, pooling, seed):
+def test_neither_other_utterances_nor_order_nor_jobs_change_a_bit(signals, alone, pooling, seed):
     rng = np.random.default_rng(seed)
     rows = rng.choice(len(signals), size=rng.integers(3, 40))
     found = extract(pooling, [signals[row] for row in rows], n_jobs=1 + seed % 2)
@@ -128,7 +128,7 @@ def test_neither_company_nor_order_nor_jobs_change_a_bit(signals, alone, pooling
         np.testing.assert_array_equal(values, alone[pooling][row])
 
 
-def test_loud_company_changes_no_bit_of_a_quiet_utterance(signals):
+def test_loud_utterances_change_no_bit_of_a_quiet_one(signals):
     quiet = signals[8] * np.float32(1e-3)
     loud = [np.sign(signals[row]) for row in (0, 3, 9)]
     expected = extract("frames", [quiet], target_dbfs=None)[0]
@@ -168,7 +168,7 @@ def test_a_long_recording_is_read_in_blocks(monkeypatch):
     assert sizes["frames"] == [(4, 1024), (4, 1024), (4, 464)]
 
 
-def test_no_call_has_another_number_of_rows(signals):
+def test_every_call_has_the_same_number_of_rows(signals):
     rows = set()
     handle = module.load_network()["lstm"].register_forward_pre_hook(
         lambda _, arguments: rows.add(len(arguments[0]))
@@ -182,7 +182,7 @@ def test_no_call_has_another_number_of_rows(signals):
     assert rows == {4}
 
 
-def test_frames_are_what_is_pooled(signals, alone):
+def test_pooling_agrees_with_the_frames(signals, alone):
     for frames, pooled, n_samples in zip(
         alone["frames"], alone["mean_std"], map(len, signals), strict=True
     ):
@@ -207,9 +207,9 @@ def test_frames_feed_the_network(signals):
     assert net.fit(table, labels).predict_proba(table).shape == (len(table), 2)
 
 
-@pytest.mark.parametrize(("pool", "n_kept"), [(module.Frames(), 50), (module.Last(), 1)])
-def test_what_is_kept_does_not_keep_the_other_lanes(pool, n_kept):
+@pytest.mark.parametrize(("pool", "n_frames"), [(module.Frames(), 50), (module.Last(), 1)])
+def test_pooled_outputs_do_not_hold_the_memory_of_the_group(pool, n_frames):
     outputs = torch.zeros(4, 100, 256)
     pool.add(outputs[0, :50])
-    kept = pool.output if n_kept == 1 else pool.blocks[0]
-    assert kept.untyped_storage().nbytes() == 4 * 256 * n_kept
+    outputs = pool.output if n_frames == 1 else pool.blocks[0]
+    assert outputs.untyped_storage().nbytes() == 4 * 256 * n_frames

@@ -54,17 +54,17 @@ class InBatches(FirstAndLast):
 
 
 def ramp(seconds):
-    """A signal whose samples tell where they are: thousandths of a second."""
+    """Return a signal whose samples are their own times in thousands of seconds."""
     return np.arange(1, int(seconds * RATE) + 1, dtype=np.float32) / RATE / 1000
 
 
 def positions(seconds, **settings):
-    """First and last sample of each window, in seconds."""
+    """Return the times of the first and last sample of each window."""
     step = SlidingWindows(FirstAndLast(1000), pooling="frames", **settings)
     return step.fit_transform([ramp(seconds)]).loc[0, "frames"].astype(float).round(3).tolist()
 
 
-def test_windows_are_where_they_should_be():
+def test_bounds_of_windows():
     assert positions(4, window=2, hop=1) == [[0, 2], [1, 3], [2, 4]]
     assert positions(4.5, window=2, hop=1) == [[0, 2], [1, 3], [2, 4], [3, 4.5]]
     assert positions(4.5, window=2, hop=1, min_window=1.6) == [[0, 2], [1, 3], [2, 4], [2.5, 4.5]]
@@ -110,14 +110,14 @@ def test_pooling_is_over_the_inner_steps_rows(inner):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_of_a_short_utterance_it_is_the_inner_step_alone():
+def test_a_short_utterance_has_the_features_of_the_inner_step():
     noise = np.random.default_rng(0).normal(scale=0.05, size=8000)
     for inner in (OpenSmileExtractor("GeMAPSv01b"), SpeakerEmbedding()):
         found = SlidingWindows(inner).fit_transform([noise])
         np.testing.assert_array_equal(found.to_numpy(), inner.fit_transform([noise]).to_numpy())
 
 
-def test_windows_that_say_nothing_are_left_out():
+def test_windows_without_features_are_omitted():
     step = SlidingWindows(FirstAndLast(), window=1, hop=1, pooling="frames", on_error="ignore")
     good, silent = np.full(RATE, 0.25), np.zeros(RATE)
     failing, undefined = np.full(RATE, -0.6), np.full(RATE, -0.45)
@@ -140,7 +140,7 @@ def test_windows_that_say_nothing_are_left_out():
         clone(step).set_params(on_error="raise").fit_transform([failing])
 
 
-def test_parameters_reach_the_inner_step_and_clones_are_apart():
+def test_parameters_reach_the_inner_step_and_clones_are_independent():
     step = SlidingWindows(SpeakerEmbedding())
     copy = clone(step).set_params(extractor__pooling="unit", hop=1.0)
     assert step.extractor.pooling == "mean_std"
@@ -161,8 +161,8 @@ def test_parameters_reach_the_inner_step_and_clones_are_apart():
         ),
         (
             {"extractor": SpeakerEmbedding(remove_dc=True)},
-            r"remove_dc=True is set in the SpeakerEmbedding inside SlidingWindows, which reads no "
-            r"audio itself: set it in SlidingWindows\.",
+            r"remove_dc=True is set in the SpeakerEmbedding inside SlidingWindows, which does not "
+            r"load audio itself: set it in SlidingWindows\.",
         ),
         ({"extractor": SpeakerEmbedding(store="folder")}, r"store='folder' is set in the Speak"),
         ({"extractor": SpeakerEmbedding("typo")}, r"'pooling' parameter of SpeakerEmbedding"),

@@ -1,4 +1,4 @@
-"""What can go wrong with a store's file and folder: damage, later formats, no room, no rights."""
+"""Damaged stores, later formats, full disks and missing permissions."""
 
 import os
 import sqlite3
@@ -100,10 +100,10 @@ def test_any_flipped_byte_of_the_file_is_noticed_or_harmless(store):
     file = store.info()["file"]
     whole = Path(file).read_bytes()
     noticed = 0
-    for place in np.random.default_rng(0).choice(len(whole), size=300, replace=False):
+    for offset in np.random.default_rng(0).choice(len(whole), size=300, replace=False):
         with open(file, "r+b") as opened:
-            opened.seek(place)
-            opened.write(bytes([whole[place] ^ 0x55]))
+            opened.seek(offset)
+            opened.write(bytes([whole[offset] ^ 0x55]))
         try:
             found = store.get_many(put)
         except StoreError:
@@ -123,16 +123,16 @@ def test_a_damaged_file_says_what_to_do(store):
     with open(file, "r+b") as opened:
         opened.seek(4096)
         opened.write(b"\xff" * 40000)
-    message = r"the feature store '.*' .* damaged .*: delete '.*features.sqlite', and what it held"
+    message = r"the feature store '.*' .* damaged .* Delete '.*features.sqlite': its content"
     with pytest.raises(StoreError, match=message):
         store.get_many(entries(500))
     with pytest.raises(StoreError, match=message):
         store.verify()
     with open(file, "wb") as opened:
         opened.write(b"no database" * 1000)
-    with pytest.raises(StoreError, match=r"cannot be read: the file is damaged .*: delete"):
+    with pytest.raises(StoreError, match=r"cannot be read: the file is damaged .* Delete"):
         store.get_many([b"key"])
-    with pytest.raises(StoreError, match=r"cannot be written: the file is damaged .*: delete"):
+    with pytest.raises(StoreError, match=r"cannot be written: the file is damaged .* Delete"):
         store.put_many(entries(1))
     os.remove(file)
     store.put_many(entries(1))
@@ -156,15 +156,15 @@ def test_a_file_that_was_cut_off(store):
         assert_holds(store, put)
 
 
-# Files and folders that are not what they should be -----------------------------------------------
+# Wrong files and folders ------------------------------------------------------------------------
 
 
-def test_a_later_format_is_left_alone(store):
+def test_a_later_format_is_not_changed(store):
     store.put_many(entries(1))
     file = store.info()["file"]
     execute(store, "PRAGMA user_version = 99")
     before = Path(file).read_bytes()
-    message = r"has format 99, this sklearn_ser knows formats up to 1: it is left alone. Update"
+    message = r"has format 99, but .* supports formats up to 1. The store was not changed. Update"
     for attempt in (
         lambda: store.get_many([b"key"]),
         lambda: store.put_many(entries(2)),
@@ -177,19 +177,21 @@ def test_a_later_format_is_left_alone(store):
     assert Path(file).read_bytes() == before
 
 
-def test_somebody_elses_database_is_left_alone(store):
+def test_another_database_is_not_changed(store):
     os.makedirs(store.path)
     other = sqlite3.connect(os.path.join(store.path, "features.sqlite"))
     other.execute("CREATE TABLE entries (precious)")
     other.commit()
     other.close()
-    with pytest.raises(StoreError, match="is a database, but no feature store: name another"):
+    with pytest.raises(
+        StoreError, match=r"is a database, but not a feature store\. Choose another"
+    ):
         store.get_many([b"key"])
-    with pytest.raises(StoreError, match="is a database, but no feature store"):
+    with pytest.raises(StoreError, match="is a database, but not a feature store"):
         store.put_many(entries(1))
 
 
-def test_a_file_in_the_folders_place(tmp_path):
+def test_a_file_instead_of_the_folder(tmp_path):
     (tmp_path / "file").write_text("something")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         store = FeatureStore(path)
@@ -209,12 +211,12 @@ def test_store_errors_are_what_users_expect(tmp_path):
 
 
 def read_only(monkeypatch):
-    """What a folder without write permission does, also for root."""
+    """Open every connection for reading, as without write permission (root has it always)."""
     connect = sqlite3.connect
 
-    def connect_to_read(place, **settings):
-        place = place.replace("mode=rwc", "mode=ro").replace("mode=rw", "mode=ro")
-        return connect(place, **settings)
+    def connect_to_read(database, **settings):
+        database = database.replace("mode=rwc", "mode=ro").replace("mode=rw", "mode=ro")
+        return connect(database, **settings)
 
     monkeypatch.setattr(_connection.sqlite3, "connect", connect_to_read)
 
@@ -235,7 +237,7 @@ def test_a_read_only_store_is_read(store, monkeypatch):
 
 @contextmanager
 def as_a_user_without_rights(folder):
-    """Root may write anywhere: as somebody else where that is who runs the tests."""
+    """Act as another user if root runs the tests, who may write anywhere."""
     if os.geteuid() != 0:
         yield
         return
@@ -273,15 +275,15 @@ def test_a_full_disk_keeps_what_was_there(store, monkeypatch):
     store.put_many(put)
     connect = sqlite3.connect
 
-    def connect_to_full_disk(*place, **settings):
-        connection = connect(*place, **settings)
+    def connect_to_full_disk(*args, **settings):
+        connection = connect(*args, **settings)
         connection.execute("PRAGMA max_page_count = 8")
         return connection
 
     monkeypatch.setattr(_connection.sqlite3, "connect", connect_to_full_disk)
     with pytest.raises(
         StoreError,
-        match=r"written: the disk is full .* make room elsewhere .*, or delete '.*sqlite'",
+        match=r"written: the disk is full .* Free space elsewhere .*, or delete '.*sqlite'",
     ):
         store.put_many(entries(1000, prefix="more"))
     monkeypatch.undo()
@@ -292,12 +294,12 @@ def test_a_full_disk_keeps_what_was_there(store, monkeypatch):
 
 def test_a_store_that_stays_locked(store, monkeypatch):
     store.put_many(entries(1))
-    monkeypatch.setattr(_connection, "PATIENCE", 0.05)
+    monkeypatch.setattr(_connection, "TIMEOUT", 0.05)
     other = sqlite3.connect(store.info()["file"], isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(StoreError, match=r"cannot be read: another process has kept it locked for"):
+    with pytest.raises(StoreError, match=r"cannot be read: another process has locked it for"):
         store.get_many([b"key 0"])
-    with pytest.raises(StoreError, match=r"cannot be written: another process has kept it locked"):
+    with pytest.raises(StoreError, match=r"cannot be written: another process has locked it"):
         store.put_many(entries(2))
     other.execute("ROLLBACK")
     other.close()
@@ -330,18 +332,18 @@ def test_damage_in_the_names_of_table_and_columns(tmp_path, damage):
             except StoreError as error:
                 messages.append(str(error))
     assert messages
-    assert all("damaged" in message and "delete" in message for message in messages)
+    assert all("damaged" in message and "Delete" in message for message in messages)
 
 
-def test_sqlite_that_cannot_tell_its_own_error(tmp_path):
-    match = r"the file is damaged .*: delete '.*features.sqlite'"
+def test_an_error_message_of_sqlite_that_cannot_be_decoded(tmp_path):
+    match = r"the file is damaged .* Delete '.*features.sqlite'"
     with (
         pytest.raises(StoreError, match=match),
-        _connection.reading(str(tmp_path)),
+        _connection.open_for_reading(str(tmp_path)),
     ):
         b"\xff".decode()
 
 
 def test_an_empty_path_is_no_folder():
-    with pytest.raises(ValueError, match="needs the path of a folder, got ''"):
+    with pytest.raises(ValueError, match="must be that of a folder, got ''"):
         FeatureStore("")

@@ -1,4 +1,4 @@
-"""Several processes at one store, and processes that die in the middle of it."""
+"""Several processes at one store, and processes that are killed during a write."""
 
 import multiprocessing
 import os
@@ -15,7 +15,7 @@ from sklearn_ser.store import FeatureStore, _connection
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork, by which they start"),
-    # Python 3.12 warns of what the last test is about.
+    # Python 3.12 warns about forks in threaded processes, which the last test makes.
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
 ]
 # A forked process starts within milliseconds, so that there can be many.
@@ -28,7 +28,7 @@ def store(tmp_path):
 
 
 def entry(n):
-    """A value that its key tells, so that whatever is served can be checked."""
+    """Return an entry whose value follows from its key, so that it can be verified."""
     return {b"%d" % n: (np.full((1 + n % 7, 300), n, dtype="float32"), n + 0.5)}
 
 
@@ -38,11 +38,11 @@ def write(store, numbers, times=1):
         for start in range(0, len(numbers), 20):
             some = numbers[start : start + 20]
             store.put_many({key: value for n in some for key, value in entry(n).items()})
-            assert count_right(store, some) == len(some)
+            assert count_correct(store, some) == len(some)
 
 
-def count_right(store, numbers):
-    """How many of these are there; each must be right."""
+def count_correct(store, numbers):
+    """Return the number of these that are in the store; each must be correct."""
     found = store.get_many([b"%d" % n for n in numbers])
     for key, (values, clipped) in found.items():
         expected, expected_clipped = entry(int(key))[key]
@@ -66,12 +66,12 @@ def test_two_processes_write_the_same_and_other_keys_at_once(store):
     writers = [start(write, store, range(400)), start(write, store, range(200, 600))]
     for writer in writers:
         finish(writer)
-    assert count_right(store, range(600)) == 600
+    assert count_correct(store, range(600)) == 600
     assert store.info()["entries"] == 600
     assert store.verify() == []
 
 
-def test_a_kill_at_any_moment_leaves_only_right_entries(store):
+def test_a_kill_at_any_moment_leaves_only_correct_entries(store):
     random = np.random.default_rng(0)
     before = 0
     for _ in range(20):
@@ -80,20 +80,20 @@ def test_a_kill_at_any_moment_leaves_only_right_entries(store):
         assert writer.is_alive()
         writer.kill()
         writer.join()
-        n_right = count_right(store, range(20_000))
-        assert n_right == store.info()["entries"]
-        assert n_right % 20 == 0  # all of a write or none of it
-        assert n_right >= before
+        n_correct = count_correct(store, range(20_000))
+        assert n_correct == store.info()["entries"]
+        assert n_correct % 20 == 0  # all of a write or none of it
+        assert n_correct >= before
         assert store.verify() == []
-        before = n_right
+        before = n_correct
     assert before > 0
     finish(start(write, store, range(100)))
-    assert count_right(store, range(100)) == 100
+    assert count_correct(store, range(100)) == 100
 
 
-def die_half_way(store):
-    with _connection.writing(store.path) as connection:
-        # So small a cache that half of what is written is in the file before the end.
+def die_during_a_write(store):
+    with _connection.open_for_writing(store.path) as connection:
+        # A cache so small that half of the data is in the file before the end.
         connection.execute("PRAGMA cache_size = 10")
         connection.execute("UPDATE entries SET clipped = 7, data = zeroblob(length(data))")
         os.kill(os.getpid(), signal.SIGKILL)
@@ -101,43 +101,47 @@ def die_half_way(store):
 
 def test_a_kill_in_the_middle_of_a_write_is_undone(store, monkeypatch):
     write(store, range(300))
-    writer = start(die_half_way, store)
+    writer = start(die_during_a_write, store)
     writer.join()
     assert writer.exitcode == -signal.SIGKILL
     assert "features.sqlite-journal" in os.listdir(store.path)
     with monkeypatch.context() as patched:
-        # Nothing may be read before the half write is undone, and a reader may not undo it.
+        # Nothing may be read before the partial write is undone, and a reader cannot undo it.
         connect = sqlite3.connect
         patched.setattr(
             _connection.sqlite3,
             "connect",
-            lambda place, **settings: connect(place.replace("mode=rw", "mode=ro"), **settings),
+            lambda database, **settings: connect(
+                database.replace("mode=rw", "mode=ro"), **settings
+            ),
         )
-        with pytest.raises(StoreError, match="cut off and has to be undone first, but it is read-"):
+        with pytest.raises(
+            StoreError, match="interrupted and has to be undone first, but the file is read-"
+        ):
             store.get_many([b"1"])
-    assert count_right(store, range(300)) == 300
+    assert count_correct(store, range(300)) == 300
     assert store.verify() == []
     assert os.listdir(store.path) == ["features.sqlite"]
 
 
 def test_threads_share_a_handle(store):
-    troubles = []
+    errors = []
 
     def work(first):
         try:
             for n in range(first, first + 40):
                 store.put_many(entry(n))
-                assert count_right(store, range(n + 1)) >= n + 1 - first
+                assert count_correct(store, range(n + 1)) >= n + 1 - first
         except BaseException as error:
-            troubles.append(error)
+            errors.append(error)
 
     threads = [threading.Thread(target=work, args=(first,)) for first in (0, 30, 60)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert troubles == []
-    assert count_right(store, range(100)) == 100
+    assert errors == []
+    assert count_correct(store, range(100)) == 100
 
 
 def test_a_fork_while_another_thread_uses_the_store(store):
@@ -158,5 +162,5 @@ def test_a_fork_while_another_thread_uses_the_store(store):
     finally:
         stop.set()
         thread.join()
-    assert count_right(store, range(8)) == 8
+    assert count_correct(store, range(8)) == 8
     assert store.verify() == []

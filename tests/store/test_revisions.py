@@ -1,4 +1,4 @@
-"""Numbers that change without a new revision would be mixed with old ones from a store."""
+"""Features that change without a new revision would be mixed with old ones from a store."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from sklearn_ser.feature_extraction import (
 )
 from sklearn_ser.feature_extraction._base import AudioExtractor
 
-#: Step, revision, and some of its numbers for `utterance` (see `some_numbers`).
+#: Step, revision, and some of its features for `utterance` (see `some_features`).
 GOLDEN = [
     (OpenSmileExtractor(), 1, [32.9197, 2.40497, 4.35794, 2868.22, 1.36421, -26.1111, 119.797]),
     (
@@ -52,13 +52,13 @@ GOLDEN = [
         [33.8865, 1.64818, -4.127, 0.597952, 51.7079, 0.616851, 63.0752],
     ),
 ]
-#: Steps whose numbers are those of a model that a parameter names, and why they are not here.
-WITHOUT_NUMBERS = {"PretrainedEmbedding": "its models are downloaded; their content is in the key"}
-AUDIO_DOOR = [8000.0, 0.02318621, 0.03597928, 1.693313e-05, 0.1362966]
+#: Steps that are not tested here, and the reason.
+NOT_TESTED = {"PretrainedEmbedding": "its models are downloaded; their content is in the key"}
+LOADED_AUDIO = [8000.0, 0.02318621, 0.03597928, 1.693313e-05, 0.1362966]
 
 
 def utterance():
-    """One second of something like a voice, from a formula."""
+    """Return one second of a synthetic voice."""
     time = np.arange(16000) / 16000
     phase = 2 * np.pi * (140 * time + 1.5 * np.sin(2 * np.pi * 3 * time))
     voice = sum(np.sin(n * phase + n * n) / n**1.2 for n in range(1, 25))
@@ -67,8 +67,8 @@ def utterance():
     return (0.1 * loudness * voice + 0.005 * hiss).astype("float32")
 
 
-def some_numbers(extractor):
-    """Six features, evenly from all, and their mean; of frames, those of one in the middle."""
+def some_features(extractor):
+    """Return six features and the mean of all; those of the middle frame of a sequence."""
     features = clone(extractor).transform([utterance()]).iloc[0]
     if extractor._frame_level:
         features = features["frames"][len(features["frames"]) // 2]
@@ -77,24 +77,24 @@ def some_numbers(extractor):
 
 
 @pytest.mark.parametrize(("extractor", "revision", "expected"), GOLDEN)
-def test_numbers_have_not_changed_without_a_new_revision(extractor, revision, expected):
-    assert extractor._revision == revision, "a new revision: update its numbers here"
+def test_features_have_not_changed_without_a_new_revision(extractor, revision, expected):
+    assert extractor.cache_revision == revision, "a new revision: update its numbers here"
     np.testing.assert_allclose(
-        some_numbers(extractor),
+        some_features(extractor),
         expected,
         rtol=1e-4,
         atol=1e-4,
-        err_msg="numbers changed: raise _revision and update",
+        err_msg="features changed: raise cache_revision and update",
     )
 
 
-def test_the_audio_door_has_not_changed_without_a_new_revision():
+def test_audio_loading_has_not_changed_without_a_new_revision():
     assert _loading.REVISION == 1, "a new revision: update the numbers here"
     stereo = np.stack([utterance(), 0.5 * utterance()])
     read = read_audio((stereo, 22050), remove_dc=True, start=0.1, end=0.6)
     np.testing.assert_allclose(
         [len(read), read[100], read[4000], read[7900], np.abs(read).max()],
-        AUDIO_DOOR,
+        LOADED_AUDIO,
         rtol=1e-4,
         atol=1e-6,
         err_msg="numbers changed: raise _loading.REVISION and update",
@@ -104,4 +104,4 @@ def test_the_audio_door_has_not_changed_without_a_new_revision():
 def test_no_extractor_is_forgotten():
     public = {getattr(feature_extraction, name) for name in feature_extraction.__all__}
     extractors = {cls.__name__ for cls in public if issubclass(cls, AudioExtractor)}
-    assert extractors == {type(step).__name__ for step, *_ in GOLDEN} | WITHOUT_NUMBERS.keys()
+    assert extractors == {type(step).__name__ for step, *_ in GOLDEN} | NOT_TESTED.keys()

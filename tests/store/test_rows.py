@@ -1,4 +1,4 @@
-"""Audio steps with a store: nothing is computed twice, and no number changes."""
+"""Audio steps with a store: nothing is computed twice, and no feature changes."""
 
 import os
 import shutil
@@ -20,38 +20,26 @@ from sklearn.svm import LinearSVC
 from sklearn_ser.datasets import make_speech_corpus
 from sklearn_ser.exceptions import AudioError, AudioWarning, StoreWarning
 from sklearn_ser.feature_extraction import LogMelSpectrogram, OpenSmileExtractor, SpeakerEmbedding
-from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.store import FeatureStore, _connection, _files
+from tests.conftest import LevelExtractor
 
 
-class Loudness(AudioExtractor):
-    """Three numbers an utterance, and a count of what was computed."""
+class Loudness(LevelExtractor):
+    """An extractor that counts what it computes."""
 
+    cache_revision = 1
     extracted = []  # of all instances: scikit-learn clones
     hooks = []  # called while extracting
-
-    def __init__(self, power=2, *, audio="file", on_error="raise", beyond_full_scale="raise",
-                 remove_dc=False, store=None, n_jobs=None, verbose=0):  # fmt: skip
-        self.power = power
-        self.audio = audio
-        self.on_error = on_error
-        self.beyond_full_scale = beyond_full_scale
-        self.remove_dc = remove_dc
-        self.store = store
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-
-    def _feature_names(self):
-        return ["level", "peak", "length"]
 
     def _extract(self, signal):
         self.extracted.append(len(signal))
         for hook in self.hooks:
             hook()
-        return [np.mean(np.abs(signal) ** self.power), np.abs(signal).max(), len(signal)]
+        return super()._extract(signal)
 
 
 class LoudnessFrames(Loudness):
+    cache_revision = 1
     _frame_level = True
 
     def _feature_names(self):
@@ -64,7 +52,7 @@ class LoudnessFrames(Loudness):
 
 @pytest.fixture(autouse=True)
 def extracted(monkeypatch):
-    """The length of each utterance that was computed, in this test."""
+    """Return the length of each utterance that this test has computed."""
     lengths = []
     monkeypatch.setattr(Loudness, "extracted", lengths)
     return lengths
@@ -87,7 +75,7 @@ def stored(store):
     return FeatureStore(store).info()["entries"]
 
 
-# What is served ---------------------------------------------------------------------------------
+# Stored features --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -125,13 +113,13 @@ def test_nothing_is_extracted_twice(frame, store, extracted):
     assert len(extracted) == 32
 
 
-def test_another_parameter_is_extracted_anew(frame, store, extracted):
-    for extractor in (Loudness(), Loudness(1), Loudness(remove_dc=True), LoudnessFrames()):
+def test_another_parameter_is_extracted_again(frame, store, extracted):
+    for extractor in (Loudness(), Loudness(2), Loudness(remove_dc=True), LoudnessFrames()):
         extractor.set_params(store=store).transform(frame)
     assert len(extracted) == stored(store) == 4 * len(frame)
 
 
-def test_an_array_that_is_changed_in_place_is_extracted_anew(store, extracted):
+def test_an_array_that_is_changed_in_place_is_extracted_again(store, extracted):
     signal = np.full(2000, 0.1, dtype="float32")
     assert Loudness(store=store).transform([signal])["peak"][0] == np.float32(0.1)
     signal[5] = 0.5
@@ -154,16 +142,16 @@ def test_grid_search_extracts_each_utterance_once(frame, store, extracted):
 
 
 def counting_by_file(count, store):
-    """An audio step of a local class: it travels to processes, and counts in a file."""
+    """Return an audio step of a local class, which is sent to processes and counts in a file."""
 
     class CountingInFile(OpenSmileExtractor):
+        cache_revision = 1
+
         def _extract(self, signal):
             with open(count, "ab") as opened:
                 opened.write(b".")
             return super()._extract(signal)
 
-    # As joblib names it where it arrives: the name of a local class is not the same everywhere.
-    CountingInFile.__qualname__ = "CountingInFile"
     return CountingInFile(store=store)
 
 
@@ -184,7 +172,7 @@ def test_grid_search_in_processes(frame, store, tmp_path):
     assert FeatureStore(store).verify() == []
 
 
-def test_rows_of_the_same_audio_get_arrays_of_their_own(frame, store):
+def test_rows_of_the_same_audio_get_separate_arrays(frame, store):
     twice = pd.concat([frame[:1], frame[:1]])
     for _ in range(2):
         one, other = LoudnessFrames(store=store).transform(twice)["frames"]
@@ -249,7 +237,7 @@ def overwrite(file, seed=1):
     soundfile.write(file, samples, 16000)
 
 
-def test_a_changed_file_is_extracted_anew(frame, store, extracted):
+def test_a_changed_file_is_extracted_again(frame, store, extracted):
     file = frame["file"].iloc[0]
     before = Loudness(store=store).transform([file])
     status = os.stat(file)
@@ -312,7 +300,7 @@ def test_a_change_that_leaves_no_trace_in_the_times_is_seen_by_the_bytes(frame, 
     assert stored(store) == 1
 
 
-# A store that fails: extraction goes on -----------------------------------------------------------
+# A store that fails: extraction continues -------------------------------------------------------
 
 
 def transform_and_warn(extractor, X, match):
@@ -320,7 +308,7 @@ def transform_and_warn(extractor, X, match):
         found = extractor.transform(X)
     assert len(caught) == 1
     assert caught[0].filename == __file__
-    assert str(caught[0].message).endswith(". Extraction goes on without it.")
+    assert str(caught[0].message).endswith(". Extraction continues without the store.")
     pd.testing.assert_frame_equal(found, clone(extractor).set_params(store=None).transform(X))
 
 
@@ -343,7 +331,7 @@ def test_a_folder_that_cannot_be_made_although_nothing_is_in_its_place(frame, st
 def test_a_damaged_file(frame, store):
     Loudness(store=store).transform(frame)
     (store / "features.sqlite").write_bytes(b"no database" * 1000)
-    match = r"cannot be read: the file is damaged .*: delete '.*features.sqlite'"
+    match = r"cannot be read: the file is damaged .* Delete '.*features.sqlite'"
     transform_and_warn(Loudness(store=store), frame, match=match)
 
 
@@ -365,7 +353,7 @@ def test_a_later_format(frame, store):
     connection.execute("PRAGMA user_version = 2")
     connection.close()
     before = (store / "features.sqlite").read_bytes()
-    transform_and_warn(Loudness(store=store), frame, match="has format 2, .* it is left alone")
+    transform_and_warn(Loudness(store=store), frame, match="has format 2, .* was not changed")
     assert (store / "features.sqlite").read_bytes() == before
 
 
@@ -392,9 +380,9 @@ def test_a_read_only_store_serves_what_it_has(frame, store, monkeypatch, extract
     Loudness(store=store).transform(frame[:10])
     connect = sqlite3.connect
 
-    def connect_to_read(place, **settings):
-        place = place.replace("mode=rwc", "mode=ro").replace("mode=rw", "mode=ro")
-        return connect(place, **settings)
+    def connect_to_read(database, **settings):
+        database = database.replace("mode=rwc", "mode=ro").replace("mode=rw", "mode=ro")
+        return connect(database, **settings)
 
     monkeypatch.setattr(_connection.sqlite3, "connect", connect_to_read)
     with warnings.catch_warnings():
@@ -408,15 +396,15 @@ def test_a_read_only_store_serves_what_it_has(frame, store, monkeypatch, extract
 
 def test_a_locked_store(frame, store, monkeypatch):
     Loudness(store=store).transform(frame)
-    monkeypatch.setattr(_connection, "PATIENCE", 0.05)
+    monkeypatch.setattr(_connection, "TIMEOUT", 0.05)
     other = sqlite3.connect(store / "features.sqlite", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    transform_and_warn(Loudness(store=store), frame, match="another process has kept it locked")
+    transform_and_warn(Loudness(store=store), frame, match="another process has locked it")
     other.close()
 
 
 def test_a_parameter_without_content_is_not_stored(frame, store):
-    match = "parameter 'power' of Loudness is or holds a Power, which has no content"
+    match = "parameter 'power' of Loudness is or holds a Power, whose content cannot be compared"
     transform_and_warn(Loudness(Power(), store=store), frame, match=match)
     assert not store.exists()
 
@@ -426,7 +414,25 @@ class Power:
         return signal**2
 
 
-# Where a store is not wanted ----------------------------------------------------------------------
+def test_a_class_without_a_revision_is_not_stored_with_one_warning(frame, store, extracted):
+    class Unversioned(Loudness):
+        """Inherits the revision of its base."""
+
+    match = r"the class Unversioned does not declare cache_revision. .* cache_revision = 1 to it"
+    with pytest.warns(StoreWarning, match=match) as caught:
+        Unversioned(store=store).transform(frame)
+    assert [warning.filename for warning in caught] == [__file__]
+    Unversioned(store=store, n_jobs=2).transform(frame)  # no second warning, which is an error
+    assert len(extracted) == 2 * len(frame)
+    assert not store.exists()
+    Unversioned.cache_revision = 1
+    for _ in range(2):
+        Unversioned(store=store).transform(frame)
+    assert len(extracted) == 3 * len(frame)
+    assert stored(store) == len(frame)
+
+
+# Without a store --------------------------------------------------------------------------------
 
 
 def test_without_a_store_no_file_is_hashed(frame, monkeypatch):

@@ -1,4 +1,4 @@
-"""The store by itself: what it keeps, and how it is looked after."""
+"""FeatureStore by itself: entries, info, pruning and verification."""
 
 import copy
 import datetime
@@ -49,7 +49,7 @@ def assert_holds(store, expected):
         assert found[key][1] == clipped
 
 
-def test_gives_back_what_was_put_in(store):
+def test_returns_what_was_put_in(store):
     put = entries(2000) | {
         b"scalar": (np.array(3, dtype="float32"), None),
         b"empty": (np.zeros((0, 4), dtype="float32"), 1.25),
@@ -63,7 +63,7 @@ def test_gives_back_what_was_put_in(store):
     assert store.verify() == []
 
 
-def test_what_comes_out_may_be_changed_without_harm(store):
+def test_changing_a_result_does_not_change_the_store(store):
     put = entries(1)
     store.put_many(put)
     first = store.get_many(put)[b"key 0"][0]
@@ -90,14 +90,14 @@ def test_an_empty_store_makes_no_folder(store):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("text", (np.zeros(1, dtype="float32"), None), "a key must be bytes"),
-        (b"", (np.zeros(1, dtype="float32"), None), "a key must be bytes, and not empty"),
+        ("text", (np.zeros(1, dtype="float32"), None), "A key must be bytes"),
+        (b"", (np.zeros(1, dtype="float32"), None), "A key must be bytes, and not empty"),
         (b"key", (np.zeros(1), None), "must be an array of float32, got float64"),
         (b"key", ([1.0], None), "must be an array of float32, got list"),
         (b"key", (np.zeros(1, dtype="float32"), np.nan), "clipped must be a finite peak"),
     ],
 )
-def test_what_it_does_not_take(store, key, value, message):
+def test_invalid_entries(store, key, value, message):
     with pytest.raises((TypeError, ValueError), match=message):
         store.put_many({b"good": (np.zeros(1, dtype="float32"), None), key: value})
     assert store.get_many([b"good"]) == {}
@@ -128,7 +128,7 @@ def test_a_folder_with_odd_characters(tmp_path):
     assert os.listdir(store.path) == ["features.sqlite"]
 
 
-# What is noted about entries, and pruning ---------------------------------------------------------
+# Info and pruning -------------------------------------------------------------------------------
 
 
 def test_info(store, monkeypatch):
@@ -159,7 +159,7 @@ def test_info(store, monkeypatch):
     assert info["path"] == store.path
 
 
-def test_use_is_noted_once_a_day(store, monkeypatch):
+def test_use_is_recorded_once_a_day(store, monkeypatch):
     def uses():
         return dict(execute(store, "SELECT key, used FROM entries"))
 
@@ -173,12 +173,12 @@ def test_use_is_noted_once_a_day(store, monkeypatch):
     at_time(monkeypatch, 2 * DAY)
     store.get_many([b"key 0"])
     assert uses() == {b"key 0": 2 * DAY, b"key 1": DAY}
-    at_time(monkeypatch, 0)  # a clock that went wrong and was put right
+    at_time(monkeypatch, 0)  # a clock that was wrong and is corrected
     store.get_many([b"key 0"])
     assert uses()[b"key 0"] == 0
 
 
-def test_a_date_that_cannot_be_noted_at_once_is_not_waited_for(store, monkeypatch):
+def test_a_busy_store_keeps_its_dates(store, monkeypatch):
     at_time(monkeypatch, 0)
     store.put_many(entries(2))
     at_time(monkeypatch, 3 * DAY)
@@ -224,7 +224,7 @@ def test_prune_to_a_size_removes_what_was_not_used_for_longest(store, monkeypatc
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "nothing to prune by"),
+        ({}, "Nothing to prune by"),
         ({"older_than": -1}, "older_than must be at least 0"),
         ({"older_than": np.nan}, "older_than must be at least 0"),
         ({"older_than": "90"}, "older_than must be days or a timedelta, got '90'"),
@@ -232,7 +232,7 @@ def test_prune_to_a_size_removes_what_was_not_used_for_longest(store, monkeypatc
         ({"max_bytes": "2GB"}, "max_bytes must be a number of bytes"),
     ],
 )
-def test_prune_refuses(store, arguments, message):
+def test_invalid_arguments_of_prune(store, arguments, message):
     store.put_many(entries(1))
     with pytest.raises(ValueError, match=message):
         store.prune(**arguments)

@@ -1,4 +1,4 @@
-"""Workers elsewhere, steps that change meanwhile, and processes that start together."""
+"""Worker processes, steps that change during a transform, and processes that start together."""
 
 import multiprocessing
 import os
@@ -15,7 +15,7 @@ from joblib import parallel_config
 
 from sklearn_ser.exceptions import AudioError, StoreWarning
 from sklearn_ser.feature_extraction import LogMelSpectrogram
-from sklearn_ser.store import FeatureStore, _claims, _rows
+from sklearn_ser.store import FeatureStore, _locks, _stored_rows
 from sklearn_ser.store._files import FileDigests
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
@@ -41,8 +41,9 @@ def folders(tmp_path):
 
 
 class Versioned(LogMelSpectrogram):
-    """Its numbers depend on something that may change while it works."""
+    """An extractor whose features depend on something that may change during a transform."""
 
+    cache_revision = 1
     content = [1.0]
     during = []
     extracted = []
@@ -101,15 +102,15 @@ def test_a_worker_compares_its_files_with_those_of_the_keys(folders):
     os.utime(other, (1, 1))
     assert not digest.is_found_at(other)
     assert not digest.is_found_at("missing.wav")
-    keyed = _rows.Keyed(b"", {3: (one, digest), 5: (other, digest), 8: (one, digest)})
-    assert keyed.other_files() == {5}
+    sources = _stored_rows.KeySources(b"", {3: (one, digest), 5: (other, digest), 8: (one, digest)})
+    assert sources.rows_of_other_files() == {5}
 
 
 # A step that changes while it works ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_what_another_step_computed_is_not_stored(store, n_jobs):
+def test_features_of_a_changed_step_are_not_stored(store, n_jobs):
     signals = [noise(n) for n in range(40)]
     before = LogMelSpectrogram().transform(signals)
 
@@ -117,7 +118,9 @@ def test_what_another_step_computed_is_not_stored(store, n_jobs):
         Versioned.content[0] = 2.0
 
     Versioned.during[:] = [lambda: None] * 20 + [change]
-    with pytest.warns(StoreWarning, match=r"no longer kept .* Versioned computes with") as caught:
+    with pytest.warns(
+        StoreWarning, match=r"no longer stored .* the class of Versioned has changed"
+    ) as caught:
         Versioned(store=store, n_jobs=n_jobs).transform(signals)
     assert len(caught) == 1
     assert caught[0].filename == __file__
@@ -138,7 +141,7 @@ def test_a_step_that_changes_and_changes_back_between_chunks(store):
 
     nothing = [lambda: None] * 10
     Versioned.during[:] = [*nothing, change_to(2.0), *nothing, *nothing, change_to(1.0)]
-    with pytest.warns(StoreWarning, match="has changed since this transform began"):
+    with pytest.warns(StoreWarning, match=r"has changed since this transform began"):
         Versioned(store=store).transform(signals)
     right = LogMelSpectrogram().transform(signals)
     assert all(same(Versioned(store=store).transform(signals), right))
@@ -147,27 +150,27 @@ def test_a_step_that_changes_and_changes_back_between_chunks(store):
 # Processes and threads that start together --------------------------------------------------------
 
 
-def claims_of(store):
-    return _claims.Claims(Path(store, "features.claims"))
+def locks_of(store):
+    return _locks.KeyLocks(Path(store, "features.locks"))
 
 
-def claim_and_wait(folder, keys, claimed):
-    assert claims_of(folder).claim(keys) == set(keys)
-    claimed.set()
+def lock_and_wait(folder, keys, locked):
+    assert locks_of(folder).acquire(keys) == set(keys)
+    locked.set()
     time.sleep(60)
 
 
 @pytest.fixture
 def other_process(store):
-    """Another process that has claimed these keys, and does nothing more."""
+    """Another process that has locked these keys, and does nothing more."""
     processes = multiprocessing.get_context("fork")
     started = []
 
     def start(keys):
-        claimed = processes.Event()
-        started.append(processes.Process(target=claim_and_wait, args=(store, keys, claimed)))
+        locked = processes.Event()
+        started.append(processes.Process(target=lock_and_wait, args=(store, keys, locked)))
         started[-1].start()
-        assert claimed.wait(30)
+        assert locked.wait(30)
         return started[-1]
 
     yield start
@@ -181,55 +184,57 @@ forks = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:Dep
 
 @needs_fork
 @forks
-def test_a_claim_ends_with_its_process(store, other_process):
+def test_a_lock_ends_with_its_process(store, other_process):
     one, other = b"1" * 32, b"2" * 32
     process = other_process([one])
-    mine = claims_of(store)
-    assert mine.claim([one, other]) == {other}
+    mine = locks_of(store)
+    assert mine.acquire([one, other]) == {other}
     process.kill()
     process.join()
-    assert mine.claim([one, other]) == {one, other}
+    assert mine.acquire([one, other]) == {one, other}
     mine.release()
-    other_process([one, other])  # what is released can be had
+    other_process([one, other])  # released keys can be locked
 
 
-def test_a_claim_holds_between_threads_too(store):
-    one, other = claims_of(store), claims_of(store)
-    assert one.claim([b"1" * 8, b"2" * 8]) == {b"1" * 8, b"2" * 8}
-    assert one.claim([b"1" * 8]) == {b"1" * 8}
-    assert other.claim([b"1" * 8, b"3" * 8]) == {b"3" * 8}
+def test_a_lock_holds_between_threads_too(store):
+    one, other = locks_of(store), locks_of(store)
+    assert one.acquire([b"1" * 8, b"2" * 8]) == {b"1" * 8, b"2" * 8}
+    assert one.acquire([b"1" * 8]) == {b"1" * 8}
+    assert other.acquire([b"1" * 8, b"3" * 8]) == {b"3" * 8}
     other.release([b"1" * 8])  # of another
-    assert other.claim([b"1" * 8]) == set()
+    assert other.acquire([b"1" * 8]) == set()
     one.release()
-    assert other.claim([b"1" * 8]) == {b"1" * 8}
+    assert other.acquire([b"1" * 8]) == {b"1" * 8}
     other.release()
-    assert not _claims._opened
-    assert not _claims._claimed
+    assert not _locks._descriptors
+    assert not _locks._owners
 
 
-def test_without_locks_everything_can_be_claimed(store, monkeypatch, tmp_path):
+def test_without_file_locks_every_lock_is_granted(store, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
-    assert claims_of(tmp_path / "file" / "below").claim([b"1" * 8]) == {b"1" * 8}
-    monkeypatch.setattr(_claims, "fcntl", None)
+    assert locks_of(tmp_path / "file" / "below").acquire([b"1" * 8]) == {b"1" * 8}
+    monkeypatch.setattr(_locks, "fcntl", None)
     for _ in range(2):
-        assert claims_of(store).claim([b"1" * 8]) == {b"1" * 8}
+        assert locks_of(store).acquire([b"1" * 8]) == {b"1" * 8}
 
 
 def keys_of(signals, store):
     from sklearn_ser.audio import open_audio
 
     extractor = Versioned(store=store)
-    rows = _rows.StoredRows(extractor, open_audio(signals, min_duration=extractor._min_duration))
-    return [key for key, *_ in rows._keys(range(len(signals))).values()]
+    rows = _stored_rows.StoredRows(
+        extractor, open_audio(signals, min_duration=extractor._min_duration)
+    )
+    return [each.key for each in rows._keys(range(len(signals))).values()]
 
 
 @needs_fork
 @forks
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
-def test_a_process_that_dies_or_hangs_with_claims_keeps_nobody(
+def test_nobody_waits_for_long_for_a_process_that_dies_or_hangs(
     store, other_process, end, monkeypatch, extracted
 ):
-    monkeypatch.setattr(_rows, "MOST_WAITED", 0.4)
+    monkeypatch.setattr(_stored_rows, "MAX_WAIT", 0.4)
     signals = [noise(n) for n in range(6)]
     process = other_process(keys_of(signals, store)[:3])
     killer = threading.Timer(0.2, os.kill, (process.pid, end))
@@ -237,7 +242,7 @@ def test_a_process_that_dies_or_hangs_with_claims_keeps_nobody(
     found = Versioned(store=store).transform(signals)
     killer.join()
     assert all(same(found, LogMelSpectrogram().transform(signals)))
-    # First what is free, then what was left to the other.
+    # First the unlocked rows, then those that were left to the other process.
     assert extracted == [float(np.float32(signals[n][0])) for n in (3, 4, 5, 0, 1, 2)]
     assert FeatureStore(store).info()["entries"] == 6
 
@@ -260,15 +265,15 @@ def test_transforms_that_start_together_extract_each_utterance_once(store, extra
     assert len(extracted) == len(signals)
     for number in range(3):
         assert all(same(found[number], expected[:: (-1) ** number]))
-    assert not _claims._claimed
+    assert not _locks._owners
 
 
-def test_the_first_failure_is_raised_though_others_have_claimed_its_row(store, monkeypatch):
-    monkeypatch.setattr(_rows, "MOST_WAITED", 0.1)
+def test_the_first_failure_is_raised_even_if_others_have_locked_its_row(store, monkeypatch):
+    monkeypatch.setattr(_stored_rows, "MAX_WAIT", 0.1)
     signals = [noise(0), np.zeros(3200), noise(2), np.zeros(3200)]
-    other = claims_of(store)
-    other.claim(keys_of(signals, store)[:2])
+    other = locks_of(store)
+    other.acquire(keys_of(signals, store)[:2])
     with pytest.raises(AudioError, match=r"^row 1: digital silence"):
         Versioned(store=store).transform(signals)
     other.release()
-    assert Path(store, "features.claims").stat().st_size == 0
+    assert Path(store, "features.locks").stat().st_size == 0

@@ -146,4 +146,4 @@ def no_network(monkeypatch, tmp_path_factory):
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path_factory.mktemp("hub")))
     monkeypatch.setattr(_pretrained_encoder, "_loaded", type(_pretrained_encoder._loaded)())
-    monkeypatch.setattr(_pretrained_source, "_found_on_hub", {})
+    monkeypatch.setattr(_pretrained_source, "_hub_sources", {})

@@ -173,7 +173,7 @@ def test_few_models_stay_in_memory(tiny_model, signals, loads):
     for kind in [*kinds, "wavlm group"]:
         PretrainedEmbedding(tiny_model(kind)).fit_transform(signals[:1])
     assert loads == ["hubert_group", "wavlm_group", "data2vec", "wavlm_group"]
-    assert len(_pretrained_encoder._loaded) == _pretrained_encoder.MOST_LOADED == 2
+    assert len(_pretrained_encoder._loaded) == _pretrained_encoder.MAX_LOADED == 2
 
 
 def test_a_changed_model_is_another_model(tiny_model, signals, tmp_path):
