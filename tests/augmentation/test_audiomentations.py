@@ -148,6 +148,8 @@ def test_a_store_key_depends_on_parameters_and_not_on_drawn_values():
 
 
 class Louder(theirs.core.transforms_interface.BaseWaveformTransform):
+    cache_revision = 1
+
     def __init__(self, factor=2.0, p=1.0):
         super().__init__(p)
         self.factor = factor

@@ -183,8 +183,8 @@ def test_levels_of_a_file(config):
 @pytest.mark.parametrize("level", ["feature", "functionals"])
 def test_level_that_the_file_lacks(config, level):
     message = (
-        rf"mine\.conf' has no level '{level}' \(parameter 'feature_level' of OpenSmileExtractor\): "
-        r"its components write 'frames', 'features', 'energy'\."
+        rf"mine\.conf' has no level '{level}' \(parameter 'feature_level' of OpenSmileExtractor\)"
+        r"\. Its components write 'frames', 'features', 'energy'\."
     )
     extractor = OpenSmileExtractor(str(config), level)
     for use in (extractor.fit, extractor.transform):

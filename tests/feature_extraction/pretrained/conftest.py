@@ -1,4 +1,4 @@
-"""Tiny random speech encoders in folders, and no way to a network."""
+"""Tiny random speech encoders in folders, without network access."""
 
 import socket
 
@@ -55,7 +55,7 @@ CONFIGS = {
 
 
 def save_tiny_model(kind, folder, **preparation):
-    """Save a random model of one of `CONFIGS`, and how its audio is to be prepared."""
+    """Save a random model of one of `CONFIGS`, with the preparation of its audio."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         model = transformers.AutoModel.from_config(CONFIGS[kind]())
@@ -99,7 +99,7 @@ def tiny_model(tmp_path_factory):
 
 @pytest.fixture
 def save_model():
-    """`save_tiny_model`, for a test that spoils the model."""
+    """`save_tiny_model`, for a test that damages the model."""
     return save_tiny_model
 
 

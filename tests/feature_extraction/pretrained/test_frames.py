@@ -1,4 +1,4 @@
-"""The numbers of PretrainedEmbedding, against plain transformers calls, one utterance at a time."""
+"""Features of PretrainedEmbedding against plain calls of transformers, one utterance at a time."""
 
 import json
 from pathlib import Path
@@ -36,7 +36,7 @@ def assert_close(found, expected):
 
 @pytest.fixture
 def passes(monkeypatch):
-    """Notes (n_signals, whether masked) of each pass through a network."""
+    """Record (n_signals, whether masked) of each pass through a network."""
     noted, states = [], SpeechEncoder.states
 
     def noting(self, inputs, layers, mask=None):
@@ -99,7 +99,7 @@ def test_all_layers_and_their_mean(kind, tiny_model, signals, reference):
 
 
 @each_kind
-def test_company_changes_nothing(kind, tiny_model, signals, passes):
+def test_other_utterances_change_nothing(kind, tiny_model, signals, passes):
     alone = np.concatenate(
         [PretrainedEmbedding(tiny_model(kind)).fit_transform([signal]) for signal in signals]
     )
@@ -144,7 +144,7 @@ def test_frames_are_those_that_fit_into_the_signal(n_samples, n_frames, tiny_mod
             assert_close(found, reference(kind, signal)[-1])
 
 
-def test_whisper_counts_the_frames_centerd_on_the_signal(tiny_model):
+def test_whisper_uses_the_frames_centered_on_the_signal(tiny_model):
     step = PretrainedEmbedding(tiny_model("whisper"), pooling="frames")
     rng = np.random.default_rng(1)
     for n_samples, n_frames in [(1280, 4), (1281, 5), (16000, 50), (16001, 51), (40000, 125)]:
@@ -188,7 +188,7 @@ def test_audio_comes_at_the_models_own_rate(tmp_path, save_model):
     np.testing.assert_array_equal(step.transform([signal]).iloc[0, 0], resampled.iloc[1, 0])
 
 
-def test_audio_that_gives_no_frame_is_refused(tmp_path, save_model, signals):
+def test_audio_without_a_frame_fails(tmp_path, save_model, signals):
     folder = save_model("hubert group", tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     config["conv_stride"] = [10, 4, 4, 4, 2, 2, 2]  # 5550 samples for a frame
@@ -199,20 +199,20 @@ def test_audio_that_gives_no_frame_is_refused(tmp_path, save_model, signals):
         step.fit_transform([signals[1], signals[1][:5549]])
     assert step.transform([signals[1][:5550]]).shape == (1, WIDTH)
     # The rounded length of resampled audio may be a sample short.
-    message = r"^the audio has 5549 samples at the model's rate, but the model needs 5550"
+    message = r"^the audio has 5549 samples at the sampling rate of the model, which needs 5550"
     with pytest.raises(AudioError, match=message):
         step._extract(signals[1][:5549])
 
 
 def test_nothing_is_computed_beyond_the_layer(tiny_model, signals, monkeypatch):
     ran = []
-    noting = SpeechEncoder._note_input
+    noting = SpeechEncoder._record_input
 
     def note(self, index, layer, arguments):
         ran.append(index)
         noting(self, index, layer, arguments)
 
-    monkeypatch.setattr(SpeechEncoder, "_note_input", note)
+    monkeypatch.setattr(SpeechEncoder, "_record_input", note)
     for layer, expected in [(0, [0]), (1, [0, 1]), (-1, [0, 1, 2]), ("mean", [0, 1, 2])]:
         PretrainedEmbedding(tiny_model("wavlm layer"), layer=layer).fit_transform(signals[:1])
         assert ran == expected

@@ -29,8 +29,8 @@ def folder(tmp_path, save_model):
     return tmp_path / "model"
 
 
-def refused(model, message, **parameters):
-    """Check that a step refuses its model with one error of this text."""
+def assert_error(model, message, **parameters):
+    """Check that a step raises one error of this text for its model."""
     with pytest.raises(PretrainedModelError, match=message) as caught:
         PretrainedEmbedding(str(model), **parameters).fit_transform([SIGNAL])
     assert isinstance(caught.value, SerError)
@@ -47,23 +47,27 @@ def test_missing_extra(folder, monkeypatch):
 
 @pytest.mark.parametrize("name", ["no/such/folder", "/nowhere", "./nowhere", "", "a b"])
 def test_what_is_neither_folder_nor_hub_name(name):
-    refused(name, r"^there is no folder '.*' \(relative paths start at the working directory\)")
+    assert_error(
+        name, r"^there is no folder '.*' \(relative paths start at the working directory\)"
+    )
 
 
 def test_folder_without_model(tmp_path):
-    refused(tmp_path, r"^the folder '.*' holds no model: there is no config.json")
+    assert_error(tmp_path, r"^the folder '.*' holds no model: there is no config.json")
 
 
 def test_folder_has_no_revision(folder):
-    refused(folder, r"is a folder, which has no revision 'v1'", revision="v1")
+    assert_error(folder, r"is a folder, which has no revision 'v1'", revision="v1")
 
 
-def test_models_that_are_no_speech_encoders(tmp_path):
+def test_models_that_are_not_speech_encoders(tmp_path):
     config = transformers.BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1)
     config.save_pretrained(tmp_path)
-    refused(tmp_path, r"is of the type 'bert', which is no speech encoder .* takes data2vec-audio,")
+    assert_error(
+        tmp_path, r"is of type 'bert', which .* does not support: expected data2vec-audio,"
+    )
     (tmp_path / "config.json").write_text("{}")
-    refused(tmp_path, r"is of the type None, which is no speech encoder")
+    assert_error(tmp_path, r"is of type None, which PretrainedEmbedding does not support")
 
 
 @pytest.mark.parametrize(
@@ -71,47 +75,51 @@ def test_models_that_are_no_speech_encoders(tmp_path):
 )
 def test_damaged_configuration(text, folder):
     (folder / "config.json").write_text(text)
-    refused(folder, r"^the configuration of the model '.*' cannot be read \(\w+: .*\): fetch or")
+    assert_error(
+        folder, r"^the configuration of the model '.*' cannot be read \(\w+: .*\): download or"
+    )
 
 
 def test_model_without_preparation(folder):
     (folder / "preprocessor_config.json").unlink()
-    refused(folder, r"has no preprocessor_config.json, which says how its audio is to be prepared")
+    assert_error(
+        folder, r"has no preprocessor_config.json, which specifies the preparation of its audio"
+    )
 
 
 def test_files_that_do_not_belong_together(folder, tmp_path, save_model):
     transformers.Wav2Vec2FeatureExtractor(feature_size=80).save_pretrained(folder)
-    refused(folder, r"is prepared for 80 numbers a sample .* do not belong together")
+    assert_error(folder, r"gives 80 values per sample .* do not belong together")
     save_model("whisper", tmp_path / "whisper", chunk_length=2)
-    refused(tmp_path / "whisper", r"with n_samples=32000, but its network takes 16000: ")
+    assert_error(tmp_path / "whisper", r"has n_samples=32000, but its network takes 16000: ")
     save_model("whisper", tmp_path / "mels", feature_size=20)
-    refused(tmp_path / "mels", r"with feature_size=20, but its network takes 10: ")
+    assert_error(tmp_path / "mels", r"has feature_size=20, but its network takes 10: ")
 
 
 def test_names_need_no_weights_but_features_do(folder):
     (folder / "model.safetensors").unlink()
     assert len(PretrainedEmbedding(str(folder)).get_feature_names_out()) == 16
-    refused(folder, r"holds no weights that transformers could read, or not all parts of them")
+    assert_error(folder, r"holds no weights that transformers can read, or not all parts of them")
 
 
 def test_damaged_weights(folder):
     weights = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(weights[: len(weights) // 2])
-    refused(folder, r"^the weights of the model '.*' cannot be read \(SafetensorError: ")
+    assert_error(folder, r"^the weights of the model '.*' cannot be read \(SafetensorError: ")
 
 
 def test_weights_of_another_shape(folder):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "intermediate_size": 48}))
-    refused(folder, r"^the weights of the model '.*' cannot be read \(RuntimeError: ")
+    assert_error(folder, r"^the weights of the model '.*' cannot be read \(RuntimeError: ")
 
 
 @pytest.mark.parametrize("kind", ["wav2vec2 group", "whisper"])
-def test_missing_weights_are_not_made_up(kind, tmp_path, save_model):
+def test_missing_weights_are_not_random(kind, tmp_path, save_model):
     folder = save_model(kind, tmp_path)
     without(tmp_path, "layers.1.fc1" if kind == "whisper" else "layers.1.attention.k_proj")
     message = r"are not complete: 2 arrays of the encoder are missing and would be random numbers"
-    refused(folder, message + r" \(\S*layers.1.(fc1|attention.k_proj).bias, ")
+    assert_error(folder, message + r" \(\S*layers.1.(fc1|attention.k_proj).bias, ")
 
 
 def test_weights_that_no_feature_needs_may_be_missing(tmp_path, save_model):
@@ -148,14 +156,14 @@ def test_weights_in_parts(folder, tmp_path):
     np.testing.assert_array_equal(step.fit_transform([SIGNAL]), expected)
     assert set(step._versions()["model"]) > set(parts)
     (folder / "model-00002-of-00002.safetensors").unlink()
-    refused(folder, r"holds no weights that transformers could read, or not all parts of them")
+    assert_error(folder, r"holds no weights that transformers can read, or not all parts of them")
 
 
 # The hub --------------------------------------------------------------------------------------
 
 
 def put_into_cache(folder, name="owner/tiny", revision="main"):
-    """Lay a model into the hub's local cache, as a download does."""
+    """Copy a model into the local cache of the hub, as a download does."""
     repository = Path(constants.HF_HUB_CACHE) / ("models--" + name.replace("/", "--"))
     (repository / "refs").mkdir(parents=True)
     (repository / "refs" / revision).write_text(COMMIT)
@@ -169,16 +177,16 @@ def test_a_model_in_the_cache_needs_no_network(folder):
     np.testing.assert_array_equal(step.fit_transform([SIGNAL]), expected)
     assert step._versions()["model"] == f"commit {COMMIT}"
     assert PretrainedEmbedding("owner/tiny", revision=COMMIT).transform([SIGNAL]).equals(expected)
-    refused("owner/tiny", r"does not hold all of a model of that name", revision="other")
+    assert_error("owner/tiny", r"does not hold all files of a model of that name", revision="other")
 
 
 @pytest.mark.parametrize("offline", [False, True])
 def test_no_network_is_one_quick_error(offline, monkeypatch, capfd):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
     cause = "HF_HUB_OFFLINE is set" if offline else r"cannot be reached or fails \(ConnectError: "
-    refused(
+    assert_error(
         "some/model",
-        rf"^there is no folder 'some/model', the local cache .* and .*{cause}.*: fetch",
+        rf"^there is no folder 'some/model', the local cache .* and .*{cause}.*: download",
     )
     assert capfd.readouterr() == ("", "")
 
@@ -186,11 +194,13 @@ def test_no_network_is_one_quick_error(offline, monkeypatch, capfd):
 def test_weights_that_cannot_be_fetched_are_one_quick_error(folder, monkeypatch):
     (put_into_cache(folder) / "model.safetensors").unlink()
     assert len(PretrainedEmbedding("owner/tiny").get_feature_names_out()) == 16
-    refused("owner/tiny", r"does not hold all of a model of that name, and the hub cannot be")
+    assert_error(
+        "owner/tiny", r"does not hold all files of a model of that name, and the hub cannot be"
+    )
 
 
 def response_error(kind):
-    """An error of the hub's client, as an answer of the hub causes it."""
+    """Return an error of the hub's client for a response of the hub."""
     response = Mock(headers={}, status_code=404, request=SimpleNamespace(method="GET", url="u"))
     return kind("404 Client Error. (Request ID: 1)", response=response)
 
@@ -198,7 +208,10 @@ def response_error(kind):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (errors.RepositoryNotFoundError, r"^there is no folder 'some/model', and no model of that"),
+        (
+            errors.RepositoryNotFoundError,
+            r"^there is neither a folder 'some/model' nor a model of that",
+        ),
         (errors.GatedRepoError, r"^the model 'some/model' is gated: accept its conditions"),
         (
             errors.RevisionNotFoundError,
@@ -206,16 +219,16 @@ def response_error(kind):
         ),
     ],
 )
-def test_answers_of_the_hub(kind, message, monkeypatch):
+def test_errors_of_the_hub(kind, message, monkeypatch):
     asked = Mock(side_effect=response_error(kind))
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", asked)
-    refused("some/model", message, revision="v9")
+    assert_error("some/model", message, revision="v9")
     assert asked.call_count == 1
 
 
 @pytest.fixture
 def hub(folder, monkeypatch):
-    """A hub that has the model `folder` under every name; it notes what is downloaded."""
+    """A hub that has the model `folder` under every name, and records downloads."""
     downloaded = []
 
     def model_info(self, name, *, revision, timeout):
@@ -239,7 +252,7 @@ def hub(folder, monkeypatch):
     return downloaded
 
 
-def test_the_hub_is_asked_for_what_is_needed_only(folder, hub):
+def test_only_needed_files_are_downloaded(folder, hub):
     (folder / "pytorch_model.bin").write_bytes(b"not needed")
     (folder / "code.py").write_text("raise SystemExit")
     step = PretrainedEmbedding("owner/tiny", revision="v1")
@@ -251,7 +264,7 @@ def test_the_hub_is_asked_for_what_is_needed_only(folder, hub):
     assert step._versions()["model"] == f"commit {COMMIT}"
 
 
-def test_pickled_weights_where_there_are_no_others(folder, hub):
+def test_pickled_weights_if_there_are_no_others(folder, hub):
     import torch
 
     expected = PretrainedEmbedding(str(folder)).fit_transform([SIGNAL])
@@ -267,19 +280,19 @@ def test_pickled_weights_cannot_run_code(folder):
 
     torch.save(Harmful(), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    refused(
+    assert_error(
         folder, r"^the weights of the model '.*' cannot be read \(UnpicklingError: Weights only"
     )
 
 
 class Harmful:
-    """Runs something when it is unpickled."""
+    """Runs code when it is unpickled."""
 
     def __reduce__(self):
         return (pytest.fail, ("code in a file of weights was run",))
 
 
-def test_code_that_comes_with_a_model_is_not_run(folder):
+def test_code_of_a_model_is_not_run(folder):
     config = json.loads((folder / "config.json").read_text())
     config["auto_map"] = {"AutoModel": "harmful.Model", "AutoConfig": "harmful.Config"}
     (folder / "config.json").write_text(json.dumps(config))

@@ -87,10 +87,10 @@ def test_parameters_are_checked(tiny_model, signals):
                 call(signals)
 
 
-def test_a_device_that_is_not_here(tiny_model):
+def test_an_unavailable_device(tiny_model):
     # One more than there are: so it is not here on any machine, with GPUs or without.
     absent = f"cuda:{torch.cuda.device_count()}"
-    text = rf"a device that torch finds here.* Got '{absent}' instead"
+    text = rf"a device that torch can use.* Got '{absent}' instead"
     with pytest.raises(ValueError, match=text):
         PretrainedEmbedding(tiny_model("hubert layer"), device=absent).fit([])
     kind = PretrainedEmbedding(tiny_model("hubert layer"))._versions()["device"]
