@@ -20,6 +20,7 @@ from sklearn_ser.audio import open_audio
 from sklearn_ser.audio._failures import handle_failures
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._parallel import extract_rows
+from sklearn_ser.store._keys import CacheableMixin
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._frames import FRAMES, frames_table
 from sklearn_ser.utils._model_files import passing_state
@@ -63,7 +64,7 @@ BeyondFullScale = Literal["raise", "clip"]
 AudioInput: TypeAlias = pd.DataFrame | pd.Series | np.ndarray | Sequence[Any]
 
 
-class AudioExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
+class AudioExtractor(CacheableMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta):
     """Base class of the stateless steps that turn each utterance into features.
 
     A subclass passes the parameters of this class on, adds its own, and implements
@@ -85,10 +86,6 @@ class AudioExtractor(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
-    #: Revision of the features of a class, raised by one whenever they change: a part of the
-    #: cache keys of a feature store.
-    cache_revision = 1
-
     failures_: list[dict[str, Any]]
 
     def __init__(

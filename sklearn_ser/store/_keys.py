@@ -27,6 +27,24 @@ _WITHOUT_EFFECT = {"audio", "on_error", "store", "n_jobs", "verbose"}
 _KNOWN_PACKAGES = {"sklearn_ser", "sklearn"}
 
 
+class CacheableMixin:
+    """Mixin of the classes whose results depend on their code: audio steps and augmenters.
+
+    It records which subclasses declare a revision: pickling a class by value (cloudpickle) drops
+    attributes that are identical to those of its base, such as a revision of 1.
+    """
+
+    #: Revision of the results of a class, raised by one whenever they change: a part of cache keys
+    #: (see FeatureStore).
+    cache_revision = 1
+    _revision_declared_by: str
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "cache_revision" in vars(cls):
+            cls._revision_declared_by = cls.__qualname__
+
+
 class NoStableContent(ValueError):
     """A value without content that a cache key can be computed from, such as a function."""
 
@@ -169,12 +187,13 @@ def class_revisions(cls: type) -> list[tuple[str, Any]]:
         If the class belongs neither to sklearn_ser nor to scikit-learn and declares no revision:
         that of a base does not change when the code of this class does.
     """
-    if _package(cls) not in _KNOWN_PACKAGES and "cache_revision" not in vars(cls):
+    if _package(cls) not in _KNOWN_PACKAGES and not _declares_revision(cls):
         raise NoRevision(cls)
+    bases: tuple[Any, ...] = cls.__mro__
     return [
-        (_name(base), vars(base)["cache_revision"])
-        for base in cls.__mro__
-        if "cache_revision" in vars(base)
+        (_name(base), base.cache_revision)
+        for base in bases
+        if base is not CacheableMixin and _declares_revision(base)
     ]
 
 
@@ -264,6 +283,10 @@ def _nested_content(estimator):
         raise NoStableContent(f"a {type(estimator).__name__} of a package without a version")
     # Its attributes, not its parameters: the results depend on what it has learned.
     return {"class": _name(type(estimator)), "version": version, "state": vars(estimator)}
+
+
+def _declares_revision(cls):
+    return "cache_revision" in vars(cls) or "_revision_declared_by" in vars(cls)
 
 
 def _package(cls):
