@@ -1,4 +1,4 @@
-"""Audio to numbers: openSMILE, spectra, and embeddings of pretrained networks."""
+"""Audio features: openSMILE, spectra, prosody and embeddings of pretrained networks."""
 
 from sklearn_ser._lazy import attach_stub
 

@@ -25,8 +25,9 @@ from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._frames import FRAMES, frames_table
 from sklearn_ser.utils._model_files import passing_state
 
-#: Descriptions of the parameters that all audio steps share, for `substitute_docstring`.
-AUDIO_PARAMETER = """\
+#: Descriptions of the parameters that all audio steps share, for `substitute_docstring`. They begin
+#: with a line break, so that the indentation of a single description is not removed.
+AUDIO_PARAMETER = """
 audio : str, default="file"
     Column of X that holds the audio. The columns `start` and `end` (seconds) are used if present,
     id columns become index levels, and every other column is ignored.
@@ -54,7 +55,7 @@ verbose : int, default=0
 #: Decorator of audio steps, whose docstrings have lines for the shared parameters and attribute.
 document_audio_parameters = substitute_docstring(
     audio_parameters=AUDIO_PARAMETERS,
-    failures_attribute="""\
+    failures_attribute="""
 failures_ : list of dict
     Utterances that the last `transform` could not use: `row`, `file`, `reason`.
 """,
@@ -227,7 +228,7 @@ class AudioExtractor(CacheableMixin, TransformerMixin, BaseEstimator, metaclass=
         ------
         AudioError
             With ``on_error="raise"``, for the first utterance that cannot be used. The message
-            names the row, the file, what was found and what to do.
+            names the row, the file, the reason and what to do.
         """
         self._validate_params()
         names = self._feature_names()

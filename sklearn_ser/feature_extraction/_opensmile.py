@@ -83,8 +83,8 @@ class OpenSmileExtractor(AudioExtractor):
         Level of the features:
 
         - ``"functionals"``: statistics over the whole utterance, one row.
-        - ``"lld"``: the low-level descriptors, a frame every 10 ms. No value is missing: what is
-          undefined (the pitch of an unvoiced frame) is 0.
+        - ``"lld"``: the low-level descriptors, a frame every 10 ms. No value is missing:
+          undefined ones (the pitch of an unvoiced frame) are 0.
         - ``"lld_de"``: their first-order differences over time, equal in number. The GeMAPS family
           has none.
 

@@ -67,10 +67,10 @@ def extract_rows(
             # Stored rows come first, in large parts: reading them costs next to nothing.
             missing = []
             for rows in _parts(len(table), ROWS_PER_LOOKUP):
-                found = stored.look_up(rows)
+                extracted = stored.look_up(rows)
                 stored.warn()
-                results.add(found, stored=True)
-                missing += [row for row in rows if row not in found]
+                results.add(extracted, stored=True)
+                missing += [row for row in rows if row not in extracted]
         while len(missing):
             # Rows that other processes are extracting are left to them, and looked up at the end.
             others = _extract_missing(extractor, table, missing, stored, results)
@@ -133,14 +133,14 @@ def _extract_missing(
     n_jobs = backend.effective_n_jobs(parallel.n_jobs)
     in_processes = n_jobs > 1 and not getattr(backend, "supports_sharedmem", False)
     # `tasks` runs in threads of joblib, which only append to these two.
-    found: deque[dict[int, Extracted]] = deque()
+    from_store: deque[dict[int, Extracted]] = deque()
     others: list[int] = []
 
     def task(rows, in_process):
         """Return the arguments of a task for those of the rows that are not left to others."""
         if stored is not None:
             rows, already_stored, left = stored.lock(rows)
-            found.append(already_stored)
+            from_store.append(already_stored)
             others.extend(left)
         if not rows:
             return None
@@ -164,9 +164,9 @@ def _extract_missing(
         if stored is not None:
             stored.add(extracted, same_extractor, other_files)
 
-    def add_found():
-        while found:
-            results.add(found.popleft(), stored=True)
+    def add_from_store():
+        while from_store:
+            results.add(from_store.popleft(), stored=True)
         if stored is not None:
             stored.warn()
 
@@ -177,8 +177,8 @@ def _extract_missing(
             add(*extract_and_compare(*arguments))
     for chunk in parallel(tasks()) if len(missing) else ():
         add(*chunk)
-        add_found()
-    add_found()
+        add_from_store()
+    add_from_store()
     return others
 
 

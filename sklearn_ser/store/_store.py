@@ -70,19 +70,21 @@ class FeatureStore:
 
     Notes
     -----
-    **Custom classes.** Features of an audio step of your own are stored if its class declares a
-    revision, and otherwise not, with one warning per class::
+    **Custom classes.** Features of a custom audio step are stored if its class declares a revision,
+    and otherwise not, with one warning per class::
 
-        class Energy(LogMelSpectrogram):
+        class MelInBels(LogMelSpectrogram):
             cache_revision = 1
 
             def _extract(self, signal):
-                return super()._extract(signal).mean(axis=1, keepdims=True)
+                return super()._extract(signal) / 10
 
     Raise the revision whenever the class computes other values: the store compares the name of
     the class, its module, its revision and its parameters, not its code. A revision is not
     inherited from a base class, because that of the base stays the same when the code of the
-    subclass changes. The same holds for augmenters of your own.
+    subclass changes. Classes of the same name in several scripts or notebooks (their module is
+    ``__main__``) need different revisions if they share a store. The same holds for custom
+    augmenters.
 
     **Several processes** may read and write at once. A process that is killed loses only what it
     was writing. Each entry carries a checksum that is verified whenever it is read: a damaged
@@ -365,8 +367,8 @@ def encode_entry(key: bytes, values: np.ndarray, clipped: float | None) -> tuple
     if not isinstance(key, bytes) or not key:
         raise TypeError(f"A key must be bytes, and not empty, got {key!r}.")
     if not isinstance(values, np.ndarray) or values.dtype != np.float32:
-        found = getattr(values, "dtype", type(values).__name__)
-        raise TypeError(f"The values of an entry must be an array of float32, got {found}.")
+        kind = getattr(values, "dtype", type(values).__name__)
+        raise TypeError(f"The values of an entry must be an array of float32, got {kind}.")
     if clipped is not None:
         clipped = float(clipped)
         if not math.isfinite(clipped):
@@ -401,7 +403,7 @@ def _parse_shape(text):
 
 
 def _note_use(connection, keys, now):
-    """Record that these entries were used now; a read-only or busy store keeps its old dates."""
+    """Record that these entries were used now; a read-only or busy store is not changed."""
     with suppress(sqlite3.OperationalError):
         connection.execute(f"PRAGMA busy_timeout = {int(1000 * _TIMEOUT_OF_DATES)}")
         with transaction(connection):
