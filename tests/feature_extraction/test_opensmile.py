@@ -1,4 +1,4 @@
-"""OpenSmileExtractor: the same numbers as opensmile itself, and clear refusals."""
+"""OpenSmileExtractor: bit-equal to opensmile itself, and clear errors."""
 
 import warnings
 
@@ -23,7 +23,7 @@ SETS_AND_LEVELS = [(name, level) for name in feature_sets() for level in standar
 
 
 def reference(feature_set, feature_level):
-    """opensmile's own object, without its advice on older sets."""
+    """Return an object of opensmile, without its warnings about older sets."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Feature set .* is deprecated")
         return opensmile.Smile(
@@ -60,8 +60,8 @@ def test_known_levels_are_those_that_opensmile_has():
 
 
 @pytest.mark.parametrize(("feature_set", "n_jobs"), [("eGeMAPSv02", 1), ("ComParE_2016", 3)])
-def test_nothing_of_an_utterance_stays_for_the_next(feature_set, n_jobs):
-    """Objects of the C library are used again: loud, quiet, short and long ones in two orders."""
+def test_an_utterance_has_no_influence_on_the_next(feature_set, n_jobs):
+    """Objects of the C library are used again: for loud, quiet, short and long signals."""
     rng = np.random.default_rng(0)
     signals = [
         rng.uniform(-scale, scale, size=round(16000 * seconds)).astype(np.float32)
@@ -133,7 +133,7 @@ def test_built_once_for_all_extractors_of_a_set():
     assert load_engine("eGeMAPSv02", "functionals") is not load_engine("eGeMAPSv02", "lld")
 
 
-def test_what_a_level_does_not_need_lies_idle():
+def test_components_that_a_level_does_not_need_are_disabled():
     def idle(feature_set, level):
         lines = fast_sink_of_standard_set(standard_path(feature_set), level).splitlines()
         return [line for line in lines if "cExternalMessageInterface" in line]
@@ -160,7 +160,7 @@ def test_unknown_set_lists_the_known_ones():
         extractor.get_feature_names_out()
 
 
-def test_level_that_a_set_lacks_is_refused_with_those_it_has():
+def test_missing_level_of_a_set_lists_its_levels():
     message = r"must be one of the levels of eGeMAPSv02, 'functionals', 'lld'\. Got 'lld_de' inst"
     with pytest.raises(ValueError, match=message):
         OpenSmileExtractor(feature_level="lld_de").fit([])

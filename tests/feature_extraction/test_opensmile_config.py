@@ -1,4 +1,4 @@
-"""OpenSmileExtractor with configuration files of the user's own."""
+"""OpenSmileExtractor with custom configuration files."""
 
 import os
 import pickle
@@ -94,7 +94,7 @@ def test_same_as_opensmile(tmp_path, config, signal):
             np.testing.assert_array_equal(found["frames"][0], expected.to_numpy())
 
 
-def test_copy_of_a_standard_set_gives_its_numbers(tmp_path, signal):
+def test_copy_of_a_standard_set_gives_its_features(tmp_path, signal):
     root = standard_path("eGeMAPSv02").parents[2]
     shutil.copytree(root, tmp_path / "config")
     path = tmp_path / "config" / standard_path("eGeMAPSv02").relative_to(root)
@@ -141,7 +141,7 @@ def test_a_changed_file_is_read_again_and_is_another_version(config, signal, fil
     assert np.array_equal(extractor.get_feature_names_out(), names) == (file != "parts/energy.inc")
 
 
-def test_digest_does_not_depend_on_the_place(config, tmp_path):
+def test_digest_does_not_depend_on_the_folder(config, tmp_path):
     shutil.copytree(config.parent, tmp_path / "elsewhere")
     assert config_digest(tmp_path / "elsewhere" / "mine.conf") == config_digest(config)
 
@@ -157,7 +157,7 @@ def test_digest_does_not_depend_on_the_place(config, tmp_path):
         "a.bin;{}",
     ],
 )
-def test_digest_has_the_files_that_components_read(config, tmp_path, value):
+def test_digest_covers_the_files_that_components_read(config, tmp_path, value):
     network, table = tmp_path / "network.bin", tmp_path / "out.csv"
     network.write_bytes(b"\x00\xff one")
     table.write_text("one")
@@ -170,7 +170,7 @@ def test_digest_has_the_files_that_components_read(config, tmp_path, value):
     assert config_digest(config) != before
 
 
-def test_files_that_include_each_other_end(config):
+def test_files_that_include_each_other(config):
     (config.parent / "parts" / "buffer.inc").write_text(r"\{energy.inc}")
     config_digest(config)
 
@@ -194,7 +194,7 @@ def test_level_that_the_file_lacks(config, level):
         extractor.get_feature_names_out()
 
 
-def test_functionals_are_also_found_as_func(config, signal):
+def test_functionals_also_stand_for_func(config, signal):
     expected = OpenSmileExtractor(str(config), "features").fit_transform([signal])
     edit(config, "writer.dmLevel=features", "writer.dmLevel=func")
     pd.testing.assert_frame_equal(OpenSmileExtractor(str(config)).fit_transform([signal]), expected)
@@ -236,7 +236,7 @@ def test_file_without_the_source(config):
 
 
 @pytest.mark.parametrize("content", ["", "no configuration at all", "\0\1[\n" * 50])
-def test_file_that_is_no_configuration(tmp_path, content):
+def test_file_that_is_not_a_configuration(tmp_path, content):
     path = tmp_path / "file.conf"
     path.write_text(content)
     with pytest.raises(

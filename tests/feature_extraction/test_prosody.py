@@ -1,4 +1,4 @@
-"""Prosody: pitch of sounds whose pitch is known, voicing, energy."""
+"""Prosody: pitch of sounds of known pitch, voicing, energy."""
 
 import sys
 
@@ -144,7 +144,7 @@ def test_names_and_failed_audio():
     assert pd.isna(table["frames"][1])
 
 
-def test_functionals_of_a_spectrum_and_of_prosody_side_by_side():
+def test_union_of_functionals_of_spectrum_and_prosody():
     signals = [voice(glide(low, 2 * low)) for low in (90, 180)]
     union = FeatureUnion(
         [

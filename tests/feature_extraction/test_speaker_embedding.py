@@ -1,4 +1,4 @@
-"""SpeakerEmbedding against numbers of resemblyzer 0.1.4, and its habits."""
+"""SpeakerEmbedding against values of resemblyzer 0.1.4, its parameters and weights."""
 
 import numpy as np
 import pytest
@@ -155,7 +155,7 @@ def test_wrong_parameters(parameters, message):
         SpeakerEmbedding(**parameters).fit([])
 
 
-def test_leaves_torch_as_it_was(voice):
+def test_does_not_change_the_state_of_torch(voice):
     _load_network.cache_clear()
     threads, state = torch.get_num_threads(), torch.random.get_rng_state()
     SpeakerEmbedding(n_jobs=2).fit_transform([voice, voice])
@@ -163,7 +163,7 @@ def test_leaves_torch_as_it_was(voice):
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_weights_are_float32_say_where_they_come_from_and_need_no_gradient():
+def test_weights_are_float32_name_their_source_and_need_no_gradient():
     with safe_open(WEIGHTS, framework="np") as file:
         origin = file.metadata()
         dtypes = {str(file.get_tensor(name).dtype) for name in file.keys()}  # noqa: SIM118
@@ -173,6 +173,6 @@ def test_weights_are_float32_say_where_they_come_from_and_need_no_gradient():
     assert not any(weight.requires_grad for weight in load_network().parameters())
 
 
-def test_license_and_attribution_stand_beside_the_weights():
+def test_license_and_attribution_are_in_the_folder_of_the_weights():
     assert "Apache License" in (WEIGHTS.parent / "LICENSE-ge2e.txt").read_text(encoding="utf-8")
     assert "Resemble.AI" in (WEIGHTS.parent / "README.md").read_text(encoding="utf-8")

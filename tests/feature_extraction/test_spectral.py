@@ -1,4 +1,4 @@
-"""Log-mel spectrograms and cepstra against their definition and against librosa's numbers."""
+"""Log-mel spectrograms and cepstra against their definition and against librosa."""
 
 import itertools
 import tracemalloc
@@ -125,7 +125,7 @@ def test_a_ramp_has_its_slope_as_delta_and_no_delta_of_the_delta():
         (MFCC(), 49, 50, 0.4369991),
     ],
 )
-def test_numbers_of_librosa(step, frame, column, value):
+def test_agrees_with_librosa(step, frame, column, value):
     assert frames_of(step, chirp())[frame, column] == pytest.approx(value, abs=2e-3)
 
 

@@ -69,7 +69,7 @@ def assert_holds(store, expected):
         "key = x'00'",
     ],
 )
-def test_a_damaged_entry_is_never_served_and_is_replaced(store, damage):
+def test_a_damaged_entry_is_never_returned_and_is_replaced(store, damage):
     put = entries(3)
     store.put_many(put, extractor="A")
     execute(store, f"UPDATE entries SET {damage} WHERE key = ?", [b"key 1"])
@@ -139,7 +139,7 @@ def test_a_damaged_file_says_what_to_do(store):
     assert_holds(store, entries(1))
 
 
-def test_a_file_that_was_cut_off(store):
+def test_a_truncated_file(store):
     put = entries(500)
     store.put_many(put)
     file = store.info()["file"]
@@ -270,7 +270,7 @@ def test_a_folder_without_write_permission():
                 os.chmod(folder, 0o755)
 
 
-def test_a_full_disk_keeps_what_was_there(store, monkeypatch):
+def test_a_full_disk_does_not_change_the_store(store, monkeypatch):
     put = entries(3)
     store.put_many(put)
     connect = sqlite3.connect

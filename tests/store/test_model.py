@@ -1,4 +1,4 @@
-"""Whatever is done to a store, it answers as a dict would."""
+"""The store behaves like a dict under any sequence of operations."""
 
 import tempfile
 

@@ -206,7 +206,7 @@ def test_failures_are_not_stored(frame, store, extracted):
     assert len(extracted) == 3
 
 
-def test_what_was_extracted_before_a_failure_is_kept(frame, store, extracted):
+def test_rows_extracted_before_a_failure_are_stored(frame, store, extracted):
     X = [*frame["file"], "missing.wav"]
     for _ in range(2):
         with pytest.raises(AudioError, match=r"^row 16"):
@@ -215,7 +215,7 @@ def test_what_was_extracted_before_a_failure_is_kept(frame, store, extracted):
     assert len(extracted) == 16 + (16 - stored(store))
 
 
-def test_clipped_rows_warn_on_a_hit_too(store, extracted):
+def test_clipped_rows_warn_when_read_from_the_store(store, extracted):
     loud = [np.full(2000, 0.5, "float32"), np.full(2000, 1.5, "float32"), np.full(2000, 2, "f4")]
     texts = []
     for _ in range(2):
@@ -283,7 +283,7 @@ def test_a_file_that_changes_during_extraction_is_not_stored(
             assert again["level"][1] != expected["level"][1]
 
 
-def test_a_change_that_leaves_no_trace_in_the_times_is_seen_by_the_bytes(frame, store, monkeypatch):
+def test_a_change_without_a_trace_in_the_times_is_detected_by_the_bytes(frame, store, monkeypatch):
     # A clock that does not tick between the two versions of a file.
     files = list(frame["file"][:2])
     now = os.stat(files[0])
@@ -312,7 +312,7 @@ def transform_and_warn(extractor, X, match):
     pd.testing.assert_frame_equal(found, clone(extractor).set_params(store=None).transform(X))
 
 
-def test_a_folder_that_cannot_be_made(frame, tmp_path):
+def test_a_folder_that_cannot_be_created(frame, tmp_path):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         extractor = Loudness(store=folder)
@@ -320,7 +320,7 @@ def test_a_folder_that_cannot_be_made(frame, tmp_path):
     assert (tmp_path / "file").read_text() == ""
 
 
-def test_a_folder_that_cannot_be_made_although_nothing_is_in_its_place(frame, store, monkeypatch):
+def test_a_folder_without_permission_to_create_it(frame, store, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
@@ -376,7 +376,7 @@ def test_a_full_disk_is_tried_once(frame, store, monkeypatch):
     assert stored(store) == 2
 
 
-def test_a_read_only_store_serves_what_it_has(frame, store, monkeypatch, extracted):
+def test_a_read_only_store_returns_its_entries(frame, store, monkeypatch, extracted):
     Loudness(store=store).transform(frame[:10])
     connect = sqlite3.connect
 

@@ -1,4 +1,4 @@
-"""PretrainedEmbedding as an audio step: the checks of all steps, and what is its own."""
+"""PretrainedEmbedding as an audio step: the checks of all steps, and its own behavior."""
 
 import pickle
 import shutil
@@ -30,7 +30,7 @@ from sklearn_ser.testing.estimator_checks import check_audio_step
 
 @pytest.fixture
 def loads(monkeypatch):
-    """Notes each network that is read from disk."""
+    """Record each network that is read from disk."""
     noted, load = [], _pretrained_encoder._load
 
     def noting(source, device):
@@ -97,7 +97,7 @@ def test_an_unavailable_device(tiny_model):
     assert kind == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def test_nothing_heavy_is_in_the_instance(tiny_model, signals):
+def test_the_instance_holds_no_network(tiny_model, signals):
     step = PretrainedEmbedding(tiny_model("hubert group")).fit(signals)
     step.transform(signals[:1])
     assert set(vars(step)) == {*step.get_params(), "failures_"}
@@ -148,7 +148,7 @@ def test_threads_share_one_network(tiny_model, signals, loads):
     assert loads == ["wavlm_layer"]
 
 
-def test_layers_asked_for_at_once_do_not_mix(tiny_model, signals):
+def test_layers_requested_at_once_do_not_mix(tiny_model, signals):
     """Several steps use one network at the same time, each stopping it after its own layer."""
     steps = [PretrainedEmbedding(tiny_model("wavlm layer"), layer=i) for i in (0, 1, 3, "mean")]
     expected = [step.fit_transform(signals) for step in steps]
@@ -194,7 +194,7 @@ def test_a_changed_model_is_another_model(tiny_model, signals, tmp_path):
     } == {"model.safetensors"}
 
 
-def test_the_models_digest_is_computed_once(tiny_model, tmp_path, monkeypatch):
+def test_the_digest_of_the_model_is_computed_once(tiny_model, tmp_path, monkeypatch):
     import os
 
     folder = Path(shutil.copytree(tiny_model("hubert group"), tmp_path / "model"))
@@ -234,7 +234,7 @@ def test_all_layers_go_into_the_network_that_weights_them(tiny_model):
 
 
 @pytest.mark.parametrize("kind", ["wavlm layer", "whisper"])
-def test_what_the_rows_of_a_cell_are(kind, tiny_model, signals):
+def test_frame_attributes_of_the_table(kind, tiny_model, signals):
     step = PretrainedEmbedding(tiny_model(kind), pooling="frames")
     table = step.transform(signals)
     assert table.attrs["hop_length"] == 0.02
@@ -244,7 +244,7 @@ def test_what_the_rows_of_a_cell_are(kind, tiny_model, signals):
     assert "hop_length" not in table.attrs
 
 
-def test_layers_cannot_be_seen_through_windows(tiny_model, signals):
+def test_sliding_windows_do_not_accept_all_layers(tiny_model, signals):
     step = SlidingWindows(PretrainedEmbedding(tiny_model("wavlm layer"), layer="all"))
     message = r"PretrainedEmbedding gives all layers of its model .*Choose one layer, or their mean"
     with pytest.raises(ValueError, match=message):
