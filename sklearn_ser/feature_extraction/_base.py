@@ -288,10 +288,6 @@ class AudioExtractor(CacheableMixin, TransformerMixin, BaseEstimator, metaclass=
 def leading_audio_steps(estimator: Any) -> list[tuple[str, Any]]:
     """Return the audio steps that a Pipeline begins with, by name.
 
-    Parameters
-    ----------
-    estimator : estimator
-
     Returns
     -------
     list of (str, transformer)

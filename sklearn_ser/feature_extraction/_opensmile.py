@@ -283,10 +283,6 @@ def load_engine(feature_set: str, feature_level: str) -> SmileEngine:
     feature_set, feature_level : str
         Parameters of OpenSmileExtractor that have passed `check_config`.
 
-    Returns
-    -------
-    SmileEngine
-
     Raises
     ------
     ValueError

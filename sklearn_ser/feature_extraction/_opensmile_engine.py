@@ -273,10 +273,6 @@ param1 = 1.0
 def plain_sink(level: str) -> str:
     """Return a sink that knows the names of the elements of a level.
 
-    Parameters
-    ----------
-    level : str
-
     Returns
     -------
     str
@@ -287,10 +283,6 @@ def plain_sink(level: str) -> str:
 
 def fast_sink(level: str) -> str:
     """Return a sink that outputs the vectors of a level, without names.
-
-    Parameters
-    ----------
-    level : str
 
     Returns
     -------
@@ -382,14 +374,6 @@ def config_digest(path: str | Path) -> str:
     It covers the text of the file, that of every file it includes, and the content of every
     existing file that a component other than a sink has as a value (a network, a model, a list of
     features).
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    str
     """
     path = os.path.abspath(path)
     if path in _digests:
@@ -404,10 +388,6 @@ def config_digest(path: str | Path) -> str:
 def read_components(path: str | Path) -> dict[str, Component]:
     """Return the components of a configuration, with those of every file that it includes.
 
-    Parameters
-    ----------
-    path : str or Path
-
     Returns
     -------
     dict of str to Component
@@ -421,16 +401,7 @@ def read_components(path: str | Path) -> dict[str, Component]:
 
 
 def written_levels(path: str | Path) -> list[str]:
-    """Return the names of the levels that the components of a configuration write.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    list of str
-    """
+    """Return the names of the levels that the components of a configuration write."""
     components = read_components(path).values()
     return list(dict.fromkeys(level for component in components for level in component.writes))
 

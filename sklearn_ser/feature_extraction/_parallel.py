@@ -340,10 +340,6 @@ def monitored_backend(backend: ParallelBackendBase) -> ParallelBackendBase:
     ----------
     backend : ParallelBackendBase
         Active backend, as returned by `joblib.parallel.get_active_backend`.
-
-    Returns
-    -------
-    ParallelBackendBase
     """
     if type(backend).__name__ != "DaskDistributedBackend":
         return backend

@@ -41,10 +41,6 @@ def load_encoder(source: ModelSource, device: str) -> SpeechEncoder:
     device : str
         Device, as returned by `resolve_device`.
 
-    Returns
-    -------
-    SpeechEncoder
-
     Raises
     ------
     PretrainedModelError

@@ -87,10 +87,6 @@ def find_model(model: str, revision: str | None = None) -> ModelSource:
     revision : str or None
         Branch, tag or commit of a hub model.
 
-    Returns
-    -------
-    ModelSource
-
     Raises
     ------
     PretrainedModelError

@@ -84,10 +84,6 @@ def open_for_writing(folder: str) -> Iterator[sqlite3.Connection]:
     ----------
     folder : str
         Folder of the store. It is created if necessary.
-
-    Yields
-    ------
-    sqlite3.Connection
     """
     with _operating, _translate_errors(folder, "written"):
         _exists(folder)  # raises a clear error if the path is that of a file

@@ -75,10 +75,6 @@ class FileDigests:
     def of(self, paths: Iterable[str]) -> dict[str, FileDigest | None]:
         """Return the digests of files, several of which are read at a time.
 
-        Parameters
-        ----------
-        paths : iterable of str
-
         Returns
         -------
         dict of str to (FileDigest or None)

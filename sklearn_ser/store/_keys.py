@@ -50,12 +50,7 @@ class NoStableContent(ValueError):
 
 
 class NoRevision(NoStableContent):
-    """A class of the user that does not declare `cache_revision`.
-
-    Parameters
-    ----------
-    cls : type
-    """
+    """A class of the user that does not declare `cache_revision`."""
 
     def __init__(self, cls: type) -> None:
         self.cls = cls
@@ -70,10 +65,6 @@ def extractor_digest(extractor: Any, options: ReadingOptions) -> bytes:
     extractor : AudioExtractor
     options : ReadingOptions
         Settings of audio loading.
-
-    Returns
-    -------
-    bytes
 
     Raises
     ------
@@ -102,10 +93,6 @@ def utterance_key(extractor_digest: bytes, audio_digest: bytes, start: float, en
     extractor_digest, audio_digest : bytes
     start, end : float
         Seconds; NaN if the utterance starts or ends with its audio.
-
-    Returns
-    -------
-    bytes of length 32
     """
     start = math.nan if start != start or start == 0 else start  # NaN has many bit patterns
     end = math.nan if end != end else end
@@ -122,10 +109,6 @@ def array_digest(cell: Any, sampling_rate: float) -> bytes | None:
     cell : array-like or (array, rate)
     sampling_rate : float
         Sampling rate of a bare array.
-
-    Returns
-    -------
-    bytes or None
     """
     try:
         array, rate = array_and_rate(cell, sampling_rate)
@@ -147,10 +130,6 @@ def derived_digest(source_digest: bytes, cell: DerivedAudio, known: dict[int, by
     known : dict of int to bytes
         Encodings of steps by their ids, filled here: one step may augment thousands of utterances.
 
-    Returns
-    -------
-    bytes
-
     Raises
     ------
     NoStableContent
@@ -171,10 +150,6 @@ def derived_digest(source_digest: bytes, cell: DerivedAudio, known: dict[int, by
 
 def class_revisions(cls: type) -> list[tuple[str, Any]]:
     """Return the revisions that a class and its bases declare.
-
-    Parameters
-    ----------
-    cls : type
 
     Returns
     -------

@@ -59,10 +59,6 @@ class KeyLocks:
     def acquire(self, keys: Iterable[bytes]) -> set[bytes]:
         """Lock cache keys, without waiting.
 
-        Parameters
-        ----------
-        keys : iterable of bytes
-
         Returns
         -------
         set of bytes

@@ -352,18 +352,7 @@ class FeatureStore:
 
 
 def encode_entry(key: bytes, values: np.ndarray, clipped: float | None) -> tuple:
-    """Return the columns of an entry, in the order of `COLUMNS`.
-
-    Parameters
-    ----------
-    key : bytes
-    values : ndarray of float32
-    clipped : float or None
-
-    Returns
-    -------
-    tuple
-    """
+    """Return the columns of an entry, in the order of `COLUMNS`."""
     if not isinstance(key, bytes) or not key:
         raise TypeError(f"A key must be bytes, and not empty, got {key!r}.")
     if not isinstance(values, np.ndarray) or values.dtype != np.float32:

@@ -103,11 +103,6 @@ class StoredRows:
 
     If the store fails, `warn` issues one StoreWarning, and the store is not used for the rest of
     this transform.
-
-    Parameters
-    ----------
-    extractor : AudioExtractor
-    table : AudioTable
     """
 
     def __init__(self, extractor: Any, table: AudioTable) -> None:
@@ -135,24 +130,11 @@ class StoredRows:
             )
 
     def look_up(self, rows: Sequence[int]) -> dict[int, Extracted]:
-        """Return the rows that are in the store.
-
-        Parameters
-        ----------
-        rows : sequence of int
-
-        Returns
-        -------
-        dict of int to Extracted
-        """
+        """Return the rows that are in the store."""
         return {} if self._disabled else self._read(self._keys(rows))
 
     def lock(self, rows: Sequence[int]) -> tuple[list[int], dict[int, Extracted], list[int]]:
         """Lock rows that `look_up` did not find, right before they are extracted.
-
-        Parameters
-        ----------
-        rows : sequence of int
 
         Returns
         -------
@@ -180,12 +162,7 @@ class StoredRows:
         return [row for row in rows if row in free and row not in stored], stored, others
 
     def wait_for(self, rows: Sequence[int]) -> None:
-        """Wait until others are done with one of these rows, or until the time is over.
-
-        Parameters
-        ----------
-        rows : sequence of int
-        """
+        """Wait until others are done with one of these rows, or until the time is over."""
         started = time.monotonic()
         keys = [known.key for row in rows if (known := self._to_add.get(row))]
         while keys and not self._disabled:
