@@ -16,7 +16,7 @@ import numpy as np
 from sklearn_ser.augmentation._base import AudioAugmenter, document_audio_augmenter
 from sklearn_ser.augmentation._recordings import digests_of
 from sklearn_ser.exceptions import AudioError
-from sklearn_ser.store._keys import class_code
+from sklearn_ser.store._keys import class_revisions
 from sklearn_ser.utils._public import public_module
 
 #: Lock of the global random generators of the process.
@@ -48,7 +48,8 @@ class AudiomentationsAugmenter(AudioAugmenter):
         ``transform(samples, sample_rate)`` that returns mono samples. Its own `p` applies as well.
         In the keys of a feature store a transform is identified by its parameters, and files that
         these name (such as ``sounds_path``) by their bytes; with other parameters, such as a
-        function, nothing is stored.
+        function, nothing is stored. A class outside audiomentations has to declare
+        ``cache_revision`` (see :class:`~sklearn_ser.store.FeatureStore`).
     %(common_parameters)s
 
     Raises
@@ -159,7 +160,7 @@ def _content(name, value):
     kind = type(value)
     is_known = kind.__module__.partition(".")[0] == "audiomentations"
     return {
-        "class": kind.__qualname__ if is_known else [kind.__qualname__, class_code(kind)],
+        "class": kind.__qualname__ if is_known else [kind.__qualname__, class_revisions(kind)],
         "parameters": {name: _content(name, part) for name, part in stored.items()},
         "frozen": getattr(value, "parameters", None) if is_frozen else None,
     }

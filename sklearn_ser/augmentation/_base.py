@@ -18,6 +18,7 @@ from sklearn_ser.audio._cell import is_missing
 from sklearn_ser.audio._derived import DerivedAudio, as_signal
 from sklearn_ser.audio._table import as_table, find_cells
 from sklearn_ser.exceptions import AudioError
+from sklearn_ser.store._keys import CacheableMixin
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
@@ -154,7 +155,7 @@ _N_HASHED = 1024
 
 
 @public_module("sklearn_ser.augmentation")
-class AudioAugmenter(Augmenter):
+class AudioAugmenter(CacheableMixin, Augmenter):
     """Base of the augmenters of audio.
 
     A subclass has the parameters that are common to all (see `_parameter_constraints`), and changes
@@ -173,8 +174,6 @@ class AudioAugmenter(Augmenter):
         "train_only": ["boolean"],
         "random_state": ["random_state"],
     }
-    #: Raised by one whenever the class returns other samples, for the keys of feature stores.
-    _revision = 1
 
     @abstractmethod
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:

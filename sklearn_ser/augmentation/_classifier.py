@@ -25,7 +25,7 @@ from sklearn_ser.augmentation._original_samples_split import (
 )
 from sklearn_ser.augmentation._training_rows import TrainingRows, copies_of, joined, resampled
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.feature_extraction._leading import leading_audio_steps
+from sklearn_ser.feature_extraction._base import leading_audio_steps
 from sklearn_ser.utils._alignment import check_aux, check_row_orders
 from sklearn_ser.utils._ids import find_id
 from sklearn_ser.utils._inner_estimator import InnerAttributes, inner_has

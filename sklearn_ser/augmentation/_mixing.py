@@ -22,7 +22,7 @@ from sklearn_ser.augmentation._base import with_audio
 from sklearn_ser.augmentation._frames import like_frames
 from sklearn_ser.augmentation._training_rows import numbers_of
 from sklearn_ser.exceptions import AudioError
-from sklearn_ser.store._keys import class_code
+from sklearn_ser.store._keys import CacheableMixin, class_revisions
 from sklearn_ser.utils._frames import as_sequences, is_frames
 from sklearn_ser.utils._public import public_module
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @public_module("sklearn_ser.augmentation")
-class MixingAugmenter(BaseEstimator, metaclass=ABCMeta):
+class MixingAugmenter(CacheableMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of the augmenters that mix two labeled samples.
 
     A subclass mixes two samples in `_mix_features` and `_mix_sequences`.
@@ -50,8 +50,6 @@ class MixingAugmenter(BaseEstimator, metaclass=ABCMeta):
         "audio": [str],
         "sampling_rate": [Interval(Real, 1000, 1_000_000, closed="both")],
     }
-    #: Raised by one whenever the class returns other audio, for the keys of feature stores.
-    _revision = 1
 
     @property
     def _augments(self):
@@ -332,8 +330,8 @@ class MixedAudio(DerivedAudio):
         except AudioError:
             partner = b"unreadable"
         mixer = type(self.mixer)
-        code = class_code(mixer)  # for classes outside this package
-        return [mixer.__name__, mixer._revision, code, float(self.share), self.seed, partner]
+        revisions = class_revisions(mixer)
+        return [mixer.__name__, revisions, float(self.share), self.seed, partner]
 
     def __repr__(self) -> str:
         return f"MixedAudio({self.source!r}, {self.partner[0]!r}, share={self.share:.2f})"

@@ -25,16 +25,11 @@ from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._frames import FRAMES, frames_table
 from sklearn_ser.utils._model_files import passing_state
 
-#: Descriptions of the parameters that all audio steps share, for `substitute_docstring`. They begin
-#: with a line break, so that the indentation of a single description is not removed.
-AUDIO_PARAMETER = """
+#: Descriptions of the parameters that all audio steps share.
+AUDIO_PARAMETERS = """
 audio : str, default="file"
     Column of X that holds the audio. The columns `start` and `end` (seconds) are used if present,
     id columns become index levels, and every other column is ignored.
-"""
-AUDIO_PARAMETERS = (
-    AUDIO_PARAMETER
-    + """\
 on_error : {"raise", "warn", "ignore"}, default="raise"
     Handling of audio that cannot be used. "warn" and "ignore" give a row of NaN (or NaN instead
     of a sequence of frames) and a record in `failures_`.
@@ -51,10 +46,10 @@ n_jobs : int, default=None
 verbose : int, default=0
     Verbosity level. 1 shows a progress bar.
 """
-)
 #: Decorator of audio steps, whose docstrings have lines for the shared parameters and attribute.
 document_audio_parameters = substitute_docstring(
     audio_parameters=AUDIO_PARAMETERS,
+    # It begins with a line break, so that the indentation of its second line is not removed.
     failures_attribute="""
 failures_ : list of dict
     Utterances that the last `transform` could not use: `row`, `file`, `reason`.
