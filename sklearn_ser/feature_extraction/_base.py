@@ -49,7 +49,6 @@ verbose : int, default=0
 #: Decorator of audio steps, whose docstrings have lines for the shared parameters and attribute.
 document_audio_parameters = substitute_docstring(
     audio_parameters=AUDIO_PARAMETERS,
-    # It begins with a line break, so that the indentation of its second line is not removed.
     failures_attribute="""
 failures_ : list of dict
     Utterances that the last `transform` could not use: `row`, `file`, `reason`.
