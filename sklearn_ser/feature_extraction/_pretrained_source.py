@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sklearn_ser.exceptions import PretrainedModelError
-from sklearn_ser.store._files import FileDigest, FileDigests
+from sklearn_ser.store._file_digests import FileDigest, FileDigests
 from sklearn_ser.utils._extras import import_extra
 
 CONFIG = "config.json"

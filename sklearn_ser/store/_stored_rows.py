@@ -16,7 +16,7 @@ import numpy as np
 from sklearn_ser.audio._cell import path_of
 from sklearn_ser.audio._derived import chain_of
 from sklearn_ser.exceptions import AudioError, StoreError, StoreWarning
-from sklearn_ser.store._files import FileDigest, FileDigests
+from sklearn_ser.store._file_digests import FileDigest, FileDigests
 from sklearn_ser.store._keys import (
     NoRevision,
     NoStableContent,

@@ -20,7 +20,7 @@ from sklearn.svm import LinearSVC
 from sklearn_ser.datasets import make_speech_corpus
 from sklearn_ser.exceptions import AudioError, AudioWarning, StoreWarning
 from sklearn_ser.feature_extraction import LogMelSpectrogram, OpenSmileExtractor, SpeakerEmbedding
-from sklearn_ser.store import FeatureStore, _connection, _files
+from sklearn_ser.store import FeatureStore, _connection, _file_digests
 from tests.conftest import LevelExtractor
 
 
@@ -257,7 +257,7 @@ def test_a_file_that_changes_during_extraction_is_not_stored(
     files = list(frame["file"][:3])
     if settled:
         # As for files that were written long ago: their times alone must show the change.
-        monkeypatch.setattr(_files, "_COARSEST_TICK", -1e12)
+        monkeypatch.setattr(_file_digests, "_COARSEST_TICK", -1e12)
 
     def change():
         Loudness.hooks.clear()
@@ -288,7 +288,7 @@ def test_a_change_without_a_trace_in_the_times_is_detected_by_the_bytes(frame, s
     files = list(frame["file"][:2])
     now = os.stat(files[0])
     monkeypatch.setattr(
-        _files, "_stamp", lambda status: (1, now.st_mtime_ns, now.st_ctime_ns, 1, 1)
+        _file_digests, "_stamp", lambda status: (1, now.st_mtime_ns, now.st_ctime_ns, 1, 1)
     )
 
     def change():
@@ -439,7 +439,7 @@ def test_without_a_store_no_file_is_hashed(frame, monkeypatch):
     def refuse(path):
         raise AssertionError("hashed")
 
-    monkeypatch.setattr(_files, "_read", refuse)
+    monkeypatch.setattr(_file_digests, "_read", refuse)
     Loudness().transform(frame)
 
 

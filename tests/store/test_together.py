@@ -16,7 +16,7 @@ from joblib import parallel_config
 from sklearn_ser.exceptions import AudioError, StoreWarning
 from sklearn_ser.feature_extraction import LogMelSpectrogram
 from sklearn_ser.store import FeatureStore, _locks, _stored_rows
-from sklearn_ser.store._files import FileDigests
+from sklearn_ser.store._file_digests import FileDigests
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 

@@ -201,7 +201,7 @@ def test_the_digest_of_the_model_is_computed_once(tiny_model, tmp_path, monkeypa
     for file in folder.iterdir():
         os.utime(file, (1e9, 1e9))
     step = PretrainedEmbedding(str(folder))
-    monkeypatch.setattr("sklearn_ser.store._files._COARSEST_TICK", -1e9)
+    monkeypatch.setattr("sklearn_ser.store._file_digests._COARSEST_TICK", -1e9)
     expected = step._versions()
     monkeypatch.setattr(_pretrained_source, "FileDigests", None)
     assert step._versions() == expected
