@@ -8,7 +8,6 @@ import pytest
 
 from sklearn_ser import FeatureStore
 from sklearn_ser.cli import main
-from sklearn_ser.store import FeatureStore
 from sklearn_ser.store import _store as store_module
 
 DAY = 86400

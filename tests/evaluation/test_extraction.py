@@ -21,7 +21,6 @@ from sklearn_ser.evaluation import fit_model
 from sklearn_ser.evaluation._audio_steps import audio_steps, extract, split_extraction
 from sklearn_ser.evaluation._fold_cache import FoldCache
 from sklearn_ser.exceptions import AudioError, EvaluationWarning
-from sklearn_ser.store import FeatureStore
 
 
 @pytest.fixture(scope="module")
