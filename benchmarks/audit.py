@@ -1,9 +1,9 @@
-"""The audit on the four real corpora: which of their known flaws it finds, and what else it says.
+"""Audit of the four real corpora: their documented flaws, and all other findings.
 
-Run: ``python benchmarks/audit.py`` (about 3 minutes on one core), and ``python benchmarks/audit.py
---clean`` for synthetic corpora in which there is nothing to find. The corpora are found as
-`_corpora.py` says. Nothing tells the audit of the flaws: `duplicate_of` is not read by it, and
-the column `recording` is taken away here.
+Run ``python benchmarks/audit.py`` (about 3 minutes on one core), or ``python benchmarks/audit.py
+--clean`` for synthetic corpora without flaws. `_corpora.py` describes where the corpora are looked
+for. The audit has no knowledge of the flaws: it does not read `duplicate_of`, and the column
+`recording` is removed here.
 """
 
 import sys
@@ -14,14 +14,14 @@ from _corpora import NAMES, shared_folder
 
 from sklearn_ser import audit_corpus, concat_corpora, load_corpus, make_speech_corpus
 
-#: What README and LICENSE files say is wrong, and the finding that says so.
+#: Flaws that README and LICENSE files document, and the corpus and the name of the finding.
 KNOWN = (
     ("RAVDESS: one duplicate pair", "ravdess", "exact duplicate"),
     ("RAVDESS: half as many neutral as other utterances", "ravdess", "class imbalance"),
-    ("RAVDESS: loudness follows the emotion", "ravdess", "label by overall level"),
+    ("RAVDESS: loudness follows the emotion", "ravdess", "label predictable from overall level"),
     ("RAVDESS: 13 files below -60 dBFS", "", "nearly silent audio"),
     ("URDU: 200 segments cut in two", "urdu", "continuing recordings"),
-    ("URDU: 26 of 29 speakers have one emotion only", "urdu", "label by speaker"),
+    ("URDU: 26 of 29 speakers have one emotion only", "urdu", "label confounded with speaker"),
     ("naturalness is one value per corpus", "", "auxiliary target confounded with corpus"),
 )
 N_CLEAN = 12
@@ -39,30 +39,30 @@ def main():
         seconds = time.process_time() - started
         print(f"{report}\n({seconds:.0f} s of processor time)\n", flush=True)
         if corpus.name in recordings:
-            _against_truth(report, recordings[corpus.name])
+            _print_precision(report, recordings[corpus.name])
     report = audit_corpus(concat_corpora(corpora))
     print(f"{report}\n")
-    found = report.findings
-    print("| known flaw | found | evidence |\n|---|---|---|")
-    for said, corpus, flaw in KNOWN:
-        rows = found[(found["flaw"] == flaw) & (found["corpus"] == corpus)]
+    findings = report.findings
+    print("| documented flaw | found | evidence |\n|---|---|---|")
+    for description, corpus, flaw in KNOWN:
+        rows = findings[(findings["flaw"] == flaw) & (findings["corpus"] == corpus)]
         evidence = rows["evidence"].iloc[0] if len(rows) else ""
-        print(f"| {said} | {'yes' if len(rows) else 'no'} | {evidence} |")
+        print(f"| {description} | {'yes' if len(rows) else 'no'} | {evidence} |")
 
 
-def _against_truth(report, recordings):
-    """How many of the pairs that were found are pairs of one recording."""
+def _print_precision(report, recordings):
+    """Print how many of the reported pairs are segments of one recording."""
     pairs = report.pairs[report.pairs["kind"] == "continuation"]
     values = recordings.to_numpy(object)
     right = sum(values[pairs["first"]] == values[pairs["second"]])
     print(
-        f"continuations: {len(pairs)} found, {right} of them two pieces of one recording; "
+        f"continuations: {len(pairs)} found, {right} of them two segments of one recording; "
         f"{recordings.nunique()} recordings were cut\n"
     )
 
 
 def clean():
-    """Findings on synthetic corpora in which there is nothing to find."""
+    """Count the findings on synthetic corpora without flaws."""
     counts, n_corpora = Counter(), 0
     four = ("anger", "happiness", "neutral", "sadness")
     for seed in range(N_CLEAN):

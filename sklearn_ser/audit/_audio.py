@@ -1,4 +1,6 @@
-"""What the audit keeps of one utterance: everything is computed once, from one decoding."""
+"""Measurements of each utterance's audio, all from one decoding, and checks of single files."""
+
+from __future__ import annotations
 
 import hashlib
 import math
@@ -21,26 +23,26 @@ from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._parallel import split_rows
 from sklearn_ser.utils._progress import progress
 
-#: Of a frame of levels, in seconds.
+#: Length of the frames of levels in seconds.
 FRAME = 0.02
-#: Below the loudest frame by this much: silence before and after the speech (dB).
+#: Frames that are softer than the loudest by this much are leading or trailing silence (dB).
 QUIET = 35.0
-#: The noise floor shows in a pause: this many frames of 10 ms, whose levels differ by no more
-#: than this (dB). Within the speech it lies far below the loud frames; at the very ends of a file
-#: it may lie less far below, if it has no pitch. Anything else is soft speech.
+#: The noise floor is measured in a pause: so many frames of 10 ms with levels in a range of
+#: `PAUSE_RANGE` dB. A pause within the speech is softer than the speech by `PAUSE_DEPTH` dB; one at
+#: the very ends of a file by `EDGE_DEPTH` dB, if it has no pitch. Anything else is soft speech.
 PAUSE_FRAMES, EDGE_FRAMES, PAUSE_RANGE = 4, 3, 4.0
 PAUSE_DEPTH, EDGE_DEPTH = 25.0, 12.0
-#: A step of the spectrum by this many dB, above which nothing comes: the edge of a band.
+#: Height in dB of a step of the spectrum that is the edge of a band, if no higher level is above.
 BAND_EDGE = 18.0
-#: Hz below which no edge is looked for: there the spectrum of a voice has steps of its own.
-LEAST_BAND = 2000.0
-#: Samples in a row at the very peak that make it a clipped one, and the least peak looked at.
-CLIPPED_RUN, LEAST_CLIPPED_PEAK = 3, 0.03
+#: Lowest frequency of a band edge in Hz: below it the spectrum of a voice has such steps.
+MIN_BANDWIDTH = 2000.0
+#: Consecutive samples at the peak that are counted as clipped, and the smallest such peak.
+CLIPPED_RUN, MIN_CLIPPED_PEAK = 3, 0.03
 
 
 @dataclass
 class AudioFacts:
-    """What is known of one utterance's audio; NaN or None where it cannot be known.
+    """Measurements of one utterance's audio; NaN or None if they are undefined.
 
     Attributes
     ----------
@@ -50,15 +52,15 @@ class AudioFacts:
     format : str or None
         Container, coding and channels of a file.
     digest : bytes
-        Of the samples: equal for equal audio in files of other formats.
+        Digest of the samples: equal for equal audio in different file formats.
     codes : ndarray of uint32 of shape (n_frames,)
-        Fingerprint; 0 where there is no sound.
+        Fingerprint; 0 in silence.
     start, end : tuple or None
         See :func:`~sklearn_ser.audit._continuation.end_edge`.
     inner_start, inner_end : tuple or None
-        The same, had the file been cut in the middle.
+        The same for a cut in the middle of the file.
     error : str or None
-        Why the audio cannot be used; all else is empty then.
+        Reason why the audio cannot be used; all other attributes are empty then.
     """
 
     numbers: dict = field(default_factory=dict)
@@ -73,15 +75,16 @@ class AudioFacts:
 
 
 def describe_all(frame, audio="file", n_jobs=None, verbose=0):
-    """Facts of every row of `frame`, each decoded once.
+    """Measure the audio of every row of `frame`.
 
     Parameters
     ----------
     frame : DataFrame
     audio : str, default="file"
-        Column with the audio.
+        Column of the audio.
     n_jobs : int, optional
-        Utterances at a time; threads, unless ``joblib.parallel_config`` names another backend.
+        Number of utterances that are read in parallel, in threads unless
+        ``joblib.parallel_config`` sets another backend.
     verbose : int, default=0
 
     Returns
@@ -92,12 +95,12 @@ def describe_all(frame, audio="file", n_jobs=None, verbose=0):
     backend = get_active_backend(prefer="threads")[0]
     parallel = Parallel(n_jobs=n_jobs, backend=backend, return_as="generator")
     parts = split_rows(range(len(table)), backend.effective_n_jobs(n_jobs or 1))
-    found = []
+    results = []
     with progress(total=len(table), desc="audit", unit="utt", verbose=verbose) as bar:
         for facts in parallel(delayed(_describe_part)(table.part(rows)._cells) for rows in parts):
-            found += facts
+            results += facts
             bar.update(len(facts))
-    return found
+    return results
 
 
 def _describe_part(cells):
@@ -114,14 +117,14 @@ def _describe_part(cells):
 
 
 def describe(cell, start=math.nan, end=math.nan):
-    """Facts of one audio cell.
+    """Measure one audio reference.
 
     Parameters
     ----------
     cell : path, array or (array, rate)
-        A bare array counts as being at 16 kHz.
-    start, end : float
-        Seconds; NaN: the audio's own.
+        A bare array has a sampling rate of 16 kHz.
+    start, end : float, default=NaN
+        Range in seconds; by default that of the whole audio.
 
     Returns
     -------
@@ -153,7 +156,7 @@ def describe(cell, start=math.nan, end=math.nan):
 
 
 def read_low(frame, row, audio="file"):
-    """The signal of one row at the rate of the fingerprints, for a second look."""
+    """Read the signal of one row at the rate of the fingerprints."""
     table = open_audio(frame, audio=audio, sampling_rate=LOW_RATE, beyond_full_scale="clip")
     return table.part([row]).read(0)
 
@@ -165,7 +168,7 @@ def _digest(signal, rate):
 
 
 def _format(cell):
-    """Container, coding and channels of a file, such as "WAV PCM_16 mono"; None for an array."""
+    """Return container, coding and channels of a file; None for an array."""
     import soundfile
 
     path = path_of(cell)
@@ -176,47 +179,47 @@ def _format(cell):
 
 
 def _levels(signal, rate):
-    """Levels in dBFS, and seconds of zeros and of quiet before and after the speech."""
+    """Return levels in dBFS, and seconds of zeros and of silence before and after the speech."""
     nonzero = np.flatnonzero(signal)
     n_zeros = (nonzero[0], len(signal) - 1 - nonzero[-1]) if len(nonzero) else (len(signal),) * 2
-    found = {"lead_zeros": n_zeros[0] / rate, "trail_zeros": n_zeros[1] / rate}
+    levels = {"lead_zeros": n_zeros[0] / rate, "trail_zeros": n_zeros[1] / rate}
     power = np.square(signal, dtype=np.float64)
-    found["level"] = _decibels(power.mean())
-    found["peak"] = _decibels(power.max())
+    levels["level"] = _decibels(power.mean())
+    levels["peak"] = _decibels(power.max())
     size = max(1, round(FRAME * rate))
     n_frames = max(1, len(signal) // size)
     frames = power[: n_frames * size].reshape(n_frames, -1).mean(axis=1)
     sounding = frames[frames > 0]
     if not len(sounding):
-        return found | dict.fromkeys(("speech_level", "floor"), math.nan)
-    levels = 10 * np.log10(np.maximum(frames, 1e-30))
-    found["speech_level"] = float(np.percentile(10 * np.log10(sounding), 95))
-    found["floor"] = _floor(power, signal, rate, found["speech_level"])
-    loud = np.flatnonzero(levels > levels.max() - QUIET)
-    found["lead_quiet"] = loud[0] * FRAME
-    found["trail_quiet"] = (n_frames - 1 - loud[-1]) * FRAME
-    return found
+        return levels | dict.fromkeys(("speech_level", "floor"), math.nan)
+    levels["speech_level"] = float(np.percentile(10 * np.log10(sounding), 95))
+    levels["floor"] = _floor(power, signal, rate, levels["speech_level"])
+    decibels = 10 * np.log10(np.maximum(frames, 1e-30))
+    loud = np.flatnonzero(decibels > decibels.max() - QUIET)
+    levels["lead_quiet"] = loud[0] * FRAME
+    levels["trail_quiet"] = (n_frames - 1 - loud[-1]) * FRAME
+    return levels
 
 
 def _floor(power, signal, rate, speech_level):
-    """Level of the quietest pause in dBFS, NaN where there is none."""
+    """Return the level of the quietest pause in dBFS; NaN without a pause."""
     size = max(1, round(0.01 * rate))
     n_frames = len(power) // size
     if n_frames < 2 * PAUSE_FRAMES:
         return math.nan
     frames = power[: n_frames * size].reshape(n_frames, size).mean(axis=1)
-    # Digital zeros are no noise.
+    # Digital zeros are not noise.
     levels = 10 * np.log10(np.where(frames > 1e-15, frames, np.nan))
     spans = np.lib.stride_tricks.sliding_window_view(levels, PAUSE_FRAMES)
     means = spans.mean(axis=1)
     is_pause = (np.ptp(spans, axis=1) <= PAUSE_RANGE) & (means <= speech_level - PAUSE_DEPTH)
-    found = means[is_pause].tolist()
+    floors = means[is_pause].tolist()
     n = EDGE_FRAMES * size
     for edge, part in ((levels[:EDGE_FRAMES], signal[:n]), (levels[-EDGE_FRAMES:], signal[-n:])):
         low = np.ptp(edge) <= PAUSE_RANGE and edge.mean() <= speech_level - EDGE_DEPTH
         if low and not has_pitch(part, rate):
-            found.append(float(edge.mean()))
-    return min(found, default=math.nan)
+            floors.append(float(edge.mean()))
+    return min(floors, default=math.nan)
 
 
 def _decibels(power):
@@ -224,11 +227,11 @@ def _decibels(power):
 
 
 def _clipped_samples(signal):
-    """Samples in runs at the very peak: sound that was cut off, whatever was done to its level."""
+    """Count samples in runs at the peak: clipped audio, at whatever level it is now."""
     count = 0
     for side in (signal, -signal):
         peak = side.max()
-        if peak < LEAST_CLIPPED_PEAK:
+        if peak < MIN_CLIPPED_PEAK:
             continue
         at_peak = np.concatenate([[0], (side >= peak - 2**-17).astype(np.int8), [0]])
         steps = np.flatnonzero(np.diff(at_peak))
@@ -238,7 +241,7 @@ def _clipped_samples(signal):
 
 
 def _bandwidth(signal, rate):
-    """The upper edge of the band in Hz: half the rate, unless the spectrum ends in a step."""
+    """Return the upper band edge in Hz: half the rate, unless the spectrum ends in a step."""
     n_fft = 1024
     if len(signal) < 2 * n_fft:
         return math.nan
@@ -251,25 +254,25 @@ def _bandwidth(signal, rate):
     hertz = rate / n_fft
     levels = 10 * np.log10(power + 1e-14 * power.max() + 1e-20)
     width, gap = max(2, round(400 / hertz)), max(1, round(250 / hertz))
-    # Above an edge, all the way up, lies nothing as loud as what lies just below it.
+    # No level above a band edge is as high as the level just below it.
     above = np.maximum.accumulate(levels[::-1])[::-1]
     best, edge = BAND_EDGE, len(levels) - 1
     below = np.convolve(levels, np.ones(width) / width, "valid")  # [k]: mean of k .. k+width-1
-    for k in range(max(width, int(LEAST_BAND / hertz)), len(levels) - gap - width // 2):
+    for k in range(max(width, int(MIN_BANDWIDTH / hertz)), len(levels) - gap - width // 2):
         step = below[k - width] - above[k + gap]
         if step > best:
             best, edge = step, k
     return float(edge * hertz)
 
 
-#: Root-mean-square level in dBFS below which there is next to no signal: 16 bits end at -96.
+#: Root-mean-square level in dBFS below which there is hardly any signal: 16 bits reach to -96.
 NEARLY_SILENT = -60.0
-#: Samples at the very peak in runs, per second, from which on clipping can be heard.
+#: Clipped samples per second from which on clipping is audible.
 CLIPPED_PER_SECOND = 5.0
 
 
 def check_files(frame, facts):
-    """Findings about single files.
+    """Check single files.
 
     Parameters
     ----------
@@ -284,20 +287,25 @@ def check_files(frame, facts):
     failed = [row for row, fact in enumerate(facts) if fact.error is not None]
     if failed:
         text = (
-            f"{plural(len(failed), 'file')} cannot be used ({name_rows(frame, failed)}); the first "
-            f"says: {facts[failed[0]].error}."
+            f"{plural(len(failed), 'file')} cannot be used ({name_rows(frame, failed)}). The error "
+            f"of the first: {facts[failed[0]].error}. Evaluations count these rows as misses: "
+            f"replace the files, or drop the rows."
         )
         findings.append(Finding("unreadable audio", "error", "", text, failed))
     level = _column(facts, "level")
     empty = np.flatnonzero(np.isneginf(level))
     if len(empty):
-        text = f"{plural(len(empty), 'file')} of digital silence: {name_rows(frame, empty)}."
+        text = (
+            f"{plural(len(empty), 'file')} of digital silence ({name_rows(frame, empty)}). They "
+            f"have a label and no speech: replace the files, or drop the rows."
+        )
         findings.append(Finding("silent audio", "error", "", text, empty))
     soft = np.flatnonzero((level < NEARLY_SILENT) & np.isfinite(level))
     if len(soft):
         text = (
-            f"{plural(len(soft), 'file')} below {NEARLY_SILENT:g} dBFS: {name_rows(frame, soft)}; "
-            f"the softest has {np.min(level[soft]):.1f} dBFS."
+            f"{plural(len(soft), 'file')} below {NEARLY_SILENT:g} dBFS ({name_rows(frame, soft)}); "
+            f"the softest has {np.min(level[soft]):.1f} dBFS. Little of the speech is left above "
+            f"the quantization noise: listen to them, and drop those that cannot be understood."
         )
         findings.append(Finding("nearly silent audio", "warning", "", text, soft))
     rate = _column(facts, "clipped") / _column(facts, "duration")
@@ -305,8 +313,10 @@ def check_files(frame, facts):
     if len(clipped):
         worst = clipped[np.argmax(rate[clipped])]
         text = (
-            f"{plural(len(clipped), 'file')} cut off at the peak: {name_rows(frame, clipped)}; "
-            f"the worst has {rate[worst]:.0f} such samples a second."
+            f"{plural(len(clipped), 'file')} clipped at the peak ({name_rows(frame, clipped)}); "
+            f"the worst has {rate[worst]:.0f} clipped samples per second. Clipping distorts the "
+            f"spectrum, and loud emotions are clipped more often: check whether it affects one "
+            f"label more than others."
         )
         findings.append(Finding("clipped audio", "warning", "", text, clipped))
     return findings

@@ -1,13 +1,13 @@
-"""Files that continue in another file: one recording, cut.
+"""Detection of files that continue in another file: recordings that were cut into segments.
 
-A single junction seldom proves that two files belong together, but many do. Each pair's score is
-ranked among those of the same end with other starts and of the same start with other ends, and
+A single junction seldom proves that two files belong together, but many do. The score of each pair
+is ranked among those of the same end with other starts and of the same start with other ends, and
 the product of the two ranks is compared with that of pairs that cannot belong together. Such
-ranks need no assumption on what speech is like. Neighbors in the order of names are looked at
-first, then, if nothing is found, all pairs of one speaker.
+ranks need no assumption about speech. Neighbors in the order of names are tested first, then, if
+nothing is found, all pairs of one speaker.
 
-Rivals and controls are other files' ends and starts, and those that files would have had they been
-cut in the middle: there are enough of these, and they lie in speech as well.
+Rivals and controls are the ends and starts of other files, and those of files cut in the middle:
+there are enough of these, and they are within speech as well.
 """
 
 import re
@@ -20,33 +20,33 @@ from scipy import stats
 from scipy.linalg import cholesky, solve_triangular, toeplitz
 from scipy.signal import lfilter
 
-#: Files that each junction is ranked among; control pairs; pairs of one speaker at most.
-N_RIVALS, N_CONTROLS, MOST_PAIRS = 500, 20_000, 2_000_000
-#: A pair counts as found where this part of those found can be chance.
+#: Rivals of each end or start; control pairs; largest number of pairs of one speaker.
+N_RIVALS, N_CONTROLS, MAX_PAIRS = 500, 20_000, 2_000_000
+#: False discovery rate of the reported pairs.
 FALSE_DISCOVERY = 0.05
-#: Of the test that pairs are like the controls; and the least number of junctions found.
-SIGNIFICANT, FEWEST = 1e-6, 3
-FEWEST_CONTROLS = 100
-#: Of those found, as many may fit together the wrong way round.
-MOST_TURNED = 0.25
+#: Level of the test that pairs are like the controls, and the smallest number of reported pairs.
+SIGNIFICANCE_LEVEL, MIN_PAIRS = 1e-6, 3
+MIN_CONTROLS = 100
+#: Share of the reported pairs that may also fit together in the reverse order.
+MAX_REVERSED = 0.25
 #: Ranks at which pairs and controls are compared.
 _THRESHOLDS = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2)
 
 
 @dataclass
 class Continuations:
-    """What was found.
+    """Pairs of rows that are consecutive segments of one recording.
 
     Attributes
     ----------
     pairs : list of (int, int)
-        Rows: the first goes on in the second.
+        Rows; the first continues in the second.
     n_tested : int
-        Pairs that were looked at: those of which neither edge is silence.
+        Number of tested pairs: those of which neither edge is silent.
     chance : float
-        Part of the controls that ranks as high as those found.
+        Share of the controls that rank as high as the reported pairs.
     by_name : bool
-        Whether they follow each other in the order of names.
+        Whether the pairs are neighbors in the order of names.
     """
 
     pairs: list
@@ -56,24 +56,21 @@ class Continuations:
 
 
 def natural_key(text):
-    """Sorts S2 before S10."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in _parts(text)]
+    """Return a sort key by which S2 comes before S10."""
+    parts = [part for part in re.split(r"(\d+)", text) if part]
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
 
 
-def _parts(text):
-    return [part for part in re.split(r"(\d+)", text) if part]
-
-
-def neighbors(names, starts, groups):
-    """Pairs of rows that follow each other by name, and in one file by time, group by group.
+def neighbors(names, starts, speakers):
+    """Return the pairs of rows of one speaker that are consecutive by name, then by start.
 
     Parameters
     ----------
     names : list of str
+        File names.
     starts : list of float
-        Seconds in the file.
-    groups : sequence of shape (n_rows,)
-        Speakers.
+        Start of each row in its file, in seconds.
+    speakers : sequence of shape (n_rows,)
 
     Returns
     -------
@@ -81,21 +78,21 @@ def neighbors(names, starts, groups):
     """
     order = sorted(
         range(len(names)),
-        key=lambda row: (str(groups[row]), natural_key(names[row]), starts[row], row),
+        key=lambda row: (str(speakers[row]), natural_key(names[row]), starts[row], row),
     )
-    return [(i, j) for i, j in pairwise(order) if groups[i] == groups[j]]
+    return [(i, j) for i, j in pairwise(order) if speakers[i] == speakers[j]]
 
 
 def find_continuations(facts, names, starts, speakers, excluded, rng):
-    """Find files that go on in another file of the same speaker.
+    """Find files that continue in another file of the same speaker.
 
     Parameters
     ----------
     facts : list of AudioFacts
     names : list of str
-        Of the files; rows without names follow each other as they come.
+        File names; "" for rows without a file, which are in their given order.
     starts : list of float
-        Seconds in the file.
+        Start of each row in its file, in seconds.
     speakers : list of str
     excluded : set of (int, int)
         Pairs that are copies or overlap.
@@ -113,30 +110,32 @@ def find_continuations(facts, names, starts, speakers, excluded, rng):
     near = set(following) | {(j, i) for i, j in following} | excluded
     controls = edges.controls(speakers, near, rng)
     found, chance, limit = _above_chance(following, edges, controls)
-    # Neighbors may be alike (noise that drifts through a session), but that is so both ways round.
-    turned = [(j, i) for i, j in following if edges.can_meet(j, i)]
-    alike = int((edges.ranks(edges.places(turned)) <= limit).sum()) if found and turned else 0
-    if found and alike <= MOST_TURNED * len(found):
+    # Neighbors may be similar (noise that drifts through a session), but then in both orders.
+    reverse = [(j, i) for i, j in following if edges.can_meet(j, i)]
+    n_reverse = 0
+    if found and reverse:
+        n_reverse = int((edges.ranks(edges.positions(reverse)) <= limit).sum())
+    if found and n_reverse <= MAX_REVERSED * len(found):
         return Continuations(found, len(following), chance)
     pairs = edges.of_one_speaker(speakers, excluded)
-    if not FEWEST <= len(pairs) <= MOST_PAIRS:
+    if not MIN_PAIRS <= len(pairs) <= MAX_PAIRS:
         return Continuations([], len(following))
-    # Nearly all of these are chance.
+    # Nearly all of these pairs do not belong together.
     controls = [edges.with_inner(speakers, rng), edges.of_two_speakers(speakers, rng)]
     found, chance, _ = _above_chance(pairs, edges, *controls)
-    # No end goes on in two starts: where pairs share their ends, something else is alike.
+    # No end continues in two starts: if pairs share their ends, something else is similar.
     if min(len({i for i, _ in found}), len({j for _, j in found})) < 0.9 * len(found):
         found = []
     return Continuations(found, len(pairs), chance, by_name=False)
 
 
 class _AllEdges:
-    """Real and inner ends and starts, and how each ranks among rivals.
+    """Real and inner ends and starts of all rows, and their ranks among rivals.
 
     Attributes
     ----------
     ends, starts : list of int
-        The row of each; first those of the real ones.
+        Row of each end and start, the real ones first.
     """
 
     def __init__(self, facts, rng):
@@ -148,52 +147,52 @@ class _AllEdges:
             ]
             stack = [getattr(facts[row], kind) for row in real]
             stack += [getattr(facts[row], f"inner_{kind}") for row in inner]
-            kinds[kind] = (real + inner, len(real), Edges(stack) if stack else None)
+            kinds[kind] = (real + inner, len(real), Edges(stack))
         self.ends, self.n_real_ends, self._end_stack = kinds["end"]
         self.starts, self.n_real_starts, self._start_stack = kinds["start"]
-        self._place_of_end = {row: k for k, row in enumerate(self.ends[: self.n_real_ends])}
-        self._place_of_start = {row: k for k, row in enumerate(self.starts[: self.n_real_starts])}
+        self._end_of = {row: k for k, row in enumerate(self.ends[: self.n_real_ends])}
+        self._start_of = {row: k for k, row in enumerate(self.starts[: self.n_real_starts])}
         self._rival_starts = _sample(len(self.starts), rng)
         self._rival_ends = _sample(len(self.ends), rng)
         self._sorted = {}
 
     def can_meet(self, i, j):
-        """Whether row i has an end and row j a start that is no silence."""
-        return i in self._place_of_end and j in self._place_of_start
+        """Return whether neither the end of row i nor the start of row j is silent."""
+        return i in self._end_of and j in self._start_of
 
-    def places(self, pairs):
-        """From rows to places of real ends and starts."""
-        return [(self._place_of_end[i], self._place_of_start[j]) for i, j in pairs]
+    def positions(self, pairs):
+        """Return the positions of the ends and starts of pairs of rows."""
+        return [(self._end_of[i], self._start_of[j]) for i, j in pairs]
 
     def of_one_speaker(self, speakers, excluded):
-        """All pairs of rows of one speaker, or [] where these are too many."""
-        by_speaker = {}
-        for row in self._place_of_start:
+        """Return all pairs of rows of one speaker, or [] if they are too many."""
+        by_speaker: dict[str, list[int]] = {}
+        for row in self._start_of:
             by_speaker.setdefault(speakers[row], []).append(row)
-        n_pairs = sum(len(by_speaker.get(speakers[row], ())) for row in self._place_of_end)
-        if n_pairs > MOST_PAIRS:
+        n_pairs = sum(len(by_speaker.get(speakers[row], [])) for row in self._end_of)
+        if n_pairs > MAX_PAIRS:
             return []
         return [
             (i, j)
-            for i in self._place_of_end
-            for j in by_speaker.get(speakers[i], ())
+            for i in self._end_of
+            for j in by_speaker.get(speakers[i], [])
             if i != j and (i, j) not in excluded
         ]
 
     def controls(self, speakers, excluded, rng):
-        """Places of pairs that are no neighbors: of one speaker, and others if these are few."""
+        """Return positions of pairs that are not neighbors, of one speaker if these are enough."""
         within = self.of_one_speaker(speakers, excluded)
         if len(within) > N_CONTROLS:
             within = [within[k] for k in rng.choice(len(within), N_CONTROLS, replace=False)]
-        places = self.places(within)
-        return places if len(places) >= 1000 else places + self.with_inner(speakers, rng)
+        positions = self.positions(within)
+        return positions if len(positions) >= 1000 else positions + self.with_inner(speakers, rng)
 
     def with_inner(self, speakers, rng):
-        """Places of pairs of one speaker of which one edge is real and one inner.
+        """Return positions of pairs of one speaker of which one edge is real and one inner.
 
-        Pairs of any two speakers are added where these are few.
+        Pairs of any two speakers are added if these are few.
         """
-        found = []
+        found: list[tuple[int, int]] = []
         for same in (True, False):
             for _ in range(20):
                 if len(found) >= N_CONTROLS // (1 if same else 10):
@@ -208,7 +207,7 @@ class _AllEdges:
         return list(dict.fromkeys(found))[: 2 * N_CONTROLS]
 
     def of_two_speakers(self, speakers, rng):
-        """Places of pairs of real edges that cannot belong together."""
+        """Return positions of pairs of real edges of two speakers."""
         ends = rng.integers(0, self.n_real_ends, N_CONTROLS)
         starts = rng.integers(0, self.n_real_starts, N_CONTROLS)
         return [
@@ -217,19 +216,19 @@ class _AllEdges:
             if speakers[self.ends[e]] != speakers[self.starts[s]]
         ]
 
-    def ranks(self, places):
-        """Product of a pair's rank among rival starts and among rival ends, each from 0 to 1."""
-        places = np.asarray(places)
-        best = np.full(len(places), np.inf)
-        order = np.argsort(places[:, 0], kind="stable")
-        bounds = np.flatnonzero(np.diff(places[order, 0], prepend=-1))
+    def ranks(self, positions):
+        """Return the product of the relative ranks among rival starts and among rival ends."""
+        positions = np.asarray(positions)
+        best = np.full(len(positions), np.inf)
+        order = np.argsort(positions[:, 0], kind="stable")
+        bounds = np.flatnonzero(np.diff(positions[order, 0], prepend=-1))
         for view in range(len(VIEWS)):
             for part in np.split(order, bounds[1:]):
-                end, starts = int(places[part[0], 0]), places[part, 1]
+                end, starts = int(positions[part[0], 0]), positions[part, 1]
                 score = self._end_stack.scores(end, self._start_stack, starts, view)
                 rivals = self._rivals("end", end, view)
                 first = 1 + len(rivals) - np.searchsorted(rivals, score)
-                # Most pairs lose here, and need not be ranked among ends.
+                # Most pairs rank low here and need not be ranked among ends.
                 product = first / (1 + len(rivals))
                 for k in np.flatnonzero(product <= 0.1):
                     others = self._rivals("start", int(starts[k]), view)
@@ -238,37 +237,41 @@ class _AllEdges:
                 best[part] = np.minimum(best[part], product)
         return len(VIEWS) * best
 
-    def _rivals(self, kind, place, view):
-        """Sorted scores of an end with all rival starts, or of a start with all rival ends."""
-        key = (kind, place, view)
+    def _rivals(self, kind, position, view):
+        """Return the sorted scores of an end with all rival starts, or of a start with ends."""
+        key = (kind, position, view)
         if key not in self._sorted:
             rows = (self.ends, self.starts) if kind == "end" else (self.starts, self.ends)
             stacks = (self._end_stack, self._start_stack)
-            mine, theirs = stacks if kind == "end" else stacks[::-1]
+            stack, other_stack = stacks if kind == "end" else stacks[::-1]
             rivals = self._rival_starts if kind == "end" else self._rival_ends
-            # No file is a rival of itself.
-            rivals = rivals[np.asarray(rows[1])[rivals] != rows[0][place]]
-            self._sorted[key] = np.sort(mine.scores(place, theirs, rivals, view))
+            # A file is not a rival of itself.
+            rivals = rivals[np.asarray(rows[1])[rivals] != rows[0][position]]
+            self._sorted[key] = np.sort(stack.scores(position, other_stack, rivals, view))
         return self._sorted[key]
 
 
 def _above_chance(pairs, edges, *controls):
-    """Pairs that rank higher than nearly all controls, part of these that do, and the rank."""
-    controls = [places for places in controls if len(places) >= FEWEST_CONTROLS]
-    if len(pairs) < FEWEST or not controls:
+    """Return the pairs that rank higher than chance, the share of such controls, and the rank."""
+    enough = [positions for positions in controls if len(positions) >= MIN_CONTROLS]
+    if len(pairs) < MIN_PAIRS or not enough:
         return [], np.nan, np.nan
-    ranks = edges.ranks(edges.places(pairs))
-    ours, others = np.sort(ranks), [np.sort(edges.ranks(places)) for places in controls]
-    best = None
+    ranks = edges.ranks(edges.positions(pairs))
+    of_pairs = np.sort(ranks)
+    of_controls = [np.sort(edges.ranks(positions)) for positions in enough]
+    best: tuple[float, float] | None = None
     for limit in _THRESHOLDS:
-        n_found = int(np.searchsorted(ours, limit, side="right"))
-        chance = max(
-            (np.searchsorted(other, limit, side="right") + 1) / (len(other) + 1) for other in others
+        n_found = int(np.searchsorted(of_pairs, limit, side="right"))
+        chance = float(
+            max(
+                (np.searchsorted(control, limit, side="right") + 1) / (len(control) + 1)
+                for control in of_controls
+            )
         )
-        p = stats.binom.sf(n_found - 1, len(ours), chance) * len(_THRESHOLDS)
-        few_false = chance * len(ours) <= FALSE_DISCOVERY * n_found
-        if n_found >= FEWEST and p < SIGNIFICANT and few_false:
-            best = (limit, float(chance))
+        p = stats.binom.sf(n_found - 1, len(of_pairs), chance) * len(_THRESHOLDS)
+        few_false = chance * len(of_pairs) <= FALSE_DISCOVERY * n_found
+        if n_found >= MIN_PAIRS and p < SIGNIFICANCE_LEVEL and few_false:
+            best = (limit, chance)
     if best is None:
         return [], np.nan, np.nan
     limit, chance = best
@@ -282,41 +285,41 @@ def _sample(count, rng):
     return np.sort(rng.choice(count, N_RIVALS, replace=False))
 
 
-#: (rate in Hz or None for the file's own, order of the prediction, samples left out at each side
+#: (rate in Hz or None for that of the file, order of the prediction, samples left out at each side
 #: of the cut).
 VIEWS = ((4000, 48, 1), (None, 64, 0))
 SECONDS = 0.08
 N_PREDICTED = 16
-#: An edge more than this far below the speech (dB), or below this level (dBFS), is silence: it
-#: continues in any other.
-BELOW_SPEECH, LEAST_LEVEL = 30.0, -65.0
-#: Degrees of freedom of the t distribution of what linear prediction leaves: speech has glottal
-#: pulses, which a Gaussian would take for a contradiction.
+#: An edge is silent if it is softer than the speech by this much (dB), or below this level (dBFS):
+#: silence fits any other silence.
+MAX_BELOW_SPEECH, MIN_LEVEL = 30.0, -65.0
+#: Degrees of freedom of the t distribution of prediction errors: speech has glottal pulses, which
+#: are outliers of a Gaussian.
 FREEDOM = 4.0
 
 
 def end_edge(signal, rate, speech_level):
-    """What is needed of the end of a signal; None where it is silence, or too short.
+    """Describe the end of a signal; None if it is silent or too short.
 
     Parameters
     ----------
     signal : ndarray of shape (n_samples,)
     rate : int
     speech_level : float
-        In dBFS.
+        Level of the speech in dBFS.
 
     Returns
     -------
     tuple or None
-        For each view: what should come next, the whitening matrix of its error with its
-        log-determinant, the last samples, and their own log-likelihood.
+        For each view: the predicted continuation, the whitening matrix of its error with its
+        log-determinant, the last samples, and their log-likelihood without a prediction.
     """
     n = round(SECONDS * rate)
     return None if len(signal) < 2 * n else _edge(signal[len(signal) - n :], rate, speech_level)
 
 
 def start_edge(signal, rate, speech_level):
-    """The same of the start, in reversed time: arguments as for :func:`end_edge`."""
+    """Describe the start of a signal in reversed time, like :func:`end_edge`."""
     n = round(SECONDS * rate)
     return None if len(signal) < 2 * n else _edge(signal[:n][::-1], rate, speech_level)
 
@@ -326,33 +329,33 @@ def _edge(part, rate, speech_level):
     last = part[-round(0.02 * rate) :]
     power = np.mean(np.square(last - last.mean()))
     level = 10 * np.log10(power) if power > 0 else -np.inf
-    if level < max(LEAST_LEVEL, speech_level - BELOW_SPEECH):
+    if level < max(MIN_LEVEL, speech_level - MAX_BELOW_SPEECH):
         return None
     views = []
-    for own_rate, order, gap in VIEWS:
-        samples = part if own_rate is None else _low(part, rate, own_rate)
+    for view_rate, order, gap in VIEWS:
+        samples = part if view_rate is None else _resample(part, rate, view_rate)
         views.append(_view(samples, order, gap))
     return tuple(views)
 
 
-def _low(part, rate, own_rate):
-    """Resampled as if the signal went on beyond both ends, mirrored through its last values."""
+def _resample(part, rate, new_rate):
+    """Resample a signal, extended at both ends by its point reflection."""
     pad = len(part) // 2
     longer = np.concatenate(
         [2 * part[0] - part[pad:0:-1], part, 2 * part[-1] - part[-2 : -pad - 2 : -1]]
     )
-    low = soxr.resample(longer, rate, own_rate, quality="HQ")
-    first, n = round(pad * own_rate / rate), round(len(part) * own_rate / rate)
-    return low[first : first + n]
+    resampled = soxr.resample(longer, rate, new_rate, quality="HQ")
+    first, n = round(pad * new_rate / rate), round(len(part) * new_rate / rate)
+    return resampled[first : first + n]
 
 
 def _view(samples, order, gap):
-    """Prediction, its whitening matrix and log-determinant, and those of the edge by itself."""
+    """Return one view of an edge, see :func:`end_edge`."""
     samples = samples[: len(samples) - gap]
     filter_, error = _burg(samples, order)
     horizon = 2 * gap + N_PREDICTED
     history = samples[-order:]
-    # The filter's zero-input response: what comes next.
+    # The zero-input response of the filter is the prediction.
     state = np.zeros(order)
     for k in range(order):
         state[k] = -(filter_[k + 1 :] @ history[::-1][: order - k])
@@ -364,7 +367,7 @@ def _view(samples, order, gap):
     ahead = _whitening(error * spread @ spread.T)
     own = toeplitz([error * (response[: 4000 - k] @ response[k:]) for k in range(N_PREDICTED)])
     marginal = _whitening(own)
-    edge = samples[-N_PREDICTED:][::-1]  # as seen from the other side, which predicts it
+    edge = samples[-N_PREDICTED:][::-1]  # in the time order of the other side, which predicts it
     own_score = _log_density(np.sum(np.square(marginal[0] @ edge)), marginal[1])
     return (
         predicted[2 * gap :].astype(np.float32),
@@ -376,7 +379,7 @@ def _view(samples, order, gap):
 
 
 def _burg(x, order):
-    """Linear prediction by Burg's method: the filter, and the power of its error."""
+    """Return the linear prediction filter by Burg's method, and the power of its error."""
     forward, backward = x[1:].copy(), x[:-1].copy()
     filter_, error = np.ones(1), np.mean(np.square(x))
     for _ in range(order):
@@ -389,7 +392,7 @@ def _burg(x, order):
             (backward + reflection * forward)[:-1],
         )
         error *= 1 - reflection**2
-    # Half a step of 16 bits: more certain than that no sample can be.
+    # Half a step of 16 bits: no prediction of a sample is more precise.
     return filter_, max(error, 2.0**-32)
 
 
@@ -402,52 +405,56 @@ def _whitening(covariance):
 
 
 def _log_density(square, log_determinant):
-    """Of a t distribution, up to a constant."""
+    """Return the log density of a t distribution, up to a constant."""
     n = N_PREDICTED
     return -(FREEDOM + n) / 2 * np.log1p(square / FREEDOM) - log_determinant / 2
 
 
 class Edges:
-    """Ends, or starts, of many utterances, stacked.
+    """Stacked ends, or starts, of many utterances.
 
     Parameters
     ----------
     edges : list of tuple
-        Of :func:`end_edge`, or of :func:`start_edge`.
+        Results of :func:`end_edge`, or of :func:`start_edge`.
     """
 
     def __init__(self, edges):
-        self.views = [
-            tuple(np.stack([edge[view][part] for edge in edges]) for part in range(5))
-            for view in range(len(VIEWS))
-        ]
+        self.views = []
+        if edges:
+            self.views = [
+                tuple(np.stack([edge[view][part] for edge in edges]) for part in range(5))
+                for view in range(len(VIEWS))
+            ]
 
-    def scores(self, place, others, places, view):
-        """Score of one of these with many of the other kind.
+    def scores(self, position, others, positions, view):
+        """Return the scores of one edge with many edges of the other kind.
 
         Parameters
         ----------
-        place : int
-            Of the one, here.
+        position : int
+            Position of the edge in this stack.
         others : Edges
-            Starts, where these are ends, and the reverse.
-        places : ndarray of int of shape (n_places,)
+            Starts if these are ends, and the reverse.
+        positions : ndarray of int of shape (n_others,)
+            Positions of the other edges in `others`.
         view : int
-            Which of `VIEWS`.
+            Position in `VIEWS`.
 
         Returns
         -------
-        ndarray of shape (n_places,)
+        ndarray of shape (n_others,)
+            Log-likelihood ratios of belonging together.
         """
         predicted, whitening, log_determinant, edge, own = (
-            part[place] for part in self.views[view]
+            part[position] for part in self.views[view]
         )
-        of_others = [part[places] for part in others.views[view]]
-        there = np.square((of_others[3] - predicted) @ whitening.T).sum(axis=1)
-        back = np.einsum("kij,kj->ki", of_others[1], edge - of_others[0])
+        of_others = [part[positions] for part in others.views[view]]
+        forward = np.square((of_others[3] - predicted) @ whitening.T).sum(axis=1)
+        backward = np.einsum("kij,kj->ki", of_others[1], edge - of_others[0])
         return (
-            _log_density(there, log_determinant)
+            _log_density(forward, log_determinant)
             - of_others[4]
-            + _log_density(np.square(back).sum(axis=1), of_others[2])
+            + _log_density(np.square(backward).sum(axis=1), of_others[2])
             - own
         )

@@ -1,10 +1,10 @@
-"""Recordings that share sound: fingerprints, candidates, and a second look at the waveforms.
+"""Audio fingerprints, candidate pairs with similar fingerprints, and comparison of their waveforms.
 
 The fingerprint follows Haitsma and Kalker, "A Highly Robust Audio Fingerprinting System" (ISMIR
-2002): 32 bits a frame, the signs of how the energy differences of neighboring bands change in
-time. They do not change with level, and little with sampling rate, coding or where the audio
-starts. Equal codes are found by sorting, so that no two utterances need be compared that share
-none; what agrees in several frames at one shift is compared sample by sample.
+2002): 32 bits per frame, the signs of how the energy differences of neighboring bands change over
+time. They do not change with level, and little with sampling rate, coding or the start of the
+audio. Equal codes are found by sorting, so that only utterances with a common code are compared;
+pairs with equal codes in several frames at one shift are compared sample by sample.
 """
 
 import numpy as np
@@ -16,21 +16,22 @@ HOP = 80
 WINDOW = 2048
 N_BANDS = 33
 LOWEST, HIGHEST = 300.0, 3000.0
-#: A code that more utterances have says nothing.
-MOST_OWNERS = 40
-#: Equal codes at one shift (plus or minus a frame) that make a candidate.
-LEAST_VOTES = 3
-#: Correlation of the shared part, from which on it is the same recording. Another recording of
-#: the same words by the same voice stays far below: the phases differ. In less than a second of
-#: steady vowels they may agree by chance.
-SAME_RECORDING, SAME_SHORT, SHORT = 0.7, 0.9, 1.0
-#: Part of differing bits at the best shift, above which two utterances are not compared further:
+#: Codes that occur more often are ignored.
+MAX_OCCURRENCES = 40
+#: Equal codes at one shift (plus or minus one frame) that a candidate pair has.
+MIN_VOTES = 3
+#: Correlation of the shared part from which on two utterances are from the same recording, and the
+#: higher one for parts of less than `SHORT` seconds. Another recording of the same words by the
+#: same voice has a far lower one, since the phases differ; in less than a second of steady vowels
+#: they may agree by chance.
+MIN_CORRELATION, MIN_CORRELATION_SHORT, SHORT = 0.7, 0.9, 1.0
+#: Share of differing bits at the best shift above which two utterances are not compared further:
 #: 0.5 is chance, copies have less than 0.25.
-MOST_DIFFERENT = 0.35
-#: Seconds that must be shared.
-LEAST_SHARED = 0.3
-#: Waveforms are shifted against each other by this part of a sample.
-FINER = 4
+MAX_DIFFERENT_BITS = 0.35
+#: Smallest length of the shared part in seconds.
+MIN_SHARED = 0.3
+#: Factor by which waveforms are oversampled before they are aligned.
+OVERSAMPLING = 4
 
 _EDGES = np.round(np.geomspace(LOWEST, HIGHEST, N_BANDS + 1) / (RATE / WINDOW)).astype(int)
 _WINDOW = np.hanning(WINDOW).astype(np.float32)
@@ -38,7 +39,7 @@ _POWERS = (1 << np.arange(N_BANDS - 1)).astype(np.uint32)
 
 
 def fingerprint(signal):
-    """Codes of a signal at `RATE`, one for each `HOP` samples.
+    """Return the codes of a signal at `RATE`, one for each `HOP` samples.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ def fingerprint(signal):
     Returns
     -------
     ndarray of uint32 of shape (n_frames,)
-        0 where there is no sound.
+        0 in silence.
     """
     padded = np.pad(np.asarray(signal, dtype=np.float32), (WINDOW // 2, WINDOW // 2))
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
@@ -62,7 +63,7 @@ def fingerprint(signal):
 
 
 def candidates(codes):
-    """Pairs of utterances with equal codes in several frames at one shift.
+    """Find pairs of utterances with equal codes in several frames at one shift.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ def candidates(codes):
     Returns
     -------
     list of (int, int, int)
-        First and second row (first < second) and by how many frames the second is later.
+        First and second row (first < second), and the delay of the second in frames.
     """
     rows = np.repeat(np.arange(len(codes)), [0 if c is None else len(c) for c in codes])
     present = [c for c in codes if c is not None]
@@ -88,43 +89,44 @@ def candidates(codes):
     size = np.repeat(sizes, sizes)
     span = 2 * (int(times.max(initial=0)) + 2)
     votes = []
-    for step in range(1, min(int(sizes.max(initial=1)), MOST_OWNERS)):
-        # Places `step` apart that have one code; rows ascend within a code: the sort is stable.
-        first = np.flatnonzero((values[step:] == values[:-step]) & (size[step:] <= MOST_OWNERS))
+    for step in range(1, min(int(sizes.max(initial=1)), MAX_OCCURRENCES)):
+        # Positions that are `step` apart and have the same code. The sort is stable, so that rows
+        # ascend within a code.
+        first = np.flatnonzero((values[step:] == values[:-step]) & (size[step:] <= MAX_OCCURRENCES))
         second = first + step
-        other = rows[first] != rows[second]
-        first, second = first[other], second[other]
+        differ = rows[first] != rows[second]
+        first, second = first[differ], second[differ]
         shift = times[first] - times[second]
         votes.append((rows[first] * len(codes) + rows[second]) * span + shift + span // 2)
     if not votes:
         return []
     keys, counts = np.unique(np.concatenate(votes), return_counts=True)
-    # Shifts of one pair are neighbors among the sorted keys, with room between pairs.
+    # Neighboring shifts of a pair are neighbors among the sorted keys; pairs are not.
     total = counts.copy()
     following = np.flatnonzero(keys[1:] == keys[:-1] + 1)
     total[following] += counts[following + 1]
     total[following + 1] += counts[following]
-    enough = total >= LEAST_VOTES
+    enough = total >= MIN_VOTES
     pairs, shifts = np.divmod(keys[enough], span)
-    found = {}
+    best: dict[int, tuple[int, int]] = {}
     for pair, shift, n in zip(pairs.tolist(), shifts.tolist(), total[enough].tolist(), strict=True):
-        if n > found.get(pair, (0, 0))[0]:
-            found[pair] = (n, shift - span // 2)
-    return [
-        (*divmod(pair, len(codes)), shift)
-        for pair, (_, shift) in sorted(found.items())
-        if _different_bits(*(codes[row] for row in divmod(pair, len(codes))), shift)
-        <= MOST_DIFFERENT
-    ]
+        if n > best.get(pair, (0, 0))[0]:
+            best[pair] = (n, shift - span // 2)
+    result = []
+    for pair, (_, shift) in sorted(best.items()):
+        i, j = divmod(pair, len(codes))
+        if _different_bits(codes[i], codes[j], shift) <= MAX_DIFFERENT_BITS:
+            result.append((i, j, shift))
+    return result
 
 
 def is_same(correlation, shared):
-    """Whether what :func:`compare` found is one recording."""
-    return correlation >= (SAME_RECORDING if shared >= SHORT else SAME_SHORT)
+    """Return whether two utterances with this result of :func:`compare` are one recording."""
+    return correlation >= (MIN_CORRELATION if shared >= SHORT else MIN_CORRELATION_SHORT)
 
 
 def _different_bits(first, second, shift):
-    """Part of the bits that differ where both utterances have sound; 1 where they never do."""
+    """Return the share of differing bits where neither is silent; 1 if one always is."""
     low, high = max(0, shift), min(len(first), shift + len(second))
     a, b = first[low:high], second[low - shift : high - shift]
     sounding = (a != 0) & (b != 0)
@@ -135,43 +137,41 @@ def _different_bits(first, second, shift):
 
 
 def compare(first, second, shift):
-    """How alike two signals are where they overlap.
+    """Align two signals and compare the part that they share.
 
     Parameters
     ----------
     first, second : ndarray of shape (n_samples,)
-        At `RATE`.
+        Signals at `RATE`.
     shift : int
-        Frames by which what they share is earlier in `second`, about.
+        Approximate number of frames by which the shared part is earlier in `second`.
 
     Returns
     -------
     correlation : float
-        Of the shared part, without sign.
+        Absolute correlation of the shared part.
     shared : float
         Its length in seconds.
-    offset : float
-        Seconds by which it is earlier in `second`.
     gain : float
-        dB by which `second` is louder.
+        Level of `second` relative to `first` in dB.
     """
-    best = (0.0, 0.0, 0.0, 0.0)
-    # Half a sample of shift would cost high frequencies.
-    first, second = (resample_poly(signal, FINER, 1) for signal in (first, second))
-    rate, coarse, reach = FINER * RATE, FINER * shift * HOP, FINER * 3 * HOP
+    nothing = (0.0, 0.0, 0.0)
+    # A shift by half a sample would lower the correlation of high frequencies.
+    first, second = (resample_poly(signal, OVERSAMPLING, 1) for signal in (first, second))
+    rate, coarse, reach = OVERSAMPLING * RATE, OVERSAMPLING * shift * HOP, OVERSAMPLING * 3 * HOP
     size = next_fast_len(len(first) + len(second), real=True)
     product = irfft(rfft(first, size) * np.conj(rfft(second, size)), size)
     lags = np.arange(coarse - reach, coarse + reach + 1)
     lag = int(lags[np.argmax(np.abs(product[lags % size]))])
     low, high = max(0, lag), min(len(first), lag + len(second))
-    if high - low < LEAST_SHARED * rate:
-        return best
+    if high - low < MIN_SHARED * rate:
+        return nothing
     a, b = first[low:high].astype(np.float64), second[low - lag : high - lag].astype(np.float64)
     a, b = a - a.mean(), b - b.mean()
     norm = np.sqrt((a @ a) * (b @ b))
     if norm <= 0:
-        return best
+        return nothing
     sounding = np.abs(a) + np.abs(b) > 0
     shared = sounding.sum() / rate
     gain = 10 * np.log10((b @ b) / (a @ a))
-    return float(abs(a @ b) / norm), float(shared), lag / rate, float(gain)
+    return float(abs(a @ b) / norm), float(shared), float(gain)

@@ -1,4 +1,4 @@
-"""Flaws that the table alone shows: who has which labels, and what is missing."""
+"""Checks of a corpus's table: distribution of the labels over speakers, missing metadata."""
 
 import numpy as np
 import pandas as pd
@@ -6,19 +6,19 @@ import pandas as pd
 from sklearn_ser.audit._report import Finding, name_values, plural
 
 #: An interval over fewer speakers covers too little, and one speaker decides the score.
-FEWEST_SPEAKERS = 8
-#: Rows of a class beside those of the middle one, from which on a class is large or small, and
-#: very much so.
-UNEVEN, VERY_UNEVEN = 0.6, 0.25
-#: Part of the speakers with one label only: worth a warning, and fatal.
+MIN_SPEAKERS = 8
+#: Ratio of a class's rows to those of the median class (or the inverse) from which on the classes
+#: are imbalanced, and severely so.
+IMBALANCED, SEVERELY_IMBALANCED = 0.6, 0.25
+#: Share of the speakers with a single label from which on it is a warning, and an error.
 SOME_SPEAKERS, MOST_SPEAKERS = 0.2, 0.5
-#: Cramer's V of sex and label from which on they are confounded, and where nearly the same.
+#: Cramer's V of sex and label from which on they are confounded, and nearly the same.
 CONFOUNDED, NEARLY_SAME = 0.3, 0.7
 _UNKNOWN = {"", "unknown", "unk", "nan", "none", "null", "na", "n/a", "?", "-"}
 
 
 def is_known(values):
-    """Whether a cell says something.
+    """Return for each value of a column whether it is known.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def is_known(values):
 
 
 def check_metadata(frame, y):
-    """Cells that are empty where others are not, and speakers with two sexes."""
+    """Find missing values in partly filled columns, and speakers with two sexes."""
     findings = []
     severities = {"speaker": "error", y: "warning", "gender": "note", "text": "note"}
     for column, severity in severities.items():
@@ -42,17 +42,18 @@ def check_metadata(frame, y):
             continue
         known = is_known(frame[column])
         if column not in ("speaker", y):
-            # What a whole corpus does not tell is no flaw of its rows.
-            told = pd.Series(known).groupby(frame["corpus"].astype(str)).transform("any")
-            known = known | ~told.to_numpy()
+            # A column that is empty for a whole corpus is not a flaw of its rows.
+            filled = pd.Series(known).groupby(frame["corpus"].astype(str)).transform("any")
+            known = known | ~filled.to_numpy()
         if known.all():
             continue
         rows = np.flatnonzero(~known)
-        cost = {
-            "speaker": "no split can keep these speakers on one side",
-            y: "they train nothing and are scored nowhere",
-        }.get(column, "checks and scores by it leave them out")
-        text = f"'{column}' is unknown in {len(rows)} of {len(frame)} rows: {cost}."
+        consequence = {
+            "speaker": "No split can keep these speakers on one side. Fill in the column, or drop "
+            "these rows.",
+            y: "They are neither trained on nor scored. Fill in the column, or drop these rows.",
+        }.get(column, "Checks and scores that need the column leave these rows out.")
+        text = f"'{column}' is unknown in {len(rows)} of {len(frame)} rows. {consequence}"
         findings.append(Finding("missing metadata", severity, "", text, rows))
     if {"speaker", "gender"} <= set(frame):
         known = is_known(frame["gender"]) & is_known(frame["speaker"])
@@ -60,18 +61,21 @@ def check_metadata(frame, y):
         names = sexes.index[sexes > 1]
         if len(names):
             rows = np.flatnonzero(known & frame["speaker"].isin(names).to_numpy())
-            text = f"{plural(len(names), 'speaker')} with more than one sex: {name_values(names)}."
+            text = (
+                f"{plural(len(names), 'speaker')} with more than one sex ({name_values(names)}). "
+                f"Either the sex or the speaker is wrong: correct the table."
+            )
             findings.append(Finding("inconsistent metadata", "error", "", text, rows))
     return findings
 
 
 def check_labels(table, corpus, y, rng):
-    """Flaws of one corpus's labels.
+    """Check the labels of one corpus.
 
     Parameters
     ----------
     table : DataFrame
-        The rows of the corpus with a known label and speaker; its index holds their positions.
+        Rows of the corpus with a known label and speaker; its index holds their positions.
     corpus : str
     y : str
         Column of the label.
@@ -81,48 +85,53 @@ def check_labels(table, corpus, y, rng):
     -------
     list of Finding
     """
-    found = [
-        _few_speakers(table, corpus),
-        _uneven(table, corpus, y),
-        _by_speaker(table, corpus, y),
-        _by_sex(table, corpus, y, rng),
+    findings = [
+        _check_n_speakers(table, corpus),
+        _check_balance(table, corpus, y),
+        _check_speakers(table, corpus, y),
+        _check_sex(table, corpus, y, rng),
     ]
-    return [finding for finding in found if finding is not None]
+    return [finding for finding in findings if finding is not None]
 
 
-def _few_speakers(table, corpus):
+def _check_n_speakers(table, corpus):
     n = table["speaker"].nunique()
-    if n >= FEWEST_SPEAKERS:
+    if n >= MIN_SPEAKERS:
         return None
     text = (
-        f"{plural(n, 'speaker')}: with fewer than {FEWEST_SPEAKERS} no interval over speakers "
-        f"holds what it promises, and a score speaks of these voices only."
+        f"There are {n} speakers. With fewer than {MIN_SPEAKERS}, intervals over speakers are too "
+        f"narrow, and a score describes these voices only: do not generalize from it."
     )
     if n < 2:
-        text = "1 speaker: nothing can be said of other voices."
+        text = "There is 1 speaker: nothing can be concluded about other voices."
     return Finding("too few speakers", "error" if n < 2 else "warning", corpus, text, table.index)
 
 
-def _uneven(table, corpus, y):
+def _check_balance(table, corpus, y):
     counts = table[y].value_counts()
     if len(counts) < 2:
-        text = f"every utterance is {counts.index[0]!r}: there is nothing to tell apart."
+        text = (
+            f"Every utterance has the label {counts.index[0]!r}: there is nothing to classify. Add "
+            f"utterances with other labels."
+        )
         return Finding("single class", "error", corpus, text, table.index)
-    middle = counts.median()
-    odd = counts[(counts <= UNEVEN * middle) | (counts >= middle / UNEVEN)]
-    if odd.empty:
+    median = counts.median()
+    unusual = counts[(counts <= IMBALANCED * median) | (counts >= median / IMBALANCED)]
+    if unusual.empty:
         return None
-    severe = ((odd <= VERY_UNEVEN * middle) | (odd >= middle / VERY_UNEVEN)).any()
-    said = ", ".join(f"{n} of {label}" for label, n in odd.items())
+    severe = (
+        (unusual <= SEVERELY_IMBALANCED * median) | (unusual >= median / SEVERELY_IMBALANCED)
+    ).any()
+    sizes = ", ".join(f"{label} has {n}" for label, n in unusual.items())
     text = (
-        f"{said}, where the middle class has {middle:g}: accuracy flatters, use unweighted "
-        f"average recall, and class weights in training."
+        f"{sizes} utterances, the median class {median:g}. Accuracy is misleading: use the "
+        f"unweighted average recall, and class weights in training."
     )
-    rows = table.index[table[y].isin(odd.index)]
+    rows = table.index[table[y].isin(unusual.index)]
     return Finding("class imbalance", "warning" if severe else "note", corpus, text, rows)
 
 
-def _by_speaker(table, corpus, y):
+def _check_speakers(table, corpus, y):
     by_speaker = table.groupby("speaker")[y]
     n_rows, n_labels = by_speaker.size(), by_speaker.nunique()
     several = n_rows[n_rows >= 2].index
@@ -130,32 +139,32 @@ def _by_speaker(table, corpus, y):
     if len(several) < 2 or len(classes) < 2:
         return None
     single = [name for name in several if n_labels[name] == 1]
-    # As many have one label by chance, were labels dealt to rows at random.
+    # So many have one label by chance if labels are randomly assigned to rows.
     expected = sum((classes**n).sum() for n in n_rows[several])
-    part = len(single) / len(several)
-    if part >= SOME_SPEAKERS and len(single) >= 2 * expected + 1:
+    share = len(single) / len(several)
+    if share >= SOME_SPEAKERS and len(single) >= 2 * expected + 1:
         text = (
-            f"{len(single)} of {len(several)} speakers have one label only: who speaks nearly "
-            f"tells the label. Only speaker-disjoint splits mean anything, and scaling by speaker "
-            f"removes the label."
+            f"{len(single)} of {len(several)} speakers have only one label, so the label can be "
+            f"predicted from the voice. Use speaker-disjoint splits only, and do not scale by "
+            f"speaker, which removes the label."
         )
-        severity = "error" if part >= MOST_SPEAKERS else "warning"
+        severity = "error" if share >= MOST_SPEAKERS else "warning"
         rows = table.index[table["speaker"].isin(single)]
-        return Finding("label by speaker", severity, corpus, text, rows)
+        return Finding("label confounded with speaker", severity, corpus, text, rows)
     enough = n_rows.index[n_rows >= 2 * len(classes)]
-    lacking = [name for name in enough if n_labels[name] <= len(classes) / 2]
-    if len(classes) > 2 and len(enough) and len(lacking) >= max(2, SOME_SPEAKERS * len(enough)):
+    few = [name for name in enough if n_labels[name] <= len(classes) / 2]
+    if len(classes) > 2 and len(enough) and len(few) >= max(2, SOME_SPEAKERS * len(enough)):
         text = (
-            f"{len(lacking)} of {len(enough)} speakers have at most half of the {len(classes)} "
-            f"labels: scaling by speaker removes part of the label."
+            f"{len(few)} of {len(enough)} speakers have at most half of the {len(classes)} labels. "
+            f"Scaling by speaker removes part of the label: scale by corpus instead."
         )
-        rows = table.index[table["speaker"].isin(lacking)]
+        rows = table.index[table["speaker"].isin(few)]
         return Finding("speakers with few labels", "note", corpus, text, rows)
     return None
 
 
-def _by_sex(table, corpus, y, rng):
-    """Sex and label go together more than speakers dealt to sexes at random would have it."""
+def _check_sex(table, corpus, y, rng):
+    """Test whether sex and label are associated more than if speakers' sexes were permuted."""
     if "gender" not in table:
         return None
     table = table[is_known(table["gender"])]
@@ -163,25 +172,26 @@ def _by_sex(table, corpus, y, rng):
     if speakers.nunique() < 2 or table[y].nunique() < 2 or len(speakers) < 4:
         return None
     counts = pd.crosstab(table["speaker"], table[y])
-    of_speaker = pd.get_dummies(speakers[counts.index]).to_numpy(float)
-    association = _cramers_v(of_speaker.T @ counts.to_numpy(float))
+    sexes = pd.get_dummies(speakers[counts.index]).to_numpy(float)
+    association = _cramers_v(sexes.T @ counts.to_numpy(float))
     if association < CONFOUNDED:
         return None
-    as_high = sum(
-        _cramers_v(rng.permutation(of_speaker).T @ counts.to_numpy(float)) >= association - 1e-12
+    n_as_high = sum(
+        _cramers_v(rng.permutation(sexes).T @ counts.to_numpy(float)) >= association - 1e-12
         for _ in range(999)
     )
-    # Few speakers can be dealt in few ways: 4 and 4 in 70.
-    if (1 + as_high) / 1000 > (0.05 if association >= NEARLY_SAME else 0.01):
+    # Few speakers have few permutations: 4 women and 4 men have 70.
+    if (1 + n_as_high) / 1000 > (0.05 if association >= NEARLY_SAME else 0.01):
         return None
     shares = table.assign(female=table["gender"] == "female").groupby(y)["female"].mean()
-    said = ", ".join(f"{label} {share:.0%}" for label, share in shares.items())
+    by_label = ", ".join(f"{label} {share:.0%}" for label, share in shares.items())
     text = (
-        f"the part of female speech differs by label ({said}; Cramer's V {association:.2f}): a "
-        f"model can hear sex and call it the label."
+        f"The share of female speech differs by label ({by_label}; Cramer's V {association:.2f}). "
+        f"A model can predict the label from the sex of the voice: report scores by sex, or draw a "
+        f"balanced sample."
     )
     severity = "error" if association >= NEARLY_SAME else "warning"
-    return Finding("sex confounded with label", severity, corpus, text, table.index)
+    return Finding("label confounded with sex", severity, corpus, text, table.index)
 
 
 def _cramers_v(counts):
@@ -194,21 +204,22 @@ def _cramers_v(counts):
 
 
 def check_across_corpora(table, y, aux):
-    """What several corpora together have: targets and labels that only tell the corpus.
+    """Find targets and labels that identify the corpus.
 
     Parameters
     ----------
     table : DataFrame
-        Of all corpora; its index holds the rows' positions.
+        Rows of all corpora; its index holds their positions.
     y : str
+        Column of the label.
     aux : sequence of str
-        Columns that are to be auxiliary targets.
+        Columns that will be auxiliary targets.
 
     Returns
     -------
     list of Finding
     """
-    findings = []
+    findings: list[Finding] = []
     n_corpora = table["corpus"].nunique()
     if n_corpora < 2:
         return findings
@@ -219,10 +230,11 @@ def check_across_corpora(table, y, aux):
         values = known.groupby("corpus")[column].unique()
         if known[column].nunique() < 2 or len(values) < 2 or values.map(len).max() > 1:
             continue
-        said = ", ".join(f"{corpus}: {found[0]}" for corpus, found in values.items())
+        by_corpus = ", ".join(f"{corpus}: {unique[0]}" for corpus, unique in values.items())
         text = (
-            f"'{column}' has one value in each corpus ({said}): as an auxiliary target it teaches "
-            f"which corpus it is, or which language or room."
+            f"'{column}' has one value in each corpus ({by_corpus}). As an auxiliary target it "
+            f"teaches the network to identify the corpus, its language or its room: leave it out, "
+            f"or add a corpus in which it varies."
         )
         findings.append(
             Finding("auxiliary target confounded with corpus", "warning", "", text, known.index)
@@ -230,10 +242,11 @@ def check_across_corpora(table, y, aux):
     owners = table.groupby(y)["corpus"].unique()
     single = owners[owners.map(len) == 1]
     if len(single):
-        said = ", ".join(f"{label} only in {found[0]}" for label, found in single.items())
+        names = ", ".join(f"{label} only in {corpora[0]}" for label, corpora in single.items())
         text = (
-            f"{said}: such a label can be told by its corpus, and is missing from a side of every "
-            f"split by corpus."
+            f"Labels that are found in one corpus only: {names}. Such a label can be predicted "
+            f"from the corpus, and is missing from the training or the test set of every split by "
+            f"corpus: evaluate on the labels that the corpora share."
         )
         rows = table.index[table[y].isin(single.index)]
         findings.append(Finding("label confounded with corpus", "warning", "", text, rows))

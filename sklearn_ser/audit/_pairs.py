@@ -1,4 +1,4 @@
-"""Pairs of utterances that are one recording: copies, overlaps, and cuts."""
+"""Pairs of utterances from one recording: copies, overlaps, and consecutive segments."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from sklearn_ser.audit._fingerprint import candidates, compare, is_same
 from sklearn_ser.audit._report import Finding, name_row, plural
 from sklearn_ser.exceptions import AudioError
 
-#: Part of the shorter utterance that is shared, from which on one is a copy of the other.
-COPY = 0.8
+#: Share of the shorter utterance that must be shared for one to be a copy of the other.
+MIN_SHARED_OF_COPY = 0.8
 KINDS = ("exact duplicate", "near duplicate", "overlap", "continuation")
 
 
 @dataclass
 class Pairs:
-    """What was found about pairs of rows.
+    """Pairs of rows.
 
     Attributes
     ----------
@@ -39,28 +39,30 @@ def find_pairs(frame, facts, rng, audio="file"):
     frame : DataFrame
     facts : list of AudioFacts
     rng : numpy.random.Generator
-    audio : str
+    audio : str, default="file"
+        Column of the audio.
 
     Returns
     -------
     Pairs
     """
-    rows = _exact(facts)
+    rows = _exact_duplicates(facts)
     exact = {(row[0], row[1]) for row in rows}
-    rows += _alike(frame, facts, exact, audio)
+    rows += _shared_audio(frame, facts, exact, audio)
     shared = {(i, j) for i, j, *_ in rows} | {(j, i) for i, j, *_ in rows}
-    names = [cell if isinstance(cell, str) else "" for cell in frame[audio].to_numpy(dtype=object)]
-    speakers = frame["speaker"].astype(str).tolist() if "speaker" in frame else [""] * len(frame)
+    names = [item if isinstance(item, str) else "" for item in frame[audio].to_numpy(dtype=object)]
+    speakers = frame["speaker"].astype(str).tolist()
     starts = frame["start"].fillna(0.0).tolist() if "start" in frame else [0.0] * len(frame)
-    found = find_continuations(facts, names, starts, speakers, shared, rng)
-    rows += [(i, j, "continuation", np.nan, np.nan) for i, j in found.pairs]
+    continuations = find_continuations(facts, names, starts, speakers, shared, rng)
+    rows += [(i, j, "continuation", np.nan, np.nan) for i, j in continuations.pairs]
     table = pd.DataFrame(rows, columns=["first", "second", "kind", "shared", "gain"])
-    return Pairs(table, found)
+    return Pairs(table, continuations)
 
 
-def _exact(facts):
-    """Each further utterance with the same samples, paired with the first."""
-    first, rows = {}, []
+def _exact_duplicates(facts):
+    """Pair each repeated utterance with the first one that has the same samples."""
+    first: dict[bytes, int] = {}
+    rows = []
     for row, fact in enumerate(facts):
         if fact.codes is None:  # unreadable, or digital silence
             continue
@@ -72,7 +74,7 @@ def _exact(facts):
     return rows
 
 
-def _alike(frame, facts, exact, audio):
+def _shared_audio(frame, facts, exact, audio):
     copies = {second for _, second in exact}
     codes = [None if row in copies else fact.codes for row, fact in enumerate(facts)]
     rows, signals = [], {}
@@ -81,20 +83,21 @@ def _alike(frame, facts, exact, audio):
             for row in (i, j):
                 if row not in signals:
                     signals[row] = read_low(frame, row, audio)
-        except AudioError:  # the file has gone since
+        except AudioError:  # the file was removed in the meantime
             continue
-        correlation, shared, _, gain = compare(signals[i], signals[j], shift)
-        for row in [row for row in signals if row < i]:  # candidates come in order
+        correlation, shared, gain = compare(signals[i], signals[j], shift)
+        for row in [row for row in signals if row < i]:  # candidates are in ascending order
             del signals[row]
         if is_same(correlation, shared):
             shortest = min(facts[row].numbers["duration"] for row in (i, j))
-            kind = "near duplicate" if shared >= COPY * _sounding(facts, i, j) else "overlap"
+            is_copy = shared >= MIN_SHARED_OF_COPY * _sounding(facts, i, j)
+            kind = "near duplicate" if is_copy else "overlap"
             rows.append((i, j, kind, min(shared, shortest), gain))
     return rows
 
 
 def _sounding(facts, i, j):
-    """Seconds of the shorter utterance, without digital zeros at its ends."""
+    """Return the duration of the shorter utterance without digital silence at its ends."""
     return min(
         fact.numbers["duration"] - fact.numbers["lead_zeros"] - fact.numbers["trail_zeros"]
         for fact in (facts[i], facts[j])
@@ -102,7 +105,7 @@ def _sounding(facts, i, j):
 
 
 def describe_pairs(frame, pairs, y):
-    """Findings about pairs.
+    """Return the findings about pairs.
 
     Parameters
     ----------
@@ -121,15 +124,15 @@ def describe_pairs(frame, pairs, y):
         if table.empty:
             continue
         rows = sorted(set(table["first"]) | set(table["second"]))
-        corpora = frame["corpus"].iloc[rows].dropna().unique() if "corpus" in frame else []
+        corpora = frame["corpus"].iloc[rows].dropna().unique()
         corpus = str(corpora[0]) if len(corpora) == 1 else ""
         if kind == "continuation":
             findings.append(_describe_continuations(frame, pairs, table, rows, corpus, y))
             continue
         i, j = table["first"].iloc[0], table["second"].iloc[0]
-        how = {
-            "exact duplicate": "with the same samples",
-            "near duplicate": "of one recording (other level, rate or coding, trimmed or padded)",
+        relation = {
+            "exact duplicate": "with identical samples",
+            "near duplicate": "from one recording (other level, rate or coding, trimmed or padded)",
             "overlap": "that share a part of a recording",
         }[kind]
         example = f"{name_row(frame, i)} and {name_row(frame, j)}"
@@ -138,8 +141,9 @@ def describe_pairs(frame, pairs, y):
             if abs(table["gain"].iloc[0]) >= 0.5:
                 example += f" at {table['gain'].iloc[0]:+.1f} dB"
         text = (
-            f"{plural(len(table), 'pair')} {how}, such as {example}"
-            f"{_differences(frame, table, y)}: keep one of each, or all on one side of a split."
+            f"{plural(len(table), 'pair')} {relation}, such as {example}"
+            f"{_differences(frame, table, y)}. A model that was trained on one recognizes the "
+            f"other: keep one of each pair, or keep both on the same side of a split."
         )
         flaw = "overlapping recordings" if kind == "overlap" else kind
         findings.append(Finding(flaw, "error", corpus, text, rows))
@@ -147,44 +151,46 @@ def describe_pairs(frame, pairs, y):
 
 
 def _differences(frame, table, y):
-    """What the two of a pair should have in common, and have not."""
-    said = []
+    """Return the columns in which pairs differ, and should not, as a part of a sentence."""
+    parts = []
     for column in ("speaker", y, "corpus"):
-        if column not in frame:
-            continue
         values = frame[column].astype(str).to_numpy()
         n = int((values[table["first"]] != values[table["second"]]).sum())
         if n:
-            said.append(f"{n} with two values of '{column}'")
-    return f" ({', '.join(said)})" if said else ""
+            parts.append(f"{n} with two values of '{column}'")
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _describe_continuations(frame, pairs, table, rows, corpus, y):
     i, j = table["first"].iloc[0], table["second"].iloc[0]
-    kept = _kept_together(frame, table)
+    n_together = _count_same_recording(frame, table)
     found = pairs.continuations
-    where = "the next one by name" if found.by_name else "another"
+    where = "the next file by name" if found.by_name else "another file"
     text = (
-        f"the sound of {plural(len(table), 'file')} goes on in {where}, such as "
+        f"The audio of {plural(len(table), 'file')} continues in {where}, such as that of "
         f"{name_row(frame, i)} in {name_row(frame, j)}: of {found.n_tested} "
-        f"{'neighbors' if found.by_name else 'pairs'} that do not meet in silence "
-        f"{len(table) / found.n_tested:.2%} fit together, of comparable pairs {found.chance:.2%}. "
-        f"They are recordings cut into pieces, and there are likely more where the cut lies in a "
+        f"{'neighbors' if found.by_name else 'pairs'} that do not meet in silence, "
+        f"{len(table) / found.n_tested:.2%} fit together, of control pairs {found.chance:.2%}. "
+        f"Recordings were cut into segments, and there are probably more that were cut in a "
         f"pause{_differences(frame, table, y)}. "
     )
-    if kept >= (1 - FALSE_DISCOVERY) * len(table):  # those that are not may be chance
+    if n_together >= (1 - FALSE_DISCOVERY) * len(table):  # the others may be due to chance
         text += (
-            f"The column 'recording' keeps {kept} of them together: use a splitter that heeds it."
+            f"The column 'recording' identifies {n_together} of them: use a splitter that keeps "
+            f"recordings together."
         )
         return Finding("continuing recordings", "warning", corpus, text, rows)
-    if kept:
-        text += f"The column 'recording' keeps only {kept} of them together."
+    if n_together:
+        text += (
+            f"The column 'recording' identifies only {n_together} of them: complete it, and use a "
+            f"splitter that keeps recordings together."
+        )
     else:
-        text += "Give all pieces of a recording the same id in a column 'recording'."
+        text += "Give all segments of a recording the same id in a column 'recording'."
     return Finding("continuing recordings", "error", corpus, text, rows)
 
 
-def _kept_together(frame, table):
+def _count_same_recording(frame, table):
     if "recording" not in frame:
         return 0
     values = frame["recording"].to_numpy(dtype=object)

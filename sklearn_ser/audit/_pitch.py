@@ -1,30 +1,31 @@
-"""Pitch of an utterance by autocorrelation: robust and coarse, for what sex labels say."""
+"""Coarse pitch of utterances by autocorrelation, and its consistency with sex labels."""
 
 import math
 
 import numpy as np
 from scipy.fft import irfft, rfft
 
-#: Range of a speaking voice in Hz.
+#: Pitch range of a speaking voice in Hz.
 LOWEST, HIGHEST = 65.0, 450.0
-#: Autocorrelation at the period, relative to that at 0, from which on a frame is voiced.
+#: Smallest autocorrelation at the period of a voiced frame, relative to that at lag 0.
 VOICED = 0.6
-#: Frames this far below the loudest are not looked at (dB).
-LOUD = 25.0
+#: Frames that are softer than the loudest by this much are ignored (dB).
+MAX_BELOW_LOUDEST = 25.0
 
 
 def median_pitch(signal, rate):
-    """Median fundamental frequency of the voiced frames in Hz; NaN with fewer than five.
+    """Return the median fundamental frequency of the voiced frames in Hz.
 
     Parameters
     ----------
     signal : ndarray of shape (n_samples,)
     rate : int
-        In Hz.
+        Sampling rate in Hz.
 
     Returns
     -------
     float
+        NaN with fewer than five voiced frames.
     """
     size, hop = int(0.04 * rate), int(0.02 * rate)
     if len(signal) < size + 5 * hop:
@@ -33,19 +34,20 @@ def median_pitch(signal, rate):
     frames = signal[starts[:, None] + np.arange(size)].astype(np.float64)
     frames -= frames.mean(axis=1, keepdims=True)
     power = np.square(frames).mean(axis=1)
-    frames = frames[power > power.max() * 10 ** (-LOUD / 10)]
+    frames = frames[power > power.max() * 10 ** (-MAX_BELOW_LOUDEST / 10)]
     window = np.hanning(size)
     n_fft = 2 * size
-    likeness = irfft(np.square(np.abs(rfft(frames * window, n_fft, axis=1))), axis=1)
-    of_window = irfft(np.square(np.abs(rfft(window, n_fft))))  # Boersma: undo the window's own
+    correlation = irfft(np.square(np.abs(rfft(frames * window, n_fft, axis=1))), axis=1)
+    of_window = irfft(np.square(np.abs(rfft(window, n_fft))))  # Boersma: divided out below
     shortest, longest = int(rate / HIGHEST), math.ceil(rate / LOWEST)
     lags = np.arange(shortest - 1, longest + 2)
-    curve = likeness[:, lags] / (likeness[:, :1] + 1e-20) / (of_window[lags] / of_window[0])
+    curve = correlation[:, lags] / (correlation[:, :1] + 1e-20)
+    curve /= of_window[lags] / of_window[0]
     inner = curve[:, 1:-1]
     is_peak = (inner >= curve[:, :-2]) & (inner > curve[:, 2:])
     heights = np.where(is_peak, inner, -1.0)
     best = heights.max(axis=1)
-    # The shortest of nearly equal periods: twice the period fits as well as the period.
+    # The shortest of several nearly equal peaks: multiples of the period fit as well.
     first = np.argmax(heights >= 0.9 * best[:, None], axis=1)
     voiced = best >= VOICED
     if voiced.sum() < 5:
@@ -54,99 +56,98 @@ def median_pitch(signal, rate):
 
 
 def has_pitch(signal, rate):
-    """Whether a short piece of signal is periodic at a frequency of a voice."""
+    """Return whether a short signal is periodic at the pitch of a voice."""
     signal = (signal - signal.mean()).astype(np.float64)
-    likeness = np.correlate(signal, signal, "full")[len(signal) - 1 :]
+    correlation = np.correlate(signal, signal, "full")[len(signal) - 1 :]
     lags = np.arange(int(rate / HIGHEST), min(math.ceil(rate / LOWEST), len(signal) * 2 // 3))
-    if not len(lags) or likeness[0] <= 0:
+    if not len(lags) or correlation[0] <= 0:
         return False
     # Fewer samples overlap at longer lags.
-    return bool((likeness[lags] / likeness[0] * len(signal) / (len(signal) - lags)).max() >= 0.5)
+    relative = correlation[lags] / correlation[0]
+    return bool((relative * len(signal) / (len(signal) - lags)).max() >= 0.5)
 
 
-#: Semitones between the sexes below which pitch says nothing of them; part of that distance, from
-#: which on a voice counts as one of the other sex; other speakers of each sex that are needed.
-LEAST_DISTANCE, TOO_FAR, FEWEST_OTHERS = 4.0, 0.75, 2
-#: Semitones between the sexes below which their labels cannot be right, for grown speakers.
-NO_DISTANCE = 2.0
+#: Distance between the sexes in semitones below which pitch does not distinguish them; the share of
+#: it from which on a voice has the pitch of the other sex; other speakers needed of each sex.
+MIN_DISTANCE, MAX_DEVIATION, MIN_OTHERS = 4.0, 0.75, 2
+#: Distance between the sexes in semitones below which the labels of adults cannot be right.
+MIN_SEX_DISTANCE = 2.0
 
 
-def contradicted_sex(pitches, sexes, speakers, labels):
-    """Speakers whose voice is pitched like the other sex, what they feel being allowed for.
+def speakers_of_other_pitch(pitches, sexes, speakers, labels):
+    """Find speakers with the pitch of the other sex, corrected for emotion.
 
-    Semitones are explained by label (angry voices are high) and sex in least squares over all
-    other speakers; what remains of a speaker is held against the distance between the sexes.
+    A least-squares fit to all other speakers predicts pitch in semitones from label (angry voices
+    are high) and sex; a speaker's residual is compared with the distance between the sexes.
 
     Parameters
     ----------
     pitches : ndarray of shape (n_rows,)
-        In Hz; NaN: unknown.
+        Pitch in Hz; NaN if unknown.
     sexes, speakers, labels : ndarray of object of shape (n_rows,)
         Sexes are "female", "male" or None.
 
     Returns
     -------
     list of (str, float, float)
-        Speaker, its median pitch in Hz and that of the others of the same labeled sex.
+        Speaker, its median pitch in Hz and that of the other speakers with the same sex label.
     """
-    known = np.isfinite(pitches) & np.isin(sexes.astype(str), ("female", "male"))
-    pitches, sexes, speakers, labels = (v[known] for v in (pitches, sexes, speakers, labels))
-    female = (sexes == "female").astype(float)
-    height = 12 * np.log2(pitches)
-    classes, codes = np.unique(labels.astype(str), return_inverse=True)
-    of_label = np.eye(len(classes))[codes]
+    pitches, female, speakers, codes = _known_rows(pitches, sexes, speakers, labels)
+    semitones = 12 * np.log2(pitches)
+    design = _design(codes, female)
     found = []
     for speaker in dict.fromkeys(speakers):
-        mine = speakers == speaker
-        sex = female[mine][0]
-        if (female[mine] != sex).any():
+        own = speakers == speaker
+        sex = female[own][0]
+        if (female[own] != sex).any():
             continue
-        per_sex = [len(set(speakers[~mine & (female == value)])) for value in (0.0, 1.0)]
-        mine &= np.isin(codes, np.unique(codes[~mine]))
-        if min(per_sex) < FEWEST_OTHERS or mine.sum() < 3:
+        others = ~own
+        per_sex = [len(set(speakers[others & (female == value)])) for value in (0.0, 1.0)]
+        own &= np.isin(codes, np.unique(codes[others]))
+        if min(per_sex) < MIN_OTHERS or own.sum() < 3:
             continue
-        others = speakers != speaker
-        design = np.column_stack([of_label, female])
-        # Each other speaker counts the same, however many utterances there are of it.
-        _, who, n_rows = np.unique(
-            speakers[others].astype(str), return_inverse=True, return_counts=True
-        )
-        weight = np.sqrt(1 / n_rows[who])
-        solution = np.linalg.lstsq(
-            design[others] * weight[:, None], height[others] * weight, rcond=None
-        )[0]
+        solution = _fit(design[others], semitones[others], speakers[others])
         distance = solution[-1]
-        left = np.median(height[mine] - design[mine] @ solution)
-        toward_other = left if sex == 0 else -left
-        if distance >= LEAST_DISTANCE and toward_other >= TOO_FAR * distance:
+        residual = np.median(semitones[own] - design[own] @ solution)
+        toward_other = residual if sex == 0 else -residual
+        if distance >= MIN_DISTANCE and toward_other >= MAX_DEVIATION * distance:
             same = others & (female == sex)
-            found.append(
-                (speaker, float(np.median(pitches[mine])), float(np.median(pitches[same])))
-            )
+            found.append((speaker, float(np.median(pitches[own])), float(np.median(pitches[same]))))
     return found
 
 
-def distance_of_sexes(pitches, sexes, speakers, labels):
-    """How far women's voices lie above men's in semitones, what labels do being allowed for.
+def sex_distance(pitches, sexes, speakers, labels):
+    """Return by how many semitones women's voices are above men's, corrected for emotion.
 
     Parameters
     ----------
     pitches, sexes, speakers, labels
-        As for :func:`contradicted_sex`.
+        Same as in :func:`speakers_of_other_pitch`.
 
     Returns
     -------
     float
         NaN with fewer than three speakers of either sex.
     """
-    known = np.isfinite(pitches) & np.isin(sexes.astype(str), ("female", "male"))
-    pitches, sexes, speakers, labels = (v[known] for v in (pitches, sexes, speakers, labels))
-    female = sexes == "female"
-    if min(len(set(speakers[female])), len(set(speakers[~female]))) <= FEWEST_OTHERS:
+    pitches, female, speakers, codes = _known_rows(pitches, sexes, speakers, labels)
+    if min(len(set(speakers[female == value])) for value in (0.0, 1.0)) <= MIN_OTHERS:
         return math.nan
-    _, codes = np.unique(labels.astype(str), return_inverse=True)
-    design = np.column_stack([np.eye(codes.max() + 1)[codes], female])
+    return float(_fit(_design(codes, female), 12 * np.log2(pitches), speakers)[-1])
+
+
+def _known_rows(pitches, sexes, speakers, labels):
+    """Return pitches, 1.0 for female, speakers and label codes of rows with known pitch and sex."""
+    known = np.isfinite(pitches) & np.isin(sexes.astype(str), ("female", "male"))
+    codes = np.unique(labels[known].astype(str), return_inverse=True)[1]
+    return pitches[known], (sexes[known] == "female").astype(float), speakers[known], codes
+
+
+def _design(codes, female):
+    return np.column_stack([np.eye(codes.max(initial=-1) + 1)[codes], female])
+
+
+def _fit(design, semitones, speakers):
+    """Fit least squares in which every speaker has the same weight."""
     _, who, n_rows = np.unique(speakers.astype(str), return_inverse=True, return_counts=True)
     weight = np.sqrt(1 / n_rows[who])
-    height = 12 * np.log2(pitches)
-    return float(np.linalg.lstsq(design * weight[:, None], height * weight, rcond=None)[0][-1])
+    return np.linalg.lstsq(design * weight[:, None], semitones * weight, rcond=None)[0]

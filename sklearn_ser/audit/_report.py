@@ -1,13 +1,20 @@
-"""What an audit found: findings as a table and in words."""
+"""Findings of an audit, and the report that holds them."""
+
+from __future__ import annotations
 
 import html
 import json
 import textwrap
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from sklearn_ser.utils._public import public_module
+
+if TYPE_CHECKING:
+    from os import PathLike
 
 SEVERITIES = ("error", "warning", "note")
 COLUMNS = ("flaw", "severity", "corpus", "evidence", "n_rows", "rows")
@@ -15,36 +22,49 @@ COLUMNS = ("flaw", "severity", "corpus", "evidence", "n_rows", "rows")
 
 @dataclass
 class Finding:
-    """One flaw: its name, how bad it is, in which corpus, the evidence in words, the rows."""
+    """One flaw: its name, severity, corpus, evidence in sentences, and positions of its rows."""
 
     flaw: str
     severity: str
     corpus: str
     evidence: str
-    rows: list = field(default_factory=list)
+    rows: Iterable[int] = field(default_factory=list)
 
 
 @public_module("sklearn_ser.audit")
 class AuditReport:
-    """Flaws that an audit found.
+    """Findings of an audit.
 
-    Made by :func:`audit_corpus` and :func:`audit_split`.
+    Returned by :func:`audit_corpus` and :func:`audit_split`.
+
+    Parameters
+    ----------
+    findings : list of Finding
+        Findings, in any order.
+    subject : str
+        What was audited.
+    n_rows : int
+        Number of rows of the audited frame.
+    not_checked : sequence of str, default=()
+        Checks that could not be done, and why.
+    pairs : DataFrame, optional
+        Pairs of utterances that share audio.
 
     Attributes
     ----------
     findings : DataFrame
-        One row a finding, the worst first: `flaw` (its name), `severity` ("error": scores on
-        these data mean little until it is mended; "warning": a score needs care; "note": worth
-        knowing), `corpus` ("" where it concerns all of them), `evidence` (a sentence or two),
-        `n_rows`, `rows` (list of positions in the audited frame).
+        One row per finding, the most severe first: `flaw` (its name), `severity` ("error": scores
+        on these data mean little until it is corrected; "warning": scores need care; "note": worth
+        knowing), `corpus` ("" if it concerns all of them), `evidence` (what was found, why it
+        matters and what to do), `n_rows`, `rows` (list of positions in the audited frame).
     pairs : DataFrame or None
-        Utterances that share sound or continue in each other: `first`, `second` (positions),
-        `kind` ("exact duplicate", "near duplicate", "overlap", "continuation"), `shared` (seconds)
-        and `gain` (dB) of copies. None where no audio was read.
+        Pairs of utterances that share audio or are consecutive segments of one recording: `first`,
+        `second` (positions), `kind` ("exact duplicate", "near duplicate", "overlap",
+        "continuation"), `shared` (seconds) and `gain` (dB) of copies. None if no audio was read.
     n_rows : int
-        Of the frame.
+        Number of rows of the audited frame.
     not_checked : list of str
-        What could not be looked at, and why.
+        Checks that could not be done, and why.
     subject : str
         What was audited.
 
@@ -56,19 +76,28 @@ class AuditReport:
     >>> report.ok
     True
     >>> print(report)
-    Audit of 32 utterances of 8 speakers (synthetic): no finding.
+    Audit of 32 utterances of 8 speakers (synthetic): no findings.
     """
 
-    def __init__(self, findings, subject, *, n_rows, not_checked=(), pairs=None):
-        order = sorted(findings, key=lambda found: SEVERITIES.index(found.severity))
+    def __init__(
+        self,
+        findings: Sequence[Finding],
+        subject: str,
+        *,
+        n_rows: int,
+        not_checked: Sequence[str] = (),
+        pairs: pd.DataFrame | None = None,
+    ) -> None:
+        order = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
+        rows = [sorted(int(row) for row in finding.rows) for finding in order]
         self.findings = pd.DataFrame(
             {
-                "flaw": [found.flaw for found in order],
-                "severity": [found.severity for found in order],
-                "corpus": [found.corpus for found in order],
-                "evidence": [found.evidence for found in order],
-                "n_rows": [len(found.rows) for found in order],
-                "rows": [sorted(int(row) for row in found.rows) for found in order],
+                "flaw": [finding.flaw for finding in order],
+                "severity": [finding.severity for finding in order],
+                "corpus": [finding.corpus for finding in order],
+                "evidence": [finding.evidence for finding in order],
+                "n_rows": [len(positions) for positions in rows],
+                "rows": rows,
             },
             columns=list(COLUMNS),
         )
@@ -78,57 +107,55 @@ class AuditReport:
         self.pairs = pairs
 
     @property
-    def ok(self):
+    def ok(self) -> bool:
         """Whether there is no error and no warning."""
         return not self.findings["severity"].isin(["error", "warning"]).any()
 
     @property
-    def has_errors(self):
+    def has_errors(self) -> bool:
         """Whether there is a finding of severity "error"."""
         return bool((self.findings["severity"] == "error").any())
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.findings)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<AuditReport: {self._heading()}>"
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = [f"{self._heading()}."]
         for row in self.findings.itertuples():
             corpus = f" [{row.corpus}]" if row.corpus else ""
-            text = f"{row.severity.upper()}{corpus} {row.flaw}: {row.evidence}"
+            text = f"{str(row.severity).upper()}{corpus} {row.flaw}: {row.evidence}"
             lines.append(textwrap.fill(text, 100, initial_indent="- ", subsequent_indent="  "))
         for text in self.not_checked:
             lines.append(textwrap.fill(f"Not checked: {text}", 100, subsequent_indent="  "))
         return "\n".join(lines)
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         colors = {"error": "#b00020", "warning": "#8a5a00", "note": "#444444"}
         rows = "".join(
-            f'<tr><td style="color:{colors[row.severity]};font-weight:bold">{row.severity}</td>'
-            f"<td>{html.escape(row.flaw)}</td><td>{html.escape(row.corpus)}</td>"
-            f'<td style="text-align:left">{html.escape(row.evidence)}</td>'
+            f'<tr><td style="color:{colors[str(row.severity)]};font-weight:bold">{row.severity}'
+            f"</td><td>{html.escape(str(row.flaw))}</td><td>{html.escape(str(row.corpus))}</td>"
+            f'<td style="text-align:left">{html.escape(str(row.evidence))}</td>'
             f"<td>{row.n_rows}</td></tr>"
             for row in self.findings.itertuples()
         )
         head = "".join(f"<th>{name}</th>" for name in COLUMNS[1::-1] + COLUMNS[2:5])
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        left_out = "".join(
-            f"<li>Not checked: {html.escape(text)}</li>" for text in self.not_checked
-        )
+        items = "".join(f"<li>Not checked: {html.escape(text)}</li>" for text in self.not_checked)
         return (
             f"<p>{html.escape(self._heading())}.</p>{table if rows else ''}"
-            f"{f'<ul>{left_out}</ul>' if left_out else ''}"
+            f"{f'<ul>{items}</ul>' if items else ''}"
         )
 
-    def to_json(self, path=None):
-        """The findings as JSON.
+    def to_json(self, path: str | PathLike[str] | None = None) -> str:
+        """Return the findings as JSON.
 
         Parameters
         ----------
         path : path-like, optional
-            Where to write it.
+            File to write the JSON to.
 
         Returns
         -------
@@ -145,48 +172,45 @@ class AuditReport:
                 file.write(text + "\n")
         return text
 
-    def to_csv(self, path):
-        """Write the findings as CSV; rows are separated by spaces.
+    def to_csv(self, path: str | PathLike[str]) -> None:
+        """Write the findings as CSV, the positions of the rows separated by spaces.
 
         Parameters
         ----------
         path : path-like
+            File to write.
         """
         rows = [" ".join(map(str, rows)) for rows in self.findings["rows"]]
         self.findings.assign(rows=rows).to_csv(path, index=False)
 
-    def _heading(self):
+    def _heading(self) -> str:
         counts = self.findings["severity"].value_counts()
-        said = [
-            f"{counts[name]} {name}{'s' if counts[name] > 1 else ''}"
-            for name in SEVERITIES
-            if name in counts
-        ]
-        return f"Audit of {self.subject}: {', '.join(said) or 'no finding'}"
+        parts = [plural(counts[name], name) for name in SEVERITIES if name in counts]
+        return f"Audit of {self.subject}: {', '.join(parts) or 'no findings'}"
 
 
 def plural(count, noun):
-    """ "1 file", "2 files"."""
+    """Return a count with its noun: "1 file", "2 files"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def name_rows(frame, rows, most=3):
-    """The first few of these rows by their files, or by their positions where there are none."""
-    shown = [name_row(frame, row) for row in list(rows)[:most]]
+def name_rows(frame, rows, limit=3):
+    """Name the first rows by their files, or by their positions if they have none."""
+    shown = [name_row(frame, row) for row in list(rows)[:limit]]
     more = len(rows) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def name_row(frame, row):
-    """A row by its file's name, or by its position."""
-    cell = frame["file"].iloc[row] if "file" in frame else None
-    if isinstance(cell, str):
-        return cell.replace("\\", "/").rsplit("/", 1)[-1]
+    """Name a row by its file, or by its position."""
+    audio = frame["file"].iloc[row] if "file" in frame else None
+    if isinstance(audio, str):
+        return audio.replace("\\", "/").rsplit("/", 1)[-1]
     return f"row {row}"
 
 
-def name_values(values, most=5):
-    """The first few of some ids."""
+def name_values(values, limit=5):
+    """List the first few of some ids."""
     values = [str(value) for value in values]
-    more = len(values) - most
-    return ", ".join(values[:most]) + (f" and {more} more" if more > 0 else "")
+    more = len(values) - limit
+    return ", ".join(values[:limit]) + (f" and {more} more" if more > 0 else "")

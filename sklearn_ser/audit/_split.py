@@ -1,72 +1,100 @@
-"""`audit_split`: what is on both sides of a split that should be on one."""
+"""`audit_split`: what the training and the test set of a split share, and should not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from sklearn_ser.audit._audio import describe_all
 from sklearn_ser.audit._corpus import check_frame, describe_frame
-from sklearn_ser.audit._labels import FEWEST_SPEAKERS, is_known
+from sklearn_ser.audit._labels import MIN_SPEAKERS, is_known
 from sklearn_ser.audit._pairs import KINDS, find_pairs
 from sklearn_ser.audit._report import AuditReport, Finding, name_row, name_values, plural
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.utils._public import public_module
 
-#: Ids that may not be on both sides: severity, and what it does to a score.
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from sklearn_ser.datasets import Corpus
+
+#: Ids that may not be on both sides: severity, and why it matters.
 _IDS = {
-    "speaker": ("error", "the score is of voices that training has heard"),
-    "recording": ("error", "pieces of one recording tell each other's label"),
-    "text": ("warning", "the score is of sentences that training has heard"),
+    "speaker": (
+        "error",
+        "The score is that of voices that the model was trained on. Use a splitter by speaker.",
+    ),
+    "recording": (
+        "error",
+        "Segments of one recording reveal each other's label. Keep recordings together.",
+    ),
+    "text": (
+        "warning",
+        "The score is that of sentences that the model was trained on. Use a splitter by sentence "
+        "to measure other sentences.",
+    ),
+}
+#: Kinds of pairs in words, for one and for several.
+_KINDS = {
+    "exact duplicate": ("pair of exact duplicates", "pairs of exact duplicates"),
+    "near duplicate": ("pair of near duplicates", "pairs of near duplicates"),
+    "overlap": ("pair of overlapping recordings", "pairs of overlapping recordings"),
+    "continuation": ("recording cut in two", "recordings cut in two"),
 }
 
 
 @public_module("sklearn_ser.audit")
 def audit_split(
-    frame,
-    cv,
+    frame: pd.DataFrame | Corpus,
+    cv: Any,
     *,
-    y="emotion",
-    groups=None,
-    audio="file",
-    report=None,
-    n_jobs=None,
-    random_state=0,
-    verbose=0,
-):
-    """Look for what makes the score of a split worthless.
+    y: str = "emotion",
+    groups: ArrayLike | None = None,
+    audio: str | None = "file",
+    report: AuditReport | None = None,
+    n_jobs: int | None = None,
+    random_state: int = 0,
+    verbose: int = 0,
+) -> AuditReport:
+    """Check a split for leaks between training and test set.
 
-    Looked for are, on both sides of a split: rows, speakers, sentences, recordings (column
-    `recording`), copies, overlapping recordings and files that go on in each other (found by their
-    sound); then classes that are missing from a side, and too few speakers that are tested.
+    It finds rows, speakers, sentences, recordings (column `recording`), copies, overlapping
+    recordings and consecutive segments of a recording (identified from their audio) that are on
+    both sides of a split, classes that are missing from one side, and too few test speakers.
 
     Parameters
     ----------
     frame : DataFrame or Corpus
-        As for :func:`audit_corpus`.
+        Same as in :func:`audit_corpus`.
     cv : splitter, int or iterable of (train, test)
-        The splitters of :mod:`sklearn_ser.model_selection` find their ids in `frame`.
+        Split to check. The splitters of :mod:`sklearn_ser.model_selection` find their ids in
+        `frame`.
     y : str, default="emotion"
         Column of the label.
     groups : array-like of shape (n_rows,), optional
-        For splitters that take `groups`; by default scikit-learn's are given the speakers.
+        Groups for splitters that take `groups`; by default the speakers.
     audio : str or None, default="file"
-        Column of the audio; None leaves the audio alone: no copies are looked for.
+        Column of the audio. With None no audio is read, and no copies are found.
     report : AuditReport, optional
-        Of :func:`audit_corpus` on the same frame: its `pairs` are used, and no audio is read.
-    n_jobs : int, optional
-    random_state : int, default=0
-    verbose : int, default=0
-        As for :func:`audit_corpus`.
+        Report of :func:`audit_corpus` on the same frame: its `pairs` are used, and no audio is
+        read.
+    n_jobs, random_state, verbose
+        Same as in :func:`audit_corpus`.
 
     Returns
     -------
     AuditReport
-        `rows` of a finding are test rows, or of pairs both.
+        `rows` of a finding are test rows; for pairs, both rows of each pair.
 
     Raises
     ------
     MetadataError
-        A column is missing, the report is of another frame, or the splitter refuses.
+        If a column is missing, the report is that of another frame, or the splitter does not find
+        its ids.
 
     Examples
     --------
@@ -84,19 +112,19 @@ def audit_split(
     frame = check_frame(frame, y, audio, "audit_split")
     splits = [(np.asarray(train), np.asarray(test)) for train, test in _split(frame, cv, y, groups)]
     if not splits:
-        raise MetadataError(f"audit_split: {cv!r} makes no split.")
+        raise MetadataError(f"audit_split: {cv!r} returns no split, but at least one is needed.")
     findings, not_checked, pairs = [], [], None
-    findings += _shared_rows(splits)
-    for column, (severity, cost) in _IDS.items():
+    findings += _find_shared_rows(splits)
+    for column, (severity, consequence) in _IDS.items():
         if column in frame and is_known(frame[column]).any():
-            findings += _shared_ids(frame, splits, column, severity, cost)
+            findings += _find_shared_ids(frame, splits, column, severity, consequence)
         else:
             not_checked.append(f"{column} (the column is missing or empty).")
     if report is not None:
         if report.pairs is None or report.n_rows != len(frame):
             raise MetadataError(
-                f"audit_split: report= must be audit_corpus's of the same {len(frame)} rows, and "
-                f"of their audio; got {report!r}."
+                f"audit_split: report= must be that of audit_corpus on the same {len(frame)} rows "
+                f"and their audio, got {report!r}."
             )
         pairs = report.pairs
     elif audio is not None:
@@ -105,15 +133,15 @@ def audit_split(
     if pairs is None:
         not_checked.append("copies and cut recordings (audio=None).")
     else:
-        findings += _shared_sound(frame, splits, pairs)
-    findings += _missing_classes(frame[y], splits)
+        findings += _find_shared_audio(frame, splits, pairs)
+    findings += _find_missing_classes(frame[y], splits)
     tested = np.unique(np.concatenate([test for _, test in splits]))
     speakers = frame["speaker"].iloc[tested]
-    speakers = speakers[is_known(speakers)]
-    if speakers.nunique() < FEWEST_SPEAKERS:
+    n_speakers = speakers[is_known(speakers)].nunique()
+    if n_speakers < MIN_SPEAKERS:
         text = (
-            f"{plural(speakers.nunique(), 'speaker')} tested in all splits together: with fewer "
-            f"than {FEWEST_SPEAKERS} no interval over speakers holds what it promises."
+            f"{plural(n_speakers, 'speaker')} in the test sets of all splits. With fewer than "
+            f"{MIN_SPEAKERS}, intervals over speakers are too narrow: test on more speakers."
         )
         findings.append(Finding("too few test speakers", "warning", "", text, tested))
     subject = f"{plural(len(splits), 'split')} of {describe_frame(frame)}"
@@ -127,17 +155,20 @@ def _split(frame, cv, y, groups):
     return splitter.split(frame, frame[y].to_numpy(dtype=object), groups)
 
 
-def _shared_rows(splits):
-    found = [np.intersect1d(train, test) for train, test in splits]
-    rows = np.unique(np.concatenate(found)).astype(int)
+def _find_shared_rows(splits):
+    shared = [np.intersect1d(train, test) for train, test in splits]
+    rows = np.unique(np.concatenate(shared)).astype(int)
     if not len(rows):
         return []
-    n = sum(len(shared) > 0 for shared in found)
-    text = f"{plural(len(rows), 'row')} trained and tested on, in {n} of {len(splits)} splits."
+    n = sum(len(rows_of_split) > 0 for rows_of_split in shared)
+    text = (
+        f"{plural(len(rows), 'row')} in training and test set, in {n} of {len(splits)} splits. The "
+        f"score is that of utterances that the model was trained on: use disjoint sets."
+    )
     return [Finding("row on both sides", "error", "", text, rows)]
 
 
-def _shared_ids(frame, splits, column, severity, cost):
+def _find_shared_ids(frame, splits, column, severity, consequence):
     known = is_known(frame[column])
     values = frame[column].astype(str).to_numpy(dtype=object)
     rows, names, n_splits = set(), {}, 0
@@ -150,13 +181,13 @@ def _shared_ids(frame, splits, column, severity, cost):
     if not rows:
         return []
     text = (
-        f"{plural(len(names), 'value')} of '{column}' trained and tested on, in {n_splits} of "
-        f"{len(splits)} splits ({name_values(sorted(names))}): {cost}."
+        f"{plural(len(names), 'value')} of '{column}' in training and test set, in {n_splits} of "
+        f"{len(splits)} splits ({name_values(sorted(names))}). {consequence}"
     )
     return [Finding(f"{column} on both sides", severity, "", text, rows)]
 
 
-def _shared_sound(frame, splits, pairs):
+def _find_shared_audio(frame, splits, pairs):
     findings = []
     for kind in KINDS:
         table = pairs[pairs["kind"] == kind]
@@ -167,50 +198,47 @@ def _shared_sound(frame, splits, pairs):
             here = (trained[first] & tested[second]) | (tested[first] & trained[second])
             apart |= here
             n_splits += here.any()
-        if not apart.any():
+        count = int(apart.sum())
+        if not count:
             continue
         i, j = first[apart][0], second[apart][0]
-        what = {
-            "overlap": "pair of overlapping recordings",
-            "continuation": "recording cut in two",
-        }.get(kind, f"pair of {kind}s")
-        count = int(apart.sum())
-        what = what.replace("pair", "pairs", 1) if count > 1 and "pair" in what else what
-        what = what.replace("recording cut", "recordings cut") if count > 1 else what
         text = (
-            f"{count} {what} with one half in training and one in the test, in {n_splits} of "
-            f"{len(splits)} splits, such as {name_row(frame, i)} and {name_row(frame, j)}."
+            f"{count} {_KINDS[kind][count > 1]} with one part in the training set and the other in "
+            f"the test set, in {n_splits} of {len(splits)} splits, such as {name_row(frame, i)} "
+            f"and {name_row(frame, j)}. Keep them on one side, by a common id in the column "
+            f"'recording'."
         )
         rows = set(first[apart]) | set(second[apart])
         findings.append(Finding(f"{kind} across sides", "error", "", text, rows))
     return findings
 
 
-def _missing_classes(labels, splits):
+def _find_missing_classes(labels, splits):
     known = is_known(labels)
     values = labels.astype(str).to_numpy(dtype=object)
     classes = sorted(set(values[known]))
-    tested = set().union(*(set(values[test][known[test]]) for _, test in splits))
+    tested: set[str] = set().union(*(values[test][known[test]] for _, test in splits))
     findings = []
     for side, part in (("training", 0), ("test", 1)):
-        lacking = {}
+        missing: dict[str, list[int]] = {}
         for number, split in enumerate(splits):
             for name in set(classes) - set(values[split[part]][known[split[part]]]):
-                lacking.setdefault(name, []).append(number)
-        if not lacking:
+                missing.setdefault(name, []).append(number)
+        if not missing:
             continue
-        said = ", ".join(f"{name} in {len(lacking[name])}" for name in sorted(lacking))
-        text = f"missing from the {side} part, of {plural(len(splits), 'split')}: {said}. "
-        numbers = sorted(set().union(*lacking.values()))
+        counts = ", ".join(f"{name} in {len(missing[name])}" for name in sorted(missing))
+        text = f"Classes missing from the {side} set of {plural(len(splits), 'split')}: {counts}. "
+        numbers = sorted(set().union(*missing.values()))
         rows = np.unique(np.concatenate([splits[number][1] for number in numbers]))
         if side == "training":
             severity = "error"
-            text += "What was not trained on cannot be found."
+            text += "A model cannot predict a class that it was not trained on: choose other folds."
         elif tested == set(classes):
             severity = "note"
-            text += "Score all splits' predictions together, not each by itself."
+            text += "Compute one score of the pooled predictions instead of one per split."
         else:
             severity = "warning"
-            text += f"Never tested: {name_values(sorted(set(classes) - tested))}."
+            untested = name_values(sorted(set(classes) - tested))
+            text += f"In no test set: {untested}. The score says nothing about these classes."
         findings.append(Finding(f"class missing from {side}", severity, "", text, rows))
     return findings

@@ -1,4 +1,4 @@
-"""The audit of splits."""
+"""Audit of splits."""
 
 import numpy as np
 import pandas as pd
@@ -30,9 +30,9 @@ def test_speakers_sentences_and_rows_on_both_sides(frame):
     report = audit_split(frame, KFold(4, shuffle=True, random_state=0), audio=None)
     assert found(report) == [("speaker on both sides", "error"), ("text on both sides", "warning")]
     assert report.findings["evidence"][0] == (
-        "8 values of 'speaker' trained and tested on, in 4 of 4 splits (synthetic/s1, "
-        "synthetic/s2, synthetic/s3, synthetic/s4, synthetic/s5 and 3 more): the score is of "
-        "voices that training has heard."
+        "8 values of 'speaker' in training and test set, in 4 of 4 splits (synthetic/s1, "
+        "synthetic/s2, synthetic/s3, synthetic/s4, synthetic/s5 and 3 more). The score is that of "
+        "voices that the model was trained on. Use a splitter by speaker."
     )
     assert str(report).splitlines()[0] == (
         "Audit of 4 splits of 64 utterances of 8 speakers (synthetic): 1 error, 1 warning."
@@ -81,8 +81,9 @@ def test_sound_on_both_sides(frame):
         assert found(report) == [("near duplicate across sides", "error")]
         assert report.findings["rows"][0] == [3, 40]
         assert report.findings["evidence"][0] == (
-            "1 pair of near duplicates with one half in training and one in the test, in 2 of 4 "
-            "splits, such as row 3 and row 40."
+            "1 pair of near duplicates with one part in the training set and the other in the "
+            "test set, in 2 of 4 splits, such as row 3 and row 40. Keep them on one side, by a "
+            "common id in the column 'recording'."
         )
     together = [(np.r_[8:40, 41:64], np.r_[0:8, 40])]
     assert "near duplicate across sides" not in dict(
@@ -93,9 +94,9 @@ def test_sound_on_both_sides(frame):
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
-        ("continuation", "2 recordings cut in two with one half in training and one in the test, "),
-        ("overlap", "2 pairs of overlapping recordings with one half in training "),
-        ("exact duplicate", "2 pairs of exact duplicates with one half in training "),
+        ("continuation", "2 recordings cut in two with one part in the training set and the ot"),
+        ("overlap", "2 pairs of overlapping recordings with one part in the training set "),
+        ("exact duplicate", "2 pairs of exact duplicates with one part in the training set "),
     ],
 )
 def test_each_kind_of_pair_in_words(frame, kind, text):
@@ -115,30 +116,30 @@ def test_missing_classes_and_few_speakers(frame):
         ("too few test speakers", "warning"),
     ]
     assert report.findings["evidence"].tolist() == [
-        "missing from the training part, of 1 split: anger in 1. What was not trained on cannot "
-        "be found.",
-        "1 speaker tested in all splits together: with fewer than 8 no interval over speakers "
-        "holds what it promises.",
+        "Classes missing from the training set of 1 split: anger in 1. A model cannot predict a "
+        "class that it was not trained on: choose other folds.",
+        "1 speaker in the test sets of all splits. With fewer than 8, intervals over speakers are "
+        "too narrow: test on more speakers.",
     ]
 
 
-def test_each_speaker_alone_lacks_nothing_together(frame):
+def test_classes_missing_from_single_test_sets_only(frame):
     emotions = sorted(set(frame["emotion"]))
     own = np.array([emotions[int(speaker[-1]) % 4] for speaker in frame["speaker"]])
     single = frame[frame["emotion"].to_numpy() == own].assign(text=None)
     report = audit_split(single, LeaveOneSpeakerOut(), audio=None)
     assert found(report) == [("class missing from test", "note")]
     assert report.findings["evidence"][0] == (
-        "missing from the test part, of 8 splits: anger in 6, happiness in 6, neutral in 6, "
-        "sadness in 6. Score all splits' predictions together, not each by itself."
+        "Classes missing from the test set of 8 splits: anger in 6, happiness in 6, neutral in 6, "
+        "sadness in 6. Compute one score of the pooled predictions instead of one per split."
     )
 
 
-def test_refused(frame):
+def test_invalid_arguments(frame):
     with pytest.raises(MetadataError, match="audit_split needs the column 'feeling'"):
         audit_split(frame, 4, y="feeling")
-    with pytest.raises(MetadataError, match="makes no split"):
+    with pytest.raises(MetadataError, match="returns no split"):
         audit_split(frame, [], audio=None)
     other = audit_corpus(frame[:40], audio=None)
-    with pytest.raises(MetadataError, match="must be audit_corpus's of the same 64 rows, and of"):
+    with pytest.raises(MetadataError, match="must be that of audit_corpus on the same 64 rows"):
         audit_split(frame, SpeakerKFold(4), report=other)
