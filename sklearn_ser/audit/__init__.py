@@ -1,4 +1,4 @@
-"""Audits: flaws of a corpus or of a split that make a score worthless."""
+"""Audits of corpora and splits: flaws that make scores meaningless."""
 
 from sklearn_ser._lazy import attach_stub
 

@@ -1,4 +1,4 @@
-"""Plots, as Display objects like those of scikit-learn, and explanation of models."""
+"""Display classes (plots) in the manner of scikit-learn, and explanation of models."""
 
 from sklearn_ser._lazy import attach_stub
 

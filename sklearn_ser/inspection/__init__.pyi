@@ -3,13 +3,13 @@ from ._confusion import ConfusionDisplay as ConfusionDisplay
 from ._corpus_heatmap import CorpusHeatmapDisplay as CorpusHeatmapDisplay
 from ._critical_difference import CriticalDifferenceDisplay as CriticalDifferenceDisplay
 from ._group_gap import GroupGapDisplay as GroupGapDisplay
+from ._group_importance import GroupImportanceDisplay as GroupImportanceDisplay
 from ._group_importance import feature_groups as feature_groups
 from ._group_importance import grouped_permutation_importance as grouped_permutation_importance
-from ._group_importance_display import GroupImportanceDisplay as GroupImportanceDisplay
-from ._learning_curve import TaskWeightsDisplay as TaskWeightsDisplay
-from ._learning_curve import TrainingHistoryDisplay as TrainingHistoryDisplay
 from ._reliability import ReliabilityDisplay as ReliabilityDisplay
 from ._representation import RepresentationDisplay as RepresentationDisplay
+from ._representation import representation_silhouette as representation_silhouette
 from ._robustness import RobustnessDisplay as RobustnessDisplay
-from ._silhouette import representation_silhouette as representation_silhouette
+from ._training_history import TaskWeightsDisplay as TaskWeightsDisplay
+from ._training_history import TrainingHistoryDisplay as TrainingHistoryDisplay
 from ._uar import UARDisplay as UARDisplay

@@ -1,86 +1,125 @@
-"""Confusion matrices of one estimator: of all predictions, and corpus by corpus."""
+"""Confusion matrices of one estimator, over all predictions and by corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
 
 from sklearn_ser.evaluation import EvaluationResult
-from sklearn_ser.inspection._panels import (
+from sklearn_ser.inspection._plotting import (
+    AX,
+    CORPUS,
+    LABELS,
+    NAME,
+    RESULT,
+    SETTING,
     draw_heatmap,
-    fit_cells,
-    in_rows,
+    fit_heatmap_text,
+    grid_positions,
     is_leftmost,
-    make_panels,
-    wrapped,
+    make_subplots,
+    wrap_name,
 )
-from sklearn_ser.inspection._selection import predictions_of, result_of_predictions
+from sklearn_ser.inspection._predictions import predictions_of, result_of_predictions
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
-_POOLED = "all"
-_PANELS_A_ROW = 3
+if TYPE_CHECKING:
+    from typing import Self
+
+    from matplotlib.image import AxesImage
+    from numpy.typing import ArrayLike
+
+    from sklearn_ser.inspection._plotting import AxesLike
+
+_ALL = "all"
+_MAX_COLUMNS = 3
 
 
 @public_module("sklearn_ser.inspection")
 class ConfusionDisplay:
-    """Confusion matrices of one estimator: a panel of all predictions, and one for each corpus.
+    """Confusion matrices of one estimator: a subplot of all predictions, and one for each corpus.
 
     Use :meth:`from_result` or :meth:`from_predictions`. Utterances without a prediction (failed
-    audio) stand in a column of their own, ``none``. A class that a corpus does not have is a row of
+    audio) are in a separate column, ``none``. A class that is absent from a corpus is a row of
     hatched cells.
 
     Parameters
     ----------
     counts : dict of str to DataFrame
-        Panel -> truth in rows, prediction in columns.
+        Corpus, or "all" -> counts with `y_true` in rows and `y_pred` in columns.
     name : str
-        Of the estimator.
+        Name of the estimator.
     n_utterances : dict of str to int, optional
-        Panel -> utterances in it, where they were counted once for every seed.
+        Corpus, or "all" -> number of utterances, if each is counted once for every seed.
 
     Attributes
     ----------
     axes_ : list of matplotlib Axes
-        One a panel.
+        One for each subplot.
     figure_ : matplotlib Figure
     tables_ : dict of str to DataFrame
-        What was drawn: shares of each true class, or counts.
+        Numbers in the cells: shares of each true class, or counts.
     images_ : dict of str to matplotlib AxesImage
     texts_ : dict of str to ndarray of matplotlib Text
-        The numbers in the cells; hidden where they would be too small to read.
+        Texts in the cells; hidden if they would be too small to read.
 
     See Also
     --------
-    sklearn.metrics.ConfusionMatrixDisplay : One matrix, of any estimator.
+    sklearn.metrics.ConfusionMatrixDisplay : One confusion matrix.
 
     Examples
     --------
     >>> from sklearn_ser.inspection import ConfusionDisplay
-    >>> truth = ["anger", "anger", "sadness", "sadness"]
-    >>> display = ConfusionDisplay.from_predictions(truth, ["anger", "sadness", "sadness", None])
+    >>> y_true = ["anger", "anger", "sadness", "sadness"]
+    >>> y_pred = ["anger", "sadness", "sadness", None]
+    >>> display = ConfusionDisplay.from_predictions(y_true, y_pred)
     >>> display.tables_["all"]
-    y_pred   anger  sadness  none
-    y_true
-    anger      0.5      0.5   0.0
-    sadness    0.0      0.5   0.5
+    prediction  anger  sadness  none
+    truth
+    anger         0.5      0.5   0.0
+    sadness       0.0      0.5   0.5
     """
 
-    def __init__(self, counts, name, *, n_utterances=None):
+    def __init__(
+        self,
+        counts: Mapping[str, pd.DataFrame],
+        name: str,
+        *,
+        n_utterances: Mapping[str, int] | None = None,
+    ) -> None:
         self.counts = counts
         self.name = name
         self.n_utterances = n_utterances
 
     @classmethod
+    @substitute_docstring(result=RESULT, setting=SETTING, ax=AX)
     def from_result(
-        cls, result, estimator, *, setting=None, by_corpus=False, normalize=True, ax=None
-    ):
-        """Draw the confusions of one estimator of an evaluation.
+        cls,
+        result: EvaluationResult,
+        estimator: str,
+        *,
+        setting: Literal["single", "transductive"] | None = None,
+        by_corpus: bool = False,
+        normalize: bool = True,
+        ax: AxesLike = None,
+    ) -> Self:
+        """Draw the confusion matrices of one estimator of an evaluation.
 
         Parameters
         ----------
-        result : EvaluationResult
+        %(result)s
         estimator : str
-        setting : {"single", "transductive"}, optional
-            By default "transductive" where there is one.
+            Name of the estimator.
+        %(setting)s
         by_corpus : bool, default=False
-            A panel for each test corpus as well.
-        normalize, ax
-            As in :meth:`plot`.
+            Whether to add a subplot for each test corpus.
+        normalize : bool, default=True
+            Draw shares of each true class instead of counts.
+        %(ax)s
 
         Returns
         -------
@@ -89,45 +128,46 @@ class ConfusionDisplay:
         Raises
         ------
         ValueError
-            If the result has no such estimator or setting, or there is another number of Axes.
+            If the result has no such estimator or setting, or the number of Axes is wrong.
         """
         part = predictions_of(result, estimator, setting)
-        panels = {_POOLED: part}
+        parts = {_ALL: part}
         if by_corpus:
-            panels |= {str(name): rows for name, rows in part.groupby("corpus")}
+            parts |= {str(name): rows for name, rows in part.groupby("corpus")}
         counts, n_utterances = {}, {}
-        for name, rows in panels.items():
-            alone = EvaluationResult(rows, labels=result.labels, protocol=result.protocol)
-            counts[name] = alone.confusion(estimator, normalize=False)
+        for name, rows in parts.items():
+            one = EvaluationResult(rows, labels=result.labels, protocol=result.protocol)
+            counts[name] = one.confusion(estimator, normalize=False)
             n_utterances[name] = rows["row"].nunique()
         return cls(counts, estimator, n_utterances=n_utterances).plot(normalize=normalize, ax=ax)
 
     @classmethod
+    @substitute_docstring(labels=LABELS, corpus=CORPUS, name=NAME, ax=AX)
     def from_predictions(
         cls,
-        y_true,
-        y_pred,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
         *,
-        labels=None,
-        corpus=None,
-        name="estimator",
-        normalize=True,
-        ax=None,
-    ):
-        """Draw the confusions of predictions.
+        labels: Sequence | None = None,
+        corpus: ArrayLike | None = None,
+        name: str = "estimator",
+        normalize: bool = True,
+        ax: AxesLike = None,
+    ) -> Self:
+        """Draw the confusion matrices of given predictions.
 
         Parameters
         ----------
-        y_true : array-like of shape (n_rows,)
-        y_pred : array-like of shape (n_rows,)
-            None or NaN where there is no prediction.
-        labels : sequence, default=None
-            The fixed label set, in the order of rows and columns; by default the sorted `y_true`.
-        corpus : array-like of shape (n_rows,), default=None
-            Gives a panel for each corpus as well.
-        name : str, default="estimator"
-        normalize, ax
-            As in :meth:`plot`.
+        y_true : array-like of shape (n_samples,)
+            True labels.
+        y_pred : array-like of shape (n_samples,)
+            Predicted labels; None or NaN for samples without a prediction.
+        %(labels)s
+        %(corpus)s
+        %(name)s
+        normalize : bool, default=True
+            Draw shares of each true class instead of counts.
+        %(ax)s
 
         Returns
         -------
@@ -138,50 +178,57 @@ class ConfusionDisplay:
             result, name, by_corpus=corpus is not None, normalize=normalize, ax=ax
         )
 
-    def plot(self, *, normalize=True, ax=None):
-        """Draw onto `ax`, or onto a new figure.
+    @substitute_docstring(ax=AX)
+    def plot(self, *, normalize: bool = True, ax: AxesLike = None) -> Self:
+        """Draw the confusion matrices.
 
         Parameters
         ----------
         normalize : bool, default=True
-            Shares of each true class instead of counts.
-        ax : matplotlib Axes, array of Axes or Figure, default=None
-            One Axes for each panel, or a figure for all of them.
+            Draw shares of each true class instead of counts.
+        %(ax)s
 
         Returns
         -------
         ConfusionDisplay
+
+        Raises
+        ------
+        ValueError
+            If the number of Axes is wrong.
         """
-        self.axes_ = make_panels(
+        self.axes_ = make_subplots(
             ax,
-            in_rows(len(self.counts), _PANELS_A_ROW, ax=ax, size=2.6),
+            grid_positions(len(self.counts), _MAX_COLUMNS, ax=ax, min_width=2.6),
             size=(3.6, 3.6),
-            what=", ".join(self.counts),
+            names=", ".join(self.counts),
             margin=0.4,
         )
         self.figure_ = self.axes_[0].figure
-        self.tables_, self.images_, self.texts_ = {}, {}, {}
-        for panel_ax, (name, counts) in zip(self.axes_, self.counts.items(), strict=True):
+        self.tables_: dict[str, pd.DataFrame] = {}
+        self.images_: dict[str, AxesImage] = {}
+        self.texts_: dict[str, np.ndarray] = {}
+        for axes, (name, counts) in zip(self.axes_, self.counts.items(), strict=True):
             sums = counts.sum(axis=1)
             table = counts.div(sums.where(sums > 0), axis=0) if normalize else counts
             self.tables_[name] = table
             self.images_[name], self.texts_[name] = draw_heatmap(
-                panel_ax,
+                axes,
                 table,
-                form=".2f" if normalize else ".0f",
+                fmt=".2f" if normalize else ".0f",
                 low=0,
                 high=1 if normalize else max(1, table.to_numpy().max()),
             )
-            panel_ax.set_title(self._title(name), fontsize="medium")
-            panel_ax.set_xlabel("y_pred")
-            if is_leftmost(panel_ax):
-                panel_ax.set_ylabel("y_true")
-        fit_cells(self.axes_, list(self.texts_.values()))
+            axes.set_title(self._title(name), fontsize="medium")
+            axes.set_xlabel("predicted label")
+            if is_leftmost(axes):
+                axes.set_ylabel("true label")
+        fit_heatmap_text(self.axes_, list(self.texts_.values()))
         return self
 
-    def _title(self, panel):
-        lines = [] if len(self.counts) > 1 and panel != _POOLED else [wrapped(self.name, 32)]
-        what = [] if len(self.counts) == 1 else ["all corpora" if panel == _POOLED else panel]
+    def _title(self, name):
+        lines = [] if len(self.counts) > 1 and name != _ALL else [wrap_name(self.name, 32)]
+        parts = [] if len(self.counts) == 1 else ["all corpora" if name == _ALL else name]
         if self.n_utterances is not None:
-            what.append(f"{self.n_utterances[panel]} utterances")
-        return "\n".join([*lines, *([", ".join(what)] if what else [])])
+            parts.append(f"{self.n_utterances[name]} utterances")
+        return "\n".join([*lines, *([", ".join(parts)] if parts else [])])

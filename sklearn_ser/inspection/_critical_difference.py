@@ -1,43 +1,62 @@
-"""Average ranks of many estimators on a line, with bars that join those not told apart."""
+"""Critical difference diagrams: average ranks of estimators, with bars that join similar ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.inspection._panels import LETTER, make_panels, settle, size_of, width_of, wrapped
+from sklearn_ser.inspection._plotting import (
+    LETTER_WIDTH,
+    axes_size,
+    figure_width,
+    make_subplots,
+    update_layout,
+    wrap_name,
+)
 from sklearn_ser.utils._public import public_module
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from matplotlib.lines import Line2D
+    from matplotlib.text import Text
+
+    from sklearn_ser.inspection._plotting import AxesLike
 
 
 @public_module("sklearn_ser.inspection")
 class CriticalDifferenceDisplay:
-    """Average ranks on a line, the best on the left; a bar joins estimators not told apart.
+    """Average ranks on a line, the best on the left; bars join estimators that do not differ.
 
-    The diagram after Demšar [1]_. Which estimators are told apart is for a test to say, not for
-    this display.
+    The diagram of Demšar [1]_. The display does no test: it draws the outcome of one.
 
     Parameters
     ----------
-    ranks : pandas.Series of float
+    ranks : pandas.Series of float, or dict of str to float
         Name of the estimator -> average rank; 1 is best.
     cliques : list of list of str
-        Groups of estimators between which no difference was found. Only groups of two or more are
-        drawn.
+        Groups of estimators between which no significant difference was found. Groups of one are
+        not drawn.
     critical_difference : float, default=None
-        Named beside the scale, where the test has one.
+        Critical difference of the test, for the label of the axis.
 
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
     names_ : dict of str to matplotlib Text
     lines_ : dict of str to matplotlib Line2D
-        From each rank to its name.
+        Line from each rank to its name.
     bars_ : list of matplotlib Line2D
         One for each clique of two or more, in the order of `cliques`.
 
     Raises
     ------
     ValueError
-        If there are fewer than two ranks, one is missing or below 1, or a clique names an
-        estimator that has no rank.
+        If there are fewer than two ranks, one is missing or below 1, or a clique has an estimator
+        without a rank.
 
     References
     ----------
@@ -54,45 +73,52 @@ class CriticalDifferenceDisplay:
     1
     """
 
-    def __init__(self, ranks, cliques, *, critical_difference=None):
+    def __init__(
+        self,
+        ranks: pd.Series | Mapping[str, float],
+        cliques: Sequence[Sequence[str]],
+        *,
+        critical_difference: float | None = None,
+    ) -> None:
         self.ranks = ranks
         self.cliques = cliques
         self.critical_difference = critical_difference
 
-    def plot(self, *, ax=None):
-        """Draw onto `ax`, or onto a new figure.
+    def plot(self, *, ax: AxesLike = None) -> Self:
+        """Draw the diagram.
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Names stand on both sides of the line, outside of it: give the figure a layout engine
-            (``layout="constrained"``), which makes room for them.
+        ax : matplotlib Axes or Figure, default=None
+            Axes to draw on; by default those of a new figure. The names are on both sides of the
+            Axes: use a figure with ``layout="constrained"``, which makes room for them.
 
         Returns
         -------
         CriticalDifferenceDisplay
         """
-        ranks, cliques = self._checked()
+        ranks, cliques = self._validate()
         n_left = (len(ranks) + 1) // 2
-        names = self._names(ranks, ax)
+        names = self._wrapped_names(ranks, ax)
         levels = _levels([ranks[clique] for clique in cliques])
-        # Downwards in lines of text: the scale at 0, the bars, then the names.
+        # Vertical positions in lines of text from the top: the scale at 0, the bars, the names.
         first = 0.5 + 0.6 * (max(levels, default=-1) + 1) + 0.6
         heights, depth = _heights([name.count("\n") + 1 for name in names], n_left, first)
-        (self.ax_,) = make_panels(
+        (self.ax_,) = make_subplots(
             ax,
             [(0, 0)],
             size=(4.2, 0.7 + 0.18 * depth),
-            what="average ranks",
-            margin=2 * LETTER * max(len(name) for name in names) + 0.6,
+            names="average ranks",
+            margin=2 * LETTER_WIDTH * max(len(name) for name in names) + 0.6,
         )
         self.figure_ = self.ax_.figure
         low, high = 1.0, float(max(len(ranks), np.ceil(ranks.max())))
-        self._scale(low, high, depth)
-        self.names_, self.lines_ = {}, {}
+        self._set_scale(low, high, depth)
+        self.names_: dict[str, Text] = {}
+        self.lines_: dict[str, Line2D] = {}
         edge = 0.03 * (high - low)
-        for place, (name, rank) in enumerate(ranks.items()):
-            left, height, said = place < n_left, heights[place], names[place]
+        for index, (name, rank) in enumerate(ranks.items()):
+            left, height, text = index < n_left, heights[index], names[index]
             end = low - edge if left else high + edge
             (self.lines_[name],) = self.ax_.plot(
                 [rank, rank, end], [0, height, height], color="0.35", linewidth=1, clip_on=False
@@ -100,33 +126,33 @@ class CriticalDifferenceDisplay:
             self.names_[name] = self.ax_.text(
                 end - edge if left else end + edge,
                 height,
-                f"{said}  {rank:.2f}" if left else f"{rank:.2f}  {said}",
+                f"{text}  {rank:.2f}" if left else f"{rank:.2f}  {text}",
                 ha="right" if left else "left",
                 va="center",
                 fontsize="small",
             )
-        self.bars_ = []
+        self.bars_: list[Line2D] = []
         for clique, level in zip(cliques, levels, strict=True):
             own, height = ranks[clique], 0.5 + 0.6 * level
             ends = [own.min() - 0.4 * edge, own.max() + 0.4 * edge]
             self.bars_ += self.ax_.plot(
                 ends, [height] * 2, color="black", linewidth=3.5, solid_capstyle="butt", zorder=3
             )
-        settle([self.ax_])
-        line = size_of(self.ax_)[1] / depth
-        for text in self.names_.values():
-            text.set_fontsize(float(np.clip(0.8 * line, 4.0, text.get_fontsize())))
+        update_layout([self.ax_])
+        line_height = axes_size(self.ax_)[1] / depth
+        for label in self.names_.values():
+            label.set_fontsize(float(np.clip(0.8 * line_height, 4.0, label.get_fontsize())))
         return self
 
-    def _names(self, ranks, ax):
-        """Names on one line in a figure of their own, else on as many as they need in its width."""
+    def _wrapped_names(self, ranks, ax):
+        """Return names on one line for a new figure, else wrapped to the width of the figure."""
         if ax is None:
             return [str(name) for name in ranks.index]
         figure = ax if hasattr(ax, "add_gridspec") else np.asarray(ax).ravel()[0].figure
-        width = int(max(10, (width_of(figure) - 1.2) / 2 / LETTER - 3))
-        return [wrapped(name, width) for name in ranks.index]
+        width = int(max(10, (figure_width(figure) - 1.2) / 2 / LETTER_WIDTH - 3))
+        return [wrap_name(name, width) for name in ranks.index]
 
-    def _scale(self, low, high, depth):
+    def _set_scale(self, low, high, depth):
         ax = self.ax_
         ax.set(xlim=(low, high), ylim=(depth, -0.1), yticks=[])
         ax.spines[["left", "right", "bottom"]].set_visible(False)
@@ -137,48 +163,52 @@ class CriticalDifferenceDisplay:
         label = "average rank (1 is best)"
         if self.critical_difference is not None:
             label += f", critical difference {self.critical_difference:.2f}"
-        ax.set_xlabel(wrapped(label, int(0.8 * width_of(ax.figure) / LETTER)))
+        ax.set_xlabel(wrap_name(label, int(0.8 * figure_width(ax.figure) / LETTER_WIDTH)))
 
-    def _checked(self):
+    def _validate(self):
         ranks = pd.Series(self.ranks, dtype=float).sort_values(kind="stable")
         if len(ranks) < 2 or not ranks.index.is_unique:
             raise ValueError(
-                f"ranks must name two or more estimators, each once, got {list(ranks.index)}"
+                f"ranks must have two or more estimators with different names, got "
+                f"{list(ranks.index)}."
             )
-        wrong = ranks[~(ranks >= 1)]
-        if len(wrong):
+        invalid = ranks[~(ranks >= 1)]
+        if len(invalid):
             raise ValueError(
-                f"average ranks are 1 (best) or more, but {wrong.index[0]!r} has {wrong.iloc[0]}"
+                f"Average ranks must be 1 (best) or more, but that of {invalid.index[0]!r} is "
+                f"{invalid.iloc[0]}."
             )
         cliques = [list(clique) for clique in self.cliques]
-        strangers = sorted({name for clique in cliques for name in clique} - set(ranks.index))
-        if strangers:
+        unknown = sorted({name for clique in cliques for name in clique} - set(ranks.index))
+        if unknown:
             raise ValueError(
-                f"cliques name {strangers}, which have no rank; ranks has {list(ranks.index)}"
+                f"cliques has the estimators {unknown}, which are not in ranks: "
+                f"{list(ranks.index)}."
             )
         return ranks, [clique for clique in cliques if len(set(clique)) > 1]
 
 
 def _heights(n_lines, n_left, first):
-    """Where the names stand, each in the middle of its lines, and the depth of the whole.
+    """Return the vertical centers of the names, and the depth of the diagram.
 
-    The best stand on the left from the top down, the others on the right from the bottom up, so
+    The best are on the left from top to bottom, the others on the right from bottom to top, so
     that no line to a name crosses another name.
     """
     heights = np.empty(len(n_lines))
     ends = []
-    for places in (range(n_left), range(len(n_lines) - 1, n_left - 1, -1)):
+    for indices in (range(n_left), range(len(n_lines) - 1, n_left - 1, -1)):
         height = first
-        for place in places:
-            heights[place] = height + n_lines[place] / 2
-            height += n_lines[place] + 0.5
+        for index in indices:
+            heights[index] = height + n_lines[index] / 2
+            height += n_lines[index] + 0.5
         ends.append(height)
     return heights, max(ends)
 
 
 def _levels(spans):
-    """The first free height of each span of ranks, from its left end to its right one."""
-    levels, taken = [], []
+    """Return the lowest free level for each span of ranks, so that bars do not overlap."""
+    levels: list[int] = []
+    taken: list[tuple[int, float, float]] = []
     for span in spans:
         low, high = span.min(), span.max()
         level = 0

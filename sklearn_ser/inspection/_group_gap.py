@@ -1,105 +1,141 @@
 """Recall by group of speakers, and the gap between the best and the worst group."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_consistent_length
 
-from sklearn_ser.inspection._panels import (
+from sklearn_ser.inspection._plotting import (
+    AX,
+    ESTIMATORS,
+    LABELS,
     MARKERS,
+    NAME,
+    RESULT,
+    SETTING,
+    SPEAKER,
     draw_score,
-    fit_rows,
-    lane,
+    fit_row_text,
+    label_rows,
     legend_below,
-    make_panels,
-    name_rows,
-    name_width,
+    make_subplots,
+    max_name_length,
     names_margin,
-    score_axis,
+    row_offset,
     series_style,
-    wrapped,
+    set_score_axis,
+    wrap_name,
 )
-from sklearn_ser.inspection._selection import (
+from sklearn_ser.inspection._predictions import (
+    check_frame,
     estimator_names,
     predictions_of,
     recall_with_interval,
-    refuse_another_frame,
     result_of_predictions,
     speaker_recalls,
 )
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from matplotlib.lines import Line2D
+    from numpy.typing import ArrayLike
+
+    from sklearn_ser.evaluation import EvaluationResult
+    from sklearn_ser.inspection._plotting import AxesLike
 
 
 @public_module("sklearn_ser.inspection")
 class GroupGapDisplay:
-    """Unweighted average recall of each group, with the gap between best and worst.
+    """Unweighted average recall of each group, with the gap between the best and the worst.
 
-    Use :meth:`from_result` or :meth:`from_predictions`. A row for each estimator; in it a lane for
-    each group, with a 95 % interval over the group's speakers, or, of fewer than 8, the speakers
-    themselves as strokes. With more than 8 groups (such as speakers) all of them are strokes in one
-    lane, and the worst is named. A group that lacks an emotion has no recall that could be compared
-    with the others': it counts in no gap, and the legend or the row says so.
+    Use :meth:`from_result` or :meth:`from_predictions`. There is a row for each estimator, and in
+    it a dot for each group, with a 95 % interval over the group's speakers or, with fewer than 8, a
+    stroke for each speaker. With more than 8 groups (such as speakers) each group is a stroke on
+    one line, and the worst is named. A group without one of the emotions has no comparable recall:
+    it is left out of the gap, and labeled or counted as such.
 
-    Intervals of two groups that overlap do not show that there is no gap.
+    Overlapping intervals of two groups do not show that there is no gap.
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        One row per estimator and group: `estimator`, `group`, `uar` (NaN: lacks an emotion),
-        `low`, `high` (NaN: no interval), `utterances`, `speakers`.
+    table : DataFrame
+        One row per estimator and group: `estimator`, `group`, `uar` (NaN if an emotion is absent),
+        `low`, `high` (NaN without an interval), `utterances`, `speakers`.
     by : str
         What the groups are.
     chance : float
-        Recall of guessing.
-    singles : pandas.DataFrame, default=None
+        Recall of random predictions.
+    speaker_scores : DataFrame, default=None
         One row per speaker: `estimator`, `group`, `speaker`, `uar`.
 
     Attributes
     ----------
-    gaps_ : pandas.DataFrame
-        Per estimator: `gap` (best less worst), `ratio` (worst by best), `worst`, `best`, and
-        `left_out`, the number of groups without a recall. NaN with fewer than two groups.
+    gaps_ : DataFrame
+        Per estimator: `gap` (best minus worst recall), `ratio` (worst divided by best), `worst`,
+        `best`, and `left_out`, the number of groups without a recall. NaN with fewer than two
+        groups.
     ax_, figure_ : matplotlib Axes and Figure
     dots_ : dict of (estimator, group) to matplotlib Line2D
     bars_ : dict of (estimator, group) to matplotlib Line2D
-        Intervals, where there are any.
+        Intervals, if there are any.
 
     Examples
     --------
     >>> from sklearn_ser.inspection import GroupGapDisplay
-    >>> truth = ["anger", "sadness"] * 4
-    >>> display = GroupGapDisplay.from_predictions(
-    ...     truth, ["anger", "sadness", "anger", "sadness", "anger", "anger", "anger", "sadness"],
-    ...     ["female"] * 4 + ["male"] * 4, by="gender")
+    >>> y_true = ["anger", "sadness"] * 4
+    >>> y_pred = ["anger", "sadness", "anger", "sadness", "anger", "anger", "anger", "sadness"]
+    >>> gender = ["female"] * 4 + ["male"] * 4
+    >>> display = GroupGapDisplay.from_predictions(y_true, y_pred, gender, by="gender")
     >>> display.gaps_[["gap", "ratio", "worst"]]
                 gap  ratio worst
     estimator
     estimator  0.25   0.75  male
     """
 
-    def __init__(self, table, *, by, chance, singles=None):
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        *,
+        by: str,
+        chance: float,
+        speaker_scores: pd.DataFrame | None = None,
+    ) -> None:
         self.table = table
         self.by = by
         self.chance = chance
-        self.singles = singles
+        self.speaker_scores = speaker_scores
 
     @classmethod
+    @substitute_docstring(result=RESULT, estimators=ESTIMATORS, setting=SETTING, ax=AX)
     def from_result(
-        cls, result, by="corpus", *, frame=None, estimators=None, setting=None, ax=None
-    ):
+        cls,
+        result: EvaluationResult,
+        by: str = "corpus",
+        *,
+        frame: pd.DataFrame | None = None,
+        estimators: str | Sequence[str] | None = None,
+        setting: Literal["single", "transductive"] | None = None,
+        ax: AxesLike = None,
+    ) -> Self:
         """Draw the groups of an evaluation.
 
         Parameters
         ----------
-        result : EvaluationResult
+        %(result)s
         by : str, default="corpus"
             "corpus", "speaker", or a column of `frame`, such as "gender" or "language".
-        frame : pandas.DataFrame, default=None
-            What was evaluated, row by row. Rows without a value are left out.
-        estimators : str or list of str, default=None
-            Which; all by default.
-        setting : {"single", "transductive"}, default=None
-            By default "transductive" where there is one.
-        ax : matplotlib Axes, default=None
+        frame : DataFrame, default=None
+            Table that was evaluated. Rows without a value are left out.
+        %(estimators)s
+        %(setting)s
+        %(ax)s
 
         Returns
         -------
@@ -108,94 +144,103 @@ class GroupGapDisplay:
         Raises
         ------
         ValueError
-            If `by` is neither in the predictions nor in `frame`, `frame` is not what was
+            If `by` is neither in the predictions nor in `frame`, `frame` is not the table that was
             evaluated, or there is no such estimator or setting.
         """
         names = estimator_names(result, estimators)
         parts = {name: predictions_of(result, name, setting) for name in names}
-        groups = {name: group_values(part, by, frame) for name, part in parts.items()}
-        return cls._of_groups(parts, groups, by, result.labels).plot(ax=ax)
+        groups = {name: _group_values(part, by, frame) for name, part in parts.items()}
+        return cls._from_groups(parts, groups, by, result.labels).plot(ax=ax)
 
     @classmethod
-    def _of_groups(cls, parts, groups, by, labels):
-        """From name -> predictions, and name -> group of each of them, a Series."""
-        rows, singles = [], []
+    def _from_groups(cls, parts, groups, by, labels):
+        """Compute the recalls from the predictions of each estimator and their groups."""
+        rows, speaker_scores = [], []
         for name, part in parts.items():
             for group, own in part.groupby(groups[name].to_numpy(dtype=object), sort=True):
-                place = {"estimator": name, "group": str(group)}
+                key = {"estimator": name, "group": str(group)}
                 by_speaker = speaker_recalls(own)
-                found = recall_with_interval(own, labels)
                 counts = {"utterances": own["row"].nunique(), "speakers": len(by_speaker)}
-                rows.append({**place, **found, **counts})
-                singles.append(
-                    pd.DataFrame(
-                        {**place, "speaker": by_speaker.index, "uar": by_speaker.to_numpy()}
-                    )
-                )
+                rows.append({**key, **recall_with_interval(own, labels), **counts})
+                scores = {"speaker": by_speaker.index, "uar": by_speaker.to_numpy()}
+                speaker_scores.append(pd.DataFrame({**key, **scores}))
         if not rows:
-            raise ValueError(f"no row has a value of {by!r}: there are no groups to compare")
+            raise ValueError(
+                f"No row has a value of {by!r}, so there are no groups to compare. Choose another "
+                f"column for by=."
+            )
         return cls(
             pd.DataFrame(rows),
             by=by,
             chance=1 / len(labels),
-            singles=pd.concat(singles, ignore_index=True),
+            speaker_scores=pd.concat(speaker_scores, ignore_index=True),
         )
 
     @classmethod
+    @substitute_docstring(speaker=SPEAKER, labels=LABELS, name=NAME, ax=AX)
     def from_predictions(
-        cls, y_true, y_pred, groups, *, by="group", speaker=None, labels=None, name="estimator",
-        ax=None,
-    ):  # fmt: skip
-        """Draw the groups of predictions.
+        cls,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        groups: ArrayLike,
+        *,
+        by: str = "group",
+        speaker: ArrayLike | None = None,
+        labels: Sequence | None = None,
+        name: str = "estimator",
+        ax: AxesLike = None,
+    ) -> Self:
+        """Draw the groups of given predictions.
 
         Parameters
         ----------
-        y_true, y_pred : array-like of shape (n_rows,)
-        groups : array-like of shape (n_rows,)
-            The group of each row; missing values are left out.
+        y_true : array-like of shape (n_samples,)
+            True labels.
+        y_pred : array-like of shape (n_samples,)
+            Predicted labels; None or NaN for samples without a prediction.
+        groups : array-like of shape (n_samples,)
+            Group of each sample; samples with a missing value are left out.
         by : str, default="group"
             What the groups are.
-        speaker : array-like of shape (n_rows,), default=None
-            For intervals; without it there are none.
-        labels : sequence, default=None
-            The fixed label set; by default the values of `y_true`.
-        name : str, default="estimator"
-        ax : matplotlib Axes, default=None
+        %(speaker)s
+        %(labels)s
+        %(name)s
+        %(ax)s
 
         Returns
         -------
         GroupGapDisplay
         """
-        known = np.zeros(len(y_true), dtype=int) if speaker is None else speaker
-        result = result_of_predictions(y_true, y_pred, labels=labels, speaker=known, name=name)
+        result = result_of_predictions(y_true, y_pred, labels=labels, speaker=speaker, name=name)
         check_consistent_length(y_true, groups)
         values = pd.Series(np.asarray(groups, dtype=object))
         part = predictions_of(result, name)
-        return cls._of_groups({name: part}, {name: values}, by, result.labels).plot(ax=ax)
+        return cls._from_groups({name: part}, {name: values}, by, result.labels).plot(ax=ax)
 
     @property
-    def gaps_(self):
+    def gaps_(self) -> pd.DataFrame:
         rows = {}
         for name, part in self.table.groupby("estimator", sort=False):
             scores = part.set_index("group")["uar"].dropna()
-            found = {"gap": np.nan, "ratio": np.nan, "worst": None, "best": None}
+            gap: dict[str, Any] = {"gap": np.nan, "ratio": np.nan, "worst": None, "best": None}
             if len(scores) > 1:
                 worst, best = scores.min(), scores.max()
-                found = {
+                gap = {
                     "gap": best - worst,
                     "ratio": worst / best if best > 0 else np.nan,
                     "worst": scores.idxmin(),
                     "best": scores.idxmax(),
                 }
-            rows[name] = {**found, "left_out": len(part) - len(scores)}
+            rows[name] = {**gap, "left_out": len(part) - len(scores)}
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("estimator")
 
-    def plot(self, *, ax=None):
-        """Draw onto `ax`, or onto a new figure.
+    @substitute_docstring(ax=AX)
+    def plot(self, *, ax: AxesLike = None) -> Self:
+        """Draw the recalls.
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
+        %(ax)s
 
         Returns
         -------
@@ -204,64 +249,67 @@ class GroupGapDisplay:
         gaps = self.gaps_
         names = list(gaps.index)
         groups = list(dict.fromkeys(self.table["group"]))
-        self._lanes = len(groups) if len(groups) <= len(MARKERS) else 1
-        (self.ax_,) = make_panels(
+        n_per_row = len(groups) if len(groups) <= len(MARKERS) else 1
+        as_strokes = n_per_row < len(groups)
+        (self.ax_,) = make_subplots(
             ax,
             [(0, 0)],
-            size=(4.2, 1.3 + len(names) * (0.2 + 0.17 * self._lanes)),
-            what=f"recall by {self.by}",
+            size=(4.2, 1.3 + len(names) * (0.2 + 0.17 * n_per_row)),
+            names=f"recall by {self.by}",
             margin=names_margin(names),
         )
         self.figure_ = self.ax_.figure
-        self.dots_, self.bars_ = {}, {}
-        name_rows(self.ax_, names)
-        chance = score_axis(self.ax_, self.chance)
+        self.dots_: dict[tuple[str, str], Line2D] = {}
+        self.bars_: dict[tuple[str, str], Line2D] = {}
+        label_rows(self.ax_, names)
+        chance = set_score_axis(self.ax_, self.chance)
         label = f"unweighted average recall by {self.by}"
-        self.ax_.set_xlabel(wrapped(label, 2 * name_width(self.figure_)))
+        self.ax_.set_xlabel(wrap_name(label, 2 * max_name_length(self.figure_)))
         gap_axis = self.ax_.secondary_yaxis("right")
-        gap_axis.set_yticks(range(len(names)), [self._gap(gaps.loc[name]) for name in names])
+        gap_axis.set_yticks(
+            range(len(names)), [_gap_text(gaps.loc[name], n_per_row == 1) for name in names]
+        )
         gap_axis.tick_params(length=0, labelsize=7.5)
         gap_axis.spines[:].set_visible(False)
         for row, name in enumerate(names):
-            mine = self.table[self.table["estimator"] == name].set_index("group")
-            if self._lanes == 1 and len(groups) > 1:
-                self._draw_many(row, name, mine, gaps.loc[name])
+            own = self.table[self.table["estimator"] == name].set_index("group")
+            if as_strokes:
+                self._draw_strokes(row, name, own, gaps.loc[name])
             else:
-                self._draw_lanes(row, name, mine, groups)
-        self._legend(groups, chance)
-        fit_rows([self.ax_], len(names), self._lanes)
+                self._draw_dots(row, name, own, groups)
+        self._add_legend(groups, chance, as_strokes)
+        fit_row_text([self.ax_], len(names), n_per_row)
         return self
 
-    def _draw_lanes(self, row, name, mine, groups):
-        for place, group in enumerate(groups):
-            if group not in mine.index:
+    def _draw_dots(self, row, name, own, groups):
+        for index, group in enumerate(groups):
+            if group not in own.index:
                 continue
-            found, height = mine.loc[group], lane(row, place, len(groups))
-            if not np.isfinite(found["uar"]):
-                self.ax_.text(
-                    0.0, height, f"{group}: not every emotion", va="center", fontsize=7, color="0.3"
-                )
+            score, y = own.loc[group], row + row_offset(index, len(groups))
+            if not np.isfinite(score["uar"]):
+                text = f"{group}: not every emotion"
+                self.ax_.text(0.0, y, text, va="center", fontsize=7, color="0.3")
                 continue
-            singles = []
-            if self.singles is not None and found["speakers"] > 1:
-                own = self.singles
-                own = own[(own["estimator"] == name) & (own["group"] == group)]
-                singles = own["uar"].to_numpy()
+            speaker_scores = []
+            if self.speaker_scores is not None and score["speakers"] > 1:
+                table = self.speaker_scores
+                table = table[(table["estimator"] == name) & (table["group"] == group)]
+                speaker_scores = table["uar"].to_numpy()
             dot, bar, _ = draw_score(
                 self.ax_,
-                height,
-                found["uar"],
-                found["low"],
-                found["high"],
-                singles,
-                style=series_style(place),
+                y,
+                score["uar"],
+                score["low"],
+                score["high"],
+                speaker_scores,
+                style=series_style(index),
             )
             self.dots_[name, group] = dot
             if bar is not None:
                 self.bars_[name, group] = bar
 
-    def _draw_many(self, row, name, mine, gap):
-        known = mine["uar"].dropna()
+    def _draw_strokes(self, row, name, own, gap):
+        known = own["uar"].dropna()
         for group, score in known.items():
             (self.dots_[name, group],) = self.ax_.plot(
                 [score], [row], "|", markersize=11, color=series_style(0)["color"], alpha=0.75
@@ -278,38 +326,39 @@ class GroupGapDisplay:
                 fontsize=7,
             )
 
-    def _gap(self, gap):
-        lines = ["no gap known"]
-        if np.isfinite(gap["gap"]):
-            lines = [f"gap {gap['gap']:.2f}", f"ratio {gap['ratio']:.2f}"]
-        if gap["left_out"] and self._lanes == 1:
-            lines.append(f"{gap['left_out']} lack an emotion")
-        return "\n".join(lines)
-
-    def _legend(self, groups, chance):
+    def _add_legend(self, groups, chance, as_strokes):
         from matplotlib.lines import Line2D
 
-        if self._lanes == 1 and len(groups) > 1:
-            mark = Line2D([], [], marker="|", linestyle="", color=series_style(0)["color"])
-            handles, labels = [mark], [f"a {self.by}"]
+        if as_strokes:
+            stroke = Line2D([], [], marker="|", linestyle="", color=series_style(0)["color"])
+            handles, labels = [stroke], [f"one {self.by}"]
         else:
             handles = [
-                Line2D([], [], linestyle="", markersize=5.5, **series_style(place))
-                for place in range(len(groups))
+                Line2D([], [], linestyle="", markersize=5.5, **series_style(index))
+                for index in range(len(groups))
             ]
             labels = [str(group) for group in groups]
         legend_below(self.figure_, [self.ax_], [*handles, chance], [*labels, "chance"])
 
 
-def group_values(part, by, frame):
-    """The group of each prediction, as a Series; from the predictions, else from the frame."""
+def _gap_text(gap, count_left_out):
+    lines = ["gap unknown"]
+    if np.isfinite(gap["gap"]):
+        lines = [f"gap {gap['gap']:.2f}", f"ratio {gap['ratio']:.2f}"]
+    if gap["left_out"] and count_left_out:
+        lines.append(f"{gap['left_out']} left out")
+    return "\n".join(lines)
+
+
+def _group_values(part, by, frame):
+    """Return the group of each prediction, from the predictions or from the frame."""
     if by in ("corpus", "speaker"):
         return part[by]
     if frame is None or by not in frame.columns:
-        seen = "no frame was given" if frame is None else f"frame has {list(frame.columns)}"
+        given = "there is no frame" if frame is None else f"frame has {list(frame.columns)}"
         raise ValueError(
-            f"by must be 'corpus', 'speaker' or a column of frame=, the table that was evaluated; "
-            f"got {by!r}, and {seen}"
+            f"by is {by!r}, but must be 'corpus', 'speaker' or a column of frame=, the table that "
+            f"was evaluated; {given}."
         )
-    refuse_another_frame(frame, part)
+    check_frame(frame, part)
     return pd.Series(frame[by].to_numpy(dtype=object)[part["row"].to_numpy()], index=part.index)

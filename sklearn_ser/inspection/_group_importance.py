@@ -1,104 +1,130 @@
-"""How much a fitted model needs groups of features: permutation within speakers."""
+"""Importance of groups of acoustic features: permutation within speakers, and its display."""
+
+from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 from scipy import stats
+from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ser.evaluation._audio_steps import extract, predicting_estimator, split_extraction
+from sklearn_ser.evaluation._extraction import extract, split_extraction, that_predicts
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
-from sklearn_ser.inspection._selection import FEWEST_SPEAKERS
+from sklearn_ser.inspection._plotting import (
+    AX,
+    fit_row_text,
+    hide_spines,
+    label_rows,
+    legend_below,
+    make_subplots,
+    names_margin,
+    series_style,
+    wrap_name,
+)
+from sklearn_ser.inspection._predictions import MIN_SPEAKERS
 from sklearn_ser.metrics import uar_scorer
 from sklearn_ser.utils._alignment import check_row_order
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._failed import failed_rows
 from sklearn_ser.utils._frames import is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS, find_id, require_id, short_list
 from sklearn_ser.utils._public import public_module
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from matplotlib.lines import Line2D
+    from numpy.typing import ArrayLike
+
+    from sklearn_ser.inspection._plotting import AxesLike
 
 _METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
 
 @public_module("sklearn_ser.inspection")
 def grouped_permutation_importance(
-    estimator,
-    X,
-    y,
-    groups_of_features="groups",
+    estimator: BaseEstimator,
+    X: pd.DataFrame | ArrayLike,
+    y: ArrayLike,
+    groups_of_features: Literal["groups", "details"] | Mapping[str, Sequence] = "groups",
     *,
-    speaker=None,
-    across_speakers=False,
-    scoring=uar_scorer,
-    n_repeats=10,
-    random_state=None,
-):
-    """How far the score falls when a group of features is permuted, all its columns together.
+    speaker: ArrayLike | None = None,
+    across_speakers: bool = False,
+    scoring: str | Callable = uar_scorer,
+    n_repeats: int = 10,
+    random_state: int | np.random.RandomState | None = None,
+) -> pd.DataFrame:
+    """Permutation importance of groups of features, whose columns are permuted together.
 
-    Columns are permuted together since related features can stand in for each other: permuted one
-    by one, none of them matters. And they are permuted within each speaker: rows get the features
-    of another utterance by the same voice, so that what is measured is emotion, and not who
-    speaks, which features of pitch and timbre also tell. Where a speaker has one emotion only,
-    nothing can be seen so, and the importance is near 0.
+    Columns are permuted together since related features can replace each other: permuted one by
+    one, none of them is important. They are permuted within each speaker: a row gets the features
+    of another utterance of the same voice, so that the importance is that for emotion, and not for
+    the speaker, whom features of pitch and timbre also identify. The importance is near 0 for
+    speakers with only one emotion.
 
-    Give rows that the model was not fitted on, by speakers that it has not heard.
+    Pass data that the model was not fitted on, of unseen speakers.
 
     Parameters
     ----------
     estimator : fitted estimator
-        Of features; or a Pipeline that begins with audio steps, also within a search or an
-        AugmentingClassifier: what is permuted is then the output of these steps (of the pooling,
-        where they give frames).
-    X : DataFrame or array-like of shape (n_rows, n_features)
-        Features, or audio. Id columns are never permuted. Rows of failed audio are left out.
-    y : array-like of shape (n_rows,)
+        Model of features; or a Pipeline that begins with audio steps, also within a search or an
+        AugmentingClassifier: the output of these steps (of the pooling, if they return frames) is
+        permuted.
+    X : DataFrame or array-like of shape (n_samples, n_features)
+        Features, or audio. Id columns are not permuted. Rows of failed audio are left out.
+    y : array-like of shape (n_samples,)
         Emotions.
     groups_of_features : {"groups", "details"} or dict, default="groups"
-        "groups" and "details" recognize columns by their names, see :func:`feature_groups`; or
-        name of a group -> names of its columns, or their positions (required of an array).
-    speaker : array-like of shape (n_rows,), default=None
-        The speaker of each row; by default the column or index level "speaker" of X.
+        "groups" and "details" recognize columns by their names, see :func:`feature_groups`. A dict
+        maps the name of a group to the names of its columns, or to their positions in an array.
+    speaker : array-like of shape (n_samples,), default=None
+        Speaker of each row; by default the column or index level "speaker" of X.
     across_speakers : bool, default=False
-        Permute over all rows instead. What the features tell of the speaker then counts as well.
+        Whether to permute over all rows. The importance is then also that for the speaker.
     scoring : str or callable, default=uar_scorer
-        A scorer, ``scorer(estimator, X, y)``; higher is better.
+        Scorer, ``scorer(estimator, X, y)``; higher is better.
     n_repeats : int, default=10
-        Permutations; every group gets the same ones.
+        Number of permutations, which are the same for every group.
     random_state : int, RandomState instance or None, default=None
+        Seed of the permutations.
 
     Returns
     -------
     DataFrame
-        One row per group, the most important first: `importance` (mean fall of the score), `low`
-        and `high` (its 95 % interval over speakers), `std` (over permutations), `n_features`. In
-        ``attrs``: `score` before any permutation, `n_speakers`, `across_speakers`, and `speakers`,
-        group -> speaker -> fall of the speaker's own score. With fewer than 8 speakers there is no
-        interval (NaN): look at these.
+        One row per group, the most important first: `importance` (mean decrease of the score),
+        `low` and `high` (its 95 % interval over speakers; NaN with fewer than 8), `std` (over
+        permutations), `n_features`. Its ``attrs`` hold the `score` before permutation,
+        `n_speakers`, `across_speakers`, and `speakers`: group -> speaker -> decrease of the
+        speaker's score.
 
     Raises
     ------
     MetadataError
-        If a speaker is needed and not found or missing in a row, or `speaker` or `y` are in another
-        order than X.
+        If a speaker is needed but not found, or missing in a row, or `speaker` or `y` are in
+        another order than X.
     ValueError
-        If no column's name is known, a group names a column that is not there or none, no speaker
-        has two rows, or the model gets frames.
+        If no column has a known name, a group has an unknown column or none, no speaker has two
+        rows, or the model takes frames.
 
     Warns
     -----
     EvaluationWarning
-        If speakers have one row only, which permutation within speakers leaves as it is.
+        If speakers have only one row, which permutation within speakers does not change.
 
     Notes
     -----
-    The interval is a t interval with G - 1 degrees of freedom around the jackknife's standard error
-    over the G speakers [2]_; it speaks of speakers like these, for this fitted model.
+    The interval is a t interval with G - 1 degrees of freedom and the jackknife standard error over
+    the G speakers [2]_. It is about similar speakers, for this fitted model.
 
     References
     ----------
@@ -123,52 +149,51 @@ def grouped_permutation_importance(
     {'prosody': 27, 'spectrum': 51, 'voice quality': 10}
     """
     if not isinstance(n_repeats, Integral) or n_repeats < 1:
-        raise ValueError(f"n_repeats must be a whole number of at least 1, got {n_repeats!r}")
+        raise ValueError(f"n_repeats must be an integer of at least 1, got {n_repeats!r}.")
     check_consistent_length(X, y, speaker)
     for name, values in {"y": y, "speaker": speaker}.items():
         check_row_order(values, X, name, "X")
-    model, features = model_and_features(estimator, X)
-    speakers = _speakers(X, features, speaker, needed=not across_speakers)
+    model, features = _model_and_features(estimator, X)
+    speakers = _find_speakers(X, features, speaker, needed=not across_speakers)
     named = isinstance(features, pd.DataFrame)
     table = features if named else pd.DataFrame(np.asarray(features))
-    groups = _positions(table, groups_of_features, named)
+    groups = _column_positions(table, groups_of_features, named)
     usable = ~failed_rows(table[[name for name in table if name not in ID_COLUMNS]])
-    table, truth = table[usable], np.asarray(y)[usable]
+    table, y_true = table[usable], np.asarray(y)[usable]
     codes, names = pd.factorize(np.zeros(0) if speakers is None else speakers[usable])
     random = check_random_state(random_state)
-    orders = _orders(len(table), None if across_speakers else codes, n_repeats, random)
+    orders = _permutations(len(table), None if across_speakers else codes, n_repeats, random)
 
-    measure = _Measure(model, check_scoring(model, scoring), truth, codes, len(names), named)
-    whole = measure([table])
+    scorer = _SpeakerScorer(model, check_scoring(model, scoring), y_true, codes, len(names), named)
+    baseline = scorer([table])
     rows, by_speaker = {}, {}
     for group, columns in groups.items():
-        permuted = _Permuted(table, columns, orders)
-        fall = measure(permuted, minus=whole)
-        low, high = _jackknife_interval(fall.mean, fall.without)
+        decrease = baseline.minus(scorer(_PermutedTables(table, columns, orders)))
+        low, high = _jackknife_interval(decrease.mean, decrease.without)
         rows[group] = {
-            "importance": fall.mean,
+            "importance": decrease.mean,
             "low": low,
             "high": high,
-            "std": fall.std,
+            "std": decrease.std,
             "n_features": len(columns),
         }
-        by_speaker[group] = dict(zip(names, fall.of_speakers.tolist(), strict=True))
-    found = pd.DataFrame.from_dict(rows, orient="index").rename_axis("group")
-    found = found.sort_values("importance", ascending=False, kind="stable")
-    found.attrs = {
-        "score": whole.mean,
+        by_speaker[group] = dict(zip(names, decrease.of_speakers.tolist(), strict=True))
+    result = pd.DataFrame.from_dict(rows, orient="index").rename_axis("group")
+    result = result.sort_values("importance", ascending=False, kind="stable")
+    result.attrs = {
+        "score": baseline.mean,
         "n_speakers": len(names),
         "across_speakers": bool(across_speakers),
         "speakers": by_speaker,
     }
-    return found
+    return result
 
 
-def _speakers(X, features, given, needed):
-    """The speaker of each row as an array, or None where none is needed nor known."""
+def _find_speakers(X, features, given, needed):
+    """Return the speaker of each row as an array, or None if none is needed nor found."""
     values = given
-    for place in (X, features):
-        values = find_id(place, "speaker") if values is None else values
+    for table in (X, features):
+        values = find_id(table, "speaker") if values is None else values
     if values is None:
         if not needed:
             return None
@@ -177,57 +202,59 @@ def _speakers(X, features, given, needed):
     missing = np.flatnonzero(pd.isna(values))
     if len(missing):
         raise MetadataError(
-            f"the speaker is missing (None or NaN) in {len(missing)} of {len(values)} rows, first "
-            f"in row {missing[0]}: fill it in, or drop these rows"
+            f"The speaker is missing (None or NaN) in {len(missing)} of {len(values)} rows, first "
+            f"in row {missing[0]}. Fill it in, or drop these rows."
         )
     return values
 
 
-def _positions(table, groups, named):
-    """Group -> positions of its columns."""
+def _column_positions(table, groups, named):
+    """Return the positions of the columns of each group."""
     columns = [name for name in table if name not in ID_COLUMNS]
     if isinstance(groups, str):
         if groups not in ("groups", "details"):
             raise ValueError(
-                f"groups_of_features must be 'groups', 'details' or a dict, got {groups!r}"
+                f"groups_of_features must be 'groups', 'details' or a dict, got {groups!r}."
             )
         groups = feature_groups(columns, detail=groups == "details")
         if not named or {*groups} <= {OTHER}:
             raise ValueError(
-                f"no column has the name of a known acoustic feature (they are "
-                f"{short_list(columns)}): name the groups, "
-                f"groups_of_features={{'group': [columns]}}"
+                f"No column has the name of a known acoustic feature; the columns are "
+                f"{short_list(columns)}. Define the groups yourself: "
+                f"groups_of_features={{'group': [columns]}}."
             )
     if not groups:
-        raise ValueError("groups_of_features is empty: give at least one {'group': [columns]}")
-    found = {}
+        raise ValueError("groups_of_features is empty. Pass at least one {'group': [columns]}.")
+    position_of = {name: position for position, name in enumerate(table.columns)}
+    positions = {}
     for group, members in groups.items():
-        known = {name: place for place, name in enumerate(table.columns)}
-        strangers = [name for name in members if name not in known]
-        if strangers or not len(members):
+        unknown = [name for name in members if name not in position_of]
+        if unknown or not len(members):
             raise ValueError(
-                f"group {group!r} names {short_list(strangers) if strangers else 'no columns'}; "
-                f"the features are {short_list(columns)}"
+                f"Group {group!r} has "
+                f"{f'the unknown columns {short_list(unknown)}' if unknown else 'no columns'}; the "
+                f"features are {short_list(columns)}."
             )
-        found[group] = [known[name] for name in members]
-    return found
+        positions[group] = [position_of[name] for name in members]
+    return positions
 
 
-def _orders(n_rows, codes, n_repeats, random):
-    """Permutations of the rows: of all of them, or of each speaker's among themselves."""
+def _permutations(n_rows, codes, n_repeats, random):
+    """Return permutations of all rows, or of the rows of each speaker."""
     if codes is None:
         return [random.permutation(n_rows) for _ in range(n_repeats)]
     counts = np.bincount(codes)
-    alone = int((counts == 1).sum())
-    if alone == len(counts):
+    n_single = int((counts == 1).sum())
+    if n_single == len(counts):
         raise ValueError(
-            f"none of the {len(counts)} speakers has two rows, so nothing can be permuted within "
-            f"speakers: give more rows, or across_speakers=True"
+            f"None of the {len(counts)} speakers has two rows, so nothing can be permuted within "
+            f"speakers. Pass more rows, or across_speakers=True."
         )
-    if alone:
+    if n_single:
         warnings.warn(
-            f"{alone} of {len(counts)} speakers have one row only, which permutation within "
-            f"speakers leaves as it is: importances are too low by their share",
+            f"{n_single} of {len(counts)} speakers have only one row, which permutation within "
+            f"speakers does not change: the importances are underestimated. Leave these speakers "
+            f"out, or pass more rows of them.",
             EvaluationWarning,
             stacklevel=3,
         )
@@ -241,8 +268,8 @@ def _orders(n_rows, codes, n_repeats, random):
     return orders
 
 
-class _Permuted:
-    """Tables with some columns in other orders of rows; the other columns and the index stay."""
+class _PermutedTables:
+    """Copies of a table with the rows of some columns permuted."""
 
     def __init__(self, table, columns, orders):
         self._table, self._columns, self._orders = table, columns, orders
@@ -250,7 +277,7 @@ class _Permuted:
     def __len__(self):
         return len(self._orders)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[pd.DataFrame]:
         for order in self._orders:
             permuted = self._table.copy()
             for column in self._columns:
@@ -260,101 +287,132 @@ class _Permuted:
 
 @dataclass
 class _Scores:
-    """Over tables: mean and deviation of the score; scores without, and of, each speaker."""
+    """Mean and deviation of the score over tables; scores without, and of, each speaker."""
 
     mean: float
     std: float
     without: np.ndarray
     of_speakers: np.ndarray
 
+    def minus(self, other):
+        """Return the differences from other scores, with the deviation of these."""
+        return _Scores(
+            self.mean - other.mean,
+            other.std,
+            self.without - other.without,
+            self.of_speakers - other.of_speakers,
+        )
 
-class _Measure:
-    """Scores of one model on tables of the same rows."""
 
-    def __init__(self, model, scorer, truth, codes, n_speakers, named):
-        self.model, self.scorer, self.truth = model, scorer, truth
+class _SpeakerScorer:
+    """Scorer of a model on tables of the same rows, with and without each speaker."""
+
+    def __init__(self, model, scorer, y_true, codes, n_speakers, named):
+        self.model, self.scorer, self.y_true = model, scorer, y_true
         self.codes, self.n_speakers, self.named = codes, n_speakers, named
 
-    def __call__(self, tables, minus=None):
-        """Scores on these tables, or by how much they are below those of `minus`."""
-        recorded = _Recorded(self.model, tables, self.named)
-        n_tables, n_rows = len(tables), len(self.truth)
-        truth = np.tile(self.truth, n_tables)
-        parts = np.arange(len(truth)).reshape(n_tables, n_rows)
-        single = np.array([self.scorer(recorded, part, self.truth) for part in parts])
-        # Speakers' scores are of the rows of all tables together: one call each. That is the mean
-        # over the tables, of any score that is a mean of rows or of classes' rows.
+    def __call__(self, tables):
+        recorded = _RecordedModel(self.model, tables, self.named)
+        n_tables, n_rows = len(tables), len(self.y_true)
+        y_true = np.tile(self.y_true, n_tables)
+        parts = np.arange(len(y_true)).reshape(n_tables, n_rows)
+        by_table = np.array([self.scorer(recorded, part, self.y_true) for part in parts])
+        # Scores of speakers are computed from the rows of all tables at once. That is the mean over
+        # the tables for any score that is a mean over rows or over the rows of classes.
         codes = np.tile(self.codes, n_tables)
-        rows = [np.flatnonzero(codes != one) for one in range(self.n_speakers)]
-        rows += [np.flatnonzero(codes == one) for one in range(self.n_speakers)]
-        scores = [self.scorer(recorded, at, truth[at]) if len(at) else np.nan for at in rows]
-        found = _Scores(
-            float(single.mean()),
-            float(single.std()),
+        rows = [np.flatnonzero(codes != code) for code in range(self.n_speakers)]
+        rows += [np.flatnonzero(codes == code) for code in range(self.n_speakers)]
+        scores = [self.scorer(recorded, at, y_true[at]) if len(at) else np.nan for at in rows]
+        return _Scores(
+            float(by_table.mean()),
+            float(by_table.std()),
             np.array(scores[: self.n_speakers]),
             np.array(scores[self.n_speakers :]),
-        )
-        if minus is None:
-            return found
-        return _Scores(
-            minus.mean - found.mean,
-            found.std,
-            minus.without - found.without,
-            minus.of_speakers - found.of_speakers,
         )
 
 
 def _jackknife_interval(estimate, without):
     n = len(without)
-    if n < FEWEST_SPEAKERS:
+    if n < MIN_SPEAKERS:
         return float("nan"), float("nan")
     error = np.sqrt((n - 1) / n * np.square(without - without.mean()).sum())
     half = float(stats.t.ppf(0.975, n - 1) * error)
     return float(estimate - half), float(estimate + half)
 
 
-class _Recorded:
-    """A model's answers to whole tables, one after the other, given out by positions of rows.
+class _RecordedModel:
+    """Recorded outputs of a model for whole tables, returned by positions of rows.
 
-    A scorer that asks it about some rows gets what the model said of them among all rows: once,
-    and not what it would say of these rows alone, where it scales by the statistics of its batch.
+    A scorer that predicts a part of the rows gets the outputs for these rows within whole tables.
+    Predicting them alone would cost time, and change the outputs of models that scale by the
+    statistics of their batch.
     """
 
     def __init__(self, model, tables, named):
-        self._model, self._tables, self._named, self._answers = model, tables, named, {}
+        self._model, self._tables, self._named, self._outputs = model, tables, named, {}
 
     def __getattr__(self, name):
-        found = getattr(self._model, name)
+        attribute = getattr(self._model, name)
         if name not in _METHODS:
-            return found
-        if name not in self._answers:
-            self._answers[name] = np.concatenate(
+            return attribute
+        if name not in self._outputs:
+            self._outputs[name] = np.concatenate(
                 [
-                    np.asarray(found(table if self._named else table.to_numpy()))
+                    np.asarray(attribute(table if self._named else table.to_numpy()))
                     for table in self._tables
                 ]
             )
 
-        def answer(rows):
-            return self._answers[name][rows]
+        def method(rows):
+            return self._outputs[name][rows]
 
-        answer.__name__ = name  # scikit-learn looks for the method by it
-        return answer
+        method.__name__ = name  # scikit-learn identifies the method by it
+        return method
 
 
-#: Group, part of it, names (what a column's name, or its name behind the ``step__`` of a
-#: FeatureUnion, begins with), and where the assignment comes from. The first that fits counts.
+def _model_and_features(estimator, X):
+    """Return the part of a model that takes a table of features, and that table for `X`."""
+    check_is_fitted(estimator)
+    model = that_predicts(estimator)
+    extraction, _ = split_extraction(model)
+    features = X
+    if extraction:
+        features, _ = extract(extraction, X)
+    if isinstance(model, Pipeline):
+        steps = model.steps[len(extraction) :]
+        # Steps from frames to their statistics.
+        while is_frames(features) and len(steps) > 1:
+            (_, step), *steps = steps
+            if step is not None and step != "passthrough":
+                features = step.transform(features)
+        model = Pipeline(steps)
+    if is_frames(features):
+        raise ValueError(
+            "This model takes frame sequences, which have no columns that could be permuted by "
+            "group. Add FunctionalsPooling before it, or pass a model of utterance features."
+        )
+    if not isinstance(features, pd.DataFrame) and not hasattr(features, "shape"):
+        raise ValueError(
+            f"X is of type {type(features).__name__}, but must be a table of features, or audio "
+            f"for a Pipeline that begins with an audio step; the model is of type "
+            f"{type(model).__name__}."
+        )
+    return model, features
+
+
+#: Group, subgroup, pattern (the beginning of a column's name, or of its name after the ``step__``
+#: of a FeatureUnion), and the source of the assignment. The first match counts.
 #:
 #: "GeMAPS": F. Eyben et al., "The Geneva Minimalistic Acoustic Parameter Set (GeMAPS) for Voice
-#: Research and Affective Computing", IEEE Transactions on Affective Computing 7(2), 2016: it sorts
-#: parameters into frequency, energy or amplitude, spectral (balance) and temporal ones.
-#: Frequency without jitter and formants, loudness and temporal ones are prosody here; jitter,
-#: shimmer and the harmonics-to-noise ratio, which it describes as measures of the voice, are voice
-#: quality, as are its harmonic differences H1-H2 and H1-A3, which depend on the glottal pulse.
+#: Research and Affective Computing", IEEE Transactions on Affective Computing 7(2), 2016. It sorts
+#: parameters into frequency, energy or amplitude, spectral (balance) and temporal ones. Here,
+#: frequency without jitter and formants, loudness and temporal ones are prosody; jitter, shimmer
+#: and the harmonics-to-noise ratio, which it describes as measures of the voice, are voice quality,
+#: as are its harmonic differences H1-H2 and H1-A3, which depend on the glottal pulse.
 #: "ComParE": B. Schuller et al., "The INTERSPEECH 2013 Computational Paralinguistics Challenge",
 #: 2013, and F. Weninger et al., "On the Acoustics of Emotion in Audio: What Speech, Music, and
-#: Sound have in Common", Frontiers in Psychology 4, 2013, table 1: its 4 energy and 55 spectral
-#: descriptors and its 6 related to voicing; the older sets use the same names.
+#: Sound have in Common", Frontiers in Psychology 4, 2013, table 1: its 4 energy, 55 spectral and 6
+#: voicing-related descriptors; the older sets use the same names.
 #: "sklearn_ser": frames of Prosody, LogMelSpectrogram and MFCC, pooled by FunctionalsPooling.
 FEATURE_PATTERNS = (
     (
@@ -388,25 +446,26 @@ FEATURE_PATTERNS = (
     ("spectrum", "bands", "audSpec_Rfilt|logMelFreqBand|lspFreq", "ComParE, IS10"),
     ("spectrum", "bands", r"mel_\d", "sklearn_ser"),
 )
-#: Group of columns that no pattern fits.
+#: Group of columns that match no pattern.
 OTHER = "other"
 
 
 @public_module("sklearn_ser.inspection")
-def feature_groups(names, *, detail=False):
-    """Sort columns of acoustic features into prosody, voice quality and spectrum, by their names.
+def feature_groups(names: Iterable[str], *, detail: bool = False) -> dict[str, list[str]]:
+    """Group columns of acoustic features into prosody, voice quality and spectrum, by their names.
 
-    Known are the names of openSMILE's sets (eGeMAPS, GeMAPS, ComParE, emobase, INTERSPEECH 2009
-    to 2013), and those of :class:`~sklearn_ser.preprocessing.FunctionalsPooling` over our own
-    frames. The table of patterns, with its sources, is
-    ``sklearn_ser.inspection._group_importance.FEATURE_PATTERNS``.
+    The names of openSMILE's sets (eGeMAPS, GeMAPS, ComParE, emobase, INTERSPEECH 2009 to 2013) are
+    recognized, and those of :class:`~sklearn_ser.preprocessing.FunctionalsPooling` on frames of
+    this package's extractors. The patterns follow the GeMAPS and ComParE papers, which the source
+    code cites.
 
     Parameters
     ----------
     names : iterable of str
-        Names of columns.
+        Column names.
     detail : bool, default=False
-        Finer: "prosody: pitch", "prosody: loudness", "prosody: rhythm", "spectrum: formants", ...
+        Whether to return finer groups: "prosody: pitch", "prosody: loudness", "prosody: rhythm",
+        "spectrum: formants", ...
 
     Returns
     -------
@@ -421,10 +480,10 @@ def feature_groups(names, *, detail=False):
     {'prosody': ['loudness_sma3_amean'], 'spectrum': ['mfcc1_sma3_amean', 'mel_03_mean'],
      'other': ['ge2e_mean_000']}
     """
-    found = {}
+    groups: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(_group_of(str(name), detail), []).append(name)
-    return found
+        groups.setdefault(_group_of(str(name), detail), []).append(name)
+    return groups
 
 
 def _group_of(name, detail):
@@ -434,49 +493,122 @@ def _group_of(name, detail):
     return OTHER
 
 
-def model_and_features(estimator, X):
-    """What predicts from a table of features, and that table.
+@public_module("sklearn_ser.inspection")
+class GroupImportanceDisplay:
+    """Importance of groups of features as bars, with intervals over speakers, or the speakers.
+
+    Use :meth:`from_table`.
 
     Parameters
     ----------
-    estimator : fitted estimator
-        Of features; or a Pipeline that begins with audio steps, alone, within a search or within
-        an AugmentingClassifier.
-    X : array-like or DataFrame
-        What `estimator` predicts from.
+    table : DataFrame
+        Result of :func:`grouped_permutation_importance`, with its ``attrs``.
 
-    Returns
-    -------
-    model : fitted estimator
-    features : DataFrame or array-like of shape (n_rows, n_features)
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+    bars_ : BarContainer
+    intervals_ : dict of str to matplotlib Line2D
+        Interval of each group, if there is one.
+    speakers_ : dict of str to matplotlib Line2D
+        Decreases of the speakers' scores, with fewer than 8 speakers.
 
-    Raises
-    ------
-    ValueError
-        If the features stay frame sequences to the end.
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_ser.inspection import GroupImportanceDisplay, grouped_permutation_importance
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame(rng.normal(size=(80, 2)), columns=["loudness_sma3_amean", "mfcc1_sma3"])
+    >>> y = np.where(X["loudness_sma3_amean"] > 0, "anger", "sadness")
+    >>> model = LogisticRegression().fit(X, y)
+    >>> speaker = np.arange(80) // 10
+    >>> table = grouped_permutation_importance(model, X, y, speaker=speaker, random_state=0)
+    >>> display = GroupImportanceDisplay.from_table(table)
+    >>> [label.get_text() for label in display.ax_.get_yticklabels()]
+    ['prosody (1)', 'spectrum (1)']
     """
-    check_is_fitted(estimator)
-    model = predicting_estimator(estimator)
-    extraction, _ = split_extraction(model)
-    features = X
-    if extraction:
-        features, _ = extract(extraction, X)
-    if isinstance(model, Pipeline):
-        steps = model.steps[len(extraction) :]
-        # On the way from frames to statistics of them.
-        while is_frames(features) and len(steps) > 1:
-            (_, step), *steps = steps
-            if step is not None and step != "passthrough":
-                features = step.transform(features)
-        model = Pipeline(steps)
-    if is_frames(features):
-        raise ValueError(
-            "this model gets frame sequences, which have no columns that could be permuted by "
-            "group: put FunctionalsPooling before it, or explain a model of utterance features"
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self.table = table
+
+    @classmethod
+    @substitute_docstring(ax=AX)
+    def from_table(cls, table: pd.DataFrame, *, ax: AxesLike = None) -> Self:
+        """Draw a table of importances.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Result of :func:`grouped_permutation_importance`.
+        %(ax)s
+
+        Returns
+        -------
+        GroupImportanceDisplay
+        """
+        return cls(table).plot(ax=ax)
+
+    @substitute_docstring(ax=AX)
+    def plot(self, *, ax: AxesLike = None) -> Self:
+        """Draw the importances.
+
+        Parameters
+        ----------
+        %(ax)s
+
+        Returns
+        -------
+        GroupImportanceDisplay
+        """
+        table, attrs = self.table, self.table.attrs
+        names = [f"{group} ({n})" for group, n in table["n_features"].items()]
+        (self.ax_,) = make_subplots(
+            ax,
+            [(0, 0)],
+            size=(4.2, 1.4 + 0.34 * len(names)),
+            names="importance",
+            margin=names_margin(names),
         )
-    if not isinstance(features, pd.DataFrame) and not hasattr(features, "shape"):
-        raise ValueError(
-            f"X must be a table of features, or audio for a Pipeline that begins with an audio "
-            f"step; got {type(features).__name__} for a {type(model).__name__}"
+        self.figure_ = self.ax_.figure
+        label_rows(self.ax_, names)
+        dark = "0.15"
+        self.bars_ = self.ax_.barh(
+            range(len(table)),
+            table["importance"],
+            height=0.55,
+            color=series_style(3)["color"],
+            zorder=2,
         )
-    return model, features
+        self.ax_.axvline(0, color="0.4", linewidth=0.8, zorder=1)
+        self.intervals_: dict[str, Line2D] = {}
+        self.speakers_: dict[str, Line2D] = {}
+        for row, (group, values) in enumerate(table.iterrows()):
+            of_speakers = list(attrs.get("speakers", {}).get(group, {}).values())
+            if np.isfinite(values["low"]):
+                (self.intervals_[group],) = self.ax_.plot(
+                    [values["low"], values["high"]], [row] * 2, color=dark, linewidth=1.5, zorder=3
+                )
+            elif 1 < len(of_speakers) < MIN_SPEAKERS:
+                (self.speakers_[group],) = self.ax_.plot(
+                    of_speakers, [row] * len(of_speakers), "|", color=dark, markersize=9, zorder=3
+                )
+        # The numbers are beside the longest marks.
+        low, high = self.ax_.get_xlim()
+        end = high + 0.2 * (high - low)
+        self.ax_.set_xlim(low, end)
+        for row, value in enumerate(table["importance"]):
+            self.ax_.text(end, row, f"{value:.2f}", ha="right", va="center", fontsize=8)
+        within = "over all rows" if attrs.get("across_speakers") else "within speakers"
+        score = f" (from {attrs['score']:.2f})" if "score" in attrs else ""
+        label = f"decrease of the score{score}, features permuted {within}"
+        self.ax_.set_xlabel(wrap_name(label, 34))
+        hide_spines(self.ax_)
+        self.ax_.spines["left"].set_visible(False)
+        marks = {"95 % over speakers": self.intervals_, "one speaker": self.speakers_}
+        shown = {label: next(iter(lines.values())) for label, lines in marks.items() if lines}
+        if shown:
+            legend_below(self.figure_, [self.ax_], list(shown.values()), list(shown))
+        fit_row_text([self.ax_], len(names), 1)
+        return self

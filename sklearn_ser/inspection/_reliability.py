@@ -1,69 +1,92 @@
-"""How often an estimator is right where it is so and so sure: reliability curves."""
+"""Reliability curves: accuracy of predictions by their confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.evaluation._predictions_table import probability_columns
-from sklearn_ser.inspection._panels import (
-    in_rows,
+from sklearn_ser.evaluation._fold import probability_columns
+from sklearn_ser.inspection._plotting import (
+    AX,
+    CORPUS,
+    LABELS,
+    NAME,
+    RESULT,
+    SETTING,
+    SPEAKER,
+    grid_positions,
+    hide_spines,
     is_leftmost,
     legend_below,
-    make_panels,
+    make_subplots,
     series_style,
-    tidy_axes,
-    wrapped,
+    wrap_name,
 )
-from sklearn_ser.inspection._selection import (
-    FEWEST_SPEAKERS,
+from sklearn_ser.inspection._predictions import (
+    MIN_SPEAKERS,
     estimator_names,
     predictions_of,
     result_of_predictions,
+    with_probabilities,
 )
 from sklearn_ser.metrics import cluster_interval, expected_calibration_error
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
-_POOLED = "all"
-_PANELS_A_ROW = 3
-_MOST_LINES = 4
-_MOST_INTERVALS = 2
-_FEWEST_DECISIONS = 5
+if TYPE_CHECKING:
+    from typing import Self
+
+    from matplotlib.lines import Line2D
+    from matplotlib.text import Text
+    from numpy.typing import ArrayLike
+
+    from sklearn_ser.evaluation import EvaluationResult
+    from sklearn_ser.inspection._plotting import AxesLike
+
+_ALL = "all"
+_MAX_COLUMNS = 3
+_MAX_ESTIMATORS = 4
+_MAX_ESTIMATORS_WITH_INTERVALS = 2
+_MIN_PREDICTIONS = 5
 
 
 @public_module("sklearn_ser.inspection")
 class ReliabilityDisplay:
-    """Share of right decisions over confidence, with the calibration error; a panel a corpus.
+    """Accuracy by confidence, with the expected calibration error; a subplot for each corpus.
 
-    Use :meth:`from_result` or :meth:`from_predictions`. Decisions are put into bins of equal width
-    by their confidence, the highest probability; a point stands at their mean confidence and the
-    share of them that were right, larger the more of them there are; a bin of fewer than 5 is not
-    drawn. Below the diagonal the estimator is surer than it should be, above it less sure. Of one
-    or two estimators, thin bars are 95 % intervals over speakers, in bins with at least 8 of them.
-    The numbers are expected calibration errors (ECE) of the same bins, which are more than 0 by
-    chance alone in a small corpus.
+    Use :meth:`from_result` or :meth:`from_predictions`. Predictions are sorted into bins of equal
+    width by their confidence, the highest probability. A point is at the mean confidence and the
+    accuracy of a bin, larger if the bin has more predictions; bins with fewer than 5 are not drawn.
+    Below the diagonal the estimator is overconfident, above it underconfident. With one or two
+    estimators, thin bars are 95 % intervals over speakers, in bins with at least 8 of them. The
+    numbers are expected calibration errors (ECE) over the same bins; in a small corpus they are
+    above 0 by chance alone.
 
     Parameters
     ----------
-    curves : pandas.DataFrame
-        One row per panel, estimator and bin with decisions in it: `panel`, `estimator`,
-        `confidence`, `accuracy`, `low`, `high` (NaN: no interval), `decisions`.
-    errors : pandas.DataFrame
-        One row per panel and estimator: `panel`, `estimator`, `ece`.
-    chance : float
-        No confidence is below it.
+    curves : DataFrame
+        One row per corpus ("all" for all of them), estimator and non-empty bin: `corpus`,
+        `estimator`, `confidence`, `accuracy`, `low`, `high` (NaN without an interval),
+        `predictions`.
+    errors : DataFrame
+        One row per corpus and estimator: `corpus`, `estimator`, `ece`.
 
     Attributes
     ----------
     axes_ : list of matplotlib Axes
-        One a panel.
+        One for each subplot.
     figure_ : matplotlib Figure
-    lines_ : dict of (estimator, panel) to matplotlib Line2D
-    texts_ : dict of (estimator, panel) to matplotlib Text
-        The calibration errors.
+    lines_ : dict of (estimator, corpus) to matplotlib Line2D
+    texts_ : dict of (estimator, corpus) to matplotlib Text
+        Calibration errors.
 
     See Also
     --------
-    sklearn_ser.metrics.expected_calibration_error : The number.
-    sklearn.calibration.CalibrationDisplay : Of two classes.
+    sklearn_ser.metrics.expected_calibration_error : The calibration error.
+    sklearn.calibration.CalibrationDisplay : Reliability curve of a binary classifier.
 
     References
     ----------
@@ -73,37 +96,42 @@ class ReliabilityDisplay:
     Examples
     --------
     >>> from sklearn_ser.inspection import ReliabilityDisplay
-    >>> truth = ["anger", "anger", "anger", "sadness"]
-    >>> proba = [[0.75, 0.25]] * 4
-    >>> display = ReliabilityDisplay.from_predictions(truth, proba)
+    >>> y_true = ["anger", "anger", "anger", "sadness"]
+    >>> y_proba = [[0.75, 0.25]] * 4
+    >>> display = ReliabilityDisplay.from_predictions(y_true, y_proba)
     >>> display.errors["ece"].tolist()
     [0.0]
     """
 
-    def __init__(self, curves, errors, *, chance):
+    def __init__(self, curves: pd.DataFrame, errors: pd.DataFrame) -> None:
         self.curves = curves
         self.errors = errors
-        self.chance = chance
 
     @classmethod
+    @substitute_docstring(result=RESULT, setting=SETTING, ax=AX)
     def from_result(
-        cls, result, estimators=None, *, setting=None, by_corpus=True, n_bins=10, ax=None
-    ):
+        cls,
+        result: EvaluationResult,
+        estimators: str | Sequence[str] | None = None,
+        *,
+        setting: Literal["single", "transductive"] | None = None,
+        by_corpus: bool = True,
+        n_bins: int = 10,
+        ax: AxesLike = None,
+    ) -> Self:
         """Draw the calibration of estimators of an evaluation.
 
         Parameters
         ----------
-        result : EvaluationResult
+        %(result)s
         estimators : str or list of str, default=None
-            At most 4, which are told apart in one panel; all by default.
-        setting : {"single", "transductive"}, default=None
-            By default "transductive" where there is one.
+            Names of at most 4 estimators; all by default.
+        %(setting)s
         by_corpus : bool, default=True
-            A panel for each test corpus as well, where there are several.
+            Whether to add a subplot for each test corpus, if there are several.
         n_bins : int, default=10
-            Bins of equal width from 0 to 1.
-        ax : matplotlib Axes, array of Axes or Figure, default=None
-            One Axes for each panel, or a figure for all of them.
+            Number of bins of equal width from 0 to 1.
+        %(ax)s
 
         Returns
         -------
@@ -112,124 +140,123 @@ class ReliabilityDisplay:
         Raises
         ------
         ValueError
-            If there are too many estimators, one gives no probabilities, `n_bins` is below 1, or
+            If there are too many estimators, one has no probabilities, `n_bins` is below 1, or
             there is no such estimator or setting.
         """
         names = estimator_names(result, estimators)
-        if len(names) > _MOST_LINES:
+        if len(names) > _MAX_ESTIMATORS:
             raise ValueError(
-                f"{len(names)} estimators cannot be told apart in one panel: name at most "
-                f"{_MOST_LINES} of {names} in estimators="
+                f"{len(names)} estimators cannot be distinguished in one plot, at most "
+                f"{_MAX_ESTIMATORS} can. Choose some of {names} in estimators=."
             )
         if n_bins < 1:
-            raise ValueError(f"n_bins must be at least 1, got {n_bins}")
+            raise ValueError(f"n_bins must be at least 1, got {n_bins}.")
         columns = probability_columns(result.labels)
         curves, errors = [], []
         for name in names:
-            part = predictions_of(result, name, setting)
-            if not {*columns} <= {*part.columns} or part[columns].isna().all(axis=None):
-                raise ValueError(
-                    f"{name!r} gives no probabilities, so it has no confidence to judge: leave it "
-                    f"out, or put it into sklearn.calibration.CalibratedClassifierCV"
-                )
-            part = part[part[columns].notna().all(axis=1)]
-            panels = {_POOLED: part}
+            part = with_probabilities(predictions_of(result, name, setting), columns, name)
+            parts = {_ALL: part}
             if by_corpus and part["corpus"].nunique() > 1:
-                panels |= {str(corpus): rows for corpus, rows in part.groupby("corpus")}
-            for panel, rows in panels.items():
-                place = {"panel": panel, "estimator": name}
+                parts |= {str(corpus): rows for corpus, rows in part.groupby("corpus")}
+            for corpus, rows in parts.items():
+                key = {"corpus": corpus, "estimator": name}
                 ece = expected_calibration_error(
-                    rows["y_true"], rows[columns], labels=result.labels, n_bins=n_bins
+                    rows["truth"], rows[columns], labels=result.labels, n_bins=n_bins
                 )
-                errors.append({**place, "ece": ece})
-                curves += [
-                    {**place, **bin_} for bin_ in _bins(rows, columns, result.labels, n_bins)
-                ]
-        chance = 1 / len(result.labels)
-        return cls(pd.DataFrame(curves), pd.DataFrame(errors), chance=chance).plot(ax=ax)
+                errors.append({**key, "ece": ece})
+                curves += [{**key, **bin_} for bin_ in _bins(rows, columns, result.labels, n_bins)]
+        return cls(pd.DataFrame(curves), pd.DataFrame(errors)).plot(ax=ax)
 
     @classmethod
+    @substitute_docstring(labels=LABELS, corpus=CORPUS, speaker=SPEAKER, name=NAME, ax=AX)
     def from_predictions(
-        cls, y_true, y_proba, *, labels=None, corpus=None, speaker=None, name="estimator",
-        n_bins=10, ax=None,
-    ):  # fmt: skip
-        """Draw the calibration of probabilities.
+        cls,
+        y_true: ArrayLike,
+        y_proba: ArrayLike,
+        *,
+        labels: Sequence | None = None,
+        corpus: ArrayLike | None = None,
+        speaker: ArrayLike | None = None,
+        name: str = "estimator",
+        n_bins: int = 10,
+        ax: AxesLike = None,
+    ) -> Self:
+        """Draw the calibration of given probabilities.
 
         Parameters
         ----------
-        y_true : array-like of shape (n_rows,)
-        y_proba : array-like of shape (n_rows, n_labels)
-        labels : sequence of shape (n_labels,), default=None
-            The class of each column (``classes_``); by default the sorted values of `y_true`.
-        corpus : array-like of shape (n_rows,), default=None
-            Gives a panel for each corpus as well.
-        speaker : array-like of shape (n_rows,), default=None
-            For intervals; without it there are none.
-        name : str, default="estimator"
-        n_bins, ax
-            As in :meth:`from_result`.
+        y_true : array-like of shape (n_samples,)
+            True labels.
+        y_proba : array-like of shape (n_samples, n_labels)
+            Probabilities, with a column for each label (``classes_``).
+        %(labels)s
+        %(corpus)s
+        %(speaker)s
+        %(name)s
+        n_bins : int, default=10
+            Number of bins of equal width from 0 to 1.
+        %(ax)s
 
         Returns
         -------
         ReliabilityDisplay
         """
-        known = np.zeros(len(y_true), dtype=int) if speaker is None else speaker
         result = result_of_predictions(
-            y_true, y_proba=y_proba, labels=labels, corpus=corpus, speaker=known, name=name
+            y_true, y_proba=y_proba, labels=labels, corpus=corpus, speaker=speaker, name=name
         )
         return cls.from_result(result, name, n_bins=n_bins, ax=ax)
 
-    def plot(self, *, ax=None):
-        """Draw onto `ax`, or onto a new figure.
+    @substitute_docstring(ax=AX)
+    def plot(self, *, ax: AxesLike = None) -> Self:
+        """Draw the curves.
 
         Parameters
         ----------
-        ax : matplotlib Axes, array of Axes or Figure, default=None
-            One Axes for each panel, or a figure for all of them.
+        %(ax)s
 
         Returns
         -------
         ReliabilityDisplay
         """
-        panels = list(dict.fromkeys(self.errors["panel"]))
+        corpora = list(dict.fromkeys(self.errors["corpus"]))
         names = list(dict.fromkeys(self.errors["estimator"]))
-        self.axes_ = make_panels(
+        self.axes_ = make_subplots(
             ax,
-            in_rows(len(panels), _PANELS_A_ROW, ax=ax, size=2.2),
+            grid_positions(len(corpora), _MAX_COLUMNS, ax=ax, min_width=2.2),
             size=(2.7, 2.9),
-            what=", ".join(panels),
+            names=", ".join(corpora),
             margin=0.4,
         )
         self.figure_ = self.axes_[0].figure
-        self.lines_, self.texts_ = {}, {}
-        for panel_ax, panel in zip(self.axes_, panels, strict=True):
-            (diagonal,) = panel_ax.plot(
+        self.lines_: dict[tuple[str, str], Line2D] = {}
+        self.texts_: dict[tuple[str, str], Text] = {}
+        for axes, corpus in zip(self.axes_, corpora, strict=True):
+            (diagonal,) = axes.plot(
                 [0, 1], [0, 1], color="0.4", linestyle=":", linewidth=1, zorder=1
             )
-            for place, name in enumerate(names):
-                self._draw(panel_ax, panel, name, place)
-            panel_ax.set(xlim=(0, 1.02), ylim=(0, 1.02), box_aspect=1, xlabel="confidence")
-            panel_ax.set_title("all corpora" if panel == _POOLED else panel, fontsize="medium")
-            if len(panels) == 1:
-                panel_ax.set_title("")
-            if is_leftmost(panel_ax):
-                panel_ax.set_ylabel("share right")
-            tidy_axes(panel_ax)
-        lines = [self.lines_[name, panels[0]] for name in names]
-        labels = [wrapped(name, 30) for name in names]
+            for index, name in enumerate(names):
+                self._draw(axes, corpus, name, index)
+            axes.set(xlim=(0, 1.02), ylim=(0, 1.02), box_aspect=1, xlabel="confidence")
+            if len(corpora) > 1:
+                axes.set_title("all corpora" if corpus == _ALL else corpus, fontsize="medium")
+            if is_leftmost(axes):
+                axes.set_ylabel("accuracy")
+            hide_spines(axes)
+        lines = [self.lines_[name, corpora[0]] for name in names]
+        labels = [wrap_name(name, 30) for name in names]
         legend = legend_below(
-            self.figure_, self.axes_, [*lines, diagonal], [*labels, "as sure as right"]
+            self.figure_, self.axes_, [*lines, diagonal], [*labels, "perfectly calibrated"]
         )
         for handle in legend.get_lines():
             handle.set_markersize(6)
         return self
 
-    def _draw(self, ax, panel, name, place):
-        mine = (self.curves["panel"] == panel) & (self.curves["estimator"] == name)
-        curve = self.curves[mine & (self.curves["decisions"] >= _FEWEST_DECISIONS)]
-        size = 10 + 130 * curve["decisions"] / self.curves.loc[mine, "decisions"].sum()
-        style = series_style(place)
-        (self.lines_[name, panel],) = ax.plot(
+    def _draw(self, ax, corpus, name, index):
+        own = (self.curves["corpus"] == corpus) & (self.curves["estimator"] == name)
+        curve = self.curves[own & (self.curves["predictions"] >= _MIN_PREDICTIONS)]
+        size = 10 + 130 * curve["predictions"] / self.curves.loc[own, "predictions"].sum()
+        style = series_style(index)
+        (self.lines_[name, corpus],) = ax.plot(
             curve["confidence"], curve["accuracy"], linewidth=1.3, markersize=0, **style, zorder=2
         )
         ax.scatter(
@@ -242,7 +269,7 @@ class ReliabilityDisplay:
             linewidths=0.4,
             zorder=3,
         )
-        if self.errors["estimator"].nunique() <= _MOST_INTERVALS:
+        if self.errors["estimator"].nunique() <= _MAX_ESTIMATORS_WITH_INTERVALS:
             ax.vlines(
                 curve["confidence"],
                 curve["low"],
@@ -251,10 +278,10 @@ class ReliabilityDisplay:
                 linewidth=0.8,
                 alpha=0.7,
             )
-        rows = (self.errors["panel"] == panel) & (self.errors["estimator"] == name)
+        rows = (self.errors["corpus"] == corpus) & (self.errors["estimator"] == name)
         ece = self.errors.loc[rows, "ece"].iloc[0]
-        height = 0.97 - 0.085 * place
-        self.texts_[name, panel] = ax.text(
+        height = 0.97 - 0.085 * index
+        self.texts_[name, corpus] = ax.text(
             0.1,
             height,
             f"ECE {ece:.2f}",
@@ -276,30 +303,26 @@ class ReliabilityDisplay:
 
 
 def _bins(rows, columns, labels, n_bins):
-    """Mean confidence and accuracy of each bin with rows in it, with an interval over speakers."""
+    """Yield confidence, accuracy and interval over speakers of each non-empty bin."""
     probabilities = rows[columns].to_numpy()
     confidence = probabilities.max(axis=1)
-    decided = np.asarray(labels, dtype=object)[probabilities.argmax(axis=1)]
-    right = decided == rows["y_true"].to_numpy(dtype=object)
+    y_true = rows["truth"].to_numpy(dtype=object)
+    y_pred = np.asarray(labels, dtype=object)[probabilities.argmax(axis=1)]
     speakers = rows["speaker"].to_numpy(dtype=object)
-    # A bin has its upper edge and not its lower one, as in expected_calibration_error.
+    # A bin includes its upper edge and not its lower one, as in expected_calibration_error.
     numbers = np.searchsorted(np.arange(1, n_bins) / n_bins, confidence, side="left")
     for number in np.unique(numbers):
         own = numbers == number
         low = high = float("nan")
-        if len(set(speakers[own])) >= FEWEST_SPEAKERS:
-            found = cluster_interval(
-                rows["y_true"].to_numpy(dtype=object)[own],
-                decided[own],
-                speakers[own],
-                metric="war",
-                min_clusters=FEWEST_SPEAKERS,
+        if len(set(speakers[own])) >= MIN_SPEAKERS:
+            interval = cluster_interval(
+                y_true[own], y_pred[own], speakers[own], metric="war", min_clusters=MIN_SPEAKERS
             )
-            low, high = found.low, found.high
+            low, high = interval.low, interval.high
         yield {
             "confidence": confidence[own].mean(),
-            "accuracy": right[own].mean(),
+            "accuracy": (y_true == y_pred)[own].mean(),
             "low": low,
             "high": high,
-            "decisions": int(own.sum()),
+            "predictions": int(own.sum()),
         }

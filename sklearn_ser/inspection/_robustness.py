@@ -1,44 +1,60 @@
-"""Recall of several estimators as disturbances grow, with intervals over speakers."""
+"""Recall of several estimators by strength of a disturbance, with intervals over speakers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.inspection._panels import MARKERS, make_panels, tidy_axes
+from sklearn_ser.inspection._plotting import AX, MARKERS, hide_spines, make_subplots
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from matplotlib.collections import LineCollection
+    from matplotlib.lines import Line2D
+
+    from sklearn_ser.inspection._plotting import AxesLike
 
 _LABELS = {
     "uar": "unweighted average recall",
     "accuracy": "accuracy",
-    "changed": "share of decisions changed",
+    "changed": "share of changed predictions",
     "loss": "mean loss",
 }
+_Value: TypeAlias = Literal["uar", "accuracy", "changed", "loss"]
+_VALUE = """value : {"uar", "accuracy", "changed", "loss"}, default="uar"
+    Column to draw; only adversarial robustness has "loss". Intervals are those of the recall."""
 
 
 @public_module("sklearn_ser.inspection")
 class RobustnessDisplay:
-    """Curves of several estimators over growing disturbances: a panel a kind of disturbance.
+    """Curves of several estimators by strength of a disturbance; a subplot for each disturbance.
 
-    Use :meth:`from_table`. From left to right the inputs get worse, beginning with those that are
-    as they are; the levels stand evenly spaced. Bars are the table's intervals, those of the recall
-    over speakers, which overlap for paired figures even where one estimator is surely better than
-    the other: compare the same rows' predictions for that. What has no level (reverberation, a
-    codec) stands side by side in a last panel. A dotted line is the recall of guessing.
+    Use :meth:`from_table`. The disturbance increases from left to right, beginning with the
+    original inputs; its levels are evenly spaced. Bars are the intervals of the recall over
+    speakers. They may overlap even if one estimator is significantly better than the other: use a
+    paired test of the predictions for that. Disturbances without a level (reverberation, a codec)
+    are side by side in the last subplot. A dotted line is the recall of random predictions.
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        As :func:`~sklearn_ser.evaluation.adversarial_robustness` or
-        :func:`~sklearn_ser.evaluation.noise_robustness` gives it, or several of one kind, one
-        after the other.
+    table : DataFrame
+        Result of :func:`~sklearn_ser.robustness.adversarial_robustness` or
+        :func:`~sklearn_ser.robustness.noise_robustness`, or several of one kind, concatenated.
 
     Attributes
     ----------
     axes_ : list of matplotlib Axes
-        One a panel.
+        One for each subplot.
     figure_ : matplotlib Figure
-    lines_ : dict of (estimator, panel) to matplotlib Line2D
-    bars_ : dict of (estimator, panel) to matplotlib LineCollection
-        The intervals, where there are any.
+    lines_ : dict of (estimator, disturbance) to matplotlib Line2D
+    bars_ : dict of (estimator, disturbance) to matplotlib LineCollection
+        Intervals, if there are any.
 
     See Also
     --------
@@ -48,8 +64,8 @@ class RobustnessDisplay:
     --------
     >>> import numpy as np
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn_ser.robustness._adversarial import adversarial_robustness
     >>> from sklearn_ser.inspection import RobustnessDisplay
+    >>> from sklearn_ser.robustness import adversarial_robustness
     >>> rng = np.random.default_rng(0)
     >>> y = np.tile(["anger", "sadness"], 50)
     >>> X = rng.normal(size=(100, 5)) + (y == "anger")[:, None]
@@ -60,19 +76,21 @@ class RobustnessDisplay:
     ['0', '0.01', '0.03', '0.1', '0.3']
     """
 
-    def __init__(self, table):
+    def __init__(self, table: pd.DataFrame) -> None:
         self.table = table
 
     @classmethod
-    def from_table(cls, table, *, value="uar", ax=None):
+    @substitute_docstring(value=_VALUE, ax=AX)
+    def from_table(cls, table: pd.DataFrame, *, value: _Value = "uar", ax: AxesLike = None) -> Self:
         """Draw a table of robustness.
 
         Parameters
         ----------
-        table : pandas.DataFrame
-            See the class.
-        value, ax
-            As in :meth:`plot`.
+        table : DataFrame
+            Result of :func:`~sklearn_ser.robustness.adversarial_robustness` or
+            :func:`~sklearn_ser.robustness.noise_robustness`.
+        %(value)s
+        %(ax)s
 
         Returns
         -------
@@ -80,16 +98,14 @@ class RobustnessDisplay:
         """
         return cls(table).plot(value=value, ax=ax)
 
-    def plot(self, *, value="uar", ax=None):
-        """Draw onto `ax`, or onto a new figure.
+    @substitute_docstring(value=_VALUE, ax=AX)
+    def plot(self, *, value: _Value = "uar", ax: AxesLike = None) -> Self:
+        """Draw the curves.
 
         Parameters
         ----------
-        value : {"uar", "accuracy", "changed", "loss"}, default="uar"
-            What to draw; "loss" is there for adversarial robustness only. Intervals are those of
-            the recall.
-        ax : matplotlib Axes or array of Axes, default=None
-            One for each panel.
+        %(value)s
+        %(ax)s
 
         Returns
         -------
@@ -98,43 +114,50 @@ class RobustnessDisplay:
         Raises
         ------
         ValueError
-            If the table is none of robustness, has no such value, or there is another number of
-            Axes.
+            If the table is not one of robustness, has no such value, or the number of Axes is
+            wrong.
         """
-        panels = self._panels(value)
-        self.axes_ = make_panels(
+        subplots = self._subplots(value)
+        self.axes_ = make_subplots(
             ax,
-            [(0, place) for place in range(len(panels))],
+            [(0, column) for column in range(len(subplots))],
             size=(3.4, 3.2),
-            what=", ".join(panels),
+            names=", ".join(subplots),
         )
         self.figure_ = self.axes_[0].figure
-        self.lines_, self.bars_ = {}, {}
+        self.lines_: dict[tuple[str, str], Line2D] = {}
+        self.bars_: dict[tuple[str, str], LineCollection] = {}
         names = list(dict.fromkeys(self.table["estimator"]))
-        for panel_ax, (title, panel) in zip(self.axes_, panels.items(), strict=True):
-            for place, name in enumerate(names):
-                self._draw(panel_ax, title, panel, value, name, place, len(names))
+        for axes, (title, subplot) in zip(self.axes_, subplots.items(), strict=True):
+            for index, name in enumerate(names):
+                shift = 0.08 * (index - (len(names) - 1) / 2)
+                self._draw(axes, title, subplot, value, name, index, shift)
             if value == "uar":
                 chance = 1.0 / self.table["n_classes"].iloc[0]
-                panel_ax.axhline(chance, color="gray", linestyle=":", label="chance")
-            panel_ax.set_xticks(range(len(panel.ticks)), panel.ticks, rotation=panel.rotation)
-            panel_ax.set_xlim(-0.4, len(panel.ticks) - 0.6)
-            panel_ax.set(title=title, xlabel=panel.xlabel)
+                axes.axhline(chance, color="gray", linestyle=":", label="chance")
+            ticks = subplot.ticks
+            axes.set_xticks(range(len(ticks)), ticks, rotation=0 if subplot.ordered else 30)
+            axes.set_xlim(-0.4, len(ticks) - 0.6)
+            axes.set(title=title, xlabel=subplot.xlabel)
             if value != "loss":
-                panel_ax.set_ylim(0.0, 1.0)
-            tidy_axes(panel_ax)
+                axes.set_ylim(0.0, 1.0)
+            hide_spines(axes)
         self.axes_[0].set_ylabel(_LABELS[value])
         self.axes_[-1].legend(loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False)
         return self
 
-    def _draw(self, ax, title, panel, value, name, place, n_names):
-        own = panel.rows[panel.rows["estimator"] == name].set_index("tick")
-        own = own.reindex(panel.ticks)
-        shift = 0.08 * (place - (n_names - 1) / 2)
+    def _draw(self, ax, title, subplot, value, name, index, shift):
+        own = subplot.rows[subplot.rows["estimator"] == name].set_index("tick")
+        own = own.reindex(subplot.ticks)
         positions = np.arange(len(own)) + shift
-        style = {"color": f"C{place}", "marker": MARKERS[place % len(MARKERS)], "markersize": 5}
         (self.lines_[name, title],) = ax.plot(
-            positions, own[value], label=name, linestyle="-" if panel.ordered else "", **style
+            positions,
+            own[value],
+            label=name,
+            linestyle="-" if subplot.ordered else "",
+            color=f"C{index}",
+            marker=MARKERS[index % len(MARKERS)],
+            markersize=5,
         )
         known = own["uar_low"].notna().to_numpy() & own["uar"].notna().to_numpy()
         if value == "uar" and known.any():
@@ -142,65 +165,67 @@ class RobustnessDisplay:
                 positions[known],
                 own["uar_low"][known],
                 own["uar_high"][known],
-                color=f"C{place}",
+                color=f"C{index}",
                 linewidth=1.2,
                 alpha=0.6,
             )
 
-    def _panels(self, value):
+    def _subplots(self, value):
         missing = {"estimator", "uar", "uar_low", "uar_high", "n_classes"} - {*self.table.columns}
         kinds = [{"attack", "epsilon"}, {"condition", "snr"}]
         fitting = [kind for kind in kinds if kind <= {*self.table.columns}]
         if missing or not fitting:
             raise ValueError(
-                "RobustnessDisplay draws a table that adversarial_robustness or noise_robustness "
-                f"gave; this one has the columns {list(self.table.columns)}"
+                f"The table has the columns {list(self.table.columns)}, but RobustnessDisplay "
+                f"needs a result of adversarial_robustness or noise_robustness."
             )
         if value not in _LABELS or value not in self.table:
             known = [name for name in _LABELS if name in self.table]
-            raise ValueError(f"value must be one of {known}, got {value!r}")
+            raise ValueError(f"value must be one of {known}, got {value!r}.")
         if fitting[0] == kinds[0]:
-            return _attack_panels(self.table)
-        return _noise_panels(self.table)
+            return _attack_subplots(self.table)
+        return _noise_subplots(self.table)
 
 
-class _Panel:
-    """Rows of a table, each with its tick; the ticks from left to right."""
+@dataclass
+class _Subplot:
+    """Rows of a table with the column `tick`, the ticks from left to right, and their label."""
 
-    def __init__(self, rows, ticks, xlabel, *, ordered=True):
-        self.rows, self.ticks, self.xlabel, self.ordered = rows, ticks, xlabel, ordered
-        self.rotation = 0 if ordered else 30
+    rows: pd.DataFrame
+    ticks: list[str]
+    xlabel: str
+    ordered: bool = True
 
 
-def _attack_panels(table):
-    panels = {}
+def _attack_subplots(table):
+    subplots = {}
     for attack, rows in table.groupby("attack", sort=False):
         levels = sorted(rows["epsilon"].unique())
         ticks = ["clean" if np.isinf(level) else f"{level:g}" for level in levels]
         unit = "epsilon (dB)" if np.isinf(levels[0]) else "epsilon"
         rows = rows.assign(tick=rows["epsilon"].map(dict(zip(levels, ticks, strict=True))))
-        panels[attack] = _Panel(rows, ticks, unit)
-    return panels
+        subplots[attack] = _Subplot(rows, ticks, unit)
+    return subplots
 
 
-def _noise_panels(table):
+def _noise_subplots(table):
     clean = table[np.isposinf(table["snr"])].assign(tick="clean")
     rest = table[~np.isposinf(table["snr"])]
-    panels = {}
+    subplots = {}
     for condition, rows in rest.dropna(subset="snr").groupby("condition", sort=False):
         levels = sorted(rows["snr"].unique(), reverse=True)
         rows = rows.assign(tick=rows["snr"].map("{:g}".format))
         ticks = ["clean", *map("{:g}".format, levels)]
-        panels[condition] = _Panel(pd.concat([clean, rows]), ticks, "SNR (dB)")
-    if "level" in rest:  # of other conditions, in the order in which they were given
+        subplots[condition] = _Subplot(pd.concat([clean, rows]), ticks, "SNR (dB)")
+    if "level" in rest:  # of other conditions, in their given order
         for condition, rows in rest.dropna(subset="level").groupby("condition", sort=False):
             rows = rows.assign(tick=rows["level"].map("{:g}".format))
             ticks = ["clean", *dict.fromkeys(rows["tick"])]
-            panels[condition] = _Panel(pd.concat([clean, rows]), ticks, "level")
+            subplots[condition] = _Subplot(pd.concat([clean, rows]), ticks, "level")
         rest = rest[rest["level"].isna()]
     others = rest[rest["snr"].isna()]
-    if len(others) or not panels:
+    if len(others) or not subplots:
         rows = pd.concat([clean, others.assign(tick=others["condition"])])
         ticks = list(dict.fromkeys(rows["tick"]))
-        panels["other conditions"] = _Panel(rows, ticks, "", ordered=False)
-    return panels
+        subplots["other conditions"] = _Subplot(rows, ticks, "", ordered=False)
+    return subplots

@@ -1,80 +1,100 @@
-"""Unweighted average recall of several estimators, corpus by corpus, with intervals."""
+"""Unweighted average recall of several estimators by test corpus, with intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.inspection._panels import (
+from sklearn_ser.inspection._plotting import (
+    AX,
     draw_score,
-    fit_rows,
-    in_rows,
+    fit_row_text,
+    grid_positions,
     is_leftmost,
-    lane,
+    label_rows,
     legend_below,
-    make_panels,
-    name_rows,
+    make_subplots,
     names_margin,
-    score_axis,
+    row_offset,
     series_style,
-    wrapped,
+    set_score_axis,
+    wrap_name,
 )
-from sklearn_ser.inspection._selection import FEWEST_SPEAKERS, recall_with_interval, speaker_recalls
+from sklearn_ser.inspection._predictions import (
+    MIN_SPEAKERS,
+    recall_with_interval,
+    speaker_recalls,
+)
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
-_PANELS_A_ROW = 5
-_SETTINGS = ("single", "transductive")
+if TYPE_CHECKING:
+    from typing import Self
+
+    from matplotlib.lines import Line2D
+
+    from sklearn_ser.evaluation import EvaluationResult
+    from sklearn_ser.inspection._plotting import AxesLike
+
+_MAX_COLUMNS = 5
+#: Settings and their names in the legend.
+_SETTINGS = {"single": "one utterance at a time", "transductive": "transductive"}
 _MEAN = "mean"
 
 
 @public_module("sklearn_ser.inspection")
 class UARDisplay:
-    """Unweighted average recall: a row for each estimator, a panel for each test corpus.
+    """Unweighted average recall: a row for each estimator, a subplot for each test corpus.
 
-    Use :meth:`from_result`. A filled dot is one utterance at a time; an open one used the test
-    corpus's own statistics (transductive). Bars are 95 % intervals over the speakers of that
-    corpus: rows of one speaker are no independent draws. Of a corpus with fewer than 8 speakers,
-    such an interval says little, and the speakers are drawn instead, each a stroke at the mean
-    recall of the emotions that they speak. The last panel is the mean over the corpora, each of
-    which counts the same; it has no interval, since a handful of corpora says little about others.
+    Use :meth:`from_result`. A filled dot is the recall for one utterance at a time; an open one is
+    that with statistics of the whole test corpus (transductive). Bars are 95 % intervals over the
+    speakers of the corpus, since utterances of one speaker are not independent. With fewer than 8
+    speakers such an interval means little, and a stroke for each speaker is drawn instead, at the
+    mean recall of that speaker's emotions. The last subplot is the mean over the corpora, each
+    with the same weight; it has no interval, since a few corpora say little about others.
 
     Parameters
     ----------
-    table : pandas.DataFrame
+    table : DataFrame
         One row per estimator, setting and test corpus: `estimator`, `setting`, `corpus`, `uar`,
-        `low`, `high` (NaN: no interval), `speakers`.
-    singles : pandas.DataFrame
+        `low`, `high` (NaN without an interval), `speakers`.
+    speaker_scores : DataFrame
         One row per speaker: `estimator`, `setting`, `corpus`, `speaker`, `uar`.
     chance : float
-        Recall of guessing.
+        Recall of random predictions.
 
     Attributes
     ----------
     axes_ : list of matplotlib Axes
-        One for each corpus, and the mean.
+        One for each corpus, and one for the mean.
     figure_ : matplotlib Figure
     dots_, bars_, speakers_ : dict of (estimator, setting, corpus) to matplotlib Line2D
-        The scores; their intervals, where there are any; the single speakers, where they are drawn.
+        Scores; their intervals, if there are any; scores of the speakers, if they are drawn.
 
     See Also
     --------
-    GroupGapDisplay : Scores of groups of speakers.
-    CorpusHeatmapDisplay : Every training corpus by every test corpus.
+    GroupGapDisplay : Recall by group of speakers.
+    CorpusHeatmapDisplay : Recall by training and test corpus.
     """
 
-    def __init__(self, table, singles, *, chance):
+    def __init__(self, table: pd.DataFrame, speaker_scores: pd.DataFrame, *, chance: float) -> None:
         self.table = table
-        self.singles = singles
+        self.speaker_scores = speaker_scores
         self.chance = chance
 
     @classmethod
-    def from_result(cls, result, *, ax=None):
+    @substitute_docstring(ax=AX)
+    def from_result(cls, result: EvaluationResult, *, ax: AxesLike = None) -> Self:
         """Draw an :class:`~sklearn_ser.evaluation.EvaluationResult`.
 
         Parameters
         ----------
         result : EvaluationResult
-            Seeds are pooled: the recall of their predictions together is the mean of theirs.
-        ax : matplotlib Axes, array of Axes or Figure, default=None
-            As in :meth:`plot`.
+            Evaluation to draw. Seeds are pooled: the recall of their pooled predictions is the mean
+            of their recalls.
+        %(ax)s
 
         Returns
         -------
@@ -84,27 +104,26 @@ class UARDisplay:
         tested = predictions["corpus"].astype(str)
         if result.protocol == "pairwise":
             tested = predictions["train"] + " -> " + tested
-        rows, singles = [], []
-        keys = ["estimator", "setting", "tested"]
-        for key, part in predictions.assign(tested=tested).groupby(keys, sort=False):
-            place = dict(zip(["estimator", "setting", "corpus"], key, strict=True))
+        rows, speaker_scores = [], []
+        columns = ["estimator", "setting", "tested"]
+        for values, part in predictions.assign(tested=tested).groupby(columns, sort=False):
+            key = dict(zip(["estimator", "setting", "corpus"], values, strict=True))
             by_speaker = speaker_recalls(part)
-            found = recall_with_interval(part, result.labels)
-            rows.append({**place, **found, "speakers": len(by_speaker)})
-            singles.append(
-                pd.DataFrame({**place, "speaker": by_speaker.index, "uar": by_speaker.to_numpy()})
-            )
+            recall = recall_with_interval(part, result.labels)
+            rows.append({**key, **recall, "speakers": len(by_speaker)})
+            scores = {"speaker": by_speaker.index, "uar": by_speaker.to_numpy()}
+            speaker_scores.append(pd.DataFrame({**key, **scores}))
         table = pd.DataFrame(rows).sort_values("corpus", kind="stable")
         chance = 1 / len(result.labels)
-        return cls(table, pd.concat(singles, ignore_index=True), chance=chance).plot(ax=ax)
+        return cls(table, pd.concat(speaker_scores, ignore_index=True), chance=chance).plot(ax=ax)
 
-    def plot(self, *, ax=None):
-        """Draw onto `ax`, or onto a new figure.
+    @substitute_docstring(ax=AX)
+    def plot(self, *, ax: AxesLike = None) -> Self:
+        """Draw the recalls.
 
         Parameters
         ----------
-        ax : matplotlib Axes, array of Axes or Figure, default=None
-            One Axes for each corpus and one for the mean, or a figure for all of them.
+        %(ax)s
 
         Returns
         -------
@@ -113,89 +132,94 @@ class UARDisplay:
         Raises
         ------
         ValueError
-            If there is another number of Axes.
+            If the number of Axes is wrong.
         """
         corpora = list(dict.fromkeys(self.table["corpus"]))
-        panels = [*corpora, *([_MEAN] if len(corpora) > 1 else [])]
-        names = self._names()
+        subplots = [*corpora, *([_MEAN] if len(corpora) > 1 else [])]
+        names = list(dict.fromkeys(self.table["estimator"]))
         settings = [name for name in _SETTINGS if name in set(self.table["setting"])]
+        settings_of = {
+            name: [s for s in settings if s in set(rows["setting"])]
+            for name, rows in self.table.groupby("estimator")
+        }
         margin = names_margin(names)
-        self.axes_ = make_panels(
+        self.axes_ = make_subplots(
             ax,
-            in_rows(len(panels), _PANELS_A_ROW, ax=ax, size=1.3, margin=0.75 * margin),
+            grid_positions(len(subplots), _MAX_COLUMNS, ax=ax, min_width=1.3, margin=0.75 * margin),
             size=(
-                max(1.65, 4.5 / len(panels)),
+                max(1.65, 4.5 / len(subplots)),
                 1.5 + 0.22 * len(names) * len(settings),
             ),
-            what=", ".join(panels),
+            names=", ".join(subplots),
             margin=margin,
         )
         self.figure_ = self.axes_[0].figure
-        self.dots_, self.bars_, self.speakers_ = {}, {}, {}
-        for panel_ax, panel in zip(self.axes_, panels, strict=True):
-            name_rows(panel_ax, names, shown=is_leftmost(panel_ax))
-            chance = score_axis(panel_ax, self.chance)
-            panel_ax.set_title(self._title(panel), fontsize="small")
+        self.dots_: dict[tuple[str, str, str], Line2D] = {}
+        self.bars_: dict[tuple[str, str, str], Line2D] = {}
+        self.speakers_: dict[tuple[str, str, str], Line2D] = {}
+        for axes, corpus in zip(self.axes_, subplots, strict=True):
+            label_rows(axes, names, labeled=is_leftmost(axes))
+            chance = set_score_axis(axes, self.chance)
+            axes.set_title(self._title(corpus), fontsize="small")
             for row, name in enumerate(names):
-                own = [s for s in settings if self._has(name, s)]
-                for number, setting in enumerate(own):
-                    height = lane(row, number, len(own))
-                    self._draw(panel_ax, panel, name, setting, height)
-        self._legend(settings, chance)
-        fit_rows(self.axes_, len(names), len(settings))
+                own = settings_of[name]
+                for index, setting in enumerate(own):
+                    self._draw(axes, corpus, name, setting, row + row_offset(index, len(own)))
+        self._add_legend(settings, chance)
+        fit_row_text(self.axes_, len(names), len(settings))
         return self
 
-    def _draw(self, ax, panel, name, setting, height):
-        mine = (self.table["estimator"] == name) & (self.table["setting"] == setting)
-        rows = self.table[mine & ((self.table["corpus"] == panel) | (panel == _MEAN))]
-        if rows.empty:
-            return
-        row, singles = rows.iloc[0], []
-        score, low, high = row["uar"], row["low"], row["high"]
-        if panel == _MEAN:
+    def _draw(self, ax, corpus, name, setting, y):
+        table = self.table
+        rows = table[(table["estimator"] == name) & (table["setting"] == setting)]
+        speaker_scores = []
+        if corpus == _MEAN:
             score, low, high = rows["uar"].mean(skipna=False), np.nan, np.nan
         else:
-            own = self.singles
-            own = own[(own["estimator"] == name) & (own["setting"] == setting)]
-            singles = own.loc[own["corpus"] == panel, "uar"].to_numpy()
-        filled = setting != "transductive"
-        key = (name, setting, panel)
+            rows = rows[rows["corpus"] == corpus]
+            if rows.empty:
+                return
+            score, low, high = rows.iloc[0][["uar", "low", "high"]]
+            scores = self.speaker_scores
+            scores = scores[(scores["estimator"] == name) & (scores["setting"] == setting)]
+            speaker_scores = scores.loc[scores["corpus"] == corpus, "uar"].to_numpy()
+        key = (name, setting, corpus)
         self.dots_[key], bar, speakers = draw_score(
-            ax, height, score, low, high, singles, filled=filled, style=series_style(0)
+            ax,
+            y,
+            score,
+            low,
+            high,
+            speaker_scores,
+            style=series_style(0),
+            filled=setting != "transductive",
         )
         if bar is not None:
             self.bars_[key] = bar
         if speakers is not None:
             self.speakers_[key] = speakers
 
-    def _legend(self, settings, chance):
+    def _add_legend(self, settings, chance):
         from matplotlib.lines import Line2D
 
         style = {**series_style(0), "markersize": 5.5}
-        words = {"single": "one utterance at a time", "transductive": "transductive"}
         handles = [
             Line2D(
                 [], [], linestyle="", markerfacecolor="white" if s != "single" else None, **style
             )
             for s in settings
         ]
-        labels = [words[s] for s in settings]
+        labels = [_SETTINGS[s] for s in settings]
         if self.bars_:
             handles.append(Line2D([], [], color=style["color"], linewidth=1.8))
             labels.append("95 % over speakers")
         if self.speakers_:
             handles.append(Line2D([], [], linestyle="", **{**style, "marker": "|"}))
-            labels.append(f"a speaker (fewer than {FEWEST_SPEAKERS})")
+            labels.append(f"one speaker (fewer than {MIN_SPEAKERS})")
         legend_below(self.figure_, self.axes_, [*handles, chance], [*labels, "chance"])
 
-    def _names(self):
-        return list(dict.fromkeys(self.table["estimator"]))
-
-    def _has(self, name, setting):
-        return ((self.table["estimator"] == name) & (self.table["setting"] == setting)).any()
-
-    def _title(self, panel):
-        if panel == _MEAN:
+    def _title(self, corpus):
+        if corpus == _MEAN:
             return f"mean of\n{self.table['corpus'].nunique()} corpora"
-        speakers = self.table.loc[self.table["corpus"] == panel, "speakers"].max()
-        return f"{wrapped(panel, 16)}\n{speakers} speaker{'s' if speakers > 1 else ''}"
+        speakers = self.table.loc[self.table["corpus"] == corpus, "speakers"].max()
+        return f"{wrap_name(corpus, 16)}\n{speakers} speaker{'s' if speakers > 1 else ''}"

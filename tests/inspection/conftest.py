@@ -1,4 +1,4 @@
-"""Small fitted networks to look at, made once: do not fit them again."""
+"""Small fitted networks, shared by the tests of a module: do not fit them again."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,14 +12,14 @@ from sklearn_ser.neural_network import MTLNeuralClassifier
 
 
 @pytest.fixture(autouse=True)
-def _no_figure_stays_open():
+def _close_figures():
     yield
     plt.close("all")
 
 
 @pytest.fixture(scope="module")
 def speech():
-    """120 rows of 6 speakers: feature 0 tells the emotion, 1 the gender; arousal half missing."""
+    """120 samples of 6 speakers: feature 0 depends on the emotion, 1 on the gender."""
     rng = np.random.default_rng(0)
     emotion = np.tile(["anger", "neutral", "sadness"], 40)
     speaker = np.repeat([f"s{i}" for i in range(6)], 20)
@@ -36,13 +36,13 @@ def speech():
 def single(speech):
     net = MTLNeuralClassifier(
         tasks=None, hidden_units=(8,), activation="tanh", max_epochs=6, random_state=0
-    )  # tanh: no two rows have the same representation
+    )  # tanh: no two samples have the same representation
     return net.fit(speech.X, speech.y, groups=speech.speaker)
 
 
 @pytest.fixture(scope="module")
 def multi(speech):
-    """In a Pipeline, with weights that are learned."""
+    """Multi-task network in a Pipeline, with learned loss weights."""
     net = MTLNeuralClassifier(
         hidden_units=(8,), loss_weighting="uncertainty", max_epochs=5, random_state=0
     )
@@ -57,7 +57,7 @@ def multi(speech):
 
 @pytest.fixture(scope="module")
 def ensemble(speech):
-    """Three members that stop at different epochs."""
+    """Ensemble of three members that stop at different epochs."""
     net = MTLNeuralClassifier(
         hidden_units=(8,),
         max_epochs=12,

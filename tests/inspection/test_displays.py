@@ -1,4 +1,4 @@
-"""Displays of evaluations: what they draw is what the predictions say, and it can be read."""
+"""Displays of evaluations: correct numbers and legible layout."""
 
 import re
 
@@ -24,12 +24,12 @@ SPEAKERS = {"emodb": 10, "urdu": 3}
 
 
 def predictions(name, skill, *, setting="single", seed=0, train="", corpora=SPEAKERS, rows=12):
-    """Predictions with probabilities, `rows` of every speaker; skill 0 is guessing."""
+    """Return predictions with probabilities, `rows` per speaker; skill 0 is random."""
     rng = np.random.default_rng([seed, len(name), round(100 * skill), len(train)])
     speaker = np.array([f"{c}/{i}" for c, n in corpora.items() for i in range(n)], dtype=object)
     speaker = np.repeat(speaker, rows)
-    truth = np.tile(np.array(LABELS, dtype=object), len(speaker) // 3)
-    logits = rng.normal(size=(len(truth), 3)) + skill * (truth[:, None] == LABELS)
+    y_true = np.tile(np.array(LABELS, dtype=object), len(speaker) // 3)
+    logits = rng.normal(size=(len(y_true), 3)) + skill * (y_true[:, None] == LABELS)
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     table = pd.DataFrame(
         {
@@ -38,40 +38,40 @@ def predictions(name, skill, *, setting="single", seed=0, train="", corpora=SPEA
             "seed": seed,
             "fold": "",
             "train": train,
-            "row": np.arange(len(truth)),
+            "row": np.arange(len(y_true)),
             "corpus": [name.partition("/")[0] for name in speaker],
             "speaker": speaker,
-            "y_true": truth,
-            "y_pred": np.array(LABELS, dtype=object)[logits.argmax(axis=1)],
+            "truth": y_true,
+            "prediction": np.array(LABELS, dtype=object)[logits.argmax(axis=1)],
             "failed": False,
         }
     )
     return table.assign(**{f"p_{label}": probabilities[:, i] for i, label in enumerate(LABELS)})
 
 
-def made_of(*tables, protocol="leave-one-corpus-out"):
+def result_of(*tables, protocol="leave-one-corpus-out"):
     return EvaluationResult(pd.concat(tables, ignore_index=True), labels=LABELS, protocol=protocol)
 
 
 @pytest.fixture(scope="module")
 def result():
-    """A net in both settings and two seeds, and an SVM; one utterance of the SVM failed."""
+    """A network in both settings and two seeds, and an SVM; one utterance of the SVM failed."""
     svm = predictions("svm", 1.0)
-    svm.loc[0, ["y_pred", "failed"]] = None, True
+    svm.loc[0, ["prediction", "failed"]] = None, True
     svm.loc[0, [f"p_{label}" for label in LABELS]] = np.nan
     nets = [
         predictions("net", skill, setting=setting, seed=seed)
         for setting, skill in (("single", 1.0), ("transductive", 2.0))
         for seed in (0, 1)
     ]
-    return made_of(svm, *nets)
+    return result_of(svm, *nets)
 
 
 @pytest.fixture(scope="module")
 def many():
     """Ten estimators, some with long names."""
     names = [f"make_svm_baseline(features='egemaps', number={i})" for i in range(5)]
-    return made_of(*(predictions(name, 0.5 * i) for i, name in enumerate([*names, *"abcde"])))
+    return result_of(*(predictions(name, 0.5 * i) for i, name in enumerate([*names, *"abcde"])))
 
 
 def ticks(ax, axis="x"):
@@ -83,15 +83,15 @@ def figure(width=6.0, height=4.0):
 
 
 def boxes(texts):
-    """Where visible texts lie, in pixels, once their figure was laid out."""
+    """Return the bounding boxes of visible texts in pixels, after the layout of their figure."""
     return [t.get_window_extent() for t in texts if t.get_visible() and t.get_text()]
 
 
-def assert_apart(texts):
-    found = boxes(texts)
-    assert len(found) > 1
-    for place, box in enumerate(found):
-        for other in found[:place]:
+def assert_no_overlap(texts):
+    all_boxes = boxes(texts)
+    assert len(all_boxes) > 1
+    for index, box in enumerate(all_boxes):
+        for other in all_boxes[:index]:
             across = min(box.x1, other.x1) - max(box.x0, other.x0)
             down = min(box.y1, other.y1) - max(box.y0, other.y0)
             assert not (across > 1 and down > 1)
@@ -108,25 +108,25 @@ def test_recalls_and_their_intervals(result):
         assert dot.get_xdata() == pytest.approx([summary.loc[(name, setting), corpus]])
     assert len(display.dots_) == 3 * 3
     svm = result.predictions.query("estimator == 'svm' and corpus == 'emodb'")
-    columns = (svm[name].to_numpy(dtype=object) for name in ("y_true", "y_pred", "speaker"))
+    columns = (svm[name].to_numpy(dtype=object) for name in ("truth", "prediction", "speaker"))
     bar = display.bars_["svm", "single", "emodb"]
-    found = cluster_interval(*columns)
-    assert bar.get_xdata() == pytest.approx([found.low, found.high])
+    interval = cluster_interval(*columns)
+    assert bar.get_xdata() == pytest.approx([interval.low, interval.high])
     assert display.chance == pytest.approx(1 / 3)
 
 
-def test_few_speakers_are_drawn_and_no_interval(result):
+def test_few_speakers_are_drawn_instead_of_an_interval(result):
     display = UARDisplay.from_result(result)
     assert {corpus for _, _, corpus in display.bars_} == {"emodb"}
     assert {corpus for _, _, corpus in display.speakers_} == {"urdu"}
     rows = result.predictions.query("estimator == 'svm' and corpus == 'urdu'")
     expected = [
-        recall_score(own["y_true"], own["y_pred"], average="macro")
+        recall_score(own["truth"], own["prediction"], average="macro")
         for _, own in rows.groupby("speaker")
     ]
     assert display.speakers_["svm", "single", "urdu"].get_xdata() == pytest.approx(expected)
-    said = [text.get_text() for text in display.figure_.legends[0].get_texts()]
-    assert "a speaker (fewer than 8)" in said
+    legend = [text.get_text() for text in display.figure_.legends[0].get_texts()]
+    assert "one speaker (fewer than 8)" in legend
 
 
 def test_open_dots_are_transductive(result):
@@ -136,20 +136,20 @@ def test_open_dots_are_transductive(result):
     assert faces["net", "single", "emodb"] != "white"
 
 
-def test_a_corpus_that_lacks_an_emotion_has_no_recall():
+def test_a_corpus_without_one_of_the_emotions_has_no_recall():
     table = predictions("svm", 1.0)
-    table = table[(table["corpus"] == "emodb") | (table["y_true"] != "anger")]
-    display = UARDisplay.from_result(made_of(table))
+    table = table[(table["corpus"] == "emodb") | (table["truth"] != "anger")]
+    display = UARDisplay.from_result(result_of(table))
     assert np.isnan(display.dots_["svm", "single", "urdu"].get_xdata()).all()
     assert np.isnan(display.dots_["svm", "single", "mean"].get_xdata()).all()
 
 
-def test_pairs_of_corpora_have_a_panel_each():
+def test_each_pair_of_corpora_has_a_subplot():
     tables = [
         predictions("svm", 1.0, train=train, corpora={test: 9})
         for train, test in (("a", "b"), ("b", "a"))
     ]
-    display = UARDisplay.from_result(made_of(*tables, protocol="pairwise"))
+    display = UARDisplay.from_result(result_of(*tables, protocol="pairwise"))
     assert list(dict.fromkeys(display.table["corpus"])) == ["a -> b", "b -> a"]
 
 
@@ -159,8 +159,8 @@ def test_names_of_many_estimators_do_not_overlap(many, width, height):
     display.figure_.draw_without_rendering()
     for ax in display.axes_:
         if ax.get_subplotspec().is_first_col():
-            assert_apart(ax.get_yticklabels())
-        assert_apart(ax.texts)
+            assert_no_overlap(ax.get_yticklabels())
+        assert_no_overlap(ax.texts)
 
 
 # ------------------------------------------------------------------------------ confusion matrices
@@ -170,8 +170,8 @@ def test_confusions_pooled_and_by_corpus(result):
     display = ConfusionDisplay.from_result(result, "svm", by_corpus=True, normalize=False)
     assert list(display.tables_) == ["all", "emodb", "urdu"]
     assert list(display.tables_["all"].columns) == [*LABELS, "none"]
-    svm = result.predictions.query("estimator == 'svm'").fillna({"y_pred": "none"})
-    expected = confusion_matrix(svm["y_true"], svm["y_pred"], labels=[*LABELS, "none"])[:3]
+    svm = result.predictions.query("estimator == 'svm'").fillna({"prediction": "none"})
+    expected = confusion_matrix(svm["truth"], svm["prediction"], labels=[*LABELS, "none"])[:3]
     assert display.tables_["all"].to_numpy().tolist() == expected.tolist()
     assert display.tables_["urdu"].to_numpy().sum() == 3 * 12
     assert display.texts_["all"][0, 3].get_text() == "1"
@@ -187,23 +187,23 @@ def test_shares_of_each_emotion_over_seeds(result):
     assert np.diagonal(shares).mean() == pytest.approx(pooled)
     single = ConfusionDisplay.from_result(result, "net", setting="single").tables_["all"]
     assert not np.allclose(single, shares)
-    assert display.axes_[0].get_title() == "net\n156 utterances"  # once, whatever the seeds
+    assert display.axes_[0].get_title() == "net\n156 utterances"  # not once per seed
 
 
-def test_an_emotion_that_a_corpus_lacks_is_no_zero():
-    truth, corpus = ["anger", "sadness", "anger"], ["a", "a", "b"]
-    display = ConfusionDisplay.from_predictions(truth, truth, corpus=corpus)
+def test_an_emotion_that_is_absent_from_a_corpus_is_not_zero():
+    y_true, corpus = ["anger", "sadness", "anger"], ["a", "a", "b"]
+    display = ConfusionDisplay.from_predictions(y_true, y_true, corpus=corpus)
     assert np.isnan(display.tables_["b"].loc["sadness"]).all()
     assert display.texts_["b"][1, 0].get_text() == ""
 
 
 @pytest.mark.parametrize("width", [3.4, 6.0])
-def test_ten_emotions_can_be_read(width):
+def test_ten_emotions_are_legible(width):
     labels = [f"emotion {i}" for i in range(10)]
     display = ConfusionDisplay.from_predictions(labels * 2, labels * 2, ax=figure(width, 3.4))
     display.figure_.draw_without_rendering()
     (ax,) = display.axes_
-    assert_apart(ax.get_yticklabels())
+    assert_no_overlap(ax.get_yticklabels())
     cell = ax.get_window_extent().width / 10
     for box in boxes(display.texts_["all"].flat):
         assert box.width <= cell
@@ -233,7 +233,7 @@ def pairs():
         for test in corpora
         if test != train
     ]
-    return made_of(*tables, protocol="pairwise")
+    return result_of(*tables, protocol="pairwise")
 
 
 def test_training_corpora_in_rows_and_test_corpora_in_columns(pairs):
@@ -251,7 +251,7 @@ def test_training_corpora_in_rows_and_test_corpora_in_columns(pairs):
 
 
 def test_recalls_within_a_corpus_fill_the_diagonal(pairs):
-    within = made_of(
+    within = result_of(
         *(predictions("svm", 2.0, train=c, corpora={c: 2}) for c in "abc"), protocol="within-corpus"
     )
     display = CorpusHeatmapDisplay.from_result(pairs, "svm", within=within, ax=figure())
@@ -264,7 +264,7 @@ def test_recalls_within_a_corpus_fill_the_diagonal(pairs):
 
 @pytest.fixture(scope="module")
 def genders(result):
-    """What was evaluated: the first ten speakers are half female, urdu's are male."""
+    """Evaluated table: five of the first ten speakers are female, those of urdu are male."""
     number = np.repeat(np.arange(13), 12)
     return pd.DataFrame({"gender": np.where(number < 5, "female", "male")})
 
@@ -275,13 +275,13 @@ def test_gap_between_groups_of_a_column_of_the_frame(result, genders):
     gender = genders["gender"].to_numpy()[part["row"]]
     expected = {
         group: recall_score(
-            own["y_true"], own["y_pred"].fillna("none"), labels=LABELS, average="macro"
+            own["truth"], own["prediction"].fillna("none"), labels=LABELS, average="macro"
         )
         for group, own in part.groupby(gender)
     }
-    found = display.table.set_index(["estimator", "group"])
+    table = display.table.set_index(["estimator", "group"])
     for group, recall in expected.items():
-        assert found.loc[("svm", group), "uar"] == pytest.approx(recall)
+        assert table.loc[("svm", group), "uar"] == pytest.approx(recall)
     gap = display.gaps_.loc["svm"]
     assert gap["gap"] == pytest.approx(max(expected.values()) - min(expected.values()))
     assert gap["ratio"] == pytest.approx(min(expected.values()) / max(expected.values()))
@@ -290,16 +290,15 @@ def test_gap_between_groups_of_a_column_of_the_frame(result, genders):
     assert f"gap {gap['gap']:.2f}" in ticks(display.ax_.child_axes[0], "y")[0]
 
 
-def test_a_group_without_an_emotion_counts_in_no_gap(result, genders):
+def test_a_group_without_one_of_the_emotions_is_left_out_of_the_gap(result, genders):
     part = result.predictions
     female = genders["gender"].to_numpy()[part["row"]] == "female"
-    cut = part[~(female & (part["y_true"] == "anger").to_numpy())]
-    display = GroupGapDisplay.from_result(made_of(cut), "gender", frame=genders)
+    cut = part[~(female & (part["truth"] == "anger").to_numpy())]
+    display = GroupGapDisplay.from_result(result_of(cut), "gender", frame=genders)
     assert display.gaps_[["gap", "ratio"]].isna().all(axis=None)
     assert display.gaps_["left_out"].tolist() == [1, 1]
-    said = [text.get_text() for text in display.ax_.texts]
-    assert "female: not every emotion" in said
-    assert ticks(display.ax_.child_axes[0], "y")[0] == "no gap known"
+    assert "female: not every emotion" in [text.get_text() for text in display.ax_.texts]
+    assert ticks(display.ax_.child_axes[0], "y")[0] == "gap unknown"
 
 
 def test_many_groups_are_strokes_and_the_worst_is_named(result):
@@ -314,7 +313,7 @@ def test_many_groups_are_strokes_and_the_worst_is_named(result):
 def test_gaps_without_speakers_have_no_intervals(result):
     part = result.predictions.query("estimator == 'net' and setting == 'single' and seed == 0")
     display = GroupGapDisplay.from_predictions(
-        part["y_true"], part["y_pred"], part["corpus"], by="corpus"
+        part["truth"], part["prediction"], part["corpus"], by="corpus"
     )
     assert display.bars_ == {}
     assert display.table["group"].tolist() == ["emodb", "urdu"]
@@ -325,9 +324,9 @@ def test_gaps_without_speakers_have_no_intervals(result):
 def test_gaps_of_many_estimators_do_not_overlap(many, genders, width):
     display = GroupGapDisplay.from_result(many, "gender", frame=genders, ax=figure(width, 6.5))
     display.figure_.draw_without_rendering()
-    assert_apart(display.ax_.get_yticklabels())
+    assert_no_overlap(display.ax_.get_yticklabels())
     side = display.ax_.child_axes[0].get_yticklabels()
-    assert_apart([*display.ax_.texts, *side])
+    assert_no_overlap([*display.ax_.texts, *side])
 
 
 # ------------------------------------------------------------------------------------- reliability
@@ -338,28 +337,28 @@ def test_reliability_and_calibration_error(result):
     assert [ax.get_title() for ax in display.axes_] == ["all corpora", "emodb", "urdu"]
     net = result.predictions.query("estimator == 'net' and setting == 'transductive'")
     columns = [f"p_{label}" for label in LABELS]
-    for panel, own in {"all": net, "urdu": net[net["corpus"] == "urdu"]}.items():
-        errors = display.errors.set_index(["estimator", "panel"])["ece"]
-        ece = expected_calibration_error(own["y_true"], own[columns], labels=LABELS, n_bins=5)
-        assert errors["net", panel] == pytest.approx(ece)
-        # The error is the mean distance from the diagonal, weighted by decisions.
-        curve = display.curves.query("estimator == 'net' and panel == @panel")
+    for corpus, own in {"all": net, "urdu": net[net["corpus"] == "urdu"]}.items():
+        errors = display.errors.set_index(["estimator", "corpus"])["ece"]
+        ece = expected_calibration_error(own["truth"], own[columns], labels=LABELS, n_bins=5)
+        assert errors["net", corpus] == pytest.approx(ece)
+        # The error is the mean distance from the diagonal, weighted by predictions.
+        curve = display.curves.query("estimator == 'net' and corpus == @corpus")
         distance = (curve["accuracy"] - curve["confidence"]).abs()
-        assert np.average(distance, weights=curve["decisions"]) == pytest.approx(ece)
-        assert curve["decisions"].sum() == len(own)
-        assert display.texts_["net", panel].get_text() == f"ECE {ece:.2f}"
-    svm = display.curves.query("estimator == 'svm' and panel == 'all'")
-    assert svm["decisions"].sum() == 13 * 12 - 1  # the failed one has no confidence
+        assert np.average(distance, weights=curve["predictions"]) == pytest.approx(ece)
+        assert curve["predictions"].sum() == len(own)
+        assert display.texts_["net", corpus].get_text() == f"ECE {ece:.2f}"
+    svm = display.curves.query("estimator == 'svm' and corpus == 'all'")
+    assert svm["predictions"].sum() == 13 * 12 - 1  # the failed one has no confidence
     known = display.curves["low"].notna()
     assert known.any()
     assert (display.curves["low"] <= display.curves["accuracy"])[known].all()
-    assert not display.curves.query("panel == 'urdu'")["low"].notna().any()
+    assert not display.curves.query("corpus == 'urdu'")["low"].notna().any()
 
 
 def test_rare_confidences_are_not_drawn():
     proba = np.array([[0.9, 0.1]] * 20 + [[0.6, 0.4]] * 3)
     display = ReliabilityDisplay.from_predictions(["anger", "sadness"] * 11 + ["anger"], proba)
-    assert display.curves["decisions"].tolist() == [3, 20]
+    assert display.curves["predictions"].tolist() == [3, 20]
     assert display.lines_["estimator", "all"].get_xdata() == pytest.approx([0.9])
     assert len(display.axes_) == 1
 
@@ -367,7 +366,7 @@ def test_rare_confidences_are_not_drawn():
 # --------------------------------------------------------------------------- critical difference
 
 
-def test_ranks_on_a_line_and_cliques_joined():
+def test_ranks_and_bars_of_cliques():
     ranks = pd.Series({"dummy": 4.0, "svm": 1.5, "net": 1.8, "knn": 2.7})
     cliques = [["svm", "net"], ["net", "knn"], ["dummy"]]
     display = CriticalDifferenceDisplay(ranks, cliques, critical_difference=1.1).plot()
@@ -392,7 +391,7 @@ def test_long_names_beside_the_line_do_not_overlap(ax, n):
         ax=given
     )
     display.figure_.draw_without_rendering()
-    assert_apart(display.names_.values())
+    assert_no_overlap(display.names_.values())
     limits = display.figure_.bbox
     for box in boxes(display.names_.values()):
         assert limits.x0 <= box.x0 < box.x1 <= limits.x1
@@ -402,7 +401,7 @@ def test_long_names_beside_the_line_do_not_overlap(ax, n):
 
 
 def without_probabilities(result):
-    return made_of(result.predictions.drop(columns=[f"p_{label}" for label in LABELS]))
+    return result_of(result.predictions.drop(columns=[f"p_{label}" for label in LABELS]))
 
 
 @pytest.mark.parametrize(
@@ -410,7 +409,7 @@ def without_probabilities(result):
     [
         (
             lambda r: UARDisplay.from_result(r, ax=Figure().subplots()),
-            "this display has 3 panels (emodb, urdu, mean), but ax has 1 Axes",
+            "ax has 1 Axes, but this display has 3 subplots (emodb, urdu, mean)",
         ),
         (
             lambda r: ConfusionDisplay.from_result(r, "knn"),
@@ -418,12 +417,12 @@ def without_probabilities(result):
         ),
         (
             lambda r: CorpusHeatmapDisplay.from_result(r),
-            "needs a result of the protocol 'pairwise' here, got one of 'leave-one-corpus-out'",
+            "got a result of the protocol 'leave-one-corpus-out', but needs one of 'pairwise' here",
         ),
         (
             lambda r: GroupGapDisplay.from_result(r, "gender"),
-            "by must be 'corpus', 'speaker' or a column of frame=, the table that was evaluated; "
-            "got 'gender', and no frame was given",
+            "by is 'gender', but must be 'corpus', 'speaker' or a column of frame=, the table that "
+            "was evaluated; there is no frame",
         ),
         (
             lambda r: GroupGapDisplay.from_result(
@@ -435,32 +434,32 @@ def without_probabilities(result):
             lambda r: GroupGapDisplay.from_result(
                 r, "gender", frame=pd.DataFrame({"gender": [None] * 200})
             ),
-            "no row has a value of 'gender'",
+            "No row has a value of 'gender'",
         ),
         (
             lambda r: GroupGapDisplay.from_result(r, estimators=["svm", "knn"]),
-            "no estimator ['knn'] in this result: it has ['svm', 'net']",
+            "estimators must be some of ['svm', 'net'], got ['svm', 'knn']",
         ),
         (
             lambda r: ReliabilityDisplay.from_result(without_probabilities(r)),
-            "'svm' gives no probabilities, so it has no confidence to judge",
+            "The estimator 'svm' has no probabilities in this result",
         ),
         (lambda r: ReliabilityDisplay.from_result(r, n_bins=0), "n_bins must be at least 1, got 0"),
         (
             lambda r: ReliabilityDisplay.from_predictions(["a", "b"], [[1.0], [1.0]]),
-            "y_proba must have one column for each of the 2 labels ['a', 'b'], got the shape",
+            "y_proba has the shape (2, 1), but must have one column for each of the 2 labels",
         ),
         (
             lambda r: CriticalDifferenceDisplay({"svm": 1.0}, []).plot(),
-            "ranks must name two or more estimators, each once, got ['svm']",
+            "ranks must have two or more estimators with different names, got ['svm']",
         ),
         (
             lambda r: CriticalDifferenceDisplay({"svm": 1.0, "net": 0.5}, []).plot(),
-            "average ranks are 1 (best) or more, but 'net' has 0.5",
+            "Average ranks must be 1 (best) or more, but that of 'net' is 0.5",
         ),
         (
             lambda r: CriticalDifferenceDisplay({"svm": 1.0, "net": 2.0}, [["svm", "knn"]]).plot(),
-            "cliques name ['knn'], which have no rank; ranks has ['svm', 'net']",
+            "cliques has the estimators ['knn'], which are not in ranks: ['svm', 'net']",
         ),
     ],
 )
@@ -469,9 +468,9 @@ def test_errors(result, draw, text):
         draw(result)
 
 
-def test_too_many_lines_in_one_panel(many):
+def test_too_many_estimators_in_one_plot(many):
     with pytest.raises(
-        ValueError, match="10 estimators cannot be told apart in one panel: name at"
+        ValueError, match="10 estimators cannot be distinguished in one plot, at most 4 can"
     ):
         ReliabilityDisplay.from_result(many)
     display = ReliabilityDisplay.from_result(many, list("abcd"), by_corpus=False)

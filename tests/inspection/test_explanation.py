@@ -1,4 +1,4 @@
-"""What a model needs, by groups of features, and what it was surely wrong about."""
+"""Importance of groups of features, and errors with high confidence."""
 
 import re
 
@@ -37,7 +37,7 @@ from sklearn_ser.inspection import (
 
 
 class Threshold(LogisticRegression):
-    """Says anger where loudness is above what the voice's own mean (an mfcc) leads to expect."""
+    """Predicts anger if the loudness is above the mean of the voice, which the mfcc contains."""
 
     def fit(self, X, y=None):
         self.classes_ = np.array(["anger", "sadness"], dtype=object)
@@ -49,7 +49,7 @@ class Threshold(LogisticRegression):
 
 
 def voices(n_speakers=10, rows=30, seed=0):
-    """Loudness twice over, whose mean differs by speaker, and an mfcc that is this mean."""
+    """Return two equal loudness columns whose mean depends on the speaker, and that mean."""
     rng = np.random.default_rng(seed)
     speaker = np.repeat([f"s{i:02d}" for i in range(n_speakers)], rows)
     mean = np.repeat(3 * rng.normal(size=n_speakers), rows)
@@ -78,28 +78,29 @@ def test_groups_are_permuted_within_speakers():
     table = importance(X, y, speaker=speaker)
     assert list(table.index[:1]) == ["prosody"]
     assert table.loc["prosody", "importance"] == pytest.approx(0.5, abs=0.1)
-    assert table.loc["spectrum", "importance"] == 0  # of a speaker it is always the same
+    assert table.loc["spectrum", "importance"] == 0  # it is constant within a speaker
     assert table.loc["voice quality", ["importance", "low", "high", "std"]].tolist() == [0] * 4
     assert table["n_features"].to_dict() == {"prosody": 2, "spectrum": 1, "voice quality": 1}
     assert table.attrs["score"] == 1.0
     across = importance(X, y, speaker=speaker, across_speakers=True)
-    assert across.loc["spectrum", "importance"] > 0.2  # who speaks counts then
+    assert across.loc["spectrum", "importance"] > 0.2  # the speaker matters then
 
 
 def test_the_interval_is_over_speakers():
-    """With as many rows of each, the jackknife of accuracy is the t interval of their falls."""
+    """With equally many rows of each, the jackknife of accuracy is a t interval over speakers."""
     X, y, speaker = voices(n_speakers=12)
-    y[speaker == "s03"] = "anger"  # someone the model is wrong about
+    y[speaker == "s03"] = "anger"  # a speaker for whom the model is wrong
     table = importance(X, y, speaker=speaker, scoring="accuracy")
-    falls = np.array(list(table.attrs["speakers"]["prosody"].values()))
+    decreases = np.array(list(table.attrs["speakers"]["prosody"].values()))
     row = table.loc["prosody"]
-    assert falls.mean() == pytest.approx(row["importance"])
-    half = stats.t.ppf(0.975, 11) * falls.std(ddof=1) / np.sqrt(12)
+    assert decreases.mean() == pytest.approx(row["importance"])
+    half = stats.t.ppf(0.975, 11) * decreases.std(ddof=1) / np.sqrt(12)
     assert half > 0
-    assert [row["low"], row["high"]] == pytest.approx([falls.mean() - half, falls.mean() + half])
+    interval = [decreases.mean() - half, decreases.mean() + half]
+    assert [row["low"], row["high"]] == pytest.approx(interval)
 
 
-def test_few_speakers_have_no_interval_but_are_told():
+def test_few_speakers_have_no_interval():
     X, y, speaker = voices(n_speakers=7)
     table = importance(X, y, speaker=speaker, n_repeats=2)
     assert table[["low", "high"]].isna().all(axis=None)
@@ -115,7 +116,7 @@ def test_one_column_over_all_rows_is_scikit_learns_importance():
         model,
         X,
         y,
-        {name: [place] for place, name in enumerate(columns)},
+        {name: [position] for position, name in enumerate(columns)},
         across_speakers=True,
         scoring="neg_log_loss",
         n_repeats=20,
@@ -129,7 +130,7 @@ def test_one_column_over_all_rows_is_scikit_learns_importance():
     assert ours.attrs["n_speakers"] == 0
 
 
-def test_repeats_and_changes_nothing():
+def test_results_are_reproducible_and_inputs_unchanged():
     X, y, speaker = voices()
     X.index = pd.Index(speaker, name="speaker")
     before = X.copy()
@@ -140,7 +141,7 @@ def test_repeats_and_changes_nothing():
     assert first.loc["prosody", "importance"] != other.loc["prosody", "importance"]
 
 
-def test_failed_rows_are_left_out_and_ids_are_no_features():
+def test_failed_rows_and_ids_are_left_out():
     X, y, speaker = voices()
     whole = importance(X, y, speaker=speaker)
     failed = pd.concat([X, pd.DataFrame(np.nan, index=[0], columns=X.columns)], ignore_index=True)
@@ -154,7 +155,7 @@ def speech():
     return corpus.frame[["file", "corpus", "speaker"]], corpus.frame["emotion"].to_numpy()
 
 
-def test_a_pipeline_from_audio_is_permuted_behind_its_audio_steps(speech, tmp_path):
+def test_the_output_of_the_audio_steps_of_a_pipeline_is_permuted(speech, tmp_path):
     X, y = speech
     X = pd.concat([X, X.iloc[:1].assign(file="nowhere.wav")], ignore_index=True)
     y = np.append(y, y[0])
@@ -192,29 +193,29 @@ def test_statistics_of_frames_within_a_search_and_an_augmenter(speech):
         (
             {"speaker": [None, *["a"] * 299]},
             MetadataError,
-            "the speaker is missing (None or NaN) in 1 of 300 rows, first in row 0",
+            "The speaker is missing (None or NaN) in 1 of 300 rows, first in row 0",
         ),
         (
             {"speaker": np.arange(300)},
             ValueError,
-            "none of the 300 speakers has two rows, so nothing can be permuted within speakers",
+            "None of the 300 speakers has two rows, so nothing can be permuted within speakers",
         ),
         (
             {"groups_of_features": {"pitch": ["f0"]}, "across_speakers": True},
             ValueError,
-            "group 'pitch' names ['f0']; the features are ['loudness_sma3_amean', ",
+            "Group 'pitch' has the unknown columns ['f0']; the features are ['loudness_sma3_ame",
         ),
         (
             {"groups_of_features": {"pitch": []}, "across_speakers": True},
             ValueError,
-            "group 'pitch' names no columns; the features are ",
+            "Group 'pitch' has no columns; the features are ",
         ),
         (
             {"groups_of_features": "pitch", "across_speakers": True},
             ValueError,
             "groups_of_features must be 'groups', 'details' or a dict, got 'pitch'",
         ),
-        ({"n_repeats": 0}, ValueError, "n_repeats must be a whole number of at least 1, got 0"),
+        ({"n_repeats": 0}, ValueError, "n_repeats must be an integer of at least 1, got 0"),
     ],
 )
 def test_errors_of_importance(kwargs, error, text):
@@ -223,21 +224,21 @@ def test_errors_of_importance(kwargs, error, text):
         importance(X, y, **kwargs)
 
 
-def test_columns_without_known_names_and_frames_are_refused(speech):
+def test_errors_of_unknown_columns_and_frames(speech):
     X, y, speaker = voices()
-    with pytest.raises(ValueError, match="no column has the name of a known acoustic feature"):
+    with pytest.raises(ValueError, match="No column has the name of a known acoustic feature"):
         importance(X.set_axis(list("abcd"), axis=1), y, speaker=speaker)
     frames = [np.zeros((3, 2))] * 300
-    with pytest.raises(ValueError, match="gets frame sequences, which have no columns"):
+    with pytest.raises(ValueError, match="takes frame sequences, which have no columns"):
         grouped_permutation_importance(Threshold().fit(X), frames, y, speaker=speaker)
     with pytest.raises(NotFittedError):
         grouped_permutation_importance(LogisticRegression(), X, y, speaker=speaker)
 
 
-def test_speakers_with_one_row_are_told_of():
+def test_warning_about_speakers_with_one_row():
     X, y, speaker = voices()
     speaker[0] = "alone"
-    with pytest.warns(EvaluationWarning, match="1 of 11 speakers have one row only"):
+    with pytest.warns(EvaluationWarning, match="1 of 11 speakers have only one row"):
         importance(X, y, speaker=speaker, n_repeats=1)
 
 
@@ -245,7 +246,7 @@ def test_speakers_with_one_row_are_told_of():
 
 
 @pytest.mark.parametrize("name", ["eGeMAPSv02", "ComParE_2016", "IS10", "emobase"])
-def test_every_name_of_opensmile_is_known(name):
+def test_all_names_of_opensmile_are_known(name):
     names = OpenSmileExtractor(name).get_feature_names_out()
     groups = feature_groups(names)
     assert set(groups) == {"prosody", "spectrum", "voice quality"}
@@ -272,7 +273,7 @@ def test_groups_of_egemaps_in_detail():
     }
 
 
-def test_our_own_statistics_of_frames_are_known():
+def test_statistics_of_this_packages_frames_are_known():
     groups = feature_groups(
         ["f0_voiced_mean", "energy_mean", "voiced_fraction", "f0_confidence_mean", "mfcc_01_std"],
         detail=True,
@@ -309,10 +310,10 @@ def test_bars_with_intervals_or_speakers(n_speakers, kind):
 
 
 @pytest.fixture
-def judged():
-    """Two seeds that disagree, probabilities of three emotions; row 3 has no usable audio."""
+def evaluated():
+    """Probabilities of three emotions by two seeds that disagree; one row has no usable audio."""
     labels = ["anger", "fear", "sadness"]
-    truth = ["anger", "anger", "anger", "anger", "fear", "sadness"]
+    y_true = ["anger", "anger", "anger", "anger", "fear", "sadness"]
     first = [[0.1, 0.8, 0.1], [0.4, 0.5, 0.1], [0.9, 0.1, 0.0], [np.nan] * 3, [0.0, 1.0, 0.0]]
     second = [[0.2, 0.7, 0.1], [0.8, 0.1, 0.1], [0.2, 0.3, 0.5], [np.nan] * 3, [1.0, 0.0, 0.0]]
     tables = []
@@ -328,8 +329,8 @@ def judged():
                 row=[2, 3, 4, 5, 6, 7],
                 corpus="a",
                 speaker=["a/1", "a/1", "a/2", "a/2", "a/3", "a/3"],
-                y_true=truth,
-                y_pred="anger",
+                truth=y_true,
+                prediction="anger",
                 failed=[False, False, False, True, False, False],
             )
         )
@@ -338,22 +339,22 @@ def judged():
     return result, frame
 
 
-def test_errors_of_the_mean_probabilities_the_surest_first(judged):
-    result, frame = judged
+def test_errors_of_the_mean_probabilities_by_descending_confidence(evaluated):
+    result, frame = evaluated
     table = confident_errors(result, "net", frame)
-    # Row 3 is right on average, row 4 too; row 6 is a tie, which goes to the first emotion.
+    # Rows 3 and 4 are correct on average; row 6 is a tie, for which the first emotion is predicted.
     assert table["row"].tolist() == [2, 6, 7]
     assert table["y_true"].tolist() == ["anger", "fear", "sadness"]
     assert table["y_pred"].tolist() == ["fear", "anger", "fear"]
     assert table["confidence"].tolist() == pytest.approx([0.75, 0.5, 0.6])
-    assert table["p_truth"].tolist() == pytest.approx([0.15, 0.5, 0.1])
+    assert table["p_true"].tolist() == pytest.approx([0.15, 0.5, 0.1])
     assert table["file"].tolist() == ["2.wav", "6.wav", "7.wav"]
     assert "extra" not in table
     assert "file" not in confident_errors(result, "net")
 
 
-def test_as_many_of_each_emotion_as_asked_for(judged):
-    result, _ = judged
+def test_n_errors_of_each_emotion(evaluated):
+    result, _ = evaluated
     worse = result.predictions.assign(p_anger=0.1, p_fear=0.2, p_sadness=0.7)
     worse.loc[worse["row"] == 5, ["p_anger", "p_fear", "p_sadness"]] = [0.05, 0.05, 0.9]
     table = confident_errors(
@@ -370,27 +371,27 @@ def test_as_many_of_each_emotion_as_asked_for(judged):
         (lambda frame: {"frame": frame[:5]}, "frame has 5 rows, but row 7 was evaluated"),
         (
             lambda frame: {"frame": frame.assign(corpus="b")},
-            "frame is not what was evaluated: its row 2 is of the corpus 'b', but 'a' was",
+            "frame is not the table that was evaluated: its row 2 has the corpus 'b', but 'a' was",
         ),
-        (lambda frame: {"n": 0}, "n must be a whole number of at least 1, got 0"),
+        (lambda frame: {"n": 0}, "n must be an integer of at least 1, got 0"),
         (lambda frame: {"setting": "transductive"}, "'net' has the settings ['single'], not"),
     ],
 )
-def test_what_confident_errors_refuses(judged, change, text):
-    result, frame = judged
+def test_errors_of_confident_errors(evaluated, change, text):
+    result, frame = evaluated
     with pytest.raises(ValueError, match=re.escape(text)):
         confident_errors(result, "net", **change(frame))
 
 
-def test_an_estimator_without_probabilities_has_no_sure_errors(judged):
-    result, _ = judged
+def test_an_estimator_without_probabilities_has_no_confident_errors(evaluated):
+    result, _ = evaluated
     plain = result.predictions.drop(columns=["p_anger", "p_fear", "p_sadness"])
     result = EvaluationResult(plain, labels=result.labels, protocol="within-corpus")
-    with pytest.raises(ValueError, match="'net' gives no probabilities, so none of its errors"):
+    with pytest.raises(ValueError, match="The estimator 'net' has no probabilities"):
         confident_errors(result, "net")
 
 
-def test_no_groups_at_all_is_an_error():
+def test_error_without_any_group():
     X = pd.DataFrame({"a": [0.0, 1.0, 0.0, 1.0]})
     model = LogisticRegression().fit(X, [0, 1, 0, 1])
     with pytest.raises(ValueError, match="groups_of_features is empty"):

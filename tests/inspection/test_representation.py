@@ -1,4 +1,4 @@
-"""RepresentationDisplay and representation_silhouette: what is embedded, scored and left out."""
+"""RepresentationDisplay and representation_silhouette."""
 
 import sys
 import types
@@ -36,12 +36,12 @@ def draw(estimators, speech, **options):
     )
 
 
-def places(display, name):
+def positions(display, name):
     return np.concatenate([dots.get_offsets().data for dots in display.dots_[name]])
 
 
-class Same(TransformerMixin, BaseEstimator):
-    """Rows as they are; remembers what it was fitted on."""
+class Identity(TransformerMixin, BaseEstimator):
+    """Identity transformer that records its training data."""
 
     seen = []
 
@@ -54,12 +54,12 @@ class Same(TransformerMixin, BaseEstimator):
         return np.asarray(X)
 
 
-class Asks(Same):
+class Requesting(Identity):
     seen = []
     __metadata_request__fit = {"aux": True, "speaker": True}
 
 
-def test_each_panel_shows_its_own_representation(speech, single, multi):
+def test_each_subplot_shows_the_representation_of_its_estimator(speech, single, multi):
     display = draw({"single-task": single, "multi-task": multi}, speech)
     for ax, (name, net) in zip(
         display.axes_, {"single-task": single, "multi-task": multi}.items(), strict=True
@@ -67,14 +67,14 @@ def test_each_panel_shows_its_own_representation(speech, single, multi):
         expected = PCA(2, svd_solver="full").fit_transform(net.transform(speech.X).astype(float))
         np.testing.assert_allclose(display.embeddings[name], expected, atol=1e-8)
         assert ax.get_title(loc="left") == name
-        shown = places(display, name)
+        shown = positions(display, name)
         for axis in (0, 1):
             np.testing.assert_allclose(np.sort(shown[:, axis]), np.sort(expected[:, axis]))
         assert ax.get_xlabel() == "principal component 1"
     assert display.labels.tolist() == speech.y.tolist()
 
 
-def test_titles_give_silhouettes_of_the_representation_not_of_the_plane(speech, single):
+def test_titles_have_silhouettes_of_the_representation_not_of_the_plane(speech, single):
     display = draw(single, speech, groups=speech.speaker, metric="cosine")
     representation = single.transform(speech.X).astype(float)
     expected = {
@@ -97,12 +97,14 @@ def test_colors_are_those_of_the_emotions_and_markers_those_of_style(speech, sin
     first, second = display.dots_["MTLNeuralClassifier"]
     assert len(first.get_offsets()) == len(second.get_offsets()) == 60
     color = {
-        tuple(place): tuple(rgb)
+        tuple(position): tuple(rgb)
         for dots in (first, second)
-        for place, rgb in zip(dots.get_offsets().data, dots.get_facecolors(), strict=True)
+        for position, rgb in zip(dots.get_offsets().data, dots.get_facecolors(), strict=True)
     }
     by_emotion = {
-        emotion: {color[tuple(place)] for place in display.embeddings["MTLNeuralClassifier"][rows]}
+        emotion: {
+            color[tuple(position)] for position in display.embeddings["MTLNeuralClassifier"][rows]
+        }
         for emotion in ("anger", "neutral", "sadness")
         for rows in [speech.y == emotion]
     }
@@ -115,7 +117,7 @@ def test_colors_are_those_of_the_emotions_and_markers_those_of_style(speech, sin
     ]
 
 
-def test_labels_without_a_color_of_their_own_get_one(speech, single):
+def test_colors_of_labels_that_are_not_emotions(speech, single):
     numbers = np.select([speech.y == "anger", speech.y == "neutral"], [0, 1], 2)
     display = RepresentationDisplay.from_estimators(single, speech.X, numbers, method="pca")
     assert [text.get_text() for text in display.axes_[0].get_legend().texts] == ["0", "1", "2"]
@@ -123,7 +125,7 @@ def test_labels_without_a_color_of_their_own_get_one(speech, single):
     assert len({tuple(face) for face in faces}) == 3
 
 
-def test_rows_without_label_or_features_are_left_out_of_every_panel(speech, single, multi):
+def test_unlabeled_and_failed_samples_are_left_out_of_every_subplot(speech, single, multi):
     X, y = speech.X.copy(), speech.y.astype(object)
     X[3] = np.nan
     y[5], y[8] = None, np.nan
@@ -144,7 +146,7 @@ def test_missing_style_is_called_unknown(speech, single):
     assert [len(dots.get_offsets()) for dots in display.dots_["MTLNeuralClassifier"]] == [57, 60, 3]
 
 
-def test_tsne_is_seeded_and_the_same_in_every_panel(speech, single):
+def test_tsne_has_the_same_seed_in_every_subplot(speech, single):
     X, y = speech.X[:40], speech.y[:40]
     options = {"method": "tsne", "metric": "cosine", "random_state": 3}
     twice = RepresentationDisplay.from_estimators({"a": single, "b": single}, X, y, **options)
@@ -176,7 +178,7 @@ def test_umap_is_called_with_metric_and_seed(speech, single, monkeypatch):
     assert display.axes_[0].get_ylabel() == "UMAP 2"
 
 
-def test_umap_missing_names_the_extra(speech, single, monkeypatch):
+def test_error_without_umap(speech, single, monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)
     message = (
         r'RepresentationDisplay\(method="umap"\) needs the package \'umap\', which is not '
@@ -190,19 +192,21 @@ def test_given_axes_and_plotting_again(speech, single):
     given = Figure().subplots(1, 2)
     display = draw({"a": single, "b": single}, speech, ax=given)
     assert display.axes_ == list(given)
-    with pytest.raises(ValueError, match=r"has 2 panels \(a, b\), but ax has 1 Axes"):
+    with pytest.raises(
+        ValueError, match=r"ax has 1 Axes, but this display has 2 subplots \(a, b\)"
+    ):
         display.plot(ax=Figure().subplots())
     assert len(display.plot().axes_) == 2
 
 
-def test_fold_silhouettes_stand_in_the_title(speech, single):
+def test_fold_silhouettes_are_in_the_title(speech, single):
     table = pd.DataFrame(
         {"estimator": "net", "fold": range(3), "n_rows": 40, "silhouette": [0.1, np.nan, 0.3]}
     )
     display = draw({"net": single}, speech, fold_silhouettes=table)
     below = display.axes_[0].texts[0].get_text().split("\n")
-    assert below[1] == "held out in 2 folds: emotion 0.20 ± 0.14"
-    with pytest.raises(ValueError, match=r"no estimator 'other': it has \['net'\]"):
+    assert below[1] == "in 2 folds: emotion 0.20 ± 0.14"
+    with pytest.raises(ValueError, match=r"has the estimators \['net'\], but not 'other'"):
         draw({"other": single}, speech, fold_silhouettes=table)
 
 
@@ -211,26 +215,26 @@ def test_fold_silhouettes_stand_in_the_title(speech, single):
     [
         ({"method": "lda"}, "method must be one of tsne, umap, pca, got 'lda'"),
         ({"metric": "manhattan"}, "metric must be one of euclidean, cosine, got 'manhattan'"),
-        ({"style": np.arange(120)}, "style has 120 different values, and at most 8 markers"),
+        ({"style": np.arange(120)}, "style has 120 different values, but there are only 8 markers"),
         ({"groups": ["s"]}, "inconsistent numbers of samples"),
     ],
 )
-def test_options_that_do_not_fit(speech, single, options, message):
+def test_invalid_options(speech, single, options, message):
     with pytest.raises(ValueError, match=message):
         draw(single, speech, **options)
 
 
-def test_estimators_that_do_not_fit(speech, single):
+def test_invalid_estimators(speech, single):
     svm = make_pipeline(StandardScaler(), SVC()).fit(speech.X, speech.y)
-    with pytest.raises(ValueError, match=r"'svm' has no transform, so no representation: Pipeline"):
+    with pytest.raises(ValueError, match=r"'svm' has no transform, so it has no representation"):
         draw({"net": single, "svm": svm}, speech)
     with pytest.raises(NotFittedError):
         draw(MTLNeuralClassifier(), speech)
-    with pytest.raises(ValueError, match="2 of 120 rows have a label and usable features"):
+    with pytest.raises(ValueError, match="2 of 120 samples have a label and usable features"):
         draw(single, speech.__class__(X=speech.X, y=np.array(["anger"] * 2 + [None] * 118)))
 
 
-def test_tables_in_another_order_are_refused(speech, single):
+def test_error_of_tables_in_another_order(speech, single):
     X = pd.DataFrame(speech.X, index=[f"u{i}" for i in range(120)])
     y = pd.Series(speech.y, index=X.index)
     table = speech.__class__(X=X, y=y[::-1])
@@ -239,7 +243,7 @@ def test_tables_in_another_order_are_refused(speech, single):
             look(StandardScaler().fit(X), table)
 
 
-def test_silhouettes_are_of_held_out_rows_of_clones_fitted_on_the_others(speech):
+def test_silhouettes_are_cross_validated(speech):
     nets = {
         "net": MTLNeuralClassifier(hidden_units=(8,), max_epochs=3, random_state=0),
         "features": make_pipeline(StandardScaler()),
@@ -269,16 +273,21 @@ def test_silhouettes_are_of_held_out_rows_of_clones_fitted_on_the_others(speech)
     assert not hasattr(nets["net"], "classes_")
 
 
-def test_fit_gets_what_it_asks_for_and_training_rows_only(speech):
-    Same.seen.clear()
-    Asks.seen.clear()
+def test_fit_gets_the_requested_metadata_of_the_training_set(speech):
+    Identity.seen.clear()
+    Requesting.seen.clear()
     X = np.c_[np.arange(120.0), np.ones(120)]
     aux = pd.DataFrame({"gender": np.arange(120)})
     representation_silhouette(
-        {"asks": Asks(), "does not": Same()}, X, speech.y, aux=aux, speaker=speech.speaker, cv=2
+        {"requesting": Requesting(), "identity": Identity()},
+        X,
+        speech.y,
+        aux=aux,
+        speaker=speech.speaker,
+        cv=2,
     )
-    assert [(aux, speaker) for _, _, aux, speaker in Same.seen] == [(None, None)] * 2
-    for rows, y, aux_given, speaker in Asks.seen:
+    assert [(aux, speaker) for _, _, aux, speaker in Identity.seen] == [(None, None)] * 2
+    for rows, y, aux_given, speaker in Requesting.seen:
         rows = rows[:, 0].astype(int)
         assert len(rows) == 60
         assert y.tolist() == speech.y[rows].tolist()
@@ -289,81 +298,81 @@ def test_fit_gets_what_it_asks_for_and_training_rows_only(speech):
 def test_undefined_silhouettes_are_nan():
     y = np.array(["anger"] * 4 + ["anger", "sadness"] * 2 + ["anger", "sadness"], dtype=object)
     X = np.random.default_rng(0).normal(size=(10, 2))
-    folds = PredefinedSplit([0] * 4 + [1] * 4 + [2] * 2)  # one class; two; a class a row
-    table = representation_silhouette(Same(), X, y, cv=folds)
+    folds = PredefinedSplit([0] * 4 + [1] * 4 + [2] * 2)  # one class; two; one sample per class
+    table = representation_silhouette(Identity(), X, y, cv=folds)
     assert table["silhouette"].isna().tolist() == [True, False, True]
     assert table["n_rows"].tolist() == [4, 4, 2]
 
 
-def test_unlabeled_and_failed_rows_are_not_scored():
+def test_unlabeled_and_failed_samples_are_not_scored():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(20, 3)), np.array(["anger", "sadness"] * 10, dtype=object)
     X[2], y[5] = np.nan, None
-    table = representation_silhouette(Same(), X, y, cv=PredefinedSplit([0] * 10 + [1] * 10))
+    table = representation_silhouette(Identity(), X, y, cv=PredefinedSplit([0] * 10 + [1] * 10))
     assert table["n_rows"].tolist() == [8, 10]
     kept = [0, 1, 3, 4, 6, 7, 8, 9]
     assert table["silhouette"][0] == pytest.approx(silhouette_score(X[kept], y[kept].astype(str)))
 
 
-def test_splitters_find_what_they_split_by(speech):
+def test_ids_of_splitters(speech):
     X = pd.DataFrame(speech.X)
     by_corpus = representation_silhouette(
-        Same(), X, speech.y, corpus=speech.corpus, cv=LeaveOneCorpusOut()
+        Identity(), X, speech.y, corpus=speech.corpus, cv=LeaveOneCorpusOut()
     )
     assert by_corpus["n_rows"].tolist() == [60, 60]
     by_group = representation_silhouette(
-        Same(), X, speech.y, speaker=speech.speaker, cv=GroupKFold(3)
+        Identity(), X, speech.y, speaker=speech.speaker, cv=GroupKFold(3)
     )
     assert by_group["n_rows"].tolist() == [40, 40, 40]
     in_index = X.set_axis(pd.Index(speech.speaker, name="speaker"))
-    found = representation_silhouette(Same(), in_index, speech.y, cv=6)
-    assert found["n_rows"].tolist() == [20] * 6
+    by_level = representation_silhouette(Identity(), in_index, speech.y, cv=6)
+    assert by_level["n_rows"].tolist() == [20] * 6
     with pytest.raises(MetadataError, match="SpeakerKFold got neither speaker="):
-        representation_silhouette(Same(), X, speech.y)
+        representation_silhouette(Identity(), X, speech.y)
 
 
-def test_frames_are_sliced_too(speech):
+def test_frame_sequences(speech):
     frames = [np.tile(row, (3, 1)) for row in speech.X]
     mean = FunctionTransformer(lambda rows: np.stack([row.mean(axis=0) for row in rows]))
-    found = representation_silhouette(mean, frames, speech.y, speaker=speech.speaker, cv=2)
-    plain = representation_silhouette(Same(), speech.X, speech.y, speaker=speech.speaker, cv=2)
-    assert found["silhouette"].tolist() == pytest.approx(plain["silhouette"].tolist(), rel=1e-5)
+    of_frames = representation_silhouette(mean, frames, speech.y, speaker=speech.speaker, cv=2)
+    plain = representation_silhouette(Identity(), speech.X, speech.y, speaker=speech.speaker, cv=2)
+    assert of_frames["silhouette"].tolist() == pytest.approx(plain["silhouette"].tolist(), rel=1e-5)
 
 
-def test_what_cannot_be_scored_is_refused(speech):
-    with pytest.raises(ValueError, match="'SVC' has no transform, so no representation: SVC"):
+def test_errors_of_representation_silhouette(speech):
+    with pytest.raises(ValueError, match="'SVC' has no transform, so it has no representation"):
         representation_silhouette(SVC(), speech.X, speech.y, speaker=speech.speaker)
-    with pytest.raises(MetadataError, match="aux is a dict: give a DataFrame"):
-        representation_silhouette(Same(), speech.X, speech.y, aux={"gender": speech.y})
+    with pytest.raises(MetadataError, match="aux is a dict, but must be a DataFrame"):
+        representation_silhouette(Identity(), speech.X, speech.y, aux={"gender": speech.y})
     with pytest.raises(ValueError, match="metric must be one of euclidean, cosine, got 'l1'"):
-        representation_silhouette(Same(), speech.X, speech.y, metric="l1")
+        representation_silhouette(Identity(), speech.X, speech.y, metric="l1")
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        representation_silhouette(Same(), speech.X, speech.y, speaker=["s"])
+        representation_silhouette(Identity(), speech.X, speech.y, speaker=["s"])
 
 
 @pytest.mark.parametrize("method", ["tsne", "pca"])
-def test_a_collapsed_representation_is_drawn_in_one_place(speech, method):
-    class Collapsed(Same):
+def test_a_collapsed_representation_is_drawn_as_one_point(speech, method):
+    class Collapsed(Identity):
         def transform(self, X):
             return np.full((len(X), 4), 3.0) + 1e-12 * np.asarray(X)[:, :4]
 
     estimator = Collapsed().fit(speech.X)
     display = draw(estimator, speech, method=method)
-    assert not places(display, "Collapsed").any()
+    assert not positions(display, "Collapsed").any()
 
 
-def test_the_mark_of_the_estimator_is_no_emotion(speech):
-    class Marking(Same):
+def test_the_sentinel_value_of_an_estimator_is_not_an_emotion(speech):
+    class WithSentinel(Identity):
         def __init__(self, unlabeled=-1):
             self.unlabeled = unlabeled
 
     y = speech.y.astype(object)
     y[::4] = -1
     display = RepresentationDisplay.from_estimators(
-        Marking().fit(speech.X), speech.X, y, method="pca"
+        WithSentinel().fit(speech.X), speech.X, y, method="pca"
     )
     assert set(display.labels) == set(speech.y)
-    table = representation_silhouette(Marking(), speech.X, y, speaker=speech.speaker, cv=3)
+    table = representation_silhouette(WithSentinel(), speech.X, y, speaker=speech.speaker, cv=3)
     none = np.where(y == -1, None, y)
-    expected = representation_silhouette(Same(), speech.X, none, speaker=speech.speaker, cv=3)
+    expected = representation_silhouette(Identity(), speech.X, none, speaker=speech.speaker, cv=3)
     assert table["silhouette"].tolist() == expected["silhouette"].tolist()

@@ -1,4 +1,4 @@
-"""Curves of robustness."""
+"""RobustnessDisplay."""
 
 import re
 
@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from sklearn_ser.inspection import RobustnessDisplay
-from sklearn_ser.robustness._adversarial import adversarial_robustness
+from sklearn_ser.robustness import adversarial_robustness
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def ticks(ax):
     return [label.get_text() for label in ax.get_xticklabels()]
 
 
-def test_a_panel_for_each_attack(attacked):
+def test_a_subplot_for_each_attack(attacked):
     display = RobustnessDisplay.from_table(attacked)
     assert [ax.get_title() for ax in display.axes_] == ["fgsm", "pgd"]
     assert ticks(display.axes_[0]) == ["0", "0.1", "0.3"]
@@ -63,7 +63,7 @@ def test_a_panel_for_each_attack(attacked):
     assert names == ["net", "svm", "chance"]
 
 
-def test_decibels_of_a_waveform_begin_with_the_clean_one(attacked):
+def test_decibels_begin_with_the_clean_waveform(attacked):
     table = attacked[attacked["attack"] == "fgsm"].assign(attack="fgsm waveform")
     table["epsilon"] = table["epsilon"].map({0.0: -np.inf, 0.1: -40.0, 0.3: -20.0})
     ax = RobustnessDisplay.from_table(table).axes_[0]
@@ -71,7 +71,7 @@ def test_decibels_of_a_waveform_begin_with_the_clean_one(attacked):
     assert ax.get_xlabel() == "epsilon (dB)"
 
 
-def test_a_panel_for_each_noise_and_one_for_the_rest(noisy):
+def test_a_subplot_for_each_noise_and_one_for_the_rest(noisy):
     display = RobustnessDisplay.from_table(noisy)
     assert [ax.get_title() for ax in display.axes_] == ["cafe", "street", "other conditions"]
     assert ticks(display.axes_[0]) == ["clean", "10", "0"]
@@ -97,14 +97,17 @@ def test_other_values_and_given_axes(attacked, noisy):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda table: {"table": table[["uar"]]}, "draws a table that adversarial_robustness or"),
+        (
+            lambda table: {"table": table[["uar"]]},
+            "but RobustnessDisplay needs a result of adversarial_robustness or",
+        ),
         (
             lambda table: {"table": table, "value": "loss"},
             "value must be one of ['uar'], got 'loss'",
         ),
         (
             lambda table: {"table": table, "ax": Figure().subplots()},
-            "this display has 3 panels (cafe, street, other conditions), but ax has 1 Axes",
+            "ax has 1 Axes, but this display has 3 subplots (cafe, street, other conditions)",
         ),
     ],
 )

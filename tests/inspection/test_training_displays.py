@@ -1,4 +1,4 @@
-"""TrainingHistoryDisplay and TaskWeightsDisplay, for every way to hold a network."""
+"""TrainingHistoryDisplay and TaskWeightsDisplay of networks and estimators that contain one."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_lines_are_the_columns_of_the_history(single):
     display = TrainingHistoryDisplay.from_estimators(single)
     assert [(ax.get_ylabel(), ax.get_title()) for ax in display.axes_] == [
         ("loss", "y"),
-        ("held-out score", "y"),
+        ("validation score", "y"),
     ]
     assert set(display.lines_) == {
         ("MTLNeuralClassifier", column)
@@ -42,13 +42,13 @@ def test_lines_are_the_columns_of_the_history(single):
     assert display.lines_["MTLNeuralClassifier", "train_loss_y"].is_dashed()
     assert not display.lines_["MTLNeuralClassifier", "valid_loss_y"].is_dashed()
     assert [text.get_text() for text in display.axes_[0].get_legend().texts] == [
-        "training rows",
-        "held-out rows",
-        "weights kept",
+        "training",
+        "validation",
+        "best epoch",
     ]
 
 
-def test_the_best_epoch_is_marked_on_the_held_out_line(single):
+def test_the_best_epoch_is_marked_on_the_validation_line(single):
     display = TrainingHistoryDisplay.from_estimators(single)
     (dot,) = display.dots_["MTLNeuralClassifier", "valid_loss_y"]
     assert dot.get_xdata() == [single.best_epoch_]
@@ -59,7 +59,9 @@ def test_the_best_epoch_is_marked_on_the_held_out_line(single):
 def test_several_networks_and_their_tasks(single, multi):
     display = TrainingHistoryDisplay.from_estimators({"single-task": single, "multi-task": multi})
     assert [(ax.get_ylabel(), ax.get_title()) for ax in display.axes_] == [
-        (label, task) for label in ("loss", "held-out score") for task in ("y", "gender", "arousal")
+        (label, task)
+        for label in ("loss", "validation score")
+        for task in ("y", "gender", "arousal")
     ]
     colors = {name: line.get_color() for (name, _), line in display.lines_.items()}
     assert colors["single-task"] != colors["multi-task"]
@@ -71,7 +73,7 @@ def test_several_networks_and_their_tasks(single, multi):
     ]
 
 
-def test_score_panels_stand_below_the_losses_of_their_task(speech):
+def test_scores_are_below_the_losses_of_their_task(speech):
     tasks = {"whole": "reconstruction", "gender": "classification"}  # the first has no score
     net = MTLNeuralClassifier(tasks=tasks, hidden_units=(8,), max_epochs=2, random_state=0)
     display = TrainingHistoryDisplay.from_estimators(net.fit(speech.X, speech.y, aux=speech.aux))
@@ -80,11 +82,11 @@ def test_score_panels_stand_below_the_losses_of_their_task(speech):
         (ax.get_ylabel(), ax.get_title()): ax.get_subplotspec().colspan.start
         for ax in display.axes_
     }
-    assert ("held-out score", "whole") not in left
-    assert left["held-out score", "gender"] == left["loss", "gender"] == 2
+    assert ("validation score", "whole") not in left
+    assert left["validation score", "gender"] == left["loss", "gender"] == 2
 
 
-def test_chosen_tasks_and_values_on_given_axes(multi):
+def test_selected_tasks_and_values_on_given_axes(multi):
     given = axes(2)
     display = TrainingHistoryDisplay.from_estimators(
         multi, tasks=["gender", "y"], values=("score",), ax=given
@@ -96,17 +98,17 @@ def test_chosen_tasks_and_values_on_given_axes(multi):
     assert [column for _, column in again.lines_] == ["train_loss_y", "valid_loss_y"]
 
 
-def test_without_held_out_rows_the_dot_is_on_the_training_line(speech):
+def test_without_validation_samples_the_dot_is_on_the_training_line(speech):
     net = MTLNeuralClassifier(hidden_units=(4,), max_epochs=3, early_stopping=False, random_state=0)
     net.fit(speech.X, speech.y)
     display = TrainingHistoryDisplay.from_estimators(net)
     assert [column for _, column in display.lines_] == ["train_loss_y"]
     assert display.dots_["MTLNeuralClassifier", "train_loss_y"][0].get_xdata() == [3]
-    with pytest.raises(ValueError, match=r"no scores to draw for \['y'\]: there are some only"):
+    with pytest.raises(ValueError, match=r"There are no validation scores of \['y'\]"):
         display.plot(values=("score",))
 
 
-def test_an_epoch_of_partial_fit_has_its_dot_on_the_training_line(speech):
+def test_the_dot_of_an_epoch_of_partial_fit_is_on_the_training_line(speech):
     net = MTLNeuralClassifier(hidden_units=(4,), max_epochs=3, random_state=0)
     net.fit(speech.X, speech.y, groups=speech.speaker).partial_fit(speech.X, speech.y)
     display = TrainingHistoryDisplay.from_estimators(net, values=("loss",))
@@ -115,22 +117,22 @@ def test_an_epoch_of_partial_fit_has_its_dot_on_the_training_line(speech):
     assert dot.get_ydata() == [net.history_.loc[4, "train_loss_y"]]
 
 
-def test_a_task_that_no_held_out_row_has_gets_no_score_panel(speech):
+def test_a_task_without_validation_samples_has_no_score(speech):
     net = MTLNeuralClassifier(hidden_units=(4,), max_epochs=2, random_state=0)
     net.fit(speech.X, speech.y, groups=speech.speaker)
-    held_out = np.isin(speech.speaker, net.validation_split_["groups"])
-    aux = speech.aux[["arousal"]].mask(held_out[:, None])
+    validation = np.isin(speech.speaker, net.validation_split_["groups"])
+    aux = speech.aux[["arousal"]].mask(validation[:, None])
     net.fit(speech.X, speech.y, aux=aux, groups=speech.speaker)
     display = TrainingHistoryDisplay.from_estimators(net)
     assert [(ax.get_ylabel(), ax.get_title()) for ax in display.axes_] == [
         ("loss", "y"),
         ("loss", "arousal"),
-        ("held-out score", "y"),
+        ("validation score", "y"),
     ]
     assert ("MTLNeuralClassifier", "valid_loss_arousal") not in display.lines_
 
 
-def test_members_are_faint_below_their_mean(ensemble):
+def test_members_are_fainter_than_their_mean(ensemble):
     history, members = ensemble.history_, ensemble.members_
     shortest = members["n_iter"].min()
     assert shortest < members["n_iter"].max()  # the premise
@@ -150,7 +152,7 @@ def test_members_are_faint_below_their_mean(ensemble):
         assert dot.get_ydata()[0] == pytest.approx(best)
 
 
-def test_weights_of_tasks_move_or_stay(ensemble, multi):
+def test_fixed_and_learned_loss_weights(ensemble, multi):
     display = TaskWeightsDisplay.from_estimators({"fixed": ensemble, "learned": multi})
     assert set(display.lines_) == {
         ("fixed", "y"),
@@ -179,37 +181,39 @@ def test_weights_of_tasks_move_or_stay(ensemble, multi):
 
 
 @pytest.mark.parametrize("display", [TrainingHistoryDisplay, TaskWeightsDisplay])
-def test_a_network_is_found_in_searches_and_meta_estimators(display, speech):
+def test_networks_inside_searches_and_meta_estimators(display, speech):
     net = MTLNeuralClassifier(hidden_units=(4,), max_epochs=2, random_state=0)
     search = GridSearchCV(make_pipeline(StandardScaler(), net), {}, cv=KFold(2))
     wrapped = SkipFailedRows(search).fit(speech.X, speech.y)
     inner = wrapped.estimator_.best_estimator_[-1]
-    found = display.from_estimators(wrapped)
-    assert list(found.histories) == ["SkipFailedRows"]
-    assert found.histories["SkipFailedRows"].equals(inner.history_)
+    histories = display.from_estimators(wrapped).histories
+    assert list(histories) == ["SkipFailedRows"]
+    assert histories["SkipFailedRows"].equals(inner.history_)
 
 
 @pytest.mark.parametrize("display", [TrainingHistoryDisplay, TaskWeightsDisplay])
-def test_the_network_before_an_elm_is_found(display):
+def test_the_network_before_an_elm(display):
     rng = np.random.default_rng(0)
     frames = [rng.normal(size=(n, 3)).astype("float32") for n in rng.integers(3, 6, size=12)]
     model = make_dnn_elm(None, max_epochs=2, random_state=0).fit(frames, np.tile(["a", "b"], 6))
-    found = display.from_estimators({"DNN-ELM": model}).histories["DNN-ELM"]
-    assert found.equals(model["highlevel"].estimator_.history_)
+    history = display.from_estimators({"DNN-ELM": model}).histories["DNN-ELM"]
+    assert history.equals(model["highlevel"].estimator_.history_)
 
 
 @pytest.mark.parametrize("display", [TrainingHistoryDisplay, TaskWeightsDisplay])
-def test_what_holds_no_fitted_network_is_refused(display, speech, single):
+def test_errors_without_a_fitted_network(display, speech, single):
     svm = make_pipeline(StandardScaler(), SVC()).fit(speech.X, speech.y)
     message = (
-        r"'svm' has no training history: it is a Pipeline, and ends in SVC. Give a fitted "
-        r"MTLNeuralClassifier, or a Pipeline or search that ends in one"
+        r"The estimator 'svm' has no training history: it is of type Pipeline that ends in SVC\. "
+        r"Pass a fitted MTLNeuralClassifier, or a Pipeline or search that ends in one"
     )
     with pytest.raises(ValueError, match=message):
         display.from_estimators({"net": single, "svm": svm})
     with pytest.raises(NotFittedError, match="MTLNeuralClassifier instance is not fitted yet"):
         display.from_estimators(MTLNeuralClassifier())
-    with pytest.raises(ValueError, match=r"'SVC' has no training history: it is a SVC\. Give"):
+    with pytest.raises(
+        ValueError, match=r"'SVC' has no training history: it is of type SVC\. Pass"
+    ):
         display.from_estimators(svm[-1])
 
 
@@ -217,10 +221,12 @@ def test_errors_of_drawing(single):
     display = TrainingHistoryDisplay.from_estimators(single)
     with pytest.raises(ValueError, match=r"tasks must be some of \['y'\], got \['gender'\]"):
         display.plot(tasks=["gender"])
-    with pytest.raises(ValueError, match="values must be 'loss', 'score' or both"):
+    with pytest.raises(ValueError, match="values must be a tuple of 'loss', 'score' or both"):
         display.plot(values=("accuracy",))
-    message = r"has 2 panels \(loss of y, score of y\), but ax has 1 Axes: give one for each panel"
+    message = (
+        r"ax has 1 Axes, but this display has 2 subplots \(loss of y, score of y\)\. Pass one "
+    )
     with pytest.raises(ValueError, match=message):
         display.plot(ax=Figure().subplots())
-    with pytest.raises(ValueError, match=r"has 1 panel \(net\), but ax has 3 Axes"):
+    with pytest.raises(ValueError, match=r"ax has 3 Axes, but this display has 1 subplot \(net\)"):
         TaskWeightsDisplay.from_estimators({"net": single}, ax=axes(3))

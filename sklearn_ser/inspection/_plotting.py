@@ -1,0 +1,445 @@
+"""Layout, legends, colors, score axes and heat maps that the displays share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, FigureBase, SubFigure
+    from matplotlib.legend import Legend
+    from matplotlib.lines import Line2D
+
+    AxesLike: TypeAlias = Axes | Sequence[Axes] | np.ndarray | Figure | SubFigure | None
+
+AX = """ax : matplotlib Axes, array of Axes or Figure, default=None
+    One Axes for each subplot, or a figure for all of them; by default a new figure."""
+RESULT = """result : EvaluationResult
+    Evaluation to draw."""
+ESTIMATORS = """estimators : str or list of str, default=None
+    Names of the estimators to draw; all by default."""
+SETTING = """setting : {"single", "transductive"}, default=None
+    Setting of the predictions; by default "transductive" if the result has it."""
+LABELS = """labels : sequence of shape (n_labels,), default=None
+    Fixed label set, in the order of rows, columns or probabilities; by default the sorted values of
+    `y_true`."""
+NAME = """name : str, default="estimator"
+    Name of the estimator."""
+CORPUS = """corpus : array-like of shape (n_samples,), default=None
+    Corpus of each sample; adds a subplot for each corpus."""
+SPEAKER = """speaker : array-like of shape (n_samples,), default=None
+    Speaker of each sample, for intervals; there are none without it."""
+
+#: Width of a letter of medium size, in inches.
+LETTER_WIDTH = 0.085
+
+
+def make_subplots(
+    ax: AxesLike,
+    positions: Sequence[tuple[int, int]],
+    *,
+    size: tuple[float, float],
+    names: str,
+    margin: float = 1.5,
+) -> list[Axes]:
+    """Return the Axes of the subplots.
+
+    Parameters
+    ----------
+    ax : Axes, array of Axes, Figure, SubFigure or None
+        With None a figure is made; a given figure gets the subplots and keeps its size.
+    positions : list of (int, int)
+        Row and column of each subplot in a figure.
+    size : (float, float)
+        Width and height of a subplot of a new figure, in inches.
+    names : str
+        Contents of the subplots, for the error about another number of Axes.
+    margin : float, default=1.5
+        Width of a new figure beside the subplots, in inches: for legends and names of rows.
+
+    Returns
+    -------
+    list of Axes
+    """
+    n_rows, n_columns = (max(numbers) + 1 for numbers in zip(*positions, strict=True))
+    figure: Any = ax
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        figure = plt.figure(
+            figsize=(size[0] * n_columns + margin, size[1] * n_rows), layout="constrained"
+        )
+    if hasattr(figure, "add_gridspec"):
+        grid = figure.add_gridspec(n_rows, n_columns)
+        return [figure.add_subplot(grid[position]) for position in positions]
+    axes = list(np.asarray(ax, dtype=object).ravel())
+    if len(axes) != len(positions):
+        raise ValueError(
+            f"ax has {len(axes)} Axes, but this display has {len(positions)} "
+            f"subplot{'s' if len(positions) > 1 else ''} ({names}). Pass one Axes for each "
+            f"subplot, or None for a new figure."
+        )
+    return axes
+
+
+def grid_positions(
+    n_subplots: int,
+    n_columns: int,
+    *,
+    ax: AxesLike = None,
+    min_width: float,
+    margin: float = 0.0,
+) -> list[tuple[int, int]]:
+    """Return positions of subplots in rows of `n_columns`, or fewer in a narrow figure.
+
+    Parameters
+    ----------
+    n_subplots, n_columns : int
+    ax : as in :func:`make_subplots`
+        Only a given figure limits the number of columns.
+    min_width : float
+        Smallest width of a subplot, in inches.
+    margin : float, default=0.0
+        Width beside the subplots, in inches.
+
+    Returns
+    -------
+    list of (int, int)
+    """
+    if ax is not None and hasattr(ax, "add_gridspec"):
+        n_columns = min(n_columns, max(1, int((figure_width(ax) - margin) / min_width)))
+    return [divmod(number, n_columns) for number in range(n_subplots)]
+
+
+def is_leftmost(ax: Axes) -> bool:
+    """Return whether an Axes is in the first column of a grid, or in no grid."""
+    spec = ax.get_subplotspec()
+    return spec is None or spec.is_first_col()
+
+
+def figure_width(figure: Any) -> float:
+    """Return the width of a figure or subfigure, in inches."""
+    return figure.bbox.width / figure.dpi
+
+
+def wrap_name(name, width: int = 24) -> str:
+    """Wrap a long name, after spaces and between words."""
+    lines = [""]
+    for part in re.findall(r"\(?[^ _\-/(,+.]*[ _\-/,+.]?", str(name)):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.strip() for line in lines)
+
+
+def max_name_length(figure: FigureBase) -> int:
+    """Return the length of lines of row names in letters: about a third of the figure."""
+    return int(np.clip(0.38 * figure_width(figure) / LETTER_WIDTH, 10, 24))
+
+
+def update_layout(axes: Sequence[Axes]) -> None:
+    """Apply the layout of the figure, so that sizes can be measured."""
+    figure: Any = axes[0].figure
+    figure.figure.draw_without_rendering()
+
+
+def axes_size(ax: Axes) -> tuple[float, float]:
+    """Return width and height of an Axes, in points."""
+    box = ax.get_window_extent()
+    return box.width * 72 / ax.figure.dpi, box.height * 72 / ax.figure.dpi
+
+
+def hide_spines(ax: Axes) -> None:
+    """Hide the spines without ticks."""
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+#: Right end of a score axis: scores end at 1, their numbers are written beyond.
+SCORE_AXIS_END = 1.34
+
+
+def row_offset(index: int, count: int) -> float:
+    """Return the offset of one of several marks in a row."""
+    return 0.8 * ((index + 0.5) / count - 0.5)
+
+
+def names_margin(names: Sequence[str]) -> float:
+    """Return the width that row names need in a new figure, in inches."""
+    longest = max(len(line) for name in names for line in wrap_name(name).split("\n"))
+    return 0.3 + LETTER_WIDTH * longest
+
+
+def label_rows(ax: Axes, names: Sequence[str], *, labeled: bool = True) -> None:
+    """Set up rows from top to bottom, with wrapped names and alternating background."""
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    width = max_name_length(ax.figure)
+    ax.set_yticks(range(len(names)), [wrap_name(name, width) for name in names])
+    ax.tick_params(axis="y", length=0, labelleft=labeled)
+    for row in range(0, len(names), 2):
+        ax.axhspan(row - 0.5, row + 0.5, color="0.95", linewidth=0, zorder=0)
+
+
+def fit_row_text(axes: Sequence[Axes], n_rows: int, n_per_row: int) -> None:
+    """Reduce the font size of names and numbers to the height of their rows.
+
+    Parameters
+    ----------
+    axes : list of Axes
+        All Axes of one figure, with everything drawn.
+    n_rows : int
+    n_per_row : int
+        Largest number of marks in a row.
+    """
+    update_layout(axes)
+    for ax in axes:
+        height = axes_size(ax)[1] / n_rows
+        for label in ax.get_yticklabels():
+            lines = label.get_text().count("\n") + 1
+            label.set_fontsize(max(4.0, min(label.get_fontsize(), 0.7 * height / lines)))
+        for text in ax.texts:
+            text.set_fontsize(max(4.0, min(text.get_fontsize(), 0.72 * height / n_per_row)))
+
+
+def set_score_axis(ax: Axes, chance: float) -> Line2D:
+    """Set up an axis from 0 to 1, with room for numbers beyond it; return the line of chance."""
+    ax.set_xlim(-0.03, SCORE_AXIS_END)
+    ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    line = ax.axvline(chance, color="0.4", linestyle=":", linewidth=1, label="chance", zorder=1)
+    hide_spines(ax)
+    ax.spines["left"].set_visible(False)
+    ax.spines["bottom"].set_bounds(0, 1)
+    return line
+
+
+def draw_score(
+    ax: Axes,
+    y: float,
+    score: float,
+    low: float,
+    high: float,
+    speaker_scores,
+    *,
+    style: dict[str, Any],
+    filled: bool = True,
+) -> tuple[Line2D, Line2D | None, Line2D | None]:
+    """Draw a score as a dot, with its interval or the scores of the speakers, and its number.
+
+    Parameters
+    ----------
+    ax : Axes
+    y : float
+        Vertical position.
+    score, low, high : float
+        NaN is not drawn.
+    speaker_scores : array-like of float
+        Drawn if there is no interval.
+    style : dict
+        `color` and `marker`.
+    filled : bool, default=True
+
+    Returns
+    -------
+    dot : Line2D
+    bar : Line2D or None
+    speakers : Line2D or None
+    """
+    bar = speakers = None
+    if np.isfinite(low) and np.isfinite(high):
+        (bar,) = ax.plot([low, high], [y] * 2, color=style["color"], linewidth=1.8, zorder=2)
+    elif len(speaker_scores):
+        (speakers,) = ax.plot(
+            speaker_scores,
+            [y] * len(speaker_scores),
+            linestyle="",
+            marker="|",
+            markersize=7,
+            color=style["color"],
+            alpha=0.8,
+            zorder=2,
+        )
+    (dot,) = ax.plot(
+        [score],
+        [y],
+        linestyle="",
+        markersize=5.5,
+        markerfacecolor=style["color"] if filled else "white",
+        zorder=3,
+        **style,
+    )
+    if np.isfinite(score):
+        ax.text(SCORE_AXIS_END - 0.02, y, f"{score:.2f}", ha="right", va="center", fontsize=7.5)
+    return dot, bar, speakers
+
+
+def legend_below(figure: Any, axes: Sequence[Axes], handles, labels) -> Legend:
+    """Add a legend below all subplots.
+
+    It is a legend of the figure with the constrained layout, which makes room for it; otherwise a
+    legend of the last Axes, below its labels.
+    """
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+    from matplotlib.transforms import ScaledTranslation
+
+    if not isinstance(figure.figure.get_layout_engine(), ConstrainedLayoutEngine):
+        ax = axes[-1]
+        below = ax.transAxes + ScaledTranslation(0, -0.6, figure.dpi_scale_trans)
+        return ax.legend(
+            handles,
+            labels,
+            loc="upper left",
+            bbox_to_anchor=(0, 0),
+            bbox_transform=below,
+            frameon=False,
+            fontsize="small",
+        )
+    longest = max(len(line) for label in labels for line in label.split("\n"))
+    width = LETTER_WIDTH * longest + 0.6  # inches, with the handle
+    return figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=int(np.clip(figure_width(figure) / width, 1, len(labels))),
+        frameon=False,
+        fontsize="small",
+    )
+
+
+#: Paul Tol's "bright" scheme, which color-blind readers can distinguish, and a few more.
+EMOTION_COLORS = {
+    "anger": "#EE6677",
+    "happiness": "#CCBB44",
+    "sadness": "#4477AA",
+    "neutral": "#999999",
+    "fear": "#AA3377",
+    "disgust": "#228833",
+    "surprise": "#66CCEE",
+    "boredom": "#996633",
+    "calm": "#88CCAA",
+    "contempt": "#222222",
+}
+#: Distinguishable in print by size and outline.
+MARKERS = ("o", "^", "s", "D", "v", "P", "*", "X")
+#: Colors of estimators and groups, after Okabe and Ito: distinguishable by color-blind readers, and
+#: in gray, since dark and light ones alternate. With one color fewer than markers, the same pair is
+#: repeated late.
+SERIES_COLORS = ("#0072B2", "#E69F00", "#222222", "#56B4E9", "#D55E00", "#CC79A7", "#009E73")
+
+
+def series_style(index: int) -> dict[str, Any]:
+    """Return color and marker of a line, group or estimator, as keyword arguments."""
+    return {
+        "color": SERIES_COLORS[index % len(SERIES_COLORS)],
+        "marker": MARKERS[index % len(MARKERS)],
+    }
+
+
+def label_colors(labels: Sequence) -> dict[Any, str]:
+    """Return a color for each label: that of the emotion, or one of matplotlib's cycle."""
+    others = [label for label in labels if label not in EMOTION_COLORS]
+    return {label: EMOTION_COLORS.get(label) or f"C{others.index(label)}" for label in labels}
+
+
+#: Sequential color map: darker is higher, in color and in gray.
+COLOR_MAP = "Blues"
+_MAX_FONT_SIZE, _MIN_FONT_SIZE = 10.0, 4.5  # points
+_RELATIVE_LETTER_WIDTH = 0.62  # in font sizes
+
+
+def draw_heatmap(ax: Axes, table: pd.DataFrame, *, fmt: str, low: float, high: float):
+    """Draw a table of numbers.
+
+    Parameters
+    ----------
+    ax : Axes
+    table : DataFrame of float of shape (n_rows, n_columns)
+        Row and column names become tick labels. NaN is an empty, hatched cell.
+    fmt : str
+        Format of the numbers, such as ``".2f"``.
+    low, high : float
+        Values of the lightest and the darkest color.
+
+    Returns
+    -------
+    image : AxesImage
+    texts : ndarray of Text of shape (n_rows, n_columns)
+        Numbers, not yet fitted into the cells: see :func:`fit_heatmap_text`.
+    """
+    import matplotlib as mpl
+    from matplotlib.patches import Rectangle
+
+    values = table.to_numpy(dtype=float)
+    colors = mpl.colormaps[COLOR_MAP]
+    image = ax.imshow(values, cmap=colors, vmin=low, vmax=high, aspect="auto")
+    texts = np.empty(values.shape, dtype=object)
+    for (row, column), value in np.ndenumerate(values):
+        known = np.isfinite(value)
+        if not known:
+            corner = (column - 0.5, row - 0.5)
+            ax.add_patch(Rectangle(corner, 1, 1, fill=False, hatch="////", ec="0.85", lw=0))
+        dark = known and np.mean(colors(image.norm(value))[:3]) < 0.5
+        texts[row, column] = ax.text(
+            column,
+            row,
+            format(value, fmt) if known else "",
+            ha="center",
+            va="center",
+            color="white" if dark else "black",
+        )
+    ax.set_xticks(range(table.shape[1]), [str(name) for name in table.columns])
+    ax.set_yticks(range(table.shape[0]), [str(name) for name in table.index])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return image, texts
+
+
+def fit_heatmap_text(axes: Sequence[Axes], texts: Sequence[np.ndarray]) -> None:
+    """Rotate tick labels that would overlap, and fit the numbers into their cells.
+
+    Numbers that would be too small to read are hidden.
+
+    Parameters
+    ----------
+    axes : list of Axes
+        All Axes of one figure.
+    texts : list of ndarray of Text
+        Numbers in each of them.
+    """
+    update_layout(axes)
+    for ax, numbers in zip(axes, texts, strict=True):
+        width, height = _cell_size(ax, numbers.shape)
+        _fit_tick_labels(ax.get_xticklabels(), width, rotate=True)
+        _fit_tick_labels(ax.get_yticklabels(), height, rotate=False)
+    update_layout(axes)
+    for ax, numbers in zip(axes, texts, strict=True):
+        width, height = _cell_size(ax, numbers.shape)
+        letters = max(len(text.get_text()) for text in numbers.flat)
+        size = width / (_RELATIVE_LETTER_WIDTH * max(letters, 1) + 0.4)
+        size = min(size, 0.6 * height, _MAX_FONT_SIZE)
+        for text in numbers.flat:
+            text.set(fontsize=max(size, 1.0), visible=bool(size >= _MIN_FONT_SIZE))
+
+
+def _fit_tick_labels(labels, room, *, rotate):
+    """Reduce the font size of tick labels to their cells; rotate those of columns if necessary."""
+    default = labels[0].get_fontsize()
+    longest = max(len(label.get_text()) for label in labels)
+    style: dict[str, Any] = {"fontsize": float(np.clip(0.8 * room, _MIN_FONT_SIZE, default))}
+    if rotate and longest * _RELATIVE_LETTER_WIDTH * default <= room:
+        style = {}
+    elif rotate and 0.6 * room >= default:  # lines at 45 degrees are 0.7 of a cell apart
+        style = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    elif rotate:
+        style["rotation"] = 90
+    for label in labels:
+        label.set(**style)
+
+
+def _cell_size(ax, shape):
+    """Return width and height of a cell, in points."""
+    width, height = axes_size(ax)
+    return width / shape[1], height / shape[0]

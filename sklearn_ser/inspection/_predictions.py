@@ -1,0 +1,158 @@
+"""Selection of predictions for displays, and given predictions as the result of an evaluation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_consistent_length
+
+from sklearn_ser.evaluation import EvaluationResult
+from sklearn_ser.metrics import cluster_interval, uar_score
+from sklearn_ser.metrics._intervals import MIN_CLUSTERS
+
+#: With fewer speakers an interval over them means little: their scores are drawn instead.
+MIN_SPEAKERS = MIN_CLUSTERS
+
+
+def estimator_names(result, estimators=None):
+    """Return the names of the given estimators, or of all, in the order of the result."""
+    known = list(dict.fromkeys(result.predictions["estimator"]))
+    if estimators is None:
+        return known
+    names = [estimators] if isinstance(estimators, str) else list(estimators)
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise ValueError(f"estimators must be some of {known}, got {names}.")
+    return names
+
+
+def predictions_of(result, estimator, setting=None):
+    """Return the predictions of one estimator, by default the transductive ones if it has any."""
+    return result._of(estimator, setting)
+
+
+def with_probabilities(part, columns, estimator):
+    """Return the predictions that have probabilities; raise an error if none has."""
+    if not {*columns} <= {*part.columns} or part[columns].isna().all(axis=None):
+        raise ValueError(
+            f"The estimator {estimator!r} has no probabilities in this result, but they are needed "
+            f"for its confidence. Leave it out, or evaluate it inside "
+            f"sklearn.calibration.CalibratedClassifierCV."
+        )
+    return part[part[columns].notna().all(axis=1)]
+
+
+def recall_of(part, labels=None):
+    """Return the UAR of some predictions over the label set, or over the classes present."""
+    y_true = part["truth"].to_numpy(dtype=object)
+    return uar_score(y_true, part["prediction"].to_numpy(dtype=object), labels=labels)
+
+
+def recall_with_interval(part, labels):
+    """Return the UAR over the label set and its interval over speakers, with all seeds pooled.
+
+    Returns
+    -------
+    dict of str to float
+        `uar` (NaN if a label is absent), `low` and `high` (NaN if `uar` is, and with fewer than 8
+        speakers).
+    """
+    uar = recall_of(part, labels)
+    low = high = float("nan")
+    if np.isfinite(uar) and part["speaker"].nunique() >= MIN_SPEAKERS:
+        columns = ("truth", "prediction", "speaker")
+        interval = cluster_interval(
+            *(part[name].to_numpy(dtype=object) for name in columns), min_clusters=MIN_SPEAKERS
+        )
+        low, high = interval.low, interval.high
+    return {"uar": uar, "low": low, "high": high}
+
+
+def speaker_recalls(part):
+    """Return the mean recall of each speaker over the classes of that speaker, seeds pooled."""
+    return pd.Series({name: recall_of(rows) for name, rows in part.groupby("speaker", sort=True)})
+
+
+def check_frame(frame, part):
+    """Raise an error if `frame` cannot be the table that was evaluated.
+
+    The column `row` of the predictions holds positions in that table.
+    """
+    if len(frame) <= part["row"].max():
+        raise ValueError(
+            f"frame has {len(frame)} rows, but row {part['row'].max()} was evaluated. Pass the "
+            f"table that cross_corpus_validate was called with."
+        )
+    for name in ("speaker", "corpus"):
+        if name not in frame.columns:
+            continue
+        given = frame[name].to_numpy(dtype=object)[part["row"].to_numpy()]
+        differ = np.flatnonzero(given != part[name].to_numpy(dtype=object))
+        if len(differ):
+            row = part["row"].iloc[differ[0]]
+            raise ValueError(
+                f"frame is not the table that was evaluated: its row {row} has the {name} "
+                f"{given[differ[0]]!r}, but {part[name].iloc[differ[0]]!r} was evaluated there. "
+                f"Pass the table that cross_corpus_validate was called with."
+            )
+
+
+def result_of_predictions(
+    y_true, y_pred=None, *, y_proba=None, labels=None, corpus=None, speaker=None, name="estimator"
+):
+    """Return given predictions as the result of an evaluation.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+    y_pred : array-like of shape (n_samples,), default=None
+        By default the classes with the highest probability.
+    y_proba : array-like of shape (n_samples, n_labels), default=None
+    labels : sequence, default=None
+        By default the sorted values of `y_true`.
+    corpus : array-like of shape (n_samples,), default=None
+        By default all samples are from one corpus.
+    speaker : array-like of shape (n_samples,), default=None
+        By default all samples are from one speaker.
+    name : str, default="estimator"
+
+    Returns
+    -------
+    EvaluationResult
+    """
+    check_consistent_length(y_true, y_pred, y_proba, corpus, speaker)
+    y_true = np.asarray(y_true, dtype=object)
+    labels = sorted(set(y_true), key=str) if labels is None else list(labels)
+    table = {}
+    if y_proba is not None:
+        probabilities = np.asarray(y_proba, dtype=float)
+        if probabilities.ndim != 2 or probabilities.shape[1] != len(labels):
+            raise ValueError(
+                f"y_proba has the shape {probabilities.shape}, but must have one column for each "
+                f"of the {len(labels)} labels {labels}."
+            )
+        table = {
+            f"p_{label}": column for label, column in zip(labels, probabilities.T, strict=True)
+        }
+        if y_pred is None:
+            known = np.isfinite(probabilities).all(axis=1)
+            best = np.where(known[:, None], probabilities, 0.0).argmax(axis=1)
+            y_pred = np.where(known, np.asarray(labels, dtype=object)[best], None)
+    y_pred = np.asarray(y_pred, dtype=object)
+    predictions = pd.DataFrame(
+        {
+            "estimator": name,
+            "setting": "single",
+            "seed": 0,
+            "fold": "",
+            "train": "",
+            "row": np.arange(len(y_true)),
+            "corpus": "" if corpus is None else np.asarray(corpus, dtype=object),
+            "speaker": 0 if speaker is None else np.asarray(speaker, dtype=object),
+            "truth": y_true,
+            "prediction": y_pred,
+            "failed": pd.isna(y_pred),
+            **table,
+        }
+    )
+    return EvaluationResult(predictions, labels=labels, protocol="predictions")
