@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 import soxr
 from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
@@ -74,23 +75,10 @@ class AudioFacts:
     error: str | None = None
 
 
-def describe_all(frame, audio="file", n_jobs=None, verbose=0):
-    """Measure the audio of every row of `frame`.
-
-    Parameters
-    ----------
-    frame : DataFrame
-    audio : str, default="file"
-        Column of the audio.
-    n_jobs : int, optional
-        Number of utterances that are read in parallel, in threads unless
-        ``joblib.parallel_config`` sets another backend.
-    verbose : int, default=0
-
-    Returns
-    -------
-    list of AudioFacts
-    """
+def describe_all(
+    frame: pd.DataFrame, audio: str = "file", n_jobs: int | None = None, verbose: int = 0
+) -> list[AudioFacts]:
+    """Measure the audio of every row, `n_jobs` at a time, by default in threads."""
     table = open_audio(frame, audio=audio, beyond_full_scale="clip")
     backend = get_active_backend(prefer="threads")[0]
     parallel = Parallel(n_jobs=n_jobs, backend=backend, return_as="generator")
@@ -116,23 +104,10 @@ def _describe_part(cells):
     return facts
 
 
-def describe(cell, start=math.nan, end=math.nan):
-    """Measure one audio reference.
+def describe(cell, start: float = math.nan, end: float = math.nan) -> AudioFacts:
+    """Measure one audio reference, in seconds from `start` to `end` if given.
 
-    Parameters
-    ----------
-    cell : path, array or (array, rate)
-        A bare array has a sampling rate of 16 kHz.
-    start, end : float, default=NaN
-        Range in seconds; by default that of the whole audio.
-
-    Returns
-    -------
-    AudioFacts
-
-    Raises
-    ------
-    AudioError
+    A bare array has a sampling rate of 16 kHz. An AudioError says why audio cannot be used.
     """
     _, _, rate = cell_extent(cell, start, end, 16000)
     signal, _ = read_cell(cell, start, end, ReadingOptions(rate, 0.0, "clip", False), None)
@@ -271,18 +246,8 @@ NEARLY_SILENT = -60.0
 CLIPPED_PER_SECOND = 5.0
 
 
-def check_files(frame, facts):
-    """Check single files.
-
-    Parameters
-    ----------
-    frame : DataFrame
-    facts : list of AudioFacts
-
-    Returns
-    -------
-    list of Finding
-    """
+def check_files(frame: pd.DataFrame, facts: list[AudioFacts]) -> list[Finding]:
+    """Check single files."""
     findings = []
     failed = [row for row, fact in enumerate(facts) if fact.error is not None]
     if failed:

@@ -38,48 +38,46 @@ _NUMBERS = {
 _OF_SPEECH = ("recording length", "overall level")
 
 
-def check_confounders(table, numbers, formats, corpus, y, rng):
+def check_confounders(
+    table: pd.DataFrame,
+    numbers: pd.DataFrame,
+    formats: list[str | None],
+    corpus: str,
+    y: str,
+    rng: np.random.Generator,
+) -> list[Finding]:
     """Run a shortcut test for each confounder on one corpus.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Rows with known label and speaker and readable audio; its index holds their positions.
-    numbers : DataFrame
-        Measurements of the same rows: see :class:`~sklearn_ser.audit._audio.AudioFacts`.
-    formats : list of (str or None)
-    corpus, y : str
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    list of Finding
+    The rows of `table` have a known label and speaker and readable audio; its index holds their
+    positions. `numbers` has the measurements of the same rows, see
+    :class:`~sklearn_ser.audit._audio.AudioFacts`.
     """
     labels = table[y].to_numpy(dtype=object)
     speakers = table["speaker"].to_numpy(dtype=object)
-    inputs = {
+    measured = {
         name: numbers[list(columns)].to_numpy(float) for name, (columns, _) in _NUMBERS.items()
     }
-    # Relative to half the sampling rate: a lower rate is a confounder by itself.
-    inputs["bandwidth"] = inputs["bandwidth"] / (inputs["sampling rate"] / 2)
-    inputs["file format"] = _indicators(pd.Series(formats, dtype=object))
-    tests = {
+    inputs = measured | {
+        # Relative to half the sampling rate: a lower rate is a confounder by itself.
+        "bandwidth": measured["bandwidth"] / (measured["sampling rate"] / 2),
+        "file format": pd.get_dummies(pd.Series(formats, dtype=object)).to_numpy(float),
+    }
+    outcomes = {
         name: run_shortcut_test(values, labels, speakers, rng)
         for name, values in inputs.items()
-        if values is not None and _is_known_enough(values, labels)
+        if _is_known_enough(values, labels)
     }
     if "text" in table:
-        inputs["sentence"] = None
-        tests["sentence"] = _test_sentence(table["text"], labels, speakers, rng)
-    tests = {name: test for name, test in tests.items() if test is not None}
-    inputs["bandwidth"] = numbers[["bandwidth"]].to_numpy(float)  # reported in Hz
+        outcomes["sentence"] = _test_sentence(table["text"], labels, speakers, rng)
+    tests = {name: test for name, test in outcomes.items() if test is not None}
     findings = []
     corrected = holm([test.p for test in tests.values()])
     for (name, test), p in zip(tests.items(), corrected, strict=True):
         if p > SIGNIFICANCE_LEVEL:
             continue
-        means = _means_by_label(name, inputs[name], labels)
-        severity, reason = _rate(name, test, means, inputs[name], labels, speakers)
+        values = measured.get(name)
+        means = None if values is None else _means_by_label(name, values, labels)
+        severity, reason = _rate(name, test, means, values, labels, speakers)
         if severity is None:
             continue
         text = (
@@ -159,9 +157,7 @@ def _min_range(values, labels, speakers):
 
 
 def _means_by_label(name, values, labels):
-    """Return per label the mean of silences or the median of other numbers; None for categories."""
-    if name not in _NUMBERS:
-        return None
+    """Return per label the mean of silences, or the median of other numbers."""
     values = values.sum(axis=1) if name in MIN_DISTANCE else values[:, 0]
     grouped = pd.Series(values).groupby(pd.Series(labels))
     return grouped.mean() if name.endswith("silence") else grouped.median()
@@ -182,13 +178,6 @@ def _describe(name):
         "digital silence": "the length of the digital silence before and after the sound",
         "leading and trailing silence": "the length of the silence before and after the speech",
     }.get(name, f"the {name}")
-
-
-def _indicators(values):
-    """Return one column per category; None if there is only one."""
-    if values.nunique() < 2:
-        return None
-    return pd.get_dummies(values).to_numpy(float)
 
 
 def _test_sentence(texts, labels, speakers, rng):

@@ -10,15 +10,21 @@ Rivals and controls are the ends and starts of other files, and those of files c
 there are enough of these, and they are within speech as well.
 """
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soxr
 from scipy import stats
 from scipy.linalg import cholesky, solve_triangular, toeplitz
 from scipy.signal import lfilter
+
+if TYPE_CHECKING:
+    from sklearn_ser.audit._audio import AudioFacts
 
 #: Rivals of each end or start; control pairs; largest number of pairs of one speaker.
 N_RIVALS, N_CONTROLS, MAX_PAIRS = 500, 20_000, 2_000_000
@@ -49,7 +55,7 @@ class Continuations:
         Whether the pairs are neighbors in the order of names.
     """
 
-    pairs: list
+    pairs: list[tuple[int, int]]
     n_tested: int
     chance: float = np.nan
     by_name: bool = True
@@ -62,20 +68,7 @@ def natural_key(text):
 
 
 def neighbors(names, starts, speakers):
-    """Return the pairs of rows of one speaker that are consecutive by name, then by start.
-
-    Parameters
-    ----------
-    names : list of str
-        File names.
-    starts : list of float
-        Start of each row in its file, in seconds.
-    speakers : sequence of shape (n_rows,)
-
-    Returns
-    -------
-    list of (int, int)
-    """
+    """Return the pairs of rows of one speaker that are consecutive by file name, then by start."""
     order = sorted(
         range(len(names)),
         key=lambda row: (str(speakers[row]), natural_key(names[row]), starts[row], row),
@@ -83,24 +76,18 @@ def neighbors(names, starts, speakers):
     return [(i, j) for i, j in pairwise(order) if speakers[i] == speakers[j]]
 
 
-def find_continuations(facts, names, starts, speakers, excluded, rng):
+def find_continuations(
+    facts: list[AudioFacts],
+    names: list[str],
+    starts: list[float],
+    speakers: list[str],
+    excluded: set[tuple[int, int]],
+    rng: np.random.Generator,
+) -> Continuations:
     """Find files that continue in another file of the same speaker.
 
-    Parameters
-    ----------
-    facts : list of AudioFacts
-    names : list of str
-        File names; "" for rows without a file, which are in their given order.
-    starts : list of float
-        Start of each row in its file, in seconds.
-    speakers : list of str
-    excluded : set of (int, int)
-        Pairs that are copies or overlap.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    Continuations
+    `names` are file names, or "" for rows that are in their given order; `starts` are the starts of
+    the rows in their files, in seconds; `excluded` are pairs that are copies or overlap.
     """
     edges = _AllEdges(facts, rng)
     following = [pair for pair in neighbors(names, starts, speakers) if edges.can_meet(*pair)]
@@ -301,18 +288,8 @@ FREEDOM = 4.0
 def end_edge(signal, rate, speech_level):
     """Describe the end of a signal; None if it is silent or too short.
 
-    Parameters
-    ----------
-    signal : ndarray of shape (n_samples,)
-    rate : int
-    speech_level : float
-        Level of the speech in dBFS.
-
-    Returns
-    -------
-    tuple or None
-        For each view: the predicted continuation, the whitening matrix of its error with its
-        log-determinant, the last samples, and their log-likelihood without a prediction.
+    For each view it has the predicted continuation, the whitening matrix of its error with its
+    log-determinant, the last samples, and their log-likelihood without a prediction.
     """
     n = round(SECONDS * rate)
     return None if len(signal) < 2 * n else _edge(signal[len(signal) - n :], rate, speech_level)
@@ -411,13 +388,7 @@ def _log_density(square, log_determinant):
 
 
 class Edges:
-    """Stacked ends, or starts, of many utterances.
-
-    Parameters
-    ----------
-    edges : list of tuple
-        Results of :func:`end_edge`, or of :func:`start_edge`.
-    """
+    """Stacked ends, or starts, of many utterances."""
 
     def __init__(self, edges):
         self.views = []
@@ -428,23 +399,9 @@ class Edges:
             ]
 
     def scores(self, position, others, positions, view):
-        """Return the scores of one edge with many edges of the other kind.
+        """Return log-likelihood ratios that an edge belongs to edges of the other kind.
 
-        Parameters
-        ----------
-        position : int
-            Position of the edge in this stack.
-        others : Edges
-            Starts if these are ends, and the reverse.
-        positions : ndarray of int of shape (n_others,)
-            Positions of the other edges in `others`.
-        view : int
-            Position in `VIEWS`.
-
-        Returns
-        -------
-        ndarray of shape (n_others,)
-            Log-likelihood ratios of belonging together.
+        The edge is given by its position in this stack, the others by their positions in `others`.
         """
         predicted, whitening, log_determinant, edge, own = (
             part[position] for part in self.views[view]

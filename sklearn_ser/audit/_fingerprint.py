@@ -7,6 +7,8 @@ audio. Equal codes are found by sorting, so that only utterances with a common c
 pairs with equal codes in several frames at one shift are compared sample by sample.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import resample_poly
@@ -38,18 +40,8 @@ _WINDOW = np.hanning(WINDOW).astype(np.float32)
 _POWERS = (1 << np.arange(N_BANDS - 1)).astype(np.uint32)
 
 
-def fingerprint(signal):
-    """Return the codes of a signal at `RATE`, one for each `HOP` samples.
-
-    Parameters
-    ----------
-    signal : float32 ndarray of shape (n_samples,)
-
-    Returns
-    -------
-    ndarray of uint32 of shape (n_frames,)
-        0 in silence.
-    """
+def fingerprint(signal: np.ndarray) -> np.ndarray:
+    """Return the codes of a signal at `RATE`, one for each `HOP` samples; 0 in silence."""
     padded = np.pad(np.asarray(signal, dtype=np.float32), (WINDOW // 2, WINDOW // 2))
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
     power = np.square(np.abs(rfft(frames * _WINDOW, axis=1)))
@@ -62,17 +54,10 @@ def fingerprint(signal):
     return codes
 
 
-def candidates(codes):
+def candidates(codes: list[np.ndarray | None]) -> list[tuple[int, int, int]]:
     """Find pairs of utterances with equal codes in several frames at one shift.
 
-    Parameters
-    ----------
-    codes : list of (ndarray of uint32 or None)
-
-    Returns
-    -------
-    list of (int, int, int)
-        First and second row (first < second), and the delay of the second in frames.
+    Returns the first and the second row (first < second), and the delay of the second in frames.
     """
     rows = np.repeat(np.arange(len(codes)), [0 if c is None else len(c) for c in codes])
     present = [c for c in codes if c is not None]
@@ -136,24 +121,11 @@ def _different_bits(first, second, shift):
     return np.bitwise_count(differing).mean() / 32
 
 
-def compare(first, second, shift):
-    """Align two signals and compare the part that they share.
+def compare(first: np.ndarray, second: np.ndarray, shift: int) -> tuple[float, float, float]:
+    """Align two signals at `RATE` and compare the part that they share.
 
-    Parameters
-    ----------
-    first, second : ndarray of shape (n_samples,)
-        Signals at `RATE`.
-    shift : int
-        Approximate number of frames by which the shared part is earlier in `second`.
-
-    Returns
-    -------
-    correlation : float
-        Absolute correlation of the shared part.
-    shared : float
-        Its length in seconds.
-    gain : float
-        Level of `second` relative to `first` in dB.
+    It is earlier in `second` by about `shift` frames. Returns its absolute correlation, its length
+    in seconds, and the level of `second` relative to `first` in dB.
     """
     nothing = (0.0, 0.0, 0.0)
     # A shift by half a sample would lower the correlation of high frequencies.

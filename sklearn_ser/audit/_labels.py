@@ -1,5 +1,9 @@
 """Checks of a corpus's table: distribution of the labels over speakers, missing metadata."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -17,23 +21,14 @@ CONFOUNDED, NEARLY_SAME = 0.3, 0.7
 _UNKNOWN = {"", "unknown", "unk", "nan", "none", "null", "na", "n/a", "?", "-"}
 
 
-def is_known(values):
-    """Return for each value of a column whether it is known.
-
-    Parameters
-    ----------
-    values : Series
-
-    Returns
-    -------
-    ndarray of bool of shape (n_rows,)
-    """
+def is_known(values: pd.Series) -> np.ndarray:
+    """Return for each value of a column whether it is known."""
     text = values.astype(object).map(lambda value: str(value).strip().lower())
     # Ids carry their corpus: "mine/unknown".
     return (values.notna() & ~text.str.rsplit("/", n=1).str[-1].isin(_UNKNOWN)).to_numpy()
 
 
-def check_metadata(frame, y):
+def check_metadata(frame: pd.DataFrame, y: str) -> list[Finding]:
     """Find missing values in partly filled columns, and speakers with two sexes."""
     findings = []
     severities = {"speaker": "error", y: "warning", "gender": "note", "text": "note"}
@@ -69,21 +64,12 @@ def check_metadata(frame, y):
     return findings
 
 
-def check_labels(table, corpus, y, rng):
+def check_labels(
+    table: pd.DataFrame, corpus: str, y: str, rng: np.random.Generator
+) -> list[Finding]:
     """Check the labels of one corpus.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Rows of the corpus with a known label and speaker; its index holds their positions.
-    corpus : str
-    y : str
-        Column of the label.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    list of Finding
+    The rows of `table` have a known label and speaker; its index holds their positions.
     """
     findings = [
         _check_n_speakers(table, corpus),
@@ -203,21 +189,10 @@ def _cramers_v(counts):
     return float(np.sqrt(square / counts.sum() / (min(counts.shape) - 1)))
 
 
-def check_across_corpora(table, y, aux):
-    """Find targets and labels that identify the corpus.
+def check_across_corpora(table: pd.DataFrame, y: str, aux: Sequence[str]) -> list[Finding]:
+    """Find auxiliary targets and labels that identify the corpus.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Rows of all corpora; its index holds their positions.
-    y : str
-        Column of the label.
-    aux : sequence of str
-        Columns that will be auxiliary targets.
-
-    Returns
-    -------
-    list of Finding
+    The index of `table` holds the positions of its rows.
     """
     findings: list[Finding] = []
     n_corpora = table["corpus"].nunique()

@@ -1,11 +1,13 @@
 """Pairs of utterances from one recording: copies, overlaps, and consecutive segments."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.audit._audio import read_low
+from sklearn_ser.audit._audio import AudioFacts, read_low
 from sklearn_ser.audit._continuation import FALSE_DISCOVERY, Continuations, find_continuations
 from sklearn_ser.audit._fingerprint import candidates, compare, is_same
 from sklearn_ser.audit._report import Finding, name_row, plural
@@ -18,34 +20,19 @@ KINDS = ("exact duplicate", "near duplicate", "overlap", "continuation")
 
 @dataclass
 class Pairs:
-    """Pairs of rows.
+    """Pairs of rows, and the outcome of the search for continuations.
 
-    Attributes
-    ----------
-    table : DataFrame
-        `first`, `second`, `kind` (of `KINDS`), `shared` (seconds), `gain` (dB).
-    continuations : Continuations
+    The table has the columns `first`, `second`, `kind`, `shared` (seconds) and `gain` (dB).
     """
 
     table: pd.DataFrame
     continuations: Continuations
 
 
-def find_pairs(frame, facts, rng, audio="file"):
-    """Find copies, overlaps and continuations.
-
-    Parameters
-    ----------
-    frame : DataFrame
-    facts : list of AudioFacts
-    rng : numpy.random.Generator
-    audio : str, default="file"
-        Column of the audio.
-
-    Returns
-    -------
-    Pairs
-    """
+def find_pairs(
+    frame: pd.DataFrame, facts: list[AudioFacts], rng: np.random.Generator, audio: str = "file"
+) -> Pairs:
+    """Find copies, overlaps and continuations."""
     rows = _exact_duplicates(facts)
     exact = {(row[0], row[1]) for row in rows}
     rows += _shared_audio(frame, facts, exact, audio)
@@ -104,20 +91,8 @@ def _sounding(facts, i, j):
     )
 
 
-def describe_pairs(frame, pairs, y):
-    """Return the findings about pairs.
-
-    Parameters
-    ----------
-    frame : DataFrame
-    pairs : Pairs
-    y : str
-        Column of the label.
-
-    Returns
-    -------
-    list of Finding
-    """
+def describe_pairs(frame: pd.DataFrame, pairs: Pairs, y: str) -> list[Finding]:
+    """Return the findings about pairs."""
     findings = []
     for kind in KINDS:
         table = pairs.table[pairs.table["kind"] == kind]

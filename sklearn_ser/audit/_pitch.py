@@ -13,20 +13,8 @@ VOICED = 0.6
 MAX_BELOW_LOUDEST = 25.0
 
 
-def median_pitch(signal, rate):
-    """Return the median fundamental frequency of the voiced frames in Hz.
-
-    Parameters
-    ----------
-    signal : ndarray of shape (n_samples,)
-    rate : int
-        Sampling rate in Hz.
-
-    Returns
-    -------
-    float
-        NaN with fewer than five voiced frames.
-    """
+def median_pitch(signal: np.ndarray, rate: int) -> float:
+    """Return the median pitch of the voiced frames in Hz; NaN with fewer than five."""
     size, hop = int(0.04 * rate), int(0.02 * rate)
     if len(signal) < size + 5 * hop:
         return math.nan
@@ -55,7 +43,7 @@ def median_pitch(signal, rate):
     return float(np.median(rate / lags[1:-1][first[voiced]]))
 
 
-def has_pitch(signal, rate):
+def has_pitch(signal: np.ndarray, rate: int) -> bool:
     """Return whether a short signal is periodic at the pitch of a voice."""
     signal = (signal - signal.mean()).astype(np.float64)
     correlation = np.correlate(signal, signal, "full")[len(signal) - 1 :]
@@ -79,18 +67,8 @@ def speakers_of_other_pitch(pitches, sexes, speakers, labels):
 
     A least-squares fit to all other speakers predicts pitch in semitones from label (angry voices
     are high) and sex; a speaker's residual is compared with the distance between the sexes.
-
-    Parameters
-    ----------
-    pitches : ndarray of shape (n_rows,)
-        Pitch in Hz; NaN if unknown.
-    sexes, speakers, labels : ndarray of object of shape (n_rows,)
-        Sexes are "female", "male" or None.
-
-    Returns
-    -------
-    list of (str, float, float)
-        Speaker, its median pitch in Hz and that of the other speakers with the same sex label.
+    `pitches` are in Hz, NaN if unknown; `sexes` are "female", "male" or None. Returns each speaker,
+    its median pitch in Hz, and that of the other speakers with the same sex label.
     """
     pitches, female, speakers, codes = _known_rows(pitches, sexes, speakers, labels)
     semitones = 12 * np.log2(pitches)
@@ -119,15 +97,8 @@ def speakers_of_other_pitch(pitches, sexes, speakers, labels):
 def sex_distance(pitches, sexes, speakers, labels):
     """Return by how many semitones women's voices are above men's, corrected for emotion.
 
-    Parameters
-    ----------
-    pitches, sexes, speakers, labels
-        Same as in :func:`speakers_of_other_pitch`.
-
-    Returns
-    -------
-    float
-        NaN with fewer than three speakers of either sex.
+    The arguments are those of :func:`speakers_of_other_pitch`. NaN with fewer than three speakers
+    of either sex.
     """
     pitches, female, speakers, codes = _known_rows(pitches, sexes, speakers, labels)
     if min(len(set(speakers[female == value])) for value in (0.0, 1.0)) <= MIN_OTHERS:

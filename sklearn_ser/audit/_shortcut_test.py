@@ -32,17 +32,7 @@ MIN_ROWS_PER_CLASS, MIN_SPEAKERS = 4, 3
 
 @dataclass
 class ShortcutTest:
-    """Outcome of one shortcut test.
-
-    Attributes
-    ----------
-    uar, low, high : float
-        Unweighted average recall and its 95 % interval over speakers.
-    chance : float
-        1 / number of classes.
-    p : float
-        The larger p of the two tests.
-    """
+    """UAR with its 95 % interval over speakers, chance, and the larger p of the two tests."""
 
     uar: float
     low: float
@@ -56,20 +46,12 @@ class ShortcutTest:
         return (self.low - self.chance) / (1 - self.chance)
 
 
-def run_shortcut_test(numbers, labels, speakers, rng):
-    """Predict labels from some numbers, cross-validated over speakers.
+def run_shortcut_test(
+    numbers: np.ndarray, labels: np.ndarray, speakers: np.ndarray, rng: np.random.Generator
+) -> ShortcutTest | None:
+    """Predict labels from the values of a confounder, cross-validated over speakers.
 
-    Parameters
-    ----------
-    numbers : ndarray of float of shape (n_rows, n_numbers)
-        Values of the confounder; NaN if unknown.
-    labels, speakers : ndarray of object of shape (n_rows,)
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ShortcutTest or None
-        None if the numbers do not vary, or there are too few data.
+    Returns None if the values do not vary, or there are too few data. NaN is an unknown value.
     """
     known = np.isfinite(numbers).any(axis=1)
     numbers, labels, speakers = numbers[known], labels[known].astype(str), speakers[known]
@@ -77,25 +59,20 @@ def run_shortcut_test(numbers, labels, speakers, rng):
     if not varies or not _has_enough_data(labels, speakers):
         return None
     test = compare_with_chance(labels, _predict(numbers, labels, speakers), speakers, rng)
-    significant = test.p < ASSIGNMENT_LEVEL and not _most_have_several(labels, speakers)
-    if significant and _assignment_scores_as_high(test.uar, numbers, labels, speakers, rng):
+    if (
+        test is not None
+        and test.p < ASSIGNMENT_LEVEL
+        and not _most_have_several(labels, speakers)
+        and _assignment_scores_as_high(test.uar, numbers, labels, speakers, rng)
+    ):
         test.p = 1.0
     return test
 
 
-def compare_with_chance(y_true, y_pred, speakers, rng):
-    """Compare predictions for unseen speakers with chance.
-
-    Parameters
-    ----------
-    y_true, y_pred, speakers : ndarray of shape (n_rows,)
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ShortcutTest or None
-        None if there are too few data.
-    """
+def compare_with_chance(
+    y_true: np.ndarray, y_pred: np.ndarray, speakers: np.ndarray, rng: np.random.Generator
+) -> ShortcutTest | None:
+    """Compare predictions for unseen speakers with chance; None if there are too few data."""
     y_true, y_pred, speakers = (v.astype(str) for v in (y_true, y_pred, speakers))
     if not _has_enough_data(y_true, speakers):
         return None

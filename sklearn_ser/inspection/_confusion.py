@@ -191,11 +191,6 @@ class ConfusionDisplay:
         Returns
         -------
         ConfusionDisplay
-
-        Raises
-        ------
-        ValueError
-            If the number of Axes is wrong.
         """
         self.axes_ = make_subplots(
             ax,

@@ -47,24 +47,11 @@ def make_subplots(
     names: str,
     margin: float = 1.5,
 ) -> list[Axes]:
-    """Return the Axes of the subplots.
+    """Return the Axes of the subplots: given ones, those of a given figure, or of a new one.
 
-    Parameters
-    ----------
-    ax : Axes, array of Axes, Figure, SubFigure or None
-        With None a figure is made; a given figure gets the subplots and keeps its size.
-    positions : list of (int, int)
-        Row and column of each subplot in a figure.
-    size : (float, float)
-        Width and height of a subplot of a new figure, in inches.
-    names : str
-        Contents of the subplots, for the error about another number of Axes.
-    margin : float, default=1.5
-        Width of a new figure beside the subplots, in inches: for legends and names of rows.
-
-    Returns
-    -------
-    list of Axes
+    `positions` are row and column of each subplot in a figure; `size` is the width and height of a
+    subplot of a new figure and `margin` its width beside them (for legends and names of rows), in
+    inches; `names` are the contents, for the error about another number of Axes.
     """
     n_rows, n_columns = (max(numbers) + 1 for numbers in zip(*positions, strict=True))
     figure: Any = ax
@@ -95,21 +82,9 @@ def grid_positions(
     min_width: float,
     margin: float = 0.0,
 ) -> list[tuple[int, int]]:
-    """Return positions of subplots in rows of `n_columns`, or fewer in a narrow figure.
+    """Return positions of subplots in rows of `n_columns`, or fewer in a given narrow figure.
 
-    Parameters
-    ----------
-    n_subplots, n_columns : int
-    ax : as in :func:`make_subplots`
-        Only a given figure limits the number of columns.
-    min_width : float
-        Smallest width of a subplot, in inches.
-    margin : float, default=0.0
-        Width beside the subplots, in inches.
-
-    Returns
-    -------
-    list of (int, int)
+    A subplot has at least `min_width`, and the figure a `margin` beside them, in inches.
     """
     if ax is not None and hasattr(ax, "add_gridspec"):
         n_columns = min(n_columns, max(1, int((figure_width(ax) - margin) / min_width)))
@@ -187,13 +162,8 @@ def label_rows(ax: Axes, names: Sequence[str], *, labeled: bool = True) -> None:
 def fit_row_text(axes: Sequence[Axes], n_rows: int, n_per_row: int) -> None:
     """Reduce the font size of names and numbers to the height of their rows.
 
-    Parameters
-    ----------
-    axes : list of Axes
-        All Axes of one figure, with everything drawn.
-    n_rows : int
-    n_per_row : int
-        Largest number of marks in a row.
+    `axes` are all Axes of one figure, with everything drawn; `n_per_row` is the largest number of
+    marks in a row.
     """
     update_layout(axes)
     for ax in axes:
@@ -227,26 +197,10 @@ def draw_score(
     style: dict[str, Any],
     filled: bool = True,
 ) -> tuple[Line2D, Line2D | None, Line2D | None]:
-    """Draw a score as a dot, with its interval or the scores of the speakers, and its number.
+    """Draw a score as a dot with its number and its interval, or the scores of the speakers.
 
-    Parameters
-    ----------
-    ax : Axes
-    y : float
-        Vertical position.
-    score, low, high : float
-        NaN is not drawn.
-    speaker_scores : array-like of float
-        Drawn if there is no interval.
-    style : dict
-        `color` and `marker`.
-    filled : bool, default=True
-
-    Returns
-    -------
-    dot : Line2D
-    bar : Line2D or None
-    speakers : Line2D or None
+    Returns the dot, the bar of the interval or None, and the strokes of the speakers or None. NaN
+    is not drawn.
     """
     bar = speakers = None
     if np.isfinite(low) and np.isfinite(high):
@@ -351,23 +305,10 @@ _RELATIVE_LETTER_WIDTH = 0.62  # in font sizes
 
 
 def draw_heatmap(ax: Axes, table: pd.DataFrame, *, fmt: str, low: float, high: float):
-    """Draw a table of numbers.
+    """Draw a table of numbers; NaN is an empty, hatched cell.
 
-    Parameters
-    ----------
-    ax : Axes
-    table : DataFrame of float of shape (n_rows, n_columns)
-        Row and column names become tick labels. NaN is an empty, hatched cell.
-    fmt : str
-        Format of the numbers, such as ``".2f"``.
-    low, high : float
-        Values of the lightest and the darkest color.
-
-    Returns
-    -------
-    image : AxesImage
-    texts : ndarray of Text of shape (n_rows, n_columns)
-        Numbers, not yet fitted into the cells: see :func:`fit_heatmap_text`.
+    `low` and `high` are the values of the lightest and the darkest color. Returns the image and an
+    array of the texts, which :func:`fit_heatmap_text` fits into the cells.
     """
     import matplotlib as mpl
     from matplotlib.patches import Rectangle
@@ -400,14 +341,7 @@ def draw_heatmap(ax: Axes, table: pd.DataFrame, *, fmt: str, low: float, high: f
 def fit_heatmap_text(axes: Sequence[Axes], texts: Sequence[np.ndarray]) -> None:
     """Rotate tick labels that would overlap, and fit the numbers into their cells.
 
-    Numbers that would be too small to read are hidden.
-
-    Parameters
-    ----------
-    axes : list of Axes
-        All Axes of one figure.
-    texts : list of ndarray of Text
-        Numbers in each of them.
+    Numbers that would be too small to read are hidden. `axes` are all Axes of one figure.
     """
     update_layout(axes)
     for ax, numbers in zip(axes, texts, strict=True):

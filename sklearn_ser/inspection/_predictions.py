@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_consistent_length
@@ -9,6 +12,9 @@ from sklearn.utils import check_consistent_length
 from sklearn_ser.evaluation import EvaluationResult
 from sklearn_ser.metrics import cluster_interval, uar_score
 from sklearn_ser.metrics._intervals import MIN_CLUSTERS
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 #: With fewer speakers an interval over them means little: their scores are drawn instead.
 MIN_SPEAKERS = MIN_CLUSTERS
@@ -49,13 +55,9 @@ def recall_of(part, labels=None):
 
 
 def recall_with_interval(part, labels):
-    """Return the UAR over the label set and its interval over speakers, with all seeds pooled.
+    """Return `uar` over the label set, and `low` and `high` over speakers, with all seeds pooled.
 
-    Returns
-    -------
-    dict of str to float
-        `uar` (NaN if a label is absent), `low` and `high` (NaN if `uar` is, and with fewer than 8
-        speakers).
+    `uar` is NaN if a label is absent, the interval also with fewer than 8 speakers.
     """
     uar = recall_of(part, labels)
     low = high = float("nan")
@@ -98,27 +100,19 @@ def check_frame(frame, part):
 
 
 def result_of_predictions(
-    y_true, y_pred=None, *, y_proba=None, labels=None, corpus=None, speaker=None, name="estimator"
-):
+    y_true: ArrayLike,
+    y_pred: ArrayLike | None = None,
+    *,
+    y_proba: ArrayLike | None = None,
+    labels: Sequence | None = None,
+    corpus: ArrayLike | None = None,
+    speaker: ArrayLike | None = None,
+    name: str = "estimator",
+) -> EvaluationResult:
     """Return given predictions as the result of an evaluation.
 
-    Parameters
-    ----------
-    y_true : array-like of shape (n_samples,)
-    y_pred : array-like of shape (n_samples,), default=None
-        By default the classes with the highest probability.
-    y_proba : array-like of shape (n_samples, n_labels), default=None
-    labels : sequence, default=None
-        By default the sorted values of `y_true`.
-    corpus : array-like of shape (n_samples,), default=None
-        By default all samples are from one corpus.
-    speaker : array-like of shape (n_samples,), default=None
-        By default all samples are from one speaker.
-    name : str, default="estimator"
-
-    Returns
-    -------
-    EvaluationResult
+    By default `y_pred` are the classes with the highest `y_proba`, `labels` the sorted values of
+    `y_true`, and all samples are from one corpus and one speaker.
     """
     check_consistent_length(y_true, y_pred, y_proba, corpus, speaker)
     y_true = np.asarray(y_true, dtype=object)

@@ -328,11 +328,6 @@ class TaskWeightsDisplay:
         Returns
         -------
         TaskWeightsDisplay
-
-        Raises
-        ------
-        ValueError
-            If the number of Axes is wrong.
         """
         n_subplots = len(self.histories)
         self.axes_ = make_subplots(

@@ -128,11 +128,6 @@ class UARDisplay:
         Returns
         -------
         UARDisplay
-
-        Raises
-        ------
-        ValueError
-            If the number of Axes is wrong.
         """
         corpora = list(dict.fromkeys(self.table["corpus"]))
         subplots = [*corpora, *([_MEAN] if len(corpora) > 1 else [])]
