@@ -43,8 +43,8 @@ fitted = {
     name: fit_model(network, frame.iloc[train], X=X.iloc[train], aux=("gender",))
     for name, network in networks.items()
 }
-curves = TrainingHistoryDisplay.from_estimators(fitted)
-curves.figure_.savefig("learning_curve.png")
+history = TrainingHistoryDisplay.from_estimators(fitted)
+history.figure_.savefig("training_history.png")
 held_out = frame.iloc[test]
 display = RepresentationDisplay.from_estimators(
     fitted,

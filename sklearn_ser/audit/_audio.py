@@ -42,7 +42,7 @@ CLIPPED_RUN, MIN_CLIPPED_PEAK = 3, 0.03
 
 
 @dataclass
-class AudioFacts:
+class AudioMeasurements:
     """Measurements of one utterance's audio; NaN or None if they are undefined.
 
     Attributes
@@ -75,9 +75,9 @@ class AudioFacts:
     error: str | None = None
 
 
-def describe_all(
+def measure_all(
     frame: pd.DataFrame, audio: str = "file", n_jobs: int | None = None, verbose: int = 0
-) -> list[AudioFacts]:
+) -> list[AudioMeasurements]:
     """Measure the audio of every row, `n_jobs` at a time, by default in threads."""
     table = open_audio(frame, audio=audio, beyond_full_scale="clip")
     backend = get_active_backend(prefer="threads")[0]
@@ -85,26 +85,28 @@ def describe_all(
     parts = split_rows(range(len(table)), backend.effective_n_jobs(n_jobs or 1))
     results = []
     with progress(total=len(table), desc="audit", unit="utt", verbose=verbose) as bar:
-        for facts in parallel(delayed(_describe_part)(table.part(rows)._cells) for rows in parts):
-            results += facts
-            bar.update(len(facts))
+        for measurements in parallel(
+            delayed(_measure_part)(table.part(rows)._cells) for rows in parts
+        ):
+            results += measurements
+            bar.update(len(measurements))
     return results
 
 
-def _describe_part(cells):
-    facts = []
+def _measure_part(cells):
+    measurements = []
     for row, cell in enumerate(cells.values):
         if row in cells.faults:
-            facts.append(AudioFacts(error=cells.faults[row]))
+            measurements.append(AudioMeasurements(error=cells.faults[row]))
             continue
         try:
-            facts.append(describe(cell, *cells.span(row)))
+            measurements.append(measure(cell, *cells.span(row)))
         except AudioError as error:
-            facts.append(AudioFacts(error=error.reason))
-    return facts
+            measurements.append(AudioMeasurements(error=error.reason))
+    return measurements
 
 
-def describe(cell, start: float = math.nan, end: float = math.nan) -> AudioFacts:
+def measure(cell, start: float = math.nan, end: float = math.nan) -> AudioMeasurements:
     """Measure one audio reference, in seconds from `start` to `end` if given.
 
     A bare array has a sampling rate of 16 kHz. An AudioError says why audio cannot be used.
@@ -114,20 +116,20 @@ def describe(cell, start: float = math.nan, end: float = math.nan) -> AudioFacts
     numbers = {"rate": float(rate), "duration": len(signal) / rate, **_levels(signal, rate)}
     numbers["clipped"] = _clipped_samples(signal)
     numbers["bandwidth"] = _bandwidth(signal, rate)
-    facts = AudioFacts(numbers, _format(cell), digest=_digest(signal, rate))
+    measurements = AudioMeasurements(numbers, _format(cell), digest=_digest(signal, rate))
     if math.isfinite(numbers["level"]):
         low = signal
         if rate != LOW_RATE:
             low = soxr.resample(signal, rate, LOW_RATE, quality="HQ")
-        facts.codes = fingerprint(low)
+        measurements.codes = fingerprint(low)
         numbers["pitch"] = median_pitch(low, LOW_RATE)
         speech = numbers["speech_level"]
         middle = len(signal) // 2
-        facts.start = start_edge(signal, rate, speech)
-        facts.end = end_edge(signal, rate, speech)
-        facts.inner_start = start_edge(signal[middle:], rate, speech)
-        facts.inner_end = end_edge(signal[:middle], rate, speech)
-    return facts
+        measurements.start = start_edge(signal, rate, speech)
+        measurements.end = end_edge(signal, rate, speech)
+        measurements.inner_start = start_edge(signal[middle:], rate, speech)
+        measurements.inner_end = end_edge(signal[:middle], rate, speech)
+    return measurements
 
 
 def read_low(frame, row, audio="file"):
@@ -246,18 +248,18 @@ NEARLY_SILENT = -60.0
 CLIPPED_PER_SECOND = 5.0
 
 
-def check_files(frame: pd.DataFrame, facts: list[AudioFacts]) -> list[Finding]:
+def check_files(frame: pd.DataFrame, measurements: list[AudioMeasurements]) -> list[Finding]:
     """Check single files."""
     findings = []
-    failed = [row for row, fact in enumerate(facts) if fact.error is not None]
+    failed = [row for row, measured in enumerate(measurements) if measured.error is not None]
     if failed:
         text = (
             f"{plural(len(failed), 'file')} cannot be used ({name_rows(frame, failed)}). The error "
-            f"of the first: {facts[failed[0]].error}. Evaluations count these rows as misses: "
-            f"replace the files, or drop the rows."
+            f"of the first: {measurements[failed[0]].error}. Evaluations count these rows as "
+            f"misses: replace the files, or drop the rows."
         )
         findings.append(Finding("unreadable audio", "error", "", text, failed))
-    level = _column(facts, "level")
+    level = _column(measurements, "level")
     empty = np.flatnonzero(np.isneginf(level))
     if len(empty):
         text = (
@@ -273,7 +275,7 @@ def check_files(frame: pd.DataFrame, facts: list[AudioFacts]) -> list[Finding]:
             f"the quantization noise: listen to them, and drop those that cannot be understood."
         )
         findings.append(Finding("nearly silent audio", "warning", "", text, soft))
-    rate = _column(facts, "clipped") / _column(facts, "duration")
+    rate = _column(measurements, "clipped") / _column(measurements, "duration")
     clipped = np.flatnonzero(rate >= CLIPPED_PER_SECOND)
     if len(clipped):
         worst = clipped[np.argmax(rate[clipped])]
@@ -287,5 +289,5 @@ def check_files(frame: pd.DataFrame, facts: list[AudioFacts]) -> list[Finding]:
     return findings
 
 
-def _column(facts, name):
-    return np.array([fact.numbers.get(name, math.nan) for fact in facts])
+def _column(measurements, name):
+    return np.array([measured.numbers.get(name, math.nan) for measured in measurements])

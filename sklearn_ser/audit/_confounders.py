@@ -50,7 +50,7 @@ def check_confounders(
 
     The rows of `table` have a known label and speaker and readable audio; its index holds their
     positions. `numbers` has the measurements of the same rows, see
-    :class:`~sklearn_ser.audit._audio.AudioFacts`.
+    :class:`~sklearn_ser.audit._audio.AudioMeasurements`.
     """
     labels = table[y].to_numpy(dtype=object)
     speakers = table["speaker"].to_numpy(dtype=object)

@@ -24,7 +24,7 @@ from scipy.linalg import cholesky, solve_triangular, toeplitz
 from scipy.signal import lfilter
 
 if TYPE_CHECKING:
-    from sklearn_ser.audit._audio import AudioFacts
+    from sklearn_ser.audit._audio import AudioMeasurements
 
 #: Rivals of each end or start; control pairs; largest number of pairs of one speaker.
 N_RIVALS, N_CONTROLS, MAX_PAIRS = 500, 20_000, 2_000_000
@@ -77,7 +77,7 @@ def neighbors(names, starts, speakers):
 
 
 def find_continuations(
-    facts: list[AudioFacts],
+    measurements: list[AudioMeasurements],
     names: list[str],
     starts: list[float],
     speakers: list[str],
@@ -89,7 +89,7 @@ def find_continuations(
     `names` are file names, or "" for rows that are in their given order; `starts` are the starts of
     the rows in their files, in seconds; `excluded` are pairs that are copies or overlap.
     """
-    edges = _AllEdges(facts, rng)
+    edges = _AllEdges(measurements, rng)
     following = [pair for pair in neighbors(names, starts, speakers) if edges.can_meet(*pair)]
     following = [pair for pair in following if pair not in excluded]
     if not edges.n_real_ends or not edges.n_real_starts or len(edges.ends) < 20:
@@ -125,15 +125,21 @@ class _AllEdges:
         Row of each end and start, the real ones first.
     """
 
-    def __init__(self, facts, rng):
+    def __init__(self, measurements, rng):
         kinds = {}
         for kind in ("end", "start"):
-            real = [row for row, fact in enumerate(facts) if getattr(fact, kind) is not None]
-            inner = [
-                row for row, fact in enumerate(facts) if getattr(fact, f"inner_{kind}") is not None
+            real = [
+                row
+                for row, measured in enumerate(measurements)
+                if getattr(measured, kind) is not None
             ]
-            stack = [getattr(facts[row], kind) for row in real]
-            stack += [getattr(facts[row], f"inner_{kind}") for row in inner]
+            inner = [
+                row
+                for row, measured in enumerate(measurements)
+                if getattr(measured, f"inner_{kind}") is not None
+            ]
+            stack = [getattr(measurements[row], kind) for row in real]
+            stack += [getattr(measurements[row], f"inner_{kind}") for row in inner]
             kinds[kind] = (real + inner, len(real), Edges(stack))
         self.ends, self.n_real_ends, self._end_stack = kinds["end"]
         self.starts, self.n_real_starts, self._start_stack = kinds["start"]

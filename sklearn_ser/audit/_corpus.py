@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.audit._audio import check_files, describe_all
+from sklearn_ser.audit._audio import check_files, measure_all
 from sklearn_ser.audit._confounders import check_confounders
 from sklearn_ser.audit._labels import check_across_corpora, check_labels, check_metadata, is_known
 from sklearn_ser.audit._pairs import describe_pairs, find_pairs
@@ -113,16 +113,16 @@ def audit_corpus(
     if audio is None:
         not_checked.append("the audio (audio=None).")
     else:
-        facts = describe_all(frame, audio, n_jobs, verbose)
-        all_pairs = find_pairs(frame, facts, rng, audio)
+        measurements = measure_all(frame, audio, n_jobs, verbose)
+        all_pairs = find_pairs(frame, measurements, rng, audio)
         pairs = all_pairs.table
-        findings += describe_pairs(frame, all_pairs, y) + check_files(frame, facts)
-        numbers = pd.DataFrame([fact.numbers for fact in facts])
+        findings += describe_pairs(frame, all_pairs, y) + check_files(frame, measurements)
+        numbers = pd.DataFrame([measured.numbers for measured in measurements])
         numbers = numbers.replace([np.inf, -np.inf], np.nan)
-        usable = table[[facts[row].codes is not None for row in table.index]]
+        usable = table[[measurements[row].codes is not None for row in table.index]]
         for corpus in corpora:
             part = usable[usable["corpus"] == corpus]
-            formats = [facts[row].format for row in part.index]
+            formats = [measurements[row].format for row in part.index]
             if len(part):
                 part_numbers = numbers.loc[part.index]
                 findings += check_confounders(part, part_numbers, formats, corpus, y, rng)

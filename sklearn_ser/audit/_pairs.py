@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.audit._audio import AudioFacts, read_low
+from sklearn_ser.audit._audio import AudioMeasurements, read_low
 from sklearn_ser.audit._continuation import FALSE_DISCOVERY, Continuations, find_continuations
 from sklearn_ser.audit._fingerprint import candidates, compare, is_same
 from sklearn_ser.audit._report import Finding, name_row, plural
@@ -30,40 +30,43 @@ class Pairs:
 
 
 def find_pairs(
-    frame: pd.DataFrame, facts: list[AudioFacts], rng: np.random.Generator, audio: str = "file"
+    frame: pd.DataFrame,
+    measurements: list[AudioMeasurements],
+    rng: np.random.Generator,
+    audio: str = "file",
 ) -> Pairs:
     """Find copies, overlaps and continuations."""
-    rows = _exact_duplicates(facts)
+    rows = _exact_duplicates(measurements)
     exact = {(row[0], row[1]) for row in rows}
-    rows += _shared_audio(frame, facts, exact, audio)
+    rows += _shared_audio(frame, measurements, exact, audio)
     shared = {(i, j) for i, j, *_ in rows} | {(j, i) for i, j, *_ in rows}
     names = [item if isinstance(item, str) else "" for item in frame[audio].to_numpy(dtype=object)]
     speakers = frame["speaker"].astype(str).tolist()
     starts = frame["start"].fillna(0.0).tolist() if "start" in frame else [0.0] * len(frame)
-    continuations = find_continuations(facts, names, starts, speakers, shared, rng)
+    continuations = find_continuations(measurements, names, starts, speakers, shared, rng)
     rows += [(i, j, "continuation", np.nan, np.nan) for i, j in continuations.pairs]
     table = pd.DataFrame(rows, columns=["first", "second", "kind", "shared", "gain"])
     return Pairs(table, continuations)
 
 
-def _exact_duplicates(facts):
+def _exact_duplicates(measurements):
     """Pair each repeated utterance with the first one that has the same samples."""
     first: dict[bytes, int] = {}
     rows = []
-    for row, fact in enumerate(facts):
-        if fact.codes is None:  # unreadable, or digital silence
+    for row, measured in enumerate(measurements):
+        if measured.codes is None:  # unreadable, or digital silence
             continue
-        if fact.digest in first:
-            seconds = fact.numbers["duration"]
-            rows.append((first[fact.digest], row, "exact duplicate", seconds, 0.0))
+        if measured.digest in first:
+            seconds = measured.numbers["duration"]
+            rows.append((first[measured.digest], row, "exact duplicate", seconds, 0.0))
         else:
-            first[fact.digest] = row
+            first[measured.digest] = row
     return rows
 
 
-def _shared_audio(frame, facts, exact, audio):
+def _shared_audio(frame, measurements, exact, audio):
     copies = {second for _, second in exact}
-    codes = [None if row in copies else fact.codes for row, fact in enumerate(facts)]
+    codes = [None if row in copies else measured.codes for row, measured in enumerate(measurements)]
     rows, signals = [], {}
     for i, j, shift in candidates(codes):
         try:
@@ -76,18 +79,20 @@ def _shared_audio(frame, facts, exact, audio):
         for row in [row for row in signals if row < i]:  # candidates are in ascending order
             del signals[row]
         if is_same(correlation, shared):
-            shortest = min(facts[row].numbers["duration"] for row in (i, j))
-            is_copy = shared >= MIN_SHARED_OF_COPY * _sounding(facts, i, j)
+            shortest = min(measurements[row].numbers["duration"] for row in (i, j))
+            is_copy = shared >= MIN_SHARED_OF_COPY * _sounding(measurements, i, j)
             kind = "near duplicate" if is_copy else "overlap"
             rows.append((i, j, kind, min(shared, shortest), gain))
     return rows
 
 
-def _sounding(facts, i, j):
+def _sounding(measurements, i, j):
     """Return the duration of the shorter utterance without digital silence at its ends."""
     return min(
-        fact.numbers["duration"] - fact.numbers["lead_zeros"] - fact.numbers["trail_zeros"]
-        for fact in (facts[i], facts[j])
+        measured.numbers["duration"]
+        - measured.numbers["lead_zeros"]
+        - measured.numbers["trail_zeros"]
+        for measured in (measurements[i], measurements[j])
     )
 
 

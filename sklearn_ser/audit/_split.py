@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-from sklearn_ser.audit._audio import describe_all
+from sklearn_ser.audit._audio import measure_all
 from sklearn_ser.audit._corpus import check_frame, describe_frame
 from sklearn_ser.audit._labels import MIN_SPEAKERS, is_known
 from sklearn_ser.audit._pairs import KINDS, find_pairs
@@ -128,8 +128,8 @@ def audit_split(
             )
         pairs = report.pairs
     elif audio is not None:
-        facts = describe_all(frame, audio, n_jobs, verbose)
-        pairs = find_pairs(frame, facts, np.random.default_rng(random_state), audio).table
+        measurements = measure_all(frame, audio, n_jobs, verbose)
+        pairs = find_pairs(frame, measurements, np.random.default_rng(random_state), audio).table
     if pairs is None:
         not_checked.append("copies and cut recordings (audio=None).")
     else:

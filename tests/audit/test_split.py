@@ -12,7 +12,7 @@ from sklearn_ser import (
     audit_split,
     make_speech_corpus,
 )
-from sklearn_ser.audit._report import AuditReport
+from sklearn_ser.audit import AuditReport
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.model_selection import SentenceSpeakerKFold
 

@@ -6,7 +6,6 @@ import types
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import PCA
@@ -22,12 +21,6 @@ from sklearn_ser.exceptions import MetadataError, MissingDependencyError
 from sklearn_ser.inspection import RepresentationDisplay, representation_silhouette
 from sklearn_ser.model_selection import LeaveOneCorpusOut, SpeakerKFold
 from sklearn_ser.neural_network import MTLNeuralClassifier
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def draw(estimators, speech, **options):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold
@@ -14,12 +13,6 @@ from sklearn_ser import make_dnn_elm
 from sklearn_ser.inspection import TaskWeightsDisplay, TrainingHistoryDisplay
 from sklearn_ser.neural_network import MTLNeuralClassifier
 from sklearn_ser.preprocessing import SkipFailedRows
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def axes(n):
