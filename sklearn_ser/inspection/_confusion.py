@@ -23,7 +23,12 @@ from sklearn_ser.inspection._plotting import (
     make_subplots,
     wrap_name,
 )
-from sklearn_ser.inspection._predictions import predictions_of, result_of_predictions
+from sklearn_ser.inspection._predictions import (
+    ALL,
+    predictions_of,
+    result_of_predictions,
+    split_by_corpus,
+)
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
@@ -35,7 +40,6 @@ if TYPE_CHECKING:
 
     from sklearn_ser.inspection._plotting import AxesLike
 
-_ALL = "all"
 _MAX_COLUMNS = 3
 
 
@@ -131,9 +135,7 @@ class ConfusionDisplay:
             If the result has no such estimator or setting, or the number of Axes is wrong.
         """
         part = predictions_of(result, estimator, setting)
-        parts = {_ALL: part}
-        if by_corpus:
-            parts |= {str(name): rows for name, rows in part.groupby("corpus")}
+        parts = split_by_corpus(part) if by_corpus else {ALL: part}
         counts, n_utterances = {}, {}
         for name, rows in parts.items():
             one = EvaluationResult(rows, labels=result.labels, protocol=result.protocol)
@@ -222,8 +224,8 @@ class ConfusionDisplay:
         return self
 
     def _title(self, name):
-        lines = [] if len(self.counts) > 1 and name != _ALL else [wrap_name(self.name, 32)]
-        parts = [] if len(self.counts) == 1 else ["all corpora" if name == _ALL else name]
+        lines = [] if len(self.counts) > 1 and name != ALL else [wrap_name(self.name, 32)]
+        parts = [] if len(self.counts) == 1 else ["all corpora" if name == ALL else name]
         if self.n_utterances is not None:
             parts.append(f"{self.n_utterances[name]} utterances")
         return "\n".join([*lines, *([", ".join(parts)] if parts else [])])

@@ -34,9 +34,9 @@ from sklearn_ser.inspection._predictions import (
     check_frame,
     estimator_names,
     predictions_of,
-    recall_with_interval,
+    recall_tables,
     result_of_predictions,
-    speaker_recalls,
+    select,
 )
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
@@ -155,26 +155,18 @@ class GroupGapDisplay:
     @classmethod
     def _from_groups(cls, parts, groups, by, labels):
         """Compute the recalls from the predictions of each estimator and their groups."""
-        rows, speaker_scores = [], []
-        for name, part in parts.items():
-            for group, own in part.groupby(groups[name].to_numpy(dtype=object), sort=True):
-                key = {"estimator": name, "group": str(group)}
-                by_speaker = speaker_recalls(own)
-                counts = {"utterances": own["row"].nunique(), "speakers": len(by_speaker)}
-                rows.append({**key, **recall_with_interval(own, labels), **counts})
-                scores = {"speaker": by_speaker.index, "uar": by_speaker.to_numpy()}
-                speaker_scores.append(pd.DataFrame({**key, **scores}))
-        if not rows:
+        keyed = [
+            ({"estimator": name, "group": str(group)}, rows)
+            for name, part in parts.items()
+            for group, rows in part.groupby(groups[name].to_numpy(dtype=object), sort=True)
+        ]
+        if not keyed:
             raise ValueError(
                 f"No row has a value of {by!r}, so there are no groups to compare. Choose another "
                 f"column for by=."
             )
-        return cls(
-            pd.DataFrame(rows),
-            by=by,
-            chance=1 / len(labels),
-            speaker_scores=pd.concat(speaker_scores, ignore_index=True),
-        )
+        table, speaker_scores = recall_tables(keyed, labels)
+        return cls(table, by=by, chance=1 / len(labels), speaker_scores=speaker_scores)
 
     @classmethod
     @substitute_docstring(speaker=SPEAKER, labels=LABELS, name=NAME, ax=AX)
@@ -292,9 +284,8 @@ class GroupGapDisplay:
                 continue
             speaker_scores = []
             if self.speaker_scores is not None and score["speakers"] > 1:
-                table = self.speaker_scores
-                table = table[(table["estimator"] == name) & (table["group"] == group)]
-                speaker_scores = table["uar"].to_numpy()
+                own_scores = select(self.speaker_scores, estimator=name, group=group)
+                speaker_scores = own_scores["uar"].to_numpy()
             dot, bar, _ = draw_score(
                 self.ax_,
                 y,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: With fewer speakers an interval over them means little: their scores are drawn instead.
 MIN_SPEAKERS = MIN_CLUSTERS
+#: Name of the subplot of all corpora.
+ALL = "all"
 
 
 def estimator_names(result, estimators=None):
@@ -48,6 +50,11 @@ def with_probabilities(part, columns, estimator):
     return part[part[columns].notna().all(axis=1)]
 
 
+def split_by_corpus(part):
+    """Return all predictions under "all", and those of each corpus under its name."""
+    return {ALL: part} | {str(name): rows for name, rows in part.groupby("corpus")}
+
+
 def recall_of(part, labels=None):
     """Return the UAR of some predictions over the label set, or over the classes present."""
     y_true = part["truth"].to_numpy(dtype=object)
@@ -70,9 +77,26 @@ def recall_with_interval(part, labels):
     return {"uar": uar, "low": low, "high": high}
 
 
-def speaker_recalls(part):
-    """Return the mean recall of each speaker over the classes of that speaker, seeds pooled."""
-    return pd.Series({name: recall_of(rows) for name, rows in part.groupby("speaker", sort=True)})
+def recall_tables(parts, labels):
+    """Return the recalls of parts of predictions, and those of their speakers, as two tables.
+
+    `parts` are pairs of a dict, whose items become columns, and predictions. The recall of a
+    speaker is the mean over the classes of that speaker, with all seeds pooled.
+    """
+    rows, speaker_rows = [], []
+    for key, part in parts:
+        by_speaker = {name: recall_of(own) for name, own in part.groupby("speaker", sort=True)}
+        counts = {"utterances": part["row"].nunique(), "speakers": len(by_speaker)}
+        rows.append({**key, **recall_with_interval(part, labels), **counts})
+        speaker_rows += [{**key, "speaker": name, "uar": uar} for name, uar in by_speaker.items()]
+    return pd.DataFrame(rows), pd.DataFrame(speaker_rows)
+
+
+def select(table, **values):
+    """Return the rows of a table with the given values of columns."""
+    for name, value in values.items():
+        table = table[table[name] == value]
+    return table
 
 
 def check_frame(frame, part):

@@ -26,10 +26,13 @@ from sklearn_ser.inspection._plotting import (
     wrap_name,
 )
 from sklearn_ser.inspection._predictions import (
+    ALL,
     MIN_SPEAKERS,
     estimator_names,
     predictions_of,
     result_of_predictions,
+    select,
+    split_by_corpus,
     with_probabilities,
 )
 from sklearn_ser.metrics import cluster_interval, expected_calibration_error
@@ -46,7 +49,6 @@ if TYPE_CHECKING:
     from sklearn_ser.evaluation import EvaluationResult
     from sklearn_ser.inspection._plotting import AxesLike
 
-_ALL = "all"
 _MAX_COLUMNS = 3
 _MAX_ESTIMATORS = 4
 _MAX_ESTIMATORS_WITH_INTERVALS = 2
@@ -155,9 +157,8 @@ class ReliabilityDisplay:
         curves, errors = [], []
         for name in names:
             part = with_probabilities(predictions_of(result, name, setting), columns, name)
-            parts = {_ALL: part}
-            if by_corpus and part["corpus"].nunique() > 1:
-                parts |= {str(corpus): rows for corpus, rows in part.groupby("corpus")}
+            several = by_corpus and part["corpus"].nunique() > 1
+            parts = split_by_corpus(part) if several else {ALL: part}
             for corpus, rows in parts.items():
                 key = {"corpus": corpus, "estimator": name}
                 ece = expected_calibration_error(
@@ -238,7 +239,7 @@ class ReliabilityDisplay:
                 self._draw(axes, corpus, name, index)
             axes.set(xlim=(0, 1.02), ylim=(0, 1.02), box_aspect=1, xlabel="confidence")
             if len(corpora) > 1:
-                axes.set_title("all corpora" if corpus == _ALL else corpus, fontsize="medium")
+                axes.set_title("all corpora" if corpus == ALL else corpus, fontsize="medium")
             if is_leftmost(axes):
                 axes.set_ylabel("accuracy")
             hide_spines(axes)
@@ -252,9 +253,9 @@ class ReliabilityDisplay:
         return self
 
     def _draw(self, ax, corpus, name, index):
-        own = (self.curves["corpus"] == corpus) & (self.curves["estimator"] == name)
-        curve = self.curves[own & (self.curves["predictions"] >= _MIN_PREDICTIONS)]
-        size = 10 + 130 * curve["predictions"] / self.curves.loc[own, "predictions"].sum()
+        bins = select(self.curves, corpus=corpus, estimator=name)
+        curve = bins[bins["predictions"] >= _MIN_PREDICTIONS]
+        size = 10 + 130 * curve["predictions"] / bins["predictions"].sum()
         style = series_style(index)
         (self.lines_[name, corpus],) = ax.plot(
             curve["confidence"], curve["accuracy"], linewidth=1.3, markersize=0, **style, zorder=2
@@ -278,8 +279,7 @@ class ReliabilityDisplay:
                 linewidth=0.8,
                 alpha=0.7,
             )
-        rows = (self.errors["corpus"] == corpus) & (self.errors["estimator"] == name)
-        ece = self.errors.loc[rows, "ece"].iloc[0]
+        ece = select(self.errors, corpus=corpus, estimator=name)["ece"].iloc[0]
         height = 0.97 - 0.085 * index
         self.texts_[name, corpus] = ax.text(
             0.1,

@@ -22,11 +22,7 @@ from sklearn_ser.inspection._plotting import (
     set_score_axis,
     wrap_name,
 )
-from sklearn_ser.inspection._predictions import (
-    MIN_SPEAKERS,
-    recall_with_interval,
-    speaker_recalls,
-)
+from sklearn_ser.inspection._predictions import MIN_SPEAKERS, recall_tables, select
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
@@ -59,7 +55,7 @@ class UARDisplay:
     ----------
     table : DataFrame
         One row per estimator, setting and test corpus: `estimator`, `setting`, `corpus`, `uar`,
-        `low`, `high` (NaN without an interval), `speakers`.
+        `low`, `high` (NaN without an interval), `utterances`, `speakers`.
     speaker_scores : DataFrame
         One row per speaker: `estimator`, `setting`, `corpus`, `speaker`, `uar`.
     chance : float
@@ -104,18 +100,12 @@ class UARDisplay:
         tested = predictions["corpus"].astype(str)
         if result.protocol == "pairwise":
             tested = predictions["train"] + " -> " + tested
-        rows, speaker_scores = [], []
-        columns = ["estimator", "setting", "tested"]
-        for values, part in predictions.assign(tested=tested).groupby(columns, sort=False):
-            key = dict(zip(["estimator", "setting", "corpus"], values, strict=True))
-            by_speaker = speaker_recalls(part)
-            recall = recall_with_interval(part, result.labels)
-            rows.append({**key, **recall, "speakers": len(by_speaker)})
-            scores = {"speaker": by_speaker.index, "uar": by_speaker.to_numpy()}
-            speaker_scores.append(pd.DataFrame({**key, **scores}))
-        table = pd.DataFrame(rows).sort_values("corpus", kind="stable")
-        chance = 1 / len(result.labels)
-        return cls(table, pd.concat(speaker_scores, ignore_index=True), chance=chance).plot(ax=ax)
+        columns = ["estimator", "setting", "corpus"]
+        parts = predictions.assign(corpus=tested).groupby(columns, sort=False)
+        keyed = [(dict(zip(columns, values, strict=True)), part) for values, part in parts]
+        table, speaker_scores = recall_tables(keyed, result.labels)
+        table = table.sort_values("corpus", kind="stable")
+        return cls(table, speaker_scores, chance=1 / len(result.labels)).plot(ax=ax)
 
     @substitute_docstring(ax=AX)
     def plot(self, *, ax: AxesLike = None) -> Self:
@@ -165,20 +155,20 @@ class UARDisplay:
         return self
 
     def _draw(self, ax, corpus, name, setting, y):
-        table = self.table
-        rows = table[(table["estimator"] == name) & (table["setting"] == setting)]
+        key = (name, setting, corpus)
+        rows = select(self.table, estimator=name, setting=setting)
         speaker_scores = []
         if corpus == _MEAN:
             score, low, high = rows["uar"].mean(skipna=False), np.nan, np.nan
         else:
-            rows = rows[rows["corpus"] == corpus]
+            rows = select(rows, corpus=corpus)
             if rows.empty:
                 return
             score, low, high = rows.iloc[0][["uar", "low", "high"]]
-            scores = self.speaker_scores
-            scores = scores[(scores["estimator"] == name) & (scores["setting"] == setting)]
-            speaker_scores = scores.loc[scores["corpus"] == corpus, "uar"].to_numpy()
-        key = (name, setting, corpus)
+            of_speakers = select(
+                self.speaker_scores, estimator=name, setting=setting, corpus=corpus
+            )
+            speaker_scores = of_speakers["uar"].to_numpy()
         self.dots_[key], bar, speakers = draw_score(
             ax,
             y,
