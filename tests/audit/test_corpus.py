@@ -36,7 +36,7 @@ def changed(frame, change, rows=None):
     return frame.assign(file=pd.Series(audio, index=frame.index, dtype=object))
 
 
-def found(report):
+def flaws_of(report):
     return [(row.flaw, row.severity) for row in report.findings.itertuples()]
 
 
@@ -74,7 +74,7 @@ def test_near_duplicates(clean):
         source = clean["file"][row - 17][0]
         frame = changed(frame, lambda *_, c=change, x=source: c(x), rows=[row])
     report = audit_corpus(frame)
-    assert found(report) == [("near duplicate", "error")]
+    assert flaws_of(report) == [("near duplicate", "error")]
     assert report.pairs[["first", "second"]].to_numpy().tolist() == [
         [row - 17, row] for row in COPIES
     ]
@@ -95,7 +95,7 @@ def test_near_duplicates(clean):
 def test_copies_and_overlaps(clean, change, flaw):
     source = clean["file"][3][0]
     report = audit_corpus(changed(clean, lambda *_: change(source), rows=[20]))
-    assert found(report) == [(flaw, "error")]
+    assert flaws_of(report) == [(flaw, "error")]
     assert report.findings["rows"][0] == [3, 20]
     # Row 20 is of another speaker.
     assert "with two values of 'speaker'" in report.findings["evidence"][0]
@@ -108,7 +108,7 @@ def test_copies_across_corpora():
     )
     two.frame.at[7, "file"] = (0.5 * one.frame["file"][9][0][200:], RATE)
     report = audit_corpus(concat_corpora([one, two]))
-    assert found(report) == [("near duplicate", "error")]
+    assert flaws_of(report) == [("near duplicate", "error")]
     assert report.findings["corpus"][0] == ""
     assert report.findings["rows"][0] == [9, 39]
     evidence = report.findings["evidence"][0]
@@ -138,7 +138,7 @@ def cut(frame, part=1.0):
 def test_recordings_that_continue_in_the_next_file(larger):
     pieces = cut(larger)
     report = audit_corpus(pieces)
-    assert found(report) == [("continuing recordings", "error")]
+    assert flaws_of(report) == [("continuing recordings", "error")]
     pairs = report.pairs
     assert len(pairs) > 50
     assert set(pairs["kind"]) == {"continuation"}
@@ -157,7 +157,7 @@ def test_cut_recordings_are_found_whatever_their_order():
     pieces["recording"] = pieces["speaker"] + pieces["text"] + pieces["emotion"]
     shuffled = pieces.assign(number=range(len(pieces))).sample(frac=1.0, random_state=0)
     report = audit_corpus(shuffled)
-    assert found(report) == [("continuing recordings", "warning")]
+    assert flaws_of(report) == [("continuing recordings", "warning")]
     evidence = report.findings["evidence"][0]
     assert evidence.endswith("of them: use a splitter that keeps recordings together.")
     assert " continues in another file, such as that of row " in evidence
@@ -177,7 +177,7 @@ def test_noise_that_drifts_through_a_session_is_not_reported_as_a_cut(larger):
         )[500:]
         return signal + 10 ** (-40 / 20) * colored / colored.std()
 
-    assert found(audit_corpus(changed(larger, with_noise))) == []
+    assert flaws_of(audit_corpus(changed(larger, with_noise))) == []
 
 
 # Confounders
@@ -225,7 +225,7 @@ CONFOUNDERS = {
 def test_label_predictable_from_a_confounder(clean, confounder):
     change, severity, also = CONFOUNDERS[confounder]
     report = audit_corpus(changed(clean, change))
-    flaws = dict(found(report))
+    flaws = dict(flaws_of(report))
     assert flaws.pop(f"label predictable from {confounder}") == severity
     assert set(flaws) <= set(also)
     row = report.findings.set_index("flaw").loc[f"label predictable from {confounder}"]
@@ -241,26 +241,26 @@ def test_label_predictable_from_file_format(clean, tmp_path):
         files.append(str(tmp_path / f"{number}.{suffix}"))
         soundfile.write(files[-1], *row.file)
     report = audit_corpus(clean.assign(file=pd.Series(files, dtype=object)))
-    assert found(report) == [("label predictable from file format", "warning")]
+    assert flaws_of(report) == [("label predictable from file format", "warning")]
 
 
 def test_a_confounder_of_speakers_is_not_one_of_labels(larger):
     def by_speaker(x, row):
         return np.append(x, np.zeros(500 * int(row["speaker"][-1])))
 
-    assert found(audit_corpus(changed(larger, by_speaker))) == []
+    assert flaws_of(audit_corpus(changed(larger, by_speaker))) == []
 
 
 def test_label_predictable_from_sentence(larger):
     report = audit_corpus(larger.assign(text="t" + larger["emotion"]))
-    assert found(report) == [("label predictable from sentence", "error")]
+    assert flaws_of(report) == [("label predictable from sentence", "error")]
 
 
 def test_label_confounded_with_speaker(larger):
     emotions = sorted(set(larger["emotion"]))
     own = [emotions[int(speaker[-1]) % 4] for speaker in larger["speaker"]]
     report = audit_corpus(larger[larger["emotion"] == own])
-    assert found(report) == [("label confounded with speaker", "error")]
+    assert flaws_of(report) == [("label confounded with speaker", "error")]
     assert report.findings["evidence"][0] == (
         "8 of 8 speakers have only one label, so the label can be predicted from the voice. Use "
         "speaker-disjoint splits only, and do not scale by speaker, which removes the label."
@@ -270,7 +270,7 @@ def test_label_confounded_with_speaker(larger):
 def test_label_confounded_with_sex(larger):
     high = larger["emotion"].isin(["anger", "neutral"])
     report = audit_corpus(larger[high == (larger["gender"] == "female")], audio=None)
-    assert found(report) == [("label confounded with sex", "error")]
+    assert flaws_of(report) == [("label confounded with sex", "error")]
     assert report.findings["evidence"][0].startswith(
         "The share of female speech differs by label (anger 100%, happiness 0%, neutral 100%, "
         "sadness 0%; Cramer's V 1.00)"
@@ -284,7 +284,7 @@ def test_several_corpora():
         name="street", naturalness="natural", emotions=("anger", "neutral", "calm"), **settings
     )
     report = audit_corpus(concat_corpora([acted, natural]), audio=None)
-    assert found(report) == [
+    assert flaws_of(report) == [
         ("auxiliary target confounded with corpus", "warning"),
         ("label confounded with corpus", "warning"),
     ]
@@ -303,23 +303,23 @@ def test_several_corpora():
 def test_too_few_speakers(larger):
     few = larger[larger["speaker"].isin(["synthetic/s1", "synthetic/s2"])]
     report = audit_corpus(few, audio=None)
-    assert found(report) == [("too few speakers", "warning")]
+    assert flaws_of(report) == [("too few speakers", "warning")]
     assert report.findings["evidence"][0].startswith("There are 2 speakers. With fewer than 8, ")
     one = audit_corpus(few[:8], audio=None)
-    assert found(one) == [("too few speakers", "error")]
+    assert flaws_of(one) == [("too few speakers", "error")]
 
 
 def test_imbalanced_classes(larger):
     second = larger["text"].str.endswith("2")
     report = audit_corpus(larger[~(second & (larger["emotion"] == "neutral"))], audio=None)
-    assert found(report) == [("class imbalance", "note")]
+    assert flaws_of(report) == [("class imbalance", "note")]
     assert report.ok
     assert report.findings["evidence"][0] == (
         "neutral has 8 utterances, the median class 16. Accuracy is misleading: use the unweighted "
         "average recall, and class weights in training."
     )
     only = audit_corpus(larger[larger["emotion"] == "anger"], audio=None)
-    assert found(only) == [("single class", "error")]
+    assert flaws_of(only) == [("single class", "error")]
 
 
 def test_missing_and_inconsistent_metadata(clean):
@@ -327,7 +327,7 @@ def test_missing_and_inconsistent_metadata(clean):
     frame.loc[:2, "gender"] = None
     frame.loc[[4, 9], "speaker"] = [None, "synthetic/unknown"]
     report = audit_corpus(frame, audio=None)
-    assert found(report) == [("missing metadata", "error"), ("missing metadata", "note")]
+    assert flaws_of(report) == [("missing metadata", "error"), ("missing metadata", "note")]
     assert report.findings["rows"].tolist() == [[4, 9], [0, 1, 2]]
     assert report.findings["evidence"][0] == (
         "'speaker' is unknown in 2 of 32 rows. No split can keep these speakers on one side. Fill "
@@ -336,9 +336,9 @@ def test_missing_and_inconsistent_metadata(clean):
     frame = clean.copy()
     frame.loc[0, "gender"] = "male"
     report = audit_corpus(frame, audio=None)
-    assert found(report) == [("inconsistent metadata", "error")]
+    assert flaws_of(report) == [("inconsistent metadata", "error")]
     without = audit_corpus(clean.assign(text=None, gender=None), audio=None)
-    assert found(without) == []
+    assert flaws_of(without) == []
     assert without.not_checked[1:] == [
         "sentences (column 'text' is missing or empty).",
         "sex (column 'gender' is missing or empty).",
@@ -348,7 +348,7 @@ def test_missing_and_inconsistent_metadata(clean):
 def test_sex_label_inconsistent_with_pitch(larger):
     wrong = larger["speaker"] == "synthetic/s4"
     report = audit_corpus(larger.assign(gender=larger["gender"].mask(wrong, "female")))
-    assert found(report) == [("sex label inconsistent with pitch", "warning")]
+    assert flaws_of(report) == [("sex label inconsistent with pitch", "warning")]
     assert report.findings["rows"][0] == np.flatnonzero(wrong).tolist()
     evidence = report.findings["evidence"][0]
     assert "synthetic/s4 is labeled female and has a median pitch of 1" in evidence
@@ -357,13 +357,13 @@ def test_sex_label_inconsistent_with_pitch(larger):
 def test_sex_labels_of_a_whole_corpus_inconsistent_with_pitch(larger):
     letters = larger["gender"].map({"female": "M", "male": "F"})  # swapped, and spelled otherwise
     report = audit_corpus(larger.assign(gender=letters))
-    assert found(report) == [("sex label inconsistent with pitch", "warning")]
+    assert flaws_of(report) == [("sex label inconsistent with pitch", "warning")]
     assert "as if the labels were swapped" in report.findings["evidence"][0]
     assert report.findings["n_rows"][0] == len(larger)
     names = larger["speaker"].unique()
     mixed = dict(zip(names, ["female", "male", "male", "female"] * len(names), strict=False))
     report = audit_corpus(larger.assign(gender=larger["speaker"].map(mixed)))
-    assert ("sex label inconsistent with pitch", "warning") in found(report)
+    assert ("sex label inconsistent with pitch", "warning") in flaws_of(report)
     assert "as if the labels were randomly assigned; the difference between adult" in " ".join(
         report.findings["evidence"]
     )
@@ -441,7 +441,7 @@ def test_known_flaws_of_real_corpora(shared):
     report = audit_corpus(
         load_corpus("urdu", shared / "corpora" / "urdu", drop_duplicates=False, verbose=0)
     )
-    flaws = dict(found(report))
+    flaws = dict(flaws_of(report))
     assert flaws["label confounded with speaker"] == "error"
     assert flaws["continuing recordings"] == "warning"  # the column recording identifies them
     assert "26 of 29 speakers have only one label" in " ".join(str(report).split())

@@ -22,13 +22,16 @@ def frame():
     return make_speech_corpus(n_speakers=8, n_utterances=2, random_state=0).frame
 
 
-def found(report):
+def flaws_of(report):
     return [(row.flaw, row.severity) for row in report.findings.itertuples()]
 
 
 def test_speakers_sentences_and_rows_on_both_sides(frame):
     report = audit_split(frame, KFold(4, shuffle=True, random_state=0), audio=None)
-    assert found(report) == [("speaker on both sides", "error"), ("text on both sides", "warning")]
+    assert flaws_of(report) == [
+        ("speaker on both sides", "error"),
+        ("text on both sides", "warning"),
+    ]
     assert report.findings["evidence"][0] == (
         "8 values of 'speaker' in training and test set, in 4 of 4 splits (synthetic/s1, "
         "synthetic/s2, synthetic/s3, synthetic/s4, synthetic/s5 and 3 more). The score is that of "
@@ -39,15 +42,15 @@ def test_speakers_sentences_and_rows_on_both_sides(frame):
     )
     everything = np.arange(64)
     report = audit_split(frame, [(everything, everything[:8])], audio=None)
-    assert found(report)[0] == ("row on both sides", "error")
+    assert flaws_of(report)[0] == ("row on both sides", "error")
     assert report.findings["rows"][0] == list(range(8))
 
 
 def test_a_good_split(frame):
     report = audit_split(frame, SpeakerKFold(4), audio=None)
-    assert found(report) == [("text on both sides", "warning")]
+    assert flaws_of(report) == [("text on both sides", "warning")]
     report = audit_split(frame, SentenceSpeakerKFold(2), audio=None)
-    assert found(report) == []
+    assert flaws_of(report) == []
     assert report.not_checked == [
         "recording (the column is missing or empty).",
         "copies and cut recordings (audio=None).",
@@ -56,15 +59,15 @@ def test_a_good_split(frame):
 
 def test_scikit_learns_group_splitters_get_the_speakers(frame):
     report = audit_split(frame, GroupKFold(4), audio=None)
-    assert found(report) == [("text on both sides", "warning")]
+    assert flaws_of(report) == [("text on both sides", "warning")]
     report = audit_split(frame, GroupKFold(2), groups=frame["text"], audio=None)
-    assert found(report) == [("speaker on both sides", "error")]
+    assert flaws_of(report) == [("speaker on both sides", "error")]
 
 
 def test_recordings_on_both_sides(frame):
     pieces = frame.assign(recording=[f"r{k % 8}" if k % 2 else None for k in range(64)], text=None)
     report = audit_split(pieces, SpeakerKFold(4), audio=None)
-    assert found(report) == [("recording on both sides", "error")]
+    assert flaws_of(report) == [("recording on both sides", "error")]
     assert report.findings["n_rows"][0] == 32
 
 
@@ -73,12 +76,12 @@ def test_sound_on_both_sides(frame):
     copied["file"] = frame["file"].copy()
     copied.at[40, "file"] = (0.5 * frame["file"][3][0], 16000)
     first = audit_corpus(copied)
-    assert found(first) == [("near duplicate", "error")]
+    assert flaws_of(first) == [("near duplicate", "error")]
     for report in (
         audit_split(copied, SpeakerKFold(4)),
         audit_split(copied, SpeakerKFold(4), report=first),
     ):
-        assert found(report) == [("near duplicate across sides", "error")]
+        assert flaws_of(report) == [("near duplicate across sides", "error")]
         assert report.findings["rows"][0] == [3, 40]
         assert report.findings["evidence"][0] == (
             "1 pair of near duplicates with one part in the training set and the other in the "
@@ -87,7 +90,7 @@ def test_sound_on_both_sides(frame):
         )
     together = [(np.r_[8:40, 41:64], np.r_[0:8, 40])]
     assert "near duplicate across sides" not in dict(
-        found(audit_split(copied, together, report=first))
+        flaws_of(audit_split(copied, together, report=first))
     )
 
 
@@ -103,7 +106,7 @@ def test_each_kind_of_pair_in_words(frame, kind, text):
     pairs = pd.DataFrame({"first": [0, 1, 2], "second": [63, 62, 3], "kind": kind})
     report = AuditReport([], "", n_rows=64, pairs=pairs)
     split = audit_split(frame.assign(text=None), SpeakerKFold(4), report=report)
-    assert found(split) == [(f"{kind} across sides", "error")]
+    assert flaws_of(split) == [(f"{kind} across sides", "error")]
     assert split.findings["evidence"][0].startswith(text)
 
 
@@ -111,7 +114,7 @@ def test_missing_classes_and_few_speakers(frame):
     anger = np.flatnonzero(frame["emotion"] == "anger")
     rest = np.setdiff1d(np.arange(64), anger)
     report = audit_split(frame.assign(text=None), [(rest[8:], np.r_[anger[:2], rest[:6]])])
-    assert found(report) == [
+    assert flaws_of(report) == [
         ("class missing from training", "error"),
         ("too few test speakers", "warning"),
     ]
@@ -128,7 +131,7 @@ def test_classes_missing_from_single_test_sets_only(frame):
     own = np.array([emotions[int(speaker[-1]) % 4] for speaker in frame["speaker"]])
     single = frame[frame["emotion"].to_numpy() == own].assign(text=None)
     report = audit_split(single, LeaveOneSpeakerOut(), audio=None)
-    assert found(report) == [("class missing from test", "note")]
+    assert flaws_of(report) == [("class missing from test", "note")]
     assert report.findings["evidence"][0] == (
         "Classes missing from the test set of 8 splits: anger in 6, happiness in 6, neutral in 6, "
         "sadness in 6. Compute one score of the pooled predictions instead of one per split."

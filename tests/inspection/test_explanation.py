@@ -163,12 +163,12 @@ def test_the_output_of_the_audio_steps_of_a_pipeline_is_permuted(speech, tmp_pat
     svm = SkipFailedRows(make_pipeline(GroupScaler(by="speaker"), LinearSVC(C=0.01)))
     with pytest.warns(TrainingWarning, match="1 of 17 rows of X are entirely NaN"):
         model = make_pipeline(step, svm).fit(X, y)
-    found = grouped_permutation_importance(model, X, y, n_repeats=3, random_state=0)
+    table = grouped_permutation_importance(model, X, y, n_repeats=3, random_state=0)
     features = step.transform(X)
     expected = grouped_permutation_importance(model[-1], features, y, n_repeats=3, random_state=0)
-    pd.testing.assert_frame_equal(found, expected)
-    assert set(found.index) == {"prosody", "spectrum", "voice quality"}
-    assert found["importance"].max() > 0
+    pd.testing.assert_frame_equal(table, expected)
+    assert set(table.index) == {"prosody", "spectrum", "voice quality"}
+    assert table["importance"].max() > 0
 
 
 def test_statistics_of_frames_within_a_search_and_an_augmenter(speech):
@@ -179,11 +179,11 @@ def test_statistics_of_frames_within_a_search_and_an_augmenter(speech):
     search = GridSearchCV(
         pooled, {"linearsvc__C": [1e-4]}, cv=SpeakerKFold(2), scoring=uar_scorer
     ).fit(X, y)
-    found = grouped_permutation_importance(search, X, y, "details", n_repeats=2, random_state=0)
-    assert found["n_features"].to_dict() == {"spectrum: bands": 16}
+    table = grouped_permutation_importance(search, X, y, "details", n_repeats=2, random_state=0)
+    assert table["n_features"].to_dict() == {"spectrum: bands": 16}
     augmented = AugmentingClassifier(pooled, [AddNoise(random_state=0)]).fit(X, y)
-    found = grouped_permutation_importance(augmented, X, y, n_repeats=2, random_state=0)
-    assert found["n_features"].to_dict() == {"spectrum": 16}
+    table = grouped_permutation_importance(augmented, X, y, n_repeats=2, random_state=0)
+    assert table["n_features"].to_dict() == {"spectrum": 16}
 
 
 @pytest.mark.parametrize(
@@ -250,16 +250,16 @@ def test_all_names_of_opensmile_are_known(name):
     names = OpenSmileExtractor(name).get_feature_names_out()
     groups = feature_groups(names)
     assert set(groups) == {"prosody", "spectrum", "voice quality"}
-    assert sorted(found for group in groups.values() for found in group) == sorted(names)
+    assert sorted(columns for group in groups.values() for columns in group) == sorted(names)
     united = feature_groups([f"opensmileextractor__{name}" for name in names])
-    assert {group: len(found) for group, found in united.items()} == {
-        group: len(found) for group, found in groups.items()
+    assert {group: len(columns) for group, columns in united.items()} == {
+        group: len(columns) for group, columns in groups.items()
     }
 
 
 def test_groups_of_egemaps_in_detail():
     names = OpenSmileExtractor("eGeMAPSv02").get_feature_names_out()
-    counts = {group: len(found) for group, found in feature_groups(names, detail=True).items()}
+    counts = {group: len(columns) for group, columns in feature_groups(names, detail=True).items()}
     assert counts == {
         "prosody: pitch": 10,
         "prosody: loudness": 11,

@@ -101,7 +101,7 @@ def test_colors_are_those_of_the_emotions_and_markers_those_of_style(speech, sin
         for emotion in ("anger", "neutral", "sadness")
         for rows in [speech.y == emotion]
     }
-    assert [len(found) for found in by_emotion.values()] == [1, 1, 1]
+    assert [len(colors) for colors in by_emotion.values()] == [1, 1, 1]
     assert len(set.union(*by_emotion.values())) == 3
     assert [text.get_text() for text in display.axes_[0].get_legend().texts] == [
         *("anger", "neutral", "sadness"),
@@ -123,12 +123,12 @@ def test_unlabeled_and_failed_samples_are_left_out_of_every_subplot(speech, sing
     X[3] = np.nan
     y[5], y[8] = None, np.nan
     display = draw({"a": single, "b": single}, speech.__class__(X=X, y=y), style=speech.speaker)
-    kept = np.setdiff1d(np.arange(120), [3, 5, 8])
+    usable = np.setdiff1d(np.arange(120), [3, 5, 8])
     assert display.n_left_out == 3
-    assert display.labels.tolist() == speech.y[kept].tolist()
-    assert display.style.tolist() == speech.speaker[kept].tolist()
-    assert {len(found) for found in display.embeddings.values()} == {117}
-    expected = silhouette_score(single.transform(speech.X[kept]), speech.y[kept])
+    assert display.labels.tolist() == speech.y[usable].tolist()
+    assert display.style.tolist() == speech.speaker[usable].tolist()
+    assert {len(rows) for rows in display.embeddings.values()} == {117}
+    expected = silhouette_score(single.transform(speech.X[usable]), speech.y[usable])
     assert display.silhouettes["a"]["emotion"] == pytest.approx(expected)
 
 
@@ -303,8 +303,10 @@ def test_unlabeled_and_failed_samples_are_not_scored():
     X[2], y[5] = np.nan, None
     table = representation_silhouette(Identity(), X, y, cv=PredefinedSplit([0] * 10 + [1] * 10))
     assert table["n_rows"].tolist() == [8, 10]
-    kept = [0, 1, 3, 4, 6, 7, 8, 9]
-    assert table["silhouette"][0] == pytest.approx(silhouette_score(X[kept], y[kept].astype(str)))
+    usable = [0, 1, 3, 4, 6, 7, 8, 9]
+    assert table["silhouette"][0] == pytest.approx(
+        silhouette_score(X[usable], y[usable].astype(str))
+    )
 
 
 def test_ids_of_splitters(speech):
