@@ -37,19 +37,6 @@ class AuditReport:
 
     Returned by :func:`audit_corpus` and :func:`audit_split`.
 
-    Parameters
-    ----------
-    findings : list of Finding
-        Findings, in any order.
-    subject : str
-        What was audited.
-    n_rows : int
-        Number of rows of the audited frame.
-    not_checked : sequence of str, default=()
-        Checks that could not be done, and why.
-    pairs : DataFrame, optional
-        Pairs of utterances that share audio.
-
     Attributes
     ----------
     findings : DataFrame
