@@ -12,9 +12,8 @@ from sklearn_ser.audit._audio import check_files, measure_all
 from sklearn_ser.audit._confounders import check_confounders
 from sklearn_ser.audit._labels import check_across_corpora, check_labels, check_metadata, is_known
 from sklearn_ser.audit._pairs import describe_pairs, find_pairs
-from sklearn_ser.audit._pitch import MIN_SEX_DISTANCE, sex_distance, speakers_of_other_pitch
-from sklearn_ser.audit._report import AuditReport, Finding, name_values, plural
-from sklearn_ser.datasets._labels import GENDER_SPELLINGS
+from sklearn_ser.audit._pitch import check_sex_labels
+from sklearn_ser.audit._report import AuditReport, plural
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.utils._public import public_module
 
@@ -126,7 +125,7 @@ def audit_corpus(
             if len(part):
                 part_numbers = numbers.loc[part.index]
                 findings += check_confounders(part, part_numbers, formats, corpus, y, rng)
-                findings += _check_sex(part, part_numbers["pitch"], corpus, y)
+                findings += check_sex_labels(part, part_numbers["pitch"], corpus, y)
     for column, name in (("text", "sentences"), ("gender", "sex")):
         of_corpora = _corpora_without(frame, column)
         if of_corpora is not None:
@@ -182,41 +181,3 @@ def _corpora_without(frame, column):
     if filled.all():
         return None
     return f" of {', '.join(filled.index[~filled])}" if filled.any() else ""
-
-
-def _sex(value):
-    """Return "female", "male" or None for any known spelling."""
-    known = {name: sex for sex, names in GENDER_SPELLINGS.items() for name in (sex, *names)}
-    return known.get(str(value).strip().lower())
-
-
-def _check_sex(table, pitch, corpus, y):
-    if "gender" not in table:
-        return []
-    sexes = table["gender"].map(_sex).to_numpy(dtype=object)
-    speakers, labels = (table[name].to_numpy(dtype=object) for name in ("speaker", y))
-    args = pitch.to_numpy(float), sexes, speakers, labels
-    flaw = "sex label inconsistent with pitch"
-    distance = sex_distance(*args)
-    if distance < MIN_SEX_DISTANCE:
-        cause = "swapped" if distance < -MIN_SEX_DISTANCE else "randomly assigned"
-        text = (
-            f"Corrected for emotion, voices labeled female are {distance:+.1f} semitones above "
-            f"those labeled male, as if the labels were {cause}; the difference between adult "
-            f"women and men is 8 to 12. Listen to some of each and correct the labels."
-        )
-        return [Finding(flaw, "warning", corpus, text, table.index)]
-    found = speakers_of_other_pitch(*args)
-    if not found:
-        return []
-    names = [name for name, _, _ in found]
-    sex_of = dict(zip(speakers, sexes, strict=True))
-    name, own, usual = found[0]
-    text = (
-        f"{plural(len(found), 'speaker')} with the pitch of the other sex, corrected for emotion "
-        f"({name_values(names)}): {name} is labeled {sex_of[name]} and has a median pitch of "
-        f"{own:.0f} Hz, other {sex_of[name]} voices {usual:.0f} Hz. Listen to these voices and "
-        f"correct the labels."
-    )
-    rows = table.index[table["speaker"].isin(names)]
-    return [Finding(flaw, "warning", corpus, text, rows)]

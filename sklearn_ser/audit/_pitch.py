@@ -3,7 +3,11 @@
 import math
 
 import numpy as np
+import pandas as pd
 from scipy.fft import irfft, rfft
+
+from sklearn_ser.audit._report import Finding, name_values, plural
+from sklearn_ser.datasets._labels import GENDER_SPELLINGS
 
 #: Pitch range of a speaking voice in Hz.
 LOWEST, HIGHEST = 65.0, 450.0
@@ -62,7 +66,46 @@ MIN_DISTANCE, MAX_DEVIATION, MIN_OTHERS = 4.0, 0.75, 2
 MIN_SEX_DISTANCE = 2.0
 
 
-def speakers_of_other_pitch(pitches, sexes, speakers, labels):
+def check_sex_labels(table: pd.DataFrame, pitch: pd.Series, corpus: str, y: str) -> list[Finding]:
+    """Find sex labels of a corpus that are inconsistent with the pitch in Hz of its rows."""
+    if "gender" not in table:
+        return []
+    sexes = table["gender"].map(_sex).to_numpy(dtype=object)
+    speakers, labels = (table[name].to_numpy(dtype=object) for name in ("speaker", y))
+    args = pitch.to_numpy(float), sexes, speakers, labels
+    flaw = "sex label inconsistent with pitch"
+    distance = _sex_distance(*args)
+    if distance < MIN_SEX_DISTANCE:
+        cause = "swapped" if distance < -MIN_SEX_DISTANCE else "randomly assigned"
+        text = (
+            f"Corrected for emotion, voices labeled female are {distance:+.1f} semitones above "
+            f"those labeled male, as if the labels were {cause}; the difference between adult "
+            f"women and men is 8 to 12. Listen to some of each and correct the labels."
+        )
+        return [Finding(flaw, "warning", corpus, text, table.index)]
+    found = _speakers_of_other_pitch(*args)
+    if not found:
+        return []
+    names = [name for name, _, _ in found]
+    sex_of = dict(zip(speakers, sexes, strict=True))
+    name, own, usual = found[0]
+    text = (
+        f"{plural(len(found), 'speaker')} with the pitch of the other sex, corrected for emotion "
+        f"({name_values(names)}): {name} is labeled {sex_of[name]} and has a median pitch of "
+        f"{own:.0f} Hz, other {sex_of[name]} voices {usual:.0f} Hz. Listen to these voices and "
+        f"correct the labels."
+    )
+    rows = table.index[table["speaker"].isin(names)]
+    return [Finding(flaw, "warning", corpus, text, rows)]
+
+
+def _sex(value):
+    """Return "female", "male" or None for any known spelling."""
+    known = {name: sex for sex, names in GENDER_SPELLINGS.items() for name in (sex, *names)}
+    return known.get(str(value).strip().lower())
+
+
+def _speakers_of_other_pitch(pitches, sexes, speakers, labels):
     """Find speakers with the pitch of the other sex, corrected for emotion.
 
     A least-squares fit to all other speakers predicts pitch in semitones from label (angry voices
@@ -94,10 +137,10 @@ def speakers_of_other_pitch(pitches, sexes, speakers, labels):
     return found
 
 
-def sex_distance(pitches, sexes, speakers, labels):
+def _sex_distance(pitches, sexes, speakers, labels):
     """Return by how many semitones women's voices are above men's, corrected for emotion.
 
-    The arguments are those of :func:`speakers_of_other_pitch`. NaN with fewer than three speakers
+    The arguments are those of :func:`_speakers_of_other_pitch`. NaN with fewer than three speakers
     of either sex.
     """
     pitches, female, speakers, codes = _known_rows(pitches, sexes, speakers, labels)
