@@ -26,8 +26,8 @@ ESTIMATORS = """estimators : str or list of str, default=None
 SETTING = """setting : {"single", "transductive"}, default=None
     Setting of the predictions; by default "transductive" if the result has it."""
 LABELS = """labels : sequence of shape (n_labels,), default=None
-    Fixed label set, in the order of rows, columns or probabilities; by default the sorted values of
-    `y_true`."""
+    Fixed label set, in the order of rows, columns or probabilities; by default the sorted
+    values of `y_true`."""
 NAME = """name : str, default="estimator"
     Name of the estimator."""
 CORPUS = """corpus : array-like of shape (n_samples,), default=None

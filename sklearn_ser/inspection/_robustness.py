@@ -28,7 +28,8 @@ _LABELS = {
 }
 _Value: TypeAlias = Literal["uar", "accuracy", "changed", "loss"]
 _VALUE = """value : {"uar", "accuracy", "changed", "loss"}, default="uar"
-    Column to draw; only adversarial robustness has "loss". Intervals are those of the recall."""
+    Column to draw; only adversarial robustness has "loss". Intervals are those of the
+    recall."""
 
 
 @public_module("sklearn_ser.inspection")

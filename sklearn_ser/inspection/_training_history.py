@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 _DASHED = (0, (3, 1.5))
 _ESTIMATORS = """estimators : estimator, dict of str to estimator, or list of (str, estimator)
-    Fitted :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, or a Pipeline, a search or
-    another meta-estimator that contains one; or several of them with their names."""
+    Fitted :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, or a Pipeline, a search
+    or another meta-estimator that contains one; or several of them with their names."""
 _TASKS = """tasks : str or list of str, default=None
     Tasks to draw, all by default; the main task is called ``"y"``."""
 _VALUES = """values : tuple of {"loss", "score"}, default=("loss", "score")
-    Columns to draw. Scores are left out if there are none: without validation samples, or for a
-    task that has no score."""
+    Columns to draw. Scores are left out if there are none: without validation samples, or
+    for a task that has no score."""
 
 
 @public_module("sklearn_ser.inspection")
