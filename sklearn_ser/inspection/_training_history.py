@@ -45,10 +45,10 @@ class TrainingHistoryDisplay:
 
     Use :meth:`from_estimators`. Dashed lines are training losses (with dropout, noise and mixup, as
     in training), solid lines the loss and score on the validation samples of early stopping, and a
-    dot is the epoch whose weights were restored. The score is the unweighted average recall of a
-    classification task, and the concordance correlation coefficient of a regression task. An
-    ensemble has a faint line for each member and a strong one for their mean, which ends at the
-    last epoch of the shortest member.
+    dot is the best epoch. The score is the unweighted average recall of a classification task, and
+    the concordance correlation coefficient of a regression task. An ensemble has a faint line for
+    each member and a strong one for their mean, which ends at the last epoch of the shortest
+    member.
 
     Parameters
     ----------
