@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.evaluation._fold import probability_columns
+from sklearn_ser.evaluation._predictions_table import probability_columns
 from sklearn_ser.inspection._plotting import RESULT, SETTING
 from sklearn_ser.inspection._predictions import check_frame, predictions_of, with_probabilities
 from sklearn_ser.utils._docstrings import substitute_docstring
@@ -86,7 +86,7 @@ def confident_errors(
     rows = known.drop_duplicates("row").set_index("row").loc[means.index]
     values = means.to_numpy()
     labels = np.asarray(result.labels, dtype=object)
-    y_true = rows["truth"].to_numpy(dtype=object)
+    y_true = rows["y_true"].to_numpy(dtype=object)
     codes = np.array([result.labels.index(label) for label in y_true], dtype=int)
     table = pd.DataFrame(
         {

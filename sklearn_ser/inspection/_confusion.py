@@ -82,10 +82,10 @@ class ConfusionDisplay:
     >>> y_pred = ["anger", "sadness", "sadness", None]
     >>> display = ConfusionDisplay.from_predictions(y_true, y_pred)
     >>> display.tables_["all"]
-    prediction  anger  sadness  none
-    truth
-    anger         0.5      0.5   0.0
-    sadness       0.0      0.5   0.5
+    y_pred   anger  sadness  none
+    y_true
+    anger      0.5      0.5   0.0
+    sadness    0.0      0.5   0.5
     """
 
     def __init__(

@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ser.evaluation._extraction import extract, split_extraction, that_predicts
+from sklearn_ser.evaluation._audio_steps import extract, predicting_estimator, split_extraction
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.inspection._plotting import (
     AX,
@@ -373,7 +373,7 @@ class _RecordedModel:
 def _model_and_features(estimator, X):
     """Return the part of a model that takes a table of features, and that table for `X`."""
     check_is_fitted(estimator)
-    model = that_predicts(estimator)
+    model = predicting_estimator(estimator)
     extraction, _ = split_extraction(model)
     features = X
     if extraction:

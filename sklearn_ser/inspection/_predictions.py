@@ -57,8 +57,8 @@ def split_by_corpus(part):
 
 def recall_of(part, labels=None):
     """Return the UAR of some predictions over the label set, or over the classes present."""
-    y_true = part["truth"].to_numpy(dtype=object)
-    return uar_score(y_true, part["prediction"].to_numpy(dtype=object), labels=labels)
+    y_true = part["y_true"].to_numpy(dtype=object)
+    return uar_score(y_true, part["y_pred"].to_numpy(dtype=object), labels=labels)
 
 
 def recall_with_interval(part, labels):
@@ -69,7 +69,7 @@ def recall_with_interval(part, labels):
     uar = recall_of(part, labels)
     low = high = float("nan")
     if np.isfinite(uar) and part["speaker"].nunique() >= MIN_SPEAKERS:
-        columns = ("truth", "prediction", "speaker")
+        columns = ("y_true", "y_pred", "speaker")
         interval = cluster_interval(
             *(part[name].to_numpy(dtype=object) for name in columns), min_clusters=MIN_SPEAKERS
         )
@@ -167,8 +167,8 @@ def result_of_predictions(
             "row": np.arange(len(y_true)),
             "corpus": "" if corpus is None else np.asarray(corpus, dtype=object),
             "speaker": 0 if speaker is None else np.asarray(speaker, dtype=object),
-            "truth": y_true,
-            "prediction": y_pred,
+            "y_true": y_true,
+            "y_pred": y_pred,
             "failed": pd.isna(y_pred),
             **table,
         }

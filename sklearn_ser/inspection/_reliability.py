@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.evaluation._fold import probability_columns
+from sklearn_ser.evaluation._predictions_table import probability_columns
 from sklearn_ser.inspection._plotting import (
     AX,
     CORPUS,
@@ -162,7 +162,7 @@ class ReliabilityDisplay:
             for corpus, rows in parts.items():
                 key = {"corpus": corpus, "estimator": name}
                 ece = expected_calibration_error(
-                    rows["truth"], rows[columns], labels=result.labels, n_bins=n_bins
+                    rows["y_true"], rows[columns], labels=result.labels, n_bins=n_bins
                 )
                 errors.append({**key, "ece": ece})
                 curves += [{**key, **bin_} for bin_ in _bins(rows, columns, result.labels, n_bins)]
@@ -306,7 +306,7 @@ def _bins(rows, columns, labels, n_bins):
     """Yield confidence, accuracy and interval over speakers of each non-empty bin."""
     probabilities = rows[columns].to_numpy()
     confidence = probabilities.max(axis=1)
-    y_true = rows["truth"].to_numpy(dtype=object)
+    y_true = rows["y_true"].to_numpy(dtype=object)
     y_pred = np.asarray(labels, dtype=object)[probabilities.argmax(axis=1)]
     speakers = rows["speaker"].to_numpy(dtype=object)
     # A bin includes its upper edge and not its lower one, as in expected_calibration_error.

@@ -21,7 +21,7 @@ def folder(tmp_path):
 def test_clean_corpus(folder, capsys):
     root, _ = folder
     assert main(["audit", str(root), "--quiet"]) == 0
-    assert capsys.readouterr().out == ("Audit of 32 utterances of 8 speakers (mine): no findings.\n")
+    assert capsys.readouterr().out == "Audit of 32 utterances of 8 speakers (mine): no findings.\n"
 
 
 def test_an_error_is_status_1_and_written(folder, tmp_path, capsys):
@@ -30,7 +30,7 @@ def test_an_error_is_status_1_and_written(folder, tmp_path, capsys):
     soundfile.write(frame["file"][9], signal, rate)
     out = tmp_path / "report.json"
     assert main(["audit", str(root), "--quiet", "--out", str(out)]) == 1
-    assert "- ERROR [mine] exact duplicate: 1 pair with identical samples" in capsys.readouterr().out
+    assert "[mine] exact duplicate: 1 pair with identical samples" in capsys.readouterr().out
     assert json.loads(out.read_text())["findings"][0]["rows"] == [0, 9]
     assert main(["audit", str(root / "metadata.csv"), "--quiet", "--out", f"{out}.csv"]) == 1
     assert pd.read_csv(f"{out}.csv")["rows"].tolist() == ["0 9"]

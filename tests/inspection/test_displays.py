@@ -41,8 +41,8 @@ def predictions(name, skill, *, setting="single", seed=0, train="", corpora=SPEA
             "row": np.arange(len(y_true)),
             "corpus": [name.partition("/")[0] for name in speaker],
             "speaker": speaker,
-            "truth": y_true,
-            "prediction": np.array(LABELS, dtype=object)[logits.argmax(axis=1)],
+            "y_true": y_true,
+            "y_pred": np.array(LABELS, dtype=object)[logits.argmax(axis=1)],
             "failed": False,
         }
     )
@@ -57,7 +57,7 @@ def result_of(*tables, protocol="leave-one-corpus-out"):
 def result():
     """A network in both settings and two seeds, and an SVM; one utterance of the SVM failed."""
     svm = predictions("svm", 1.0)
-    svm.loc[0, ["prediction", "failed"]] = None, True
+    svm.loc[0, ["y_pred", "failed"]] = None, True
     svm.loc[0, [f"p_{label}" for label in LABELS]] = np.nan
     nets = [
         predictions("net", skill, setting=setting, seed=seed)
@@ -108,7 +108,7 @@ def test_recalls_and_their_intervals(result):
         assert dot.get_xdata() == pytest.approx([summary.loc[(name, setting), corpus]])
     assert len(display.dots_) == 3 * 3
     svm = result.predictions.query("estimator == 'svm' and corpus == 'emodb'")
-    columns = (svm[name].to_numpy(dtype=object) for name in ("truth", "prediction", "speaker"))
+    columns = (svm[name].to_numpy(dtype=object) for name in ("y_true", "y_pred", "speaker"))
     bar = display.bars_["svm", "single", "emodb"]
     interval = cluster_interval(*columns)
     assert bar.get_xdata() == pytest.approx([interval.low, interval.high])
@@ -121,7 +121,7 @@ def test_few_speakers_are_drawn_instead_of_an_interval(result):
     assert {corpus for _, _, corpus in display.speakers_} == {"urdu"}
     rows = result.predictions.query("estimator == 'svm' and corpus == 'urdu'")
     expected = [
-        recall_score(own["truth"], own["prediction"], average="macro")
+        recall_score(own["y_true"], own["y_pred"], average="macro")
         for _, own in rows.groupby("speaker")
     ]
     assert display.speakers_["svm", "single", "urdu"].get_xdata() == pytest.approx(expected)
@@ -138,7 +138,7 @@ def test_open_dots_are_transductive(result):
 
 def test_a_corpus_without_one_of_the_emotions_has_no_recall():
     table = predictions("svm", 1.0)
-    table = table[(table["corpus"] == "emodb") | (table["truth"] != "anger")]
+    table = table[(table["corpus"] == "emodb") | (table["y_true"] != "anger")]
     display = UARDisplay.from_result(result_of(table))
     assert np.isnan(display.dots_["svm", "single", "urdu"].get_xdata()).all()
     assert np.isnan(display.dots_["svm", "single", "mean"].get_xdata()).all()
@@ -170,8 +170,8 @@ def test_confusions_pooled_and_by_corpus(result):
     display = ConfusionDisplay.from_result(result, "svm", by_corpus=True, normalize=False)
     assert list(display.tables_) == ["all", "emodb", "urdu"]
     assert list(display.tables_["all"].columns) == [*LABELS, "none"]
-    svm = result.predictions.query("estimator == 'svm'").fillna({"prediction": "none"})
-    expected = confusion_matrix(svm["truth"], svm["prediction"], labels=[*LABELS, "none"])[:3]
+    svm = result.predictions.query("estimator == 'svm'").fillna({"y_pred": "none"})
+    expected = confusion_matrix(svm["y_true"], svm["y_pred"], labels=[*LABELS, "none"])[:3]
     assert display.tables_["all"].to_numpy().tolist() == expected.tolist()
     assert display.tables_["urdu"].to_numpy().sum() == 3 * 12
     assert display.texts_["all"][0, 3].get_text() == "1"
@@ -275,7 +275,7 @@ def test_gap_between_groups_of_a_column_of_the_frame(result, genders):
     gender = genders["gender"].to_numpy()[part["row"]]
     expected = {
         group: recall_score(
-            own["truth"], own["prediction"].fillna("none"), labels=LABELS, average="macro"
+            own["y_true"], own["y_pred"].fillna("none"), labels=LABELS, average="macro"
         )
         for group, own in part.groupby(gender)
     }
@@ -293,7 +293,7 @@ def test_gap_between_groups_of_a_column_of_the_frame(result, genders):
 def test_a_group_without_one_of_the_emotions_is_left_out_of_the_gap(result, genders):
     part = result.predictions
     female = genders["gender"].to_numpy()[part["row"]] == "female"
-    cut = part[~(female & (part["truth"] == "anger").to_numpy())]
+    cut = part[~(female & (part["y_true"] == "anger").to_numpy())]
     display = GroupGapDisplay.from_result(result_of(cut), "gender", frame=genders)
     assert display.gaps_[["gap", "ratio"]].isna().all(axis=None)
     assert display.gaps_["left_out"].tolist() == [1, 1]
@@ -313,7 +313,7 @@ def test_many_groups_are_strokes_and_the_worst_is_named(result):
 def test_gaps_without_speakers_have_no_intervals(result):
     part = result.predictions.query("estimator == 'net' and setting == 'single' and seed == 0")
     display = GroupGapDisplay.from_predictions(
-        part["truth"], part["prediction"], part["corpus"], by="corpus"
+        part["y_true"], part["y_pred"], part["corpus"], by="corpus"
     )
     assert display.bars_ == {}
     assert display.table["group"].tolist() == ["emodb", "urdu"]
@@ -339,7 +339,7 @@ def test_reliability_and_calibration_error(result):
     columns = [f"p_{label}" for label in LABELS]
     for corpus, own in {"all": net, "urdu": net[net["corpus"] == "urdu"]}.items():
         errors = display.errors.set_index(["estimator", "corpus"])["ece"]
-        ece = expected_calibration_error(own["truth"], own[columns], labels=LABELS, n_bins=5)
+        ece = expected_calibration_error(own["y_true"], own[columns], labels=LABELS, n_bins=5)
         assert errors["net", corpus] == pytest.approx(ece)
         # The error is the mean distance from the diagonal, weighted by predictions.
         curve = display.curves.query("estimator == 'net' and corpus == @corpus")

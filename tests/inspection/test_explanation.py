@@ -329,8 +329,8 @@ def evaluated():
                 row=[2, 3, 4, 5, 6, 7],
                 corpus="a",
                 speaker=["a/1", "a/1", "a/2", "a/2", "a/3", "a/3"],
-                truth=y_true,
-                prediction="anger",
+                y_true=y_true,
+                y_pred="anger",
                 failed=[False, False, False, True, False, False],
             )
         )
