@@ -53,9 +53,9 @@ from sklearn_ser.neural_network.tasks._weighting import LOSS_WEIGHTINGS
 from sklearn_ser.neural_network.training._adversarial_training import AdversarialTraining
 from sklearn_ser.neural_network.training._batches import evaluation_batches
 from sklearn_ser.neural_network.training._fit import fit_network
+from sklearn_ser.neural_network.training._fit_one import make_net
 from sklearn_ser.neural_network.training._inputs import FitArguments, check_inputs
 from sklearn_ser.neural_network.training._pseudo_labels import PseudoLabels
-from sklearn_ser.neural_network.training._train import make_net
 from sklearn_ser.utils._alignment import check_aux, check_row_order
 from sklearn_ser.utils._failed import with_missing
 from sklearn_ser.utils._frames import FRAMES
@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from skorch import NeuralNet
     from skorch.callbacks import Callback
 
+    from sklearn_ser.neural_network._module import MultiTaskModule
     from sklearn_ser.neural_network.tasks._base import Task
 
 
@@ -335,9 +336,10 @@ class MTLNeuralClassifier(
 
     **Unlabeled samples.** With `unlabeled` set, Pipeline, searches with a splitter object and
     ``cross_validate`` work as usual. Meta-estimators that encode labels (voting, bagging, stacking,
-    calibration, one-vs-rest) turn the sentinel value into a class of its own. Fit the network on
-    labeled samples there, or make it the outermost estimator; a network that is already fitted can
-    be calibrated (``FrozenEstimator``).
+    calibration, one-vs-rest), and ``cross_val_predict`` with ``method="predict_proba"``, turn the
+    sentinel value into a class of its own. Fit the network on labeled samples there, or make it
+    the outermost estimator; a network that is already fitted can be calibrated
+    (``FrozenEstimator``). A TrainingWarning is raised if ``unlabeled=-1`` and y contains no -1.
 
     References
     ----------
@@ -905,7 +907,7 @@ class MTLNeuralClassifier(
         """
         check_is_fitted(self)
         on_frames = takes_frames(self._architecture["encoder"])
-        if on_frames and input_features is not None and list(input_features) == [FRAMES]:
+        if on_frames and input_features is not None and [*np.asarray(input_features)] == [FRAMES]:
             input_features = None  # feature_names_in_ are those of a frame
         return super().get_feature_names_out(input_features)
 
@@ -1020,7 +1022,7 @@ class MTLNeuralClassifier(
         ][1:]
 
     def _run(
-        self, X: ArrayLike, function: Callable[[nn.Module, Any], Iterable[Any]]
+        self, X: ArrayLike, function: Callable[[MultiTaskModule, Any], Iterable[Any]]
     ) -> tuple[list[list[np.ndarray]], np.ndarray]:
         """Evaluate `function(module, batch)` for all samples and networks.
 
@@ -1031,10 +1033,7 @@ class MTLNeuralClassifier(
         failed : ndarray of bool of shape (n_samples,)
         """
         check_is_fitted(self)
-        architecture = self._architecture
-        x, failed = check_inputs(
-            self, X, architecture["dtype"], architecture["encoder"], reset=False
-        )
+        x, failed = check_inputs(self, X)
         modules = [net.module_ for net in self._nets()]
         device = next(modules[0].parameters()).device
         order: list[np.ndarray] = []

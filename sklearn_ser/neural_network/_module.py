@@ -117,6 +117,7 @@ def build_module(
             dropout_generator=stream("dropout", device),
         )
     else:
+        assert seed is not None  # custom encoders are constructed as their code says
         with global_randomness(seed):
             encoder = CustomEncoder(
                 architecture["encoder"], architecture["n_features"], architecture["encoder_params"]

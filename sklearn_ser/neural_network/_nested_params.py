@@ -31,8 +31,8 @@ def parameter_object(estimator: BaseEstimator, name: str) -> Any:
     -------
     BaseEstimator
     """
-    found = getattr(estimator, name)
-    return estimator._default_objects[name]() if found is None else found
+    value = getattr(estimator, name)
+    return estimator._default_objects[name]() if value is None else value
 
 
 def get_nested_params(estimator: BaseEstimator) -> dict[str, Any]:
@@ -67,9 +67,9 @@ def get_nested_params(estimator: BaseEstimator) -> dict[str, Any]:
     return nested
 
 
-def _add(nested, name, found):
-    if isinstance(found, BaseEstimator) and not isinstance(found, type):
-        for parameter, value in found.get_params(deep=False).items():
+def _add(nested, name, instance):
+    if isinstance(instance, BaseEstimator):
+        for parameter, value in instance.get_params(deep=False).items():
             nested[f"{name}__{parameter}"] = value
 
 
@@ -126,30 +126,30 @@ def unknown_parameter(estimator: BaseEstimator, name: str) -> ValueError:
 
 
 def _set_in_object(estimator, name, parameter, value):
-    found = getattr(estimator, name)
+    instance = getattr(estimator, name)
     if name in estimator._default_objects:
         kind = estimator._default_objects[name]
-        if found is None:
-            found = kind()
-            default = found.get_params(deep=False).get(parameter, estimator)
+        if instance is None:
+            instance = kind()
+            default = instance.get_params(deep=False).get(parameter, estimator)
             if default is value or (type(default) is type(value) and default == value):
                 return  # None already stands for this value
     else:
         kind = estimator._optional_objects[name]
-    if not isinstance(found, kind):
+    if not isinstance(instance, kind):
         raise ValueError(
-            f"cannot set {name}__{parameter}: {name} is {found!r}. "
+            f"cannot set {name}__{parameter}: {name} is {instance!r}. "
             f"Set {name}={kind.__name__}() first."
         )
-    setattr(estimator, name, _changed(found, parameter, value))
+    setattr(estimator, name, _changed(instance, parameter, value))
 
 
-def _changed(found, parameter, value):
+def _changed(instance, parameter, value):
     """Return a copy of a parameter object with one parameter changed."""
-    params = found.get_params(deep=False)
+    params = instance.get_params(deep=False)
     if parameter not in params:
-        raise unknown_parameter(found, parameter)
-    return type(found)(**{**params, parameter: value})
+        raise unknown_parameter(instance, parameter)
+    return type(instance)(**{**params, parameter: value})
 
 
 def _set_task(estimator, path, value):

@@ -1,27 +1,33 @@
-"""Random streams of their own for each part of a network.
+"""Separate random streams for each part of a network, and layers that use them.
 
-Every part (the encoder's first weights, each head's, dropout, the order of the rows) draws from
-its own generator, made from one seed and the part's name. So nothing touches torch's or numpy's
-global generators, fits in several threads equal fits in a row, and a further head leaves every
-other part's numbers as they were.
+Every part (initial weights of the encoder and of each head, dropout, the order of the samples)
+draws from its own generator, derived from one seed and the name of the part. The global generators
+of torch and numpy are not used, fits in several threads equal fits in sequence, and an additional
+head does not change the random numbers of the other parts.
 """
+
+from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Iterator
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 
+Layer = TypeVar("Layer", bound=nn.Module)
 
-def torch_stream(seed, name, device="cpu"):
-    """A torch generator that belongs to the part `name` of the fit with this seed."""
+
+def torch_stream(seed: int, name: str, device: str = "cpu") -> torch.Generator:
+    """Return the torch generator of the part `name` of the fit with this seed."""
     high, low = _sequence(seed, name).generate_state(2)
     return torch.Generator(device).manual_seed(int(high) << 31 | int(low) >> 1)
 
 
-def numpy_stream(seed, name):
-    """A numpy generator that belongs to the part `name` of the fit with this seed."""
+def numpy_stream(seed: int, name: str) -> np.random.Generator:
+    """Return the numpy generator of the part `name` of the fit with this seed."""
     return np.random.default_rng(_sequence(seed, name))
 
 
@@ -30,17 +36,17 @@ def _sequence(seed, name):
 
 
 class Dropout(nn.Module):
-    """Dropout that draws from a given generator (torch's own knows only the global one).
+    """Dropout with its own generator; torch's dropout uses the global one.
 
     Parameters
     ----------
     p : float
-        Fraction of the values that are zeroed in training.
+        Fraction of the values set to zero in training.
     generator : torch.Generator or None
         None in a network that only predicts.
     """
 
-    def __init__(self, p, generator):
+    def __init__(self, p: float, generator: torch.Generator | None):
         super().__init__()
         self.p = p
         self.generator = generator
@@ -48,13 +54,13 @@ class Dropout(nn.Module):
     def forward(self, x):
         if not self.training or self.p == 0.0:
             return x
-        # Not bernoulli_, which takes more than twice as long on the CPU.
+        # bernoulli_ takes more than twice as long on the CPU.
         keep = torch.empty_like(x).uniform_(generator=self.generator) >= self.p
         return x * (keep.to(x.dtype) / (1.0 - self.p))
 
 
-def linear(n_inputs, n_outputs, generator):
-    """A linear layer with torch's usual first weights, drawn from `generator`.
+def linear(n_inputs: int, n_outputs: int, generator: torch.Generator | None) -> nn.Linear:
+    """Return a linear layer with torch's default initialization, drawn from `generator`.
 
     With ``generator=None`` the layer is on torch's "meta" device, shapes without memory, for a
     network whose weights are loaded.
@@ -62,21 +68,30 @@ def linear(n_inputs, n_outputs, generator):
     return _drawn(nn.Linear(n_inputs, n_outputs, device="meta"), n_inputs**-0.5, generator)
 
 
-def layer_norm(width, generator):
-    """Normalization of each frame over its features; the weights begin at 1 and 0."""
+def layer_norm(width: int, generator: torch.Generator | None) -> nn.LayerNorm:
+    """Return a layer normalization, with initial weights of 1 and 0."""
     return nn.LayerNorm(width, device="meta" if generator is None else "cpu")
 
 
-def lstm(n_inputs, n_hidden, bidirectional, generator):
-    """One LSTM layer with torch's usual first weights, drawn from `generator`; see `linear`."""
+def lstm(
+    n_inputs: int, n_hidden: int, bidirectional: bool, generator: torch.Generator | None
+) -> nn.LSTM:
+    """Return an LSTM layer with torch's default initialization; see :func:`linear`."""
     layer = nn.LSTM(
         n_inputs, n_hidden, batch_first=True, bidirectional=bidirectional, device="meta"
     )
     return _drawn(layer, n_hidden**-0.5, generator)
 
 
-def convolution(kind, n_inputs, n_outputs, kernel_size, generator, groups=1):
-    """A convolution that keeps the length, with torch's usual first weights; see `linear`.
+def convolution(
+    kind: type[nn.Conv1d] | type[nn.Conv2d],
+    n_inputs: int,
+    n_outputs: int,
+    kernel_size: int,
+    generator: torch.Generator | None,
+    groups: int = 1,
+) -> nn.Conv1d | nn.Conv2d:
+    """Return a convolution that preserves the length; for its initialization see :func:`linear`.
 
     Parameters
     ----------
@@ -97,8 +112,8 @@ def convolution(kind, n_inputs, n_outputs, kernel_size, generator, groups=1):
     return _drawn(layer, layer.weight[0].numel() ** -0.5, generator)
 
 
-def _drawn(layer, bound, generator):
-    """The layer with uniform weights within `bound`, or on "meta" without a generator."""
+def _drawn(layer: Layer, bound: float, generator: torch.Generator | None) -> Layer:
+    """Return the layer with uniform weights within `bound`, or on "meta" without a generator."""
     if generator is None:
         return layer
     layer = layer.to_empty(device="cpu")
@@ -109,13 +124,13 @@ def _drawn(layer, bound, generator):
 
 
 @contextlib.contextmanager
-def global_randomness(seed):
-    """Within, torch's global generators are seeded and this thread's alone; then as before.
+def global_randomness(seed: int) -> Iterator[None]:
+    """Seed torch's global generators within this context, and restore them afterwards.
 
-    For modules of a user's own, whose first weights and dropout come from them. One fit at a time:
-    threads share these generators.
+    For custom encoders, whose initial weights and dropout use these generators. Threads share
+    them, so only one thread at a time is within the context.
     """
-    # All devices, which manual_seed seeds: where they are not named, torch warns of several.
+    # All devices, since manual_seed seeds them all; torch warns of several if they are not named.
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else None
     with _global_lock, torch.random.fork_rng(devices):
         torch.manual_seed(seed)

@@ -1,15 +1,23 @@
-"""Frame sequences on the device: packed, never padded at rest, and batched by like length.
+"""Frame sequences on the device: packed without padding, and batched by similar length.
 
-All frames lie one after the other in one tensor; a sequence is where it starts and how many
-frames it has. Choosing sequences (a split, a batch) chooses these two numbers and copies nothing.
+All frames are stored one after the other in one tensor; a sequence is its start and its number of
+frames. Selecting sequences (a split, a batch) selects these two numbers, and copies nothing.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
-#: A batch has at most this many frames, padding counted, unless one sequence alone has more.
+if TYPE_CHECKING:
+    from sklearn_ser.neural_network.training._batches import ResidentRows
+
+#: Maximum number of frames of a batch, including padding, unless a single sequence has more.
 MOST_FRAMES = 65536
-#: In training, this many batches' worth of rows, drawn at random, are cut into batches by length.
-#: More would leave less padding, and fewer chances for a short and a long one to meet.
+#: Number of batches for which samples are drawn at random in training, before they are split into
+#: batches by length. A larger number leaves less padding, and mixes short and long sequences less.
 BATCHES_PER_POOL = 8
 
 
@@ -20,35 +28,35 @@ class FrameSequences:
     ----------
     frames : Tensor of shape (n_frames, n_features)
     starts, lengths : Tensor of int64 of shape (n_sequences,)
-        On the CPU, wherever `frames` is.
+        On the CPU, whatever the device of `frames`.
     """
 
-    def __init__(self, frames, starts, lengths):
+    def __init__(self, frames: torch.Tensor, starts: torch.Tensor, lengths: torch.Tensor):
         self.frames = frames
         self.starts = starts
         self.lengths = lengths
 
     @classmethod
-    def packed(cls, frames, lengths):
-        """Sequences that lie in `frames` one after the other."""
+    def packed(cls, frames: torch.Tensor, lengths: torch.Tensor | Sequence[int]) -> Self:
+        """Return the sequences that follow one another in `frames`."""
         lengths = torch.as_tensor(lengths, dtype=torch.int64)
         return cls(frames, lengths.cumsum(0) - lengths, lengths)
 
     def __len__(self):
         return len(self.lengths)
 
-    def __getitem__(self, rows):
-        """The sequences of these rows (an index, a mask or a slice); frames are not copied."""
+    def __getitem__(self, rows: Any) -> FrameSequences:
+        """Return the sequences of an index, a mask or a slice; frames are not copied."""
         if not isinstance(rows, slice):
             rows = torch.as_tensor(rows, device=self.starts.device)  # (a mask may be on a GPU)
         return FrameSequences(self.frames, self.starts[rows], self.lengths[rows])
 
-    def to(self, device):
-        """The same sequences on another device."""
+    def to(self, device: Any) -> FrameSequences:
+        """Return the sequences on another device."""
         return FrameSequences(self.frames.to(device), self.starts, self.lengths)
 
-    def batch(self):
-        """What an encoder gets: the frames of these sequences alone."""
+    def batch(self) -> FrameBatch:
+        """Return the input of an encoder: a copy of the frames of these sequences alone."""
         parts = [
             self.frames[start : start + length]
             for start, length in zip(self.starts.tolist(), self.lengths.tolist(), strict=True)
@@ -57,10 +65,10 @@ class FrameSequences:
 
 
 class FrameBatch:
-    """Some sequences as an encoder gets them.
+    """Batch of sequences, the input of an encoder.
 
-    What works frame by frame (a layer, dropout) should run on `frames`: it then costs nothing for
-    padding, and its random numbers do not depend on it. What works along time takes `padded`.
+    Operations on single frames (a layer, dropout) should use `frames`: padding then costs nothing
+    and does not change their random numbers. Operations along time use `padded`.
 
     Parameters
     ----------
@@ -70,51 +78,52 @@ class FrameBatch:
         On the CPU.
     """
 
-    def __init__(self, frames, lengths):
+    def __init__(self, frames: torch.Tensor, lengths: torch.Tensor):
         self.frames = frames
         self.lengths = lengths
         self.longest = max(lengths.tolist(), default=0)
-        # Place of each frame where every sequence has room for `longest` frames.
+        # Position of each frame in a padded batch, in which all sequences have `longest` frames.
         gaps = torch.arange(len(lengths)) * self.longest - (lengths.cumsum(0) - lengths)
-        places = torch.arange(len(frames)) + gaps.repeat_interleave(lengths)
-        self._places = places.to(frames.device)
+        positions = torch.arange(len(frames)) + gaps.repeat_interleave(lengths)
+        self._positions = positions.to(frames.device)
 
     def __len__(self):
         return len(self.lengths)
 
-    def to(self, device):
-        """The same batch on another device."""
+    def to(self, device: Any) -> FrameBatch:
+        """Return the batch on another device."""
         return FrameBatch(self.frames.to(device), self.lengths)
 
     @property
-    def n_sequences(self):
+    def n_sequences(self) -> int:
+        """Number of sequences."""
         return len(self.lengths)
 
     @property
-    def is_full(self):
-        """Whether all sequences are equally long, so that none has padding."""
+    def is_full(self) -> bool:
+        """Whether all sequences have the same length, so that there is no padding."""
         return len(self.frames) == len(self) * self.longest
 
-    def unpadded(self, padded):
-        """The frames of `padded`, as `padded` of this batch made it, without those filled up."""
+    def unpadded(self, padded: torch.Tensor) -> torch.Tensor:
+        """Return the values of the frames from what :meth:`padded` of this batch returned."""
         values = padded.flatten(end_dim=1)
-        return values if self.is_full else values[self._places]
+        return values if self.is_full else values[self._positions]
 
-    def turned(self, values):
-        """`values`, something of every frame, with each sequence's last frame first."""
+    def turned(self, values: torch.Tensor) -> torch.Tensor:
+        """Return the values of all frames with the frames of each sequence in reverse order."""
         first_plus_last = 2 * self.lengths.cumsum(0) - self.lengths - 1
-        places = first_plus_last.repeat_interleave(self.lengths) - torch.arange(len(values))
-        return values.index_select(0, places.to(values.device))
+        positions = first_plus_last.repeat_interleave(self.lengths) - torch.arange(len(values))
+        return values.index_select(0, positions.to(values.device))
 
-    def padded(self, values, fill=0.0):
-        """One row per sequence, filled up at the end.
+    def padded(self, values: torch.Tensor, fill: float = 0.0) -> torch.Tensor:
+        """Return one row per sequence, padded at the end.
 
         Parameters
         ----------
         values : Tensor of shape (n_frames, ...)
-            Something of every frame, in the order of `frames`.
+            Values of all frames, in the order of `frames`.
         fill : float
-            Stands in places without a frame.
+            Value of the padding.
 
         Returns
         -------
@@ -123,56 +132,56 @@ class FrameBatch:
         if self.is_full:
             return values.view(len(self), self.longest, *values.shape[1:])
         room = values.new_full((len(self) * self.longest, *values.shape[1:]), fill)
-        return room.index_copy_(0, self._places, values).view(
+        return room.index_copy_(0, self._positions, values).view(
             len(self), self.longest, *values.shape[1:]
         )
 
-    def shortened(self, factor):
-        """Sequences of a `factor`-th of the frames, rounded up, whose frames are still empty."""
+    def shortened(self, factor: int) -> FrameBatch:
+        """Return sequences with a `factor`-th of the frames, rounded up, without features."""
         lengths = -(-self.lengths // factor)
         return FrameBatch(self.frames.new_empty(int(lengths.sum()), 0), lengths)
 
-    def averaged(self, size):
-        """Sequences of the means of `size` frames each; the last of a sequence may be of fewer."""
+    def averaged(self, size: int) -> FrameBatch:
+        """Return sequences of means over `size` frames, or fewer at the end of a sequence."""
         shorter = self.shortened(size)
         sizes = torch.full((len(shorter.frames),), size)
         sizes[shorter.lengths.cumsum(0) - 1] = self.lengths - (shorter.lengths - 1) * size
         return shorter.with_frames(FrameBatch(self.frames, sizes).means(self.frames))
 
-    def with_frames(self, frames):
-        """Sequences of the same lengths with other frames."""
+    def with_frames(self, frames: torch.Tensor) -> FrameBatch:
+        """Return sequences of the same lengths with other frames."""
         return FrameBatch(frames, self.lengths)
 
-    def means(self, values):
-        """Mean over each sequence's frames of `values`, which are in the order of `frames`."""
-        # In bfloat16 a sum of many frames stands still: 256 + 1 is 256 there.
+    def means(self, values: torch.Tensor) -> torch.Tensor:
+        """Return the mean of `values`, in the order of `frames`, over each sequence."""
+        # In bfloat16 a sum of many frames stops growing: 256 + 1 is 256.
         exact = values.to(torch.promote_types(values.dtype, torch.float32))
         if values.device.type == "cpu":
             sums = exact.new_zeros(len(self), *values.shape[1:])
             sums = sums.index_add_(0, self.row_of_frame, exact)
-        else:  # there index_add_ adds in an order of chance
+        else:  # the order of summation of index_add_ is not deterministic
             sums = self.padded(exact).sum(dim=1)
         lengths = self.lengths.to(sums)
         return (sums / lengths.view(-1, *[1] * (values.dim() - 1))).to(values.dtype)
 
     @property
-    def row_of_frame(self):
-        """The sequence that each frame belongs to, as a tensor of int64 beside `frames`."""
+    def row_of_frame(self) -> torch.Tensor:
+        """Number of the sequence of each frame, on the device of `frames`."""
         rows = torch.arange(len(self)).repeat_interleave(self.lengths)
         return rows.to(self.frames.device)
 
-    def frames_of(self, partner):
-        """For each frame, the place of the frame of its sequence's partner at the same time.
+    def frames_of(self, partner: torch.Tensor) -> torch.Tensor:
+        """Return, for each frame, the position of the simultaneous frame of the partner sequence.
 
-        A partner that is shorter begins again.
+        A shorter partner is repeated.
         """
         starts = self.lengths.cumsum(0) - self.lengths
         row = torch.arange(len(self)).repeat_interleave(self.lengths)
         time = torch.arange(len(row)) - starts[row]
         return starts[partner][row] + time % self.lengths[partner][row]
 
-    def binned(self, n_bins):
-        """Means of the frames in `n_bins` equal parts of each sequence (parts may share frames).
+    def binned(self, n_bins: int) -> torch.Tensor:
+        """Compute means over `n_bins` equal parts of each sequence (parts may share frames).
 
         Returns
         -------
@@ -181,7 +190,7 @@ class FrameBatch:
         starts, lengths = (self.lengths.cumsum(0) - self.lengths)[:, None], self.lengths[:, None]
         first = starts + torch.arange(n_bins) * lengths // n_bins
         last = starts - (-(torch.arange(1, n_bins + 1) * lengths) // n_bins)
-        # Sums of sums lose digits, of which double precision has enough (MPS has none).
+        # Cumulative sums lose digits, so they are in double precision (MPS does not support it).
         exact = torch.float32 if self.frames.device.type == "mps" else torch.float64
         sums = torch.nn.functional.pad(self.frames.to(exact).cumsum(0), (0, 0, 1, 0))
         device = self.frames.device
@@ -192,29 +201,34 @@ class FrameBatch:
 
 
 def batches_by_length(
-    lengths, batch_size, *, most_frames=MOST_FRAMES, generator=None, lone_row=True
-):
-    """Deal rows to batches such that the sequences of a batch are of like length.
+    lengths: torch.Tensor,
+    batch_size: int,
+    *,
+    most_frames: int | None = MOST_FRAMES,
+    generator: torch.Generator | None = None,
+    lone_row: bool = True,
+) -> list[torch.Tensor]:
+    """Assign sequences to batches of similar length.
 
     Parameters
     ----------
-    lengths : Tensor of int64 of shape (n_rows,)
+    lengths : Tensor of int64 of shape (n_sequences,)
     batch_size : int
-        Most rows of a batch.
+        Maximum number of sequences of a batch.
     most_frames : int or None
-        Most frames of a batch, padding counted; None for no limit. A longer sequence is a batch
-        of its own.
+        Maximum number of frames of a batch, including padding; None for no limit. A longer
+        sequence forms a batch of its own.
     generator : torch.Generator, optional
-        Draws the rows that are batched together, and the order of the batches. None: from the
-        shortest to the longest of all rows.
+        Generator of the sequences that are batched together, and of the order of the batches.
+        Without one, batches are in the order of length.
     lone_row : bool
-        Whether a row that is left over may be a batch of its own. If not, it joins another, which
-        may then be larger than the limits say.
+        Whether a single remaining sequence may form a batch. If not, it joins another batch, which
+        may then exceed the limits.
 
     Returns
     -------
     list of Tensor of int64
-        Every row is in one of them.
+        Positions of the sequences of each batch; every sequence is in one batch.
     """
     n_rows = len(lengths)
     if generator is None:
@@ -234,8 +248,8 @@ def batches_by_length(
 
 
 def _cut(lengths, batch_size, most_frames):
-    """Sizes of the batches that follow each other in ascending `lengths`."""
-    sizes = []
+    """Return the sizes of consecutive batches of ascending `lengths`."""
+    sizes: list[int] = []
     size = 0
     for length in lengths:
         too_many = most_frames is not None and (size + 1) * length > most_frames
@@ -246,26 +260,32 @@ def _cut(lengths, batch_size, most_frames):
     return [*sizes, size]
 
 
-def without_lone_row(sizes):
-    """Sizes of batches of which the last, if it is of one row, has joined one of several rows."""
+def without_lone_row(sizes: list[int]) -> list[int]:
+    """Return the sizes of batches after a last batch of size 1 has joined the one before."""
     if len(sizes) > 1 and sizes[-1] == 1 < sizes[-2]:
         return [*sizes[:-2], sizes[-2] + 1]
     return sizes
 
 
 class LengthBatches:
-    """Iterates over a dataset of frame sequences in batches of like length.
+    """Batches of similar length of a dataset of frame sequences.
 
     Parameters
     ----------
     dataset : ResidentRows
         Its `x` are :class:`FrameSequences`.
     batch_size, most_frames, generator, lone_row
-        As in :func:`batches_by_length`; with a generator, batches are dealt anew each time.
+        As in :func:`batches_by_length`; with a generator, batches are different in each epoch.
     """
 
     def __init__(
-        self, dataset, batch_size, most_frames=MOST_FRAMES, generator=None, *, lone_row=True
+        self,
+        dataset: ResidentRows,
+        batch_size: int,
+        most_frames: int | None = MOST_FRAMES,
+        generator: torch.Generator | None = None,
+        *,
+        lone_row: bool = True,
     ):
         self.dataset = dataset
         self.batch_size = batch_size
@@ -273,7 +293,7 @@ class LengthBatches:
         self.generator = generator
         self.lone_row = lone_row
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple]:
         for rows in batches_by_length(
             self.dataset.x.lengths,
             self.batch_size,

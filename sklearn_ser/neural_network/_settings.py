@@ -11,12 +11,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn_ser.utils._public import public_module
 
 
-def check_parameters(found: BaseEstimator, where: str) -> None:
+def check_parameters(instance: BaseEstimator, where: str) -> None:
     """Validate the parameters of a parameter object.
 
     Parameters
     ----------
-    found : BaseEstimator
+    instance : BaseEstimator
         Object with ``_parameter_constraints``.
     where : str
         Parameter of the network that holds the object, for the error message.
@@ -27,7 +27,7 @@ def check_parameters(found: BaseEstimator, where: str) -> None:
         If a parameter is not one of those that its constraints allow.
     """
     try:
-        found._validate_params()
+        instance._validate_params()
     except ValueError as error:  # InvalidParameterError, which names only the class of the object
         raise type(error)(f"{where}: {error}") from None
 

@@ -53,10 +53,7 @@ class DifferentiableNetwork:
 
     def pack(self, X: Any) -> torch.Tensor | FrameSequences:
         """Return X, without failed rows, on the device."""
-        architecture = self.estimator._architecture
-        x, _ = check_inputs(
-            self.estimator, X, architecture["dtype"], architecture["encoder"], reset=False
-        )
+        x, _ = check_inputs(self.estimator, X)
         return x.to(self.device)
 
     def log_probabilities(self, batch: torch.Tensor | FrameBatch) -> torch.Tensor:

@@ -205,11 +205,11 @@ def recorded_splits(monkeypatch):
     hold_out = _validation_split.hold_out
 
     def spy(rows, groups, *args, sources=None, **kwargs):
-        train, valid, record = hold_out(rows, groups, *args, sources=sources, **kwargs)
-        splits.append((sources, train, valid, record))
-        return train, valid, record
+        split = hold_out(rows, groups, *args, sources=sources, **kwargs)
+        splits.append((sources, split.train, split.valid, split.record))
+        return split
 
-    monkeypatch.setattr("sklearn_ser.neural_network.training._members.hold_out", spy)
+    monkeypatch.setattr("sklearn_ser.neural_network.training._ensemble.hold_out", spy)
     return splits
 
 

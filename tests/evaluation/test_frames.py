@@ -73,7 +73,7 @@ def test_equal_raggedof_two_speakers_are_reported(feature_table):
         )
 
 
-@pytest.mark.filterwarnings("ignore:early stopping watches rows", category=TrainingWarning)
+@pytest.mark.filterwarnings("ignore:early stopping monitors samples", category=TrainingWarning)
 def test_from_audio_to_emotion_through_frames():
     frame = make_speech_corpus(random_state=0).frame
     model = make_pipeline(LogMelSpectrogram(n_mels=20, hop_length=0.02), *net(max_epochs=15))

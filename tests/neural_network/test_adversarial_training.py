@@ -22,7 +22,7 @@ from sklearn_ser.neural_network import (
 from sklearn_ser.neural_network._sequences import FrameSequences
 from sklearn_ser.neural_network.tasks._losses import MultiTaskLoss
 from sklearn_ser.neural_network.training._attack import AdversarialLoss, Ball, without_dropout
-from sklearn_ser.neural_network.training._perturb import Mix
+from sklearn_ser.neural_network.training._batch_perturbation import Mix
 
 METHODS = ("fgsm", "pgd", "vat")
 BATCHES = {
@@ -410,8 +410,8 @@ def test_parameters():
         (AdversarialTraining(epsilon=0.0), "adversarial_training: The 'epsilon' parameter of"),
         (
             AdversarialTraining(n_steps=3),
-            "adversarial_training: method='fgsm' takes one step, and n_steps is 3. Leave it None, "
-            'or take method="pgd".',
+            "adversarial_training: method='fgsm' takes one step, and n_steps is 3. Set "
+            'n_steps=None, or method="pgd".',
         ),
     ],
 )

@@ -100,8 +100,8 @@ def test_swa_in_the_training_anew_is_over_its_own_second_half(speech):
 
 def test_swa_that_never_began_is_warned_about(speech):
     text = (
-        'weight_averaging="swa" has averaged nothing: it begins after 50 of max_epochs=100 epochs, '
-        "and the weights that are kept are of epoch "
+        'weight_averaging="swa" had no effect: it starts after 50 of max_epochs=100 epochs, '
+        "and the retained weights are those of epoch "
     )
     with pytest.warns(TrainingWarning, match=f"^{re.escape(text)}"):
         averaged(speech, "swa", max_epochs=100, patience=3)

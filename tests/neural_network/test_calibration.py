@@ -123,9 +123,9 @@ def test_with_nothing_to_hold_out_it_is_one_and_said(speech, early_stopping):
     rows = np.r_[:15, 100:115]
     model = net(calibrate=True, early_stopping=early_stopping, max_epochs=2)
     message = (
-        r"^calibrate=True: no rows could be held out, because 0\.2 of the 30 labeled rows, class "
-        r"by class, is 6, and at least 10 are needed\. Probabilities are not calibrated \(the "
-        r"temperature is 1\)\.$"
+        r"^calibrate=True: no samples could be held out, because 0\.2 of the 30 labeled samples, "
+        r"class by class, is 6, and at least 10 are needed\. Probabilities are not calibrated "
+        r"\(the temperature is 1\)\.$"
     )
     with pytest.warns(TrainingWarning, match=message) as caught:
         model.fit(speech.X[rows], speech.y[rows])
@@ -142,7 +142,9 @@ def test_without_groups_rows_are_held_out_class_by_class(speech):
 
 def test_groups_that_cannot_be_kept_apart_are_said_to_be_for_calibration(speech):
     model = net(calibrate=True, early_stopping=False, max_epochs=2)
-    message = "^calibration uses rows of speakers that are also trained on, because there are fewer"
+    message = (
+        "^calibration uses samples of speakers that are also trained on, because there are fewer"
+    )
     with pytest.warns(TrainingWarning, match=message):
         model.fit(speech.X, speech.y, groups=["one"] * 240)
 

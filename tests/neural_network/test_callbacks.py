@@ -118,8 +118,8 @@ def test_in_a_training_anew_those_that_watch_held_out_rows_are_left_out(speech, 
 def test_those_that_watch_held_out_rows_need_some(speech, kind):
     name = getattr(kind, "__name__", type(kind).__name__)
     message = (
-        f"callbacks[1]: {name} monitors held-out rows, and with early_stopping=False there are "
-        "none in training: set early_stopping=True, or let it monitor"
+        f"callbacks[1]: {name} monitors validation samples, and with early_stopping=False there "
+        "are none. Set early_stopping=True, or let it monitor"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         fitted(speech, Recorder(), kind, early_stopping=False)
@@ -230,11 +230,15 @@ def test_skorch_checkpoints_write_histories_that_can_be_read(speech, tmp_path):
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ("bar", TypeError, r"^callbacks\[1\] must be a skorch callback \(or a name and one\), got"),
+        (
+            "bar",
+            TypeError,
+            r"^callbacks\[1\] must be a skorch callback, or a tuple of a name and a callback, got",
+        ),
         (
             callbacks.EpochScoring("accuracy"),
             ValueError,
-            r"^callbacks\[1\]: EpochScoring takes",
+            r"^callbacks\[1\]: EpochScoring expects",
         ),
     ],
 )

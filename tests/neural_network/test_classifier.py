@@ -131,7 +131,7 @@ def test_unlabeled_strings(speech):
     ]
     y[:100] = -1
     assert len(net(unlabeled=-1, max_epochs=1).fit(speech.X, y).classes_) == 3
-    with pytest.raises(ValueError, match="no row of y has a label"):
+    with pytest.raises(ValueError, match="y has no labeled sample"):
         net(unlabeled=-1).fit(speech.X, np.full(240, -1))
 
 
@@ -285,14 +285,14 @@ def test_a_mapping_of_tasks_ignores_other_columns(speech):
             {},
             {"y": ["same"] * 240},
             ValueError,
-            "needs rows of at least 2 classes in y; among the rows with a label, a weight above "
-            "0 and usable features there is only 1 class, 'same'",
+            "needs samples of at least 2 classes in y; among the labeled samples with a weight "
+            "above 0 and usable features there is only 1 class, 'same'",
         ),
         (
             {},
             {"y": ["a", "b", None] * 80},
             ValueError,
-            "Input y contains NaN (or None) in 80 rows, the first is row 2. Leave these rows "
+            "Input y contains NaN (or None) in 80 samples, the first in row 2. Leave these samples "
             "out, or set unlabeled='nan'",
         ),
     ],

@@ -15,7 +15,7 @@ from sklearn_ser.neural_network import ConsistencyTask, MTLNeuralClassifier
 from sklearn_ser.neural_network.tasks._base import Inputs
 from sklearn_ser.neural_network.tasks._consistency import ConsistencyError, FittedConsistency
 from sklearn_ser.neural_network.tasks._losses import MultiTaskLoss
-from sklearn_ser.neural_network.training._perturb import Mix
+from sklearn_ser.neural_network.training._batch_perturbation import Mix
 
 HIDDEN = 4  # of five samples are unlabeled
 
@@ -190,8 +190,8 @@ def test_pipeline_search_and_cross_validation(speech, hidden, n_jobs):
 
 def test_unlabeled_is_required(speech):
     message = (
-        "tasks['guesses'] learns from rows without a label, and unlabeled=None says that there "
-        'are none: set unlabeled=-1 or "nan", as y marks them.'
+        "tasks['guesses'] learns from unlabeled samples, and unlabeled=None says that "
+        'every sample is labeled. Set unlabeled=-1 or "nan", and use that value in y.'
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         net({"guesses": "consistency"}, unlabeled=None).fit(speech.X, speech.y)
@@ -216,7 +216,7 @@ def test_pseudo_labels_are_learned_with_the_defaults(speech, hidden):
 def test_a_start_after_the_best_epoch_warns(speech, hidden):
     y, _ = hidden
     model = net({"guesses": ConsistencyTask(start=0.9)}, early_stopping=True, max_epochs=200)
-    text = r"tasks\['guesses'\] has taught nothing: with start=0.9 it begins after 180 of"
+    text = r"tasks\['guesses'\] had no effect: with start=0.9 it starts after 180 of"
     with pytest.warns(TrainingWarning, match=text):
         model.set_params(lr=0.02, patience=2, validation_fraction=0.4).fit(
             speech.X, y, groups=speech.speaker

@@ -70,9 +70,9 @@ def test_groups_by_a_column_of_aux(speech):
 
 def test_no_such_groups(speech):
     message = (
-        "validation__by='corpus' is neither a column nor an index level of X, nor a column of aux: "
-        "give X as a DataFrame that has it, or leave validation__by=None for the groups (speakers) "
-        "that fit is given."
+        "validation__by='corpus' is neither a column nor an index level of X, nor a column of aux. "
+        "Pass X as a DataFrame that has it, or set validation__by=None for the groups (speakers) "
+        "passed to fit."
     )
     for X, aux in ((speech.X, None), (table(speech, "speaker"), speech.aux)):
         with pytest.raises(MetadataError, match=f"^{re.escape(message)}$"):

@@ -10,7 +10,7 @@ import torch
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier
 from sklearn_ser.neural_network import _sequences as sequences_module
-from sklearn_ser.neural_network.training import _train
+from sklearn_ser.neural_network.training import _fit_one
 from sklearn_ser.preprocessing import FrameScaler
 from sklearn_ser.utils._frames import frames_table
 
@@ -120,14 +120,14 @@ def test_predictions_come_in_bounded_batches(frames, fitted, monkeypatch):
 
 def test_one_step_takes_all_rows_if_asked_to(frames, monkeypatch):
     steps = []
-    step = _train.MultiTaskNet.train_step
+    step = _fit_one.MultiTaskNet.train_step
 
     def noting(self, batch, **fit_params):
         steps.append(len(batch[0]))
         return step(self, batch, **fit_params)
 
-    monkeypatch.setattr(_train.MultiTaskNet, "train_step", noting)
-    monkeypatch.setattr(_train.LengthBatches.__init__, "__defaults__", (200, None))
+    monkeypatch.setattr(_fit_one.MultiTaskNet, "train_step", noting)
+    monkeypatch.setattr(_fit_one.LengthBatches.__init__, "__defaults__", (200, None))
     for batch_size, one_step in ((None, True), (200, False)):
         steps.clear()
         net(max_epochs=1, batch_size=batch_size, early_stopping=False).fit(frames.X, frames.y)
@@ -180,7 +180,7 @@ def test_rows_of_a_stacked_array_fail_by_nan_throughout(frames):
 
 def test_nothing_but_failed_rows_cannot_be_trained_on(frames):
     X = frames_table([None] * 120, frames.X.index, ["v", "w", "x", "y", "z"])
-    with pytest.raises(ValueError, match=r"no row of X has a frame sequence \(failed audio\)"):
+    with pytest.raises(ValueError, match=r"No row of X has a frame sequence \(failed audio\)"):
         net().fit(X, frames.y)
 
 
@@ -290,14 +290,17 @@ BAD[2, 3] = np.inf
 UNFIT = {
     "empty": (np.zeros((0, 5)), r"^row 7: the sequence is empty, of shape \(0, 5\)"),
     "width": (np.zeros((4, 6)), r"^row 7: 6 features a frame, in the rows before 5"),
-    "inf": (BAD, r"^row 7: the sequence holds inf in frame 2, feature 'y', where a finite float32"),
+    "inf": (
+        BAD,
+        r"^row 7: the sequence contains inf in frame 2, feature 'y', where a finite float32",
+    ),
     "nan": (
         np.where(BAD > 0, np.nan, BAD),
-        r"^row 7: the sequence holds nan in frame 2, feature 'y'",
+        r"^row 7: the sequence contains nan in frame 2, feature 'y'",
     ),
     "large": (
         np.full((4, 5), 1e300),
-        r"^row 7: the sequence holds 1e\+300 in frame 0, feature 'v'",
+        r"^row 7: the sequence contains 1e\+300 in frame 0, feature 'v'",
     ),
     "text": (np.full((4, 5), "a"), r"^row 7: expected a sequence of numbers, found .* dtype <U1"),
     "one dimension": (np.zeros(5), r"^row 7: expected an array \(n_frames, n_features\), found"),
@@ -337,8 +340,8 @@ def test_tensors_and_nested_lists_are_no_sequences(frames, fitted):
 
 
 def test_other_features_than_in_fit_are_refused(frames, fitted):
-    with pytest.raises(ValueError, match=r"^X has 4 features a frame, but MTLNeuralClassifier is "
-                       r"expecting 5 features a frame, as in fit\.$"):  # fmt: skip
+    with pytest.raises(ValueError, match=r"^X has 4 features per frame, but MTLNeuralClassifier is "
+                       r"expecting 5 features per frame, as in fit\.$"):  # fmt: skip
         fitted.predict([sequence[:, :4] for sequence in frames.sequences])
     X = frames_table(frames.sequences, frames.X.index, ["v", "w", "mel", "y", "z"])
     message = "the first that differs is feature 2, 'mel' here and 'x' in fit."

@@ -11,7 +11,7 @@ from skorch.callbacks import Callback
 
 from sklearn_ser.exceptions import SerError, TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier
-from sklearn_ser.neural_network.training import _members
+from sklearn_ser.neural_network.training import _ensemble
 
 
 class Interrupt(Callback):
@@ -106,8 +106,8 @@ def test_in_the_second_network_of_an_ensemble(speech):
     assert model.transform(speech.X).shape == (240, 256)
     model.set_params(callbacks=None, warm_start=True)
     message = (
-        "n_estimators is 3 now, and 2 networks were fitted: set n_estimators=2 to go on with "
-        "these, or warm_start=False and call fit to begin anew."
+        "n_estimators is 3 now, and 2 networks were fitted. Set n_estimators=2 to continue "
+        "training these, or warm_start=False and call fit to train new ones."
     )
     for go_on in (model.fit, model.partial_fit):
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
@@ -129,7 +129,7 @@ def test_before_the_first_epoch_of_the_second_network(speech):
 
 def test_in_the_training_on_all_rows_the_first_training_is_kept(speech):
     message = (
-        "training was interrupted while the network was trained anew on all rows (refit=True): "
+        "training was interrupted in the refit on all samples (validation__refit=True): "
         "the network is fitted with the weights of epoch 6"
     )
     model = interrupted(speech, net(1, 3, validation__refit=True), message)
@@ -139,7 +139,7 @@ def test_in_the_training_on_all_rows_the_first_training_is_kept(speech):
 
 def test_before_the_first_epoch_of_the_training_on_all_rows(speech):
     message = (
-        "training was interrupted while the network was trained anew on all rows (refit=True): "
+        "training was interrupted in the refit on all samples (validation__refit=True): "
         "the network is fitted with the weights of epoch 6"
     )
     pressed = InterruptAt("on_train_begin", 2)
@@ -174,9 +174,9 @@ def test_while_the_temperature_is_looked_for(speech, monkeypatch):
     def pressed(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_members, "fit_temperature", pressed)
+    monkeypatch.setattr(_ensemble, "fit_temperature", pressed)
     message = (
-        "training was interrupted while its temperature was looked for (calibrate=True), which "
+        "training was interrupted in the fit of the temperature (calibrate=True), which "
         "stays 1: the network is fitted with the weights of epoch 6"
     )
     model = interrupted(speech, net(calibrate=True, validation__refit=True), message)

@@ -24,7 +24,7 @@ from sklearn_ser.neural_network.tasks._domain_adversarial import FittedDomainAdv
 from sklearn_ser.neural_network.tasks._losses import MultiTaskLoss
 from sklearn_ser.neural_network.tasks._reconstruction import FittedReconstruction
 from sklearn_ser.neural_network.tasks._regression import FittedRegression
-from sklearn_ser.neural_network.training._perturb import Mix
+from sklearn_ser.neural_network.training._batch_perturbation import Mix
 
 N_ROWS = 12
 CLASSES = np.array(["a", "b", "c"])

@@ -167,7 +167,7 @@ def test_rows_may_all_be_without_a_label(speech):
     assert history["train_loss_gender"].notna().all()
     assert model.classes_.tolist() == CLASSES
     assert np.isfinite(model.predict_proba(speech.X)).all()
-    with pytest.raises(ValueError, match=r"no row of y has a label \(unlabeled='nan'\)"):
+    with pytest.raises(ValueError, match=r"y has no labeled sample \(unlabeled='nan'\)"):
         net(unlabeled="nan").fit(speech.X, [None] * 240, aux=speech.aux)
 
 
@@ -185,8 +185,8 @@ def test_a_first_call_may_lack_classes(speech):
         (
             {"y": ["joy", *["anger"] * 239]},
             ValueError,
-            "y has the labels ['joy'], which are none of the classes ['anger', 'neutral', "
-            "'sadness'] that the network was fitted for.",
+            "y contains the labels ['joy'], which are not among the classes ['anger', 'neutral', "
+            "'sadness'] of the fitted network.",
         ),
         (
             {"classes": ["anger", "joy"]},
@@ -205,8 +205,9 @@ def test_a_first_call_may_lack_classes(speech):
         (
             {"hidden_units": (64,)},
             ValueError,
-            "the network cannot go on from the fitted one, which was built otherwise: hidden_units "
-            "is [64] now and was [128]. Set warm_start=False, or call fit, to begin anew.",
+            "training cannot continue from the fitted network, which has another architecture: "
+            "hidden_units is [64] now and was [128]. Set warm_start=False, or call fit, to train "
+            "a new network.",
         ),
         ({"activation": "gelu"}, ValueError, "activation is 'gelu' now and was 'relu'"),
         ({"compute__dtype": "float64"}, ValueError, "dtype is 'float64' now and was 'float32'"),

@@ -5,10 +5,14 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 
-from sklearn_ser.neural_network import MTLNeuralClassifier, ReconstructionTask
+from sklearn_ser.neural_network import (
+    InputPerturbation,
+    MTLNeuralClassifier,
+    ReconstructionTask,
+)
 from sklearn_ser.neural_network._sequences import FrameBatch
 from sklearn_ser.neural_network.tasks import _losses
-from sklearn_ser.neural_network.training._perturb import BatchPerturbation
+from sklearn_ser.neural_network.training._batch_perturbation import BatchPerturbation
 
 
 def plain_net(**params):
@@ -19,8 +23,8 @@ def plain_net(**params):
 
 
 def perturbation(**parameters):
-    given = {"mixup_alpha": 0.0, "noise": 0.0, "dropout": 0.0, "seed": 0, "device": "cpu"}
-    return BatchPerturbation(**given | parameters)
+    settings = InputPerturbation(**{"noise": 0.0} | parameters)
+    return BatchPerturbation(settings, seed=0, device="cpu")
 
 
 def test_mixup_is_a_weighted_mean_of_two_rows_with_the_share_noted():

@@ -8,7 +8,7 @@ from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network import DomainAdversarialTask, MTLNeuralClassifier
 from sklearn_ser.neural_network._sequences import FrameSequences
 from sklearn_ser.neural_network.encoders._conformer import _positions
-from sklearn_ser.neural_network.training._train import mixed_precision
+from sklearn_ser.neural_network.training._fit_one import mixed_precision
 
 
 def fitted(data, **parameters):
@@ -34,7 +34,7 @@ def test_auto_is_full_precision_on_a_cpu(speech):
 
 
 def test_double_precision_is_not_mixed(speech):
-    message = r'^mixed_precision=True: a network of dtype="float64" is not trained in bfloat16;'
+    message = r"^compute__mixed_precision=True requires compute__dtype='float32', found 'float64'\."
     with pytest.raises(SerError, match=message):
         fitted(speech, compute__mixed_precision=True, compute__dtype="float64")
     assert fitted(speech, compute__mixed_precision="auto", compute__dtype="float64").n_iter_ == 6

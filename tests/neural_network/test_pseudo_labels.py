@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,20 +16,25 @@ from skorch.callbacks import Callback
 
 from sklearn_ser import load_model, save_model, uar_scorer
 from sklearn_ser.exceptions import SerError, TrainingWarning
-from sklearn_ser.neural_network import ClassificationTask, MTLNeuralClassifier, PseudoLabels
+from sklearn_ser.neural_network import (
+    ClassificationTask,
+    InputPerturbation,
+    MTLNeuralClassifier,
+    PseudoLabels,
+)
 from sklearn_ser.neural_network._module import build_module
 from sklearn_ser.neural_network._random import numpy_stream
 from sklearn_ser.neural_network.encoders._registry import ENCODERS
 from sklearn_ser.neural_network.tasks._classification import FittedClassification
+from sklearn_ser.neural_network.training._batch_perturbation import BatchPerturbation
 from sklearn_ser.neural_network.training._batches import ResidentRows
-from sklearn_ser.neural_network.training._perturb import BatchPerturbation
-from sklearn_ser.neural_network.training._self_training import (
-    Found,
-    _Judge,
+from sklearn_ser.neural_network.training._pseudo_labels import (
+    PredictedLabels,
     _Labeler,
-    _why_end,
-    choose_rows,
+    _reason_to_stop,
+    _Validation,
     class_quotas,
+    select_rows,
 )
 
 FREE = {"stability": 0.0, "tolerance": None, "min_rows": 1}
@@ -82,10 +88,10 @@ def test_choice_is_that_of_a_plain_reference(quotas, threshold, voted):
     probabilities = generator.integers(1, 6, size=(80, 3)) / 1.0
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     votes = generator.integers(0, 5, size=80) / 4 if voted else None
-    found = choose_rows(probabilities, votes, quotas, threshold=threshold, agreement=0.75)
-    assert found.chosen.tolist() == chosen_by_hand(probabilities, votes, quotas, threshold, 0.75)
-    assert np.array_equal(found.labels, probabilities.argmax(axis=1))
-    assert found.counts(3).sum() == len(found.chosen)
+    found = select_rows(probabilities, votes, quotas, threshold=threshold, agreement=0.75)
+    assert found.selected.tolist() == chosen_by_hand(probabilities, votes, quotas, threshold, 0.75)
+    assert np.array_equal(found.codes, probabilities.argmax(axis=1))
+    assert found.counts(3).sum() == len(found.selected)
 
 
 def test_quotas():
@@ -96,8 +102,8 @@ def test_quotas():
 
 
 def test_how_alike_two_rounds_are():
-    one = Found(np.array([0, 1, 1, 0]), np.array([0, 1, 2]))
-    other = Found(np.array([0, 0, 1, 0]), np.array([0, 1, 2, 3]))
+    one = PredictedLabels(np.array([0, 1, 1, 0]), np.array([0, 1, 2]))
+    other = PredictedLabels(np.array([0, 0, 1, 0]), np.array([0, 1, 2, 3]))
     assert one.agreement(other) == 0.75
     assert one.is_almost(one, 1.0)
     assert one.is_almost(other, 0.5)  # rows 0 and 2, of four
@@ -143,22 +149,23 @@ def labeler(spec, *, dropout=0.0, class_weight=None):
     x = torch.from_numpy(np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32))
     codes = torch.tensor([0, 0, 1, -1, -1, -1])
     weights = torch.tensor([[1.0], [1.0], [2.0], [0.0], [0.0], [0.0]])
-    rows = ResidentRows(x, [codes], weights, weights.clamp_max(1.0))
-    plain = np.array([1.0, 1.0, 1.0, 1.0, 3.0, 0.0])
-    judge = _Judge([task], rows, np.array([0, 2]), plain)
+    plain = torch.tensor([[1.0], [1.0], [1.0], [1.0], [3.0], [0.0]])
+    rows = ResidentRows(x, [codes], weights, plain)
+    validation = _Validation([task], rows.take(np.array([0, 2])))
     module = build_module(architecture, device="cpu", seed=0)
-    return _Labeler(spec, judge, rows, np.arange(6), plain, 7, "cpu"), module
+    settings = SimpleNamespace(tasks=[task], seed=7, device="cpu")
+    return _Labeler(spec, validation, rows, np.arange(6), settings), module
 
 
 def test_chosen_rows_get_their_label_and_weight():
     spec = PseudoLabels(weight=0.5, share=1.0, max_rounds=1, balance=None)
     labels, _ = labeler(spec, class_weight={"a": 1.0, "b": 2.0})
-    assert labels.places.tolist() == [3, 4]  # a row of weight 0 is not labeled
-    given = labels.labeled(Found(np.array([0, 1]), np.array([1])))
+    assert labels.positions.tolist() == [3, 4]  # a row of weight 0 is not labeled
+    given = labels.labeled(PredictedLabels(np.array([0, 1]), np.array([1])))
     assert given.targets[0].tolist() == [0, 0, 1, -1, 1, -1]
     # weight x sample_weight x that of the class
     assert given.weights[:, 0].tolist() == [1.0, 1.0, 2.0, 0.0, 0.5 * 3.0 * 2.0, 0.0]
-    assert given.plain_weights[:, 0].tolist() == [1.0, 1.0, 1.0, 0.0, 0.5 * 3.0, 0.0]
+    assert given.plain_weights[:, 0].tolist() == [1.0, 1.0, 1.0, 1.0, 0.5 * 3.0, 0.0]
     assert labels.rows.targets[0].tolist() == [0, 0, 1, -1, -1, -1]
     assert labels.rows.weights[:, 0].tolist() == [1.0, 1.0, 2.0, 0.0, 0.0, 0.0]
 
@@ -170,7 +177,7 @@ def test_votes_are_those_of_disturbed_copies():
     with torch.no_grad():
         clean = module(labels.x)[0].argmax(dim=1)
         seed = int(numpy_stream(7, "pseudo labels 1").integers(2**31))
-        noise = BatchPerturbation(mixup_alpha=0.0, noise=2.0, dropout=0.0, seed=seed, device="cpu")
+        noise = BatchPerturbation(InputPerturbation(noise=2.0), seed=seed, device="cpu")
         copies = [module(noise(labels.x)[1])[0].argmax(dim=1) for _ in range(20)]
     expected = torch.stack([copy == clean for copy in copies]).double().mean(dim=0).numpy()
     assert 0.0 < expected.min() < 1.0
@@ -182,11 +189,11 @@ def test_copies_are_disturbed_by_dropout_too_and_the_network_is_left_as_it_was()
     labels, module = labeler(spec, dropout=0.9)
     module.eval()
     found = labels(module, 1)
-    votes = labels._votes(module, found.labels, 1)
+    votes = labels._votes(module, found.codes, 1)
     assert votes.min() < 1.0
     assert not any(part.training for part in module.modules())
     calm, module = labeler(spec)
-    assert (calm._votes(module, calm(module, 1).labels, 1) == 1.0).all()
+    assert (calm._votes(module, calm(module, 1).codes, 1) == 1.0).all()
 
 
 def test_rows_that_are_not_consistent_are_not_chosen(speech, half):
@@ -205,19 +212,19 @@ def test_rows_that_are_not_consistent_are_not_chosen(speech, half):
 
 def test_why_it_ends():
     spec = PseudoLabels(min_rows=2, stability=0.8)
-    nothing = Found(np.array([], dtype=int), np.array([], dtype=int))
-    first = Found(np.zeros(10, dtype=int), np.array([0, 1, 2]))
-    moved = Found(np.array([1, 1, 1] + [0] * 7), np.array([0, 1, 2]))
-    shaken = Found(np.array([1, 1] + [0] * 8), np.array([0, 1, 2]))
-    more = Found(first.labels, np.array([0, 1, 2, 3]))
-    few = Found(first.labels, np.array([4]))
-    assert _why_end(spec, nothing, None) == "nothing unlabeled"
-    assert _why_end(spec, few, first) == "min_rows"
-    assert _why_end(spec, moved, first) == "stability"
-    assert _why_end(spec, shaken, first) == ""
-    assert _why_end(spec, first, first) == "settled"
-    assert _why_end(spec, more, first) == ""
-    assert _why_end(spec, first, None) == ""
+    nothing = PredictedLabels(np.array([], dtype=int), np.array([], dtype=int))
+    first = PredictedLabels(np.zeros(10, dtype=int), np.array([0, 1, 2]))
+    moved = PredictedLabels(np.array([1, 1, 1] + [0] * 7), np.array([0, 1, 2]))
+    shaken = PredictedLabels(np.array([1, 1] + [0] * 8), np.array([0, 1, 2]))
+    more = PredictedLabels(first.codes, np.array([0, 1, 2, 3]))
+    few = PredictedLabels(first.codes, np.array([4]))
+    assert _reason_to_stop(spec, nothing, None) == "nothing unlabeled"
+    assert _reason_to_stop(spec, few, first) == "min_rows"
+    assert _reason_to_stop(spec, moved, first) == "stability"
+    assert _reason_to_stop(spec, shaken, first) == ""
+    assert _reason_to_stop(spec, first, first) == "settled"
+    assert _reason_to_stop(spec, more, first) == ""
+    assert _reason_to_stop(spec, first, None) == ""
 
 
 def test_it_ends_after_max_rounds(fitted):
@@ -460,8 +467,8 @@ def test_parameters(speech):
         ),
         (
             {"pseudo_labels": PseudoLabels(), "unlabeled": None},
-            "pseudo_labels labels the rows that have no label, and unlabeled=None says that every "
-            "row has one: set unlabeled=-1 or unlabeled='nan', and mark these rows in y.",
+            "pseudo_labels needs unlabeled samples, and unlabeled=None says that every sample is "
+            "labeled. Set unlabeled=-1 or unlabeled='nan', and use that value in y.",
         ),
     ],
 )

@@ -410,34 +410,36 @@ def test_a_value_that_is_not_finite_is_named(speech, value, table):
         net().fit(speech.X, speech.y, sample_weight=np.full(240, 1e300))
 
 
-def test_labels_of_two_kinds_are_refused(speech):
+def test_labels_of_two_types_raise_an_error(speech):
     y = speech.y.astype(object)
     y[::2], y[5] = 5, None
     with pytest.raises(
-        ValueError, match="y holds texts and other labels: 'neutral' in row 1, 5 in"
+        ValueError, match="y contains strings and other labels: 'neutral' in row 1, 5 in"
     ):
         net(tasks=None, unlabeled="nan").fit(speech.X, y)
 
 
 @pytest.mark.parametrize(("unlabeled", "mark"), [(-1, -1), ("nan", float("nan")), ("nan", None)])
-def test_a_plain_list_may_hold_marks_among_texts(speech, unlabeled, mark):
+def test_a_list_may_contain_sentinel_values_beside_strings(speech, unlabeled, mark):
     y = [mark if row % 3 == 0 else label for row, label in enumerate(speech.y.tolist())]
     y[1::3] = ["fear"] * len(y[1::3])
     model = net(tasks=None, unlabeled=unlabeled).fit(speech.X, y)
     assert model.classes_.tolist() == ["fear", "sadness"]
-    text = re.escape(f"y holds the text {str(unlabeled)!r} in 80 rows (the first is row 0), and")
+    text = re.escape(
+        f"y contains the string {str(unlabeled)!r} in 80 samples (the first in row 0), and"
+    )
     if mark is not None:
         with pytest.raises(ValueError, match=text):
             net(tasks=None, unlabeled=unlabeled).fit(speech.X, np.array(y))
 
 
-def test_missing_labels_in_a_plain_list_are_no_class(speech):
+def test_missing_labels_in_a_list_are_no_class(speech):
     y = [float("nan"), *speech.y.tolist()[1:]]
-    with pytest.raises(ValueError, match=r"Input y contains NaN \(or None\) in 1 rows"):
+    with pytest.raises(ValueError, match=r"Input y contains NaN \(or None\) in 1 samples"):
         net(tasks=None).fit(speech.X, y)
 
 
-def test_validation_by_is_looked_for_only_where_rows_are_held_out(speech):
+def test_validation_by_is_needed_only_where_samples_are_held_out(speech):
     X = pd.DataFrame(speech.X, index=pd.Index(np.repeat(["x", "y", "z"], 80), name="corpus"))
     model = net(tasks=None, validation__by="corpus").fit(X, speech.y)
     model.partial_fit(speech.X[:20], speech.y[:20])

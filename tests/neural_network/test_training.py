@@ -8,7 +8,7 @@ import torch
 
 from sklearn_ser.exceptions import SerError, TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier
-from sklearn_ser.neural_network.training import _train
+from sklearn_ser.neural_network.training import _fit_one
 
 
 def plain_net(**params):
@@ -72,13 +72,13 @@ def test_without_held_out_rows_every_epoch_is_run(speech):
 def steps(monkeypatch):
     """Of each training step: its epoch, the batch's features, torch's number of threads."""
     noted = []
-    step = _train.MultiTaskNet.train_step
+    step = _fit_one.MultiTaskNet.train_step
 
     def train_step(self, batch, **fit_params):
         noted.append((len(self.history), batch[0].numpy().copy(), torch.get_num_threads()))
         return step(self, batch, **fit_params)
 
-    monkeypatch.setattr(_train.MultiTaskNet, "train_step", train_step)
+    monkeypatch.setattr(_fit_one.MultiTaskNet, "train_step", train_step)
     return noted
 
 
@@ -145,8 +145,8 @@ def test_held_out_rows_whose_loss_is_not_finite_are_an_error(speech):
     X = speech.X.copy()
     X[np.isin(speech.speaker, model.validation_split_["groups"])] = 3e38
     message = (
-        "early stopping has nothing to go by: the loss of the held-out rows is not finite in "
-        "epoch 1. Their features are extreme, or their weights are all 0: standardize the "
+        "early stopping cannot compare epochs: the loss of the validation samples is not finite in "
+        "epoch 1. Their features are extreme, or their weights are all 0. Standardize the "
         "features, or set early_stopping=False."
     )
     with pytest.raises(SerError, match=f"^{re.escape(message)}$"):
@@ -155,8 +155,8 @@ def test_held_out_rows_whose_loss_is_not_finite_are_an_error(speech):
 
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_errors_name_the_epoch(speech, monkeypatch, epoch):
-    validation_step = _train.MultiTaskNet.validation_step
-    train_step = _train.MultiTaskNet.train_step
+    validation_step = _fit_one.MultiTaskNet.validation_step
+    train_step = _fit_one.MultiTaskNet.train_step
 
     def broken(step):
         def wrapped(self, batch, **fit_params):
@@ -166,23 +166,25 @@ def test_errors_name_the_epoch(speech, monkeypatch, epoch):
         return wrapped
 
     model = plain_net(max_epochs=4, random_state=0)
-    monkeypatch.setattr(_train.MultiTaskNet, "validation_step", broken(validation_step))
-    with pytest.raises(SerError, match=f"held-out rows is not finite in epoch {epoch}\\. Their"):
+    monkeypatch.setattr(_fit_one.MultiTaskNet, "validation_step", broken(validation_step))
+    with pytest.raises(
+        SerError, match=f"validation samples is not finite in epoch {epoch}\\. Their"
+    ):
         model.fit(speech.X, speech.y)
-    monkeypatch.setattr(_train.MultiTaskNet, "train_step", broken(train_step))
+    monkeypatch.setattr(_fit_one.MultiTaskNet, "train_step", broken(train_step))
     with pytest.raises(SerError, match=f"training diverged: .* in epoch {epoch}\\. Standardize"):
         model.fit(speech.X, speech.y)
 
 
 def interrupt_in_epoch(monkeypatch, epoch):
-    step = _train.MultiTaskNet.train_step
+    step = _fit_one.MultiTaskNet.train_step
 
     def train_step(self, batch, **fit_params):
         if len(self.history) == epoch:
             raise KeyboardInterrupt
         return step(self, batch, **fit_params)
 
-    monkeypatch.setattr(_train.MultiTaskNet, "train_step", train_step)
+    monkeypatch.setattr(_fit_one.MultiTaskNet, "train_step", train_step)
 
 
 def test_interrupt_leaves_a_fitted_network_and_goes_on_upwards(speech, monkeypatch):

@@ -11,7 +11,16 @@ from sklearn_ser.neural_network.training._validation_split import split_validati
 
 def split(codes, groups=None, fraction=0.2, seed=0):
     groups = None if groups is None else np.asarray(groups, dtype=object)
-    return split_validation(np.asarray(codes), groups, fraction, np.random.default_rng(seed))
+    return masks(
+        split_validation(np.asarray(codes), groups, fraction, np.random.default_rng(seed)), codes
+    )
+
+
+def masks(found, codes):
+    """Masks of validation and training samples, the record, whether groups were ignored."""
+    positions = np.arange(len(codes))
+    valid, train = np.isin(positions, found.valid), np.isin(positions, found.train)
+    return valid, train, found.record, found.ignores_groups
 
 
 def test_whole_groups_of_about_the_fraction_with_balanced_classes():
@@ -53,7 +62,7 @@ def test_a_class_of_one_speaker_stays_in_training():
         (
             np.repeat([0, 1], 50),
             np.repeat(["a", "b"], 50),
-            "every split by groups takes a whole class out of training",
+            "every split by groups removes a whole class from training",
         ),
     ],
 )
@@ -81,7 +90,7 @@ def test_too_few_rows_are_all_trained_on():
     assert train.all()
     assert not weaker
     assert record["kind"] == "none"
-    assert "of the 40 labeled rows, class by class, is 8, and at least 10" in record["reason"]
+    assert "of the 40 labeled samples, class by class, is 8, and at least 10" in record["reason"]
 
 
 def test_unlabeled_rows_of_held_out_groups_are_in_neither_part():
@@ -121,7 +130,8 @@ def test_fit_keeps_groups_apart_and_finds_them_in_x(speech):
 def test_fit_warns_once_where_groups_cannot_be_kept_apart(speech):
     with pytest.warns(
         TrainingWarning,
-        match=r"rows of speakers that are also trained on, because there are fewer than two",
+        match="early stopping monitors samples of speakers that are also trained on, because there "
+        "are fewer than two",
     ) as caught:
         model = net().fit(speech.X, speech.y, groups=["one"] * len(speech.y))
     assert len(caught) == 1
@@ -158,9 +168,10 @@ def copies_and_mixtures(n=60, seed=0):
 def test_copies_and_mixtures_cross_no_split(by_groups):
     codes, groups, sources = copies_and_mixtures()
     for seed in range(5):
-        valid, train, record, _ = split_validation(
+        found = split_validation(
             codes, groups if by_groups else None, 0.25, np.random.default_rng(seed), 0, sources
         )
+        valid, train, record, _ = masks(found, codes)
         assert record["kind"] == ("groups" if by_groups else "stratified")
         assert not set(sources[valid].ravel()) & set(sources[train].ravel())
         assert valid.sum() >= 2 * len(set(sources[valid, 0])) > 20
@@ -174,9 +185,10 @@ def test_copies_and_mixtures_cross_no_split(by_groups):
 
 def test_groups_that_cannot_be_kept_apart_keep_copies_together():
     codes, _, sources = copies_and_mixtures()
-    valid, train, record, weaker = split_validation(
+    found = split_validation(
         codes, np.full(len(codes), "one"), 0.25, np.random.default_rng(0), 0, sources
     )
+    valid, train, record, weaker = masks(found, codes)
     assert weaker
     assert record["kind"] == "stratified"
     assert not set(sources[valid].ravel()) & set(sources[train].ravel())
@@ -185,12 +197,11 @@ def test_groups_that_cannot_be_kept_apart_keep_copies_together():
 def test_copies_do_not_make_up_for_rows():
     codes = np.repeat(np.arange(40) % 2, 10)
     sources = np.repeat(np.arange(40), 10)[:, None]
-    valid, _, record, _ = split_validation(
-        codes, None, 0.2, np.random.default_rng(0), sources=sources
-    )
+    found = split_validation(codes, None, 0.2, np.random.default_rng(0), sources=sources)
+    valid, _, record, _ = masks(found, codes)
     assert not valid.any()
     assert record["reason"] == (
-        "0.2 of the 40 labeled rows, class by class, is 8, and at least 10 are needed"
+        "0.2 of the 40 labeled samples, class by class, is 8, and at least 10 are needed"
     )
 
 

@@ -43,7 +43,7 @@ def with_interrupt(speech):
 CAUSES = {
     "1 of 240 rows of X are entirely NaN (failed audio) and are left out": with_failed_row,
     "constant in the training samples are left out: 'gender' (only 'female')": with_constant_aux,
-    "early stopping watches rows of speakers that are also trained on": with_one_group,
+    "early stopping monitors samples of speakers that are also trained on": with_one_group,
     "training was interrupted after 1 of at most 3 epochs": with_interrupt,
 }
 

@@ -68,6 +68,8 @@ def choose_encoder(encoder: str | type[nn.Module], X: Any) -> str | type[nn.Modu
             f"encoder must be a name or a subclass of torch.nn.Module, got {encoder!r}."
         )
     if encoder == "auto":
+        refuse_united(X, "the network")
+        refuse_no_arrays(X)
         of_layers = frame_marks(X).get(AXIS_ATTR) == LAYERS
         return "mlp" if not is_frames(X) else "layers" if of_layers else "attention"
     check_kind(encoder, X)

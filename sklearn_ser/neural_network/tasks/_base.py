@@ -14,6 +14,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch import nn
 
+from sklearn_ser.neural_network._settings import check_parameters
+
 if TYPE_CHECKING:
     from sklearn_ser.neural_network._sequences import FrameBatch
 
@@ -74,10 +76,7 @@ class Task(BaseEstimator):
         ValueError
             If a parameter is invalid.
         """
-        try:
-            self._validate_params()
-        except ValueError as error:  # InvalidParameterError, which names the class only
-            raise type(error)(f"tasks[{name!r}]: {error}") from None
+        check_parameters(self, f"tasks[{name!r}]")
 
     def columns(self, name: str) -> list[str]:
         """Return the columns of `aux` that hold the targets of the task called `name`."""

@@ -1,1 +1,1 @@
-"""Training of networks: rows, batches, losses, callbacks, ensembles."""
+"""Training of networks: inputs, batches, callbacks, ensembles, self-training."""

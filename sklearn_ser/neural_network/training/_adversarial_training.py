@@ -1,68 +1,73 @@
-"""AdversarialTraining: a network that small changes of its input should not mislead."""
+"""AdversarialTraining: parameters of the training on adversarially perturbed inputs."""
+
+from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import Literal
 
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_ser.neural_network._settings import check_parameters
 from sklearn_ser.utils._public import public_module
 
-#: Steps of a method, and its norm, where none is named.
+#: Default number of steps, and default norm, of each method.
 _STEPS = {"fgsm": 1, "pgd": 5, "vat": 1}
 _NORMS = {"fgsm": "inf", "pgd": "inf", "vat": "l2"}
-#: Step size where none is named, in parts of epsilon: of all steps of an attack together (so that
-#: it can reach the edge of the ball from anywhere), and of a probe.
+#: Default step sizes in units of epsilon: of all steps of an attack together (so that it can reach
+#: the edge of the ball from any point), and of the power iteration of "vat".
 _REACH, _PROBE = 2.5, 0.1
 
 
 @public_module("sklearn_ser.neural_network")
 class AdversarialTraining(BaseEstimator):
-    """Adversarial training: a network learns not to be misled by small changes of its input.
+    """Training on adversarially perturbed inputs.
 
-    In every step, the change of each row that misleads the network most is sought within a ball
-    around the row, and a further loss, on the changed rows, is added.
+    In every step, the perturbation of each sample that misleads the network most is searched
+    within a ball around the sample, and an additional loss on the perturbed samples is added.
 
     Parameters
     ----------
     method : {"fgsm", "pgd", "vat"}, default="fgsm"
-        "fgsm": one step along the sign of the gradient of the loss of `y` [1]_. "pgd": several
-        smaller ones, from a random place in the ball [2]_. Both act on rows with a label, and the
-        loss is that of `y`. "vat", virtual adversarial training: the change that moves the
-        predicted probabilities most, whatever the label, so that rows without one are learned from,
-        too; the loss is the Kullback-Leibler divergence from the probabilities of the unchanged
-        row [3]_.
+        Search of the perturbation. "fgsm" takes one step along the sign of the gradient of the
+        loss of `y` [1]_; "pgd" takes several smaller steps from a random point in the ball [2]_.
+        Both perturb labeled samples, and the additional loss is that of `y`. "vat" (virtual
+        adversarial training) searches the perturbation that changes the predicted probabilities
+        most, also for unlabeled samples; the additional loss is the Kullback-Leibler divergence
+        from the probabilities of the unperturbed sample [3]_.
     epsilon : float, default=0.1
-        Radius of the ball, in units of each feature's own standard deviation over the training
-        rows.
+        Radius of the ball, in units of the standard deviation of each feature over the training
+        samples.
     weight : float, default=0.5
-        Of the further loss, beside 1 for the loss of `y`. 0 is the training without it.
+        Weight of the additional loss, relative to 1 for the loss of `y`. With 0, training is the
+        same as without it.
     n_steps : int or None, default=None
-        Gradients taken to find the change. None: 1; 5 of "pgd".
+        Number of gradients computed to find the perturbation. None means 5 for "pgd", else 1.
     step_size : float or None, default=None
-        In the units of `epsilon`. None: `epsilon` of "fgsm"; 2.5 epsilon / n_steps of "pgd". Of
-        "vat", how far from the row its gradient is taken; epsilon / 10.
+        Step size, in the units of `epsilon`. None means `epsilon` for "fgsm" and
+        2.5 epsilon / n_steps for "pgd". For "vat", it is the distance from the sample at which the
+        gradient is computed, and None means epsilon / 10.
     norm : {"inf", "l2"} or None, default=None
-        What the ball bounds. "inf": the change of every value. "l2": the root mean square of a
-        row's changes (of a sequence: over all its frames), so that one `epsilon` means the same
-        for rows of any width and sequences of any length; it is the Euclidean norm divided by the
-        square root of the number of values. None: "inf"; "l2" of "vat".
+        Norm of the ball. "inf" bounds the change of every value. "l2" bounds the root mean square
+        of the changes of a sample (for sequences, over all frames), so that `epsilon` has the same
+        meaning for any number of features and frames; it is the Euclidean norm divided by the
+        square root of the number of values. None means "l2" for "vat", else "inf".
 
     See Also
     --------
-    MTLNeuralClassifier : Its parameter `adversarial_training` takes this.
-    sklearn_ser.evaluation.adversarial_robustness : How well a fitted classifier withstands.
+    MTLNeuralClassifier : Its parameter `adversarial_training` takes this object.
+    sklearn_ser.robustness.adversarial_robustness : Robustness of a fitted classifier.
 
     Notes
     -----
-    The changed rows are the training rows after mixup, without input noise and dropout of inputs.
-    The change is sought without dropout, as an attacker finds the network. The loss of "fgsm" and
-    "pgd" is taken with dropout, as all training is; that of "vat" without, so that the change
-    alone sets the two predictions apart.
+    The perturbed samples are the training samples after mixup, without noise and dropout of
+    :class:`InputPerturbation`. The perturbation is searched without dropout of the network, as an
+    attacker would. The additional loss of "fgsm" and "pgd" is computed with dropout, like the
+    other losses; that of "vat" without, so that the perturbation alone changes the prediction.
 
-    The further loss stands beside the tasks' whatever `loss_weighting` does with those; it trains
-    the encoder and the head of `y`. It costs a further forward and backward pass, and one for
-    each gradient of the search. What the robustness costs in recall on unchanged speech is to be
-    measured, not hoped for.
+    The additional loss is not part of `loss_weighting`; it trains the encoder and the head of `y`.
+    It costs an additional forward and backward pass, and one for each gradient of the search.
+    Measure how much recall on unperturbed speech the robustness costs.
 
     References
     ----------
@@ -101,7 +106,14 @@ class AdversarialTraining(BaseEstimator):
     }
 
     def __init__(
-        self, method="fgsm", *, epsilon=0.1, weight=0.5, n_steps=None, step_size=None, norm=None
+        self,
+        method: Literal["fgsm", "pgd", "vat"] = "fgsm",
+        *,
+        epsilon: float = 0.1,
+        weight: float = 0.5,
+        n_steps: int | None = None,
+        step_size: float | None = None,
+        norm: Literal["inf", "l2"] | None = None,
     ):
         self.method = method
         self.epsilon = epsilon
@@ -110,25 +122,22 @@ class AdversarialTraining(BaseEstimator):
         self.step_size = step_size
         self.norm = norm
 
-    def check(self):
-        """Refuse parameters that cannot be.
+    def check(self) -> None:
+        """Validate the parameters.
 
         Raises
         ------
         ValueError
         """
-        try:
-            self._validate_params()
-        except ValueError as error:  # InvalidParameterError, which does not say where it stands
-            raise type(error)(f"adversarial_training: {error}") from None
+        check_parameters(self, "adversarial_training")
         if self.method == "fgsm" and self.n_steps not in (None, 1):
             raise ValueError(
                 f"adversarial_training: method='fgsm' takes one step, and n_steps is "
-                f'{self.n_steps}. Leave it None, or take method="pgd".'
+                f'{self.n_steps}. Set n_steps=None, or method="pgd".'
             )
 
-    def resolved(self):
-        """Number of steps, their size, and the norm: those named, or the method's own.
+    def resolved(self) -> tuple[int, float, str]:
+        """Return the number of steps, their size and the norm, with the defaults of the method.
 
         Returns
         -------

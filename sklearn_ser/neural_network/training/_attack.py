@@ -1,11 +1,15 @@
-"""Small changes of the input that raise a loss most, within a ball around it.
+"""Adversarial perturbations: changes of the input, within a ball, that increase a loss most.
 
-Every change is measured in units of each feature's spread. In the code a change is in these units,
-with one value per value of the batch: of rows of features (n_rows, n_features); of sequences
-(n_frames, n_features), their frames one after the other, without padding, which nothing changes.
+Changes are in units of the standard deviation (scale) of each feature, with one value per value of
+the batch: of shape (n_samples, n_features) for rows of features and (n_frames, n_features) for
+sequences, their frames one after the other without padding.
 """
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import nn
@@ -14,45 +18,52 @@ from torch.nn import functional
 from sklearn_ser.neural_network._random import torch_stream
 from sklearn_ser.neural_network._sequences import FrameBatch
 
+if TYPE_CHECKING:
+    from sklearn_ser.neural_network.training._adversarial_training import AdversarialTraining
+    from sklearn_ser.neural_network.training._batch_perturbation import Mix
+    from sklearn_ser.neural_network.training._skorch_net import MultiTaskNet
+
+Batch: TypeAlias = torch.Tensor | FrameBatch
+
 NORMS = ("inf", "l2")
 
 
 class Ball:
-    """The changes that are allowed.
+    """Ball of the permitted changes of each sample.
 
     Parameters
     ----------
     norm : {"inf", "l2"}
-        "inf": the largest change of a value. "l2": the root mean square over all values of a row
-        (of a sequence: of all its frames), which is its Euclidean length divided by the square
+        "inf" is the largest absolute change of a value. "l2" is the root mean square over all
+        values of a sample (for sequences, of all frames), the Euclidean norm divided by the square
         root of their number.
     radius : float
     """
 
-    def __init__(self, norm, radius):
+    def __init__(self, norm: str, radius: float):
         self.norm = norm
         self.radius = radius
 
-    def size(self, change, batch):
-        """The size of each row's change, as a tensor of shape (n_rows,)."""
+    def size(self, change: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return the norm of the change of each sample, of shape (n_samples,)."""
         return _largest(change, batch) if self.norm == "inf" else _length(change, batch)
 
-    def steepest(self, gradient, batch):
-        """The change of size 1 along which a loss with this gradient rises most; 0 where it is."""
+    def steepest(self, gradient: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return the change of norm 1 that increases a loss with this gradient most."""
         if self.norm == "inf":
             return gradient.sign()
         direction, length, _ = _measured(gradient, batch)
         return self._scaled(direction, 1.0 / length, batch)
 
-    def projected(self, change, batch):
-        """The nearest change within the ball."""
+    def projected(self, change: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return the nearest change within the ball."""
         if self.norm == "inf":
             return change.clamp(-self.radius, self.radius)
         _, length, largest = _measured(change, batch)
         return self._scaled(change, (self.radius / (length * largest)).clamp_max(1.0), batch)
 
-    def drawn(self, like, batch, generator):
-        """A random change: uniform in the cube, or of random direction and length."""
+    def drawn(self, like: torch.Tensor, batch: Batch, generator: torch.Generator) -> torch.Tensor:
+        """Draw a change: uniform in the cube, or of random direction and length."""
         drawn = torch.empty_like(like)
         if self.norm == "inf":
             return drawn.uniform_(-self.radius, self.radius, generator=generator)
@@ -68,21 +79,21 @@ class Ball:
 
 
 def _largest(change, batch):
-    """The largest absolute value of each row."""
+    """Return the largest absolute value of each sample."""
     largest = change.abs().amax(dim=1)
     return batch.padded(largest).amax(dim=1) if isinstance(batch, FrameBatch) else largest
 
 
 def _length(change, batch):
-    """The root mean square of each row."""
+    """Return the root mean square of each sample."""
     squares = change.square().mean(dim=1)
     return (batch.means(squares) if isinstance(batch, FrameBatch) else squares).sqrt()
 
 
 def _measured(change, batch):
-    """Rows scaled to a largest value of 1, their lengths then, and what they were divided by.
+    """Return samples scaled to a largest value of 1, their norms then, and the divisors.
 
-    Lengths are taken of the scaled rows: squares of small gradients would vanish.
+    Norms are computed on the scaled samples, because squares of small gradients would underflow.
     """
     tiny = torch.finfo(change.dtype).tiny
     largest = _largest(change, batch).clamp_min(tiny)
@@ -90,38 +101,47 @@ def _measured(change, batch):
     return direction, _length(direction, batch).clamp_min(tiny), largest
 
 
-def values_of(batch):
-    """The tensor of a batch's values: of sequences, all their frames."""
+def values_of(batch: Batch) -> torch.Tensor:
+    """Return the values of a batch; for sequences, all their frames."""
     return batch.frames if isinstance(batch, FrameBatch) else batch
 
 
-def changed(batch, change, scale):
-    """The batch with `change` (in units of `scale`) added."""
+def changed(batch: Batch, change: torch.Tensor, scale: torch.Tensor | float) -> Batch:
+    """Return the batch with `change` (in units of `scale`) added."""
     values = values_of(batch) + change * scale
     return batch.with_frames(values) if isinstance(batch, FrameBatch) else values
 
 
-def ascend(loss_of, batch, scale, ball, *, n_steps, step_size, start=None):
-    """Climb a loss by projected gradient steps [1]_.
+def ascend(
+    loss_of: Callable[[Batch], torch.Tensor],
+    batch: Batch,
+    scale: torch.Tensor | float,
+    ball: Ball,
+    *,
+    n_steps: int,
+    step_size: float,
+    start: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Increase a loss by projected gradient steps [1]_.
 
     Parameters
     ----------
     loss_of : callable
-        From a batch to a scalar whose gradient for a row does not depend on the other rows but
-        by a factor.
+        Function of a batch that returns a scalar, whose gradient for a sample depends on the other
+        samples only by a factor.
     batch : Tensor or FrameBatch
     scale : Tensor of shape (n_features,) or float
-        Spread of each feature.
+        Standard deviation of each feature.
     ball : Ball
     n_steps : int
     step_size : float
     start : Tensor, optional
-        A change to begin with; none if not given.
+        Initial change; none if not given.
 
     Returns
     -------
     Tensor
-        The change, in units of `scale`.
+        Change in units of `scale`.
 
     References
     ----------
@@ -135,8 +155,13 @@ def ascend(loss_of, batch, scale, ball, *, n_steps, step_size, start=None):
     return change
 
 
-def input_gradient(loss_of, batch, scale, change):
-    """Gradient of a loss for a change of the batch; parameters collect none."""
+def input_gradient(
+    loss_of: Callable[[Batch], torch.Tensor],
+    batch: Batch,
+    scale: torch.Tensor | float,
+    change: torch.Tensor,
+) -> torch.Tensor:
+    """Compute the gradient of a loss with respect to a change of the batch alone."""
     with torch.enable_grad():
         change = change.detach().requires_grad_()
         loss = loss_of(changed(batch, change, scale))
@@ -145,11 +170,11 @@ def input_gradient(loss_of, batch, scale, change):
 
 
 @contextlib.contextmanager
-def without_dropout(module):
-    """Within, `module` answers as it does in predictions.
+def without_dropout(module: nn.Module) -> Iterator[None]:
+    """Evaluate `module` as in predictions within this context.
 
-    Not by ``eval()``: cuDNN gives no gradients through a recurrent layer in that mode, in which
-    one without dropout of its own answers no differently.
+    Recurrent layers without dropout stay in training mode, which does not change their outputs:
+    cuDNN computes no gradients through them in evaluation mode.
     """
     before = {part: part.training for part in module.modules()}
     for part in before:
@@ -163,18 +188,20 @@ def without_dropout(module):
 
 
 class AdversarialLoss:
-    """Loss of a batch's rows, changed within a ball to mislead the network as it is now.
+    """Loss of a batch that is perturbed within a ball to mislead the current network.
 
     Parameters
     ----------
     spec : AdversarialTraining
-    scale : Tensor of shape (n_features,)
-        Spread of each feature.
+    scale : Tensor of shape (n_features,) or float
+        Standard deviation of each feature.
     seed : int
     device : str
     """
 
-    def __init__(self, spec, *, scale, seed, device):
+    def __init__(
+        self, spec: AdversarialTraining, *, scale: torch.Tensor | float, seed: int, device: str
+    ):
         self.method = spec.method
         self.weight = spec.weight
         self.scale = scale
@@ -182,18 +209,25 @@ class AdversarialLoss:
         self.ball = Ball(norm, spec.epsilon)
         self.generator = torch_stream(seed, "adversarial training", device)
 
-    def __call__(self, net, batch, targets, weights, mix):
-        """The loss, with gradients for the parameters, and the weight of the rows it is of.
+    def __call__(
+        self,
+        net: MultiTaskNet,
+        batch: Batch,
+        targets: torch.Tensor,
+        weights: torch.Tensor,
+        mix: Mix | None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Compute the loss, with gradients for the parameters, and the total weight of its samples.
 
         Parameters
         ----------
         net : MultiTaskNet
         batch : Tensor or FrameBatch
             After mixup, before noise.
-        targets : Tensor of shape (n_rows,)
+        targets : Tensor of shape (n_samples,)
             Class codes of the main task.
-        weights : Tensor of shape (n_rows,)
-            Of the rows in the main task.
+        weights : Tensor of shape (n_samples,)
+            Weights in the main task.
         mix : Mix or None
 
         Returns
@@ -224,14 +258,14 @@ class AdversarialLoss:
 
     def _virtual(self, net, batch):
         def divergence(x):
-            found = net._main(*net._forward(x)).log_softmax(dim=1)
-            return functional.kl_div(found, guesses, reduction="batchmean")
+            logarithms = net._main(*net._forward(x)).log_softmax(dim=1)
+            return functional.kl_div(logarithms, probabilities, reduction="batchmean")
 
         with without_dropout(net.module_):
             with torch.no_grad():
-                guesses = net._main(*net._forward(batch)).softmax(dim=1)
+                probabilities = net._main(*net._forward(batch)).softmax(dim=1)
             values = values_of(batch)
-            # Power iterations: the gradient near the row, where that of the row itself is 0.
+            # Power iterations: the gradient near the sample, since that at the sample is 0.
             change = torch.empty_like(values).normal_(generator=self.generator)
             for _ in range(self.n_steps):
                 probe = self.step_size * self.ball.steepest(change, batch)

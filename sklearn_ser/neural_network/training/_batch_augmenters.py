@@ -1,6 +1,10 @@
-"""Augmentation of batches in training: other masks for the same row in every epoch."""
+"""Augmentation of batches in training, with new random masks in every epoch."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
+from typing import Any, Literal
 
 import torch
 from sklearn.base import BaseEstimator
@@ -16,27 +20,27 @@ from sklearn_ser.utils._public import public_module
 
 @public_module("sklearn_ser.neural_network")
 class BatchSpecAugment(BaseEstimator):
-    """Mask bands of features and stretches of time, drawn anew for each row of each batch.
+    """SpecAugment on batches: random masks over features and time for each sample [1]_.
 
-    For the parameter `augmenters` of :class:`InputPerturbation`. Like
-    :class:`~sklearn_ser.augmentation.SpecAugment` [1]_, which makes copies that stay the same in
-    every epoch. Of rows of features only bands are masked, which are neighboring columns.
+    For the parameter `augmenters` of :class:`InputPerturbation`. In contrast to
+    :class:`~sklearn_ser.augmentation.SpecAugment`, whose copies are the same in every epoch, masks
+    are drawn for each batch. In rows of features, only bands of adjacent columns are masked.
 
     Parameters
     ----------
     frequency_masks : int, default=2
-        Bands that are masked.
+        Number of masked bands of features.
     frequency_width : int, default=15
-        Most features that a band has; a width from 0 to this is drawn for each.
+        Maximum number of features of a band; the width is drawn from 0 to this.
     time_masks : int, default=2
-        Stretches of time that are masked.
+        Number of masked stretches of time.
     time_width : int, default=70
-        Most frames that a stretch has.
+        Maximum number of frames of a stretch.
     time_share : float, default=0.2
-        And most of the sequence that it covers, in [0, 1].
+        Maximum fraction of the sequence that a stretch covers, in [0, 1].
     fill : "mean" or float, default=0.0
-        What stands in a mask: a value (0.0 is the mean of standardized features), or the mean of
-        each feature over the sequence (of rows of features, over the batch).
+        Value of masked features: a constant (0.0 is the mean of standardized features), or the
+        mean of each feature over the sequence (over the batch, for rows of features).
 
     References
     ----------
@@ -65,13 +69,13 @@ class BatchSpecAugment(BaseEstimator):
 
     def __init__(
         self,
-        frequency_masks=2,
-        frequency_width=15,
-        time_masks=2,
-        time_width=70,
-        time_share=0.2,
+        frequency_masks: int = 2,
+        frequency_width: int = 15,
+        time_masks: int = 2,
+        time_width: int = 70,
+        time_share: float = 0.2,
         *,
-        fill=0.0,
+        fill: Literal["mean"] | float = 0.0,
     ):
         self.frequency_masks = frequency_masks
         self.frequency_width = frequency_width
@@ -80,21 +84,24 @@ class BatchSpecAugment(BaseEstimator):
         self.time_share = time_share
         self.fill = fill
 
-    def __call__(self, batch, generator):
+    def __call__(
+        self, batch: torch.Tensor | FrameBatch, generator: torch.Generator
+    ) -> torch.Tensor | FrameBatch:
         """Mask a batch.
 
         Parameters
         ----------
-        batch : Tensor of shape (n_rows, n_features), or FrameBatch
-            Of which ``frames`` are those of all rows, one after the other, ``row_of_frame`` says
-            which row each belongs to, and ``with_frames`` puts others in their place.
+        batch : Tensor of shape (n_samples, n_features), or FrameBatch
+            The ``frames`` of a FrameBatch are those of all samples, one after the other;
+            ``row_of_frame`` is the sample of each frame, and ``with_frames`` returns a batch with
+            other frames.
         generator : torch.Generator
             On the CPU, wherever the batch is.
 
         Returns
         -------
         Tensor or FrameBatch
-            A new one.
+            A new batch.
         """
         if not isinstance(batch, FrameBatch):
             fill = batch.mean(dim=0) if self.fill == "mean" else self.fill
@@ -112,23 +119,23 @@ class BatchSpecAugment(BaseEstimator):
         return batch.with_frames(_filled(frames, masked, fill))
 
     def _bands(self, values, n_rows, generator):
-        """Which features of each row are masked."""
+        """Return the mask of the masked features of each sample."""
         n_features = values.shape[1]
-        places = torch.arange(n_features)
+        columns = torch.arange(n_features)
         masked = torch.zeros(n_rows, n_features, dtype=torch.bool)
         widths = torch.full((n_rows,), min(self.frequency_width, n_features))
         for _ in range(self.frequency_masks):
             first, last = _stretches(widths, torch.full((n_rows,), n_features), generator)
-            masked |= (places >= first[:, None]) & (places < last[:, None])
+            masked |= (columns >= first[:, None]) & (columns < last[:, None])
         return masked.to(values.device)
 
 
-#: Augmenters by the names that `augmenters` takes.
-BATCH_AUGMENTERS = {"specaugment": BatchSpecAugment}
+#: Augmenters by their names in the parameter `augmenters`.
+BATCH_AUGMENTERS: dict[str, Callable[[], Any]] = {"specaugment": BatchSpecAugment}
 
 
-def resolve_batch_augmenters(given):
-    """The augmenters that `augmenters` means.
+def resolve_batch_augmenters(given: Sequence[Any] | None) -> list[Callable]:
+    """Return the augmenters that the parameter `augmenters` stands for.
 
     Parameters
     ----------
@@ -141,20 +148,20 @@ def resolve_batch_augmenters(given):
     Raises
     ------
     TypeError, ValueError
-        Naming the place, and what there is.
+        If one is no augmenter; the message names its position.
     """
     augmenters = []
-    for place, each in enumerate(given or []):
+    for index, each in enumerate(given or []):
         if isinstance(each, str) and each in BATCH_AUGMENTERS:
             each = BATCH_AUGMENTERS[each]()
         if isinstance(each, str):
             raise ValueError(
-                f"perturbation__augmenters[{place}] is {each!r}: the names are "
+                f"perturbation__augmenters[{index}] is {each!r}: the names are "
                 f"{sorted(BATCH_AUGMENTERS)}."
             )
         if isinstance(each, type) or not callable(each):
             raise TypeError(
-                f"perturbation__augmenters[{place}] must be a name or an object that is called "
+                f"perturbation__augmenters[{index}] must be a name or an object that is called "
                 f"with a batch and a generator, such as BatchSpecAugment(), got {each!r}."
             )
         if isinstance(each, BatchSpecAugment):
@@ -166,7 +173,7 @@ def resolve_batch_augmenters(given):
 
 
 def _stretches(widths, sizes, generator):
-    """First place and one past the last of a stretch in each row, of 0 to `widths` places."""
+    """Draw a stretch of each sample, of up to `widths`: its first position and one past its end."""
     drawn = torch.rand(2, len(widths), generator=generator, dtype=torch.float64)
     width = (drawn[0] * (widths + 1)).long()
     first = (drawn[1] * (sizes - width + 1)).long()

@@ -1,9 +1,14 @@
-"""Training rows that stay on the device, and batches that are slices of them.
+"""Training samples on the device, and batches that are slices of them.
 
-Inputs, the targets of all tasks and the rows' weights are packed together, row by row, so that
-whatever picks rows (a split, a shuffle, a batch) picks all of them. An epoch gathers the rows
-once in its random order; its batches are then slices, which costs no per-row Python at all.
+Inputs, the targets of all tasks and sample weights are packed together, so that whatever selects
+samples (a split, a shuffle, a batch) selects all of them. An epoch gathers the samples once in
+random order; its batches are slices, without any Python code per sample.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,26 +21,37 @@ from sklearn_ser.neural_network._sequences import (
 )
 from sklearn_ser.neural_network.tasks._classification import FittedClassification
 
-#: Rows that are only evaluated go through the network in batches of at most this size.
+if TYPE_CHECKING:
+    from sklearn_ser.neural_network._sequences import FrameBatch
+    from sklearn_ser.neural_network.tasks._base import FittedTask
+    from sklearn_ser.neural_network.training._inputs import TrainingData
+
+#: Maximum size of the batches of samples that are only evaluated.
 EVALUATION_BATCH = 4096
 
 
 class ResidentRows(Dataset):
-    """Rows of X with the targets of every task and each row's weight in each task.
+    """Samples with the targets of every task and their weight in each task.
 
     Parameters
     ----------
-    x : Tensor of shape (n_rows, n_features), or FrameSequences
-    targets : list of Tensor of shape (n_rows,) or (n_rows, k)
-        One per task: class codes (-1 without a label), values (0 without one), several codes of a
-        row, or none (k is 0) where targets are made of the batch.
-    weights : Tensor of shape (n_rows, n_tasks)
-        0 where the row has no target for the task.
-    plain_weights : Tensor of shape (n_rows, n_tasks), optional
-        The same without the weights of classes, for `priors`; where not given, there are none.
+    x : Tensor of shape (n_samples, n_features), or FrameSequences
+    targets : list of Tensor of shape (n_samples,) or (n_samples, k)
+        One per task: class codes (-1 if unlabeled), values (0 if missing), several codes per
+        sample, or none (k is 0) if the loss computes targets from the batch.
+    weights : Tensor of shape (n_samples, n_tasks)
+        0 where the sample has no target of the task.
+    plain_weights : Tensor of shape (n_samples, n_tasks), optional
+        The same without class weights, for `priors`; `weights` if not given.
     """
 
-    def __init__(self, x, targets, weights, plain_weights=None):
+    def __init__(
+        self,
+        x: Any,
+        targets: list[torch.Tensor],
+        weights: torch.Tensor,
+        plain_weights: torch.Tensor | None = None,
+    ):
         self.x = x
         self.targets = targets
         self.weights = weights
@@ -45,24 +61,29 @@ class ResidentRows(Dataset):
         return len(self.x)
 
     def __getitem__(self, rows):
-        """The batch of these rows (an index tensor or a slice), in the form that skorch expects."""
+        """Return the batch of an index tensor or a slice, in the form that skorch expects."""
         return self.x[rows], ([target[rows] for target in self.targets], self.weights[rows])
 
-    def take(self, rows):
-        """The same kind of object with only these rows, in this order."""
+    def take(self, rows: Any) -> ResidentRows:
+        """Return the samples of an index, in its order."""
         x, (targets, weights) = self[rows]
         return ResidentRows(x, targets, weights, self.plain_weights[rows])
 
-    def priors(self, tasks):
-        """Share of each class by the rows' weights, of each task; None without labels.
+    @property
+    def sample_weights(self) -> np.ndarray:
+        """Sample weights without class weights, as an array."""
+        return self.plain_weights[:, 0].cpu().numpy()
 
-        Weights of classes do not count: "balanced" ones would make all shares equal.
+    def priors(self, tasks: Sequence[FittedTask]) -> list[torch.Tensor | None]:
+        """Return the weighted frequency of each class, of each task; None without labels.
+
+        Class weights do not count: with "balanced" ones, all frequencies would be equal.
         """
         shares = []
         for task, target, weight in zip(tasks, self.targets, self.plain_weights.T, strict=True):
             share = None
             if isinstance(task, FittedClassification):
-                # On the CPU: a GPU would add in an order of chance.
+                # On the CPU: the order of summation on a GPU is not deterministic.
                 codes, weight = target.cpu(), weight.cpu()
                 known = codes >= 0
                 share = weight.new_zeros(task.n_outputs).index_add_(0, codes[known], weight[known])
@@ -71,20 +92,20 @@ class ResidentRows(Dataset):
             shares.append(share)
         return shares
 
-    def to(self, device):
-        """The same rows on another device."""
+    def to(self, device: str) -> ResidentRows:
+        """Return the samples on another device."""
         targets = [target.to(device) for target in self.targets]
         weights, plain_weights = self.weights.to(device), self.plain_weights.to(device)
         return ResidentRows(self.x.to(device), targets, weights, plain_weights)
 
 
-def pack_rows(data, tasks):
-    """Pack checked training data for the network, on the CPU.
+def pack_rows(data: TrainingData, tasks: Sequence[Any]) -> ResidentRows:
+    """Pack validated training data for the network, on the CPU.
 
     Parameters
     ----------
     data : TrainingData
-    tasks : sequence of fitted tasks
+    tasks : sequence of FittedTask
         The main task first, then auxiliary ones.
 
     Returns
@@ -108,7 +129,7 @@ def pack_rows(data, tasks):
 
 
 class SliceBatches:
-    """Iterates over a dataset in slices, in a new random order each time where asked.
+    """Batches of a dataset of rows, in random order if requested.
 
     Parameters
     ----------
@@ -116,19 +137,26 @@ class SliceBatches:
         Its `x` is a tensor.
     batch_size : int
     generator : torch.Generator, optional
-        Orders the rows anew in each epoch. None: the rows come in their own order.
+        Generator of a new order in each epoch. Without one, samples are in their own order.
     lone_row : bool, default=True
-        Whether the last batch may be of one row, where others are of more; if not, that row joins
-        the batch before.
+        Whether the last batch may consist of a single sample. If not, that sample joins the batch
+        before.
     """
 
-    def __init__(self, dataset, batch_size, generator=None, *, lone_row=True):
+    def __init__(
+        self,
+        dataset: ResidentRows,
+        batch_size: int,
+        generator: torch.Generator | None = None,
+        *,
+        lone_row: bool = True,
+    ):
         self.dataset = dataset
         self.batch_size = batch_size
         self.generator = generator
         self.lone_row = lone_row
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple]:
         rows = self.dataset
         if self.generator is not None:
             order = torch.randperm(len(rows), generator=self.generator)
@@ -140,15 +168,17 @@ class SliceBatches:
             start += size
 
 
-def evaluation_batches(x):
-    """Batches of a Tensor or of FrameSequences, of bounded size, to run through a network.
+def evaluation_batches(
+    x: torch.Tensor | FrameSequences,
+) -> Iterator[tuple[np.ndarray, torch.Tensor | FrameBatch]]:
+    """Iterate over batches of bounded size, for evaluation.
 
     Yields
     ------
     rows : ndarray of int
-        Positions in `x` of the batch's rows; every row is in one batch.
+        Positions in `x` of the samples of the batch; every sample is in one batch.
     batch : Tensor or FrameBatch
-        At least one is given, if only an empty one.
+        There is at least one batch, which may be empty.
     """
     if isinstance(x, FrameSequences):
         for rows in batches_by_length(x.lengths, EVALUATION_BATCH):

@@ -1,25 +1,68 @@
-"""Temperature scaling: one number that makes probabilities honest."""
+"""Temperature scaling, and the outputs of networks in training that it is fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
+from torch import nn
+
+from sklearn_ser.neural_network._sequences import FrameSequences
+from sklearn_ser.neural_network.tasks._base import FittedTask, utterance_outputs
+from sklearn_ser.neural_network.training._batches import evaluation_batches
 
 
-def fit_temperature(outputs, codes, weights):
-    """The temperature at which the outputs' softmax fits the labels best [1]_.
+def main_outputs(
+    module: nn.Module,
+    tasks: Sequence[FittedTask],
+    x: torch.Tensor | FrameSequences,
+    perturb: Callable[[Any], Any] | None = None,
+) -> np.ndarray:
+    """Compute outputs of the main task, in the current mode (training or not) of the module.
 
     Parameters
     ----------
-    outputs : ndarray of shape (n_rows, n_classes)
-        Of rows that were not trained on.
-    codes : ndarray of int of shape (n_rows,)
-        Classes of the rows.
-    weights : ndarray of shape (n_rows,)
+    module : MultiTaskModule
+    tasks : sequence of FittedTask
+    x : Tensor of shape (n_samples, n_features), or FrameSequences
+    perturb : callable, optional
+        Function that returns the batch that the network receives instead of a batch.
+
+    Returns
+    -------
+    ndarray of float64 of shape (n_samples, n_classes)
+    """
+    outputs = np.empty((len(x), tasks[0].n_outputs))
+    with torch.inference_mode():
+        for positions, batch in evaluation_batches(x):
+            seen: Any = batch if perturb is None else perturb(batch)
+            results = module(seen)
+            if module.frame_level:
+                results = utterance_outputs(tasks, results, seen)
+            outputs[positions] = results[0].cpu().numpy()
+    return outputs
+
+
+def fit_temperature(outputs: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> float:
+    """Fit the temperature at which the softmax of the outputs has the lowest loss [1]_.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (n_samples, n_classes)
+        Outputs for samples that were not trained on.
+    codes : ndarray of int of shape (n_samples,)
+        Class codes of the samples.
+    weights : ndarray of shape (n_samples,)
+        Sample weights.
 
     Returns
     -------
     float
-        Between 0.05 and 20; above 1 where the network was too sure of itself.
+        Between 0.05 and 20; above 1 if the network is overconfident.
 
     References
     ----------
@@ -27,11 +70,11 @@ def fit_temperature(outputs, codes, weights):
        Networks. ICML 2017. https://arxiv.org/abs/1706.04599
     """
     outputs = outputs.astype(np.float64)
-    right = outputs[np.arange(len(codes)), codes]
+    of_labels = outputs[np.arange(len(codes)), codes]
 
     def loss(log_temperature):
         scale = np.exp(-log_temperature)
-        return np.average(logsumexp(outputs * scale, axis=1) - right * scale, weights=weights)
+        return np.average(logsumexp(outputs * scale, axis=1) - of_labels * scale, weights=weights)
 
     bound = np.log(20.0)
     return float(np.exp(minimize_scalar(loss, bounds=(-bound, bound), method="bounded").x))

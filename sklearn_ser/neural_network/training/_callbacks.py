@@ -1,92 +1,104 @@
-"""What happens between epochs: the record, the best weights, the end."""
+"""Callbacks between epochs: records, best weights, early stopping; checks of users' callbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from skorch.callbacks import Callback
 from skorch.callbacks.scoring import ScoringBase
 
 from sklearn_ser.exceptions import SerError
 
+if TYPE_CHECKING:
+    from sklearn_ser.neural_network.tasks._base import FittedTask
+    from sklearn_ser.neural_network.training._fit_one import TrainingRecord
+
 
 class StopTraining(Exception):
-    """Ends the training in good order, after an epoch.
+    """Regular end of a training after an epoch.
 
-    skorch's own sign for this is KeyboardInterrupt, which cannot be told from a person's Ctrl-C:
-    it is taken for it where skorch's EarlyStopping raises it.
+    skorch's own signal is KeyboardInterrupt, which cannot be distinguished from a user interrupt:
+    only if it is raised by skorch's EarlyStopping is it replaced by this exception.
     """
 
 
-def diverged(where):
-    """The error of a training that has left the finite numbers."""
+def diverged(reason: str) -> SerError:
+    """Return the error for a training whose loss or weights are no longer finite."""
     return SerError(
-        f"training diverged: {where}. Standardize the features before the network (GroupScaler, "
+        f"training diverged: {reason}. Standardize the features before the network (GroupScaler, "
         "StandardScaler), or lower lr."
     )
 
 
-def check_callbacks(callbacks, *, held_out):
-    """Refuse what is no skorch callback, or one that cannot work here.
+def check_callbacks(callbacks: list | None, *, validated: bool) -> None:
+    """Check that callbacks are skorch callbacks that can work in a multi-task network.
 
     Parameters
     ----------
     callbacks : list or None
-    held_out : bool
-        Whether the training is meant to watch held-out rows.
+    validated : bool
+        Whether the training has validation samples.
 
     Raises
     ------
     TypeError, ValueError
-        Naming its place.
+        If one cannot work; the message names its position.
     """
-    for place, given in enumerate(callbacks or []):
+    for index, given in enumerate(callbacks or []):
         callback = given[1] if isinstance(given, tuple) and len(given) == 2 else given
         kind = callback if isinstance(callback, type) else type(callback)
         if not issubclass(kind, Callback):
             raise TypeError(
-                f"callbacks[{place}] must be a skorch callback (or a name and one), got {given!r}."
+                f"callbacks[{index}] must be a skorch callback, or a tuple of a name and a "
+                f"callback, got {given!r}."
             )
         if issubclass(kind, ScoringBase):
             raise ValueError(
-                f"callbacks[{place}]: {kind.__name__} takes batches with one target. The scores of "
-                "held-out rows are there without it, as valid_score_y and so on in the history."
+                f"callbacks[{index}]: {kind.__name__} expects batches with a single target. The "
+                "history contains the scores on validation samples without it: valid_score_y and "
+                "so on."
             )
-        if not held_out and not without_held_out_rows([given]):
+        if not validated and not without_validation_callbacks([given]):
             raise ValueError(
-                f"callbacks[{place}]: {kind.__name__} monitors held-out rows, and with "
-                "early_stopping=False there are none in training: set early_stopping=True, or let "
-                'it monitor "train_loss" (Checkpoint: "train_loss_best").'
+                f"callbacks[{index}]: {kind.__name__} monitors validation samples, and with "
+                "early_stopping=False there are none. Set early_stopping=True, or let it monitor "
+                '"train_loss" (Checkpoint: "train_loss_best").'
             )
 
 
-def without_held_out_rows(callbacks):
-    """Those that can work in a training in which nothing is held out."""
-    kept = []
+def without_validation_callbacks(callbacks: list | None) -> list:
+    """Return the callbacks that can work in a training without validation samples."""
+    usable = []
     for given in callbacks or []:
         callback = given[1] if isinstance(given, tuple) else given
-        if isinstance(callback, type):  # of which skorch makes one with its defaults
+        if isinstance(callback, type):  # skorch instantiates it with its defaults
             callback = callback()
         if not str(getattr(callback, "monitor", "")).startswith("valid_"):
-            kept.append(given)
-    return kept
+            usable.append(given)
+    return usable
 
 
 class EpochRecorder(Callback):
-    """Writes each epoch's losses and scores into the record, and refuses a diverged loss.
+    """Record of the losses and scores of each epoch; raises an error if the loss diverges.
 
     Parameters
     ----------
     record : TrainingRecord
-    tasks : sequence of fitted tasks
+    tasks : sequence of FittedTask
     """
 
-    def __init__(self, record, tasks):
+    def __init__(self, record: TrainingRecord, tasks: Sequence[FittedTask]):
         self.record = record
         self.tasks = tasks
         self.weights = [task.weight for task in tasks]
-        self.lowest = {}
+        self.lowest: dict[str, float] = {}
 
     def on_epoch_end(self, net, **kwargs):
-        # (the net's history may begin with epochs that a callback has read from a file)
-        row = {"epoch": len(self.record.epochs) + 1}
+        # (the history of the net may begin with epochs that a callback has read from a file)
+        row: dict[str, Any] = {"epoch": len(self.record.epochs) + 1}
         weights = net.criterion_.weighting.current()
         for part in ("train", "valid"):
             losses = net.epoch_.get(f"{part}_losses")
@@ -99,19 +111,19 @@ class EpochRecorder(Callback):
             row[f"valid_score_{name}"] = score
         for task, weight in zip(self.tasks, weights, strict=True):
             row[f"weight_{task.name}"] = float(weight)
-        changed = net.epoch_.get("adversarial_loss")
-        if changed is not None:
-            row["adversarial_loss"] = changed
-        # Of a task without a target in these rows there is no loss, which is no divergence.
-        there = net.epoch_["train_labeled"] & (np.array(self.weights) > 0.0)
-        if not np.isfinite(net.epoch_["train_losses"][there]).all():
+        adversarial = net.epoch_.get("adversarial_loss")
+        if adversarial is not None:
+            row["adversarial_loss"] = adversarial
+        # A task without a target in these samples has no loss, which is not a divergence.
+        active = net.epoch_["train_labeled"] & (np.array(self.weights) > 0.0)
+        if not np.isfinite(net.epoch_["train_losses"][active]).all():
             raise diverged(f"the loss was not finite in epoch {row['epoch']}")
         self.record.epochs.append(row)
         self.record.best_epoch = row["epoch"]
-        self._tell(net, row)
+        self._add_to_history(net, row)
 
-    def _tell(self, net, row):
-        """Put it into the net's history, for callbacks of a user's own, in skorch's manner."""
+    def _add_to_history(self, net, row):
+        """Add an epoch to the history of the net, for callbacks of users."""
         for name, value in row.items():
             if name != "epoch":
                 net.history.record(name, value)
@@ -123,9 +135,9 @@ class EpochRecorder(Callback):
 
 
 class ProgressBar(Callback):
-    """Moves a bar by one epoch; the record says what stands beside it."""
+    """Progress bar over epochs, with the training loss."""
 
-    def __init__(self, bar, record):
+    def __init__(self, bar: Any, record: TrainingRecord):
         self.bar = bar
         self.record = record
 
@@ -136,20 +148,18 @@ class ProgressBar(Callback):
 
 
 class BestWeights(Callback):
-    """Keeps the weights of the best epoch.
-
-    They are kept in memory: files would be shared by fits that run at the same time.
+    """Weights of the best epoch, in memory: files would be shared by simultaneous fits.
 
     Parameters
     ----------
     record : TrainingRecord
     monitored : str
-        A column of the history.
+        Column of the history.
     sign : int
-        1 where low is good, -1 where high is.
+        1 if lower is better, -1 if higher is.
     """
 
-    def __init__(self, record, monitored, sign):
+    def __init__(self, record: TrainingRecord, monitored: str, sign: int):
         self.record = record
         self.monitored = monitored
         self.sign = sign
@@ -157,16 +167,16 @@ class BestWeights(Callback):
     def on_train_begin(self, net, **kwargs):
         self.lowest_ = np.inf
         self.best_epoch_ = 0
-        self.weights_ = None
+        self.weights_: dict[str, torch.Tensor] | None = None
 
     def on_epoch_end(self, net, **kwargs):
         row = self.record.epochs[-1]
         value = self.sign * row[self.monitored]
         if not np.isfinite(value):
             raise SerError(
-                f"early stopping has nothing to go by: the loss of the held-out rows is not finite "
-                f"in epoch {row['epoch']}. Their features are extreme, or their weights are all 0: "
-                "standardize the features, or set early_stopping=False."
+                f"early stopping cannot compare epochs: the loss of the validation samples is not "
+                f"finite in epoch {row['epoch']}. Their features are extreme, or their weights are "
+                "all 0. Standardize the features, or set early_stopping=False."
             )
         if value < self.lowest_:
             self.lowest_ = value
@@ -176,19 +186,19 @@ class BestWeights(Callback):
 
 
 class LastWeights(Callback):
-    """Keeps the weights of the last whole epoch, which an interrupted one does not change."""
+    """Weights of the last complete epoch, which an interrupted one does not change."""
 
-    weights_ = None
+    weights_: dict[str, torch.Tensor] | None = None
 
     def on_epoch_end(self, net, **kwargs):
         self.weights_ = net.evaluated_weights()
 
 
 class Patience(Callback):
-    """Ends a training that has not got better for some epochs.
+    """Early stopping: the end of a training that has not improved for some epochs.
 
-    Apart from BestWeights, so that a user's own callbacks, which stand between the two, see the
-    last epoch too.
+    Separate from BestWeights, so that callbacks of users, which come between the two, are called
+    for the last epoch, too.
 
     Parameters
     ----------
@@ -196,7 +206,7 @@ class Patience(Callback):
     patience : int
     """
 
-    def __init__(self, record, patience):
+    def __init__(self, record: TrainingRecord, patience: int):
         self.record = record
         self.patience = patience
 
@@ -206,18 +216,18 @@ class Patience(Callback):
 
 
 class LeaveWeights(Callback):
-    """At the end, puts the weights that another callback kept into the module.
+    """At the end of training, load the weights that another callback retained.
 
     Parameters
     ----------
-    kept : BestWeights or LastWeights
+    retained : BestWeights or LastWeights
     """
 
-    def __init__(self, kept):
-        self.kept = kept
+    def __init__(self, retained: BestWeights | LastWeights):
+        self.retained = retained
 
     def on_train_end(self, net, **kwargs):
-        weights = self.kept.weights_
+        weights = self.retained.weights_
         if weights is None:
             return
         if not all(bool(value.isfinite().all()) for value in weights.values()):

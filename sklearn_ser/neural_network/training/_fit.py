@@ -1,64 +1,124 @@
-"""What ``fit`` and ``partial_fit`` do: from what they are given to trained networks."""
+"""Fit of a network: from the arguments of ``fit`` and ``partial_fit`` to fitted networks."""
+
+from __future__ import annotations
 
 import contextlib
-import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.neural_network._module import describe_network, resolve_device
 from sklearn_ser.neural_network._nested_params import parameter_object
 from sklearn_ser.neural_network._random import global_randomness
-from sklearn_ser.neural_network._settings import OptimizationSettings, check_parameters
+from sklearn_ser.neural_network._settings import (
+    ComputeSettings,
+    InputPerturbation,
+    OptimizationSettings,
+    ValidationSettings,
+    check_parameters,
+)
 from sklearn_ser.neural_network.encoders._registry import choose_encoder
-from sklearn_ser.neural_network.tasks._classification import FittedClassification
+from sklearn_ser.neural_network.tasks._base import FittedTask
+from sklearn_ser.neural_network.tasks._classification import (
+    ClassificationTask,
+    FittedClassification,
+)
 from sklearn_ser.neural_network.tasks._make_tasks import MAIN_TASK, make_tasks, rebind_tasks
 from sklearn_ser.neural_network.training._batch_augmenters import resolve_batch_augmenters
 from sklearn_ser.neural_network.training._batches import pack_rows
 from sklearn_ser.neural_network.training._callbacks import check_callbacks
-from sklearn_ser.neural_network.training._inputs import check_training_data
-from sklearn_ser.neural_network.training._members import member_seed, train_member
-from sklearn_ser.neural_network.training._net import SWA_START
-from sklearn_ser.neural_network.training._train import TrainingSettings
+from sklearn_ser.neural_network.training._ensemble import (
+    EnsembleSettings,
+    FitData,
+    Member,
+    fit_ensemble,
+    member_seed,
+)
+from sklearn_ser.neural_network.training._fit_one import Start, TrainingSettings
+from sklearn_ser.neural_network.training._inputs import (
+    FitArguments,
+    TrainingData,
+    check_training_data,
+)
+from sklearn_ser.neural_network.training._interrupts import Interrupts
+from sklearn_ser.neural_network.training._skorch_net import SWA_START
 from sklearn_ser.utils._ids import find_id
 from sklearn_ser.utils._progress import progress
 from sklearn_ser.utils._threads import torch_threads
 from sklearn_ser.utils._warnings import warn_user
 
 
-def fit_network(estimator, arguments, *, resume=False, one_epoch=False, classes=None):
-    """Train the networks of an estimator and store them in it.
+@dataclass(frozen=True)
+class FitMode:
+    """Kind of a fit.
 
     Parameters
     ----------
-    estimator : MTLNeuralClassifier
-    arguments : FitArguments
     resume : bool
         Whether training continues from the networks of the estimator.
     one_epoch : bool
         Whether to train for a single pass over all samples, with nothing held out
         (``partial_fit``).
-    classes : array-like, optional
+    classes : ndarray or None
         All classes, where y may lack some.
+    """
+
+    resume: bool = False
+    one_epoch: bool = False
+    classes: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class ParameterObjects:
+    """Parameter objects of an estimator, the default ones where its parameters are None."""
+
+    y_task: ClassificationTask
+    optimization: OptimizationSettings
+    perturbation: InputPerturbation
+    validation: ValidationSettings
+    compute: ComputeSettings
+
+
+def fit_network(
+    estimator: Any,
+    arguments: FitArguments,
+    *,
+    resume: bool = False,
+    one_epoch: bool = False,
+    classes: np.ndarray | None = None,
+) -> None:
+    """Fit the networks of an estimator and store them in it.
+
+    Parameters
+    ----------
+    estimator : MTLNeuralClassifier
+    arguments : FitArguments
+    resume, one_epoch, classes
+        See :class:`FitMode`.
 
     Raises
     ------
     KeyboardInterrupt
-        If it was interrupted, with what was trained so far stored, and a warning. Where there is
-        nothing to keep (or nothing whole: of a pass over all rows), and after any other error,
-        the estimator is as it was.
+        If the user interrupts the fit. What was trained so far is stored, with a warning. If
+        nothing can be retained, and after any error, the estimator is unchanged.
     """
+    mode = FitMode(resume, one_epoch, classes)
     with _unchanged_on_error(estimator):
-        interrupted = _fit_network(estimator, arguments, resume, one_epoch, classes)
-    if interrupted is not None:
-        warn_user(f"training was interrupted {interrupted}", TrainingWarning)
+        report = _fit_network(estimator, arguments, mode)
+    if report is not None:
+        warn_user(f"training was interrupted {report}", TrainingWarning)
         raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
-def _unchanged_on_error(estimator):
+def _unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
     before = dict(vars(estimator))
     try:
         yield
@@ -68,33 +128,29 @@ def _unchanged_on_error(estimator):
         raise
 
 
-def _fit_network(estimator, arguments, continued, one_epoch, classes):
-    """As `fit_network`; returns where it was interrupted, or None."""
-    settings = check_settings(estimator)
-    X, y, aux, groups, sample_weight, sources = vars(arguments).values()
-    if estimator.unlabeled is not None:
-        refuse_recoding(estimator.unlabeled)
-    check_callbacks(estimator.callbacks, held_out=estimator.early_stopping or one_epoch)
+def _fit_network(estimator, arguments, mode):
+    """Fit the networks; return where the user interrupted the fit, or None."""
+    objects = check_parameter_objects(estimator)
+    ensemble = _ensemble_settings(estimator, objects, mode)
+    check_callbacks(estimator.callbacks, validated=estimator.early_stopping or mode.one_epoch)
     device = resolve_device(estimator.device)
-    encoder = choose_encoder(estimator.encoder, X)
-    held_out = _holds_out(estimator, one_epoch)
-    groups = validation_groups(settings["validation"].by if held_out else None, X, aux, groups)
+    encoder = choose_encoder(estimator.encoder, arguments.X)
+    groups = validation_groups(
+        None if ensemble.validation_fraction is None else objects.validation.by, arguments
+    )
     data = check_training_data(
         estimator,
-        X,
-        y,
-        aux,
-        groups,
-        sample_weight,
-        sources=sources,
-        dtype=settings["compute"].dtype,
-        encoder=encoder,
-        unlabeled=estimator.unlabeled,
-        classes=estimator.classes_ if continued else classes,
-        reset=not continued,
+        arguments,
+        encoder,
+        groups=groups,
+        dtype=objects.compute.dtype,
+        classes=estimator.classes_ if mode.resume else mode.classes,
+        reset=not mode.resume,
     )
-    tasks, dropped = _tasks(estimator, data, continued, classes)
-    _refuse_idle_guesses(tasks, estimator.unlabeled)
+    if not mode.one_epoch:
+        _warn_if_none_unlabeled(estimator.unlabeled, data)
+    tasks, dropped = _make_tasks(estimator, objects.y_task, data, mode)
+    _check_unlabeled_tasks(tasks, estimator.unlabeled)
     architecture = describe_network(
         encoder,
         data.X,
@@ -104,171 +160,187 @@ def _fit_network(estimator, arguments, continued, one_epoch, classes):
         hidden_units=estimator.hidden_units,
         activation=estimator.activation,
         dropout=estimator.dropout,
-        dtype=settings["compute"].dtype,
+        dtype=objects.compute.dtype,
     )
-    if continued:
-        _refuse_other_network(estimator, architecture)
+    if mode.resume:
+        _check_same_network(estimator, architecture)
     rows = pack_rows(data, tasks)
-    if continued and one_epoch:
+    continues_passes = mode.resume and mode.one_epoch
+    if continues_passes:
         seed = member_seed(estimator._seed, estimator.n_iter_)
     else:
         seed = int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
-    own = not isinstance(encoder, str)
-    with global_randomness(seed) if own else contextlib.nullcontext():
-        members, interrupted = _train_members(
-            estimator, architecture, tasks, rows, data, seed, device, continued, one_epoch
+    n_epochs = (1 if mode.one_epoch else estimator.max_epochs) * estimator.n_estimators
+    is_custom = not isinstance(encoder, str)
+    with (
+        global_randomness(seed) if is_custom else contextlib.nullcontext(),
+        torch_threads(objects.compute.n_threads),
+        progress(
+            total=n_epochs, desc=type(estimator).__name__, unit="epoch", verbose=estimator.verbose
+        ) as bar,
+    ):
+        settings = TrainingSettings(
+            architecture=architecture,
+            tasks=tasks,
+            device=device,
+            seed=seed,
+            bar=bar,
+            interrupts=Interrupts(),
+            **_training_parameters(estimator, objects, mode),
         )
-    if not one_epoch:
-        _warn_of_unlearned_guesses(tasks, members, estimator.max_epochs)
-        _warn_of_idle_averaging(estimator, members, interrupted)
-    if one_epoch and continued:
-        _add_history(estimator, members)
+        members, report = fit_ensemble(
+            FitData(rows.to(device), data.groups, data.sources),
+            settings,
+            ensemble,
+            _starts(estimator, mode),
+        )
+    if not mode.one_epoch:
+        _warn_if_never_started(tasks, members, estimator.max_epochs)
+        if not report:
+            _warn_if_never_averaged(estimator, objects, members)
+    if continues_passes:
+        _append_history(estimator, members)
     estimator.classes_ = tasks[0].classes
     estimator.aux_classes_ = {
         task.name: task.classes for task in tasks[1:] if isinstance(task, FittedClassification)
     }
     estimator.dropped_tasks_ = dropped
-    if not (continued and one_epoch):
+    if not continues_passes:
         estimator._seed = seed
     estimator._store_networks(architecture, members, tasks)
-    return interrupted
+    return report
 
 
-def _train_members(estimator, architecture, tasks, rows, data, seed, device, continued, one_epoch):
-    """The trained networks, and where the training was interrupted, or None."""
-    settings = training_settings(estimator, one_epoch)
-    pseudo_labels = None if one_epoch else estimator.pseudo_labels
-    held_out = _holds_out(estimator, one_epoch)
-    n_epochs = (1 if one_epoch else settings.max_epochs) * estimator.n_estimators
-    members, rows = [], rows.to(device)
-    with (
-        torch_threads(parameter_object(estimator, "compute").n_threads),
-        progress(
-            total=n_epochs, desc=type(estimator).__name__, unit="epoch", verbose=estimator.verbose
-        ) as bar,
-    ):
-        for place in range(estimator.n_estimators):
-            old = _old_member(estimator, place, one_epoch) if continued else {}
-            try:
-                member = train_member(
-                    architecture,
-                    tasks,
-                    rows,
-                    data.groups,
-                    data.weights,
-                    settings,
-                    fraction=estimator.validation_fraction if held_out else None,
-                    early_stopping=estimator.early_stopping and held_out,
-                    calibrate=estimator.calibrate,
-                    refit=parameter_object(estimator, "validation").refit,
-                    place=place,
-                    seed=member_seed(seed, place),
-                    device=device,
-                    bar=bar,
-                    one_epoch=one_epoch,
-                    pseudo_labels=pseudo_labels,
-                    sources=data.sources,
-                    **old,
-                )
-            except KeyboardInterrupt:  # between epochs
-                member = None
-            if member is not None:
-                members.append(member)
-            if member is None or member.interrupted:
-                if not members or one_epoch:
-                    raise KeyboardInterrupt
-                return members, _how_far(estimator, members, place, member)
-    return members, None
-
-
-def _how_far(estimator, members, place, member):
-    """Where a training was interrupted, and what is left of it."""
-    n_epochs = 0 if member is None else len(member.history["epoch"])
-    after = f"after {n_epochs} of at most {estimator.max_epochs} epochs"
-    if estimator.n_estimators > 1:
-        return (
-            f"in network {place + 1} of {estimator.n_estimators}, {after}: the estimator is "
-            f"fitted with {len(members)} of them"
-        )
-    if member.interrupted == "refit":
-        after = "while the network was trained anew on all rows (refit=True)"
-    if member.interrupted == "calibration":
-        after = "while its temperature was looked for (calibrate=True), which stays 1"
-    if member.interrupted == "self-training":
-        after = f"after round {len(member.rounds) - 1} of self-training"
-    return f"{after}: the network is fitted with the weights of epoch {member.best_epoch}"
-
-
-def _holds_out(estimator, one_epoch):
-    """Whether rows are held out: for early stopping, a temperature or the rounds' judge."""
-    watched = estimator.early_stopping or estimator.calibrate or estimator.pseudo_labels is not None
-    return watched and not one_epoch
-
-
-def validation_groups(name, X, aux, groups):
-    """Groups that early stopping keeps apart: those given, or those that `validation__by` names."""
-    if name is None:
-        return find_id(X, "speaker") if groups is None else groups
-    found = find_id(X, name)
-    if found is None and hasattr(aux, "columns") and name in aux.columns:
-        found = aux[name].to_numpy()
-    if found is None:
-        raise MetadataError(
-            f"validation__by={name!r} is neither a column nor an index level of X, nor a column of "
-            "aux: give X as a DataFrame that has it, or leave validation__by=None for the groups "
-            "(speakers) that fit is given."
-        )
-    return found
-
-
-def check_settings(estimator):
-    """Return the parameter objects of an estimator by name, after validating them.
+def check_parameter_objects(estimator: Any) -> ParameterObjects:
+    """Return the parameter objects of an estimator, after validation.
 
     Raises
     ------
     ValueError
     """
-    settings = {name: parameter_object(estimator, name) for name in estimator._default_objects}
-    for name, found in settings.items():
-        check_parameters(found, name)
+    by_name = {name: parameter_object(estimator, name) for name in estimator._default_objects}
+    for name, instance in by_name.items():
+        check_parameters(instance, name)
+    objects = ParameterObjects(**by_name)
     for name in ("column", "weight"):
-        value = getattr(settings["y_task"], name)
+        value = getattr(objects.y_task, name)
         if value is not None:
             raise ValueError(
                 f"y_task: {name} is {value!r}, and must be None: the main task learns the labels "
                 "of y with weight 1."
             )
-    resolve_batch_augmenters(settings["perturbation"].augmenters)
+    resolve_batch_augmenters(objects.perturbation.augmenters)
     if estimator.pseudo_labels is not None:
         estimator.pseudo_labels.check(estimator.unlabeled)
     if estimator.adversarial_training is not None:
         estimator.adversarial_training.check()
-    return settings
+    return objects
 
 
-def training_settings(estimator, one_epoch=False):
-    """The parameters of an estimator that are about training."""
-    values = {
-        name: parameter_object(estimator, name)
-        if name in estimator._default_objects
-        else getattr(estimator, name)
-        for name in TrainingSettings.__dataclass_fields__
-    }
-    if one_epoch:  # how many there will be is not known
-        params = values["optimization"].get_params()
+def _ensemble_settings(estimator, objects, mode):
+    pseudo_labels = None if mode.one_epoch else estimator.pseudo_labels
+    needs_validation = estimator.early_stopping or estimator.calibrate or pseudo_labels is not None
+    holds_out = needs_validation and not mode.one_epoch
+    return EnsembleSettings(
+        n_estimators=estimator.n_estimators,
+        validation_fraction=estimator.validation_fraction if holds_out else None,
+        early_stopping=estimator.early_stopping and holds_out,
+        calibrate=estimator.calibrate,
+        refit=objects.validation.refit,
+        pseudo_labels=pseudo_labels,
+        one_epoch=mode.one_epoch,
+    )
+
+
+def _training_parameters(estimator, objects, mode):
+    """Return the parameters of an estimator that concern the training of a single network."""
+    optimization = objects.optimization
+    if mode.one_epoch:  # the number of epochs to come is unknown
+        params = optimization.get_params()
         params |= {"lr_schedule": "constant", "warmup": 0.0, "weight_averaging": None}
-        values["optimization"] = OptimizationSettings(**params)
-    return TrainingSettings(**values)
+        optimization = OptimizationSettings(**params)
+    return {
+        "planned_epochs": estimator.max_epochs,
+        "start": Start(),
+        "max_epochs": 1 if mode.one_epoch else estimator.max_epochs,
+        "batch_size": estimator.batch_size,
+        "lr": estimator.lr,
+        "loss_weighting": estimator.loss_weighting,
+        "patience": estimator.patience,
+        "callbacks": estimator.callbacks,
+        "adversarial_training": estimator.adversarial_training,
+        "optimization": optimization,
+        "perturbation": objects.perturbation,
+        "compute": objects.compute,
+        "monitor": objects.validation.monitor,
+    }
 
 
-def _tasks(estimator, data, continued, classes):
-    spec = parameter_object(estimator, "y_task")
+def _starts(estimator, mode):
+    """Return the state from which each network is trained."""
+    if not mode.resume:
+        return [Start()] * estimator.n_estimators
+    if not mode.one_epoch:
+        return [Start(weights) for weights in estimator._weights]
+    states = estimator._states or [None] * estimator.n_estimators
+    lengths = [len(history["epoch"]) for history in estimator._history]
+    return [
+        Start(*parts)
+        for parts in zip(estimator._weights, states, estimator._temperatures, lengths, strict=True)
+    ]
+
+
+def validation_groups(name: str | None, arguments: FitArguments) -> ArrayLike | None:
+    """Return the groups that early stopping holds out as a whole.
+
+    Parameters
+    ----------
+    name : str or None
+        Name of a column or index level of X, or of a column of `aux`. None for the groups passed
+        to ``fit``, or the speakers of X.
+    arguments : FitArguments
+
+    Raises
+    ------
+    MetadataError
+        If there is nothing of that name.
+    """
+    X, aux = arguments.X, arguments.aux
+    if name is None:
+        return find_id(X, "speaker") if arguments.groups is None else arguments.groups
+    groups = find_id(X, name)
+    if groups is None and hasattr(aux, "columns") and name in aux.columns:
+        groups = aux[name].to_numpy()
+    if groups is None:
+        raise MetadataError(
+            f"validation__by={name!r} is neither a column nor an index level of X, nor a column of "
+            "aux. Pass X as a DataFrame that has it, or set validation__by=None for the groups "
+            "(speakers) passed to fit."
+        )
+    return groups
+
+
+def _warn_if_none_unlabeled(unlabeled: Any, data: TrainingData) -> None:
+    """Warn if -1 is the sentinel value and no sample has it: the labels may have been encoded."""
+    if unlabeled == -1 and data.labeled.all():
+        warn_user(
+            "unlabeled=-1 is set, and y does not contain -1: all samples count as labeled. If "
+            "they are, set unlabeled=None to avoid this warning. If they are not, y was encoded "
+            "before it reached the network, and the unlabeled samples form a class: inside a "
+            "meta-estimator that encodes labels (voting, bagging, stacking, one-vs-rest), fit on "
+            "labeled samples alone, or make the network the outermost estimator.",
+            TrainingWarning,
+        )
+
+
+def _make_tasks(estimator, spec, data, mode):
+    """Return the tasks, the main one first, and those that are constant."""
     on_frames = not isinstance(data.X, torch.Tensor)
 
-    def n_inputs(time_bins):
+    def n_inputs(time_bins: int) -> int:
         return estimator.n_features_in_ * (time_bins if on_frames else 1)
 
-    if continued:
+    if mode.resume:
         main = FittedClassification(MAIN_TASK, 1.0, estimator.classes_, spec)
         tasks = rebind_tasks(
             estimator._fitted_tasks()[1:],
@@ -280,7 +352,7 @@ def _tasks(estimator, data, continued, classes):
             n_inputs=n_inputs,
         )
         return [main, *tasks], estimator.dropped_tasks_
-    labels = data.y[data.labeled] if classes is None else np.asarray(classes)
+    labels = data.y[data.labeled] if mode.classes is None else mode.classes
     main = FittedClassification(MAIN_TASK, 1.0, np.unique(labels), spec)
     tasks, dropped = make_tasks(
         data.aux,
@@ -293,79 +365,71 @@ def _tasks(estimator, data, continued, classes):
     return [main, *tasks], dropped
 
 
-def _refuse_idle_guesses(tasks, unlabeled):
+def _check_unlabeled_tasks(tasks, unlabeled):
     for task in tasks:
         if task.uses_unlabeled and task.weight > 0.0 and unlabeled is None:
             raise ValueError(
-                f"tasks[{task.name!r}] learns from rows without a label, and unlabeled=None says "
-                'that there are none: set unlabeled=-1 or "nan", as y marks them.'
+                f"tasks[{task.name!r}] learns from unlabeled samples, and unlabeled=None says that "
+                'every sample is labeled. Set unlabeled=-1 or "nan", and use that value in y.'
             )
 
 
-def _warn_of_unlearned_guesses(tasks, members, max_epochs):
+def _warn_if_never_started(
+    tasks: Sequence[FittedTask], members: Sequence[Member], max_epochs: int
+) -> None:
     for task in tasks:
         if not task.uses_unlabeled or task.weight == 0.0 or task.spec.start == 0.0:
             continue
-        begins = task.spec.start * max_epochs
+        first = task.spec.start * max_epochs
         best = max(member.best_epoch for member in members)
-        if best <= begins:
+        if best <= first:
             warn_user(
-                f"tasks[{task.name!r}] has taught nothing: with start={task.spec.start} it begins "
-                f"after {begins:g} of max_epochs={max_epochs} epochs, and the weights that are "
-                f"kept are of epoch {best}. Lower start or max_epochs, or set "
-                "early_stopping=False.",
+                f"tasks[{task.name!r}] had no effect: with start={task.spec.start} it starts after "
+                f"{first:g} of max_epochs={max_epochs} epochs, and the retained weights are those "
+                f"of epoch {best}. Lower start or max_epochs, or set early_stopping=False.",
                 TrainingWarning,
             )
 
 
-def _warn_of_idle_averaging(estimator, members, interrupted):
-    anew = parameter_object(estimator, "validation").refit and members[0].split["n_valid"]
-    if parameter_object(estimator, "optimization").weight_averaging != "swa" or interrupted or anew:
+def _warn_if_never_averaged(estimator, objects, members):
+    refitted = objects.validation.refit and members[0].split["n_valid"]
+    if objects.optimization.weight_averaging != "swa" or refitted:
         return
-    begins = SWA_START * estimator.max_epochs
+    first = SWA_START * estimator.max_epochs
     best = max(member.best_epoch for member in members)
-    if best <= begins:
+    if best <= first:
         warn_user(
-            f'weight_averaging="swa" has averaged nothing: it begins after {begins:g} of '
-            f"max_epochs={estimator.max_epochs} epochs, and the weights that are kept are of epoch "
-            f'{best}. Lower max_epochs, set refit=True, or take "ema".',
+            f'weight_averaging="swa" had no effect: it starts after {first:g} of '
+            f"max_epochs={estimator.max_epochs} epochs, and the retained weights are those of "
+            f'epoch {best}. Lower max_epochs, set validation__refit=True, or use "ema".',
             TrainingWarning,
         )
 
 
-def _refuse_other_network(estimator, architecture):
-    old = estimator._architecture
+def _check_same_network(estimator, architecture):
+    fitted = estimator._architecture
     changed = sorted(
-        name for name in {*old, *architecture} if old.get(name) != architecture.get(name)
+        name
+        for name in {*fitted, *architecture} - {"dropout"}
+        if fitted.get(name) != architecture.get(name)
     )
-    changed = [name for name in changed if name != "dropout"]
     if changed:
         name = changed[0]
         raise ValueError(
-            f"the network cannot go on from the fitted one, which was built otherwise: {name} is "
-            f"{architecture.get(name)!r} now and was {old.get(name)!r}. Set warm_start=False, or "
-            "call fit, to begin anew."
+            f"training cannot continue from the fitted network, which has another architecture: "
+            f"{name} is {architecture.get(name)!r} now and was {fitted.get(name)!r}. Set "
+            "warm_start=False, or call fit, to train a new network."
         )
     if len(estimator._weights) != estimator.n_estimators:
         raise ValueError(
             f"n_estimators is {estimator.n_estimators} now, and {len(estimator._weights)} networks "
-            f"were fitted: set n_estimators={len(estimator._weights)} to go on with these, or "
-            "warm_start=False and call fit to begin anew."
+            f"were fitted. Set n_estimators={len(estimator._weights)} to continue training these, "
+            "or warm_start=False and call fit to train new ones."
         )
 
 
-def _old_member(estimator, place, one_epoch):
-    old = {"weights": estimator._weights[place]}
-    if one_epoch:
-        old["temperature"] = estimator._temperatures[place]
-        old["epochs_before"] = len(estimator._history[place]["epoch"])
-        if estimator._states:
-            old["state"] = estimator._states[place]
-    return old
-
-
-def _add_history(estimator, members):
-    """Let the epochs of further training follow those that there were."""
+def _append_history(estimator, members):
+    """Put the epochs before those of further training."""
     for member, old in zip(members, estimator._history, strict=False):
         start = old["epoch"][-1]
         new = {**member.history, "epoch": [start + epoch for epoch in member.history["epoch"]]}
@@ -375,58 +439,3 @@ def _add_history(estimator, members):
             for name in {**old, **new}
         }
         member.best_epoch += start
-
-
-#: All that is seen of these two in a worker, where a function of a module that they share fits.
-_EITHER = "VotingClassifier or StackingClassifier"
-#: Modules whose meta-estimators recode y, or take every value of y for a class.
-_RECODING = {
-    "sklearn.calibration": "CalibratedClassifierCV",
-    "sklearn.ensemble._bagging": "BaggingClassifier",
-    "sklearn.ensemble._voting": "VotingClassifier",
-    "sklearn.ensemble._stacking": "StackingClassifier",
-    "sklearn.ensemble._base": _EITHER,
-    "sklearn.ensemble._weight_boosting": "AdaBoostClassifier",
-    "sklearn.multiclass": "a multiclass meta-estimator",
-    "sklearn.multioutput": "a multioutput meta-estimator",
-}
-#: Methods for which cross_val_predict recodes y.
-_PREDICTING_CLASSES = ("predict_proba", "predict_log_proba", "decision_function")
-
-
-def refuse_recoding(unlabeled):
-    """Refuse a fit within a meta-estimator in which unlabeled rows would become a class.
-
-    It hands on y as codes of a LabelEncoder's, or itself takes -1 for a class, neither of which
-    shows in what arrives here: only who calls tells.
-
-    Raises
-    ------
-    ValueError
-    """
-    names = [name for frame in _frames(sys._getframe(1)) if (name := _recoder(frame))]
-    if names:
-        name = next((name for name in names if name != _EITHER), _EITHER)
-        raise ValueError(
-            f"unlabeled={unlabeled!r} does not work inside {name}, which recodes the labels: "
-            "rows without a label would be taken for a class of their own. Fit it on labeled "
-            "rows with unlabeled=None, or put the network outermost."
-        )
-
-
-def _recoder(frame):
-    """What recodes labels there, or None."""
-    module = frame.f_globals.get("__name__")
-    if module == "sklearn.model_selection._validation":
-        # cross_val_predict encodes the labels where it is asked for more than predictions.
-        method = frame.f_locals.get("method")
-        if frame.f_code.co_name == "_fit_and_predict" and method in _PREDICTING_CLASSES:
-            return f"cross_val_predict(method={method!r})"
-    return _RECODING.get(module)
-
-
-def _frames(frame):
-    """A frame and all that called it, from the inside out."""
-    while frame is not None:
-        yield frame
-        frame = frame.f_back

@@ -1,78 +1,101 @@
-"""PseudoLabels: how rows without a label are given one."""
+"""Self-training: PseudoLabels, and the rounds in which a network learns its own labels."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+import torch
+from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
 
+from sklearn_ser.neural_network._random import Dropout, numpy_stream
+from sklearn_ser.neural_network._settings import InputPerturbation, check_parameters
+from sklearn_ser.neural_network.training._batch_perturbation import BatchPerturbation
+from sklearn_ser.neural_network.training._batches import ResidentRows
+from sklearn_ser.neural_network.training._calibration import fit_temperature, main_outputs
 from sklearn_ser.utils._public import public_module
+
+if TYPE_CHECKING:
+    from sklearn_ser.neural_network.training._fit_one import TrainingRecord, TrainingSettings
+    from sklearn_ser.neural_network.training._validation_split import ValidationSplit
+
+#: Rounds end if this share of the selected samples and labels is that of the round before.
+SETTLED = 0.99
+
+_DROPOUT = (Dropout, nn.modules.dropout._DropoutNd)  # custom encoders may use torch's
 
 
 @public_module("sklearn_ser.neural_network")
 class PseudoLabels(BaseEstimator):
-    """Self-training: rows without a label are learned with the labels that the network gives them.
+    """Self-training with pseudo-labels of unlabeled samples.
 
-    The network is trained on the labeled rows, labels the others, and is trained anew on both;
-    and so on, round by round [1]_. Each round takes more of the rows, the most probable ones of
-    each class first [2]_. What holds it back from learning its own errors:
+    The network is trained on the labeled samples, predicts labels of the others, and is retrained
+    on both, round by round [1]_. Each round selects more samples, the most probable ones of each
+    class first [2]_. The following limit how far the network can learn its own errors:
 
-    - quotas: no class gets more than its part of the rows (`balance`);
-    - only rows that are sure enough (`threshold`), and whose label stays the same when the input
-      is disturbed (`consistency`) [3]_;
-    - a lower weight than that of true labels (`weight`);
-    - it ends when the last round changed many labels (`stability`): what so little
-      upsets was not worth learning;
-    - it ends when the labeled rows that are held out, of other speakers, are told worse
-      (`tolerance`), and that round is dropped.
+    - quotas for each class (`balance`);
+    - selection of samples whose label is probable (`threshold`) and does not change when the input
+      is perturbed (`consistency`) [3]_;
+    - a lower weight than that of labeled samples (`weight`);
+    - an end of the rounds when many labels change from one round to the next (`stability`);
+    - an end of the rounds, without the last one, when the loss on the validation samples, of other
+      speakers, increases (`tolerance`).
 
     Parameters
     ----------
     share : float, default=0.6
-        Of the unlabeled rows, the most that may be chosen in the last round, in (0, 1]; in the
-        rounds before in proportion: of four rounds a quarter of it in the first.
+        Maximum fraction of the unlabeled samples selected in the last round, in (0, 1]. Earlier
+        rounds select proportionally fewer: the first of four rounds a quarter of it.
     threshold : float, default=0.0
-        Least probability of a label, in [0, 1], after temperature scaling on the held-out rows.
-        0 leaves the choice to the quotas.
+        Minimum probability of a label, in [0, 1], after temperature scaling on the validation
+        samples. With 0, the quotas alone decide.
     balance : {"equal", "prior"} or None, default="equal"
-        How `share` is divided into quotas. "equal": the same for every class. "prior": by the
-        classes' shares of the labeled rows. None: no quotas of classes.
+        Quotas of the classes. "equal" divides `share` equally, "prior" by the frequencies of the
+        classes among the labeled samples. None sets no quotas.
     consistency : int, default=0
-        Number of disturbed copies of each row that are labeled too, with the network's own
-        dropout left on and normal noise on the input. 0 asks none.
+        Number of perturbed copies of each sample whose labels are compared with its own, with the
+        dropout of the network and normal noise on the input. 0 compares none.
     agreement : float, default=0.75
-        Least share of these copies, in (0, 1], that have to get the row's label.
+        Minimum fraction of these copies, in (0, 1], with the label of the sample.
     input_noise : float, default=0.5
         Standard deviation of the noise on the (standardized) inputs of the copies.
     weight : float, default=0.5
-        Weight of a chosen row in the loss of `y`, beside 1 for a labeled row (both times
-        `sample_weight` and the class's weight).
+        Weight of a selected sample in the loss of `y`, relative to 1 for a labeled one; both are
+        multiplied by `sample_weight` and the weight of the class.
     max_rounds : int, default=4
-        Most trainings after the first.
+        Maximum number of rounds after the first training.
     min_rows : int, default=10
-        With fewer rows to choose it ends.
+        Minimum number of selected samples for a further round.
     stability : float, default=0.92
-        It ends when less than this share of all unlabeled rows, in [0, 1], has kept its label
-        since the round before.
+        Minimum fraction of the unlabeled samples, in [0, 1], whose label is that of the previous
+        round; the rounds end if it is lower.
     tolerance : float or None, default=0.05
-        It ends when the held-out loss of `y` is more than this share above the lowest so far.
-        None: never for this reason.
+        Maximum relative increase of the validation loss of `y` above the lowest so far; the rounds
+        end if it is larger. None sets no limit.
 
     See Also
     --------
-    MTLNeuralClassifier : Its parameter `pseudo_labels` takes this, and `pseudo_labels_` tells
-        what became of it.
-    sklearn.semi_supervised.SelfTrainingClassifier : By a threshold alone, around any classifier.
+    MTLNeuralClassifier : Its parameter `pseudo_labels` takes this object; `pseudo_labels_` is the
+        record of the rounds.
+    sklearn.semi_supervised.SelfTrainingClassifier : Selection by a threshold, for any classifier.
 
     Notes
     -----
-    Labels are given to rows that :meth:`MTLNeuralClassifier.fit` gets, and there to those of
-    groups that are trained on. To adapt to a new corpus, fit with its rows unlabeled
-    (transductive learning); the rows of a validation or test fold are never seen unless they are
-    among the rows of `fit`. Speakers held out for early stopping judge the rounds: their
-    unlabeled rows take no part.
+    Only samples passed to :meth:`MTLNeuralClassifier.fit` are labeled, and only those of groups
+    that are trained on: groups held out for early stopping validate the rounds, and their
+    unlabeled samples take no part. To adapt a network to a new corpus, pass its samples unlabeled
+    (transductive learning). Samples of a validation or test fold are never used unless they are
+    among those passed to ``fit``.
 
-    Where the network is good on the new rows this helps much, and where it is poor a little harm
-    is done: measure on labeled corpora, left out one at a time, before you rely on it.
+    Self-training helps much where the network is already good on the new samples, and harms
+    slightly where it is poor. Measure it on labeled corpora, left out one at a time, before you
+    rely on it.
 
     References
     ----------
@@ -90,9 +113,9 @@ class PseudoLabels(BaseEstimator):
     >>> import numpy as np
     >>> from sklearn_ser.neural_network import MTLNeuralClassifier, PseudoLabels
     >>> rng = np.random.default_rng(0)
-    >>> truth = np.tile([0, 1], 100)
-    >>> X = rng.normal(size=(200, 4)) + 3 * truth[:, None]
-    >>> y = np.where(np.arange(200) < 60, truth, -1)
+    >>> y_true = np.tile([0, 1], 100)
+    >>> X = rng.normal(size=(200, 4)) + 3 * y_true[:, None]
+    >>> y = np.where(np.arange(200) < 60, y_true, -1)
     >>> net = MTLNeuralClassifier(
     ...     unlabeled=-1, pseudo_labels=PseudoLabels(max_rounds=2), max_epochs=10, random_state=0
     ... )
@@ -123,17 +146,17 @@ class PseudoLabels(BaseEstimator):
     def __init__(
         self,
         *,
-        share=0.6,
-        threshold=0.0,
-        balance="equal",
-        consistency=0,
-        agreement=0.75,
-        input_noise=0.5,
-        weight=0.5,
-        max_rounds=4,
-        min_rows=10,
-        stability=0.92,
-        tolerance=0.05,
+        share: float = 0.6,
+        threshold: float = 0.0,
+        balance: Literal["equal", "prior"] | None = "equal",
+        consistency: int = 0,
+        agreement: float = 0.75,
+        input_noise: float = 0.5,
+        weight: float = 0.5,
+        max_rounds: int = 4,
+        min_rows: int = 10,
+        stability: float = 0.92,
+        tolerance: float | None = 0.05,
     ):
         self.share = share
         self.threshold = threshold
@@ -147,25 +170,322 @@ class PseudoLabels(BaseEstimator):
         self.stability = stability
         self.tolerance = tolerance
 
-    def check(self, unlabeled):
-        """Refuse parameters that cannot be, or an estimator that knows no unlabeled rows.
+    def check(self, unlabeled: Literal[-1, "nan"] | None) -> None:
+        """Validate the parameters.
 
         Parameters
         ----------
         unlabeled : -1, "nan" or None
-            Of the estimator.
+            Sentinel value of unlabeled samples of the network.
 
         Raises
         ------
         ValueError
+            If a parameter is invalid, or no sample can be unlabeled.
         """
-        try:
-            self._validate_params()
-        except ValueError as error:  # InvalidParameterError, which does not say where it stands
-            raise type(error)(f"pseudo_labels: {error}") from None
+        check_parameters(self, "pseudo_labels")
         if unlabeled is None:
             raise ValueError(
-                "pseudo_labels labels the rows that have no label, and unlabeled=None says that "
-                "every row has one: set unlabeled=-1 or unlabeled='nan', and mark these rows "
-                "in y."
+                "pseudo_labels needs unlabeled samples, and unlabeled=None says that every sample "
+                "is labeled. Set unlabeled=-1 or unlabeled='nan', and use that value in y."
             )
+
+
+@dataclass
+class Trained:
+    """Network of one round.
+
+    Parameters
+    ----------
+    record : TrainingRecord
+    rows : ResidentRows
+        All samples of the fit, with the pseudo-labels that the network was trained on.
+    """
+
+    record: TrainingRecord
+    rows: ResidentRows
+
+
+def self_train(
+    spec: PseudoLabels,
+    fit_labeled: Callable[[ResidentRows], TrainingRecord],
+    rows: ResidentRows,
+    split: ValidationSplit,
+    settings: TrainingSettings,
+) -> tuple[TrainingRecord, ResidentRows, list[dict[str, Any]]]:
+    """Train, label and retrain until one of the rules of `spec` ends the rounds.
+
+    Parameters
+    ----------
+    spec : PseudoLabels
+    fit_labeled : callable
+        Function that trains a network on the training part of all samples of the fit.
+    rows : ResidentRows
+        On the device.
+    split : ValidationSplit
+        Samples of its training part are labeled; those of its validation part validate the rounds.
+    settings : TrainingSettings
+
+    Returns
+    -------
+    record : TrainingRecord
+        Of the retained round. Without epochs if a user interrupt came before the end of the first.
+    rows : ResidentRows
+        All samples, with the pseudo-labels of the retained round.
+    table : list of dict
+        Plain values, one dict per round; see ``pseudo_labels_`` of MTLNeuralClassifier.
+    """
+    interrupts = settings.interrupts
+    retained = trained = Trained(fit_labeled(rows), rows)
+    if not retained.record.epochs:
+        return retained.record, rows, []
+    validation = _Validation(settings.tasks, rows.take(split.valid))
+    labeler = _Labeler(spec, validation, rows, split.train, settings)
+    table, labels = [validation.line(trained.record)], None
+    lowest, reason = table[0]["valid_loss"], ""
+    with interrupts.during("self-training"):
+        while not (reason or interrupts):
+            if len(table) > spec.max_rounds:
+                reason = "max_rounds"
+                break
+            previous, labels = labels, labeler(trained.record.module, len(table))
+            reason = _reason_to_stop(spec, labels, previous)
+            if reason:
+                break
+            labeled = labeler.labeled(labels)
+            settings.bar.total += settings.max_epochs
+            trained = Trained(fit_labeled(labeled), labeled)
+            if interrupts:
+                break
+            line = validation.line(trained.record, labels, previous)
+            table.append(line)
+            if spec.tolerance is not None and line["valid_loss"] > lowest * (1.0 + spec.tolerance):
+                reason = "tolerance"
+            else:
+                retained = trained
+                lowest = min(lowest, line["valid_loss"])
+    if interrupts:
+        reason = "interrupted"
+    table[-1]["stopped"] = reason
+    table[-2 if reason == "tolerance" else -1]["kept"] = True
+    return retained.record, retained.rows, table
+
+
+def _reason_to_stop(spec, labels, previous):
+    """Return the parameter by which no further network is trained, or "" if one is."""
+    if not len(labels.codes):
+        return "nothing unlabeled"
+    if len(labels.selected) < spec.min_rows:
+        return "min_rows"
+    if previous is not None and labels.agreement(previous) < spec.stability:
+        return "stability"
+    if previous is not None and labels.is_almost(previous, SETTLED):
+        return "settled"
+    return ""
+
+
+class _Validation:
+    """Validation samples of the rounds."""
+
+    def __init__(self, tasks, rows):
+        self.tasks = tasks
+        self.x = rows.x
+        self.codes = rows.targets[0].cpu().numpy()
+        self.weights = rows.sample_weights
+
+    def temperature(self, module):
+        """Fit the temperature of a network on these samples; 1 if there are none."""
+        if not len(self.codes):
+            return 1.0
+        module.eval()
+        return fit_temperature(main_outputs(module, self.tasks, self.x), self.codes, self.weights)
+
+    def line(self, record, labels=None, previous=None):
+        """Return a line of the table; of the first round without `labels`."""
+        n_classes = self.tasks[0].n_outputs
+        counts = np.zeros(n_classes, dtype=int)
+        if labels is not None:
+            counts = labels.counts(n_classes)
+        loss = score = np.nan
+        if len(self.codes):
+            record.module.eval()
+            outputs = main_outputs(record.module, self.tasks, self.x)
+            losses = -log_softmax(outputs, axis=1)[np.arange(len(self.codes)), self.codes]
+            loss = float(np.average(losses, weights=self.weights))
+            score = self.tasks[0].score(outputs, self.codes, self.weights)
+        return {
+            "selected": int(counts.sum()),
+            "counts": counts.tolist(),
+            "agreement": np.nan if previous is None else labels.agreement(previous),
+            "valid_loss": loss,
+            "valid_score": score,
+            "kept": False,
+            "stopped": "",
+        }
+
+
+class _Labeler:
+    """Labels of the unlabeled samples of the training part."""
+
+    def __init__(self, spec, validation, rows, train_part, settings):
+        codes, sample_weights = rows.targets[0].cpu().numpy(), rows.sample_weights
+        self.spec = spec
+        self.validation = validation
+        self.tasks = settings.tasks
+        self.rows = rows
+        self.positions = train_part[(codes[train_part] < 0) & (sample_weights[train_part] > 0)]
+        self.x = rows.x[self.positions]
+        self.sample_weights = sample_weights
+        self.seed = settings.seed
+        self.device = settings.device
+        main = self.tasks[0]
+        labeled = train_part[codes[train_part] >= 0]
+        counts = np.bincount(codes[labeled], sample_weights[labeled], minlength=main.n_outputs)
+        if not counts.any():  # further training on unlabeled samples alone
+            counts = np.ones(main.n_outputs)
+        self.priors = counts / counts.sum()
+        # Class weights are those of the labeled samples; 1 for a class without any.
+        factors = main.class_weights(codes, sample_weights)
+        self.factors = np.ones(main.n_outputs)
+        self.factors[codes[codes >= 0]] = factors[codes >= 0]
+
+    def __call__(self, module, number):
+        """Return the labels that a network predicts for the training of round `number`."""
+        spec = self.spec
+        temperature = self.validation.temperature(module)
+        module.eval()
+        outputs = main_outputs(module, self.tasks, self.x)
+        votes = self._votes(module, outputs.argmax(axis=1), number) if spec.consistency else None
+        share = spec.share * number / spec.max_rounds
+        return select_rows(
+            softmax(outputs / temperature, axis=1),
+            votes,
+            class_quotas(spec.balance, share, len(outputs), self.priors),
+            threshold=spec.threshold,
+            agreement=spec.agreement,
+        )
+
+    def _votes(self, module, codes, number):
+        perturbation = BatchPerturbation(
+            InputPerturbation(noise=self.spec.input_noise),
+            seed=int(numpy_stream(self.seed, f"pseudo labels {number}").integers(2**31)),
+            device=self.device,
+        )
+        for part in module.modules():
+            if isinstance(part, _DROPOUT):
+                part.train()
+        agreeing = np.zeros(len(codes))
+        for _ in range(self.spec.consistency):
+            outputs = main_outputs(module, self.tasks, self.x, lambda x: perturbation(x)[1])
+            agreeing += outputs.argmax(axis=1) == codes
+        module.eval()
+        return agreeing / self.spec.consistency
+
+    def labeled(self, labels):
+        """Return all samples, the selected ones with their pseudo-labels."""
+        positions, codes = self.positions[labels.selected], labels.codes[labels.selected]
+        plain = self.spec.weight * self.sample_weights[positions]
+        targets = self.rows.targets[0].clone()
+        targets[positions] = torch.from_numpy(codes).to(targets)
+        all_weights, all_plain = self.rows.weights.clone(), self.rows.plain_weights.clone()
+        all_weights[positions, 0] = torch.from_numpy(plain * self.factors[codes]).to(all_weights)
+        all_plain[positions, 0] = torch.from_numpy(plain).to(all_plain)
+        return ResidentRows(self.rows.x, [targets, *self.rows.targets[1:]], all_weights, all_plain)
+
+
+@dataclass(frozen=True)
+class PredictedLabels:
+    """Labels that a network predicts for unlabeled samples.
+
+    Parameters
+    ----------
+    codes : ndarray of int of shape (n_samples,)
+        Class codes of all these samples.
+    selected : ndarray of int
+        Positions of those that are learned, in ascending order.
+    """
+
+    codes: np.ndarray
+    selected: np.ndarray
+
+    def agreement(self, other: PredictedLabels) -> float:
+        """Return the fraction of all samples with the same label in both."""
+        return float((self.codes == other.codes).mean())
+
+    def counts(self, n_classes: int) -> np.ndarray:
+        """Return the number of selected samples of each class."""
+        return np.bincount(self.codes[self.selected], minlength=n_classes)
+
+    def is_almost(self, other: PredictedLabels, share: float) -> bool:
+        """Return whether at least this share of the samples selected in either agree in both."""
+        both = np.intersect1d(self.selected, other.selected)
+        same = (self.codes[both] == other.codes[both]).sum()
+        return bool(same >= share * len(np.union1d(self.selected, other.selected)))
+
+
+def select_rows(
+    probabilities: np.ndarray,
+    votes: np.ndarray | None,
+    quotas: np.ndarray | int,
+    *,
+    threshold: float,
+    agreement: float,
+) -> PredictedLabels:
+    """Label samples, and select those whose label is learned.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_samples, n_classes)
+    votes : ndarray of shape (n_samples,) or None
+        Fraction of the perturbed copies of each sample that have its label. None if there are no
+        copies.
+    quotas : ndarray of int of shape (n_classes,), or int
+        Maximum number of samples of each class, or in total. The most probable ones are selected;
+        of equally probable ones, the first.
+    threshold, agreement : float
+        Minimum probability and minimum fraction of votes.
+
+    Returns
+    -------
+    PredictedLabels
+    """
+    codes = probabilities.argmax(axis=1)
+    confidence = probabilities.max(axis=1)
+    eligible = confidence >= threshold
+    if votes is not None:
+        eligible &= votes >= agreement
+    by_confidence = np.argsort(-confidence, kind="stable")
+    by_confidence = by_confidence[eligible[by_confidence]]
+    if isinstance(quotas, int):
+        return PredictedLabels(codes, np.sort(by_confidence[:quotas]))
+    selected = [
+        by_confidence[codes[by_confidence] == code][:quota] for code, quota in enumerate(quotas)
+    ]
+    return PredictedLabels(codes, np.sort(np.concatenate(selected)))
+
+
+def class_quotas(
+    balance: Literal["equal", "prior"] | None, share: float, n_rows: int, priors: np.ndarray
+) -> np.ndarray | int:
+    """Return the maximum number of selected samples of each class, or in total without balance.
+
+    Parameters
+    ----------
+    balance : {"equal", "prior"} or None
+    share : float
+        Fraction of the samples to select.
+    n_rows : int
+        Number of unlabeled samples.
+    priors : ndarray of shape (n_classes,)
+        Frequency of each class among the labeled samples.
+
+    Returns
+    -------
+    ndarray of int of shape (n_classes,), or int
+        Rounded up: at least 1 for a class whose share is above 0.
+    """
+    if balance is None:
+        return int(np.ceil(share * n_rows))
+    if balance == "equal":
+        priors = np.full(len(priors), 1.0 / len(priors))
+    return np.ceil(share * n_rows * priors).astype(int)

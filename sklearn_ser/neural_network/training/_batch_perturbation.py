@@ -1,21 +1,33 @@
-"""What training does to the inputs of a batch: mixup, augmentation, noise, dropout."""
+"""Perturbation of the inputs of batches in training: mixup, augmentation, noise, dropout."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
 from sklearn_ser.neural_network._random import numpy_stream, torch_stream
 from sklearn_ser.neural_network._sequences import FrameBatch
+from sklearn_ser.neural_network.training._batch_augmenters import resolve_batch_augmenters
+
+if TYPE_CHECKING:
+    from sklearn_ser.neural_network._settings import InputPerturbation
+    from sklearn_ser.neural_network.tasks._base import FittedTask
+    from sklearn_ser.neural_network.training._batches import ResidentRows
 
 
 @dataclass(frozen=True)
 class Mix:
-    """With which row each row of a batch was mixed, and how much of itself is left.
+    """Pairs of mixed samples of a batch.
 
     Parameters
     ----------
-    partner : Tensor of int64 of shape (n_rows,)
+    partner : Tensor of int64 of shape (n_samples,)
+        Sample that each sample was mixed with.
     share : float
+        Share of the sample itself.
     """
 
     partner: torch.Tensor
@@ -23,53 +35,58 @@ class Mix:
 
 
 class BatchPerturbation:
-    """Mixes the rows of a batch, lets augmenters change them, then adds noise and zeroes values.
+    """Perturbation of batches as described by an :class:`InputPerturbation`.
+
+    The samples of a batch are mixed with a single share, drawn once per batch [1]_. For frame
+    sequences, the frames of the partner are repeated, or cut, to the length of the sequence.
 
     Parameters
     ----------
-    mixup_alpha : float
-        Of the Beta distribution that the share of a row is drawn from, once per batch [1]_; 0 for
-        none. Frame sequences: the partner's frames are repeated, or cut, to the row's length.
-    noise : float
-        Standard deviation of the normal noise added to every value, in units of `scale`.
-    dropout : float
-        Share of the values that are zeroed; the others are scaled up.
+    settings : InputPerturbation
     seed : int
     device : str
-    augmenters : sequence of callable
-        Of a batch and a generator.
-    scale : Tensor of shape (n_features,), optional
-        Of each feature; 1 where not given.
+    scale : Tensor of shape (n_features,) or float
+        Unit of the noise for each feature.
 
     References
     ----------
     .. [1] Zhang, H. et al. (2018). mixup: Beyond Empirical Risk Minimization. ICLR 2018.
     """
 
-    def __init__(self, *, mixup_alpha, noise, dropout, seed, device, augmenters=(), scale=None):
-        self.mixup_alpha = mixup_alpha
-        self.noise = noise
-        self.dropout = dropout
-        self.scale = 1.0 if scale is None else scale
+    def __init__(
+        self,
+        settings: InputPerturbation,
+        *,
+        seed: int,
+        device: str,
+        scale: torch.Tensor | float = 1.0,
+    ):
+        self.mixup_alpha = settings.mixup_alpha
+        self.noise = settings.noise
+        self.dropout = settings.dropout
+        self.scale = scale
         self.shares = numpy_stream(seed, "mixup share")
         self.augmenters = [
-            (augment, torch_stream(seed, f"batch augmenter {place}"))
-            for place, augment in enumerate(augmenters)
+            (augment, torch_stream(seed, f"batch augmenter {index}"))
+            for index, augment in enumerate(resolve_batch_augmenters(settings.augmenters))
         ]
         self.partners = torch_stream(seed, "mixup partner")
         self.values = torch_stream(seed, "input noise", device)
 
     @property
-    def active(self):
+    def active(self) -> bool:
+        """Whether it changes any batch."""
         return bool(self.mixup_alpha or self.augmenters or self.noise or self.dropout)
 
-    def __call__(self, x):
+    def __call__(
+        self, x: torch.Tensor | FrameBatch
+    ) -> tuple[torch.Tensor | FrameBatch, torch.Tensor | FrameBatch, Mix | None]:
         """Perturb a batch.
 
         Returns
         -------
         clean, seen : Tensor or FrameBatch
-            Before and after augmentation, noise and dropout.
+            The batch before and after augmentation, noise and dropout; both after mixup.
         mix : Mix or None
         """
         mix = None
@@ -92,31 +109,33 @@ class BatchPerturbation:
             drawn = torch.empty_like(values).normal_(generator=self.values)
             values = values + self.noise * self.scale * drawn
         if self.dropout:
-            kept = torch.empty_like(values).uniform_(generator=self.values) >= self.dropout
-            values = values * (kept.to(values.dtype) / (1.0 - self.dropout))
+            retained = torch.empty_like(values).uniform_(generator=self.values) >= self.dropout
+            values = values * (retained.to(values.dtype) / (1.0 - self.dropout))
         return values
 
 
-def feature_spread(rows, tasks):
-    """Standard deviation of each feature over the rows (or their frames) that train any task.
+def feature_spread(rows: ResidentRows, tasks: Sequence[FittedTask]) -> torch.Tensor:
+    """Compute the standard deviation of each feature over the samples that train any task.
+
+    For frame sequences, over their frames.
 
     Parameters
     ----------
     rows : ResidentRows
-    tasks : sequence of fitted tasks
-        Those of weight 0 do not count.
+    tasks : sequence of FittedTask
+        Those of weight 0 are ignored.
 
     Returns
     -------
     Tensor of shape (n_features,)
     """
-    active = [place for place, task in enumerate(tasks) if task.weight > 0.0]
+    active = [index for index, task in enumerate(tasks) if task.weight > 0.0]
     x = rows.x[(rows.weights[:, active] > 0).any(dim=1)]
     if isinstance(x, torch.Tensor):
-        if not len(x):  # partial_fit of rows without any target
+        if not len(x):  # partial_fit with samples that have no target
             return torch.zeros_like(rows.x[0])
         return x.std(dim=0, correction=0)
-    # Sequence by sequence: all frames together may be most of the memory.
+    # Sequence by sequence: a copy of all frames could take most of the memory.
     n_frames = max(int(x.lengths.sum()), 1)
     sums = squares = torch.zeros(x.frames.shape[1], dtype=torch.float64)
     for start, length in zip(x.starts.tolist(), x.lengths.tolist(), strict=True):

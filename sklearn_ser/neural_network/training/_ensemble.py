@@ -1,0 +1,234 @@
+"""Fit of the networks of an ensemble: validation split, training, calibration and refit of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sklearn_ser.exceptions import TrainingWarning
+from sklearn_ser.neural_network._module import weights_to_bytes
+from sklearn_ser.neural_network.training._batches import ResidentRows
+from sklearn_ser.neural_network.training._calibration import fit_temperature, main_outputs
+from sklearn_ser.neural_network.training._fit_one import (
+    Start,
+    TrainingRecord,
+    TrainingRows,
+    TrainingSettings,
+    fit_one,
+    optimizer_state,
+)
+from sklearn_ser.neural_network.training._pseudo_labels import PseudoLabels, self_train
+from sklearn_ser.neural_network.training._validation_split import hold_out
+from sklearn_ser.utils._warnings import warn_user
+
+
+@dataclass
+class Member:
+    """Fitted network of an ensemble, as plain values.
+
+    Parameters
+    ----------
+    weights : bytes
+    temperature : float
+    history : dict of str to list
+    best_epoch : int
+    split : dict
+        Record of the validation split.
+    state : bytes or None
+        State of the optimizer.
+    rounds : list of dict or None
+        Rounds of self-training.
+    """
+
+    weights: bytes
+    temperature: float
+    history: dict[str, list]
+    best_epoch: int
+    split: dict[str, Any]
+    state: bytes | None
+    rounds: list[dict[str, Any]] | None
+
+
+@dataclass(frozen=True)
+class FitData:
+    """Samples of a fit, packed on the device.
+
+    Parameters
+    ----------
+    rows : ResidentRows
+    groups : ndarray of shape (n_samples,) or None
+    sources : ndarray of int of shape (n_samples, k) or None
+        Original samples that each sample was made from.
+    """
+
+    rows: ResidentRows
+    groups: np.ndarray | None
+    sources: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class EnsembleSettings:
+    """Settings of the fit of an ensemble around the training of its networks.
+
+    Parameters
+    ----------
+    n_estimators : int
+    validation_fraction : float or None
+        None if nothing is held out.
+    early_stopping, calibrate, refit : bool
+    pseudo_labels : PseudoLabels or None
+    one_epoch : bool
+        Whether this is an epoch of ``partial_fit``, whose optimizer state is retained.
+    """
+
+    n_estimators: int
+    validation_fraction: float | None
+    early_stopping: bool
+    calibrate: bool
+    refit: bool
+    pseudo_labels: PseudoLabels | None
+    one_epoch: bool
+
+    @property
+    def purpose(self) -> str:
+        """Purpose of the validation samples, for warnings."""
+        if self.early_stopping:
+            return "early stopping monitors"
+        return "calibration uses" if self.calibrate else "self-training is validated on"
+
+    @property
+    def reason(self) -> str:
+        """Reason why nothing is held out, for records."""
+        return "partial_fit holds nothing out" if self.one_epoch else "early_stopping=False"
+
+
+def member_seed(seed: int, index: int) -> int:
+    """Return the seed of the network with this index; the first has that of the ensemble."""
+    if index == 0:
+        return seed
+    return int(np.random.SeedSequence([seed, index]).generate_state(1)[0] >> 1)
+
+
+def fit_ensemble(
+    data: FitData, settings: TrainingSettings, ensemble: EnsembleSettings, starts: Sequence[Start]
+) -> tuple[list[Member], str | None]:
+    """Fit the networks of an ensemble one after the other, until a user interrupt.
+
+    Parameters
+    ----------
+    data : FitData
+    settings : TrainingSettings
+        Its seed is that of the ensemble.
+    ensemble : EnsembleSettings
+    starts : sequence of Start
+        One per network.
+
+    Returns
+    -------
+    members : list of Member
+        Those that have weights.
+    report : str or None
+        Where the user interrupted the fit and what is retained.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If nothing can be retained: no epoch is complete, or the pass of ``partial_fit`` is not.
+    """
+    members: list[Member] = []
+    for index, start in enumerate(starts):
+        own = replace(settings, seed=member_seed(settings.seed, index), start=start)
+        with settings.interrupts.during("training"):
+            member = _fit_member(data, own, ensemble, index)
+            if member is not None:
+                members.append(member)
+        if settings.interrupts:
+            if not members or ensemble.one_epoch:
+                raise KeyboardInterrupt
+            return members, _interrupt_report(settings, ensemble, members, index)
+    return members, None
+
+
+def _fit_member(data, settings, ensemble, index):
+    """Return the fitted network, or None if it was interrupted before the end of an epoch."""
+    rows, interrupts = data.rows, settings.interrupts
+    split = hold_out(
+        rows,
+        data.groups,
+        ensemble.validation_fraction,
+        settings.seed,
+        index,
+        purpose=ensemble.purpose,
+        reason=ensemble.reason,
+        sources=data.sources,
+    )
+    valid_rows = rows.take(split.valid) if len(split.valid) else None
+
+    def fit_labeled(labeled: ResidentRows) -> TrainingRecord:
+        monitored = valid_rows if ensemble.early_stopping else None
+        return fit_one(TrainingRows(labeled.take(split.train), monitored), settings)
+
+    labeled, rounds = rows, None
+    if ensemble.pseudo_labels is None:
+        record = fit_labeled(rows)
+    else:
+        record, labeled, rounds = self_train(
+            ensemble.pseudo_labels, fit_labeled, rows, split, settings
+        )
+    if not record.epochs:
+        return None
+    result, temperature = record, settings.start.temperature
+    if ensemble.calibrate and valid_rows is not None:
+        with interrupts.during("calibration"):
+            temperature = _temperature(record.module, settings.tasks, valid_rows)
+    elif ensemble.calibrate and index == 0 and not ensemble.one_epoch:
+        warn_user(
+            f"calibrate=True: no samples could be held out, because {split.record['reason']}. "
+            "Probabilities are not calibrated (the temperature is 1).",
+            TrainingWarning,
+        )
+    if ensemble.refit and valid_rows is not None and not interrupts:
+        settings.bar.total += record.best_epoch
+        with interrupts.during("refit"):
+            again = fit_one(TrainingRows(labeled), replace(settings, max_epochs=record.best_epoch))
+            if not interrupts:  # else the first network is the better one
+                result = again
+    return Member(
+        weights_to_bytes(result.module),
+        temperature,
+        record.columns(),
+        record.best_epoch,
+        split.record,
+        optimizer_state(result) if ensemble.one_epoch else None,
+        rounds,
+    )
+
+
+def _temperature(module, tasks, rows):
+    module.eval()
+    codes = rows.targets[0].cpu().numpy()
+    outputs = main_outputs(module, tasks, rows.x)
+    labeled = codes >= 0
+    return fit_temperature(outputs[labeled], codes[labeled], rows.sample_weights[labeled])
+
+
+def _interrupt_report(settings, ensemble, members, index):
+    """Return where the user interrupted a fit and what is retained, for the warning."""
+    n_epochs = len(members[index].history["epoch"]) if index < len(members) else 0
+    after = f"after {n_epochs} of at most {settings.planned_epochs} epochs"
+    if ensemble.n_estimators > 1:
+        return (
+            f"in network {index + 1} of {ensemble.n_estimators}, {after}: the estimator is fitted "
+            f"with {len(members)} of them"
+        )
+    stage, member = settings.interrupts.interrupted_in, members[0]
+    if stage == "refit":
+        after = "in the refit on all samples (validation__refit=True)"
+    elif stage == "calibration":
+        after = "in the fit of the temperature (calibrate=True), which stays 1"
+    elif stage == "self-training":
+        after = f"after round {len(member.rounds) - 1} of self-training"
+    return f"{after}: the network is fitted with the weights of epoch {member.best_epoch}"
