@@ -20,7 +20,7 @@ from torch import nn
 Layer = TypeVar("Layer", bound=nn.Module)
 
 
-def torch_stream(seed: int, name: str, device: str = "cpu") -> torch.Generator:
+def torch_stream(seed: int, name: str, device: str | torch.device = "cpu") -> torch.Generator:
     """Return the torch generator of the part `name` of the fit with this seed."""
     high, low = _sequence(seed, name).generate_state(2)
     return torch.Generator(device).manual_seed(int(high) << 31 | int(low) >> 1)

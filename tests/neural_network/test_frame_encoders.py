@@ -117,7 +117,7 @@ def padded_to(batch, longest):
     longer = FrameSequences.packed(batch.frames.new_zeros(len(batch.frames) + longest, 4),
                                    [*batch.lengths, longest]).batch()  # fmt: skip
     batch.longest = longest
-    batch._places = longer._places[: len(batch.frames)]
+    batch._positions = longer._positions[: len(batch.frames)]
     return batch
 
 
