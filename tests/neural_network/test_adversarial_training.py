@@ -261,7 +261,7 @@ def test_it_makes_networks_robust(robust_scores, method):
     assert clean > 0.9
 
 
-def test_vat_learns_from_rows_without_a_label(speech):
+def test_vat_learns_from_unlabeled_samples(speech):
     y = speech.y.astype(object)
     y[60:] = None
     other = np.array(speech.X)

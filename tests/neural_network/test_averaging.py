@@ -83,7 +83,7 @@ def test_swa_is_the_mean_over_the_epochs_of_the_second_half(speech, n_epochs, fi
     )
 
 
-def test_swa_in_the_training_anew_is_over_its_own_second_half(speech):
+def test_swa_in_the_refit_is_over_its_own_second_half(speech):
     """It ends long before half of `max_epochs`."""
     given = {"max_epochs": 100, "patience": 3, "validation__refit": True}
     model, seen = averaged(speech, "swa", **given)
@@ -117,7 +117,7 @@ def test_training_itself_does_not_see_the_average(speech):
 
 
 @pytest.mark.parametrize("kind", ["ema", "swa"])
-def test_what_is_validated_is_what_is_kept(speech, kind):
+def test_what_is_validated_is_what_is_retained(speech, kind):
     """The best epoch's loss is that of the weights that predict: averaged, from memory."""
     rate = {"ema": 0.05, "swa": 2e-3}[kind]  # so that the best is an average
     model, _ = averaged(speech, kind, max_epochs=12, lr=rate, patience=3)

@@ -83,7 +83,7 @@ class Spy:
         return given
 
 
-def test_each_batch_of_each_epoch_is_drawn_anew_and_no_prediction(frames):
+def test_each_batch_of_each_epoch_is_redrawn_and_no_prediction(frames):
     spy = Spy()
     model = net(perturbation__augmenters=[spy], batch_size=40).fit(frames.X, frames.y)
     assert len(spy.drawn) == len(set(spy.drawn)) >= 9
@@ -98,7 +98,7 @@ def test_each_batch_of_each_epoch_is_drawn_anew_and_no_prediction(frames):
     assert spy.drawn == first
 
 
-def test_held_out_rows_are_not_masked(speech):
+def test_validation_samples_are_not_masked(speech):
     spy = Spy()
     model = net(perturbation__augmenters=[spy], early_stopping=True, validation__refit=False)
     model.fit(speech.X, speech.y, groups=speech.speaker)
@@ -154,7 +154,7 @@ def test_in_a_search(speech):
     assert len(search.cv_results_["params"]) == 3
 
 
-def test_partial_fit_goes_on_with_it(speech):
+def test_partial_fit_uses_it_too(speech):
     spy = Spy()
     model = net(perturbation__augmenters=[spy])
     for _ in range(2):
@@ -162,7 +162,7 @@ def test_partial_fit_goes_on_with_it(speech):
     assert len(set(spy.drawn)) == len(spy.drawn) > 0
 
 
-def test_what_is_refused(speech):
+def test_invalid_augmenters_raise_an_error(speech):
     def fit(given):
         net(perturbation__augmenters=given).fit(speech.X, speech.y)
 

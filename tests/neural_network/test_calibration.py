@@ -140,7 +140,7 @@ def test_without_groups_rows_are_held_out_class_by_class(speech):
     assert model.members_["temperature"][0] != 1.0
 
 
-def test_groups_that_cannot_be_kept_apart_are_said_to_be_for_calibration(speech):
+def test_groups_that_cannot_be_separated_are_reported_for_calibration(speech):
     model = net(calibrate=True, early_stopping=False, max_epochs=2)
     message = (
         "^calibration uses samples of speakers that are also trained on, because there are fewer"

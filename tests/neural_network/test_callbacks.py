@@ -53,7 +53,7 @@ class Recorder(callbacks.Callback):
         self.weights_ = {name: value.clone() for name, value in net.module_.state_dict().items()}
 
 
-def test_a_callback_sees_every_epoch_the_history_and_the_weights_that_are_kept(speech):
+def test_a_callback_sees_every_epoch_the_history_and_the_weights_that_are_retained(speech):
     y = np.random.default_rng(0).permutation(speech.y)
     own = Recorder()
     model = fitted(speech, own, y=y, patience=2, max_epochs=30, lr=0.01)
@@ -89,7 +89,7 @@ def test_skorch_early_stopping_ends_the_training_and_nothing_else(speech):
 
 
 @pytest.mark.parametrize("kind", ["instance", "class", "named"])
-def test_in_a_training_anew_those_that_watch_held_out_rows_are_left_out(speech, kind):
+def test_callbacks_that_monitor_validation_samples_are_skipped_in_the_refit(speech, kind):
     y = np.random.default_rng(0).permutation(speech.y)
     stop = callbacks.EarlyStopping(patience=3, sink=lambda text: None)
     if kind == "class":
@@ -115,7 +115,7 @@ def test_in_a_training_anew_those_that_watch_held_out_rows_are_left_out(speech, 
 @pytest.mark.parametrize(
     "kind", [callbacks.EarlyStopping, callbacks.EarlyStopping(), callbacks.Checkpoint()]
 )
-def test_those_that_watch_held_out_rows_need_some(speech, kind):
+def test_callbacks_that_monitor_validation_samples_need_some(speech, kind):
     name = getattr(kind, "__name__", type(kind).__name__)
     message = (
         f"callbacks[1]: {name} monitors validation samples, and with early_stopping=False there "
@@ -242,7 +242,7 @@ def test_skorch_checkpoints_write_histories_that_can_be_read(speech, tmp_path):
         ),
     ],
 )
-def test_what_is_no_callback_is_refused(speech, given, error, message):
+def test_other_objects_than_callbacks_raise_an_error(speech, given, error, message):
     with pytest.raises(error, match=message):
         fitted(speech, ("timer", callbacks.EpochTimer()), given)
 

@@ -303,7 +303,7 @@ def test_errors_say_what_is_wrong(speech, parameters, arguments, error, message)
 
 
 @pytest.mark.parametrize("numbered", [False, True])
-def test_ids_among_the_features_are_refused(speech, numbered):
+def test_ids_among_the_features_raise_an_error(speech, numbered):
     speaker = pd.factorize(speech.speaker)[0] if numbered else speech.speaker
     X = pd.DataFrame(speech.X).add_prefix("f").assign(speaker=speaker)
     with pytest.raises(MetadataError, match=r"X has the id columns \['speaker'\] among its feat"):
@@ -311,7 +311,7 @@ def test_ids_among_the_features_are_refused(speech, numbered):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_row_with_some_bad_values_is_refused(speech, fitted, value):
+def test_a_row_with_some_bad_values_raises_an_error(speech, fitted, value):
     X = speech.X.copy()
     X[4, 2] = value
     with pytest.raises(ValueError, match="Input X contains"):

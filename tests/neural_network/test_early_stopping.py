@@ -142,7 +142,7 @@ def test_refit_is_a_fit_of_the_best_number_of_epochs_on_all_rows(speech, paramet
         assert model._weights == plain.fit(speech.X, y, aux=speech.aux)._weights
 
 
-def test_refit_without_held_out_rows_is_the_fit(speech):
+def test_refit_without_validation_samples_is_the_fit(speech):
     plain = net(early_stopping=False).fit(speech.X, speech.y)
     assert (
         net(early_stopping=False, validation__refit=True).fit(speech.X, speech.y)._weights

@@ -78,7 +78,7 @@ def whole(speech, **parameters):
 
 
 @pytest.mark.parametrize("averaging", [None, "ema", "swa"])
-def test_the_last_whole_epoch_is_kept_where_nothing_is_held_out(speech, averaging):
+def test_the_last_complete_epoch_is_retained_without_validation(speech, averaging):
     parameters = {"early_stopping": False, "optimization__weight_averaging": averaging}
     message = (
         "training was interrupted after 3 of at most 6 epochs: the network is fitted with the "
@@ -127,7 +127,7 @@ def test_before_the_first_epoch_of_the_second_network(speech):
     assert np.array_equal(model.predict_proba(speech.X), whole(speech).predict_proba(speech.X))
 
 
-def test_in_the_training_on_all_rows_the_first_training_is_kept(speech):
+def test_in_the_refit_the_first_network_is_retained(speech):
     message = (
         "training was interrupted in the refit on all samples (validation__refit=True): "
         "the network is fitted with the weights of epoch 6"
@@ -137,7 +137,7 @@ def test_in_the_training_on_all_rows_the_first_training_is_kept(speech):
     assert model.n_iter_ == 6
 
 
-def test_before_the_first_epoch_of_the_training_on_all_rows(speech):
+def test_before_the_first_epoch_of_the_refit(speech):
     message = (
         "training was interrupted in the refit on all samples (validation__refit=True): "
         "the network is fitted with the weights of epoch 6"
@@ -184,7 +184,7 @@ def test_while_the_temperature_is_looked_for(speech, monkeypatch):
     assert model.members_["temperature"].tolist() == [1.0]
 
 
-def test_before_the_first_epoch_the_estimator_is_as_it_was(speech):
+def test_before_the_first_epoch_the_estimator_is_unchanged(speech):
     model = net(1, 1, max_epochs=2)
     model.fit(speech.X, speech.y, aux=speech.aux)
     before = model.predict_proba(speech.X)
@@ -216,7 +216,7 @@ def test_partial_fit_is_whole_or_not_at_all(speech):
         (lambda X: X[:, :5], {"hidden_units": (0,)}, ValueError),
     ],
 )
-def test_after_an_error_the_estimator_is_as_it_was(speech, X, parameters, error):
+def test_after_an_error_the_estimator_is_unchanged(speech, X, parameters, error):
     model = net(max_epochs=2).fit(speech.X, speech.y)
     before = {name: value for name, value in vars(model).items() if name not in parameters}
     with pytest.raises(error):

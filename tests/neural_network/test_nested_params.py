@@ -101,7 +101,7 @@ def test_whole_tasks_come_before_their_parameters(tasks):
         )
 
 
-def test_what_get_params_gives_can_be_set(tasks):
+def test_the_result_of_get_params_can_be_set(tasks):
     model = net(tasks=tasks, encoder_params={"residual": True})
     again = net().set_params(**model.get_params())
     assert plain(again.tasks) == plain(tasks)
@@ -275,7 +275,7 @@ NO_SUCH = "there is no task 'sex', the tasks are ['gender', 'arousal', 'rebuilt'
         ),
     ],
 )
-def test_what_cannot_be_set_is_said(tasks, given, message):
+def test_errors_of_set_params_name_the_parameter(tasks, given, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         net(tasks=tasks).set_params(**given)
 

@@ -130,7 +130,7 @@ def test_it_learns(speech):
     ("random_state", "same"),
     [(0, True), (np.random.RandomState(0), False), (None, False)],
 )
-def test_the_seed_is_drawn_once_and_kept(speech, random_state, same):
+def test_the_seed_is_drawn_once_and_retained(speech, random_state, same):
     """An int repeats a fit, a RandomState goes on; further passes follow from the first."""
     model = net(random_state=random_state)
     first = passes(speech, 2, model)._weights
@@ -158,7 +158,7 @@ def test_rows_may_lack_classes_and_columns(speech):
     assert model.predict_aux(speech.X).columns.tolist() == ["gender", "arousal"]
 
 
-def test_rows_may_all_be_without_a_label(speech):
+def test_all_samples_may_be_unlabeled(speech):
     """Once the classes are known; the auxiliary tasks are trained, and nothing has diverged."""
     model = passes(speech, 1, net(unlabeled="nan"))
     model.partial_fit(speech.X, [None] * 240, aux=speech.aux)
@@ -225,7 +225,9 @@ def test_a_first_call_may_lack_classes(speech):
         ),
     ],
 )
-def test_what_cannot_go_on_is_refused_by_name_and_changes_nothing(speech, given, error, message):
+def test_what_cannot_be_continued_raises_an_error_and_changes_nothing(
+    speech, given, error, message
+):
     model = passes(speech, 1, net())
     before = model._weights
     parameters = {name: value for name, value in given.items() if name in model.get_params()}
@@ -254,7 +256,7 @@ def test_the_first_call_needs_classes(speech):
     assert net().partial_fit(speech.X, y, classes=[-1, 0, 1]).classes_.tolist() == [-1, 0, 1]
 
 
-def test_other_tasks_in_the_sum_let_the_optimizer_begin_anew(speech):
+def test_other_tasks_in_the_sum_reset_the_optimizer(speech):
     tasks = {"gender": "classification", "arousal": "regression"}
     model = passes(speech, 2, net(loss_weighting="uncertainty", tasks=tasks))
     head = model.net_.module_.heads[1].weight.clone()
@@ -266,14 +268,14 @@ def test_other_tasks_in_the_sum_let_the_optimizer_begin_anew(speech):
     assert np.isfinite(passes(speech, 2, model).history_["train_loss"]).all()
 
 
-def test_fit_begins_anew(speech):
+def test_fit_starts_from_scratch(speech):
     fresh = net().fit(speech.X, speech.y, aux=speech.aux)
     model = passes(speech, 3, net()).fit(speech.X, speech.y, aux=speech.aux)
     assert model._weights == fresh._weights
     pd.testing.assert_frame_equal(model.history_, fresh.history_)
 
 
-def test_partial_fit_after_fit_goes_on_with_its_history_and_temperature(speech):
+def test_partial_fit_after_fit_continues_its_history_and_temperature(speech):
     model = net(calibrate=True, n_estimators=2)
     model.fit(speech.X, speech.y, aux=speech.aux, groups=speech.speaker)
     fitted = model.members_

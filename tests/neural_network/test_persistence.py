@@ -36,7 +36,7 @@ def through_skops(model):
     [lambda model: pickle.loads(pickle.dumps(model)), copy.deepcopy, through_skops],
     ids=["pickle", "deepcopy", "skops"],
 )
-def test_a_copy_predicts_the_same_and_keeps_its_state_as_it_is(speech, fitted, copied):
+def test_a_copy_predicts_the_same_and_its_state_is_unchanged(speech, fitted, copied):
     loaded = copied(fitted)
     before = dict(loaded.__dict__)
     assert np.array_equal(loaded.predict_proba(speech.X), fitted.predict_proba(speech.X))

@@ -63,7 +63,7 @@ def test_frames_are_mixed_with_the_partners_at_the_same_time():
     assert clean.lengths.tolist() == lengths
 
 
-def test_noise_and_dropout_have_the_moments_asked_for():
+def test_noise_and_dropout_have_the_requested_moments():
     x = torch.ones(500, 400)
     clean, noisy, mix = perturbation(noise=0.3)(x)
     assert clean is x

@@ -170,7 +170,7 @@ def test_chosen_rows_get_their_label_and_weight():
     assert labels.rows.weights[:, 0].tolist() == [1.0, 1.0, 2.0, 0.0, 0.0, 0.0]
 
 
-def test_votes_are_those_of_disturbed_copies():
+def test_votes_are_those_of_perturbed_copies():
     spec = PseudoLabels(consistency=20, input_noise=2.0, share=1.0, max_rounds=1)
     labels, module = labeler(spec)
     module.eval()
@@ -184,7 +184,7 @@ def test_votes_are_those_of_disturbed_copies():
     np.testing.assert_allclose(labels._votes(module, clean.numpy(), 1), expected)
 
 
-def test_copies_are_disturbed_by_dropout_too_and_the_network_is_left_as_it_was():
+def test_copies_are_perturbed_by_dropout_too_and_the_network_is_unchanged():
     spec = PseudoLabels(consistency=50, input_noise=0.0, share=1.0, max_rounds=1)
     labels, module = labeler(spec, dropout=0.9)
     module.eval()
@@ -248,7 +248,7 @@ def test_too_few_sure_rows(speech, half, fitted):
     assert fitted._weights != plain._weights
 
 
-def test_labels_that_do_not_keep_still(speech, half):
+def test_unstable_labels_end_the_rounds(speech, half):
     spec = PseudoLabels(stability=1.0, tolerance=None)
     X = speech.X * np.where(np.arange(8) == 0, 0.2, 1.0)  # hard to tell
     table = net(spec, max_epochs=2).fit(X, half, groups=speech.speaker).pseudo_labels_
@@ -256,7 +256,7 @@ def test_labels_that_do_not_keep_still(speech, half):
     assert table["kept"].tolist() == [False, True]
 
 
-def test_a_round_that_is_worse_on_held_out_rows_is_dropped(speech):
+def test_a_round_that_is_worse_on_validation_samples_is_dropped(speech):
     # What has no label looks otherwise, and teaches the wrong thing.
     y, X = speech.y.astype(object), speech.X.copy()
     y[120:] = None
@@ -374,7 +374,7 @@ def test_with_refit_calibration_and_class_weights(speech, half):
     assert again._weights != without._weights
 
 
-def test_without_early_stopping_rows_are_held_out_all_the_same(speech, half):
+def test_without_early_stopping_samples_are_held_out_nevertheless(speech, half):
     spec = PseudoLabels(max_rounds=1, **FREE)
     model = net(spec, early_stopping=False).fit(speech.X, half, groups=speech.speaker)
     assert model.validation_split_["kind"] == "groups"
@@ -509,13 +509,13 @@ def test_at_rest(speech, fitted, tmp_path):
         (lambda rounds: [[{**rounds[0][0], "more": 1}]], "a round of self-training is {"),
     ],
 )
-def test_a_damaged_record_is_refused(fitted, change, text):
+def test_a_damaged_record_raises_an_error(fitted, change, text):
     state = fitted.__getstate__()
     with pytest.raises(SerError, match=f"is damaged: .*{re.escape(text)}"):
         MTLNeuralClassifier().__setstate__({**state, "_rounds": change(state["_rounds"])})
 
 
-def test_a_fit_that_goes_on_may_have_no_labeled_row(speech, half):
+def test_further_training_may_have_no_labeled_sample(speech, half):
     spec = PseudoLabels(balance="prior", max_rounds=1, **FREE)
     model = net(spec, warm_start=True).fit(speech.X, half, groups=speech.speaker)
     model.fit(speech.X, np.full(len(half), None), groups=speech.speaker)

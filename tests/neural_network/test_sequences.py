@@ -35,7 +35,7 @@ def test_a_batch_has_the_frames_of_its_rows(sequences):
     assert torch.equal(first, sequences.frames[:3])
 
 
-def test_padding_stands_at_the_end_and_is_what_was_asked_for(sequences):
+def test_padding_stands_at_the_end_and_is_the_fill_value(sequences):
     batch = sequences.batch()
     padded = batch.padded(batch.frames, fill=-1.0)
     assert padded.shape == (4, 4, 2)
@@ -84,7 +84,7 @@ def test_rows_of_a_batch_are_of_like_length():
     assert part_that_is_frames(at_random) < 0.6
 
 
-def test_batches_are_dealt_anew_each_time_and_repeat_with_the_generator():
+def test_batches_are_shuffled_each_time_and_repeat_with_the_generator():
     lengths = many_lengths()
 
     def two_epochs(seed):

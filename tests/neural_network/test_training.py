@@ -46,7 +46,7 @@ def test_history_has_a_column_for_each_task_and_part(speech):
     assert (falling.iloc[-1] < falling.iloc[0]).all()
 
 
-def test_the_best_epoch_is_kept_and_training_ends_in_time(speech):
+def test_the_best_epoch_is_retained_and_training_ends_in_time(speech):
     y = np.random.default_rng(0).permutation(speech.y)  # nothing to learn: it soon gets worse
     model = plain_net(max_epochs=60, patience=4, lr=0.01, random_state=0)
     model.fit(speech.X, y, groups=speech.speaker)
@@ -61,7 +61,7 @@ def test_the_best_epoch_is_kept_and_training_ends_in_time(speech):
     assert loss == pytest.approx(losses.min(), rel=1e-5)
 
 
-def test_without_held_out_rows_every_epoch_is_run(speech):
+def test_without_validation_samples_every_epoch_is_run(speech):
     model = plain_net(early_stopping=False, max_epochs=7, random_state=0)
     model.fit(speech.X, speech.y)
     assert (model.n_iter_, model.best_epoch_) == (7, 7)
@@ -98,7 +98,7 @@ def test_each_epoch_takes_every_row_once_in_a_new_order(speech, steps):
 
 
 @pytest.mark.parametrize(("asked", "expected"), [(1, 1), (3, 3), (None, 2)])
-def test_threads_are_those_asked_for_and_given_back(speech, steps, asked, expected):
+def test_threads_are_set_and_restored(speech, steps, asked, expected):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
@@ -139,7 +139,7 @@ def test_divergence_is_an_error_that_says_what_to_do(speech):
         model.fit(speech.X, speech.y)
 
 
-def test_held_out_rows_whose_loss_is_not_finite_are_an_error(speech):
+def test_a_validation_loss_that_is_not_finite_is_an_error(speech):
     model = plain_net(max_epochs=3, random_state=0)
     model.fit(speech.X, speech.y, groups=speech.speaker)
     X = speech.X.copy()
@@ -187,7 +187,7 @@ def interrupt_in_epoch(monkeypatch, epoch):
     monkeypatch.setattr(_fit_one.MultiTaskNet, "train_step", train_step)
 
 
-def test_interrupt_leaves_a_fitted_network_and_goes_on_upwards(speech, monkeypatch):
+def test_interrupt_leaves_a_fitted_network_and_propagates(speech, monkeypatch):
     interrupt_in_epoch(monkeypatch, 4)
     model = plain_net(max_epochs=50, random_state=0)
     message = "training was interrupted after 3 of at most 50 epochs: the network is fitted"
@@ -222,7 +222,7 @@ def test_progress_ends_at_its_end_whatever_the_number_of_epochs(speech, capsys, 
     assert f" {n_epochs}/{n_epochs} " in capsys.readouterr().err.rpartition("\r")[2]
 
 
-def test_progress_is_shown_only_when_asked_for(speech, capsys, monkeypatch):
+def test_progress_is_shown_only_when_requested(speech, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     model = plain_net(max_epochs=2, random_state=0)
     model.fit(speech.X, speech.y)

@@ -117,7 +117,7 @@ def net(**parameters):
     return MTLNeuralClassifier().set_params(max_epochs=1, random_state=0, **parameters)
 
 
-def test_fit_keeps_groups_apart_and_finds_them_in_x(speech):
+def test_fit_separates_groups_also_those_of_x(speech):
     given = net().fit(speech.X, speech.y, groups=speech.speaker).validation_split_
     assert given["kind"] == "groups"
     assert len(given["groups"]) in (2, 3)
@@ -127,7 +127,7 @@ def test_fit_keeps_groups_apart_and_finds_them_in_x(speech):
     assert net().fit(X, speech.y).validation_split_ == given
 
 
-def test_fit_warns_once_where_groups_cannot_be_kept_apart(speech):
+def test_fit_warns_once_where_groups_cannot_be_separated(speech):
     with pytest.warns(
         TrainingWarning,
         match="early stopping monitors samples of speakers that are also trained on, because there "
@@ -149,7 +149,7 @@ def test_early_stopping_off_trains_on_everything(speech):
     }
 
 
-def test_groups_of_another_length_are_refused(speech):
+def test_groups_of_another_length_raise_an_error(speech):
     with pytest.raises(MetadataError, match=r"groups must have one value per row of X"):
         net().fit(speech.X, speech.y, groups=["a"])
 
@@ -183,7 +183,7 @@ def test_copies_and_mixtures_cross_no_split(by_groups):
         assert train.tolist() == fit
 
 
-def test_groups_that_cannot_be_kept_apart_keep_copies_together():
+def test_groups_that_cannot_be_separated_keep_copies_in_one_part():
     codes, _, sources = copies_and_mixtures()
     found = split_validation(
         codes, np.full(len(codes), "one"), 0.25, np.random.default_rng(0), 0, sources

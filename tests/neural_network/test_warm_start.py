@@ -50,7 +50,7 @@ def test_fine_tuning_helps_on_the_target_corpus(corpora, way):
     assert after > scratch + 0.02
 
 
-def test_it_goes_on_from_the_weights_and_keeps_what_the_network_knows(speech):
+def test_it_continues_from_the_weights_with_the_same_classes_and_scales(speech):
     model = net(warm_start=True).fit(speech.X, speech.y, aux=speech.aux)
     mean = model.predict_aux(speech.X)["arousal"]
     before = model.net_.module_.encoder.state_dict()
@@ -65,7 +65,7 @@ def test_it_goes_on_from_the_weights_and_keeps_what_the_network_knows(speech):
     assert (model.n_iter_, len(model.history_)) == (3, 3)
 
 
-def test_each_network_of_an_ensemble_goes_on_from_its_own(speech):
+def test_each_network_of_an_ensemble_continues_from_its_own_weights(speech):
     model = net(warm_start=True, n_estimators=3, max_epochs=2)
     model.fit(speech.X, speech.y)
     before = model.transform(speech.X)
