@@ -344,7 +344,7 @@ def test_other_features_than_in_fit_are_refused(frames, fitted):
                        r"expecting 5 features per frame, as in fit\.$"):  # fmt: skip
         fitted.predict([sequence[:, :4] for sequence in frames.sequences])
     X = frames_table(frames.sequences, frames.X.index, ["v", "w", "mel", "y", "z"])
-    message = "the first that differs is feature 2, 'mel' here and 'x' in fit."
+    message = "The first that differs is feature 2, 'mel' here and 'x' in fit."
     with pytest.raises(ValueError, match=re.escape(message)):
         fitted.predict(X)
     assert np.array_equal(fitted.predict(frames.sequences), fitted.predict(frames.X))
