@@ -26,6 +26,7 @@ from sklearn_ser.model_selection import SemiSupervisedSplit
 LEFT_OUT = r"^15 unlabeled samples are left out of the training of '{}', although it has unlabeled="
 
 
+@pytest.mark.filterwarnings("ignore:unlabeled=-1 is set, and y does not contain -1")
 @pytest.mark.parametrize("sentinel", [-1, "nan"])
 @pytest.mark.parametrize(
     ("inside", "reason"),
