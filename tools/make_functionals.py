@@ -4,7 +4,7 @@ Run by hand, on the folders of the corpora (each with metadata.csv, audio/ and L
 
     python tools/make_functionals.py --corpora DIR
 
-It reads every corpus that ``sklearn_ser.datasets._known`` marks as packageable, runs the two
+It reads every corpus that ``datasets._known_corpora`` marks as packageable, runs the two
 extractors at their defaults and writes into the package's data folder: ``utterances.parquet``
 (all metadata), ``egemaps.parquet`` (88 numbers, float32), ``ge2e.parquet`` (512, float16),
 ``origin.json`` (versions, counts) and ``LICENSE-<corpus>.txt`` (each corpus's own text).
@@ -19,8 +19,14 @@ import pandas as pd
 
 from sklearn_ser import __version__
 from sklearn_ser.datasets import concat_corpora, load_corpus
-from sklearn_ser.datasets._functionals import DATA, FEATURE_SETS, ORIGIN, UTTERANCES, license_file
-from sklearn_ser.datasets._known import KNOWN_CORPORA
+from sklearn_ser.datasets._known_corpora import KNOWN_CORPORA
+from sklearn_ser.datasets._packaged_features import (
+    DATA,
+    FEATURE_SETS,
+    ORIGIN,
+    UTTERANCES,
+    license_file,
+)
 from sklearn_ser.feature_extraction import OpenSmileExtractor, SpeakerEmbedding
 from sklearn_ser.utils._ids import ID_COLUMNS
 

@@ -1,4 +1,6 @@
-"""Audio cells that are made from other cells, when they are read (behind `sklearn_ser.audio`)."""
+"""Audio references whose samples are computed from other references when they are read."""
+
+from __future__ import annotations
 
 import copy
 import math
@@ -11,22 +13,22 @@ from sklearn_ser.exceptions import AudioError
 
 
 class DerivedAudio(metaclass=ABCMeta):
-    """An utterance that is made from another one each time it is read.
+    """Utterance that is computed from another one each time it is read.
 
-    It stands wherever audio may stand, in a table or a list, and takes no memory for its samples:
-    of thousands of augmented copies only the one that is being worked on is in memory. What it
-    makes must depend on the source's samples and on `recipe` alone.
+    It may stand wherever audio may, in a table or a list, and needs no memory for its samples: of
+    thousands of augmented copies only the one being processed is in memory. The samples must
+    depend on the samples of the source and on `recipe` alone.
 
-    It has deliberately no ``__array__`` and no length: pandas and numpy would read every cell of
-    a column where they only mean to look at its kind.
+    It deliberately has no ``__array__`` and no length: pandas and numpy would read every element
+    of a column only to determine its type.
 
     Parameters
     ----------
     source : path, array, (array, rate) or DerivedAudio
     start, end : float
-        The part of the source, in seconds; NaN: its own start or end.
+        Segment of the source, in seconds. NaN is its start or end.
     sampling_rate : int or float
-        At which the source is read and this audio is made, in Hz.
+        Sampling rate in Hz at which the source is read and this audio is computed.
     """
 
     def __init__(self, source, start=math.nan, end=math.nan, sampling_rate=16000):
@@ -37,7 +39,7 @@ class DerivedAudio(metaclass=ABCMeta):
 
     @abstractmethod
     def make(self, signal):
-        """This audio, from the source's samples.
+        """Compute this audio from the samples of the source.
 
         Parameters
         ----------
@@ -46,53 +48,56 @@ class DerivedAudio(metaclass=ABCMeta):
         Returns
         -------
         ndarray of float32 of shape (n_samples_out,), finite and within [-1, 32767/32768]
-            `signal` itself, or what `as_signal` returned: who reads it does not check again.
+            `signal` itself or a result of `as_signal`; it is not validated again.
         """
 
     @abstractmethod
     def recipe(self):
-        """What, beside the source, the samples depend on: plain values, or steps with a revision.
+        """Return what the samples depend on besides the source, for the cache key of a store.
 
-        A feature store makes its key from it.
+        Returns
+        -------
+        list
+            Plain values, or steps with a revision.
         """
 
     def with_source(self, source):
-        """The same, made from another cell (such as the same file by its absolute path)."""
+        """Return a copy with another source (such as the same file by its absolute path)."""
         other = copy.copy(self)
         other.source = source
         return other
 
 
-def as_signal(made, maker):
-    """What was made of an utterance, checked, and scaled down where it is beyond full scale.
+def as_signal(samples, step_name):
+    """Validate computed samples, and scale them down where they are beyond full scale.
 
     Parameters
     ----------
-    made : array of shape (n_samples,)
-    maker : str
-        Who made it, for errors.
+    samples : array of shape (n_samples,)
+    step_name : str
+        Name of the step that computed them, for error messages.
 
     Returns
     -------
     ndarray of float32 of shape (n_samples,), within [-1, 32767/32768]
     """
-    made = np.asarray(made)
-    is_wave = made.ndim == 1 and made.size and made.dtype.kind == "f"
-    low, high = (float(made.min()), float(made.max())) if is_wave else (math.nan, math.nan)
-    if not math.isfinite(high - low):  # NaN is the extreme of whatever it is in
+    samples = np.asarray(samples)
+    is_wave = samples.ndim == 1 and samples.size and samples.dtype.kind == "f"
+    low, high = (float(samples.min()), float(samples.max())) if is_wave else (math.nan, math.nan)
+    if not math.isfinite(high - low):  # minimum and maximum are NaN if any sample is
         raise AudioError(
-            f"{maker} made an array of shape {made.shape} of this utterance, or one with NaN or "
-            f"Inf: expected finite samples"
+            f"{step_name} returned an array of shape {samples.shape} for this utterance, or one "
+            f"with NaN or Inf: expected finite samples"
         )
     peak = max(-low, high)
     if peak > TOP:
-        made = np.clip(made * made.dtype.type(TOP / peak), -1, TOP)  # it may round up
-    return made.astype(np.float32, copy=False)
+        samples = np.clip(samples * samples.dtype.type(TOP / peak), -1, TOP)  # it may round up
+    return samples.astype(np.float32, copy=False)
 
 
-def chain_of(cell):
-    """The cells that lead to a cell, innermost first; the first one is a path, array or pair."""
-    chain = [cell]
+def source_chain(reference):
+    """Return a reference and its sources, innermost (a path, array or pair) first."""
+    chain = [reference]
     while isinstance(chain[0], DerivedAudio):
         chain.insert(0, chain[0].source)
     return chain

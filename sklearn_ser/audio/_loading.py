@@ -1,101 +1,119 @@
-"""The one door by which audio enters: files or arrays -> mono float32 in range at one rate.
+"""Audio loading: files or arrays to mono float32 within full scale at one sampling rate.
 
-Every step that touches audio takes it from here, so that all of them hear the same samples and
-refuse the same faults. openSMILE by itself wraps samples at full scale, accepts NaN, and gives
-other numbers at other rates.
+Every step that processes audio reads it through this module, so that all steps receive the same
+samples and reject the same faults. openSMILE itself wraps samples at full scale, accepts NaN, and
+returns different features at different sampling rates.
 
-**What may come in.** A pandas DataFrame with an audio column (`audio=`, by default "file") and
-optionally ``start`` and ``end`` in seconds (numbers or timedeltas; missing: the audio's own
-start or end); a list, tuple, 1-D object array or Series of audio cells; a 2-D array of
-equal-length utterances, of shape (n_utterances, n_samples); an audformat filewise or segmented
-index, or a DataFrame or Series with one. A Series whose index has a level named `audio` is read
-by its index (its values are labels), unless the Series itself has that name.
+**Input.** A pandas DataFrame with an audio column (`audio=`, by default "file") and optionally
+``start`` and ``end`` in seconds (numbers or timedeltas; where missing, the start or end of the
+audio); a list, tuple, 1-D object array or Series of audio references; a 2-D array of equal-length
+utterances, of shape (n_utterances, n_samples); an audformat filewise or segmented index, or a
+DataFrame or Series with one. A Series whose index has a level named `audio` is read by its index
+(its values are labels), unless the Series itself has that name.
 
-A cell is a path (str or Path; relative ones start at the working directory), an array, or a pair
-``(array, rate)``. A bare array counts as being at the asked `sampling_rate`; a pair is resampled.
-A cell may also be what an augmenter made (``AddNoise().augment(X)``), which is computed when it
-is read. A plain list of floats is taken for an array. Arrays are (samples,) or
-(channels, samples).
+An audio reference is a path (str or Path; relative paths start at the working directory), an
+array, or a pair ``(array, rate)``. A bare array is assumed to be at the requested `sampling_rate`;
+a pair is resampled. A reference may also be the output of an augmenter (``AddNoise().augment(X)``),
+which is computed when it is read. A plain list of floats is treated as an array. Arrays have the
+shape (samples,) or (channels, samples).
 
-**What comes out**, one utterance at a time: mono float32 in [-1, 32767/32768] at the asked
-rate, in memory of its own. Files that libsndfile reads are decoded (wav, flac, ogg, mp3, ...),
-channels are averaged, int16 is divided by 32768 (int8, uint8, int32 likewise by their own full
-scale), other rates are resampled with soxr ("HQ": 20 bits; the length is the rounded one). A part
-of a file is cut first and resampled then; only that part is decoded. 16-bit files at the asked
-rate come out bit-equal to what soundfile reads.
+**Output**, one utterance at a time: a new mono float32 array in [-1, 32767/32768] at the requested
+rate. Files that libsndfile reads are decoded (wav, flac, ogg, mp3, ...), channels are averaged,
+int16 is divided by 32768 (int8, uint8, int32 by their respective full scale), other rates are
+resampled with soxr ("HQ": 20 bits; the length is rounded). A segment of a file is cut first and
+then resampled; only that segment is decoded. 16-bit files at the requested rate are bit-equal to
+what soundfile reads.
 
-**Full scale.** Samples beyond [-1, 1] in arrays and in lossless files are refused (or clipped
-with a warning, ``beyond_full_scale="clip"``): such audio was scaled wrongly. Three overshoots are
-limited silently, since nobody can mend them: exactly +1.0, the ringing of our own resampler, and
-that of lossy decoders (mp3, ogg, opus; up to 2.0).
+**Full scale.** Samples beyond [-1, 1] in arrays and in lossless files raise an error (or are
+clipped with a warning, ``beyond_full_scale="clip"``): such audio was scaled wrongly. Three
+overshoots that a user cannot correct are limited silently: exactly +1.0, the ringing of the
+resampler, and that of lossy decoders (mp3, ogg, opus; up to 2.0).
 
-**What is refused**, always as one :class:`~sklearn_ser.exceptions.AudioError` with its row and
+**Errors.** The following raise an :class:`~sklearn_ser.exceptions.AudioError` with the row and the
 file: a missing, empty or undecodable file, NaN or Inf, empty or too short audio, a start or end
 outside the audio (an end may be 5 ms beyond it), samples of unknown scale (int64, bool, ...),
-channel-last arrays. Silence is let in. A wav, ogg or mp3 that was cut off is shorter, as
-libsndfile reads it; a flac that was cut off is refused. An mp3 of variable bit rate without a
-table of contents (a Xing header) tells its length by a guess, and libsndfile reads no further:
-convert such files first.
+channel-last arrays. Silence is accepted. A truncated wav, ogg or mp3 is shorter, as libsndfile
+reads it; a truncated flac raises an error. The length of an mp3 of variable bit rate without a
+table of contents (a Xing header) is only estimated, and libsndfile reads no further: convert such
+files first.
 """
+
+from __future__ import annotations
 
 import math
 import operator
 import warnings
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
 
-from sklearn_ser.audio._cell import ReadingOptions, file_of, read_cell
-from sklearn_ser.audio._failures import failure_records, handle_failures
-from sklearn_ser.audio._table import find_cells
+import numpy as np
+
+from sklearn_ser.audio._input import AudioReferences, find_references
+from sklearn_ser.audio._reference import ReadingOptions, file_of, read_reference
 from sklearn_ser.exceptions import AudioError, AudioWarning
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
-#: Raised by one whenever the same audio would leave this door as other samples: feature stores
-#: keep the old apart.
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Part of the cache keys of feature stores. Incremented whenever the same audio is loaded as
+#: different samples.
 REVISION = 1
 
-__all__ = ["AudioTable", "failure_records", "handle_failures", "open_audio", "read_audio"]
+_OPTION_TEXTS = {
+    "min_duration": """
+        min_duration : float, default=0.0
+            Minimum duration in seconds; shorter audio raises an error.""",
+    "beyond_full_scale": """
+        beyond_full_scale : {"raise", "clip"}, default="raise"
+            Handling of samples beyond [-1, 1]: raise an error, or clip with an AudioWarning.""",
+    "remove_dc": """
+        remove_dc : bool, default=False
+            Whether to subtract the mean of the samples.""",
+}
 
 
 @public_module("sklearn_ser.audio")
+@substitute_docstring(**_OPTION_TEXTS)
 def read_audio(
-    source,
-    sampling_rate=16000,
+    source: Any,
+    sampling_rate: float = 16000,
     *,
-    start=None,
-    end=None,
-    min_duration=0.0,
-    beyond_full_scale="raise",
-    remove_dc=False,
-    row=None,
-):
+    start: float | timedelta | None = None,
+    end: float | timedelta | None = None,
+    min_duration: float = 0.0,
+    beyond_full_scale: Literal["raise", "clip"] = "raise",
+    remove_dc: bool = False,
+    row: int | None = None,
+) -> NDArray[np.float32]:
     """Read one utterance as mono float32 at one rate.
 
     Parameters
     ----------
     source : str, Path, array or (array, rate)
-        A file, or samples of shape (samples,) or (channels, samples). A bare array counts as
-        being at `sampling_rate`.
+        Path of a file, or samples of shape (samples,) or (channels, samples). A bare array is
+        assumed to be at `sampling_rate`.
     sampling_rate : int or float, default=16000
-        Rate of the result in Hz.
+        Sampling rate of the result in Hz.
     start, end : float or timedelta, optional
-        The part to read, in seconds; None or NaN: the audio's own start or end.
-    min_duration : float, default=0.0
-        Seconds below which the audio is refused.
-    beyond_full_scale : {"raise", "clip"}, default="raise"
-        What to do with samples beyond [-1, 1]: refuse, or clip with an AudioWarning.
-    remove_dc : bool, default=False
-        Subtract the mean of what is read.
+        Segment to read, in seconds. None or NaN is the start or end of the audio.
+    %(min_duration)s
+    %(beyond_full_scale)s
+    %(remove_dc)s
     row : int, optional
-        The row that an error names.
+        Row to report in error messages.
 
     Returns
     -------
     ndarray of shape (n_samples,), float32
-        In [-1, 32767/32768].
+        Samples in [-1, 32767/32768].
 
     Raises
     ------
     AudioError
-        If the audio cannot be used; it says what was found, what was expected and what to do.
+        If the audio cannot be used.
 
     Examples
     --------
@@ -112,44 +130,48 @@ def read_audio(
     sklearn_ser.exceptions.AudioError: file 'missing.wav': the file does not exist: relative ...
     """
     options = ReadingOptions(sampling_rate, min_duration, beyond_full_scale, remove_dc)
-    signal, clipped_peak = read_cell(source, start, end, options, row)
+    signal, clipped_peak = read_reference(source, start, end, options, row)
     if clipped_peak is not None:
         warnings.warn(_clipped(clipped_peak, row, file_of(source)), AudioWarning, stacklevel=2)
     return signal
 
 
 @public_module("sklearn_ser.audio")
+@substitute_docstring(**_OPTION_TEXTS)
 def open_audio(
-    X,
+    X: Any,
     *,
-    audio="file",
-    sampling_rate=16000,
-    min_duration=0.0,
-    beyond_full_scale="raise",
-    remove_dc=False,
-):
+    audio: str = "file",
+    sampling_rate: float = 16000,
+    min_duration: float = 0.0,
+    beyond_full_scale: Literal["raise", "clip"] = "raise",
+    remove_dc: bool = False,
+) -> AudioTable:
     """Open a table of utterances without reading any of them.
 
     Parameters
     ----------
     X : DataFrame, Series, Index, list, tuple or ndarray
-        See the text at the top of this module.
+        Table or sequence of paths, 1-D arrays or ``(array, rate)`` pairs; a table may have
+        ``start`` and ``end`` in seconds.
     audio : str, default="file"
         Name of the column, Series or index level that holds the audio.
     sampling_rate : int or float, default=16000
-    min_duration : float, default=0.0
-    beyond_full_scale : {"raise", "clip"}, default="raise"
-    remove_dc : bool, default=False
-        As in :func:`read_audio`.
+        Sampling rate of the utterances read, in Hz.
+    %(min_duration)s
+    %(beyond_full_scale)s
+    %(remove_dc)s
 
     Returns
     -------
     AudioTable
+        Sequence of utterances; ``table.read(i)`` and iteration load them one at a time, and
+        ``table.index`` holds the ids.
 
     Raises
     ------
     AudioError
-        If X has no audio in a known form. Faults of single rows show when they are read.
+        If X has no audio in a known form. Faults of single rows are raised when they are read.
 
     Examples
     --------
@@ -170,68 +192,72 @@ def open_audio(
     2
     """
     options = ReadingOptions(sampling_rate, min_duration, beyond_full_scale, remove_dc)
-    return AudioTable(find_cells(X, audio), options)
+    return AudioTable(find_references(X, audio), options)
 
 
 class AudioTable:
-    """Utterances that are read one at a time; made by :func:`open_audio`.
+    """Sequence of utterances that are read one at a time, as returned by :func:`open_audio`.
 
-    Nothing is cached and no file stays open; several threads may read at once.
+    Nothing is cached and no file stays open; several threads may read concurrently.
 
     Attributes
     ----------
     index : pandas.Index
-        For what is computed from the table: the id columns of X (corpus, speaker, language,
-        text, recording; columns or index levels, those present, in this order) as a MultiIndex,
-        or as a plain named Index where there is only one; without ids X's own index, or a
-        RangeIndex.
+        Index for tables computed from the utterances: the id columns of X (corpus, speaker,
+        language, text, recording; columns or index levels, those present, in this order) as a
+        MultiIndex, or as a plain named Index where there is only one; without ids the index of X,
+        or a RangeIndex.
     clipped : dict of int to float
-        Row -> peak of the rows read so far that were clipped. Only the first is warned about.
+        Peaks of the clipped rows among those read so far, by row. Only the first is warned about.
+    references : AudioReferences
+        Audio references, starts and ends of the rows.
+    options : ReadingOptions
+        Validated options.
     """
 
-    def __init__(self, cells, options):
-        self.index = cells.index
-        self.clipped = {}
-        self._cells = cells
-        self._options = options
-        self._rows = None  # of the table that this one is a part of
+    def __init__(self, references: AudioReferences, options: ReadingOptions):
+        self.index = references.index
+        self.clipped: dict[int, float] = {}
+        self.references = references
+        self.options = options
+        self._rows: list[int] | None = None  # rows in the table of which this one is a subset
         self._warns = True
 
-    def __len__(self):
-        return len(self._cells.values)
+    def __len__(self) -> int:
+        return len(self.references.values)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
         return (self.read(i) for i in range(len(self)))
 
-    def __repr__(self):
-        return f"AudioTable({len(self)} utterances, {self._options.sampling_rate:g} Hz)"
+    def __repr__(self) -> str:
+        return f"AudioTable({len(self)} utterances, {self.options.sampling_rate:g} Hz)"
 
-    def part(self, rows):
-        """Some rows as a table of their own, which is all that a worker process needs.
+    def part(self, rows: range | list[int]) -> AudioTable:
+        """Return some rows as a table, for a worker process.
 
-        A part gives no warnings: it only notes what it clips, for :meth:`note_clipped`.
+        Such a table gives no warnings: it only records what it clips, for :meth:`note_clipped`.
 
         Parameters
         ----------
         rows : range or sequence of int
-            Row `i` of the part is row ``rows[i]`` here, and errors call it that.
+            Positions of the rows. Errors report the row of the original table.
 
         Returns
         -------
         AudioTable
         """
-        part = AudioTable(self._cells.part(rows), self._options)
+        part = AudioTable(self.references.part(rows), self.options)
         part._rows = [self._row(i) for i in rows]
         part._warns = False
         return part
 
-    def note_clipped(self, clipped):
-        """Take over what a part clipped, and warn if these are the first such rows.
+    def note_clipped(self, clipped: dict[int, float]) -> None:
+        """Record the clipped rows of a part, and warn if these are the first clipped rows.
 
         Parameters
         ----------
         clipped : dict of int to float
-            Row -> peak, as `clipped` of a part has them.
+            The attribute `clipped` of a part.
         """
         first_ever = bool(clipped) and not self.clipped
         self.clipped.update(clipped)
@@ -239,8 +265,8 @@ class AudioTable:
             row = min(clipped)
             self._warn_of_clipping(clipped[row], row, self.file(row), stacklevel=3)
 
-    def file(self, i):
-        """The path of row `i` as it was given (or that it was made from), or None for an array.
+    def file(self, i: int) -> str | None:
+        """Return the path of row `i` (or of the audio it is derived from), or None for an array.
 
         Parameters
         ----------
@@ -250,9 +276,9 @@ class AudioTable:
         -------
         str or None
         """
-        return file_of(self._cells.values[i])
+        return file_of(self.references.values[i])
 
-    def read(self, i):
+    def read(self, i: int) -> NDArray[np.float32]:
         """Read row `i`.
 
         Parameters
@@ -266,15 +292,15 @@ class AudioTable:
         Raises
         ------
         AudioError
-            With the row and its file.
+            If the audio cannot be used.
         """
-        cells, i = self._cells, operator.index(i)
-        start = math.nan if cells.starts is None else cells.starts[i]
-        end = math.nan if cells.ends is None else cells.ends[i]
+        references, i = self.references, operator.index(i)
+        start = math.nan if references.starts is None else references.starts[i]
+        end = math.nan if references.ends is None else references.ends[i]
         row = self._row(i)
-        if i in cells.faults:
-            raise AudioError(cells.faults[i], row=row, file=self.file(i))
-        signal, clipped_peak = read_cell(cells.values[i], start, end, self._options, row)
+        if i in references.faults:
+            raise AudioError(references.faults[i], row=row, file=self.file(i))
+        signal, clipped_peak = read_reference(references.values[i], start, end, self.options, row)
         if clipped_peak is not None:
             self.clipped[row] = clipped_peak
             if self._warns and len(self.clipped) == 1:

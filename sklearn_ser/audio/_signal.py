@@ -1,8 +1,9 @@
-"""Samples of any accepted kind -> mono float32 in range at one rate (behind `sklearn_ser.audio`).
+"""Conversion of samples to mono float32 within full scale at one sampling rate.
 
-Functions here know neither rows nor files: they raise `AudioError` with a reason only, and
-`sklearn_ser.audio` adds the place.
+The errors raised here hold a reason only; `_reference.read_reference` adds the row and the file.
 """
+
+from __future__ import annotations
 
 import datetime
 import math
@@ -14,14 +15,14 @@ import soxr
 
 from sklearn_ser.exceptions import AudioError
 
-#: The largest sample that leaves the door: what 16-bit audio can hold. openSMILE wraps +1.0.
+#: Largest sample that is returned, the largest of 16-bit audio. openSMILE wraps +1.0.
 TOP = np.float32(32767 / 32768)
 
-# A float64 peak that rounds to 1.0 in float32 is 1.0: normalizing to the peak gives such values.
+# Normalizing to the peak gives float64 peaks that round to 1.0 in float32.
 _FULL_SCALE = 1 + 2**-24
 
-# mp3, ogg and opus decode to a little more than what was encoded, up to about 1.4 for noise at
-# full scale. Twice full scale is no longer a decoder's overshoot.
+# mp3, ogg and opus decode to slightly larger samples than were encoded, up to about 1.4 for noise
+# at full scale. Twice full scale is not an overshoot of a decoder.
 _LOSSY_FULL_SCALE = 2.0
 
 # dtype -> (value of silence, full scale)
@@ -34,12 +35,12 @@ _INTEGER_SCALES = {
 
 _SLOWEST_RATE, _FASTEST_RATE = 1000, 1_000_000  # Hz
 
-# Tables round their times to milliseconds: an end this far beyond the audio is its end.
+# Tables round times to milliseconds: an end this far beyond the audio is taken as its end.
 _END_TOLERANCE = 0.005  # seconds
 
 
 def check_rate(rate, name):
-    """`rate` as int or float, or an AudioError that calls it `name`."""
+    """Validate a sampling rate; return it as int or float."""
     is_number = isinstance(rate, numbers.Real) and not isinstance(rate, bool | np.bool_)
     if not is_number or not _SLOWEST_RATE <= rate <= _FASTEST_RATE:
         raise AudioError(
@@ -50,7 +51,7 @@ def check_rate(rate, name):
 
 
 def seconds(value, name):
-    """A start or end as float seconds; NaN where it is missing."""
+    """Convert a start or end to float seconds, NaN where it is missing."""
     if value is None or value is pd.NaT or value is pd.NA:
         return math.nan
     try:
@@ -61,7 +62,7 @@ def seconds(value, name):
         if isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_):
             return float(value)
     except (TypeError, OverflowError):
-        # A timedelta64 in months, or an integer beyond the largest float: said below.
+        # A timedelta64 in months, or an integer beyond the largest float.
         pass
     raise AudioError(
         f"{name} must be a number of seconds or a timedelta, got {shortened(value)}: convert the "
@@ -70,12 +71,12 @@ def seconds(value, name):
 
 
 def sample_span(start, end, n_samples, rate):
-    """First sample and one past the last of the part from `start` to `end` seconds.
+    """Return the first sample, and one past the last, of the segment from `start` to `end`.
 
     Parameters
     ----------
     start, end : float
-        Seconds; NaN is the audio's own start or end.
+        Seconds; NaN is the start or end of the audio.
     n_samples : int
         Length of the whole audio.
     rate : float
@@ -102,7 +103,7 @@ def sample_span(start, end, n_samples, rate):
         if end > duration + _END_TOLERANCE:
             raise AudioError(
                 f"end is {end:g} s, but the audio ends at {duration:.6g} s: correct the end, or "
-                f"leave it empty to read up to the audio's own end"
+                f"leave it empty to read up to the end of the audio"
             )
         stop = min(round(end * rate), n_samples)
     if first >= stop:
@@ -112,20 +113,19 @@ def sample_span(start, end, n_samples, rate):
 
 
 def as_array(values):
-    """An array-like cell as a 1-D or (channels, samples) ndarray of a dtype with a known scale."""
+    """Convert to a 1-D or (channels, samples) ndarray of a dtype with a known full scale."""
     if np.ma.is_masked(values):
         raise AudioError(
-            "a masked array, some samples of which are missing: repair the audio or leave this "
-            "row out"
+            "a masked array with missing samples: repair the audio or leave this row out"
         )
     try:
         array = np.asarray(values)
         if array.dtype == object:
-            # Rows of np.array(signals, dtype=object), which is 2-D for signals of equal length.
+            # A row of np.array(signals, dtype=object), which is 2-D for signals of equal length.
             array = np.asarray(array.tolist())
     except Exception as error:
         raise AudioError(
-            f"a {type(values).__name__} that is no array of samples ({error}): give a 1-D array"
+            f"a {type(values).__name__} that is not an array of samples ({error}): give a 1-D array"
         ) from error
     if array.dtype.kind != "f" and array.dtype.newbyteorder("=") not in _INTEGER_SCALES:
         raise AudioError(
@@ -145,21 +145,21 @@ def as_array(values):
 
 
 def to_mono(array, beyond_full_scale, lossy=False):
-    """Check the samples, scale integers, average the channels.
+    """Validate the samples, scale integers and average the channels.
 
     Parameters
     ----------
     array : ndarray of shape (samples,) or (channels, samples)
     beyond_full_scale : {"raise", "clip"}
     lossy : bool
-        Whether a lossy decoder made the samples, whose own overshoot is no fault of the audio.
+        Whether the samples come from a lossy decoder, which may overshoot full scale.
 
     Returns
     -------
     signal : float32 ndarray of shape (samples,)
-        It may share memory with `array`, and overshoot where `lossy`.
+        It may share memory with `array`, and exceed full scale where `lossy`.
     clipped_peak : float or None
-        The peak, where samples beyond full scale were clipped.
+        Peak, where samples beyond full scale were clipped.
     """
     if array.size == 0:
         raise AudioError("the audio is empty (0 samples): leave this row out")
@@ -185,7 +185,7 @@ def to_mono(array, beyond_full_scale, lossy=False):
 
 
 def check_duration(n_samples, rate, min_duration):
-    """Raise where the audio is shorter than the step that reads it needs."""
+    """Raise an AudioError if the audio is shorter than `min_duration` seconds."""
     if n_samples / rate < min_duration - 0.5 / rate:
         raise AudioError(
             f"the audio lasts {n_samples / rate:.6g} s, but this step needs at least "
@@ -194,10 +194,10 @@ def check_duration(n_samples, rate, min_duration):
 
 
 def finish(signal, rate, sampling_rate, remove_dc):
-    """Remove the mean if asked to, resample, and limit to [-1, 32767/32768]; a new array.
+    """Subtract the mean if requested, resample, and limit to [-1, 32767/32768]; a new array.
 
-    The limiter is silent: what it cuts is the overshoot of our own resampler (a filter rings at
-    steep edges), of a lossy decoder or of the mean's removal, none of which the user can mend.
+    The limiter gives no warning: it cuts the overshoot of the resampler (a filter rings at steep
+    edges), of a lossy decoder or of the subtracted mean, none of which the user can correct.
     """
     if remove_dc:
         signal = signal - np.float32(signal.mean(dtype=np.float64))
@@ -209,12 +209,12 @@ def finish(signal, rate, sampling_rate, remove_dc):
                 f"resampling from {rate:g} to {sampling_rate:g} Hz failed ({error})"
             ) from error
         if len(signal) == 0:
-            raise AudioError(f"too short: no sample is left at {sampling_rate:g} Hz")
+            raise AudioError(f"the audio is too short: no sample is left at {sampling_rate:g} Hz")
     return np.clip(signal, np.float32(-1), TOP)
 
 
 def shortened(value, most=80):
-    """A repr that fits into a message."""
+    """Return a repr that is short enough for an error message."""
     try:
         text = repr(value)
     except Exception:

@@ -14,9 +14,9 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, InvalidParameterError
 
-from sklearn_ser.audio._cell import is_missing
+from sklearn_ser.audio._reference import is_missing
 from sklearn_ser.audio._derived import DerivedAudio, as_signal
-from sklearn_ser.audio._table import as_table, find_cells
+from sklearn_ser.audio._input import as_table, find_references
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.store._keys import CacheableMixin
 from sklearn_ser.utils._docstrings import substitute_docstring
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from sklearn_ser.audio._table import Cells
+    from sklearn_ser.audio._input import Cells
 
 _P = """\
 p : float, default=1.0
@@ -234,7 +234,7 @@ class AudioAugmenter(CacheableMixin, Augmenter):
             part alone.
         """
         self._validate_params()
-        cells = find_cells(X, self.audio)
+        cells = find_references(X, self.audio)
         augmenter = self._frozen()
         seed = self._seed()
         references = np.empty(len(cells.values), dtype=object)

@@ -15,9 +15,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ser.audio._cell import ReadingOptions, path_of, read_cell
+from sklearn_ser.audio._reference import ReadingOptions, path_of, read_reference
 from sklearn_ser.audio._derived import DerivedAudio, as_signal
-from sklearn_ser.audio._table import find_cells
+from sklearn_ser.audio._input import find_references
 from sklearn_ser.augmentation._base import with_audio
 from sklearn_ser.augmentation._frames import like_frames
 from sklearn_ser.augmentation._training_rows import numbers_of
@@ -146,7 +146,7 @@ class MixingAugmenter(CacheableMixin, BaseEstimator, metaclass=ABCMeta):
         return like_frames(X, mixtures), shares
 
     def _mixed_audio(self, X, second, shares, rng):
-        cells = find_cells(X, self.audio)
+        cells = find_references(X, self.audio)
         seeds = rng.integers(0, 2**31, size=len(second))
         references = np.empty(len(second), dtype=object)
         for row, other in enumerate(second):
@@ -339,4 +339,4 @@ class MixedAudio(DerivedAudio):
     def _partner_signal(self):
         options = ReadingOptions(self.sampling_rate, 0.0, "clip", False)
         reference, start, end = self.partner
-        return np.ascontiguousarray(read_cell(reference, start, end, options, None)[0])
+        return np.ascontiguousarray(read_reference(reference, start, end, options, None)[0])

@@ -19,7 +19,7 @@ from scipy.fft import irfft, next_fast_len
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_ser.audio import read_audio
-from sklearn_ser.audio._cell import cell_extent, decode
+from sklearn_ser.audio._reference import reference_extent, decode
 from sklearn_ser.exceptions import AudioError
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _duration(path):
 
 def _seconds(path):
     try:
-        first, stop, rate = cell_extent(path, math.nan, math.nan, None)
+        first, stop, rate = reference_extent(path, math.nan, math.nan, None)
     except AudioError as error:
         raise AudioError(error.reason, file=path) from error
     return (stop - first) / rate

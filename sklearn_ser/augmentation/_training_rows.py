@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from sklearn_ser.utils._failed import failed_rows
+from sklearn_ser.utils._failed_rows import failed_rows
 from sklearn_ser.utils._frames import is_frames
 from sklearn_ser.utils._nested_estimators import parameters_named
 

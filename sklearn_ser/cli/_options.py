@@ -98,11 +98,11 @@ def create_folder(path):
 def load_corpora(options):
     """Load the corpora of the command line as one, mapped to one label set, and describe them."""
     from sklearn_ser.datasets import concat_corpora
-    from sklearn_ser.datasets._load import labels_before_mapping
+    from sklearn_ser.datasets._load import mappable_labels
 
     corpora, unused = [], dict(options.map)
     for name, folder in options.corpus:
-        labels = labels_before_mapping(name, folder)
+        labels = mappable_labels(name, folder)
         own = {label: noun for label, noun in options.map if label in labels}
         corpora.append(load_one(name, folder, own, options))
         unused = {label: noun for label, noun in unused.items() if label not in own}

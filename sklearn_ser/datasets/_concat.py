@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from sklearn_ser.datasets._corpus import Corpus, in_contract_order, rows_left_out
-from sklearn_ser.datasets._labels import checked_emotion_map, refuse_unused
-from sklearn_ser.datasets._tables import text_as_object
+from sklearn_ser.datasets._labels import check_all_used, checked_emotion_map
+from sklearn_ser.datasets._metadata_tables import text_as_object
 from sklearn_ser.exceptions import CorpusError
 from sklearn_ser.utils._public import public_module
 
@@ -132,9 +132,9 @@ def _maps_by_corpus(emotion_map, labels):
             f"{sorted(labels)}."
         )
     everywhere = set.union(*labels.values())
-    refuse_unused(set(for_all) - everywhere, "these corpora", everywhere)
+    check_all_used(set(for_all) - everywhere, "these corpora", everywhere)
     for name, own in for_one.items():
-        refuse_unused(
+        check_all_used(
             set(checked_emotion_map(own)) - labels[name], f"corpus {name!r}", labels[name]
         )
     return {name: for_all | dict(for_one.get(name, {})) for name in labels}

@@ -28,7 +28,7 @@ NATURALNESS_SPELLINGS = {
 }
 
 
-def nouns_of(emotions, emotion_map, corpus):
+def map_to_nouns(emotions, emotion_map, corpus):
     """The contract's noun for each distinct label, None for a label that is to be left out.
 
     Parameters
@@ -71,7 +71,7 @@ def nouns_of(emotions, emotion_map, corpus):
             f"with emotion_map={{{example!r}: 'anger'}}, or leave these utterances out with "
             f"emotion_map={{{example!r}: None}}."
         )
-    refuse_unused(set(emotion_map) - used, f"corpus {corpus!r}", [x or "" for x in nouns])
+    check_all_used(set(emotion_map) - used, f"corpus {corpus!r}", [x or "" for x in nouns])
     return nouns
 
 
@@ -80,7 +80,7 @@ def noun_or_none(label):
     return _by_spelling(EMOTION_SPELLINGS).get(label.strip().lower())
 
 
-def one_spelling(values, spellings, column, corpus):
+def unify_spelling(values, spellings, column, corpus):
     """`values` in the contract's words, None staying None; an unknown one raises."""
     known = _by_spelling(spellings)
     words = {v: known.get(str(v).strip().lower()) for v in values.dropna().unique()}
@@ -106,7 +106,7 @@ def checked_emotion_map(emotion_map):
     return emotion_map
 
 
-def refuse_unused(keys, where, labels):
+def check_all_used(keys, where, labels):
     """Raise if an emotion_map names labels that do not occur: a misspelled key would do nothing."""
     if keys:
         key = sorted(keys)[0]

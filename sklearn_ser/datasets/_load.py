@@ -14,13 +14,13 @@ from sklearn_ser.datasets._corpus import (
     in_contract_order,
     rows_left_out,
 )
-from sklearn_ser.datasets._known import KNOWN_CORPORA, CorpusFacts
-from sklearn_ser.datasets._labels import noun_or_none, nouns_of
-from sklearn_ser.datasets._tables import (
+from sklearn_ser.datasets._known_corpora import KNOWN_CORPORA, CorpusFacts
+from sklearn_ser.datasets._labels import map_to_nouns, noun_or_none
+from sklearn_ser.datasets._metadata_tables import (
     METADATA_FILE,
+    check_files_exist,
     read_csv_as_text,
     read_metadata_folder,
-    refuse_missing_files,
     tidy_frame,
 )
 from sklearn_ser.exceptions import CorpusError
@@ -106,9 +106,9 @@ def load_corpus(
     """
     table, name, root, facts = _read(name_or_reader, root, name)
     frame = tidy_frame(table, name, root)
-    refuse_missing_files(frame, name, root)
+    check_files_exist(frame, name, root)
 
-    nouns = nouns_of(frame["emotion"], emotion_map, name)
+    nouns = map_to_nouns(frame["emotion"], emotion_map, name)
     emotions = pd.Series([nouns[label] for label in frame["emotion"]], dtype=object)
     left_out = [rows_left_out(frame, emotions.isna(), "mapped to nothing by emotion_map")]
     frame = frame.assign(emotion=emotions)[emotions.notna()]
@@ -131,7 +131,7 @@ def load_corpus(
     )
 
 
-def labels_before_mapping(name_or_reader, root=None):
+def mappable_labels(name_or_reader, root=None):
     """Every label that an `emotion_map` for this corpus may name: as written, and as a noun.
 
     Returns

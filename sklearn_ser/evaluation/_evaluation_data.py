@@ -100,7 +100,7 @@ def select_data(
             f"frame must be a pandas DataFrame with one row per utterance, such as Corpus.frame; "
             f"got {type(frame).__name__}"
         )
-    check_row_order(X, frame, "X", "frame", default_counts=True)
+    check_row_order(X, frame, "X", "frame", check_default_index=True)
     frame = frame.reset_index(drop=True)
     aux = [aux] if isinstance(aux, str) else list(aux or ())
     _check_columns(frame, {"y": [y], "corpus": [corpus], "speaker": [speaker], "aux": aux})

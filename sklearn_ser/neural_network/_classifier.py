@@ -57,9 +57,9 @@ from sklearn_ser.neural_network.training._fit_one import make_net
 from sklearn_ser.neural_network.training._inputs import FitArguments, check_inputs
 from sklearn_ser.neural_network.training._pseudo_labels import PseudoLabels
 from sklearn_ser.utils._alignment import check_aux, check_row_order
-from sklearn_ser.utils._failed import with_missing
+from sklearn_ser.utils._failed_rows import insert_missing_rows
 from sklearn_ser.utils._frames import FRAMES
-from sklearn_ser.utils._model_files import passing_state
+from sklearn_ser.utils._model_files import portable_state
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._threads import torch_threads
 from sklearn_ser.utils._unlabeled import SENTINEL_CONSTRAINTS, labeled_rows
@@ -699,7 +699,7 @@ class MTLNeuralClassifier(
             Missing for failed audio: None, or NaN for numeric labels.
         """
         outputs, failed = self._outputs(X)
-        return with_missing(self._fitted_tasks()[0].decode(outputs[0]), failed)
+        return insert_missing_rows(self._fitted_tasks()[0].decode(outputs[0]), failed)
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Predict the probability of each class of `classes_`.
@@ -714,7 +714,7 @@ class MTLNeuralClassifier(
             NaN for failed audio.
         """
         outputs, failed = self._outputs(X)
-        return with_missing(self._fitted_tasks()[0].probabilities(outputs[0]), failed)
+        return insert_missing_rows(self._fitted_tasks()[0].probabilities(outputs[0]), failed)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Compute the accuracy; failed audio counts as misclassified.
@@ -756,7 +756,7 @@ class MTLNeuralClassifier(
         """
         outputs, failed = self._outputs(X)
         columns = {
-            task.name: with_missing(task.decode(output), failed)
+            task.name: insert_missing_rows(task.decode(output), failed)
             for task, output in self._aux_outputs(outputs)
         }
         return pd.DataFrame(columns, index=_index_like(X, len(failed)))
@@ -777,7 +777,7 @@ class MTLNeuralClassifier(
         outputs, failed = self._outputs(X)
         return {
             task.name: pd.DataFrame(
-                with_missing(task.probabilities(output), failed),
+                insert_missing_rows(task.probabilities(output), failed),
                 columns=task.classes,
                 index=_index_like(X, len(failed)),
             )
@@ -890,7 +890,7 @@ class MTLNeuralClassifier(
             representations side by side.
         """
         shared, failed = self._run(X, lambda module, x: (module.represent(x),))
-        return with_missing(np.hstack([parts[0] for parts in shared]), failed)
+        return insert_missing_rows(np.hstack([parts[0] for parts in shared]), failed)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Get the names of the columns of `transform`: ``mtlneuralclassifier0``, ...
@@ -1061,11 +1061,11 @@ class MTLNeuralClassifier(
         # built again from the weights.
         state = dict(super().__getstate__())
         state.pop("_net_cache", None)
-        return passing_state(state)
+        return portable_state(state)
 
     def __setstate__(self, state):
         check_state(state)  # it may come from a file
-        super().__setstate__(passing_state(state))
+        super().__setstate__(portable_state(state))
         if "_weights" in state:
             self._net_cache = NetCache()
 

@@ -6,9 +6,9 @@ import pandas as pd
 from sklearn_ser.utils._frames import (
     FEATURES_ATTR,
     as_sequences,
+    check_no_feature_union,
     frame_features,
     is_frames,
-    refuse_united,
 )
 
 
@@ -36,7 +36,7 @@ def read_frames(X, step, known=None):
         If X holds no frame sequences, some value is NaN or infinite, or the features are others
         than in fit; it names the row.
     """
-    refuse_united(X, step)
+    check_no_feature_union(X, step)
     if not is_frames(X) and not _is_empty(X):
         raise ValueError(
             f"{step} needs frame sequences: a table of a frame-level step such as "

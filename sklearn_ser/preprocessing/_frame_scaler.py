@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.preprocessing._frame_input import read_frames
 from sklearn_ser.preprocessing._group_scaler import Statistics, statistics_of
-from sklearn_ser.utils._frames import FRAMES, frame_marks, frames_table
+from sklearn_ser.utils._frames import FRAMES, frame_attrs, frames_table
 from sklearn_ser.utils._public import public_module
 
 
@@ -127,7 +127,7 @@ class FrameScaler(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         sequences, index, names = read_frames(X, "FrameScaler", self.frame_features_)
         scaled = [None if sequence is None else self._scaled(sequence) for sequence in sequences]
-        return frames_table(scaled, index, names, frame_marks(X))
+        return frames_table(scaled, index, names, frame_attrs(X))
 
     def get_feature_names_out(self, input_features=None):
         """The one column of the table: ``frames``.

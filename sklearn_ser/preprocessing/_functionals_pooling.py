@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.preprocessing._frame_input import read_frames
-from sklearn_ser.utils._frames import HOP_ATTR, frame_marks
+from sklearn_ser.utils._frames import HOP_ATTR, frame_attrs
 from sklearn_ser.utils._public import public_module
 
 #: Which frames the statistics may be of, and what their names have in between.
@@ -151,7 +151,7 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
                 f"(voicing); they have {shown}."
             )
         self.frame_features_ = names
-        known = frame_marks(X).get(HOP_ATTR, USUAL_HOP)
+        known = frame_attrs(X).get(HOP_ATTR, USUAL_HOP)
         self.hop_length_ = float(known if self.hop_length is None else self.hop_length)
         return self
 

@@ -10,9 +10,9 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_ser.exceptions import AudioError, MetadataError
-from sklearn_ser.preprocessing._transduction import may_use_batch, note_use_of_batch
-from sklearn_ser.utils._failed import failed_rows
-from sklearn_ser.utils._frames import is_frames, refuse_united
+from sklearn_ser.preprocessing._transduction import batch_statistics_allowed, note_batch_statistics
+from sklearn_ser.utils._failed_rows import failed_rows
+from sklearn_ser.utils._frames import check_no_feature_union, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS, find_id, require_id
 from sklearn_ser.utils._public import public_module
 
@@ -60,8 +60,8 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    one_utterance_at_a_time : Never use the batch.
-    watch_transduction : Notice whether the batch was used.
+    without_batch_statistics : Never use the batch.
+    record_transduction : Notice whether the batch was used.
 
     Notes
     -----
@@ -218,9 +218,9 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             for name, members in groups:
                 key = (*path, name)
                 own = known.get(key)
-                if own is None and len(members) >= self.min_samples and may_use_batch():
+                if own is None and len(members) >= self.min_samples and batch_statistics_allowed():
                     own = self._statistics(values[members], path, nearest)
-                    note_use_of_batch(key)
+                    note_batch_statistics(key)
                 if own is None:
                     rest.append(members)
                 else:
@@ -250,7 +250,7 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if isinstance(X, pd.DataFrame):
             X = X.drop(columns=self._id_columns(X))
             _refuse_text(X)
-        refuse_united(X, "GroupScaler")
+        check_no_feature_union(X, "GroupScaler")
         if is_frames(X):
             raise ValueError(
                 "GroupScaler scales rows of features, and X holds frame sequences. Pool them to "

@@ -5,8 +5,8 @@ from numbers import Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
-from sklearn_ser.audio._cell import cell_extent
-from sklearn_ser.audio._table import as_table, find_cells
+from sklearn_ser.audio._input import as_table, find_references
+from sklearn_ser.audio._reference import reference_extent
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._window_bounds import in_samples, window_bounds
@@ -76,7 +76,7 @@ def window_table(X, window=4.0, hop=2.0, *, min_window=None, audio="file"):
         raise ValueError(
             f"min_window must be at most window, {window} s. Got {min_window} instead."
         )
-    cells = find_cells(X, audio)
+    cells = find_references(X, audio)
     table = as_table(X, cells, audio)
     if "row" in table.columns:
         raise ValueError("X has a column 'row', which is to hold the utterance: rename it")
@@ -85,7 +85,7 @@ def window_table(X, window=4.0, hop=2.0, *, min_window=None, audio="file"):
     for row, cell in enumerate(cells.values):
         times = cells.span(row)
         try:
-            first, stop, rate = cell_extent(cell, *times, _RATE_OF_ARRAYS)
+            first, stop, rate = reference_extent(cell, *times, _RATE_OF_ARRAYS)
         except AudioError:
             # (what is no time comes out of the audio door as a number that is none either)
             bounds = [tuple(table.iloc[row][["start", "end"]]) if row in cells.faults else times]

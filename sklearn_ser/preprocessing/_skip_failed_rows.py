@@ -12,11 +12,11 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
 
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.utils._failed import (
-    accuracy_with_misses,
+from sklearn_ser.utils._failed_rows import (
+    accuracy_with_missing,
     failed_rows,
-    report_left_out,
-    with_missing,
+    insert_missing_rows,
+    warn_failed_rows,
 )
 from sklearn_ser.utils._frames import as_sequences, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
@@ -108,7 +108,7 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
             If rows are left out.
         """
         failed = _failed_rows(X)
-        report_left_out(failed)
+        warn_failed_rows(failed)
         metadata = {name: value for name, value in metadata.items() if value is not None}
         if failed.any():
             check_consistent_length(X, y)
@@ -266,8 +266,10 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         else:
             values = call(_safe_indexing(X, np.flatnonzero(~failed)))
         if not isinstance(values, pd.DataFrame):
-            return with_missing(np.asarray(values), failed)
-        columns = {name: with_missing(values[name].to_numpy(), failed) for name in values.columns}
+            return insert_missing_rows(np.asarray(values), failed)
+        columns = {
+            name: insert_missing_rows(values[name].to_numpy(), failed) for name in values.columns
+        }
         return pd.DataFrame(columns, index=X.index if isinstance(X, pd.DataFrame) else None)
 
     def _failed_rows(self, X):
@@ -295,7 +297,7 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
             routed = process_routing(search, "score", **given)["scorer"]["score"] if given else {}
             scores = search.scorer_(self, X, y, **routed)
             return scores[search.refit] if search.multimetric_ else scores
-        return accuracy_with_misses(y, self.predict(X), given.get("sample_weight"))
+        return accuracy_with_missing(y, self.predict(X), given.get("sample_weight"))
 
 
 def _failed_rows(X, of_frames=False):

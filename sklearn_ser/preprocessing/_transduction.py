@@ -8,12 +8,12 @@ apart. These two context managers let it find out, and let it have the other fig
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_one_at_a_time = ContextVar("one_utterance_at_a_time", default=False)
+_one_at_a_time = ContextVar("without_batch_statistics", default=False)
 _watchers = ContextVar("transduction_watchers", default=())
 
 
 @contextmanager
-def one_utterance_at_a_time():
+def without_batch_statistics():
     """Within this context, transform treats each row as if it had come alone.
 
     No statistics are taken from the batch, so a result does not depend on the other rows. It
@@ -22,19 +22,19 @@ def one_utterance_at_a_time():
 
     See Also
     --------
-    watch_transduction : Tells whether this would make a difference.
+    record_transduction : Tells whether this would make a difference.
 
     Examples
     --------
     >>> import numpy as np, pandas as pd
     >>> from sklearn_ser.preprocessing import GroupScaler
-    >>> from sklearn_ser.preprocessing._transduction import one_utterance_at_a_time
+    >>> from sklearn_ser.preprocessing._transduction import without_batch_statistics
     >>> def corpus(name, loudness):
     ...     return pd.DataFrame({"loudness": loudness, "corpus": name})
     >>> scaler = GroupScaler(by="corpus", min_samples=2).fit(corpus("emodb", [0.0, 2.0]))
     >>> scaler.transform(corpus("nemo", [10.0, 12.0]))["loudness"].tolist()
     [-1.0, 1.0]
-    >>> with one_utterance_at_a_time():
+    >>> with without_batch_statistics():
     ...     scaler.transform(corpus("nemo", [10.0, 12.0]))["loudness"].tolist()
     [9.0, 11.0]
     """
@@ -46,7 +46,7 @@ def one_utterance_at_a_time():
 
 
 class TransductionRecord:
-    """What a `watch_transduction` block saw.
+    """What a `record_transduction` block saw.
 
     Attributes
     ----------
@@ -68,10 +68,10 @@ class TransductionRecord:
 
 
 @contextmanager
-def watch_transduction():
+def record_transduction():
     """Within this context, notice every transform that uses statistics of its own batch.
 
-    It watches the thread that entered it (see :func:`one_utterance_at_a_time`).
+    It watches the thread that entered it (see :func:`without_batch_statistics`).
 
     Yields
     ------
@@ -82,14 +82,14 @@ def watch_transduction():
     --------
     >>> import pandas as pd
     >>> from sklearn_ser.preprocessing import GroupScaler
-    >>> from sklearn_ser.preprocessing._transduction import watch_transduction
+    >>> from sklearn_ser.preprocessing._transduction import record_transduction
     >>> X = pd.DataFrame({"loudness": [0.0, 2.0], "corpus": "emodb"})
     >>> scaler = GroupScaler(by="corpus", min_samples=2).fit(X)
-    >>> with watch_transduction() as watch:
+    >>> with record_transduction() as watch:
     ...     _ = scaler.transform(X)
     >>> watch.used
     False
-    >>> with watch_transduction() as watch:
+    >>> with record_transduction() as watch:
     ...     _ = scaler.transform(X.assign(corpus="nemo"))
     >>> watch
     TransductionRecord(used=True, groups=[('nemo',)])
@@ -102,12 +102,12 @@ def watch_transduction():
         _watchers.reset(token)
 
 
-def may_use_batch():
+def batch_statistics_allowed():
     """Whether a transform may take statistics from its batch."""
     return not _one_at_a_time.get()
 
 
-def note_use_of_batch(group):
+def note_batch_statistics(group):
     """Tell every watcher that `group`, a tuple of ids, was scaled by its rows of the batch."""
     for record in _watchers.get():
         if group not in record.groups:

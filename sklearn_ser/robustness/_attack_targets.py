@@ -21,8 +21,8 @@ from sklearn_ser.neural_network._sequences import FrameBatch, FrameSequences, ba
 from sklearn_ser.neural_network.tasks._base import utterance_outputs
 from sklearn_ser.neural_network.training._attack import Ball
 from sklearn_ser.neural_network.training._inputs import check_inputs
-from sklearn_ser.utils._failed import failed_rows
-from sklearn_ser.utils._frames import frame_features, frame_marks, frames_table
+from sklearn_ser.utils._failed_rows import failed_rows
+from sklearn_ser.utils._frames import frame_features, frame_attrs, frames_table
 from sklearn_ser.utils._threads import torch_threads
 
 _SUPPORTED = (
@@ -255,7 +255,7 @@ def _with_values(X, values):
         ]
         index = X.index if isinstance(X, pd.DataFrame | pd.Series) else pd.RangeIndex(len(parts))
         names = frame_features(X, values.frames.shape[1])
-        return frames_table(parts, index, names, frame_marks(X))
+        return frames_table(parts, index, names, frame_attrs(X))
     array = values.cpu().numpy()
     if isinstance(X, pd.DataFrame):
         return pd.DataFrame(array, columns=X.columns, index=X.index)

@@ -127,7 +127,7 @@ def noise_robustness(
     -----
     All rows of X are predicted together, so that steps that compute statistics of the given rows
     (GroupScaler for an unknown group) adapt to the condition. Within
-    :func:`~sklearn_ser.preprocessing.one_utterance_at_a_time` they do not.
+    :func:`~sklearn_ser.preprocessing.without_batch_statistics` they do not.
 
     Recordings are disturbed each time that they are read. Pipelines that begin with the same audio
     step share its output, also those within a search or an AugmentingClassifier.

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from sklearn_ser.audio import _loading
-from sklearn_ser.audio._cell import array_and_rate
+from sklearn_ser.audio._reference import array_and_rate
 from sklearn_ser.exceptions import AudioError
 
 if TYPE_CHECKING:

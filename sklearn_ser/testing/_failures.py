@@ -173,7 +173,7 @@ def check_failures_leave_the_other_rows_alone(step):
 
 def check_failed_rows_are_left_out_by_trainers(step):
     """The package takes the rows of failed audio for what they are."""
-    from sklearn_ser.utils._failed import failed_rows
+    from sklearn_ser.utils._failed_rows import failed_rows
 
     files = list(speech().X["file"])
     found = fitted(step, on_error="ignore").transform([files[0], "missing.wav", files[1]])

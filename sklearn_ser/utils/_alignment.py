@@ -9,18 +9,18 @@ from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.utils._ids import ID_COLUMNS
 
 #: For errors about lengths.
-OF_SAMPLERS = (
+SAMPLER_HINT = (
     "(A sampler that stands before this step in a Pipeline changes X and y alone; "
     "AugmentingClassifier(resampler=...) takes the rest along.)"
 )
 
 
-def check_row_order(table, reference, table_name, reference_name, *, default_counts=False):
+def check_row_order(table, reference, table_name, reference_name, *, check_default_index=False):
     """Raise where two tables have the same index labels in another order.
 
     Such tables would be paired wrongly, row by row. Anything else passes: arrays, tables with
     other labels, repeated labels. So does a default index (0, 1, 2, ...), which a step that was
-    given an array makes up, unless `default_counts`: it then says where its rows belong, too.
+    given an array makes up, unless `check_default_index`: it then says where its rows belong, too.
     """
     if not (hasattr(table, "index") and isinstance(table.index, pd.Index)):
         return
@@ -29,7 +29,7 @@ def check_row_order(table, reference, table_name, reference_name, *, default_cou
     ours, theirs = table.index, reference.index
     if len(ours) != len(theirs) or ours.nlevels != theirs.nlevels or ours.equals(theirs):
         return
-    if not default_counts and (_is_default(ours) or _is_default(theirs)):
+    if not check_default_index and (_is_default(ours) or _is_default(theirs)):
         return
     if not (ours.is_unique and theirs.is_unique):
         return
@@ -111,7 +111,7 @@ def check_aux(aux, n_rows):
     if len(table) != n_rows:
         raise MetadataError(
             f"aux has {len(table)} rows and X has {n_rows}: give one row of targets per row of X, "
-            f"with missing values where a target is not known. {OF_SAMPLERS}"
+            f"with missing values where a target is not known. {SAMPLER_HINT}"
         )
     table = table.set_axis([str(name) for name in table.columns], axis=1)
     if not table.columns.is_unique:

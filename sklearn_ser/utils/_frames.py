@@ -31,7 +31,7 @@ def frames_table(sequences, index, names, marks=None):
     names : sequence of str
         Of the features.
     marks : dict, optional
-        What :func:`frame_marks` gives.
+        What :func:`frame_attrs` gives.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def frames_table(sequences, index, names, marks=None):
     return table
 
 
-def frame_marks(X):
+def frame_attrs(X):
     """What the rows of the sequences are, as far as X tells: `AXIS_ATTR` and `HOP_ATTR`."""
     attrs = getattr(X, "attrs", {})
     return {key: attrs[key] for key in (AXIS_ATTR, HOP_ATTR) if key in attrs}
@@ -114,7 +114,7 @@ def frame_features(X, width):
     return names if len(names) == width else [f"frame_{i:03d}" for i in range(width)]
 
 
-def refuse_united(X, who):
+def check_no_feature_union(X, who):
     """Refuse a table of several columns with sequences in some: what FeatureUnion makes of them.
 
     Parameters
@@ -148,7 +148,7 @@ def refuse_united(X, who):
         )
 
 
-def refuse_no_arrays(X):
+def check_numpy_sequences(X):
     """Refuse sequences that are no numpy arrays (tensors, nested lists), before they seem rows.
 
     Raises

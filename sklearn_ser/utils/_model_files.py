@@ -23,7 +23,7 @@ def model_file():
         _at_work.reset(token)
 
 
-def passing_state(state):
+def portable_state(state):
     """The state of an estimator, on its way out of it or into it."""
     if not _at_work.get():
         return state

@@ -1,4 +1,5 @@
-"""The audio door against files that are no files, damaged ones of every format, and long ones.
+"""Audio loading: files that are not regular, damaged files of every format, and long ones.
+
 
 An AudioError with row and file or a usable signal, within bounded time and memory. Arrays and
 objects of every kind are in test_audio_properties.py, whole steps in
@@ -94,7 +95,7 @@ SPECIAL = {
 
 @POSIX
 @pytest.mark.parametrize("name", SPECIAL)
-def test_what_is_no_audio_file_is_refused_and_not_waited_for(name, tmp_path):
+def test_what_is_no_audio_file_raises_without_blocking(name, tmp_path):
     path = tmp_path / "speech.wav"
     SPECIAL[name](path)
     with within(20):
@@ -102,12 +103,12 @@ def test_what_is_no_audio_file_is_refused_and_not_waited_for(name, tmp_path):
 
 
 @POSIX
-def test_a_socket_is_refused(tmp_path, monkeypatch):
+def test_a_socket_raises(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # the names of sockets must be short
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("speech.wav")
         listening.listen()
-        with within(20), pytest.raises(AudioError, match="this is no regular file"):
+        with within(20), pytest.raises(AudioError, match="this is not a regular file"):
             read_audio("speech.wav")
 
 
@@ -115,7 +116,7 @@ def test_a_socket_is_refused(tmp_path, monkeypatch):
     "path",
     ["a\0.wav", "a" * 5000 + ".wav", "a/" * 5000, "\ud800.wav", "\udcff.wav" * 9, " ", ".", "~"],
 )
-def test_paths_that_lead_nowhere_are_refused(path):
+def test_paths_that_lead_nowhere_raise(path):
     assert read_or_refuse(path) is None
 
 
@@ -216,7 +217,7 @@ def test_any_damaged_file(encoded, tmp_path):
 @given(st.sampled_from([0, 1, 7, 999, 1_000_001, 2**31 - 1, 2**32 - 1]))
 @example(rate=1)
 @run
-def test_a_rate_that_no_audio_has_is_refused(tmp_path, rate):
+def test_a_rate_that_no_audio_has_raises(tmp_path, rate):
     path = tmp_path / "speech.wav"
     soundfile.write(path, NOISE, RATE)
     content = bytearray(path.read_bytes())

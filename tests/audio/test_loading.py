@@ -1,4 +1,4 @@
-"""Tests of the audio door, part 2: what one utterance becomes."""
+"""Audio loading: the signal of one utterance."""
 
 import csv
 import datetime
@@ -155,7 +155,7 @@ def test_overshoot_of_lossy_decoders_is_limited_silently(suffix, tmp_path):
     assert read_audio(tmp_path / f"noise.{suffix}").max() == TOP
 
 
-def test_a_lossy_file_far_beyond_full_scale_is_refused(tmp_path):
+def test_a_lossy_file_far_beyond_full_scale_raises(tmp_path):
     soundfile.write(tmp_path / "loud.ogg", tone(level=4), RATE)
     with pytest.raises(AudioError, match=r"loud\.ogg': the peak is [34]\.\d+, beyond full scale"):
         read_audio(tmp_path / "loud.ogg")

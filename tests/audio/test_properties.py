@@ -1,4 +1,4 @@
-"""Properties of the audio door: a usable signal or an AudioError, whatever comes in."""
+"""Audio loading: properties for arbitrary input, a usable signal or an AudioError."""
 
 import io
 import itertools

@@ -185,5 +185,7 @@ def test_what_has_no_content_is_extracted_and_not_stored(tmp_path):
 
 def test_an_array_of_another_shape_is_an_error():
     step = AudiomentationsAugmenter(lambda samples, rate: np.stack([samples, samples]))
-    with pytest.raises(AudioError, match=r"Audiomentations.* made an array of shape \(2, 3000\)"):
+    with pytest.raises(
+        AudioError, match=r"Audiomentations.* returned an array of shape \(2, 3000\)"
+    ):
         heard(step, signals(1))

@@ -191,7 +191,9 @@ def test_errors_name_the_row_and_the_file(tmp_path):
         heard(made)
     path = tmp_path / "a.wav"
     soundfile.write(path, speech(1)[0], 16000)
-    with pytest.raises(AudioError, match=r"row 0, file '.*a.wav': Broken made an array of shape"):
+    with pytest.raises(
+        AudioError, match=r"row 0, file '.*a.wav': Broken returned an array of shape"
+    ):
         heard(Broken().augment([path]))
     X = pd.DataFrame({"file": [str(path)] * 2, "start": [0.1, "soon"]})
     with pytest.raises(AudioError, match=r"row 1, file .*start must be a number of seconds"):

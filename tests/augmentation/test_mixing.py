@@ -27,7 +27,7 @@ from sklearn_ser import (
 from sklearn_ser.audio import open_audio, read_audio
 from sklearn_ser.augmentation import CutMix, Mixup
 from sklearn_ser.exceptions import AudioError, MetadataError
-from sklearn_ser.utils._failed import failed_rows
+from sklearn_ser.utils._failed_rows import failed_rows
 
 Y = np.array(["anger", "calm", "fear"])[np.arange(60) % 3]
 
@@ -158,7 +158,9 @@ def test_mixtures_are_checked_and_scaled_down():
     heard = read_audio(mix(Sum(), loud[:1] * 2, ["a", "b"])[0]["file"].iloc[0])
     assert np.abs(heard).max() <= np.float32(32767 / 32768)
     assert np.abs(heard).max() > 0.999
-    with pytest.raises(AudioError, match=r"Broken made an array of shape \(1000,\).*NaN or Inf"):
+    with pytest.raises(
+        AudioError, match=r"Broken returned an array of shape \(1000,\).*NaN or Inf"
+    ):
         read_audio(mix(Broken(), loud, ["a", "b"])[0]["file"].iloc[0])
 
 

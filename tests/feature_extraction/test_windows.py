@@ -181,7 +181,7 @@ def test_bad_parameters(settings, message):
 
 def test_store_keys_follow_the_inner_step(tmp_path, monkeypatch):
     def key(step):
-        return extractor_digest(step, open_audio([])._options)
+        return extractor_digest(step, open_audio([]).options)
 
     step = SlidingWindows(FirstAndLast())
     keys = [

@@ -13,7 +13,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_ser.preprocessing import GroupScaler
-from sklearn_ser.preprocessing._transduction import one_utterance_at_a_time, watch_transduction
+from sklearn_ser.preprocessing._transduction import record_transduction, without_batch_statistics
 
 NESTED = ["corpus", "speaker"]
 
@@ -36,7 +36,7 @@ def one_by_one(method, X):
 @pytest.mark.parametrize("by", [None, "corpus", "speaker", NESTED])
 def test_one_at_a_time_equals_row_by_row(by):
     scaler = GroupScaler(by=by).fit(TRAIN)
-    with one_utterance_at_a_time():
+    with without_batch_statistics():
         together = scaler.transform(TEST)
     np.testing.assert_array_equal(together, one_by_one(scaler.transform, TEST))
     assert (by is None) == np.array_equal(together, scaler.transform(TEST))
@@ -54,7 +54,7 @@ pairs = st.lists(
 def test_one_at_a_time_equals_row_by_row_whatever_the_ids(found, by):
     scaler = GroupScaler(by=by, min_samples=2).fit(TRAIN)
     X = make_features([(*pair, 1) for pair in found])
-    with one_utterance_at_a_time(), watch_transduction() as watch:
+    with without_batch_statistics(), record_transduction() as watch:
         together = scaler.transform(X)
         alone = one_by_one(scaler.transform, X)
     np.testing.assert_array_equal(together, alone)
@@ -64,12 +64,12 @@ def test_one_at_a_time_equals_row_by_row_whatever_the_ids(found, by):
 
 def test_the_watch_names_the_groups():
     scaler = GroupScaler(by=NESTED).fit(TRAIN)
-    with watch_transduction() as watch:
+    with record_transduction() as watch:
         scaler.transform(TRAIN)
         one_by_one(scaler.transform, TEST)
         scaler.transform(TEST.reset_index(drop=True))
     assert not watch.used
-    with watch_transduction() as watch:
+    with record_transduction() as watch:
         scaler.transform(TEST)
         scaler.transform(TEST)
     assert watch.used
@@ -81,10 +81,10 @@ def test_the_watch_names_the_groups():
 
 def test_watches_nest():
     scaler = GroupScaler(by="corpus").fit(TRAIN)
-    with watch_transduction() as outer:
-        with watch_transduction() as inner:
+    with record_transduction() as outer:
+        with record_transduction() as inner:
             scaler.transform(TEST)
-        with watch_transduction() as later, one_utterance_at_a_time():
+        with record_transduction() as later, without_batch_statistics():
             scaler.transform(TEST)
     assert inner.groups == outer.groups == [("c",)]
     assert not later.used
@@ -92,9 +92,13 @@ def test_watches_nest():
 
 def test_both_end_with_an_error():
     scaler = GroupScaler(by="corpus").fit(TRAIN)
-    with pytest.raises(ZeroDivisionError), one_utterance_at_a_time(), watch_transduction() as watch:
+    with (
+        pytest.raises(ZeroDivisionError),
+        without_batch_statistics(),
+        record_transduction() as watch,
+    ):
         1 / 0  # noqa: B018
-    with watch_transduction() as later:
+    with record_transduction() as later:
         scaler.transform(TEST)
     assert later.used
     assert not watch.used
@@ -121,10 +125,10 @@ def _search():
 )
 def test_through_pipelines_and_searches(model):
     model.fit(TRAIN, np.tile(["anger", "sadness"], len(TRAIN) // 2))
-    with watch_transduction() as watch:
+    with record_transduction() as watch:
         batch = model.predict_proba(TEST)
     assert watch.used
-    with one_utterance_at_a_time(), watch_transduction() as watch:
+    with without_batch_statistics(), record_transduction() as watch:
         alone = model.predict_proba(TEST)
     assert not watch.used
     np.testing.assert_allclose(alone, one_by_one(model.predict_proba, TEST))
@@ -133,7 +137,7 @@ def test_through_pipelines_and_searches(model):
 
 def test_other_threads_are_left_alone():
     scaler, results = GroupScaler(by="corpus").fit(TRAIN), []
-    with one_utterance_at_a_time():
+    with without_batch_statistics():
         thread = threading.Thread(target=lambda: results.append(scaler.transform(TEST)))
         thread.start()
         thread.join()

@@ -116,4 +116,4 @@ def test_a_default_index_says_nothing_unless_it_counts():
     check_row_order(permuted, made_up, "y", "X")
     check_row_order(made_up, permuted, "y", "X")
     with pytest.raises(MetadataError, match="another order"):
-        check_row_order(permuted, made_up, "X", "frame", default_counts=True)
+        check_row_order(permuted, made_up, "X", "frame", check_default_index=True)

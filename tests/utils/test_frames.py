@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_ser.utils._failed import failed_rows
+from sklearn_ser.utils._failed_rows import failed_rows
 from sklearn_ser.utils._frames import (
     as_sequences,
+    check_no_feature_union,
+    check_numpy_sequences,
     frame_features,
     frames_table,
     is_frames,
-    refuse_no_arrays,
-    refuse_united,
 )
 
 SEQUENCES = [np.ones((3, 2), dtype=np.float32), np.ones((5, 2), dtype=np.float32)]
@@ -101,20 +101,20 @@ UNITED = pd.DataFrame({"a__frames": [None, SEQUENCES[1]], "b__frames": SEQUENCES
 def test_united_sequences_are_refused(X, named):
     message = f"^SomeStep is given {named} .* pool each to"
     with pytest.raises(ValueError, match=message):
-        refuse_united(X, "SomeStep")
+        check_no_feature_union(X, "SomeStep")
 
 
 @pytest.mark.parametrize(
     "X", [UNITED[["a__frames"]], UNITED[["c"]], SEQUENCES, np.ones((2, 3, 2)), np.ones((2, 3))]
 )
 def test_one_column_and_rows_are_not_refused(X):
-    refuse_united(X, "SomeStep")
-    refuse_no_arrays(X)
+    check_no_feature_union(X, "SomeStep")
+    check_numpy_sequences(X)
 
 
 def test_tables_that_are_no_arrays_are_refused_and_rows_are_not():
     for X in ([[[1.0, 2.0]], [[3.0, 4.0]]], [None, pd.DataFrame(SEQUENCES[0])]):
         with pytest.raises(ValueError, match=r"^frame sequences must be numpy arrays"):
-            refuse_no_arrays(X)
+            check_numpy_sequences(X)
     for X in ([[1.0, 2.0]], [[[1.0], [2.0, 3.0]]], ["a.wav"], [], [None], pd.Series([1.0])):
-        refuse_no_arrays(X)
+        check_numpy_sequences(X)

@@ -13,7 +13,7 @@ from sklearn.svm import LinearSVC
 
 from sklearn_ser import MTLNeuralClassifier, SpeakerKFold
 from sklearn_ser.exceptions import AudioError, MetadataError
-from sklearn_ser.utils._failed import failed_rows
+from sklearn_ser.utils._failed_rows import failed_rows
 from sklearn_ser.utils._ids import find_id, require_id
 from sklearn_ser.utils._progress import progress
 from sklearn_ser.utils._routing import arguments_for, consumed, fit_routed

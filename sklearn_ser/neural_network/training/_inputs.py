@@ -16,8 +16,8 @@ from sklearn.utils.validation import _check_sample_weight, assert_all_finite, va
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.neural_network._sequences import FrameSequences
 from sklearn_ser.neural_network.encoders._registry import check_kind, data_parameters, takes_frames
-from sklearn_ser.utils._alignment import OF_SAMPLERS, check_aux, check_row_orders
-from sklearn_ser.utils._failed import failed_rows, report_left_out
+from sklearn_ser.utils._alignment import SAMPLER_HINT, check_aux, check_row_orders
+from sklearn_ser.utils._failed_rows import failed_rows, warn_failed_rows
 from sklearn_ser.utils._frames import FEATURES_ATTR, as_sequences, frame_features
 from sklearn_ser.utils._ids import ID_COLUMNS
 from sklearn_ser.utils._unlabeled import labeled_rows
@@ -214,7 +214,7 @@ def check_training_data(
         weights=weights,
         sources=_check_sources(arguments.sources, len(failed)),
     )
-    report_left_out(failed)
+    warn_failed_rows(failed)
     if failed.any():
         data = data.take(~failed)
     _check_classes(estimator, data, classes)
@@ -313,7 +313,7 @@ def _check_groups(groups, n_rows):
     if groups.shape != (n_rows,):
         raise MetadataError(
             f"groups must have one value per row of X, shape ({n_rows},), got {groups.shape}. "
-            f"{OF_SAMPLERS}"
+            f"{SAMPLER_HINT}"
         )
     return groups
 

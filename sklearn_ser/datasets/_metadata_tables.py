@@ -13,8 +13,8 @@ from sklearn_ser.datasets._corpus import NUMBER_COLUMNS, PREFIXED_COLUMNS, REQUI
 from sklearn_ser.datasets._labels import (
     GENDER_SPELLINGS,
     NATURALNESS_SPELLINGS,
-    one_spelling,
     rows_text,
+    unify_spelling,
 )
 from sklearn_ser.exceptions import CorpusError
 
@@ -106,7 +106,7 @@ def tidy_frame(table, name, root):
         if column in frame.columns:
             frame[column] = _with_prefix(frame[column], f"{name}/")
     for column, spellings in (("gender", GENDER_SPELLINGS), ("naturalness", NATURALNESS_SPELLINGS)):
-        frame[column] = one_spelling(frame[column], spellings, column, name)
+        frame[column] = unify_spelling(frame[column], spellings, column, name)
     for column in NUMBER_COLUMNS:
         if column in frame.columns:
             frame[column] = _as_numbers(frame[column], column, name)
@@ -132,7 +132,7 @@ def text_as_object(frame):
     return frame.assign(**columns)
 
 
-def refuse_missing_files(frame, name, root):
+def check_files_exist(frame, name, root):
     """Raise once, for all audio files that do not exist."""
     paths = [cell for cell in frame["file"] if isinstance(cell, str)]
     missing = [path for path in dict.fromkeys(paths) if not os.path.isfile(path)]

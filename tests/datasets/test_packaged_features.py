@@ -6,8 +6,8 @@ import pytest
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_ser.datasets import load_features
-from sklearn_ser.datasets._functionals import DATA, ORIGIN
-from sklearn_ser.datasets._known import KNOWN_CORPORA
+from sklearn_ser.datasets._known_corpora import KNOWN_CORPORA
+from sklearn_ser.datasets._packaged_features import DATA, ORIGIN
 from sklearn_ser.feature_extraction import OpenSmileExtractor, SpeakerEmbedding
 from sklearn_ser.utils._ids import ID_COLUMNS
 

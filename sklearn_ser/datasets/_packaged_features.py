@@ -6,8 +6,8 @@ import pandas as pd
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from sklearn_ser.datasets._known import KNOWN_CORPORA
-from sklearn_ser.datasets._tables import text_as_object
+from sklearn_ser.datasets._known_corpora import KNOWN_CORPORA
+from sklearn_ser.datasets._metadata_tables import text_as_object
 from sklearn_ser.utils._ids import ID_COLUMNS
 from sklearn_ser.utils._public import public_module
 

@@ -7,7 +7,7 @@ function that takes the root folder and returns a table with the columns of the 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sklearn_ser.datasets._tables import read_metadata_folder
+from sklearn_ser.datasets._metadata_tables import read_metadata_folder
 
 
 @dataclass(frozen=True)

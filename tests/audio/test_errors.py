@@ -1,4 +1,4 @@
-"""Tests of the audio door, part 3: what is refused, and in which words."""
+"""Audio loading: errors and their messages."""
 
 import os
 from pathlib import Path
@@ -35,7 +35,7 @@ def wav(tmp_path):
         ([], r"^row 3: the audio is empty \(0 samples\): leave this row out$"),
         (
             np.ma.array([0.1, 0.2], mask=[False, True]),
-            r"^row 3: a masked array, some samples of which are missing: repair the audio or leav",
+            r"^row 3: a masked array with missing samples: repair the audio or leav",
         ),
         (np.zeros((2, 0)), r"^row 3: the audio is empty \(0 samples\)"),
         (np.zeros((0, 800)), r"^row 3: the audio is empty \(0 samples\)"),
@@ -57,15 +57,27 @@ def wav(tmp_path):
         (np.zeros(800, dtype=complex), r"^row 3: complex128 samples have no agreed full scale"),
         (np.array(["0.1", "0.2"]), r"^row 3: string samples have no agreed full scale"),
         ([2**70, 0], r"^row 3: object samples have no agreed full scale"),
-        ([[0.1, 0.2], [0.1]], r"^row 3: a list that is no array of samples \(.*\): give a 1-D arr"),
+        (
+            [[0.1, 0.2], [0.1]],
+            r"^row 3: a list that is not an array of samples \(.*\): give a 1-D arr",
+        ),
         ((np.zeros(9), 8000, 1), r"^row 3: a tuple of length 3: expected a pair \(array, rate\)$"),
-        ((8000, np.zeros(9)), r"^row 3: a pair \(rate, array\), as scipy reads it: expected \(arr"),
-        (("a.wav", 8000), r"^row 3: a pair of path and rate: give the path alone, its file tells"),
+        (
+            (8000, np.zeros(9)),
+            r"^row 3: a pair \(rate, array\), as scipy returns it: expected \(arr",
+        ),
+        (
+            ("a.wav", 8000),
+            r"^row 3: a pair of path and rate: give the path alone, the rate is read from",
+        ),
         ((np.zeros(9), 0), r"^row 3: the rate in \(array, rate\) must be a number of samples per "),
         ((np.zeros(9), np.inf), r"^row 3: the rate in \(array, rate\) must be .*, got inf$"),
         ((np.zeros(9), "16k"), r"^row 3: the rate in \(array, rate\) must be .*, got '16k'$"),
         ((np.zeros(9), True), r"^row 3: the rate in \(array, rate\) must be .*, got True$"),
-        ((np.zeros(1), 1_000_000), r"^row 3: too short: no sample is left at 16000 Hz$"),
+        (
+            (np.zeros(1), 1_000_000),
+            r"^row 3: the audio is too short: no sample is left at 16000 Hz$",
+        ),
         (
             np.array([0, np.nan, np.inf, 0]),
             r"^row 3: 2 of 4 samples are NaN or infinite, the first at sample 1: repair the audio "
@@ -75,7 +87,7 @@ def wav(tmp_path):
         (np.full(9, 1e300), r"^row 3: the peak is 1e\+300, beyond full scale"),
     ],
 )
-def test_cells_that_are_no_audio_are_refused(cell, message):
+def test_cells_without_audio_raise(cell, message):
     with pytest.raises(AudioError, match=message):
         read_audio(cell, row=3)
 
@@ -122,7 +134,7 @@ BAD_FILES = {
     "cut_off.flac": (write_cut_off_flac, UNDECODABLE),
     "unknown_length.flac": (
         write_flac_of_unknown_length,
-        r"the file's header does not tell its length \(it was written to a pipe\): write it again",
+        r"the header of the file does not state its length \(it was written to a pipe\): convert",
     ),
     "header_only.wav": (write_header_only, r"the audio is empty \(0 samples\)"),
     "nan.wav": (write_nan, r"1 of 3 samples is NaN or infinite, the first at sample 2"),
@@ -130,7 +142,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_bad_files_are_refused(name, tmp_path):
+def test_bad_files_raise(name, tmp_path):
     write, message = BAD_FILES[name]
     write(tmp_path / name)
     with pytest.raises(AudioError, match=rf"^row 5, file '.*{name}': {message}") as caught:
@@ -139,13 +151,13 @@ def test_bad_files_are_refused(name, tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+def test_a_pipe_raises_without_blocking(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
-    with pytest.raises(AudioError, match=r"pipe\.wav': this is no regular file"):
+    with pytest.raises(AudioError, match=r"pipe\.wav': this is not a regular file"):
         read_audio(tmp_path / "pipe.wav")
 
 
-def test_a_path_that_no_file_can_have_is_refused():
+def test_a_path_that_no_file_can_have_raises():
     with pytest.raises(AudioError, match=r"the file cannot be opened \(embedded null byte\)$"):
         read_audio("a\0b.wav")
 
@@ -176,7 +188,7 @@ def test_a_path_that_no_file_can_have_is_refused():
     ],
 )
 @pytest.mark.parametrize("kind", ["file", "array"])
-def test_parts_that_do_not_exist_are_refused(kind, start, end, message, wav):
+def test_parts_that_do_not_exist_raise(kind, start, end, message, wav):
     source = wav if kind == "file" else np.zeros(RATE // 2)
     with pytest.raises(AudioError, match=message):
         read_audio(source, start=start, end=end)

@@ -36,7 +36,7 @@ def failed_rows(X):
     return failed
 
 
-def report_left_out(failed):
+def warn_failed_rows(failed):
     """Warn that a fit goes on without the failed rows; raise where nothing would be left.
 
     Parameters
@@ -60,7 +60,7 @@ def report_left_out(failed):
     )
 
 
-def with_missing(values, failed):
+def insert_missing_rows(values, failed):
     """Spread `values` (of the rows that are not failed) over all rows, with missing ones between.
 
     Missing is NaN in numbers, and None in anything else (in an object array).
@@ -76,7 +76,7 @@ def with_missing(values, failed):
     return full
 
 
-def accuracy_with_misses(y, predicted, sample_weight=None):
+def accuracy_with_missing(y, predicted, sample_weight=None):
     """Accuracy, where a missing prediction (failed audio) counts as a miss.
 
     Parameters

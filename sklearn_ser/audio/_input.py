@@ -1,10 +1,10 @@
-"""What a user may give as X -> a list of cells, their starts and ends, and an index.
+"""Audio references of the tables, lists and arrays that a user may give as X."""
 
-Behind `sklearn_ser.audio`, which reads the cells.
-"""
+from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,41 +19,41 @@ _MOST_CHANNELS = 8
 
 
 @dataclass
-class Cells:
-    """One audio cell per row.
+class AudioReferences:
+    """One audio reference per row.
 
     Attributes
     ----------
     values : list
     starts, ends : ndarray of float of shape (n_rows,) or None
-        Seconds; NaN: open.
+        Seconds; NaN is the start or end of the audio.
     index : pandas.Index
     faults : dict of int to str
-        Row -> why its start or end is no time. Only that row fails, and only when it is read.
+        Rows whose start or end is not a time, with the reason. Only these rows fail, when read.
     """
 
     values: list
     starts: np.ndarray | None
     ends: np.ndarray | None
     index: pd.Index
-    faults: dict = field(default_factory=dict)
+    faults: dict[int, str] = field(default_factory=dict)
 
-    def span(self, row):
-        """Start and end of a row in seconds; NaN: open."""
+    def span(self, row: int) -> tuple[float, ...]:
+        """Return start and end of a row in seconds; NaN is the start or end of the audio."""
         return tuple(
             math.nan if times is None else float(times[row]) for times in (self.starts, self.ends)
         )
 
-    def part(self, rows):
-        """The cells of some rows (a range or a sequence of positions)."""
+    def part(self, rows: Iterable[int]) -> AudioReferences:
+        """Return the references at some positions."""
         rows = list(rows)
         starts, ends = (None if at is None else at[rows] for at in (self.starts, self.ends))
         values = [self.values[row] for row in rows]
         faults = {i: self.faults[row] for i, row in enumerate(rows) if row in self.faults}
-        return Cells(values, starts, ends, self.index[rows], faults)
+        return AudioReferences(values, starts, ends, self.index[rows], faults)
 
 
-def find_cells(X, audio):
+def find_references(X, audio):
     """Find the audio in X.
 
     Parameters
@@ -64,7 +64,7 @@ def find_cells(X, audio):
 
     Returns
     -------
-    Cells
+    AudioReferences
     """
     if isinstance(X, pd.DataFrame):
         return _from_frame(X, audio)
@@ -72,7 +72,7 @@ def find_cells(X, audio):
         # An audformat table's column: the values are labels, the audio is in the index.
         if audio in X.index.names and X.name != audio:
             return _from_frame(pd.DataFrame(index=X.index), audio)
-        return Cells(X.tolist(), None, None, _output_index(X))
+        return AudioReferences(X.tolist(), None, None, _output_index(X))
     if isinstance(X, pd.Index):
         if audio in X.names:
             return _from_frame(pd.DataFrame(index=X), audio)
@@ -82,31 +82,31 @@ def find_cells(X, audio):
                 f"the one that holds the audio with audio="
             )
     values = _from_sequence(X)
-    return Cells(values, None, None, pd.RangeIndex(len(values)))
+    return AudioReferences(values, None, None, pd.RangeIndex(len(values)))
 
 
-def as_table(X, cells, audio):
-    """X as a DataFrame whose columns are all that is known of each utterance.
+def as_table(X, references, audio):
+    """Return X as a DataFrame with a column for everything known about each utterance.
 
     Parameters
     ----------
-    X : what `find_cells` took
-    cells : Cells
-        What it found.
+    X : DataFrame, Series, Index, list, tuple or ndarray
+    references : AudioReferences
+        Result of `find_references` for X.
     audio : str
 
     Returns
     -------
     DataFrame
-        Named index levels are columns, and the index counts the rows.
+        Named index levels become columns, and the index is a RangeIndex.
     """
     if isinstance(X, pd.Series) and audio in X.index.names and X.name != audio:
         X = X.to_frame()
     if isinstance(X, pd.Index) and audio in X.names:
         X = pd.DataFrame(index=X)
     if not isinstance(X, pd.DataFrame):
-        values = np.empty(len(cells.values), dtype=object)
-        values[:] = cells.values
+        values = np.empty(len(references.values), dtype=object)
+        values[:] = references.values
         return pd.DataFrame({audio: values})
     levels = [name for name in X.index.names if name is not None and name not in X.columns]
     return X.reset_index(level=levels).reset_index(drop=True)
@@ -114,13 +114,13 @@ def as_table(X, cells, audio):
 
 def _from_frame(X, audio):
     if audio in X.columns:
-        # Only columns beside it: arrays may have been cut already by the segments in the index.
+        # Only columns count: arrays may be cut already by the segments in the index.
         column = X[audio]
         start, end = (X[name] if name in X.columns else None for name in ("start", "end"))
         if any(isinstance(part, pd.DataFrame) for part in (column, start, end)):
             raise AudioError(
-                f"X has several columns of one name ({short_list(list(X.columns))}): {audio!r}, "
-                f"'start' and 'end' must each be there once"
+                f"X has duplicate column names ({short_list(list(X.columns))}): {audio!r}, 'start' "
+                f"and 'end' must each occur once"
             )
     elif audio in X.index.names:
         column = X.index.get_level_values(audio)
@@ -132,9 +132,9 @@ def _from_frame(X, audio):
             f"columns {short_list(list(X.columns))} and the index levels {levels}. Name the one "
             f"that holds the audio with audio="
         )
-    faults = {}
+    faults: dict[int, str] = {}
     starts, ends = _all_seconds(start, "start", faults), _all_seconds(end, "end", faults)
-    return Cells(column.tolist(), starts, ends, _output_index(X), faults)
+    return AudioReferences(column.tolist(), starts, ends, _output_index(X), faults)
 
 
 def _level_or_column(X, name):
@@ -144,7 +144,7 @@ def _level_or_column(X, name):
 
 
 def _all_seconds(values, name, faults):
-    """A column of starts or ends as float seconds; adds what is no time to `faults`."""
+    """Convert a column of starts or ends to float seconds; add invalid times to `faults`."""
     if values is None:
         return None
     if pd.api.types.is_timedelta64_dtype(values.dtype):
@@ -157,16 +157,16 @@ def _all_seconds(values, name, faults):
             converted[row] = seconds(value, name)
         except AudioError as error:
             faults.setdefault(row, error.reason)
-            converted[row] = -np.inf  # no time that any reader takes
+            converted[row] = -np.inf  # an invalid time
     return converted
 
 
 def _output_index(X):
-    """The index of what is computed from X: its id columns and levels, else X's own index."""
+    """Return the index of what is computed from X: its id columns and levels, or X's index."""
     ids = [found for name in ID_COLUMNS if (found := find_id(X, name)) is not None]
     if not ids:
         return X.index
-    # One id is a plain named Index: pandas shows a MultiIndex of one level as tuples.
+    # A single id is a plain named Index: pandas shows a MultiIndex of one level as tuples.
     return ids[0] if len(ids) == 1 else pd.MultiIndex.from_arrays(ids)
 
 
@@ -182,29 +182,29 @@ def _from_sequence(X):
             f"X is a {type(X).__module__}.{type(X).__qualname__}: expected a pandas DataFrame or "
             f"Series, a list or an array of paths, 1-D arrays or (array, rate) pairs"
         )
-    cells = list(X)
-    if cells and _is_number(cells[0]):
+    references = list(X)
+    if references and _is_number(references[0]):
         raise AudioError(
-            "X is a list of numbers, so a single signal: give it as an array in a list, "
+            "X is a list of numbers, that is a single signal: give it as an array in a list, "
             "[np.array(signal)]"
         )
-    return cells
+    return references
 
 
 def _from_array(X):
-    """Cells of an ndarray: 1-D of paths or objects, or one utterance for each of its rows."""
-    holds_cells = X.dtype.kind in "OUST" and X.size > 0 and not _is_number(X.flat[0])
-    if holds_cells and X.ndim == 2:
+    """Return the references in an ndarray: 1-D of paths or objects, or one signal per row."""
+    holds_references = X.dtype.kind in "OUST" and X.size > 0 and not _is_number(X.flat[0])
+    if holds_references and X.ndim == 2:
         if X.shape[1] == 1:
             X = X[:, 0]  # frame[["file"]].to_numpy()
         elif X.shape[1] == 2 and _is_number(X[0, 1]):
             return [tuple(row) for row in X]  # np.array(pairs, dtype=object)
         elif not isinstance(X[0, 0], numbers.Number):  # a NaN may well be a sample
             raise AudioError(
-                f"X is an array of shape {X.shape} that holds {type(X[0, 0]).__name__}: give one "
-                f"column of audio, or a DataFrame"
+                f"X is an array of shape {X.shape} with elements of type {type(X[0, 0]).__name__}: "
+                f"give one column of audio, or a DataFrame"
             )
-    if X.ndim == 1 and (holds_cells or X.size == 0):
+    if X.ndim == 1 and (holds_references or X.size == 0):
         return X.tolist()
     if X.ndim < 2:
         raise AudioError(

@@ -1,0 +1,292 @@
+"""Audio references (a path, an array, or a pair of array and rate) and their samples."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import os
+import stat
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+import soundfile
+
+from sklearn_ser.audio._derived import DerivedAudio, source_chain
+from sklearn_ser.audio._signal import (
+    as_array,
+    check_duration,
+    check_rate,
+    finish,
+    sample_span,
+    seconds,
+    shortened,
+    to_mono,
+)
+from sklearn_ser.exceptions import AudioError
+
+
+class ReadingOptions:
+    """Validated options of audio loading."""
+
+    def __init__(
+        self,
+        sampling_rate: float,
+        min_duration: float,
+        beyond_full_scale: str,
+        remove_dc: bool,
+    ):
+        self.sampling_rate = check_rate(sampling_rate, "sampling_rate")
+        if not isinstance(min_duration, numbers.Real) or not 0 <= float(min_duration) < math.inf:
+            raise AudioError(
+                f"min_duration must be a number of seconds of at least 0, got {min_duration!r}"
+            )
+        self.min_duration = float(min_duration)
+        if beyond_full_scale not in ("raise", "clip"):
+            raise AudioError(
+                f"beyond_full_scale must be 'raise' or 'clip', got {beyond_full_scale!r}"
+            )
+        if not isinstance(remove_dc, bool | np.bool_):
+            raise AudioError(f"remove_dc must be True or False, got {remove_dc!r}")
+        self.beyond_full_scale = beyond_full_scale
+        self.remove_dc = remove_dc
+
+
+#: Options for audio of which only the length is needed.
+_ANY_AUDIO = ReadingOptions(16000, 0.0, "clip", False)
+
+
+def read_reference(reference, start, end, options, row):
+    """Read one audio reference; return its signal, and the peak if it was clipped."""
+    try:
+        start, end = seconds(start, "start"), seconds(end, "end")
+        if isinstance(reference, DerivedAudio):
+            signal, rate, clipped_peak = _derived(reference, start, end, options)
+        else:
+            array, rate, lossy = _samples(reference, start, end, options.sampling_rate)
+            signal, clipped_peak = to_mono(array, options.beyond_full_scale, lossy)
+        check_duration(len(signal), rate, options.min_duration)
+        is_finished = isinstance(reference, DerivedAudio) and rate == options.sampling_rate
+        if is_finished and not options.remove_dc:
+            return signal, clipped_peak  # a new array already, and within full scale
+        return finish(signal, rate, options.sampling_rate, options.remove_dc), clipped_peak
+    except AudioError as error:
+        raise AudioError(error.reason, row=row, file=file_of(reference)) from error.__cause__
+    except MemoryError as error:
+        raise AudioError(
+            "there is not enough memory to read this audio: give shorter segments by start and end",
+            row=row,
+            file=file_of(reference),
+        ) from error
+
+
+def _derived(reference, start, end, options):
+    """Return the samples of derived audio, their rate, and the peak if the source was clipped."""
+    reading = ReadingOptions(
+        reference.sampling_rate, 0.0, options.beyond_full_scale, options.remove_dc
+    )
+    signal, clipped_peak = read_reference(
+        reference.source, reference.start, reference.end, reading, None
+    )
+    samples = reference.make(signal)
+    first, stop = sample_span(start, end, len(samples), reference.sampling_rate)
+    return samples[first:stop], reference.sampling_rate, clipped_peak
+
+
+def _samples(reference, start, end, sampling_rate):
+    """Return the samples from `start` to `end`, their rate, and whether the format is lossy."""
+    path = path_of(reference)
+    if path:
+        return decode(path, start, end)
+    array, rate = array_and_rate(reference, sampling_rate)
+    first, stop = sample_span(start, end, array.shape[-1], rate)
+    return array[..., first:stop], rate, False
+
+
+def reference_extent(reference, start, end, sampling_rate):
+    """Locate the segment of a reference from `start` to `end`; only headers of files are read.
+
+    Returns
+    -------
+    first, stop : int
+        First sample of the segment, and one past its last.
+    rate : int or float
+        In Hz; `sampling_rate` for a bare array.
+    """
+    start, end = seconds(start, "start"), seconds(end, "end")
+    path = path_of(reference)
+    if path:
+        return extent(path, start, end)
+    if isinstance(reference, DerivedAudio):
+        array, rate, _ = _derived(reference, math.nan, math.nan, _ANY_AUDIO)
+    else:
+        array, rate = array_and_rate(reference, sampling_rate)
+    return *sample_span(start, end, array.shape[-1], rate), rate
+
+
+def array_and_rate(reference, sampling_rate):
+    """Return the array of a reference that is not a path, and its sampling rate."""
+    if is_missing(reference) or path_of(reference) == "":
+        raise AudioError(f"no audio in this row ({reference!r}): give a path or an array")
+    rate = sampling_rate
+    if isinstance(reference, os.PathLike):
+        raise AudioError(
+            f"__fspath__ of this {type(reference).__name__} returns no path: expected str or bytes"
+        )
+    if isinstance(reference, tuple):
+        reference, rate = _pair(reference)
+    if isinstance(reference, bytes | dict | set | numbers.Number | np.generic) or (
+        not isinstance(reference, list) and not hasattr(reference, "__array__")
+    ):
+        raise AudioError(
+            f"no audio but a {type(reference).__name__} ({shortened(reference)}): expected a path, "
+            f"a 1-D array or a pair (array, rate)"
+        )
+    return as_array(reference), rate
+
+
+def _pair(reference):
+    if len(reference) != 2:
+        raise AudioError(f"a tuple of length {len(reference)}: expected a pair (array, rate)")
+    array, rate = reference
+    if path_of(array) is not None:
+        raise AudioError(
+            "a pair of path and rate: give the path alone, the rate is read from the file"
+        )
+    if isinstance(array, numbers.Number) and not isinstance(rate, numbers.Number):
+        raise AudioError("a pair (rate, array), as scipy returns it: expected (array, rate)")
+    if isinstance(rate, np.ndarray) and rate.ndim == 0:
+        rate = rate.item()  # as loaded from an .npz file
+    return array, check_rate(rate, "the rate in (array, rate)")
+
+
+def path_of(reference):
+    """Return the path of a reference, or None where it is not a path."""
+    if isinstance(reference, str):
+        return str(reference)
+    if isinstance(reference, os.PathLike):
+        try:
+            return os.fsdecode(reference)
+        except Exception:  # raised by a foreign __fspath__: `array_and_rate` reports it
+            return None
+    return None
+
+
+def file_of(reference):
+    """Return the path of a reference or of the audio it is derived from, or None."""
+    return path_of(source_chain(reference)[0])
+
+
+def is_missing(reference):
+    """Return whether a reference is None, NaN, NaT or NA."""
+    return (
+        reference is None
+        or reference is pd.NaT
+        or reference is pd.NA
+        or (isinstance(reference, numbers.Real) and reference != reference)
+    )
+
+
+_MPEG_SUBTYPES = {"MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
+_LOSSY_SUBTYPES = {"VORBIS", "OPUS"} | _MPEG_SUBTYPES
+
+# An mp3 frame borrows bits from frames before it. After a seek these are missing and the decoder
+# gives silence, up to 0.3 s of it in trials; 10 frames ahead cured every one, so 16 are decoded.
+_MPEG_RUN_UP = 16 * 1152
+
+# Number of frames that libsndfile reports for a stream whose header lacks the length.
+_UNKNOWN_LENGTH = 2**63 - 1
+
+
+def decode(path, start, end):
+    """Read the segment of an audio file from `start` to `end` seconds (NaN: start or end of it).
+
+    Returns
+    -------
+    array : float32 ndarray of shape (samples,) or (channels, samples)
+    rate : int
+    lossy : bool
+        Whether decoded samples may exceed full scale slightly (mp3, ogg, opus).
+    """
+    with _opened(path) as opened:
+        return _read_part(opened, start, end)
+
+
+def extent(path, start, end):
+    """Locate the segment of a file from `start` to `end` seconds by its header alone.
+
+    Returns
+    -------
+    first, stop : int
+        First sample of the segment, and one past its last.
+    rate : int
+    """
+    with _opened(path) as opened:
+        return _span(opened, start, end)
+
+
+@contextmanager
+def _opened(path):
+    _check_file(path)
+    try:
+        # soundfile encodes a str strictly, and fails for names that are not valid UTF-8.
+        with soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path)) as opened:
+            yield opened
+    except (AudioError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, TypeError):  # soundfile needs the rate of a .raw file
+            detail = "a file without a header"
+        else:
+            detail = f"{getattr(error, 'error_string', error)}".strip().rstrip(".")
+        raise AudioError(
+            f"the file cannot be decoded ({detail}): expected wav, flac, ogg or mp3. It may be "
+            f"damaged, truncated or of another format; convert it, for example with ffmpeg"
+        ) from error
+
+
+def _check_file(path):
+    try:
+        status = os.stat(path)
+    except FileNotFoundError as error:
+        raise AudioError(
+            f"the file does not exist: relative paths start at the working directory "
+            f"({os.getcwd()!r})"
+        ) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(f"the file cannot be opened ({reason})") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise AudioError("this is a folder: expected an audio file")
+    if not stat.S_ISREG(status.st_mode):
+        raise AudioError("this is not a regular file: expected an audio file")
+    if status.st_size == 0:
+        raise AudioError("the file is empty (0 bytes): copy or convert it again")
+
+
+def _span(opened, start, end):
+    # A damaged header may state a rate of 1 Hz, from which resampling would fill the memory.
+    rate = check_rate(opened.samplerate, "the sampling rate in the file's header")
+    n_frames = opened.frames
+    if n_frames == _UNKNOWN_LENGTH:
+        raise AudioError(
+            "the header of the file does not state its length (it was written to a pipe): convert "
+            "it, for example with ffmpeg, to a regular file"
+        )
+    return *sample_span(start, end, n_frames, rate), rate
+
+
+def _read_part(opened, start, end):
+    first, stop, rate = _span(opened, start, end)
+    run_up = min(first, _MPEG_RUN_UP) if opened.subtype in _MPEG_SUBTYPES else 0
+    if first > run_up:
+        opened.seek(first - run_up)
+    array = opened.read(stop - first + run_up, dtype="float32")[run_up:]
+    # The length of an mp3 without a table of contents is only estimated: the decoded samples
+    # count. A segment with an explicit end must be complete.
+    if len(array) < stop - first and (end == end or len(array) == 0):
+        raise AudioError(
+            f"the file ends at {(first + len(array)) / rate:.6g} s, before the end of the "
+            f"requested segment ({stop / rate:.6g} s)"
+        )
+    return array.T, rate, opened.subtype in _LOSSY_SUBTYPES
