@@ -1,4 +1,4 @@
-"""sklearn_ser: a scikit-learn-compatible toolkit for speech emotion recognition.
+"""Toolkit for speech emotion recognition, compatible with scikit-learn.
 
 Public names are loaded on first use: importing the package imports neither torch nor opensmile.
 """

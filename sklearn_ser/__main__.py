@@ -1,4 +1,4 @@
-"""The command ``python -m sklearn_ser``, which is ``sklearn-ser``."""
+"""Command ``python -m sklearn_ser``, the same as ``sklearn-ser``."""
 
 import sys
 

@@ -1,4 +1,6 @@
-"""Versions of sklearn_ser, of what it depends on, and of the system, for bug reports."""
+"""Versions of sklearn_ser, of its dependencies and of the system, for bug reports."""
+
+from __future__ import annotations
 
 import importlib.metadata
 import platform
@@ -6,8 +8,11 @@ import sys
 
 from packaging.requirements import Requirement
 
+from sklearn_ser.utils._public import public_module
 
-def show_versions():
+
+@public_module("sklearn_ser")
+def show_versions() -> None:
     """Print the versions of sklearn_ser, its dependencies and the system.
 
     The dependencies are those that the installed package declares, extras included. Packages that
@@ -33,7 +38,7 @@ def show_versions():
 
 
 def _dependencies():
-    """Names of all declared dependencies, each once."""
+    """Return the names of all declared dependencies, without duplicates."""
     try:
         declared = importlib.metadata.requires("sklearn-ser") or []
     except importlib.metadata.PackageNotFoundError:  # run from a source tree
@@ -51,7 +56,7 @@ def _version(name):
 def _devices():
     try:
         import torch
-    except Exception as error:  # whatever a broken installation raises belongs into the report
+    except Exception as error:  # any error of a broken installation belongs in the report
         return f"{type(error).__name__}: {error}"
     found = ["cpu"]
     if torch.cuda.is_available():

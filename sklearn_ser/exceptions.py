@@ -1,78 +1,87 @@
-"""Every error and warning that sklearn_ser raises on its own account.
+"""Errors and warnings of sklearn_ser.
 
-One root, few children: catch :class:`SerError` for all of them. Each child is also the
-built-in exception that a scikit-learn user would expect (ValueError, OSError, ImportError).
+All errors derive from :class:`SerError`, and each is also the built-in exception that a
+scikit-learn user would expect (ValueError, OSError, ImportError).
 """
+
+from __future__ import annotations
+
+import os
 
 
 class SerError(Exception):
-    """Root of every error that sklearn_ser raises on its own account."""
+    """Base class of all errors of sklearn_ser."""
 
 
 class AudioError(SerError, ValueError):
-    """Audio that cannot be used: missing, undecodable, NaN, empty, too short, beyond full scale.
+    """Error for unusable audio: missing, undecodable, empty, too short, with NaN and the like.
 
     Parameters
     ----------
     reason : str
-        What was found, what was expected and what to do.
+        What was found, what was expected and how to correct it.
     row : int or None
-        Position of the utterance in the input (0-based), None where there is only one.
+        Position of the utterance in the input (0-based), None where there is only one utterance.
     file : str or None
-        The file's path, or None for an array.
+        Path of the file, or None for an array.
     """
 
-    def __init__(self, reason, row=None, file=None):
+    def __init__(
+        self,
+        reason: str,
+        row: int | None = None,
+        file: str | os.PathLike[str] | None = None,
+    ):
         self.reason = reason
         self.row = row
         self.file = None if file is None else str(file)
         super().__init__(reason, row, file)
 
-    def __str__(self):
-        place = [] if self.row is None else [f"row {self.row}"]
-        place += [] if self.file is None else [f"file {self.file!r}"]
-        return f"{', '.join(place)}: {self.reason}" if place else self.reason
+    def __str__(self) -> str:
+        location = [] if self.row is None else [f"row {self.row}"]
+        location += [] if self.file is None else [f"file {self.file!r}"]
+        return f"{', '.join(location)}: {self.reason}" if location else self.reason
 
 
 class MetadataError(SerError, ValueError):
-    """An id, group or auxiliary column that is needed was not found or cannot be used."""
+    """Error for a required id, group or auxiliary column that is missing or cannot be used."""
 
 
 class CorpusError(SerError, ValueError):
-    """A corpus folder, its table or its labels are not what the reader expects."""
+    """Error for a corpus folder, table or label that the reader does not expect."""
 
 
 class ModelFileError(SerError, ValueError):
-    """A model file that is damaged, of another format, or holds a type that is not trusted."""
+    """Error for a model file that is damaged, of another format, or holds an untrusted type."""
 
 
 class PretrainedModelError(SerError, OSError):
-    """A pretrained model that cannot be found, fetched or read, or is no speech encoder."""
+    """Error for a pretrained model that cannot be found, fetched or read as a speech encoder."""
 
 
 class MissingDependencyError(SerError, ImportError):
-    """A package of an optional extra is not installed; the message names the extra."""
+    """Error for a missing package of an optional extra; the message names the extra."""
 
 
 class StoreError(SerError, OSError):
-    """A feature store that cannot be read or written; it says what and where."""
+    """Error for a feature store that cannot be read or written."""
 
 
 class SerWarning(UserWarning):
-    """Root of every warning that sklearn_ser gives on its own account."""
+    """Base class of all warnings of sklearn_ser."""
 
 
 class AudioWarning(SerWarning):
-    """Some audio was clipped, or could not be used and became a row of NaN."""
+    """Warning for audio that was clipped, or could not be used and became a row of NaN."""
 
 
 class TrainingWarning(SerWarning):
-    """A fit went on with less than it was given (a dropped target, a weaker validation split)."""
+    """Warning for training on less than was given (a dropped target, a weaker validation split)."""
 
 
 class EvaluationWarning(SerWarning):
-    """A score is not what it seems (an absent class, rows without features)."""
+    """Warning for a score that may mislead (an absent class, rows without features)."""
 
 
 class StoreWarning(SerWarning):
-    """A feature store cannot be used, or features cannot be kept: extraction goes on without it."""
+    """Warning for a feature store that cannot be used; extraction continues without it."""
