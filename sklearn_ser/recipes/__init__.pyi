@@ -1,9 +1,9 @@
-from ._baselines import make_dnn_elm as make_dnn_elm
-from ._baselines import make_lstm_elm as make_lstm_elm
 from ._baselines import make_multi_task_net as make_multi_task_net
+from ._baselines import make_self_trained_net as make_self_trained_net
 from ._baselines import make_single_task_net as make_single_task_net
 from ._baselines import make_svm_baseline as make_svm_baseline
+from ._kim2017 import make_dnn_elm as make_dnn_elm
+from ._kim2017 import make_lstm_elm as make_lstm_elm
 from ._latif2022 import make_mtl_aug as make_mtl_aug
-from ._self_training import make_self_trained_net as make_self_trained_net
 from ._steps import FEATURES as FEATURES
 from ._steps import FRAME_FEATURES as FRAME_FEATURES

@@ -1,88 +1,73 @@
-"""Ready Pipelines: the baselines that a result must beat, and the multi-task net, one line each.
+"""Recipes on utterance features: linear SVM, single-task, multi-task and self-trained network.
 
-Every recipe takes `features`: the name of an audio step, a transformer of your own, or None where
-X holds features already (such as ``load_features().X``). Those on rows of features scale per
-corpus, which matters more than the choice of model (see the benchmarks); those on frames scale
-by the training set.
+The features are scaled within each corpus, which matters more than the choice of the model (see
+the benchmarks).
 """
 
-from numbers import Integral
+from __future__ import annotations
 
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any, Literal
+
+import numpy as np
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
 from sklearn_ser.metrics import uar_scorer
 from sklearn_ser.model_selection import SpeakerKFold
-from sklearn_ser.preprocessing import FrameScaler, GroupScaler, SkipFailedRows
-from sklearn_ser.recipes._latif2022 import make_mtl_aug
-from sklearn_ser.recipes._self_training import make_self_trained_net
-from sklearn_ser.recipes._steps import (
-    FEATURES,
-    FRAME_FEATURES,
-    audio_step,
-    frame_step,
-    make_net,
-    net_pipeline,
-)
+from sklearn_ser.preprocessing import GroupScaler, SkipFailedRows
+from sklearn_ser.recipes._steps import PARAMETERS, OnError, Store, audio_step, make_net, net_pipeline
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
-
-__all__ = [
-    "FEATURES",
-    "FRAME_FEATURES",
-    "make_dnn_elm",
-    "make_lstm_elm",
-    "make_mtl_aug",
-    "make_multi_task_net",
-    "make_self_trained_net",
-    "make_single_task_net",
-    "make_svm_baseline",
-]
 
 #: Strong regularization suits few speakers and standardized features; the search may go weaker.
 SVM_C_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 
+_OF_NETWORKS = ("features", "n_jobs", "on_error", "store", "random_state", "net_params")
+
 
 @public_module("sklearn_ser.recipes")
+@substitute_docstring(
+    **{name: PARAMETERS[name] for name in ("features", "scale_by", "on_error", "store")}
+)
 def make_svm_baseline(
-    features="ge2e",
+    features: Any = "ge2e",
     *,
-    scale_by="corpus",
-    Cs=SVM_C_GRID,
-    cv=5,
-    n_jobs=None,
-    on_error="raise",
-    store=None,
-):
-    """Linear SVM on utterance features, its C searched on inner speaker-disjoint folds.
+    scale_by: str | Sequence[str] | None = "corpus",
+    Cs: Sequence[float] = SVM_C_GRID,
+    cv: Any = 5,
+    n_jobs: int | None = None,
+    on_error: OnError = "raise",
+    store: Store = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> Pipeline | GridSearchCV:
+    """Make a linear SVM on utterance features, with C searched on speaker-disjoint inner folds.
 
     The baseline of the INTERSPEECH paralinguistics challenges. The scaler is fitted inside the
-    inner folds too; the score is unweighted average recall and classes are weighted alike.
+    inner folds too; the search maximizes unweighted average recall, and classes are weighted
+    equally.
 
     Parameters
     ----------
-    features : {"ge2e", "egemaps", "both"}, transformer or None, default="ge2e"
-        Speaker embedding (512 numbers, the recommended default), openSMILE's eGeMAPSv02
-        functionals (88; openSMILE is free for research and other non-commercial use only), both
-        side by side, an audio step of your own, or None where X holds features already.
-    scale_by : None, str or list of str, default="corpus"
-        As `by` of :class:`~sklearn_ser.preprocessing.GroupScaler`.
+    %(features)s
+    %(scale_by)s
     Cs : sequence of float
-        The C values searched.
+        Values of C to search.
     cv : int or splitter, default=5
-        Inner folds of the search: a number of speaker-disjoint folds (at least this many training
-        speakers are needed; they are found through the `speaker` metadata, or the column or index
-        level of X), or a splitter such as ``LeaveOneCorpusOut()``, which chooses a C that
-        carries over to other corpora better.
-    n_jobs : int, optional
-        For the search and the extraction.
-    on_error : {"raise", "warn", "ignore"}, default="raise"
-        What the audio step does with audio that it cannot use. Where it does not raise, such an
-        utterance is left out of training and predicted as missing:
-        :class:`~sklearn_ser.preprocessing.SkipFailedRows` stands around the search.
-    store : str or Path, optional
-        Folder where the audio step keeps features, so that no utterance is extracted twice; see
-        :class:`~sklearn_ser.feature_extraction.FeatureStore`.
+        Inner folds of the search: a number of speaker-disjoint folds (there must be at least as
+        many training speakers; they are taken from the `speaker` metadata, or from the column or
+        index level of X), or a splitter such as ``LeaveOneCorpusOut()``, whose choice of C
+        transfers better to other corpora.
+    n_jobs : int or None, default=None
+        Number of joblib workers for the search and for feature extraction.
+    %(on_error)s
+        :class:`~sklearn_ser.preprocessing.SkipFailedRows` wraps the search.
+    %(store)s
+    random_state : int, RandomState instance or None, default=None
+        Seed or generator of :class:`~sklearn.svm.LinearSVC`, which is deterministic as it is
+        configured here.
 
     Returns
     -------
@@ -106,7 +91,7 @@ def make_svm_baseline(
     svm = Pipeline(
         [
             ("scaler", GroupScaler(by=scale_by)),
-            ("svm", LinearSVC(class_weight="balanced", dual=False, random_state=0)),
+            ("svm", LinearSVC(class_weight="balanced", dual=False, random_state=random_state)),
         ]
     )
     search = GridSearchCV(
@@ -124,17 +109,28 @@ def make_svm_baseline(
 
 
 @public_module("sklearn_ser.recipes")
+@substitute_docstring(**{name: PARAMETERS[name] for name in (*_OF_NETWORKS, "scale_by")})
 def make_single_task_net(
-    features="ge2e", *, scale_by="corpus", n_jobs=None, on_error="raise", store=None, **net_params
-):
-    """The multi-task net without its auxiliary tasks: the baseline for what they bring.
+    features: Any = "ge2e",
+    *,
+    scale_by: str | Sequence[str] | None = "corpus",
+    n_jobs: int | None = None,
+    on_error: OnError = "raise",
+    store: Store = None,
+    random_state: int | np.random.RandomState | None = None,
+    **net_params: Any,
+) -> Pipeline:
+    """Make the multi-task network without auxiliary tasks: the baseline of multi-task learning.
 
     Parameters
     ----------
-    features, scale_by, n_jobs, on_error, store
-        As in :func:`make_svm_baseline`.
-    **net_params
-        Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, also nested ones.
+    %(features)s
+    %(scale_by)s
+    %(n_jobs)s
+    %(on_error)s
+    %(store)s
+    %(random_state)s
+    %(net_params)s
 
     Returns
     -------
@@ -146,24 +142,35 @@ def make_single_task_net(
     >>> list(make_single_task_net("ge2e").named_steps)
     ['features', 'scaler', 'net']
     """
-    net = make_net({"tasks": None}, net_params)
-    return net_pipeline(features, scale_by, n_jobs, on_error, store, net)
+    step = audio_step(features, n_jobs, on_error, store)
+    net = make_net({"tasks": None, "random_state": random_state}, net_params)
+    return net_pipeline(step, scale_by, net)
 
 
 @public_module("sklearn_ser.recipes")
+@substitute_docstring(**{name: PARAMETERS[name] for name in (*_OF_NETWORKS, "scale_by")})
 def make_multi_task_net(
-    features="ge2e", *, scale_by="corpus", n_jobs=None, on_error="raise", store=None, **net_params
-):
-    """Multi-task net after Kim et al. (2017): emotion, with every auxiliary target given to fit.
+    features: Any = "ge2e",
+    *,
+    scale_by: str | Sequence[str] | None = "corpus",
+    n_jobs: int | None = None,
+    on_error: OnError = "raise",
+    store: Store = None,
+    random_state: int | np.random.RandomState | None = None,
+    **net_params: Any,
+) -> Pipeline:
+    """Make the multi-task network of Kim et al. (2017): emotion and every auxiliary target of fit.
 
     Parameters
     ----------
-    features, scale_by, n_jobs, on_error, store
-        As in :func:`make_svm_baseline`.
-    **net_params
-        Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, also nested ones
-        (``perturbation__noise``); with ``tasks={"gender": "classification"}`` only that column of
-        `aux` is used.
+    %(features)s
+    %(scale_by)s
+    %(n_jobs)s
+    %(on_error)s
+    %(store)s
+    %(random_state)s
+    %(net_params)s
+        With ``tasks={"gender": "classification"}`` only that column of `aux` is used.
 
     Returns
     -------
@@ -180,132 +187,87 @@ def make_multi_task_net(
     >>> make_multi_task_net(None).named_steps["net"].tasks
     'auto'
     """
-    net = make_net({}, net_params)
-    return net_pipeline(features, scale_by, n_jobs, on_error, store, net)
+    step = audio_step(features, n_jobs, on_error, store)
+    return net_pipeline(step, scale_by, make_net({"random_state": random_state}, net_params))
 
 
 @public_module("sklearn_ser.recipes")
-def make_dnn_elm(
-    features="logmel", *, n_jobs=None, on_error="raise", store=None, random_state=None, **net_params
-):
-    """DNN-ELM after Kim et al. (2017): a network of frames, and an ELM over what it says of them.
+@substitute_docstring(**{name: PARAMETERS[name] for name in _OF_NETWORKS})
+def make_self_trained_net(
+    features: Any = "ge2e",
+    *,
+    scale_by: str | Sequence[str] | None = ("corpus", "speaker"),
+    unlabeled: Literal[-1, "nan"] = "nan",
+    n_jobs: int | None = None,
+    on_error: OnError = "raise",
+    store: Store = None,
+    random_state: int | np.random.RandomState | None = None,
+    **net_params: Any,
+) -> Pipeline:
+    """Make a multi-task network that is adapted to unlabeled recordings by self-training.
 
-    A network with two layers of 128 units classifies each frame of an utterance by itself, in
-    every task; :class:`~sklearn_ser.neural_network.HighLevelFeatures` sums up its answers, and an
-    :class:`~sklearn_ser.neural_network.ELMClassifier` decides. Multi-task with the auxiliary
-    targets given to `fit`; ``tasks=None`` is the single-task system.
-
-    The defaults are those of the first author's released trainer, as far as they are the same
-    thing here: unit loss weights, no dropout, learning rate 0.001, batches of 128 utterances, at
-    most 50 epochs with a patience of 5, 50 linear hidden units and ridge 1 in the ELM, threshold
-    0.3. Not the same: early stopping looks at held-out speakers of the training rows; weight
-    decay is that of AdamW; gradients are clipped by their norm, not value by value; frames are
-    scaled once by the training set, not batch by batch; there is no padding that counts.
+    The network is fitted on labeled corpora together with unlabeled recordings of the target
+    domain. In rounds, it assigns pseudo-labels to the most confident unlabeled samples of each
+    class and is trained on them (:class:`~sklearn_ser.neural_network.PseudoLabels`); gender is an
+    auxiliary task. Without unlabeled samples it is an ordinary multi-task network. Whether
+    self-training helps depends on the target domain; compare with :func:`make_svm_baseline` and
+    :func:`make_multi_task_net` on your own data.
 
     Parameters
     ----------
-    features : {"logmel", "egemaps"}, transformer or None, default="logmel"
-        Log-mel spectrogram (80 bands), openSMILE's eGeMAPSv02 descriptors (25 numbers a frame;
-        openSMILE is free for research and other non-commercial use only), a step of your own that
-        gives frame sequences, or None where X holds those already.
-    n_jobs, on_error, store
-        As in :func:`make_svm_baseline`, for the audio step. Failed audio needs no further step.
-    random_state : int, RandomState instance or None, default=None
-        Of the network and of the ELM.
-    **net_params
-        Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, also nested ones
-        (``perturbation__noise``). Those of the steps are set with ``set_params``:
-        ``highlevel__threshold``, ``highlevel__cv``, ``elm__n_hidden``, ``elm__activation``,
-        ``elm__alpha``.
+    %(features)s
+    scale_by : None, str or sequence of str, default=("corpus", "speaker")
+        Parameter `by` of :class:`~sklearn_ser.preprocessing.GroupScaler`. Use "corpus" where the
+        speakers of the target domain are not known.
+    unlabeled : -1 or "nan", default="nan"
+        Sentinel value of unlabeled samples in `y`.
+    %(n_jobs)s
+    %(on_error)s
+    %(store)s
+    %(random_state)s
+    %(net_params)s
+        Use ``tasks=None`` where gender is not known.
 
     Returns
     -------
     Pipeline
+        Pipeline to be fitted with `aux`, a table with the column ``gender``, which may be missing
+        in any row.
 
-    References
-    ----------
-    K. Han, D. Yu, I. Tashev, "Speech Emotion Recognition Using Deep Neural Network and Extreme
-    Learning Machine", INTERSPEECH 2014.
-
-    J. Kim, G. Englebienne, K. P. Truong, V. Evers, "Towards Speech Emotion Recognition 'in the
-    Wild' using Aggregated Corpora and Deep Multi-Task Learning", INTERSPEECH 2017.
-
-    Examples
-    --------
-    >>> from sklearn_ser import make_dnn_elm
-    >>> model = make_dnn_elm(tasks=None)
-    >>> list(model.named_steps)
-    ['features', 'scaler', 'highlevel', 'elm']
-    >>> model.set_params(elm__n_hidden=120).named_steps["highlevel"].estimator.hidden_units
-    (128, 128)
-    """
-    network = {"encoder": "frame_dnn", "hidden_units": (128, 128)}
-    return _make_elm(features, n_jobs, on_error, store, random_state, network, net_params)
-
-
-@public_module("sklearn_ser.recipes")
-def make_lstm_elm(
-    features="logmel", *, n_jobs=None, on_error="raise", store=None, random_state=None, **net_params
-):
-    """LSTM-ELM after Kim et al. (2017): like :func:`make_dnn_elm`, the frames being heard in order.
-
-    The network is two LSTM layers of 64 units, as in the sample scripts of the released trainer,
-    whose own default is 256.
-
-    Parameters
-    ----------
-    features, n_jobs, on_error, store, random_state, **net_params
-        As in :func:`make_dnn_elm`, and so are all other settings.
-
-    Returns
-    -------
-    Pipeline
-
-    References
-    ----------
-    J. Lee, I. Tashev, "High-level Feature Representation using Recurrent Neural Network for Speech
-    Emotion Recognition", INTERSPEECH 2015.
-
-    J. Kim, G. Englebienne, K. P. Truong, V. Evers, "Towards Speech Emotion Recognition 'in the
-    Wild' using Aggregated Corpora and Deep Multi-Task Learning", INTERSPEECH 2017.
+    Notes
+    -----
+    Scores on the unlabeled recordings that the network was fitted on are transductive. To evaluate
+    on a corpus, use ``cross_validate`` with
+    :class:`~sklearn_ser.model_selection.SemiSupervisedSplit`.
 
     Examples
     --------
-    >>> from sklearn_ser import make_lstm_elm
-    >>> make_lstm_elm("egemaps").named_steps["features"].feature_level
-    'lld'
+    >>> from sklearn_ser import load_features, make_self_trained_net
+    >>> data = load_features("egemaps")
+    >>> rows = data.frame.groupby(["speaker", "emotion"]).head(1).index
+    >>> frame, X = data.frame.loc[rows], data.X.iloc[rows]
+    >>> labeled = frame["corpus"] != "emodb"
+    >>> net = make_self_trained_net(None, max_epochs=5, random_state=0)
+    >>> net = net.fit(X, frame["emotion"].where(labeled, None), net__aux=frame[["gender"]])
+    >>> rounds = net.named_steps["net"].pseudo_labels_
+    >>> bool(rounds["selected"].gt(0).any())
+    True
     """
-    network = {"encoder": "lstm", "hidden_units": (64, 64)}
-    return _make_elm(features, n_jobs, on_error, store, random_state, network, net_params)
+    from sklearn_ser.neural_network import ClassificationTask, PseudoLabels  # import torch
 
-
-def _make_elm(features, n_jobs, on_error, store, random_state, network, net_params):
-    from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures
-
-    if net_params.get("unlabeled") is not None:
-        raise ValueError(
-            f"unlabeled={net_params['unlabeled']!r}: the extreme learning machine that decides "
-            "behind the network needs the label of every row. Leave `unlabeled` out and fit on "
-            "labeled rows, or take make_multi_task_net."
-        )
-    step = frame_step(features, n_jobs, on_error, store)
-    released = {
-        "encoder_params": {"pooling": "frames"},
-        "dropout": 0.0,
-        "aux_weight": 1.0,
-        "lr": 1e-3,
-        "batch_size": 128,
-        "max_epochs": 50,
-        "patience": 5,
-        "optimization__max_grad_norm": 1.0,
+    step = audio_step(features, n_jobs, on_error, store)
+    defaults = {
+        "tasks": {"gender": ClassificationTask(weight=1.0)},
+        "hidden_units": (128,),
+        "activation": "relu",
+        "perturbation__noise": 1.0,
+        "y_task__class_weight": "balanced",
+        "early_stopping": False,
+        "optimization__lr_schedule": "cosine",
+        "max_epochs": 20,
+        "unlabeled": unlabeled,
+        "pseudo_labels": PseudoLabels(share=0.9),
         "random_state": random_state,
     }
-    net = make_net({**released, **network}, net_params)
-    return Pipeline(
-        [
-            *([] if step is None else [("features", step)]),
-            ("scaler", FrameScaler()),
-            ("highlevel", HighLevelFeatures(net)),
-            ("elm", ELMClassifier(random_state=random_state)),
-        ]
-    )
+    by = list(scale_by) if isinstance(scale_by, tuple) else scale_by
+    return net_pipeline(step, by, make_net(defaults, net_params))

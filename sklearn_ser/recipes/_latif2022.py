@@ -1,7 +1,12 @@
-"""MTL-AUG as a recipe (behind `sklearn_ser.recipes`)."""
+"""MTL-AUG after Latif et al. (2022)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from numbers import Real
+from typing import Any, Literal
 
+import numpy as np
 from sklearn.pipeline import Pipeline
 
 from sklearn_ser.augmentation import (
@@ -12,80 +17,89 @@ from sklearn_ser.augmentation import (
     SpeedPerturbation,
 )
 from sklearn_ser.preprocessing import FrameScaler
-from sklearn_ser.recipes._steps import frame_step, make_net
+from sklearn_ser.recipes._steps import PARAMETERS, OnError, Store, frame_step, make_net
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
 
 @public_module("sklearn_ser.recipes")
+@substitute_docstring(
+    features=PARAMETERS["frame_features"],
+    **{name: PARAMETERS[name] for name in ("n_jobs", "on_error", "store", "net_params")},
+)
 def make_mtl_aug(
-    features="logmel",
+    features: Any = "logmel",
     *,
-    speed=(0.9, 1.1),
-    mixup=True,
-    specaugment=True,
-    noise=False,
-    type_task=True,
-    reconstruction=True,
-    copies=1,
-    unlabeled="nan",
-    n_jobs=None,
-    on_error="raise",
-    store=None,
-    random_state=None,
-    **net_params,
-):
-    """MTL-AUG after Latif et al. (2022), reconstructed from the abstract.
+    speed: Sequence[float] = (0.9, 1.1),
+    mixup: bool = True,
+    specaugment: bool = True,
+    noise: Any = False,
+    type_task: bool = True,
+    reconstruction: bool = True,
+    copies: int = 1,
+    unlabeled: Literal[-1, "nan"] | None = "nan",
+    n_jobs: int | None = None,
+    on_error: OnError = "raise",
+    store: Store = None,
+    random_state: int | np.random.RandomState | None = None,
+    **net_params: Any,
+) -> AugmentingClassifier:
+    """Make MTL-AUG after Latif et al. (2022), reconstructed from the abstract.
 
-    A network learns emotion from speech and augmented copies of it, and beside it, which
-    augmentation made each row, and to reconstruct its input; so that rows without a label, for
-    which no more is known, teach it too. The paper's text was not at hand: what its abstract says
-    is kept (auxiliary tasks on augmented data: the type of the augmentation, and unsupervised
-    reconstruction; no labels but emotion; unlabeled data can be added), and everything else is a
-    choice of ours:
+    A network learns emotion from speech and augmented copies of it, with two auxiliary tasks that
+    need no labels: classification of the type of augmentation, and reconstruction of the input.
+    Unlabeled samples therefore contribute to training as well. The full text of the paper was not
+    available. What its abstract states is implemented (auxiliary tasks on augmented data: the
+    type of augmentation, and unsupervised reconstruction; no labels but emotion; unlabeled data
+    can be added); everything else is a choice of this package:
 
-    - 80 log-mel bands (25 ms every 10 ms), of whole utterances, standardized by the frames of the
-      training rows and their copies.
-    - One copy by each augmentation, beside the unchanged row: speed 0.9 and 1.1, mixup of log-mel
-      frames (share of the row 0.5 to 0.8, from Beta(0.4, 0.4)), masks of frequency and time; noise
-      (5 to 20 dB) only where asked for. Each is a class of its own for the type, and so are
-      unchanged rows.
-    - A mixed row learns both emotions by their shares.
-    - An encoder of convolutions, bidirectional LSTM (128 units each way) and attention.
-    - What is reconstructed is the row that the network was given: of a copy, the copy. Of its
-      frames, the means of 8 equal parts in time.
-    - Both tasks weigh 0.3, emotion 1. 40 epochs at most of AdamW, 0.001; early stopping by
-      held-out speakers, no copy of whose rows is trained on; dropout 0.3, no noise on the inputs.
+    - Features are 80 log-mel bands (25 ms every 10 ms) of whole utterances, standardized by the
+      frames of the training samples and their copies.
+    - Each augmentation adds one copy of each sample: speed 0.9 and 1.1, mixup of log-mel frames
+      (share of the sample 0.5 to 0.8, from Beta(0.4, 0.4)), masks of frequency and time, and
+      optionally noise (5 to 20 dB). Each is a class of the augmentation type, and so are
+      unchanged samples.
+    - The target of a mixed sample is both emotions, weighted by their shares.
+    - The encoder consists of convolutions, a bidirectional LSTM (128 units per direction) and
+      attention.
+    - The target of the reconstruction is the input of the network, for a copy the copy itself:
+      the means of its frames over 8 equal parts in time.
+    - Both auxiliary tasks have the weight 0.3, emotion has 1. Training takes at most 40 epochs of
+      AdamW with learning rate 0.001; early stopping monitors held-out speakers, without copies of
+      their samples in training; dropout is 0.3, without noise on the inputs.
 
     Parameters
     ----------
-    features : {"logmel", "egemaps"}, transformer or None, default="logmel"
-        As in :func:`make_dnn_elm`. With None, X holds frame sequences, and there is no audio whose
-        speed could be changed or that noise could be added to.
+    %(features)s
+        With None there is no audio: `speed` and `noise` must be switched off.
     speed : sequence of float, default=(0.9, 1.1)
-        Factors, each a copy and a type; empty for none.
+        Speed factors, each with a copy and a class of its own; empty for none.
     mixup, specaugment : bool, default=True
+        Whether to add copies by mixup and by masks of frequency and time.
     noise : bool or augmenter, default=False
-        True adds colored noise (:class:`~sklearn_ser.augmentation.AddNoise`).
+        Whether to add noisy copies. True adds colored noise
+        (:class:`~sklearn_ser.augmentation.AddNoise`).
     type_task, reconstruction : bool, default=True
-        The auxiliary tasks. Without both, it is one task with augmented data.
+        Whether to train the auxiliary tasks. Without both, the network is single-task with
+        augmented data.
     copies : int, default=1
-        Of each row by each augmentation.
+        Number of copies of each sample by each augmentation.
     unlabeled : -1, "nan" or None, default="nan"
-        What marks a row without a label in y.
-    n_jobs, on_error, store
-        As in :func:`make_svm_baseline`, for the audio step. A store keeps the features of copies
-        by speed and noise, too, where `random_state` is a number.
+        Sentinel value of unlabeled samples in y.
+    %(n_jobs)s
+    %(on_error)s
+    %(store)s
+        The features of copies by speed and noise are stored too if `random_state` is an int.
     random_state : int, RandomState instance or None, default=None
-        Of the copies and of the network.
-    **net_params
-        Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`. With
-        ``perturbation__augmenters=["specaugment"]``, masks are drawn anew in each epoch, in place
-        of or beside copies with masks.
+        Seed or generator of the copies and of the network.
+    %(net_params)s
+        With ``perturbation__augmenters=["specaugment"]``, new masks are drawn in each epoch, instead of
+        or in addition to copies with masks.
 
     Returns
     -------
     AugmentingClassifier
-        Of a Pipeline with the steps ``features``, ``scaler`` and ``net``.
+        Wrapper of a Pipeline with the steps ``features``, ``scaler`` and ``net``.
 
     References
     ----------
@@ -110,10 +124,12 @@ def make_mtl_aug(
     step = frame_step(features, n_jobs, on_error, store)
     if step is None and (speed or noise):
         raise ValueError(
-            "features=None: X holds frame sequences, which have no speed to change and no place "
-            "for noise; give speed=() and noise=False."
+            "features=None: X holds frame sequences, whose speed cannot be changed and to which no "
+            "noise can be added. Set speed=() and noise=False."
         )
-    augmenters = {f"speed_{factor:g}": SpeedPerturbation(float(factor)) for factor in speed}
+    augmenters: dict[str, Any] = {
+        f"speed_{factor:g}": SpeedPerturbation(float(factor)) for factor in speed
+    }
     if mixup:
         augmenters["mixup"] = Mixup(on="features")
     if specaugment:
@@ -125,7 +141,7 @@ def make_mtl_aug(
         tasks["augmentation"] = "classification"
     if reconstruction:
         tasks["reconstruction"] = "reconstruction"
-    chosen = {
+    defaults = {
         "encoder": "cnn_blstm",
         "hidden_units": (128,),
         "dropout": 0.3,
@@ -139,7 +155,7 @@ def make_mtl_aug(
         [
             *([] if step is None else [("features", step)]),
             ("scaler", FrameScaler()),
-            ("net", make_net(chosen, net_params)),
+            ("net", make_net(defaults, net_params)),
         ]
     )
     return AugmentingClassifier(pipeline, augmenters, copies=copies, random_state=random_state)

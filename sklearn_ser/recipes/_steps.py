@@ -1,15 +1,66 @@
-"""The audio steps that recipes name (behind `sklearn_ser.recipes`)."""
+"""Audio steps that recipes select by name, and the parts that recipes share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from sklearn_ser.preprocessing import GroupScaler
 
+if TYPE_CHECKING:
+    from sklearn_ser.neural_network import MTLNeuralClassifier
+
+#: Names of features with one row per utterance.
 FEATURES = ("ge2e", "egemaps", "both")
+#: Names of features with a sequence of frames per utterance.
 FRAME_FEATURES = ("logmel", "egemaps")
 
+OnError = Literal["raise", "warn", "ignore"]
+Store = str | Path | None
 
-def frame_step(features, n_jobs, on_error, store):
+#: Descriptions of the parameters that recipes share.
+PARAMETERS = {
+    "features": """
+        features : {"ge2e", "egemaps", "both"}, transformer or None, default="ge2e"
+            Features of an utterance: the speaker embedding GE2E (512 numbers, the recommended
+            default), openSMILE's eGeMAPSv02 functionals (88; openSMILE is free for research and
+            other non-commercial use only), or both side by side; a custom audio step; or None
+            where X holds features already.""",
+    "frame_features": """
+        features : {"logmel", "egemaps"}, transformer or None, default="logmel"
+            Features of the frames: a log-mel spectrogram (80 bands), or openSMILE's eGeMAPSv02
+            descriptors (25 numbers per frame; openSMILE is free for research and other
+            non-commercial use only); a custom step that returns frame sequences; or None where X
+            holds frame sequences already.""",
+    "scale_by": """
+        scale_by : None, str or list of str, default="corpus"
+            Parameter `by` of :class:`~sklearn_ser.preprocessing.GroupScaler`.""",
+    "n_jobs": """
+        n_jobs : int or None, default=None
+            Number of joblib workers for feature extraction.""",
+    "on_error": """
+        on_error : {"raise", "warn", "ignore"}, default="raise"
+            Handling of unusable audio by the audio step. With "warn" and "ignore" such an
+            utterance is left out of training and its prediction is missing.""",
+    "store": """
+        store : str, Path or None, default=None
+            Folder of the feature store of the audio step, which extracts each utterance only
+            once; see :class:`~sklearn_ser.store.FeatureStore`.""",
+    "random_state": """
+        random_state : int, RandomState instance or None, default=None
+            Seed or generator of everything random in training.""",
+    "net_params": """
+        **net_params
+            Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, also nested ones
+            (``perturbation__noise``).""",
+}
+
+
+def frame_step(features: Any, n_jobs: int | None, on_error: OnError, store: Store) -> Any:
+    """Return the audio step with frame sequences, or None where X holds them already."""
     from sklearn_ser.feature_extraction import LogMelSpectrogram, OpenSmileExtractor
 
     if features is None or isinstance(features, BaseEstimator):
@@ -24,7 +75,8 @@ def frame_step(features, n_jobs, on_error, store):
     )
 
 
-def audio_step(features, n_jobs, on_error, store):
+def audio_step(features: Any, n_jobs: int | None, on_error: OnError, store: Store) -> Any:
+    """Return the audio step with one row per utterance, or None where X holds features already."""
     from sklearn_ser.feature_extraction import OpenSmileExtractor, SpeakerEmbedding
 
     if features is None or isinstance(features, BaseEstimator):
@@ -40,29 +92,22 @@ def audio_step(features, n_jobs, on_error, store):
     egemaps = OpenSmileExtractor("eGeMAPSv02", **settings)
     if features == "egemaps":
         return egemaps
-    # pandas output keeps the ids, which a plain FeatureUnion would turn into bare numbers.
+    # pandas output retains the ids, which a plain FeatureUnion would convert to bare numbers.
     union = FeatureUnion([("egemaps", egemaps), ("ge2e", ge2e)], verbose_feature_names_out=False)
     return union.set_output(transform="pandas")
 
 
-def make_net(chosen, net_params):
-    """Return a network with the parameters of a recipe, and then those of the user.
+def make_net(defaults: dict[str, Any], net_params: dict[str, Any]) -> MTLNeuralClassifier:
+    """Return a network with the parameters of a recipe, overridden by those of the user.
 
     Both may have nested names, such as ``perturbation__noise``.
     """
-    from sklearn_ser.neural_network import MTLNeuralClassifier  # which needs torch
+    from sklearn_ser.neural_network import MTLNeuralClassifier  # imports torch
 
-    return MTLNeuralClassifier().set_params(**chosen).set_params(**net_params)
+    return MTLNeuralClassifier().set_params(**defaults).set_params(**net_params)
 
 
-def net_pipeline(features, scale_by, n_jobs, on_error, store, net):
-    """An audio step, unless X holds features; a scaler of groups; and a network."""
-    step = audio_step(features, n_jobs, on_error, store)
+def net_pipeline(step: Any, scale_by: Any, net: MTLNeuralClassifier) -> Pipeline:
+    """Return a Pipeline of an audio step (if any), a group scaler and a network."""
     steps = [] if step is None else [("features", step)]
-    return Pipeline(
-        [
-            *steps,
-            ("scaler", GroupScaler(by=scale_by)),
-            ("net", net),
-        ]
-    )
+    return Pipeline([*steps, ("scaler", GroupScaler(by=scale_by)), ("net", net)])

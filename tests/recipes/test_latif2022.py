@@ -106,18 +106,18 @@ def test_single_task_without_augmentation_is_the_plain_network(speech):
     np.testing.assert_array_equal(model.predict_proba(X), alone.predict_proba(X))
 
 
-def test_frames_that_are_there_already(speech):
+def test_precomputed_frames(speech):
     frames = LogMelSpectrogram(n_mels=16, hop_length=0.03).fit_transform(columns(speech))
     model = make_mtl_aug(None, speed=(), perturbation__augmenters=["specaugment"], **SMALL)
     model.fit(frames, speech["emotion"])
     assert list(model.n_rows_) == ["original", "mixup", "specaugment"]
     assert model.estimator_.named_steps["net"].validation_split_["kind"] == "groups"
-    with pytest.raises(ValueError, match="features=None: X holds frame sequences, which have no"):
+    with pytest.raises(ValueError, match="features=None: X holds frame sequences, whose speed"):
         make_mtl_aug(None)
 
 
 @pytest.mark.parametrize("speed", [0.9, False, "0.9"])
-def test_speed_that_is_no_sequence(speed):
+def test_speed_must_be_a_sequence(speed):
     with pytest.raises(ValueError, match=r"sequence of factors, .* or \(\) for none; got"):
         make_mtl_aug(speed=speed)
 

@@ -1,3 +1,7 @@
+"""Recipes: from audio to predictions, parameters and errors."""
+
+import inspect
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -11,6 +15,7 @@ from sklearn_ser import (
     load_features,
     make_dnn_elm,
     make_lstm_elm,
+    make_mtl_aug,
     make_multi_task_net,
     make_self_trained_net,
     make_single_task_net,
@@ -21,6 +26,7 @@ from sklearn_ser import (
 from sklearn_ser.recipes import FEATURES
 from sklearn_ser.utils._routing import fit_routed
 
+_NO_AUDIO = {make_mtl_aug: {"speed": ()}}
 MAKERS = [make_svm_baseline, make_single_task_net, make_multi_task_net, make_self_trained_net]
 
 
@@ -70,11 +76,24 @@ def test_inner_folds_may_be_any_splitter():
     assert make_svm_baseline(None, cv=4).cv.n_splits == 4
 
 
+@pytest.mark.parametrize("make", [*MAKERS, make_dnn_elm, make_lstm_elm, make_mtl_aug])
+def test_recipes_take_a_random_state(make):
+    assert inspect.signature(make).parameters["random_state"].default is None
+    seeds = [
+        value
+        for name, value in make(features=None, random_state=7, **_NO_AUDIO.get(make, {}))
+        .get_params()
+        .items()
+        if name.split("__")[-1] == "random_state"
+    ]
+    assert 7 in seeds
+
+
 def test_single_task_net_ignores_auxiliary_targets():
     assert make_single_task_net(None).named_steps["net"].tasks is None
 
 
-def test_features_may_be_ones_own_step():
+def test_features_may_be_a_custom_step():
     step = OpenSmileExtractor("GeMAPSv01b")
     assert make_single_task_net(step).named_steps["features"] is step
     assert isinstance(make_svm_baseline().named_steps["features"], SpeakerEmbedding)
@@ -90,12 +109,12 @@ def test_unknown_features(make):
 
 
 @pytest.mark.parametrize("make", [make_dnn_elm, make_lstm_elm])
-def test_machines_behind_a_network_take_no_rows_without_a_label(make):
-    with pytest.raises(ValueError, match=r"^unlabeled=-1: the extreme learning machine that dec"):
+def test_elm_recipes_reject_unlabeled_samples(make):
+    with pytest.raises(ValueError, match=r"^unlabeled=-1: the extreme learning machine needs the"):
         make(unlabeled=-1)
 
 
-def test_a_self_trained_net_learns_a_corpus_without_labels():
+def test_self_training_improves_on_an_unlabeled_corpus():
     data = load_features("ge2e")
     rows = data.frame["corpus"].isin(["emodb", "ravdess"])
     rows = (
@@ -110,7 +129,9 @@ def test_a_self_trained_net_learns_a_corpus_without_labels():
     assert net.pseudo_labels_["selected"][net.pseudo_labels_["kept"]].item() > 0
     alone = clone(model).set_params(net__pseudo_labels=None)
     alone = fit_routed(alone, X, y, aux=aux)
-    truth = frame["emotion"][target]
-    guessed, plain = (uar_score(truth, fitted.predict(X[target])) for fitted in (model, alone))
-    assert guessed > plain + 0.03
-    assert guessed > 0.8
+    y_true = frame["emotion"][target]
+    self_trained, plain = (
+        uar_score(y_true, fitted.predict(X[target])) for fitted in (model, alone)
+    )
+    assert self_trained > plain + 0.03
+    assert self_trained > 0.8
