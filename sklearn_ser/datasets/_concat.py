@@ -1,43 +1,52 @@
-"""Put corpora together: one label set, unique ids, and a record of what was left out."""
+"""Aggregation of corpora: one label set, unique ids, and a record of what was left out."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from sklearn_ser.datasets._corpus import Corpus, in_contract_order, rows_left_out
-from sklearn_ser.datasets._labels import check_all_used, checked_emotion_map
+from sklearn_ser.datasets._labels import check_all_used, check_emotion_map
 from sklearn_ser.datasets._metadata_tables import text_as_object
 from sklearn_ser.exceptions import CorpusError
 from sklearn_ser.utils._public import public_module
 
 
 @public_module("sklearn_ser.datasets")
-def concat_corpora(corpora, *, emotion_map=None, emotions=None):
-    """Put several corpora together into one.
+def concat_corpora(
+    corpora: Iterable[Corpus] | Mapping[str, Corpus],
+    *,
+    emotion_map: Mapping[str, Any] | None = None,
+    emotions: Sequence[str] | str | None = None,
+) -> Corpus:
+    """Concatenate several corpora.
 
-    Nothing is relabeled or left out that the arguments do not say.
+    Nothing is relabeled or left out unless the arguments say so.
 
     Parameters
     ----------
     corpora : list or dict of Corpus
         The keys of a dict must be the corpora's names.
     emotion_map : dict, optional
-        Emotion -> another lower-case noun, or None to leave its utterances out
-        (``{"calm": "neutral", "disgust": None}``). A corpus's name -> such a dict holds for that
-        corpus only and comes first (``{"ravdess": {"calm": "neutral"}}``).
+        Mapping of an emotion to another lower-case noun, or to None to leave its utterances out
+        (``{"calm": "neutral", "disgust": None}``). The name of a corpus maps to such a dict for
+        that corpus only, which takes precedence (``{"ravdess": {"calm": "neutral"}}``).
     emotions : sequence of str, "shared" or None, default=None
-        The label set to keep after `emotion_map`: these, those that every corpus has, or all.
+        Label set after `emotion_map`: these emotions, those that every corpus has, or all.
 
     Returns
     -------
     Corpus
-        Its ``dropped`` and ``report()`` say what was left out and why, including what the single
-        corpora had left out before.
+        Its ``dropped`` and ``report()`` list what was left out and why, including what was left
+        out of the single corpora before.
 
     Raises
     ------
     CorpusError
-        Two corpora of one name, a label that does not occur, a corpus without any utterance left.
+        If two corpora have the same name, a label does not occur, or no utterance of a corpus is
+        left.
 
     Examples
     --------
@@ -56,8 +65,8 @@ def concat_corpora(corpora, *, emotion_map=None, emotions=None):
     Left out: 2 utterances
       talk: 2 sadness: not in every corpus
     """
-    corpora = _checked(corpora)
-    frame = text_as_object(pd.concat([c.frame for c in corpora], ignore_index=True))
+    selection = _check_corpora(corpora)
+    frame = text_as_object(pd.concat([c.frame for c in selection], ignore_index=True))
     labels = {name: set(part) for name, part in frame.groupby("corpus")["emotion"]}
     maps = _maps_by_corpus(emotion_map, labels)
     mapped = [
@@ -65,84 +74,82 @@ def concat_corpora(corpora, *, emotion_map=None, emotions=None):
         for name, label in zip(frame["corpus"], frame["emotion"], strict=True)
     ]
     mapped = pd.Series(mapped, index=frame.index, dtype=object)
-    found = {name: set(part.dropna()) for name, part in mapped.groupby(frame["corpus"])}
-    wanted, reason = _labels_to_keep(emotions, found)
-    kept = mapped.isin(wanted)
-    for name, of_corpus in found.items():
-        if not of_corpus & wanted:
+    by_corpus = {name: set(part.dropna()) for name, part in mapped.groupby(frame["corpus"])}
+    selected, reason = _select_labels(emotions, by_corpus)
+    is_selected = mapped.isin(selected)
+    for name, of_corpus in by_corpus.items():
+        if not of_corpus & selected:
             raise CorpusError(
                 f"no utterance of corpus {name!r} is left: its emotions are {sorted(of_corpus)} "
-                f"after emotion_map, kept are {sorted(wanted)}. Change emotion_map or emotions, "
-                f"or leave this corpus out."
+                f"after emotion_map, and the label set is {sorted(selected)}. Change emotion_map "
+                f"or emotions, or leave this corpus out."
             )
     left_out = [
-        *(corpus.dropped_rows for corpus in corpora),
+        *(corpus.dropped_rows for corpus in selection),
         rows_left_out(frame, mapped.isna(), "mapped to nothing by emotion_map"),
-        rows_left_out(frame, mapped.notna() & ~kept, reason),
+        rows_left_out(frame, mapped.notna() & ~is_selected, reason),
     ]
-    frame = frame.assign(emotion=mapped)[kept].reset_index(drop=True)
+    frame = frame.assign(emotion=mapped)[is_selected].reset_index(drop=True)
     return Corpus(
         in_contract_order(frame),
-        " + ".join(corpus.name for corpus in corpora),
-        description="\n".join(f"{c.name}: {c.description}" for c in corpora if c.description),
-        license="\n".join(f"{c.name}: {c.license}" for c in corpora if c.license),
-        citation="\n".join(f"{c.name}: {c.citation}" for c in corpora if c.citation),
+        " + ".join(corpus.name for corpus in selection),
+        description="\n".join(f"{c.name}: {c.description}" for c in selection if c.description),
+        license="\n".join(f"{c.name}: {c.license}" for c in selection if c.license),
+        citation="\n".join(f"{c.name}: {c.citation}" for c in selection if c.citation),
         dropped_rows=pd.concat(left_out, ignore_index=True),
     )
 
 
-def _checked(corpora):
-    """The corpora as a list, their names and speakers unique."""
+def _check_corpora(corpora):
+    """Return the corpora as a list, after checking that their names are unique."""
     if isinstance(corpora, Mapping):
         for key, corpus in corpora.items():
             if isinstance(corpus, Corpus) and key != corpus.name:
                 raise CorpusError(
-                    f"the dict calls corpus {corpus.name!r} {key!r}; expected its own name as "
-                    f"the key (give it another with load_corpus(..., name={key!r}))."
+                    f"the key of corpus {corpus.name!r} is {key!r}; expected the name of the "
+                    f"corpus as the key (rename it with load_corpus(..., name={key!r}))."
                 )
         corpora = corpora.values()
     corpora = [corpora] if isinstance(corpora, Corpus) else list(corpora)
     for corpus in corpora:
         if not isinstance(corpus, Corpus):
             raise CorpusError(
-                f"concat_corpora got a {type(corpus).__name__}; expected Corpus objects, as "
-                f"load_corpus and make_speech_corpus return them."
+                f"concat_corpora got a {type(corpus).__name__}; expected Corpus objects, the "
+                f"results of load_corpus and make_speech_corpus."
             )
     if not corpora:
-        raise CorpusError("concat_corpora got no corpus.")
+        raise CorpusError("concat_corpora got no corpus; expected at least one.")
     names = [name for corpus in corpora for name in corpus.frame["corpus"].unique()]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise CorpusError(
-            f"several of the corpora have the name {repeated[0]!r}; names must differ, or their "
-            f"speakers could not be told apart. Load one with another name=."
+            f"several of the corpora have the name {repeated[0]!r}; names must differ, so that "
+            f"their speakers can be distinguished. Load one of them with another name=."
         )
     return corpora
 
 
 def _maps_by_corpus(emotion_map, labels):
-    """One complete map per corpus, from entries for all and entries for one."""
+    """Return one complete map per corpus, from the entries for all and those for one."""
     entries = dict(emotion_map or {})
     for_one = {key: value for key, value in entries.items() if isinstance(value, Mapping)}
-    for_all = checked_emotion_map({k: v for k, v in entries.items() if k not in for_one})
-    strangers = sorted(set(for_one) - set(labels))
-    if strangers:
+    for_all = check_emotion_map({k: v for k, v in entries.items() if k not in for_one})
+    unknown = sorted(set(for_one) - set(labels))
+    if unknown:
         raise CorpusError(
-            f"emotion_map has entries for corpus {strangers[0]!r}, which is not among "
+            f"emotion_map has entries for corpus {unknown[0]!r}, which is not among "
             f"{sorted(labels)}."
         )
     everywhere = set.union(*labels.values())
     check_all_used(set(for_all) - everywhere, "these corpora", everywhere)
     for name, own in for_one.items():
-        check_all_used(
-            set(checked_emotion_map(own)) - labels[name], f"corpus {name!r}", labels[name]
-        )
+        check_all_used(set(check_emotion_map(own)) - labels[name], f"corpus {name!r}", labels[name])
     return {name: for_all | dict(for_one.get(name, {})) for name in labels}
 
 
-def _labels_to_keep(emotions, found):
-    """The label set, and the reason to give for leaving other utterances out."""
-    everywhere = set.union(*found.values())
+def _select_labels(emotions, by_corpus):
+    """Return the label set, and the reason for leaving other utterances out."""
+    everywhere = set.union(*by_corpus.values())
     if emotions is None:
         return everywhere, ""
     if isinstance(emotions, str):
@@ -150,11 +157,11 @@ def _labels_to_keep(emotions, found):
             raise CorpusError(
                 f"emotions={emotions!r}: expected a sequence of labels, 'shared' or None"
             )
-        shared = set.intersection(*found.values())
+        shared = set.intersection(*by_corpus.values())
         if not shared:
             raise CorpusError(
-                "emotions='shared': no emotion occurs in every corpus. Map labels onto each other "
-                "with emotion_map, or name the ones to keep."
+                "emotions='shared': no emotion occurs in every corpus. Merge labels with "
+                "emotion_map, or list the emotions to select."
             )
         return shared, "not in every corpus"
     unknown = sorted(set(emotions) - everywhere)

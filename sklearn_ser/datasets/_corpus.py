@@ -1,11 +1,13 @@
-"""A corpus of emotional speech: one table, one row per utterance, with what is known about it."""
+"""Corpus of emotional speech: a table with one row per utterance."""
+
+from __future__ import annotations
 
 import pandas as pd
 
 from sklearn_ser.exceptions import CorpusError
 from sklearn_ser.utils._public import public_module
 
-#: Columns that every ``Corpus.frame`` has; None where nothing is known.
+#: Columns of every ``Corpus.frame``; None where a value is unknown.
 REQUIRED_COLUMNS = (
     "file",
     "corpus",
@@ -16,7 +18,7 @@ REQUIRED_COLUMNS = (
     "naturalness",
     "text",
 )
-#: Numbers that a frame has where they are known; NaN in the rows where they are not.
+#: Numeric columns that are present only where known; NaN where a value is unknown.
 NUMBER_COLUMNS = ("start", "end", "naturalness_rating", "arousal", "valence", "dominance")
 #: Columns with a fixed meaning that are present only where known.
 OPTIONAL_COLUMNS = (
@@ -29,7 +31,7 @@ OPTIONAL_COLUMNS = (
     "dominance",
     "intensity",
 )
-#: Ids that mean something only inside their corpus: stored as ``corpus/id``.
+#: Ids that are unique only within their corpus: stored as ``corpus/id``.
 PREFIXED_COLUMNS = ("speaker", "text", "recording")
 
 _DROPPED_COLUMNS = ("corpus", "file", "emotion", "reason")
@@ -37,27 +39,28 @@ _DROPPED_COLUMNS = ("corpus", "file", "emotion", "reason")
 
 @public_module("sklearn_ser.datasets")
 class Corpus:
-    """Emotional speech as one table, with its description, license and citation.
+    """Emotional speech as a table, with its description, license and citation.
 
-    Made by :func:`load_corpus`, :func:`concat_corpora` and :func:`make_speech_corpus`, which check
-    what they put in.
+    Corpora are returned by :func:`load_corpus`, :func:`concat_corpora` and
+    :func:`make_speech_corpus`, which validate the table.
 
     Parameters
     ----------
     frame : DataFrame
-        One row per utterance, see *Notes*.
+        Table with one row per utterance, see *Notes*.
     name : str
         Name of the corpus, or of the aggregation.
     description, license, citation : str, default=""
+        Description of the corpus, its license, and the paper to cite.
     dropped_rows : DataFrame, optional
         Utterances that were left out: columns corpus, file, emotion, reason.
 
     Attributes
     ----------
     frame, name, description, license, citation
-        As given.
+        The parameters of the same names.
     dropped_rows : DataFrame
-        One row per utterance that was left out: corpus, file, emotion, reason.
+        Utterances that were left out: columns corpus, file, emotion, reason.
 
     Notes
     -----
@@ -65,20 +68,20 @@ class Corpus:
 
     - ``file``: path, 1-D array or ``(array, sampling_rate)``;
     - ``corpus``, ``speaker``, ``text``: ids as strings. Speakers and texts are written
-      ``corpus/id`` (``emodb/03``), so that speaker 03 of one corpus is never taken for speaker 03
-      of another, nor sentence 01 for another corpus's sentence 01;
+      ``corpus/id`` (``emodb/03``), so that speaker 03 of one corpus is distinguished from
+      speaker 03 of another, and likewise for sentences;
     - ``gender``: female, male;
     - ``language``: as the corpus says, normally an ISO 639-1 code;
     - ``emotion``: a lower-case noun (anger, happiness, sadness, neutral, fear, disgust, surprise,
-      boredom, calm, contempt, or what an ``emotion_map`` made of them);
+      boredom, calm, contempt, or a value of an ``emotion_map``);
     - ``naturalness``: acted, elicited, natural;
 
     and, where known, ``start`` and ``end`` (seconds in the file), ``recording`` (``corpus/id``;
     utterances cut from one recording must stay on one side of a split), ``naturalness_rating``
-    (listeners' judgment, 0 to 1), ``arousal``, ``valence``, ``dominance``, ``intensity``. Any
-    other column is kept as it came. Text columns have the dtype object and None where a value is
-    unknown (what scikit-learn's estimators and splitters take as ``y`` and ``groups``); numbers
-    have NaN there.
+    (judgment of listeners, 0 to 1), ``arousal``, ``valence``, ``dominance``, ``intensity``. Any
+    other column is retained unchanged. Text columns have the dtype object and None where a value is
+    unknown (as scikit-learn's estimators and splitters expect in ``y`` and ``groups``); numeric
+    columns have NaN.
 
     Examples
     --------
@@ -91,13 +94,22 @@ class Corpus:
     8
     """
 
-    def __init__(self, frame, name, *, description="", license="", citation="", dropped_rows=None):
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        name: str,
+        *,
+        description: str = "",
+        license: str = "",
+        citation: str = "",
+        dropped_rows: pd.DataFrame | None = None,
+    ):
         missing = [column for column in REQUIRED_COLUMNS if column not in frame.columns]
         if missing:
             raise CorpusError(
                 f"the frame of corpus {name!r} lacks the column(s) {missing}; a Corpus needs "
-                f"{list(REQUIRED_COLUMNS)} (None where nothing is known). load_corpus makes one "
-                f"from a folder, a CSV file or a DataFrame."
+                f"{list(REQUIRED_COLUMNS)} (None where a value is unknown). Use load_corpus to "
+                f"create one from a folder, a CSV file or a DataFrame."
             )
         self.frame = frame
         self.name = name
@@ -106,16 +118,16 @@ class Corpus:
         self.citation = citation
         self.dropped_rows = no_dropped_rows() if dropped_rows is None else dropped_rows
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.frame)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         frame = self.frame
         by_gender = frame.drop_duplicates("speaker")["gender"].value_counts()
         genders = ", ".join(f"{by_gender[g]} {g}" for g in ("female", "male") if g in by_gender)
         kinds = [
             " and ".join(values)
-            for values in (_known(frame["language"]), _known(frame["naturalness"]))
+            for values in (_unique(frame["language"]), _unique(frame["naturalness"]))
             if values
         ]
         emotions = frame["emotion"].value_counts().sort_index()
@@ -127,17 +139,17 @@ class Corpus:
         labels = ", ".join(f"{label} {count}" for label, count in emotions.items())
         return f"<Corpus {self.name}: {', '.join(facts)}; {labels}>"
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return self.summary().to_html()
 
-    def summary(self):
-        """Counts per corpus.
+    def summary(self) -> pd.DataFrame:
+        """Count utterances and speakers per corpus.
 
         Returns
         -------
         DataFrame
-            One row per corpus: utterances, speakers, of these female and male, then utterances
-            of each emotion.
+            One row per corpus: utterances, speakers, female and male speakers, then utterances of
+            each emotion.
         """
         frame = self.frame
         people = frame.drop_duplicates("speaker").groupby("corpus")["gender"]
@@ -153,8 +165,8 @@ class Corpus:
         return table.join(pd.crosstab(frame["corpus"], frame["emotion"]))
 
     @property
-    def dropped(self):
-        """How many utterances were left out, by corpus, emotion and reason (a DataFrame)."""
+    def dropped(self) -> pd.DataFrame:
+        """Number of utterances that were left out, by corpus, emotion and reason."""
         counts = self.dropped_rows.groupby(
             ["corpus", "emotion", "reason"], dropna=False, sort=True
         ).size()
@@ -162,8 +174,8 @@ class Corpus:
         emotion = counts["emotion"].astype(object)
         return counts.assign(emotion=emotion.where(emotion.notna(), None))
 
-    def report(self):
-        """What is in the corpus and what was left out and why, as text.
+    def report(self) -> str:
+        """Describe the corpus, and what was left out and why, as text.
 
         Returns
         -------
@@ -183,27 +195,27 @@ class Corpus:
 
 
 def check_corpus_name(name):
-    """Refuse a name that cannot stand before the "/" of a speaker's id."""
+    """Raise if a name cannot be the prefix of an id before a "/"."""
     if not isinstance(name, str) or not name or "/" in name:
-        raise CorpusError(f"name={name!r}: expected a string that is not empty and has no '/'.")
+        raise CorpusError(f"name={name!r}: expected a non-empty string without '/'.")
 
 
 def no_dropped_rows():
-    """An empty table of utterances that were left out."""
+    """Return an empty table for ``Corpus.dropped_rows``."""
     return pd.DataFrame({column: pd.Series(dtype=object) for column in _DROPPED_COLUMNS})
 
 
 def rows_left_out(frame, left_out, reason):
-    """The rows of `frame` where `left_out` is true, as a table for ``Corpus.dropped_rows``."""
+    """Return the rows of `frame` where `left_out` is true as ``Corpus.dropped_rows``."""
     rows = frame.loc[left_out, ["corpus", "file", "emotion"]].reset_index(drop=True)
     return rows.assign(reason=pd.Series([reason] * len(rows), dtype=object))
 
 
 def in_contract_order(frame):
-    """`frame` with the columns of the contract first, in its order, then the others."""
-    known = [c for c in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS) if c in frame.columns]
-    return frame[known + [c for c in frame.columns if c not in known]]
+    """Sort the columns: those of a corpus in a fixed order, then the others."""
+    standard = [c for c in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS) if c in frame.columns]
+    return frame[standard + [c for c in frame.columns if c not in standard]]
 
 
-def _known(values):
+def _unique(values):
     return sorted(values.dropna().unique())

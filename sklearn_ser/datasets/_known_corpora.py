@@ -1,8 +1,10 @@
-"""What is known about the corpora that can be loaded by name: one table.
+"""Corpora that can be loaded by name, with their license, citation, known flaws and reader.
 
-A reader for another layout of a corpus (labels in file names, say) is one more entry here: a
-function that takes the root folder and returns a table with the columns of the generic layout.
+To add a corpus of another layout (labels in file names, for example), add an entry with a `reader`:
+a function that takes the root folder and returns a table with the columns of the generic layout.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,17 +14,18 @@ from sklearn_ser.datasets._metadata_tables import read_metadata_folder
 
 @dataclass(frozen=True)
 class CorpusFacts:
-    """Facts about one corpus.
+    """Facts about a corpus.
 
     Attributes
     ----------
     description, license, citation : str
+        Description of the corpus, its license, and the paper to cite.
     numbers_may_be_packaged : bool
-        Whether features computed from the audio may be passed on (under `license`).
+        Whether features computed from the audio may be distributed (under `license`).
     flaws : tuple of str
-        What an evaluation on this corpus must know.
+        Flaws that an evaluation on this corpus must take into account.
     reader : callable
-        root -> DataFrame in the columns of the generic layout.
+        Function of the root folder that returns a DataFrame in the generic layout.
     """
 
     description: str
@@ -33,8 +36,8 @@ class CorpusFacts:
     reader: Callable = read_metadata_folder
 
     @property
-    def full_description(self):
-        """The description and every known flaw, a line each."""
+    def full_description(self) -> str:
+        """Description and every known flaw, one per line."""
         return "\n".join([self.description, *(f"Known flaw: {flaw}" for flaw in self.flaws)])
 
 
@@ -51,8 +54,8 @@ KNOWN_CORPORA = {
         ),
         numbers_may_be_packaged=True,
         flaws=(
-            "The original keeps only utterances that listeners recognized well (80 % or more in "
-            "the 339 of anger, happiness, neutral and sadness), so scores on it flatter.",
+            "The original contains only utterances that listeners recognized well (80 % or more in "
+            "the 339 of anger, happiness, neutral and sadness), so scores on it are optimistic.",
         ),
     ),
     "ravdess": CorpusFacts(
@@ -91,8 +94,8 @@ KNOWN_CORPORA = {
         flaws=(
             "The 400 clips are 200 segments of five seconds cut in two (column recording: keep a "
             "pair on one side of a split).",
-            "26 of the 29 speakers have one emotion only, so speaker and emotion are nearly the "
-            "same thing: only speaker-disjoint splits mean anything, and scaling by speaker "
+            "26 of the 29 speakers have one emotion only, so speaker and emotion are nearly "
+            "confounded: only speaker-disjoint splits are meaningful, and scaling by speaker "
             "removes the emotion.",
         ),
     ),

@@ -1,10 +1,12 @@
-"""One spelling for every label: what corpora call an emotion, a gender, a kind of speech."""
+"""Spellings of the labels of emotion, gender and naturalness, and their unification."""
+
+from __future__ import annotations
 
 import difflib
 
 from sklearn_ser.exceptions import CorpusError
 
-#: The noun that DESIGN's contract uses -> other spellings seen in corpora and papers.
+#: Other spellings in corpora and papers by the noun that this package uses.
 EMOTION_SPELLINGS = {
     "anger": ("angry", "ang"),
     "happiness": ("happy", "hap", "joy", "joyful"),
@@ -29,24 +31,24 @@ NATURALNESS_SPELLINGS = {
 
 
 def map_to_nouns(emotions, emotion_map, corpus):
-    """The contract's noun for each distinct label, None for a label that is to be left out.
+    """Map each distinct label to its noun, or to None if it is to be left out.
 
     Parameters
     ----------
     emotions : Series
-        Labels as the corpus has them, None where there is none.
+        Labels in the spelling of the corpus, None where missing.
     emotion_map : mapping or None
-        Label (as the corpus has it, or the noun it stands for; "" for none) -> noun, or None to
-        leave these utterances out.
+        Mapping of a label (in the spelling of the corpus, or its noun; "" for a missing one) to a
+        noun, or to None to leave these utterances out.
     corpus : str
-        For the message.
+        Name of the corpus, for error messages.
 
     Returns
     -------
     dict
-        Label -> noun or None.
+        Noun or None by label.
     """
-    emotion_map = checked_emotion_map(emotion_map)
+    emotion_map = check_emotion_map(emotion_map)
     known = _by_spelling(EMOTION_SPELLINGS)
     nouns, unknown, used = {}, [], set()
     for label in emotions.unique():
@@ -67,7 +69,7 @@ def map_to_nouns(emotions, emotion_map, corpus):
         example = unknown[0] or ""
         raise CorpusError(
             f"corpus {corpus!r}: column 'emotion' has unknown label(s): {found}. Known labels and "
-            f"their other spellings: {_listed(EMOTION_SPELLINGS)}. Say what the others stand for "
+            f"their other spellings: {_listed(EMOTION_SPELLINGS)}. Map the others to a noun "
             f"with emotion_map={{{example!r}: 'anger'}}, or leave these utterances out with "
             f"emotion_map={{{example!r}: None}}."
         )
@@ -76,12 +78,12 @@ def map_to_nouns(emotions, emotion_map, corpus):
 
 
 def noun_or_none(label):
-    """The contract's noun for a label in any of its known spellings, else None."""
+    """Return the noun for a label in any of its known spellings, else None."""
     return _by_spelling(EMOTION_SPELLINGS).get(label.strip().lower())
 
 
 def unify_spelling(values, spellings, column, corpus):
-    """`values` in the contract's words, None staying None; an unknown one raises."""
+    """Map values to their unified spelling; None stays None, and unknown values raise."""
     known = _by_spelling(spellings)
     words = {v: known.get(str(v).strip().lower()) for v in values.dropna().unique()}
     unknown = [value for value, word in words.items() if word is None]
@@ -89,13 +91,13 @@ def unify_spelling(values, spellings, column, corpus):
         found = ", ".join(f"{value!r} ({rows_text(values == value)})" for value in unknown)
         raise CorpusError(
             f"corpus {corpus!r}: column {column!r} has {found}; expected {_listed(spellings)}, or "
-            f"an empty cell where it is not known."
+            f"an empty cell where it is unknown."
         )
     return values.map(words, na_action="ignore").astype(object).where(values.notna(), None)
 
 
-def checked_emotion_map(emotion_map):
-    """`emotion_map` as a dict, its values lower-case nouns or None."""
+def check_emotion_map(emotion_map):
+    """Validate an `emotion_map`; return it as a dict."""
     emotion_map = {} if emotion_map is None else dict(emotion_map)
     for label, noun in emotion_map.items():
         if noun is not None and not (isinstance(noun, str) and noun and noun == noun.lower()):
@@ -107,19 +109,19 @@ def checked_emotion_map(emotion_map):
 
 
 def check_all_used(keys, where, labels):
-    """Raise if an emotion_map names labels that do not occur: a misspelled key would do nothing."""
+    """Raise if keys of an emotion_map do not occur as labels (a misspelled key has no effect)."""
     if keys:
         key = sorted(keys)[0]
         near = difflib.get_close_matches(key, labels, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise CorpusError(
-            f"emotion_map names {key!r}, which no utterance of {where} has; its labels are "
+            f"emotion_map has the key {key!r}, which no utterance of {where} has; its labels are "
             f"{sorted(labels)}.{hint}"
         )
 
 
 def rows_text(mask, most=5):
-    """The positions where `mask` is true, in words: "rows 0, 3 and 12 more"."""
+    """List the positions where `mask` is true: "rows 0, 3 and 12 more"."""
     rows = [position for position, value in enumerate(mask) if value]
     shown = ", ".join(map(str, rows[:most]))
     more = f" and {len(rows) - most} more" if len(rows) > most else ""

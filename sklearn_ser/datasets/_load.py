@@ -1,7 +1,10 @@
-"""Load one corpus from a folder, a CSV file, a DataFrame or a reader of one's own."""
+"""Loading of a corpus from a folder, a CSV file, a DataFrame or a custom reader."""
+
+from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,23 +34,23 @@ DUPLICATE = "marked as a duplicate"
 
 @public_module("sklearn_ser.datasets")
 def load_corpus(
-    name_or_reader,
-    root=None,
+    name_or_reader: str | os.PathLike[str] | pd.DataFrame | Callable[..., pd.DataFrame],
+    root: str | os.PathLike[str] | pd.DataFrame | None = None,
     *,
-    name=None,
-    drop_duplicates=True,
-    emotion_map=None,
-    verbose=1,
-):
+    name: str | None = None,
+    drop_duplicates: bool = True,
+    emotion_map: Mapping[str, str | None] | None = None,
+    verbose: int = 0,
+) -> Corpus:
     """Load a corpus of emotional speech.
 
-    Only the table is read, no audio; that the audio files exist is checked.
+    Only the table is read, not the audio; the audio files must exist.
 
     Parameters
     ----------
     name_or_reader : str, path-like, DataFrame or callable
-        - ``"emodb"``, ``"ravdess"``, ``"nemo"``, ``"urdu"``: a corpus that is known, in the
-          folder `root`, with its license and citation;
+        - ``"emodb"``, ``"ravdess"``, ``"nemo"``, ``"urdu"``: a known corpus in the folder `root`,
+          with its license and citation;
         - any other name: the folder `root` in the generic layout: a ``metadata.csv`` with one
           row per utterance and the columns file (relative to `root`), speaker, emotion, and
           where known gender, language, naturalness, text and the others of :class:`Corpus`;
@@ -56,34 +59,35 @@ def load_corpus(
         - a DataFrame in that layout;
         - a callable that takes `root` and returns such a DataFrame.
     root : path-like or DataFrame, optional
-        Folder of the corpus, what relative paths are relative to. By default the CSV file's
-        folder, otherwise the working folder. After a name it may be the corpus's table itself:
+        Folder of the corpus, to which relative paths refer. By default the folder of the CSV
+        file, otherwise the working folder. After a name it may be the table of the corpus itself:
         ``load_corpus("mine", table)`` is ``load_corpus(table, name="mine")``.
     name : str, optional
-        Name of the corpus, where `name_or_reader` is none. By default the value of the table's
-        column ``corpus``, or the name of the folder a CSV file lies in.
+        Name of the corpus, if `name_or_reader` is not a name. By default the value of the column
+        ``corpus`` of the table, or the name of the folder of a CSV file.
     drop_duplicates : bool, default=True
-        Leave out utterances whose column ``duplicate_of`` names another file of the corpus.
+        Whether to leave out utterances whose column ``duplicate_of`` names another file of the
+        corpus.
     emotion_map : dict, optional
-        Label -> lower-case noun, or None to leave these utterances out; ``""`` is the empty
-        label. Needed for labels that are not known; may also merge known ones.
-    verbose : int, default=1
-        Above 0, say on stderr what was left out.
+        Mapping of a label to a lower-case noun, or to None to leave these utterances out; ``""``
+        is the empty label. Required for unknown labels; may also merge known ones.
+    verbose : int, default=0
+        Verbosity level. Above 0, what was left out is printed to stderr.
 
     Returns
     -------
     Corpus
-        What was left out, and why, is in its ``dropped``.
+        Corpus whose ``dropped`` lists what was left out and why.
 
     Raises
     ------
     CorpusError
-        The table is missing or lacks a needed column, a label is unknown, an utterance stands in
-        two rows, audio files do not exist, and the like; the message says where and what to do.
+        If the table is missing or lacks a required column, a label is unknown, an utterance
+        occurs in two rows, audio files do not exist, and the like.
 
     See Also
     --------
-    concat_corpora : Put several corpora together.
+    concat_corpora : Concatenate several corpora.
 
     Examples
     --------
@@ -120,7 +124,7 @@ def load_corpus(
         raise CorpusError(f"corpus {name!r}: no utterance is left after emotion_map={emotion_map}.")
     dropped_rows = pd.concat(left_out, ignore_index=True)
     if verbose:
-        _say(name, dropped_rows, root)
+        _print_left_out(name, dropped_rows, root)
     return Corpus(
         in_contract_order(_without_empty_columns(frame.reset_index(drop=True))),
         name,
@@ -132,11 +136,12 @@ def load_corpus(
 
 
 def mappable_labels(name_or_reader, root=None):
-    """Every label that an `emotion_map` for this corpus may name: as written, and as a noun.
+    """Return the labels that an `emotion_map` for this corpus may have as keys.
 
     Returns
     -------
     set of str
+        Labels in the spelling of the corpus, and their nouns.
     """
     table, name, root, _ = _read(name_or_reader, root, None)
     written = {"" if label is None else label for label in tidy_frame(table, name, root)["emotion"]}
@@ -144,7 +149,7 @@ def mappable_labels(name_or_reader, root=None):
 
 
 def _read(source, root, name):
-    """The source's table as it is, the corpus's name, the root of its paths, its facts."""
+    """Return the table of a source, the name of the corpus, the root of its paths, its facts."""
     if isinstance(root, pd.DataFrame):
         source, root, name = root, None, name or source
     facts = CorpusFacts(description="", license=_license_in(root), citation="")
@@ -170,15 +175,15 @@ def _read(source, root, name):
         name = name or source
     name = name or _own_name(table)
     if name is None:
-        raise CorpusError("the table has no column 'corpus' with the corpus's name: give name=.")
+        raise CorpusError("the table has no column 'corpus' with a name: give name=.")
     check_corpus_name(name)
     return table, name, root, facts
 
 
 def _read_named(source, root, facts):
-    """The table of a corpus that is called by name and lies in the folder `root`."""
+    """Return the table of a corpus that is given by name in the folder `root`."""
     layout = (
-        f"Known by name are {sorted(KNOWN_CORPORA)}; any other name is read in the generic "
+        f"Known names are {sorted(KNOWN_CORPORA)}; any other name is read in the generic "
         f"layout: a folder root with {METADATA_FILE}, one row per utterance with the columns "
         f"file (path relative to root), speaker, emotion, and where known gender, language, "
         f"naturalness, text."
@@ -189,7 +194,7 @@ def _read_named(source, root, facts):
             f"DataFrame or a function. {layout}"
         )
     if root is None:
-        raise CorpusError(f"corpus {source!r} needs root, the folder it lies in. {layout}")
+        raise CorpusError(f"corpus {source!r} needs root, the folder of the corpus. {layout}")
     if not Path(root).is_dir():
         raise CorpusError(f"corpus {source!r}: there is no folder {str(root)!r}. {layout}")
     if facts.reader is read_metadata_folder and not (Path(root) / METADATA_FILE).is_file():
@@ -198,44 +203,44 @@ def _read_named(source, root, facts):
     own = _own_name(table)
     if source in KNOWN_CORPORA and own not in (None, source):
         raise CorpusError(
-            f"the table in {str(root)!r} says that it is corpus {own!r}, not {source!r}. Give the "
-            f"folder of {source!r}, or another name."
+            f"the column 'corpus' of the table in {str(root)!r} is {own!r}, not {source!r}. Give "
+            f"the folder of {source!r}, or another name."
         )
     return table
 
 
 def _own_name(table):
-    """What the table's column ``corpus`` says, None where there is none; several raise."""
+    """Return the value of the column ``corpus``, or None without one; several values raise."""
     if "corpus" not in table.columns:
         return None
     names = [str(name) for name in table["corpus"].dropna().unique()]
     if len(names) > 1:
         raise CorpusError(
             f"the table holds several corpora ({', '.join(map(repr, names))}); load them one by "
-            f"one and put them together with concat_corpora."
+            f"one and concatenate them with concat_corpora."
         )
     return names[0] if names else None
 
 
 def _license_in(root):
-    """What a LICENSE file in the folder says, "" where there is none."""
+    """Return the text of a LICENSE file in the folder, or "" without one."""
     if root is None:
         return ""
-    found = (Path(root) / file for file in ("LICENSE.txt", "LICENSE", "LICENSE.md"))
-    return next((file.read_text(encoding="utf-8") for file in found if file.is_file()), "")
+    files = (Path(root) / file for file in ("LICENSE.txt", "LICENSE", "LICENSE.md"))
+    return next((file.read_text(encoding="utf-8") for file in files if file.is_file()), "")
 
 
 def _without_empty_columns(frame):
-    """Leave out optional columns (and marks of duplicates) that say nothing in any row."""
+    """Drop optional columns that are empty in every row."""
     optional = [c for c in (*OPTIONAL_COLUMNS, "duplicate_of") if c in frame.columns]
     return frame.drop(columns=[c for c in optional if frame[c].isna().all()])
 
 
-def _say(name, dropped_rows, root):
+def _print_left_out(name, dropped_rows, root):
     for reason, rows in dropped_rows.groupby("reason", sort=False):
         files = [
             os.path.relpath(f, root) if root else f for f in rows["file"] if isinstance(f, str)
         ]
         shown = f" ({', '.join(files[:3])}{', ...' if len(files) > 3 else ''})" if files else ""
-        kept = "; drop_duplicates=False keeps them" if reason == DUPLICATE else ""
-        print(f"{name}: left out {len(rows)} utterance(s), {reason}{shown}{kept}", file=sys.stderr)
+        hint = "; drop_duplicates=False retains them" if reason == DUPLICATE else ""
+        print(f"{name}: left out {len(rows)} utterance(s), {reason}{shown}{hint}", file=sys.stderr)

@@ -1,8 +1,10 @@
-"""From a table as people have it to the frame of a Corpus.
+"""Tables of utterances in the generic layout, and their conversion to the frame of a Corpus.
 
 The generic layout: a folder with ``metadata.csv``, one row per utterance, in the columns of
 ``Corpus.frame`` as far as they are known (file, speaker and emotion are required).
 """
+
+from __future__ import annotations
 
 import os
 from pathlib import Path
@@ -20,7 +22,7 @@ from sklearn_ser.exceptions import CorpusError
 
 METADATA_FILE = "metadata.csv"
 
-#: Other names of columns -> the contract's. Used where the contract's own name is absent.
+#: Standard column by alternative name, which is used where the standard column is absent.
 _OTHER_NAMES = {
     "path": "file",
     "filename": "file",
@@ -31,18 +33,21 @@ _OTHER_NAMES = {
     "pair_id": "recording",
 }
 _PERCENT_OF_NATURALNESS = "natural_pct"
-_WITHOUT_THEM_NO_CORPUS = ("file", "speaker", "emotion")
+_REQUIRED_IN_TABLES = ("file", "speaker", "emotion")
 _MISSING_NUMBERS = ("", "nan", "na", "none")
-_A_NUMBER = r"-?(?:0|[1-9]\d*)(?:\.\d*)?(?:[eE][-+]?\d+)?"
+_NUMBER_PATTERN = r"-?(?:0|[1-9]\d*)(?:\.\d*)?(?:[eE][-+]?\d+)?"
 
 
 def read_metadata_folder(root):
-    """The table of a folder in the generic layout."""
+    """Read the table of a folder in the generic layout."""
     return read_csv_as_text(Path(root) / METADATA_FILE)
 
 
 def read_csv_as_text(path):
-    """A CSV file (comma, semicolon or tab) with every cell as text, None where it is empty."""
+    """Read a CSV file (comma, semicolon or tab).
+
+    Ids and labels are text, None where empty; other columns of numbers only are numeric.
+    """
     try:
         with open(path, encoding="utf-8-sig") as file:
             header = file.readline()
@@ -63,34 +68,34 @@ def read_csv_as_text(path):
             for column, values in table.items()
             if column not in (*REQUIRED_COLUMNS, *PREFIXED_COLUMNS, *_OTHER_NAMES)
             and values.notna().any()
-            and values.dropna().str.fullmatch(_A_NUMBER).all()
+            and values.dropna().str.fullmatch(_NUMBER_PATTERN).all()
         }
     )
 
 
 def tidy_frame(table, name, root):
-    """The frame of a Corpus, emotions still in the corpus's own words.
+    """Convert a table to the frame of a Corpus, with emotions in the spelling of the corpus.
 
     Parameters
     ----------
     table : DataFrame
-        In the columns of the generic layout.
+        Table with columns of the generic layout.
     name : str
         Name of the corpus.
     root : path-like or None
-        What relative paths are relative to.
+        Folder to which relative paths refer.
 
     Returns
     -------
     DataFrame
     """
-    frame = _with_contract_names(table.reset_index(drop=True), name)
-    absent = [column for column in _WITHOUT_THEM_NO_CORPUS if column not in frame.columns]
+    frame = _rename_columns(table.reset_index(drop=True), name)
+    absent = [column for column in _REQUIRED_IN_TABLES if column not in frame.columns]
     if absent:
         raise CorpusError(
             f"the table of corpus {name!r} lacks the column(s) {absent}; it has "
-            f"{list(table.columns)}. Needed are 'file' (path of the audio), 'speaker' and "
-            f"'emotion'; 'gender', 'language', 'naturalness', 'text' and others where known."
+            f"{list(table.columns)}. Required are 'file' (path of the audio), 'speaker' and "
+            f"'emotion'; 'gender', 'language', 'naturalness', 'text' and others are optional."
         )
     if frame.empty:
         raise CorpusError(f"the table of corpus {name!r} has no rows.")
@@ -101,10 +106,10 @@ def tidy_frame(table, name, root):
     for column in ("speaker", "language", "emotion", "gender", "naturalness", "text", "recording"):
         if column in frame.columns:
             frame[column] = _as_text(frame[column])
-    _refuse_empty_cells(frame, name)
+    _check_no_empty_ids(frame, name)
     for column in PREFIXED_COLUMNS:
         if column in frame.columns:
-            frame[column] = _with_prefix(frame[column], f"{name}/")
+            frame[column] = _add_prefix(frame[column], f"{name}/")
     for column, spellings in (("gender", GENDER_SPELLINGS), ("naturalness", NATURALNESS_SPELLINGS)):
         frame[column] = unify_spelling(frame[column], spellings, column, name)
     for column in NUMBER_COLUMNS:
@@ -113,16 +118,16 @@ def tidy_frame(table, name, root):
     _check_ranges(frame, name)
     for column in ("file", "duplicate_of"):
         if column in frame.columns:
-            frame[column] = _located(frame[column], root)
-    _refuse_repeated_rows(frame, name)
+            frame[column] = _absolute_paths(frame[column], root)
+    _check_unique_utterances(frame, name)
     return text_as_object(frame)
 
 
 def text_as_object(frame):
-    """`frame` with text columns as dtype object, None where a value is missing.
+    """Convert text columns to dtype object, with None for missing values.
 
-    scikit-learn's estimators and splitters take such columns as ``y`` and ``groups``; pandas's
-    own string dtype brings a missing value that most of them do not know.
+    scikit-learn's estimators and splitters accept such columns as ``y`` and ``groups``; most of
+    them do not support the missing value of the string dtype of pandas.
     """
     columns = {}
     for column, values in frame.items():
@@ -133,21 +138,21 @@ def text_as_object(frame):
 
 
 def check_files_exist(frame, name, root):
-    """Raise once, for all audio files that do not exist."""
+    """Raise one error for all audio files that do not exist."""
     paths = [cell for cell in frame["file"] if isinstance(cell, str)]
     missing = [path for path in dict.fromkeys(paths) if not os.path.isfile(path)]
     if missing:
         shown = ", ".join(map(repr, missing[:3])) + (", ..." if len(missing) > 3 else "")
-        place = "the working folder" if root is None else f"root={str(root)!r}"
+        base = "the working folder" if root is None else f"root={str(root)!r}"
         raise CorpusError(
             f"{len(missing)} of the {len(set(paths))} audio files of corpus {name!r} do not "
-            f"exist: {shown}. Paths in the table are relative to {place}."
+            f"exist: {shown}. Paths in the table are relative to {base}."
         )
 
 
-def _with_contract_names(table, name):
-    """Rename columns to the contract's names and bring percentages to 0..1."""
-    names = {}
+def _rename_columns(table, name):
+    """Rename columns to the standard names and scale percentages to [0, 1]."""
+    names: dict[str, str] = {}
     for other, column in _OTHER_NAMES.items():
         if other in table.columns and column not in (*table.columns, *names.values()):
             names[other] = column
@@ -159,7 +164,7 @@ def _with_contract_names(table, name):
 
 
 def _as_text(values):
-    """Ids as strings: 3 and 3.0 (an integer column with gaps) are both "3"; empty is None."""
+    """Convert ids to strings: 3 and 3.0 (of a column with missing values) to "3", "" to None."""
 
     def text(value):
         if value is None or (not isinstance(value, str) and pd.isna(value)):
@@ -171,13 +176,13 @@ def _as_text(values):
     return pd.Series([text(value) for value in values], index=values.index, dtype=object)
 
 
-def _refuse_empty_cells(frame, name):
+def _check_no_empty_ids(frame, name):
     for column in ("file", "speaker"):
         empty = [_is_empty(cell) for cell in frame[column]]
         if any(empty):
             raise CorpusError(
                 f"corpus {name!r}: column {column!r} is empty in {rows_text(empty)}; every "
-                f"utterance needs one. Fill it or leave these rows out."
+                f"utterance must have one. Fill it in or leave these rows out."
             )
 
 
@@ -187,8 +192,8 @@ def _is_empty(cell):
     return pd.api.types.is_scalar(cell) and pd.isna(cell)
 
 
-def _with_prefix(values, prefix):
-    """``prefix + id``; an id that has the prefix already (a frame that was saved) keeps it."""
+def _add_prefix(values, prefix):
+    """Add a prefix to ids, unless they have it already (as in a frame that was saved)."""
     return values.map(
         lambda value: value if value.startswith(prefix) else prefix + value, na_action="ignore"
     )
@@ -231,8 +236,8 @@ def _check_ranges(frame, name):
             )
 
 
-def _located(files, root):
-    """Absolute paths; arrays and empty cells stay as they are."""
+def _absolute_paths(files, root):
+    """Make paths absolute; arrays and empty cells are unchanged."""
     base = os.path.abspath(os.curdir if root is None else root)
     cells = [
         os.path.normpath(os.path.join(base, cell)) if isinstance(cell, str | os.PathLike) else cell
@@ -241,7 +246,7 @@ def _located(files, root):
     return pd.Series(cells, index=files.index, dtype=object)
 
 
-def _refuse_repeated_rows(frame, name):
+def _check_unique_utterances(frame, name):
     paths = frame["file"].map(lambda cell: cell if isinstance(cell, str) else id(cell))
     keys = frame[[c for c in ("start", "end") if c in frame.columns]].assign(file=paths)
     repeated = keys.duplicated(keep=False)
@@ -249,6 +254,6 @@ def _refuse_repeated_rows(frame, name):
         raise CorpusError(
             f"corpus {name!r}: {rows_text(repeated)} are the same utterance "
             f"({frame['file'][repeated].iloc[0]!r} with the same start and end); each utterance "
-            f"may stand in one row only. Copies under another name are marked in the column "
-            f"'duplicate_of' (the other's file)."
+            f"must have one row only. Mark copies under another name in the column "
+            f"'duplicate_of' (the file of the original)."
         )

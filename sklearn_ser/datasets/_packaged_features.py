@@ -1,6 +1,9 @@
-"""Packaged features of real corpora: results within seconds, without any audio."""
+"""Packaged features of real corpora, for results without any audio."""
+
+from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 from sklearn.utils import Bunch
@@ -14,7 +17,7 @@ from sklearn_ser.utils._public import public_module
 DATA = Path(__file__).parent / "data"
 UTTERANCES = "utterances.parquet"
 ORIGIN = "origin.json"
-#: Name of the features -> file, dtype in the file.
+#: File and its dtype by the name of the features.
 FEATURE_SETS = {"egemaps": ("egemaps.parquet", "float32"), "ge2e": ("ge2e.parquet", "float16")}
 
 _DESCRIPTION = """\
@@ -25,8 +28,9 @@ Features: {features}.
     egemaps: 88 functionals, OpenSmileExtractor("eGeMAPSv02"), float32.
     ge2e: 512 numbers, SpeakerEmbedding(pooling="mean_std"), rounded to float16 in the file.
 
-The audio is not part of the package: frame["file"] is the path within the corpus's own folder.
-openSMILE, which made the egemaps numbers, is free for research and other non-commercial use only.
+The audio is not part of the package: frame["file"] is the path within the folder of the corpus.
+The egemaps features were computed with openSMILE, which is free for research and other
+non-commercial use only.
 Naturalness is "acted" throughout; emodb has listeners' naturalness_rating for each utterance.
 
 {corpora}
@@ -34,7 +38,7 @@ Naturalness is "acted" throughout; emodb has listeners' naturalness_rating for e
 
 
 def license_file(corpus):
-    """Name of the file that holds the license text of a packaged corpus."""
+    """Return the name of the file with the license text of a packaged corpus."""
     return f"LICENSE-{corpus}.txt"
 
 
@@ -42,34 +46,35 @@ def license_file(corpus):
 @validate_params(
     {"features": [StrOptions({"egemaps", "ge2e", "both"})]}, prefer_skip_nested_validation=True
 )
-def load_features(features="egemaps"):
+def load_features(features: Literal["egemaps", "ge2e", "both"] = "egemaps") -> Bunch:
     """Load packaged features of EmoDB, RAVDESS and nEMO: real data without any audio.
 
-    One row per utterance. The numbers of a corpus may be used and passed on under that corpus's
-    license only: CC0 1.0 for EmoDB, CC BY-NC-SA 4.0 (non-commercial, share alike) for RAVDESS and
-    nEMO; see ``licenses``.
+    The tables have one row per utterance. The features of a corpus may be used and distributed
+    under the license of that corpus only: CC0 1.0 for EmoDB, CC BY-NC-SA 4.0 (non-commercial,
+    share alike) for RAVDESS and nEMO; see ``licenses``.
 
     Parameters
     ----------
     features : {"egemaps", "ge2e", "both"}, default="egemaps"
-        "egemaps" are the 88 functionals of eGeMAPSv02, "ge2e" the 512 numbers of
-        ``SpeakerEmbedding`` (rounded to float16 in the file), "both" the two side by side.
+        Features to load: "egemaps" for the 88 functionals of eGeMAPSv02, "ge2e" for the 512
+        numbers of ``SpeakerEmbedding`` (rounded to float16 in the file), "both" for the two side
+        by side.
 
     Returns
     -------
     Bunch
         - frame : DataFrame of shape (2594, n_columns): the columns of :class:`Corpus`; ``file``
-          is the path within the corpus's own folder;
-        - X : float32 DataFrame of shape (2594, n_features), row by row aligned with `frame`; its
-          index levels are the id columns, exactly as an extractor returns it;
+          is the path within the folder of the corpus;
+        - X : float32 DataFrame of shape (2594, n_features), aligned with `frame` row by row; its
+          index levels are the id columns, as in the output of an extractor;
         - feature_names : list of str;
-        - licenses : dict, corpus -> text of its license;
+        - licenses : dict of corpus to the text of its license;
         - DESCR : str.
 
     Raises
     ------
     InvalidParameterError
-        Another value of `features`.
+        If `features` has another value.
 
     Examples
     --------

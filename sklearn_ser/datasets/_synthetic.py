@@ -1,8 +1,13 @@
-"""Seeded synthetic emotional speech, for tests, documentation and demos without data."""
+"""Seeded synthetic emotional speech for tests, documentation and demos."""
+
+from __future__ import annotations
 
 import numbers
+import os
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -19,63 +24,63 @@ _PEAK = 0.9
 
 @public_module("sklearn_ser.datasets")
 def make_speech_corpus(
-    n_speakers=8,
-    n_utterances=2,
-    emotions=("anger", "happiness", "neutral", "sadness"),
+    n_speakers: int = 8,
+    n_utterances: int = 2,
+    emotions: Sequence[str] = ("anger", "happiness", "neutral", "sadness"),
     *,
-    name="synthetic",
-    language="xx",
-    naturalness="acted",
-    channel="auto",
-    duration=1.2,
-    sampling_rate=16000,
-    root=None,
-    random_state=None,
-):
+    name: str = "synthetic",
+    language: str = "xx",
+    naturalness: str | None = "acted",
+    channel: Literal["auto"] | None = "auto",
+    duration: float = 1.2,
+    sampling_rate: int = 16000,
+    root: str | os.PathLike[str] | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> Corpus:
     """Make a corpus of synthetic emotional speech.
 
     A source-filter voice speaks `n_utterances` sentences in every emotion: glottal pulses with
-    jitter and shimmer through the formants of changing vowels, with some consonants and pauses.
-    Emotion shows in pitch and its range, loudness, rate and spectral tilt; speakers differ in
-    all of these and in how much they show. Each corpus has a recording channel of its own
-    (pass band, equalization, level, noise floor), drawn from its name: two corpora differ as real
-    ones do, and scaling each by its own statistics helps.
+    jitter and shimmer, filtered by the formants of changing vowels, with some consonants and
+    pauses. Emotion affects pitch and its range, loudness, rate and spectral tilt; speakers differ
+    in all of these and in their expressivity. The recording channel of a corpus (pass band,
+    equalization, level, noise floor) is drawn from its name: corpora differ as real ones do, and
+    scaling each by its own statistics helps.
 
     Parameters
     ----------
     n_speakers : int, default=8
-        Female and male in turn.
+        Number of speakers, female and male in turn.
     n_utterances : int, default=2
-        Utterances per speaker and emotion. The k-th has the corpus's k-th text.
+        Number of utterances per speaker and emotion. The k-th has the k-th text of the corpus.
     emotions : sequence of str, default=("anger", "happiness", "neutral", "sadness")
-        Any of anger, happiness, sadness, neutral, fear, disgust, surprise, boredom, calm,
+        Emotions, any of anger, happiness, sadness, neutral, fear, disgust, surprise, boredom, calm,
         contempt.
     name : str, default="synthetic"
         Name of the corpus. Corpora of other names have other speakers, texts and channels.
     language, naturalness : str
-        Written into the frame.
+        Values of these columns of the frame.
     channel : "auto" or None, default="auto"
-        "auto" draws the recording channel from `name`; None is a clean recording.
+        Recording channel: "auto" draws it from `name`, None is a clean recording.
     duration : float, default=1.2
-        Seconds that a neutral utterance takes, about.
+        Approximate duration of a neutral utterance in seconds.
     sampling_rate : int, default=16000
-        In Hz, at least 8000.
+        Sampling rate in Hz, at least 8000.
     root : path-like, optional
         Folder to write to: ``audio/*.wav`` (16 bit) and ``metadata.csv``, which
-        ``load_corpus(name, root)`` reads. The frame's audio cells are then paths, otherwise
+        ``load_corpus(name, root)`` reads. The column ``file`` then holds paths, otherwise
         ``(float32 array, sampling_rate)``.
     random_state : int, RandomState instance or None, default=None
-        With an int, an utterance does not depend on how many others are asked for.
+        Seed or generator. With an int, an utterance does not depend on the number of others.
 
     Returns
     -------
     Corpus
-        Its frame has ``arousal`` and ``valence`` (0 to 1) besides the usual columns.
+        Corpus whose frame also has ``arousal`` and ``valence`` (0 to 1).
 
     Raises
     ------
     CorpusError
-        An unknown emotion, or a number that is too small.
+        If an emotion is unknown, or a number is too small.
 
     Examples
     --------
@@ -106,7 +111,7 @@ def make_speech_corpus(
                 key = [seed, corpus_key, 3, number, text, zlib.crc32(emotion.encode())]
                 rng = np.random.default_rng(key)
                 signal, strength = speak(speaker, emotion, sentence, sampling_rate, rng)
-                signal = _finished(signal if record is None else record(signal, rng))
+                signal = _normalize(signal if record is None else record(signal, rng))
                 rows.append(
                     {
                         "file": (signal, sampling_rate),
@@ -166,7 +171,7 @@ def _seed(random_state):
 
 
 class _Channel:
-    """A recording chain, the same for a whole corpus: pass band, equalization, level, noise."""
+    """Recording channel of a corpus: pass band, equalization, level and noise."""
 
     def __init__(self, corpus_key, sampling_rate):
         rng = np.random.default_rng([corpus_key, 4])
@@ -183,8 +188,8 @@ class _Channel:
         return self.gain * signal + self.noise * rng.standard_normal(len(signal))
 
 
-def _finished(signal):
-    """Float32 without a DC offset and within full scale."""
+def _normalize(signal):
+    """Remove the DC offset, limit to full scale and convert to float32."""
     signal = signal - signal.mean()
     return (signal * min(1.0, _PEAK / np.abs(signal).max())).astype(np.float32)
 
@@ -205,7 +210,7 @@ def _affect(emotion, strength):
 
 
 def _write(frame, root, sampling_rate):
-    """Write the audio and the table of the generic layout; return the paths."""
+    """Write the audio and the table in the generic layout; return the paths."""
     import soundfile
 
     (root / "audio").mkdir(parents=True, exist_ok=True)

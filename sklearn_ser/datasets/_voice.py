@@ -1,10 +1,12 @@
-"""A source-filter voice: glottal pulses through formants, emotion in pitch, rate, level and tilt.
+"""Source-filter model of an emotional voice: glottal pulses filtered by formants.
 
 The pulse is Rosenberg's (J. Acoust. Soc. Am. 49, 1971), the formant filter a cascade of
-second-order resonators as in Klatt's synthesiser (J. Acoust. Soc. Am. 67, 1980). The directions
+second-order resonators as in Klatt's synthesizer (J. Acoust. Soc. Am. 67, 1980). The directions
 in which an emotion moves the voice follow Scherer, "Vocal communication of emotion" (Speech
-Communication 40, 2003). It is a voice for tests and demonstrations, not a model of people.
+Communication 40, 2003). The voice serves tests and demonstrations; it is not a realistic model.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -14,7 +16,7 @@ from scipy.signal import lfilter
 
 @dataclass(frozen=True)
 class Expression:
-    """How an emotion moves a voice away from neutral."""
+    """Effect of an emotion on a neutral voice."""
 
     pitch: float  # semitones
     pitch_range: float  # factor on the width of the melody
@@ -58,7 +60,7 @@ _NEUTRAL_SYLLABLES_PER_SECOND = 4.6
 
 @dataclass(frozen=True)
 class Speaker:
-    """The part of a voice that stays while its emotion changes."""
+    """Properties of a voice that do not depend on the emotion."""
 
     gender: str
     pitch: float  # Hz
@@ -67,7 +69,7 @@ class Speaker:
     rate: float
     tilt: float
     breath: float  # aspiration noise relative to the voice
-    expressivity: float  # factor on everything an emotion does
+    expressivity: float  # factor on the effect of an emotion
 
     @classmethod
     def draw(cls, gender, rng):
@@ -85,19 +87,19 @@ class Speaker:
 
 
 def draw_sentence(n_syllables, rng):
-    """A text: vowel, consonant before it, and stress of each syllable."""
+    """Draw a text: the vowel, the consonant before it, and the stress of each syllable."""
     vowels = rng.integers(0, len(_VOWELS), n_syllables)
     consonants = rng.integers(0, len(_CONSONANTS), n_syllables)
     return vowels, consonants, rng.uniform(0.7, 1.0, n_syllables)
 
 
 def n_syllables_for(duration):
-    """Syllables that fill `duration` seconds of neutral speech."""
+    """Return the number of syllables in `duration` seconds of neutral speech."""
     return max(2, round((duration - 0.1) * _NEUTRAL_SYLLABLES_PER_SECOND))
 
 
 def speak(speaker, emotion, sentence, sampling_rate, rng):
-    """One utterance.
+    """Synthesize one utterance.
 
     Parameters
     ----------
@@ -105,16 +107,17 @@ def speak(speaker, emotion, sentence, sampling_rate, rng):
     emotion : str
         A key of ``EXPRESSIONS``.
     sentence : tuple
-        From :func:`draw_sentence`.
+        Result of :func:`draw_sentence`.
     sampling_rate : int
     rng : numpy.random.Generator
 
     Returns
     -------
     signal : float64 ndarray of shape (n_samples,)
-        Its RMS is the level of the voice (about -26 dBFS for neutral), without a DC offset.
+        Samples without a DC offset, with the RMS of the level of the voice (about -26 dBFS for
+        neutral).
     strength : float
-        How strongly this utterance shows its emotion.
+        Strength of the emotion in this utterance.
     """
     expression = EXPRESSIONS[emotion]
     strength = speaker.expressivity * float(np.clip(rng.normal(1.0, 0.3), 0.2, 1.7))
@@ -150,7 +153,7 @@ def speak(speaker, emotion, sentence, sampling_rate, rng):
 
 
 def _melody(speaker, expression, strength, starts, stress, n_samples, rng):
-    """F0 in Hz at every sample: a falling line with an accent on each syllable."""
+    """Return F0 in Hz at every sample: a falling line with an accent on each syllable."""
     base = strength * expression.pitch + rng.normal(0, 0.7)
     width = expression.pitch_range**strength
     accents = width * (3.0 * (stress - 0.85) / 0.15 * 0.5 + rng.normal(0, 0.6, len(stress)))
@@ -161,7 +164,7 @@ def _melody(speaker, expression, strength, starts, stress, n_samples, rng):
 
 
 def _glottal_source(cycles_per_sample, jitter, shimmer, rng):
-    """Derivative of a Rosenberg pulse train: jitter moves periods, shimmer their size."""
+    """Return the derivative of a Rosenberg pulse train with jitter and shimmer."""
     phase = np.cumsum(cycles_per_sample)
     n_periods = int(phase[-1]) + 2
     wander = np.interp(phase, np.arange(n_periods), jitter * rng.standard_normal(n_periods))
@@ -176,14 +179,14 @@ def _glottal_source(cycles_per_sample, jitter, shimmer, rng):
 
 
 def _tilted(source, tilt, sampling_rate):
-    """Duller (a one-pole low-pass) for a low `tilt`, brighter for a high one."""
+    """Apply a one-pole low-pass: a low `tilt` sounds dull, a high one bright."""
     corner = 900.0 * 2 ** (1.3 * tilt)
     pole = np.exp(-2 * np.pi * min(corner, 0.45 * sampling_rate) / sampling_rate)
     return lfilter([1 - pole], [1.0, -pole], source)
 
 
 def _formants(vowel, tract, sampling_rate):
-    """Denominator of the cascade of the vowel's resonators."""
+    """Return the denominator of the cascade of resonators of a vowel."""
     frequencies = _VOWELS[vowel] * tract
     present = frequencies < 0.45 * sampling_rate
     radius = np.exp(-np.pi * _BANDWIDTHS[present] / sampling_rate)
@@ -192,7 +195,7 @@ def _formants(vowel, tract, sampling_rate):
 
 
 def _add_consonant(signal, consonant, start, stop, fade, rng):
-    """Put a consonant at the start of a syllable; return the samples that it takes."""
+    """Add a consonant at the start of a syllable; return its number of samples."""
     if consonant == "none":
         return 0
     length = int((stop - start) * rng.uniform(0.25, 0.4))

@@ -115,7 +115,10 @@ def test_inputs_are_not_changed(three):
             r"no utterance has 'fear'; the labels after .* \['anger'",
         ),
         ({"emotions": ["boredom"]}, r"no utterance of corpus 'a' is left: its emotions are"),
-        ({"emotion_map": {"fear": None}}, "names 'fear', which no utterance of these corpora has"),
+        (
+            {"emotion_map": {"fear": None}},
+            "has the key 'fear', which no utterance of these corpora has",
+        ),
         ({"emotion_map": {"calms": None}}, r"Did you mean 'calm'\?"),
         ({"emotion_map": {"b": {"calm": None}}}, "'calm', which no utterance of corpus 'b' has"),
         ({"emotion_map": {"d": {"calm": None}}}, r"corpus 'd', which is not among \['a', 'b', 'c'"),
@@ -128,10 +131,10 @@ def test_wrong_arguments(three, arguments, message):
         concat_corpora(three, **arguments)
 
 
-def test_corpora_that_cannot_be_joined(three):
+def test_corpora_that_cannot_be_concatenated(three):
     with pytest.raises(CorpusError, match="several of the corpora have the name 'a'"):
         concat_corpora([three[0], three[0]])
-    with pytest.raises(CorpusError, match="the dict calls corpus 'a' 'x'; expected its own name"):
+    with pytest.raises(CorpusError, match="the key of corpus 'a' is 'x'; expected the name"):
         concat_corpora({"x": three[0]})
     with pytest.raises(CorpusError, match="got a DataFrame; expected Corpus objects"):
         concat_corpora([three[0].frame])

@@ -96,10 +96,10 @@ def test_details_of_real_corpora(real):
 @pytest.mark.corpora
 def test_duplicates_are_dropped_with_a_message(shared, capsys):
     root = shared / "corpora" / "ravdess"
-    corpus = load_corpus("ravdess", root)
+    corpus = load_corpus("ravdess", root, verbose=1)
     assert capsys.readouterr().err == (
         "ravdess: left out 1 utterance(s), marked as a duplicate "
-        "(audio/03-01-03-01-02-02-07.flac); drop_duplicates=False keeps them\n"
+        "(audio/03-01-03-01-02-02-07.flac); drop_duplicates=False retains them\n"
     )
     assert corpus.dropped.to_dict("records") == [
         {
@@ -118,7 +118,7 @@ def test_duplicates_are_dropped_with_a_message(shared, capsys):
 
 @pytest.mark.corpora
 def test_a_known_name_on_another_corpus_s_folder(shared):
-    with pytest.raises(CorpusError, match="says that it is corpus 'emodb', not 'ravdess'"):
+    with pytest.raises(CorpusError, match="is 'emodb', not 'ravdess'"):
         load_corpus("ravdess", shared / "corpora" / "emodb")
 
 
@@ -209,8 +209,8 @@ def test_duplicates_by_relative_name(folder, capsys):
     data = pd.read_csv(path, dtype=str, keep_default_na=False).assign(
         duplicate_of=[None, "audio/a.wav", None, "audio/elsewhere.wav"]
     )
-    corpus = load_corpus(data, folder, name="mine")
-    # The last one's original is not in the table, so it is nobody's copy here.
+    corpus = load_corpus(data, folder, name="mine", verbose=1)
+    # The original of the last file is not in the table, so the file is not a duplicate here.
     assert corpus.frame["file"].map(lambda file: file[-5]).tolist() == ["a", "c", "d"]
     assert "left out 1 utterance(s), marked as a duplicate (audio/b.wav)" in capsys.readouterr().err
 
@@ -234,14 +234,14 @@ def test_emotion_map_by_own_label_by_noun_and_to_nothing(capsys):
 
 
 def test_name_without_a_table(tmp_path):
-    message = r"corpus 'mine': no metadata.csv in .* Known by name are \['emodb', .*generic layout"
+    message = r"corpus 'mine': no metadata.csv in .* Known names are \['emodb', .*generic layout"
     with pytest.raises(CorpusError, match=message):
         load_corpus("mine", tmp_path)
     with pytest.raises(CorpusError, match=r"corpus 'emodb': no metadata.csv in"):
         load_corpus("emodb", tmp_path)
     with pytest.raises(CorpusError, match=r"corpus 'emodb': there is no folder '.*nowhere'"):
         load_corpus("emodb", tmp_path / "nowhere")
-    with pytest.raises(CorpusError, match="corpus 'emodb' needs root, the folder it lies in"):
+    with pytest.raises(CorpusError, match="corpus 'emodb' needs root, the folder of the corpus"):
         load_corpus("emodb")
     with pytest.raises(CorpusError, match="load_corpus got a int; expected a name, a path"):
         load_corpus(3)
@@ -315,7 +315,7 @@ def test_unknown_label_says_what_to_do():
 @pytest.mark.parametrize(
     ("emotion_map", "message"),
     [
-        ({"angr": "sadness"}, r"names 'angr', which no utterance.*Did you mean 'anger'\?"),
+        ({"angr": "sadness"}, r"has the key 'angr', which no utterance.*Did you mean 'anger'\?"),
         ({"anger": "Angry"}, "'anger' is mapped to 'Angry'; expected a lower-case noun, or None"),
         ({"anger": 3}, "'anger' is mapped to 3; expected a lower-case noun, or None"),
         (
@@ -324,7 +324,7 @@ def test_unknown_label_says_what_to_do():
         ),
     ],
 )
-def test_emotion_maps_that_cannot_be_meant(emotion_map, message):
+def test_invalid_emotion_maps(emotion_map, message):
     with pytest.raises(CorpusError, match=message):
         load_corpus(table(), name="mine", emotion_map=emotion_map)
 
@@ -339,7 +339,7 @@ def test_missing_files_are_counted_once(folder):
 
 @pytest.mark.parametrize("name", [None, "", "a/b", 3])
 def test_a_table_without_a_usable_name(name):
-    with pytest.raises(CorpusError, match=r"give name=|expected a string that is not empty"):
+    with pytest.raises(CorpusError, match=r"give name=|expected a non-empty string"):
         load_corpus(table(), name=name)
 
 

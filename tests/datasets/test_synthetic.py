@@ -179,7 +179,7 @@ def test_written_corpus_loads_as_it_was_made(tmp_path):
         ({"emotions": "anger"}, r"emotions='anger': expected a sequence"),
         ({"n_speakers": 0}, "n_speakers=0: expected a whole number of at least 1"),
         ({"n_speakers": 2.5}, "n_speakers=2.5: expected a whole number of at least 1"),
-        ({"name": "a/b"}, "name='a/b': expected a string that is not empty and has no '/'"),
+        ({"name": "a/b"}, "name='a/b': expected a non-empty string without '/'"),
         ({"n_utterances": 0}, "n_utterances=0: expected a whole number of at least 1"),
         ({"duration": 0.1}, "duration=0.1: expected a number of at least 0.4"),
         ({"sampling_rate": 4000}, "sampling_rate=4000: expected a whole number of at least 8000"),
