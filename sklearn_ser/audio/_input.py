@@ -38,11 +38,10 @@ class AudioReferences:
     index: pd.Index
     faults: dict[int, str] = field(default_factory=dict)
 
-    def span(self, row: int) -> tuple[float, ...]:
+    def span(self, row: int) -> tuple[float, float]:
         """Return start and end of a row in seconds; NaN is the start or end of the audio."""
-        return tuple(
-            math.nan if times is None else float(times[row]) for times in (self.starts, self.ends)
-        )
+        start = math.nan if self.starts is None else float(self.starts[row])
+        return start, math.nan if self.ends is None else float(self.ends[row])
 
     def part(self, rows: Iterable[int]) -> AudioReferences:
         """Return the references at some positions."""

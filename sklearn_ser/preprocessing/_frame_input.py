@@ -1,4 +1,8 @@
-"""Frame sequences as the steps between an extractor and a classifier take them."""
+"""Validation of frame sequences that are given to a preprocessing step."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,17 +16,19 @@ from sklearn_ser.utils._frames import (
 )
 
 
-def read_frames(X, step, known=None):
-    """The sequences of X, its index, and the names of what a frame holds.
+def read_frames(
+    X: Any, step: str, fitted_names: list[str] | None = None
+) -> tuple[list[np.ndarray | None], pd.Index, list[str]]:
+    """Validate X; return its sequences, its index, and the names of the features of a frame.
 
     Parameters
     ----------
     X : object
-        In any of the forms of `utils._frames`; a table of no rows too.
+        Frame sequences in any of the forms of `utils._frames`; a table may be empty.
     step : str
-        Who asks, for messages.
-    known : list of str, optional
-        The names from fit, which those of X must equal where X has some.
+        Name of the step, for error messages.
+    fitted_names : list of str, optional
+        Names of the features from fit, which those of X must equal where X has names.
 
     Returns
     -------
@@ -33,8 +39,8 @@ def read_frames(X, step, known=None):
     Raises
     ------
     ValueError
-        If X holds no frame sequences, some value is NaN or infinite, or the features are others
-        than in fit; it names the row.
+        If X holds no frame sequences, some value is NaN or infinite, or the features differ from
+        those of fit.
     """
     check_no_feature_union(X, step)
     if not is_frames(X) and not _is_empty(X):
@@ -49,36 +55,39 @@ def read_frames(X, step, known=None):
             _check_numbers(sequence, row, step)
     has_index = isinstance(X, pd.DataFrame | pd.Series)
     index = X.index if has_index else pd.RangeIndex(len(sequences))
-    return sequences, index, _names(X, sequences, step, known)
+    return sequences, index, _names(X, sequences, step, fitted_names)
 
 
-def _names(X, sequences, step, known):
+def _names(X, sequences, step, fitted_names):
     widths = [sequence.shape[1] for sequence in sequences if sequence is not None]
     given = list(getattr(X, "attrs", {}).get(FEATURES_ATTR, []))
-    width = widths[0] if widths else len(given) or len(known or [])
-    if known is None:
+    width = widths[0] if widths else len(given) or len(fitted_names or [])
+    if fitted_names is None:
         if not width:
             raise ValueError(
-                f"{step} finds no sequence in the {len(sequences)} rows of X to learn the number "
-                f"of features from."
+                f"{step} cannot be fitted: none of the {len(sequences)} rows of X has a "
+                f"frame sequence."
             )
         return frame_features(X, width)
-    if width != len(known):
+    if width != len(fitted_names):
         raise ValueError(
-            f"{step} was fitted on frames of {len(known)} features, and here they have {width}."
+            f"{step} was fitted on frames of {len(fitted_names)} features, those of X have {width}."
         )
-    if len(given) == width and given != known:
-        other = next(i for i, pair in enumerate(zip(given, known, strict=True)) if len({*pair}) > 1)
+    if len(given) == width and given != fitted_names:
+        pairs = enumerate(zip(given, fitted_names, strict=True))
+        other = next(i for i, pair in pairs if len({*pair}) > 1)
         raise ValueError(
             f"{step} was fitted on other features of frames: feature {other} was "
-            f"{known[other]!r} and is {given[other]!r}."
+            f"{fitted_names[other]!r}, but it is {given[other]!r} in X."
         )
-    return known
+    return fitted_names
 
 
 def _check_numbers(sequence, row, step):
     if sequence.dtype.kind not in "fiub":
-        raise ValueError(f"row {row}: {step} needs numbers, found an array of {sequence.dtype}")
+        raise ValueError(
+            f"row {row}: {step} expects numbers, but the sequence has the dtype {sequence.dtype}"
+        )
     n_bad = np.count_nonzero(~np.isfinite(sequence))
     if n_bad:
         frame, feature = np.argwhere(~np.isfinite(sequence))[0]

@@ -1,6 +1,11 @@
-"""Standardize the features of frames, by the training set or within each utterance."""
+"""Standardization of the features of frames, by the training set or within each utterance."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -19,34 +24,34 @@ class FrameScaler(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     per : {"training", "utterance"}, default="training"
-        Whose statistics: those of all frames of the training set, or each utterance's own. The
-        latter also takes out level and color of the recording and much of the speaker, and
-        differences of level between utterances with it.
+        Frames that the statistics are computed from: all frames of the training set, or those of
+        the utterance itself. The latter also removes level and spectral coloration of the
+        recording and much of the speaker, including differences of level between utterances.
     with_mean : bool, default=True
-        Subtract the mean.
+        Whether to subtract the mean.
     with_std : bool, default=True
-        Divide by the standard deviation; a constant feature is left as it is.
+        Whether to divide by the standard deviation; a constant feature is not divided.
 
     Attributes
     ----------
     frame_features_ : list of str
         Names of the features of a frame.
     mean_, var_, scale_ : ndarray of shape (n_frame_features,)
-        Mean, variance and divisor over all training frames, in float64, where
-        ``per="training"``. Utterances count by their length.
+        Mean, variance and divisor over all training frames, in float64, with
+        ``per="training"``. Utterances are weighted by their length.
     n_frames_seen_ : int
-        Number of training frames behind them.
+        Number of training frames.
 
     See Also
     --------
-    GroupScaler : Scales rows (not frames) within each corpus or speaker.
+    GroupScaler : Scale rows (not frames) within each corpus or speaker.
 
     Notes
     -----
-    Sums are taken in float64, one utterance after the other (Chan's update), so that memory does
-    not grow with the training set; sequences keep float32 or float64, other numbers become
-    float32. A row whose audio failed (NaN in place of the sequence) is left out of the statistics
-    and stays NaN.
+    Statistics are accumulated in float64 by utterance (Chan's update), so that memory does not
+    grow with the training set; float32 and float64 are preserved, other dtypes become float32. A
+    row whose audio failed (NaN in place of the sequence) is left out of the statistics and remains
+    NaN.
 
     References
     ----------
@@ -71,23 +76,29 @@ class FrameScaler(TransformerMixin, BaseEstimator):
         "with_std": ["boolean"],
     }
 
-    def __init__(self, per="training", *, with_mean=True, with_std=True):
+    def __init__(
+        self,
+        per: Literal["training", "utterance"] = "training",
+        *,
+        with_mean: bool = True,
+        with_std: bool = True,
+    ):
         self.per = per
         self.with_mean = with_mean
         self.with_std = with_std
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Learn the statistics of all frames; with ``per="utterance"`` only their names.
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Compute the statistics of all frames (with ``per="utterance"`` validate X only).
 
         Parameters
         ----------
         X : DataFrame, Series, list or array of frame sequences
-            A table of a frame-level step, a list or object array of arrays of shape
+            Output of a frame-level step, a list or object array of arrays of shape
             (n_frames, n_features), or an array of shape (n_sequences, n_frames, n_features). NaN
             in place of a sequence is failed audio.
         y : None
-            Not used.
+            Ignored.
 
         Returns
         -------
@@ -96,32 +107,35 @@ class FrameScaler(TransformerMixin, BaseEstimator):
         Raises
         ------
         AudioError
-            If all audio failed and there is nothing to learn from.
+            If the audio of every row failed.
         ValueError
-            If X holds something else, or values that are NaN or infinite.
+            If X holds no frame sequences, or values that are NaN or infinite.
         """
         sequences, _, names = read_frames(X, "FrameScaler")
         self.frame_features_ = names
         if self.per == "training":
             present = [sequence for sequence in sequences if sequence is not None]
             if not present:
-                raise AudioError("X has no sequence: there is no utterance to learn a scale from.")
+                raise AudioError(
+                    "the audio of every row of X failed: FrameScaler needs at least one sequence "
+                    "to be fitted"
+                )
             whole, self.n_frames_seen_ = _statistics_of_all(present)
             self.mean_, self.var_, self.scale_ = whole.mean, whole.var, whole.scale
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> pd.DataFrame:
         """Scale each sequence.
 
         Parameters
         ----------
         X : DataFrame, Series, list or array of frame sequences
-            As in `fit`, with the same features.
+            Frame sequences with the same features as in `fit`.
 
         Returns
         -------
         DataFrame of shape (n_sequences, 1)
-            A table of frame sequences, with the index of X and the names of the features in
+            Table of frame sequences, with the index of X and the names of the features in
             ``attrs["frame_features"]``.
         """
         check_is_fitted(self)
@@ -129,8 +143,8 @@ class FrameScaler(TransformerMixin, BaseEstimator):
         scaled = [None if sequence is None else self._scaled(sequence) for sequence in sequences]
         return frames_table(scaled, index, names, frame_attrs(X))
 
-    def get_feature_names_out(self, input_features=None):
-        """The one column of the table: ``frames``.
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the name of the column of the table, ``frames``.
 
         Parameters
         ----------
@@ -147,13 +161,13 @@ class FrameScaler(TransformerMixin, BaseEstimator):
     def _scaled(self, sequence):
         own = self.per == "utterance"
         statistics = statistics_of(sequence) if own else Statistics(self.mean_, self.var_)
-        kept = sequence.dtype in (np.float32, np.float64)
+        is_float = sequence.dtype in (np.float32, np.float64)
         values = sequence.astype(np.float64)
         if self.with_mean:
             values -= statistics.mean
         if self.with_std:
             values /= statistics.scale
-        return values.astype(sequence.dtype if kept else np.float32)
+        return values.astype(sequence.dtype if is_float else np.float32)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -165,19 +179,19 @@ class FrameScaler(TransformerMixin, BaseEstimator):
 
 
 def _statistics_of_all(sequences):
-    """Statistics of the frames of all sequences, and their number."""
-    n_seen, mean, squares = 0, 0.0, 0.0
+    """Return the statistics of the frames of all sequences, and the number of frames."""
+    n_seen, mean, squares = 0, np.zeros(1), np.zeros(1)
     for sequence in sequences:
         values = sequence.astype(np.float64)
         n_own, own_mean = len(values), values.mean(axis=0)
-        apart = own_mean - mean
+        difference = own_mean - mean
         n_all = n_seen + n_own
         squares = squares + np.sum((values - own_mean) ** 2, axis=0)
-        squares = squares + apart**2 * (n_seen * n_own / n_all)
-        mean = mean + apart * (n_own / n_all)
+        squares = squares + difference**2 * (n_seen * n_own / n_all)
+        mean = mean + difference * (n_own / n_all)
         n_seen = n_all
     variance = squares / n_seen
-    # Rounding in the means leaves a constant feature a tiny variance, as in StandardScaler.
+    # The rounded mean of a constant feature gives a tiny variance, as in StandardScaler.
     rounding = np.finfo(np.float64).eps * n_seen
     variance[variance <= rounding * variance + (rounding * mean) ** 2] = 0.0
     return Statistics(mean, variance), n_seen

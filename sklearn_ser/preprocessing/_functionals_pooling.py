@@ -1,8 +1,12 @@
-"""From a sequence of frames to one row of statistics."""
+"""Pooling of frame sequences to rows of statistics."""
+
+from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -14,79 +18,79 @@ from sklearn_ser.preprocessing._frame_input import read_frames
 from sklearn_ser.utils._frames import HOP_ATTR, frame_attrs
 from sklearn_ser.utils._public import public_module
 
-#: Which frames the statistics may be of, and what their names have in between.
+#: Infix of the names of statistics by the set of frames.
 FRAME_SETS = {"all": "", "voiced": "voiced_", "unvoiced": "unvoiced_"}
 VOICED_ABOVE = 0.5
-#: Seconds from one frame to the next where nothing tells them.
+#: Seconds between frames where neither the table nor the parameter defines them.
 USUAL_HOP = 0.010
 LARGEST = float(np.finfo(np.float32).max)
 
 
 @public_module("sklearn_ser.preprocessing")
 class FunctionalsPooling(TransformerMixin, BaseEstimator):
-    """Statistics over time: a sequence of frames becomes one row.
+    """Pool each frame sequence to one row of statistics over time.
 
-    Works on whatever gives frames: :class:`LogMelSpectrogram`, :class:`MFCC`, :class:`Prosody`,
-    frame-level openSMILE features or the outputs of a pretrained network.
+    The sequences may be those of :class:`LogMelSpectrogram`, :class:`MFCC`,
+    :class:`Prosody`, frame-level openSMILE features or a pretrained network.
 
     Parameters
     ----------
     functionals : tuple of str, default=("mean", "std", "p05", "p50", "p95", "slope", \
 "mean_abs_delta")
-        Which statistics, of each feature on its own, in this order:
+        Statistics of each feature, in this order:
 
         - ``"mean"``, ``"std"`` (divided by the number of frames), ``"min"``, ``"max"``,
           ``"range"``;
         - ``"p00"`` to ``"p99"``: percentiles, interpolated linearly; ``"p50"`` is the median;
-        - ``"skewness"`` and ``"kurtosis"``: third and fourth standardized moment, 3 taken off the
-          latter (a normal distribution has 0); 0 for a constant feature;
+        - ``"skewness"`` and ``"kurtosis"``: third and fourth standardized moment, the latter minus
+          3 (0 for a normal distribution); 0 for a constant feature;
         - ``"slope"`` (per second), ``"intercept"`` (at the sequence's first frame) and
-          ``"regression_error"`` (root-mean-square distance): of the straight line through all
-          values over time;
-        - ``"mean_abs_delta"``: mean absolute difference of neighboring frames, per second;
+          ``"regression_error"`` (root-mean-square distance): of the linear
+          regression of the values on time;
+        - ``"mean_abs_delta"``: mean absolute difference of consecutive frames, per second;
         - ``"rising_slope_mean"``, ``"rising_slope_std"``, ``"falling_slope_mean"``,
-          ``"falling_slope_std"``: of the slopes (per second) of the stretches in which the feature
-          only rises, or only falls; every stretch counts once, 0 if there is none.
+          ``"falling_slope_std"``: mean and standard deviation of the slopes (per second) of the
+          segments in which the feature only rises, or only falls; segments are weighted equally,
+          0 without such segments.
     voicing : str or None, default=None
-        Name of the feature that says whether a frame is voiced (more than 0.5), ``"voicing"`` for
-        :class:`Prosody`. It gives no statistics of its own but six others, of how voice comes and
-        goes: ``voiced_fraction``, ``voiced_segments_per_second``, and mean and standard deviation
-        of the length in seconds of voiced and of unvoiced segments
-        (``voiced_segment_length_mean``, ...; a segment is a longest run of such frames, 0 if there
-        is none).
+        Name of the feature that is above 0.5 for voiced frames, ``"voicing"`` for
+        :class:`Prosody`. Instead of `functionals`, six statistics of it are computed:
+        ``voiced_fraction``, ``voiced_segments_per_second``, and mean and standard deviation of
+        the length in seconds of voiced and of unvoiced segments
+        (``voiced_segment_length_mean``, ...; a segment is a maximal run of such frames, 0 without
+        segments).
     frames : str or tuple of str, default="all"
-        Which frames the statistics are of: ``"all"``, ``"voiced"``, ``"unvoiced"``, or several of
-        these. The latter two need `voicing`; times, differences and stretches do not bridge the
-        frames that are left out. A sequence without such frames has 0 everywhere:
-        ``voiced_fraction`` tells.
+        Frames that the statistics are computed from: ``"all"``, ``"voiced"``, ``"unvoiced"``, or
+        several of these. The latter two require `voicing`; times, differences and segments do not
+        bridge the frames that are left out. All statistics of a sequence without such frames are
+        0, which ``voiced_fraction`` indicates.
     hop_length : float, default=None
-        Seconds from one frame to the next, which all slopes and lengths are measured by; 1.0
-        measures by frames. None: what the table says (``attrs["hop_length"]``, which our audio
-        steps write and :class:`FrameScaler` keeps), or 0.010 where it says nothing: openSMILE's
-        descriptors, lists and arrays. A number holds whatever the table says.
+        Seconds between consecutive frames, the unit of slopes and lengths; with 1.0 the unit is a
+        frame. None uses ``attrs["hop_length"]`` of the table (which the audio steps write and
+        :class:`FrameScaler` preserves), or 0.010 without it: openSMILE's descriptors, lists and
+        arrays. A number takes precedence over the table.
 
     Attributes
     ----------
     frame_features_ : list of str
         Names of the features of a frame.
     hop_length_ : float
-        The seconds that slopes and lengths are measured by.
+        Seconds between consecutive frames that were used.
 
     See Also
     --------
-    FrameScaler : Scales the frames before.
+    FrameScaler : Standardize the frames.
 
     Notes
     -----
-    Every row depends on its sequence alone. Sums are taken in float64, the results are float32.
-    One frame has a slope, differences and deviations of 0. A row whose audio failed (NaN in place
-    of the sequence) stays NaN.
+    Every row depends on its sequence alone. Statistics are computed in float64 and returned in
+    float32. The slope, differences and deviations of a single frame are 0. A row whose audio
+    failed (NaN in place of the sequence) remains NaN.
 
     References
     ----------
     F. Eyben et al., "The Geneva Minimalistic Acoustic Parameter Set (GeMAPS) for Voice Research
-    and Affective Computing", IEEE Transactions on Affective Computing 7(2), 2016: which statistics
-    serve.
+    and Affective Computing", IEEE Transactions on Affective Computing 7(2), 2016.
 
     Examples
     --------
@@ -108,11 +112,19 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        functionals=("mean", "std", "p05", "p50", "p95", "slope", "mean_abs_delta"),
+        functionals: Sequence[str] = (
+            "mean",
+            "std",
+            "p05",
+            "p50",
+            "p95",
+            "slope",
+            "mean_abs_delta",
+        ),
         *,
-        voicing=None,
-        frames="all",
-        hop_length=None,
+        voicing: str | None = None,
+        frames: str | Sequence[str] = "all",
+        hop_length: float | None = None,
     ):
         self.functionals = functionals
         self.voicing = voicing
@@ -120,17 +132,17 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
         self.hop_length = hop_length
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Remember the names of the features of a frame and the hop; nothing else is learned.
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Store the names of the features of a frame and the hop length; nothing else is learned.
 
         Parameters
         ----------
         X : DataFrame, Series, list or array of frame sequences
-            A table of a frame-level step, a list or object array of arrays of shape
+            Output of a frame-level step, a list or object array of arrays of shape
             (n_frames, n_features), or an array of shape (n_sequences, n_frames, n_features). NaN
             in place of a sequence is failed audio.
         y : None
-            Not used.
+            Ignored.
 
         Returns
         -------
@@ -139,7 +151,7 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X holds something else, a functional is unknown, or no feature has the name
+            If X holds no frame sequences, a functional is unknown, or no feature has the name
             `voicing`.
         """
         self._check_names()
@@ -147,48 +159,48 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
         if self.voicing is not None and self.voicing not in names:
             shown = ", ".join(map(repr, names[:6])) + (", ..." if len(names) > 6 else "")
             raise ValueError(
-                f"FunctionalsPooling: no feature of the frames is called {self.voicing!r} "
-                f"(voicing); they have {shown}."
+                f"FunctionalsPooling: no feature of the frames has the name {self.voicing!r} "
+                f"(voicing); the features are {shown}."
             )
         self.frame_features_ = names
-        known = frame_attrs(X).get(HOP_ATTR, USUAL_HOP)
-        self.hop_length_ = float(known if self.hop_length is None else self.hop_length)
+        default = frame_attrs(X).get(HOP_ATTR, USUAL_HOP)
+        self.hop_length_ = float(default if self.hop_length is None else self.hop_length)
         return self
 
-    def transform(self, X):
-        """Turn each sequence into a row.
+    def transform(self, X: Any) -> pd.DataFrame:
+        """Pool each sequence to a row.
 
         Parameters
         ----------
         X : DataFrame, Series, list or array of frame sequences
-            As in `fit`, with the same features.
+            Frame sequences with the same features as in `fit`.
 
         Returns
         -------
         DataFrame of float32 of shape (n_sequences, n_statistics)
-            With the index of X, and so its ids.
+            Statistics with the index of X, which holds the ids.
 
         Raises
         ------
         ValueError
-            If X holds something else than in `fit`, or a row is too large for float32.
+            If the features differ from those of `fit`, or a value is too large for float32.
         """
         check_is_fitted(self)
         sequences, index, names = read_frames(X, "FunctionalsPooling", self.frame_features_)
         columns = self.get_feature_names_out()
-        found = np.full((len(sequences), len(columns)), np.nan, dtype=np.float32)
+        pooled = np.full((len(sequences), len(columns)), np.nan, dtype=np.float32)
         for row, sequence in enumerate(sequences):
             if sequence is not None:
-                found[row] = self._in_float32(sequence, names, row)
-        return pd.DataFrame(found, index=index, columns=columns)
+                pooled[row] = self._pool(sequence, names, row)
+        return pd.DataFrame(pooled, index=index, columns=columns)
 
-    def get_feature_names_out(self, input_features=None):
-        """Names of the statistics: ``mel_03_mean``, ``f0_voiced_p50``, ``voiced_fraction``, ...
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the statistics, such as ``mel_03_mean`` and ``f0_voiced_p50``.
 
         Parameters
         ----------
         input_features : None
-            Ignored; the names come from the frames.
+            Ignored.
 
         Returns
         -------
@@ -205,35 +217,34 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
         names += VOICING_STATISTICS if self.voicing is not None else ()
         return np.asarray(names, dtype=object)
 
-    def _in_float32(self, sequence, names, row):
-        # Within float32 no statistic overflows in float64 unseen (the variance in a skewness).
+    def _pool(self, sequence, names, row):
+        # For values within float32 no statistic overflows in float64 (the variance in a skewness).
         with np.errstate(over="ignore", invalid="ignore"):
             values = sequence.astype(np.float64)
-            found = self._row(values, names)
+            statistics = self._row(values, names)
         peak = np.abs(values).max()
-        if not max(peak, np.abs(found).max()) <= LARGEST:
+        if not max(peak, np.abs(statistics).max()) <= LARGEST:
             raise ValueError(
-                f"row {row}: the frames reach {peak:.3g}, so that they or their statistics are too "
-                f"large for float32 (at most {LARGEST:.3g}), which FunctionalsPooling gives: scale "
-                f"the features down first, or take their logarithm."
+                f"row {row}: the largest absolute value of the frames is {peak:.3g}; they or their "
+                f"statistics exceed the range of float32 (at most {LARGEST:.3g}). Scale the "
+                f"features down before FunctionalsPooling, or take their logarithm."
             )
-        return found
+        return statistics
 
     def _row(self, values, names):
-        """All statistics of one sequence, in the order of the names out."""
-        every = np.ones(len(values), dtype=bool)
-        chosen, rhythm = {"all": every}, []
+        """Return all statistics of one sequence, in the order of the names."""
+        frame_sets, rhythm = {"all": np.ones(len(values), dtype=bool)}, []
         if self.voicing is not None:
             column = names.index(self.voicing)
             voiced = values[:, column] > VOICED_ABOVE
-            chosen |= {"voiced": voiced, "unvoiced": ~voiced}
+            frame_sets |= {"voiced": voiced, "unvoiced": ~voiced}
             values = np.delete(values, column, axis=1)
             rhythm = voicing_statistics(voiced, self.hop_length_)
-        parts = [self._statistics(values, chosen[name]) for name in self._frame_sets()]
+        parts = [self._statistics(values, frame_sets[name]) for name in self._frame_sets()]
         return np.concatenate([*parts, rhythm])
 
-    def _statistics(self, values, chosen):
-        positions = np.flatnonzero(chosen)
+    def _statistics(self, values, frame_set):
+        positions = np.flatnonzero(frame_set)
         if not len(positions):
             return np.zeros(len(self.functionals) * values.shape[1])
         statistics = FrameStatistics(values[positions], positions, self.hop_length_)
@@ -251,7 +262,9 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
                 f"{unknown if unknown else self.functionals!r}."
             )
         if len(set(self.functionals)) < len(self.functionals):
-            raise ValueError(f"FunctionalsPooling: a functional twice in {self.functionals!r}.")
+            raise ValueError(
+                f"FunctionalsPooling: functionals must be different, got {self.functionals!r}."
+            )
         sets = self._frame_sets()
         if not sets or len(set(sets)) < len(sets) or not set(sets) <= set(FRAME_SETS):
             raise ValueError(
@@ -261,7 +274,7 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
         if self.voicing is None and sets != ("all",):
             raise ValueError(
                 f"FunctionalsPooling: frames={self.frames!r} needs voicing=, the name of the "
-                f"feature that tells voiced frames from others ('voicing' for Prosody)."
+                f"feature that indicates voiced frames ('voicing' for Prosody)."
             )
 
     def __sklearn_tags__(self):
@@ -277,16 +290,16 @@ _PERCENTILE = re.compile(r"p(\d{2})")
 
 
 class FrameStatistics:
-    """The statistics of some frames of a sequence, each computed when first asked for.
+    """Statistics of a set of frames of a sequence, each computed on first access.
 
     Parameters
     ----------
     values : ndarray of float64 of shape (n_frames, n_features)
         At least one frame.
     positions : ndarray of int of shape (n_frames,)
-        Where the frames stand in the whole sequence, rising.
+        Ascending positions of the frames in the whole sequence.
     hop : float
-        Seconds from one frame of the sequence to the next.
+        Seconds between consecutive frames of the sequence.
     """
 
     def __init__(self, values, positions, hop):
@@ -295,7 +308,7 @@ class FrameStatistics:
         self._hop = hop
 
     def __getitem__(self, name):
-        """One statistic by its public name: an array of shape (n_features,)."""
+        """Return a statistic by its public name: an array of shape (n_features,)."""
         percentile = _PERCENTILE.fullmatch(name)
         return self.percentile(int(percentile[1])) if percentile else getattr(self, name)
 
@@ -304,13 +317,13 @@ class FrameStatistics:
         return self._values.mean(axis=0)
 
     @cached_property
-    def _centerd(self):
+    def _centered(self):
         return self._values - self.mean
 
     @cached_property
     def _variance(self):
-        variance = np.mean(self._centerd**2, axis=0)
-        # What rounding in the mean leaves of a constant feature is no variance.
+        variance = np.mean(self._centered**2, axis=0)
+        # The rounded mean of a constant feature gives a tiny variance.
         n_frames = len(self._values)
         rounding = np.finfo(np.float64).eps * n_frames
         variance[variance <= (rounding * self.mean) ** 2] = 0.0
@@ -337,11 +350,11 @@ class FrameStatistics:
         return self._ordered[-1] - self._ordered[0]
 
     def percentile(self, percent):
-        place = percent / 100.0 * (len(self._values) - 1)
-        below = int(place)
+        position = percent / 100.0 * (len(self._values) - 1)
+        below = int(position)
         above = min(below + 1, len(self._values) - 1)
         step = self._ordered[above] - self._ordered[below]
-        return self._ordered[below] + (place - below) * step
+        return self._ordered[below] + (position - below) * step
 
     @cached_property
     def skewness(self):
@@ -352,24 +365,24 @@ class FrameStatistics:
         return np.where(self._variance > 0, self._standardized_moment(4) - 3.0, 0.0)
 
     def _standardized_moment(self, order):
-        standardized = self._centerd / np.where(self._variance > 0, self.std, 1.0)
+        standardized = self._centered / np.where(self._variance > 0, self.std, 1.0)
         powers = standardized * standardized  # much faster than ** with 3 or 4
         powers *= standardized if order == 3 else powers
         return np.where(self._variance > 0, powers.mean(axis=0), 0.0)
 
     @cached_property
     def _times(self):
-        """Seconds from the first frame of the sequence, and these around their mean."""
+        """Seconds from the first frame of the sequence, and their deviations from the mean."""
         times = self._positions * self._hop
         return times, times - times.mean()
 
     @cached_property
     def slope(self):
-        _, centerd = self._times
-        spread = np.sum(centerd**2)
+        _, centered = self._times
+        spread = np.sum(centered**2)
         if spread == 0:
             return np.zeros(self._values.shape[1])
-        return np.einsum("t,tf->f", centerd, self._centerd) / spread
+        return np.einsum("t,tf->f", centered, self._centered) / spread
 
     @property
     def intercept(self):
@@ -378,12 +391,12 @@ class FrameStatistics:
 
     @property
     def regression_error(self):
-        _, centerd = self._times
-        return np.sqrt(np.mean((self._centerd - np.outer(centerd, self.slope)) ** 2, axis=0))
+        _, centered = self._times
+        return np.sqrt(np.mean((self._centered - np.outer(centered, self.slope)) ** 2, axis=0))
 
     @cached_property
     def _steps(self):
-        """Differences per second between neighboring frames, and the stretch each is in."""
+        """Differences per second between consecutive frames, and the segment of each."""
         neighbors = np.diff(self._positions) == 1
         steps = np.diff(self._values, axis=0)[neighbors] / self._hop
         return steps, np.cumsum(~neighbors)[neighbors]
@@ -395,13 +408,13 @@ class FrameStatistics:
 
     @cached_property
     def _parts(self):
-        """Slope of each stretch that only rises or only falls, and the feature it is of."""
-        steps, stretches = self._steps
+        """Slope of each segment that only rises or only falls, and its feature."""
+        steps, segments = self._steps
         if not len(steps):
             return np.zeros(0), np.zeros(0, dtype=np.intp)
         signs = np.sign(steps)
         begins = np.ones(steps.shape, dtype=bool)
-        begins[1:] = (np.diff(signs, axis=0) != 0) | (np.diff(stretches) != 0)[:, np.newaxis]
+        begins[1:] = (np.diff(signs, axis=0) != 0) | (np.diff(segments) != 0)[:, np.newaxis]
         starts = np.flatnonzero(begins.T)
         sizes = np.diff(starts, append=steps.size)
         slopes = np.add.reduceat(np.ravel(steps.T), starts) / sizes
@@ -442,7 +455,7 @@ class FrameStatistics:
         return self._falling[1]
 
 
-#: Names of the statistics beside the percentiles, which are p00 to p99.
+#: Names of the statistics, except the percentiles p00 to p99.
 FUNCTIONALS = (
     "mean",
     "std",
@@ -463,11 +476,11 @@ FUNCTIONALS = (
 
 
 def is_functional(name):
-    """Whether a name is one of a statistic."""
+    """Return whether this is the name of a statistic."""
     return isinstance(name, str) and (name in FUNCTIONALS or _PERCENTILE.fullmatch(name))
 
 
-#: Names of what `voicing_statistics` gives.
+#: Names of the results of `voicing_statistics`.
 VOICING_STATISTICS = (
     "voiced_fraction",
     "voiced_segments_per_second",
@@ -479,26 +492,31 @@ VOICING_STATISTICS = (
 
 
 def voicing_statistics(voiced, hop):
-    """How voice comes and goes.
+    """Compute statistics of voiced and unvoiced segments.
 
     Parameters
     ----------
     voiced : ndarray of bool of shape (n_frames,)
     hop : float
-        Seconds from one frame to the next.
+        Seconds between consecutive frames.
 
     Returns
     -------
     list of float
-        In the order of `VOICING_STATISTICS`; lengths in seconds, 0 where there is no segment.
+        Statistics in the order of `VOICING_STATISTICS`; lengths in seconds, 0 without segments.
     """
     edges = np.flatnonzero(np.diff(voiced)) + 1
     starts = np.concatenate([[0], edges])
     lengths = np.diff(starts, append=len(voiced)) * hop
     on = lengths[voiced[starts]]
     off = lengths[~voiced[starts]]
-    return [voiced.mean(), len(on) / (len(voiced) * hop), *_spread(on), *_spread(off)]
+    return [
+        voiced.mean(),
+        len(on) / (len(voiced) * hop),
+        *_mean_and_std_of(on),
+        *_mean_and_std_of(off),
+    ]
 
 
-def _spread(lengths):
+def _mean_and_std_of(lengths):
     return (lengths.mean(), lengths.std()) if len(lengths) else (0.0, 0.0)

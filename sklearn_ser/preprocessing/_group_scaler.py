@@ -1,10 +1,14 @@
-"""Standardize features within each corpus or speaker."""
+"""Standardization of features within each corpus or speaker."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -21,24 +25,27 @@ from sklearn_ser.utils._public import public_module
 class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Standardize features within each group: corpus, speaker, or speaker within corpus.
 
-    Corpora differ in microphone, room and level, speakers in voice; both move the features more
-    than emotion does. Within a group, z = (x - mean) / standard deviation takes that out.
+    Corpora differ in microphone, room and level, speakers in voice; both affect the features more
+    than emotion does. Standardization within a group, z = (x - mean) / standard deviation, removes
+    these differences.
 
-    The groups are found in X's columns or index levels, where the extractors leave them.
+    The ids of the groups are columns or index levels of X, as in the output of extractors.
 
     Parameters
     ----------
     by : str, list of str or None, default=None
-        Id or ids that make a group, the larger first: ``"corpus"``, ``"speaker"``,
+        Id or ids that define a group, outermost first: ``"corpus"``, ``"speaker"``,
         ``["corpus", "speaker"]``. With several, a group is identified by all ids down to its
-        level, and leans on the group around it (see `shrinkage`). None scales like
+        level, and its statistics are shrunk towards those of its parent group (see `shrinkage`).
+        None scales like
         :class:`~sklearn.preprocessing.StandardScaler`.
     shrinkage : float, default=20.0
-        How much a nested group (a speaker in its corpus) leans on the group around it. With n
-        rows, its mean is ``w * own + (1 - w) * parent``, w = n / (n + shrinkage), and so is its
-        variance. 0 takes its own alone. The first level is never shrunk.
+        Strength of the shrinkage of a nested group (a speaker in its corpus) towards its parent
+        group. The mean of a group of n rows is ``w * own + (1 - w) * parent`` with
+        w = n / (n + shrinkage), and likewise its variance. 0 is no shrinkage. The first level is
+        never shrunk.
     min_samples : int, default=10
-        Least number of rows, at least 2, from which a group's statistics are computed.
+        Minimum number of rows, at least 2, for computing the statistics of a group.
 
     Attributes
     ----------
@@ -46,41 +53,40 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Mean, variance and divisor over the whole training set, in float64; the divisor of a
         constant feature is 1.
     n_samples_seen_ : int
-        Number of training rows behind them; rows of failed audio are left out.
+        Number of training rows; rows of failed audio are left out.
     group_keys_ : list of list
-        The groups known from training, each as the values of its ids down to its level.
+        Groups of the training set, each as the values of its ids down to its level.
     group_sizes_ : ndarray of shape (n_groups,)
-        Their number of training rows.
+        Number of training rows of each group.
     group_means_, group_vars_ : ndarray of shape (n_groups, n_features_in_)
-        Their statistics, after shrinkage.
+        Means and variances of the groups, after shrinkage.
     n_features_in_ : int
-        Number of features, ids not counted.
+        Number of features, without ids.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where X has some.
+        Names of the features, where X has names.
 
     See Also
     --------
-    without_batch_statistics : Never use the batch.
-    record_transduction : Notice whether the batch was used.
+    FrameScaler : Standardize the features of frames.
 
     Notes
     -----
-    In `transform`, a row is scaled by the statistics of the smallest group it is in that has any:
+    In `transform`, a row is scaled by the statistics of its innermost group that has any:
 
-    - a group known from training (at least `min_samples` rows there): those from training;
-    - another group with at least `min_samples` rows in this batch: those of its rows in this
-      batch, shrunk like those from training. **This is transductive**: it uses other utterances to
-      be predicted (never their labels), so an evaluation should report it apart;
-    - a row without the id (the column absent, or None or NaN), or in an unknown group too small in
-      this batch: those of the group around it, and in the end of the whole training set.
+    - for a group of the training set (with at least `min_samples` rows): those from training;
+    - for an unknown group with at least `min_samples` rows in this batch: those of its rows in
+      this batch, shrunk like those from training. **This is transductive**: it uses other
+      utterances to be predicted (never their labels), and should be reported separately;
+    - for a row without the id (the column absent, or None or NaN), or of an unknown group that is
+      too small in this batch: those of the parent group, and finally of the whole training set.
 
-    So one utterance alone, and a table without ids, never depend on the batch.
+    A single utterance, or a table without ids, therefore never depends on the batch.
 
-    Rows that are NaN throughout (audio that failed) are left out of all statistics and stay NaN.
+    Rows that are entirely NaN (failed audio) are left out of all statistics and remain NaN.
 
     A DataFrame gives a DataFrame with the same row order. Columns with an id (those of `by`, and
-    corpus, speaker, language, text, recording) become index levels, so that a later step still
-    finds them and none meets them as a feature. float32 stays float32.
+    corpus, speaker, language, text, recording) become index levels, so that later
+    steps can access them but do not treat them as features. float32 is preserved.
 
     Examples
     --------
@@ -96,15 +102,15 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     2 b           -1.0
     3 b            1.0
 
-    A single new utterance of corpus b is scaled by what training knows of b; of a corpus that
-    training does not know, by the whole training set, whose mean is 7:
+    A single new utterance of corpus b is scaled by the training statistics of b; one of an unknown
+    corpus by those of the whole training set, whose mean is 7:
 
     >>> scaler.transform(pd.DataFrame({"loudness": [12.0], "corpus": ["b"]})).to_numpy()
     array([[0.]])
     >>> scaler.transform(pd.DataFrame({"loudness": [7.0], "corpus": ["c"]})).to_numpy()
     array([[0.]])
 
-    At fit the ids must be there:
+    The ids are required by fit:
 
     >>> scaler.fit(X[["loudness"]])
     Traceback (most recent call last):
@@ -118,21 +124,27 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         "min_samples": [Interval(Integral, 2, None, closed="left")],
     }
 
-    def __init__(self, by=None, *, shrinkage=20.0, min_samples=10):
+    def __init__(
+        self,
+        by: str | Sequence[str] | None = None,
+        *,
+        shrinkage: float = 20.0,
+        min_samples: int = 10,
+    ):
         self.by = by
         self.shrinkage = shrinkage
         self.min_samples = min_samples
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Learn the statistics of the training set and of the groups in it.
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Compute the statistics of the training set and of its groups.
 
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_samples, n_features)
-            Features; with the ids of `by` as columns or index levels.
+            Features, with the ids of `by` as columns or index levels.
         y : None
-            Not used.
+            Ignored.
 
         Returns
         -------
@@ -143,13 +155,15 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         MetadataError
             If an id of `by` is neither a column nor an index level of X.
         ValueError
-            If X has Inf, or a row with only some NaN, or holds frame sequences.
+            If X has infinite values or a row that is partly NaN, or holds frame sequences.
         """
-        wanted_by = f"GroupScaler(by={self.by!r})"
-        ids = [require_id(X, name, wanted_by).to_numpy(dtype=object) for name in self._names()]
+        owner = f"GroupScaler(by={self.by!r})"
+        ids = [require_id(X, name, owner).to_numpy(dtype=object) for name in self._names()]
         values, failed = self._read(X, reset=True)
         if failed.all():
-            raise AudioError("every row of X is NaN: there is no utterance to learn a scale from.")
+            raise AudioError(
+                "every row of X is NaN: GroupScaler needs at least one usable row to be fitted"
+            )
         rows = np.flatnonzero(~failed)
         whole = statistics_of(values[rows])
         self.mean_, self.var_, self.scale_ = whole.mean, whole.var, whole.scale
@@ -163,24 +177,24 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.group_vars_ = np.array([own.var for _, _, own in groups]).reshape(shape)
         return self
 
-    def transform(self, X):
-        """Scale each row by the statistics of its group; see Notes for which these are.
+    def transform(self, X: ArrayLike) -> pd.DataFrame | np.ndarray:
+        """Scale each row by the statistics of its group, as described in the Notes.
 
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_samples, n_features)
-            Features; with the ids of `by`, where known, as columns or index levels.
+            Features, with the ids of `by`, where known, as columns or index levels.
 
         Returns
         -------
         DataFrame or ndarray of shape (n_samples, n_features)
-            A DataFrame for a DataFrame, with ids as index levels.
+            Scaled features; for a DataFrame a DataFrame with ids as index levels.
         """
         check_is_fitted(self)
         values, failed = self._read(X, reset=False)
-        found = [find_id(X, name) for name in self._names()]
-        nobody = np.full(len(values), None, dtype=object)
-        ids = [nobody if level is None else level.to_numpy(dtype=object) for level in found]
+        levels = [find_id(X, name) for name in self._names()]
+        missing = np.full(len(values), None, dtype=object)
+        ids = [missing if level is None else level.to_numpy(dtype=object) for level in levels]
         known = {
             tuple(key): Statistics(mean, var)
             for key, mean, var in zip(
@@ -210,7 +224,7 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 yield from self._training_groups(values, ids, members, (*path, name), own)
 
     def _assigned(self, values, ids, rows, path, nearest, known):
-        """Yield (rows, statistics), every one of `rows` once; `nearest` are those of `path`."""
+        """Yield (rows, statistics), covering `rows`; `nearest` are the statistics of `path`."""
         rest = [rows]
         if len(path) < len(ids):
             without_id, groups = subgroups(ids[len(path)], rows)
@@ -228,39 +242,42 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         yield np.concatenate(rest), nearest
 
     def _statistics(self, members, path, parent):
-        """Statistics of the group `members` within the group of `path`."""
+        """Return the statistics of the rows of a group, shrunk unless it is of the first level."""
         own = statistics_of(members)
-        return shrunk(own, parent, len(members), self.shrinkage) if path else own
+        return shrink(own, parent, len(members), self.shrinkage) if path else own
 
     def _names(self):
-        """The ids of `by` as a list."""
+        """Return the names of the ids of `by` as a list."""
         names = [] if self.by is None else [self.by] if isinstance(self.by, str) else list(self.by)
         if self.by is not None and not names:
-            raise ValueError("by=[] names no id: use by=None to scale by the whole training set.")
+            raise ValueError(
+                "by is empty, expected one or more names of ids. Use by=None to scale by the whole "
+                "training set."
+            )
         if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
             raise ValueError(f"by must be one or more different names of ids, got {self.by!r}.")
         return names
 
     def _id_columns(self, X):
-        """The columns of a DataFrame that hold ids, not features."""
+        """Return the columns of a DataFrame that hold ids."""
         return list(X.columns[X.columns.isin([*self._names(), *ID_COLUMNS])])
 
     def _read(self, X, *, reset):
-        """The features of X as an array of floats, and which of its rows failed."""
+        """Return the features of X as an array of floats, and the mask of failed rows."""
         if isinstance(X, pd.DataFrame):
             X = X.drop(columns=self._id_columns(X))
-            _refuse_text(X)
+            _check_numeric(X)
         check_no_feature_union(X, "GroupScaler")
         if is_frames(X):
             raise ValueError(
-                "GroupScaler scales rows of features, and X holds frame sequences. Pool them to "
+                "GroupScaler expects rows of features, but X holds frame sequences. Pool them to "
                 "rows before (FunctionalsPooling), or scale the frames by FrameScaler."
             )
         values = validate_data(
             self, X, dtype=[np.float64, np.float32], ensure_all_finite=False, reset=reset
         )
         failed = failed_rows(values)
-        _refuse_partly_missing(values, failed)
+        _check_finite(values, failed)
         return values, failed
 
     def __sklearn_tags__(self):
@@ -270,23 +287,23 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 def _index_with_ids(X, id_columns):
-    """X's index, with the columns named appended as levels (in place of a level of that name)."""
+    """Return the index of X with id columns as levels (in place of levels of the same names)."""
     if not id_columns:
         return X.index
-    kept = [level for level, name in enumerate(X.index.names) if name not in id_columns]
-    levels = [X.index.get_level_values(level) for level in kept]
+    others = [level for level, name in enumerate(X.index.names) if name not in id_columns]
+    levels = [X.index.get_level_values(level) for level in others]
     return pd.MultiIndex.from_arrays(
         [*levels, *(X[name] for name in id_columns)],
-        names=[*(X.index.names[level] for level in kept), *id_columns],
+        names=[*(X.index.names[level] for level in others), *id_columns],
     )
 
 
 def _plain(value):
-    """A group's id as a plain Python value, which every model file can hold."""
+    """Return an id as a plain Python value, which a model file can hold."""
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _refuse_text(X):
+def _check_numeric(X):
     text = [
         name
         for name, dtype in X.dtypes.items()
@@ -294,14 +311,15 @@ def _refuse_text(X):
     ]
     if text:
         raise MetadataError(
-            f"GroupScaler scales numbers, but these columns of X are none: "
-            f"{', '.join(map(repr, text[:5]))}{', ...' if len(text) > 5 else ''}. Give it the "
-            f"output of a feature extractor, or drop them; ids may stay ({', '.join(ID_COLUMNS)})."
+            f"GroupScaler expects numeric features, but these columns of X are not numeric: "
+            f"{', '.join(map(repr, text[:5]))}{', ...' if len(text) > 5 else ''}. Give it "
+            f"the output of a feature extractor, or drop these columns (all but the ids "
+            f"{', '.join(ID_COLUMNS)})."
         )
 
 
-def _refuse_partly_missing(values, failed):
-    """Let rows of failed audio pass; refuse other NaN and Inf, in scikit-learn's words."""
+def _check_finite(values, failed):
+    """Raise for NaN and infinite values, except in rows of failed audio."""
     bad = ~np.isfinite(values)
     bad[failed] = False
     if not bad.any():
@@ -310,12 +328,12 @@ def _refuse_partly_missing(values, failed):
     if np.isnan(values[row, feature]):
         raise ValueError(
             f"Input X contains NaN: row {row}, feature {feature}. GroupScaler accepts rows that "
-            f"are NaN throughout (failed audio) and leaves them so, but not single missing values: "
-            f"impute them, or drop the row."
+            f"are entirely NaN (failed audio), but not single missing values. Impute them, or drop "
+            f"the row."
         )
     raise ValueError(
         f"Input X contains infinity or a value too large for {values.dtype!r}: row {row}, feature "
-        f"{feature}. Look for a logarithm of zero or a division by zero in the feature."
+        f"{feature}. A logarithm of zero or a division by zero in the feature is a frequent cause."
     )
 
 
@@ -332,18 +350,18 @@ class Statistics(NamedTuple):
 
 
 def statistics_of(values):
-    """Statistics of the rows of `values`; the variance of a constant feature is exactly 0."""
+    """Compute the statistics of rows; the variance of a constant feature is exactly 0."""
     n_samples = len(values)
     mean = values.mean(axis=0, dtype=np.float64)
     var = values.var(axis=0, dtype=np.float64)
-    # Rounding in the mean leaves a constant feature a tiny variance, as in StandardScaler.
+    # The rounded mean of a constant feature gives a tiny variance, as in StandardScaler.
     rounding = np.finfo(np.float64).eps * n_samples
     var[var <= rounding * var + (rounding * mean) ** 2] = 0
     return Statistics(mean, var)
 
 
-def shrunk(own, parent, n_samples, shrinkage):
-    """`own`, of `n_samples` rows, drawn towards `parent`: weight n / (n + shrinkage) on `own`."""
+def shrink(own, parent, n_samples, shrinkage):
+    """Shrink the statistics of `n_samples` rows towards those of the parent group."""
     weight = n_samples / (n_samples + shrinkage)
     return Statistics(
         weight * own.mean + (1 - weight) * parent.mean, weight * own.var + (1 - weight) * parent.var
@@ -351,18 +369,18 @@ def shrunk(own, parent, n_samples, shrinkage):
 
 
 def subgroups(ids, rows):
-    """Cut `rows` by their ids.
+    """Split rows by their ids.
 
     Parameters
     ----------
     ids : ndarray of object of shape (n_samples,)
     rows : ndarray of int
-        Positions in `ids`.
+        Positions of the rows in `ids`.
 
     Returns
     -------
     without_id : ndarray of int
-        Those of `rows` whose id is missing.
+        Rows whose id is missing.
     groups : list of (id, ndarray of int)
     """
     codes, names = pd.factorize(ids[rows])

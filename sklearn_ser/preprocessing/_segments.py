@@ -1,8 +1,12 @@
-"""A table of utterances -> a table of windows of them."""
+"""Tables of windows of utterances."""
+
+from __future__ import annotations
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_params
 
 from sklearn_ser.audio._input import as_table, find_references
@@ -11,8 +15,8 @@ from sklearn_ser.exceptions import AudioError
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._window_bounds import in_samples, window_bounds
 
-#: Of a bare array, in Hz, as everywhere.
-_RATE_OF_ARRAYS = 16000
+#: Sampling rate of bare arrays in Hz.
+_ARRAY_RATE = 16000
 
 
 @public_module("sklearn_ser.preprocessing")
@@ -25,37 +29,45 @@ _RATE_OF_ARRAYS = 16000
     },
     prefer_skip_nested_validation=True,
 )
-def window_table(X, window=4.0, hop=2.0, *, min_window=None, audio="file"):
-    """Cut each utterance into overlapping windows: a table with one row a window.
+def window_table(
+    X: Any,
+    window: float = 4.0,
+    hop: float = 2.0,
+    *,
+    min_window: float | None = None,
+    audio: str = "file",
+) -> pd.DataFrame:
+    """Cut each utterance into overlapping windows: a table with one row per window.
 
-    The table is what audio steps take. Of files only the headers are read.
+    The table can be given to audio steps. Only the headers of files are read.
 
     Parameters
     ----------
     X : DataFrame, Series, list or array of audio
-        As audio steps take it. With ``start`` and ``end`` the windows lie between these.
+        Utterances in any form that audio steps accept. With ``start`` and ``end`` the windows lie
+        between these.
     window : float, default=4.0
-        Seconds of a window. An utterance that is shorter is one window.
+        Length of a window in seconds. A shorter utterance is one window.
     hop : float, default=2.0
-        Seconds from the beginning of a window to that of the next; at most `window`.
+        Seconds between the starts of consecutive windows, at most `window`.
     min_window : float, default=None
-        A rest at the end becomes a shorter window if it has at least this many seconds; else a
-        window of full length ends with the utterance. None: half a window.
+        Minimum length in seconds of a shorter window at the end of an utterance. A shorter rest is
+        covered by a window of full length that ends with the utterance. None is half a window.
     audio : str, default="file"
         Name of the column, Series or index level that holds the audio.
 
     Returns
     -------
     DataFrame
-        One row a window: every column of X (its named index levels as columns), with ``start``
-        and ``end`` in seconds from the beginning of the audio, and ``row``, the position in X of
-        the utterance. An utterance whose audio cannot be opened keeps its one row and its start
-        and end: the step that reads it will say what is wrong.
+        Table with one row per window: every column of X (named index levels as columns),
+        ``start`` and ``end`` in seconds from the beginning of the audio, and ``row``, the position
+        of the utterance in X. An utterance whose audio cannot be opened has one row with its
+        start and end unchanged; the step that reads it raises the error.
 
     See Also
     --------
-    sklearn_ser.feature_extraction.SlidingWindows : Windows inside an audio step, pooled to one
-        row for each utterance.
+    sklearn_ser.feature_extraction.SlidingWindows : Audio step that pools windows to one row per
+        utterance.
 
     Examples
     --------
@@ -76,19 +88,26 @@ def window_table(X, window=4.0, hop=2.0, *, min_window=None, audio="file"):
         raise ValueError(
             f"min_window must be at most window, {window} s. Got {min_window} instead."
         )
-    cells = find_references(X, audio)
-    table = as_table(X, cells, audio)
+    references = find_references(X, audio)
+    table = as_table(X, references, audio)
     if "row" in table.columns:
-        raise ValueError("X has a column 'row', which is to hold the utterance: rename it")
+        raise ValueError(
+            "X has a column 'row', a name that the result uses for positions of utterances. Rename "
+            "the column."
+        )
     seconds = (window, hop, window / 2 if min_window is None else min_window)
     rows, starts, ends = [], [], []
-    for row, cell in enumerate(cells.values):
-        times = cells.span(row)
+    for row, reference in enumerate(references.values):
+        start, end = references.span(row)
         try:
-            first, stop, rate = reference_extent(cell, *times, _RATE_OF_ARRAYS)
+            first, stop, rate = reference_extent(reference, start, end, _ARRAY_RATE)
         except AudioError:
-            # (what is no time comes out of the audio door as a number that is none either)
-            bounds = [tuple(table.iloc[row][["start", "end"]]) if row in cells.faults else times]
+            # An invalid time is retained as it is in X.
+            bounds: list[tuple] = [
+                tuple(table.iloc[row][["start", "end"]])
+                if row in references.faults
+                else (start, end)
+            ]
         else:
             samples = (in_samples(s, rate) for s in seconds)
             bounds = [
@@ -96,7 +115,7 @@ def window_table(X, window=4.0, hop=2.0, *, min_window=None, audio="file"):
                 for begin, finish in window_bounds(stop - first, *samples)
             ]
         rows += [row] * len(bounds)
-        starts += [start for start, _ in bounds]
-        ends += [end for _, end in bounds]
+        starts += [begin for begin, _ in bounds]
+        ends += [finish for _, finish in bounds]
     table = table.iloc[rows].reset_index(drop=True)
     return table.assign(start=starts, end=ends, row=np.asarray(rows, dtype=int))

@@ -1,4 +1,8 @@
-"""A meta-estimator that keeps rows of failed audio away from an estimator that refuses NaN."""
+"""Meta-estimator that excludes rows of failed audio from an estimator without support for NaN."""
+
+from __future__ import annotations
+
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -27,42 +31,42 @@ from sklearn_ser.utils._routing import arguments_through, routing_is_on
 
 @public_module("sklearn_ser.preprocessing")
 class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
-    """Train without the rows of failed audio, and predict a missing label for them.
+    """Fit without the rows of failed audio, and predict a missing label for them.
 
-    An audio step with ``on_error="warn"`` or ``"ignore"`` gives a row of NaN (or NaN in the place
-    of a frame sequence) where it could not use the audio, which most of scikit-learn refuses.
-    Around such an estimator, this one leaves rows that are NaN throughout out of `fit` (with one
-    warning that says how many and which) and gives them a missing output afterwards. A row with
-    only some NaN still reaches the inner estimator, which refuses it as always. Without failed rows
-    nothing differs from the inner estimator.
+    An audio step with ``on_error="warn"`` or ``"ignore"`` returns a row of NaN (or NaN in place of
+    a frame sequence) for unusable audio, which most estimators of scikit-learn reject. This
+    meta-estimator leaves rows that are entirely NaN out of `fit` (with one warning that lists them)
+    and gives them a missing output afterwards. Rows that are partly NaN are passed on to the inner
+    estimator. Without failed rows it is equivalent to the inner estimator.
 
-    Which of `predict`, `predict_proba`, `decision_function`, `transform`, `predict_aux`, `score`
-    and `get_feature_names_out` there are depends on the inner estimator.
+    The methods `predict`, `predict_proba`, `decision_function`, `transform`, `predict_aux`, `score`
+    and `get_feature_names_out` are available if the inner estimator has them.
 
     Parameters
     ----------
     estimator : estimator
-        Such as ``LinearSVC()``, a Pipeline of scaler and SVM, or a GridSearchCV over one.
+        Estimator to wrap, such as ``LinearSVC()``, a Pipeline of scaler and SVM, or a GridSearchCV.
 
     Attributes
     ----------
     estimator_ : estimator
-        The fitted clone.
+        Fitted clone of `estimator`.
     classes_ : ndarray of shape (n_classes,)
-        Of the inner estimator, if it is a classifier.
+        Classes of the inner estimator, if it is a classifier.
     n_features_in_ : int
+        Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Only where X had column names.
+        Names of the features, where X has names.
 
     See Also
     --------
-    MTLNeuralClassifier : Does the same on its own account.
+    MTLNeuralClassifier : Classifier that handles failed audio itself.
 
     Notes
     -----
-    Put it around ensembles, not into them: voting, bagging and calibration take a missing
-    prediction for the first class. To score predictions with missing labels use
-    ``scoring=uar_scorer`` or None; scikit-learn's own scorers refuse them.
+    Wrap ensembles in it, not the estimators inside: voting, bagging and calibration treat a missing
+    prediction as the first class. To score predictions with missing labels use
+    ``scoring=uar_scorer`` or None; the scorers of scikit-learn reject them.
 
     Examples
     --------
@@ -75,21 +79,23 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
     array(['anger', None], dtype=object)
     """
 
-    def __init__(self, estimator):
+    def __init__(self, estimator: BaseEstimator):
         self.estimator = estimator
 
-    def fit(self, X, y=None, **metadata):
-        """Fit a clone of the estimator on the rows that are not failed.
+    def fit(self, X: Any, y: Any = None, **metadata: Any) -> Self:
+        """Fit a clone of the estimator on the usable rows.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or frame sequences
-            Ids in the columns or the index of a DataFrame stay with their rows.
+            Features, with ids in the columns or the index of a DataFrame.
         y : array-like of shape (n_samples,)
+            Targets.
         **metadata : array-likes of n_samples rows
-            For the inner estimator (`sample_weight`, `aux`, `speaker`, ...); the same rows are
-            left out of them. With metadata routing on, it must have requested them; with routing
-            off, it gets those it requested and those its `fit` names, and the rest is dropped.
+            Metadata of the inner estimator (`sample_weight`, `aux`, `speaker`, ...), of which the
+            same rows are left out. With metadata routing enabled, it must have requested them;
+            otherwise it receives those that it requested or that its `fit` names, and the rest is
+            dropped.
 
         Returns
         -------
@@ -98,9 +104,9 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         Raises
         ------
         ValueError
-            If every row of X is NaN throughout.
+            If every row of X is entirely NaN.
         MetadataError
-            If an array of metadata has a value for each usable row, instead of for every row.
+            If metadata has a value per usable row, instead of per row.
 
         Warns
         -----
@@ -113,20 +119,20 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         if failed.any():
             check_consistent_length(X, y)
             usable = np.flatnonzero(~failed)
-            _refuse_shortened(metadata, len(failed), len(usable))
+            _check_metadata_length(metadata, len(failed), len(usable))
             metadata = _check_method_params(X, metadata, usable)
             X = _safe_indexing(X, usable)
             y = None if y is None else _safe_indexing(y, usable)
         self._shape_of_frames = _shape_of_frames(X)
         given = arguments_through(self, "fit", metadata)
-        # What the inner estimator's parts consume reaches them only with routing on.
+        # Nested estimators receive the metadata that they consume only with routing enabled.
         with config_context(enable_metadata_routing=bool(given) or routing_is_on()):
             self.estimator_ = clone(self.estimator).fit(X, y, **given)
         return self
 
     @available_if(inner_has("predict"))
-    def predict(self, X):
-        """Predict each row.
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the label of each row.
 
         Parameters
         ----------
@@ -135,13 +141,13 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples,)
-            Missing (None, or NaN where the predictions are numbers) in rows of failed audio.
+            Predictions, missing (None, or NaN for numbers) in rows of failed audio.
         """
-        return self._spread("predict", X)
+        return self._with_missing("predict", X)
 
     @available_if(inner_has("predict_proba"))
-    def predict_proba(self, X):
-        """Probability of each class of `classes_`.
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict the probability of each class of `classes_`.
 
         Parameters
         ----------
@@ -150,13 +156,13 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            NaN in rows of failed audio.
+            Probabilities, NaN in rows of failed audio.
         """
-        return self._spread("predict_proba", X)
+        return self._with_missing("predict_proba", X)
 
     @available_if(inner_has("decision_function"))
-    def decision_function(self, X):
-        """Decision values of the inner estimator.
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Compute the decision values of the inner estimator.
 
         Parameters
         ----------
@@ -165,13 +171,13 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
-            NaN in rows of failed audio.
+            Decision values, NaN in rows of failed audio.
         """
-        return self._spread("decision_function", X)
+        return self._with_missing("decision_function", X)
 
     @available_if(inner_has("predict_aux"))
-    def predict_aux(self, X):
-        """Auxiliary predictions of the inner estimator.
+    def predict_aux(self, X: Any) -> pd.DataFrame:
+        """Predict the auxiliary targets of the inner estimator.
 
         Parameters
         ----------
@@ -180,12 +186,12 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         Returns
         -------
         DataFrame of n_samples rows
-            Missing in rows of failed audio.
+            Predictions, missing in rows of failed audio.
         """
-        return self._spread("predict_aux", X)
+        return self._with_missing("predict_aux", X)
 
     @available_if(inner_has("transform"))
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray | pd.DataFrame:
         """Transform each row.
 
         Parameters
@@ -195,40 +201,40 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         Returns
         -------
         ndarray or DataFrame of shape (n_samples, n_outputs)
-            NaN in rows of failed audio.
+            Outputs, NaN in rows of failed audio.
         """
-        return self._spread("transform", X)
+        return self._with_missing("transform", X)
 
     @available_if(inner_has("transform"))
-    def fit_transform(self, X, y=None, **metadata):
+    def fit_transform(self, X: Any, y: Any = None, **metadata: Any) -> np.ndarray | pd.DataFrame:
         """Fit, then transform the same rows.
 
         Parameters
         ----------
         X, y, **metadata
-            As in `fit`.
+            Data and metadata for `fit`.
 
         Returns
         -------
         ndarray or DataFrame of shape (n_samples, n_outputs)
-            NaN in rows of failed audio.
+            Outputs, NaN in rows of failed audio.
         """
         return self.fit(X, y, **metadata).transform(X)
 
     @available_if(inner_has("score"))
-    def score(self, X, y=None, **metadata):
-        """Score of the inner estimator; a row of failed audio counts as a miss.
+    def score(self, X: Any, y: Any = None, **metadata: Any) -> float:
+        """Score the inner estimator; a row of failed audio counts as an incorrect prediction.
 
-        Where there are failed rows: a search scores the predictions, missing ones among them, by
-        its own scorer, which must count a missing prediction as a miss as
-        :data:`~sklearn_ser.metrics.uar_scorer` does. Any other classifier gives its accuracy.
+        With failed rows, a search scores all predictions by its scorer, which must count a missing
+        prediction as incorrect, as :data:`~sklearn_ser.metrics.uar_scorer` does. The score of any
+        other classifier is its accuracy.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
         **metadata : array-likes of n_samples rows
-            As in `fit`.
+            Metadata of the inner estimator.
 
         Returns
         -------
@@ -237,7 +243,7 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         Raises
         ------
         ValueError
-            If there are failed rows and the inner estimator is no classifier: it has no misses.
+            If there are failed rows and the inner estimator is not a classifier.
         """
         check_is_fitted(self)
         present = {name: value for name, value in metadata.items() if value is not None}
@@ -247,21 +253,21 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
                 return self.estimator_.score(X, y, **given)
             if not is_classifier(self):
                 raise ValueError(
-                    f"X has rows that are entirely NaN (failed audio), and the score of "
-                    f"{type(self.estimator).__name__} cannot count them as misses: it is no "
-                    "classifier. Leave these rows out of X and y."
+                    f"X has rows that are entirely NaN (failed audio), which the score of "
+                    f"{type(self.estimator).__name__} cannot count as incorrect "
+                    "predictions, because it is not a classifier. Leave these rows out of X and y."
                 )
             return self._score_with_misses(X, y, given)
 
-    def _spread(self, method, X):
-        """Output of an inner method for the usable rows, spread over all rows."""
+    def _with_missing(self, method, X):
+        """Call an inner method for the usable rows, and insert missing outputs for the others."""
         check_is_fitted(self)
         failed = self._failed_rows(X)
         call = getattr(self.estimator_, method)
         if not failed.any():
             return call(X)
         if failed.all():
-            # Shape and type of the output are only known from some row; its values are not used.
+            # A row of zeros gives the shape and dtype of the output; its values are not used.
             values = call(self._zero_row(X))[:0]
         else:
             values = call(_safe_indexing(X, np.flatnonzero(~failed)))
@@ -276,7 +282,7 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         return _failed_rows(X, of_frames=self._shape_of_frames is not None)
 
     def _zero_row(self, X):
-        """One row of zeros, in the form of X."""
+        """Return one row of zeros in the container of X."""
         if self._shape_of_frames is not None:
             zeros = np.zeros((1, *self._shape_of_frames), dtype=np.float32)
             if not isinstance(X, pd.DataFrame):
@@ -301,11 +307,11 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
 
 
 def _failed_rows(X, of_frames=False):
-    """As failed_rows, for whatever `fit` may be given; id columns do not count as features."""
+    """Return the mask of failed rows; id columns are ignored."""
     if issparse(X):
         return np.zeros(X.shape[0], dtype=bool)
     features = X[_feature_names(X)] if isinstance(X, pd.DataFrame) else X
-    if of_frames:  # even where none is left to show it
+    if of_frames:  # also where the audio of every row failed
         return np.array([sequence is None for sequence in as_sequences(features)], dtype=bool)
     return failed_rows(features)
 
@@ -314,24 +320,25 @@ def _feature_names(X):
     return [name for name in X.columns if name not in ID_COLUMNS]
 
 
-def _refuse_shortened(metadata, n_rows, n_usable):
+def _check_metadata_length(metadata, n_rows, n_usable):
+    """Raise for metadata from which the failed rows were removed already."""
     for name, value in metadata.items():
         if hasattr(value, "__len__") and _num_samples(value) == n_usable:
             raise MetadataError(
-                f"{name} has {n_usable} values, as many as X has rows that are not NaN throughout "
-                f"(failed audio). Give one for each of the {n_rows} rows of X: they are left out "
-                "together."
+                f"{name} has {n_usable} values, one per usable row of X. Give one for each of the "
+                f"{n_rows} rows of X: the values of failed audio are left out together with their "
+                "rows."
             )
 
 
 def _shape_of_frames(X):
-    """Shape of the first frame sequence of X; None if X has rows of features."""
+    """Return the shape of the first frame sequence of X; None if X has rows of features."""
     features = X[_feature_names(X)] if isinstance(X, pd.DataFrame) else X
     return list(as_sequences(features)[0].shape) if is_frames(features) else None
 
 
 def _search_that_scores(estimator):
-    """The fitted search whose scorer gives the estimator's `score`, or None."""
+    """Return the fitted search whose scorer computes the `score` of an estimator, or None."""
     while True:
         if isinstance(estimator, Pipeline):
             estimator = estimator.steps[-1][1]

@@ -1,28 +1,29 @@
-"""Switch off, or notice, the use of the rows to be predicted as a batch (DESIGN, decision 6).
+"""Context managers for transductive transformers: detection and prevention of batch statistics.
 
-A transformer that scales a group it never saw by that group's own rows is transductive: what it
-makes of one utterance depends on the others in the batch. An evaluation must report such figures
-apart. These two context managers let it find out, and let it have the other figure.
+A transformer that scales an unknown group by the rows of the batch is transductive: its output for
+one utterance depends on the others in the batch. An evaluation reports such scores separately.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_one_at_a_time = ContextVar("without_batch_statistics", default=False)
-_watchers = ContextVar("transduction_watchers", default=())
+_forbidden: ContextVar[bool] = ContextVar("batch_statistics_forbidden", default=False)
+_records: ContextVar[tuple[TransductionRecord, ...]] = ContextVar("records", default=())
 
 
 @contextmanager
-def without_batch_statistics():
-    """Within this context, transform treats each row as if it had come alone.
+def without_batch_statistics() -> Iterator[None]:
+    """Forbid statistics of the batch: transform treats each row as if it were given alone.
 
-    No statistics are taken from the batch, so a result does not depend on the other rows. It
-    holds in the thread that entered it, through every Pipeline, search or ensemble that runs
-    there, and not in worker processes or threads.
+    The context applies to the current thread, to every Pipeline, search or ensemble that runs in
+    it, but not to worker processes or threads.
 
     See Also
     --------
-    record_transduction : Tells whether this would make a difference.
+    record_transduction : Detect whether statistics of the batch are used.
 
     Examples
     --------
@@ -38,45 +39,45 @@ def without_batch_statistics():
     ...     scaler.transform(corpus("nemo", [10.0, 12.0]))["loudness"].tolist()
     [9.0, 11.0]
     """
-    token = _one_at_a_time.set(True)
+    token = _forbidden.set(True)
     try:
         yield
     finally:
-        _one_at_a_time.reset(token)
+        _forbidden.reset(token)
 
 
 class TransductionRecord:
-    """What a `record_transduction` block saw.
+    """Groups that were scaled by statistics of the batch.
 
     Attributes
     ----------
     groups : list of tuple
-        The groups that were scaled by their own rows of the batch, each as the values of its ids
+        Groups that were scaled by their rows in the batch, each as the values of its ids
         (``("nemo",)``, ``("nemo", "nemo/EB0")``), in the order of first use.
     """
 
     def __init__(self):
-        self.groups = []
+        self.groups: list[tuple] = []
 
     @property
-    def used(self):
+    def used(self) -> bool:
         """Whether any transform used statistics of its batch."""
         return bool(self.groups)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"TransductionRecord(used={self.used}, groups={self.groups})"
 
 
 @contextmanager
-def record_transduction():
-    """Within this context, notice every transform that uses statistics of its own batch.
+def record_transduction() -> Iterator[TransductionRecord]:
+    """Record every transform that uses statistics of its batch.
 
-    It watches the thread that entered it (see :func:`without_batch_statistics`).
+    Like :func:`without_batch_statistics`, the context applies to the current thread.
 
     Yields
     ------
     TransductionRecord
-        With `used` and `groups`, filled as transforms run.
+        Record with `used` and `groups`, updated as transforms run.
 
     Examples
     --------
@@ -85,30 +86,30 @@ def record_transduction():
     >>> from sklearn_ser.preprocessing._transduction import record_transduction
     >>> X = pd.DataFrame({"loudness": [0.0, 2.0], "corpus": "emodb"})
     >>> scaler = GroupScaler(by="corpus", min_samples=2).fit(X)
-    >>> with record_transduction() as watch:
+    >>> with record_transduction() as record:
     ...     _ = scaler.transform(X)
-    >>> watch.used
+    >>> record.used
     False
-    >>> with record_transduction() as watch:
+    >>> with record_transduction() as record:
     ...     _ = scaler.transform(X.assign(corpus="nemo"))
-    >>> watch
+    >>> record
     TransductionRecord(used=True, groups=[('nemo',)])
     """
     record = TransductionRecord()
-    token = _watchers.set((*_watchers.get(), record))
+    token = _records.set((*_records.get(), record))
     try:
         yield record
     finally:
-        _watchers.reset(token)
+        _records.reset(token)
 
 
-def batch_statistics_allowed():
-    """Whether a transform may take statistics from its batch."""
-    return not _one_at_a_time.get()
+def batch_statistics_allowed() -> bool:
+    """Return whether a transform may compute statistics of its batch."""
+    return not _forbidden.get()
 
 
-def note_batch_statistics(group):
-    """Tell every watcher that `group`, a tuple of ids, was scaled by its rows of the batch."""
-    for record in _watchers.get():
+def note_batch_statistics(group: tuple) -> None:
+    """Add a group, a tuple of ids, that is scaled by its rows in the batch to every record."""
+    for record in _records.get():
         if group not in record.groups:
             record.groups.append(group)

@@ -91,7 +91,7 @@ def test_lists_arrays_and_series(frame):
     assert len(window_table([])) == 0
 
 
-def test_what_cannot_be_opened_keeps_its_row_and_fails_when_read(frame):
+def test_unreadable_audio_has_one_row_and_fails_when_read(frame):
     bad = frame.assign(start=[0.5, 5.0], end=[2.5, 6.0])
     bad.loc[7, "file"] = "missing.wav"
     found = window_table(bad, 1.0, 0.5)
@@ -118,6 +118,6 @@ def test_bad_arguments(frame, settings, message):
         window_table(frame, **settings)
 
 
-def test_a_column_named_row_is_refused(frame):
-    with pytest.raises(ValueError, match=r"column 'row', which is to hold the utterance"):
+def test_a_column_named_row_raises(frame):
+    with pytest.raises(ValueError, match=r"column 'row', a name that the result uses"):
         window_table(window_table(frame))

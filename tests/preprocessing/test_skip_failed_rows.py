@@ -119,15 +119,15 @@ def test_lists_are_sliced_too(rows):
 
 
 @pytest.mark.filterwarnings("ignore:3 of 60 rows")
-def test_metadata_for_the_usable_rows_only_is_refused(rows):
+def test_metadata_of_usable_rows_only_raises(rows):
     X, y = rows
-    message = r"speaker has 57 values, as many as X has rows .* Give one for each of the 60 rows"
+    message = r"speaker has 57 values, one per usable row of X. Give one for each of the 60 rows"
     with pytest.raises(MetadataError, match=message):
         SkipFailedRows(Recorder()).fit(X, y, speaker=GOOD)
 
 
 @pytest.mark.filterwarnings("ignore:3 of 60 rows")
-def test_y_of_another_length_is_refused(rows):
+def test_y_of_another_length_raises(rows):
     X, y = rows
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         SkipFailedRows(LinearSVC()).fit(X, y[GOOD])
@@ -199,7 +199,7 @@ def test_one_warning_names_the_rows(rows):
         SkipFailedRows(LinearSVC()).fit(X, y)
 
 
-def test_what_is_refused(rows):
+def test_what_raises(rows):
     X, y = rows
     with pytest.raises(ValueError, match=r"all 60 rows of X are entirely NaN .*nothing to train"):
         SkipFailedRows(LinearSVC()).fit(X * np.nan, y)
@@ -234,7 +234,7 @@ def test_kind_is_that_of_the_inner_estimator():
 
 
 @pytest.mark.filterwarnings("ignore:3 of 60 rows")
-def test_score_counts_a_failed_row_as_a_miss(rows):
+def test_score_counts_a_failed_row_as_incorrect(rows):
     X, y = rows
     tree = SkipFailedRows(DecisionTreeClassifier(random_state=0)).fit(X, y)
     assert tree.score(X, y) == pytest.approx(57 / 60)
@@ -252,7 +252,7 @@ def test_score_counts_a_failed_row_as_a_miss(rows):
     assert accuracy.score(X, y) == pytest.approx(57 / 60)
 
     ridge = SkipFailedRows(Ridge()).fit(X, np.arange(60.0))
-    with pytest.raises(ValueError, match=r"score of Ridge cannot count them as misses"):
+    with pytest.raises(ValueError, match=r"score of Ridge cannot count as incorrect predictions"):
         ridge.score(X, np.arange(60.0))
 
 
