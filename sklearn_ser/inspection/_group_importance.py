@@ -197,7 +197,7 @@ def _find_speakers(X, features, given, needed):
     if values is None:
         if not needed:
             return None
-        require_id(X, "speaker", wanted_by="grouped_permutation_importance (speaker=)")
+        require_id(X, "speaker", owner="grouped_permutation_importance (speaker=)")
     values = np.asarray(values, dtype=object)
     missing = np.flatnonzero(pd.isna(values))
     if len(missing):

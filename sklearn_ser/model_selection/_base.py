@@ -139,7 +139,7 @@ class IdSplitter(BaseCrossValidator):
             return values
         name = type(self).__name__
         try:
-            return require_id(X, id_name, wanted_by=name).to_numpy(dtype=object)
+            return require_id(X, id_name, owner=name).to_numpy(dtype=object)
         except MetadataError as error:
             arguments = f"neither {id_name}= (with metadata routing) nor groups= (without routing)"
             if id_name != self._id_name:  # groups= is another id

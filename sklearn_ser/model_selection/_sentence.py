@@ -146,7 +146,7 @@ class SentenceSpeakerKFold(IdSplitter):
         columns = [columns] if isinstance(columns, str) else columns
         first, second = [np.arange(len(names))], [np.arange(len(names))]
         for column in columns:
-            values = require_id(X, column, wanted_by=type(self).__name__)
+            values = require_id(X, column, owner=type(self).__name__)
             shared, _ = pd.factorize(values)
             for value in range(shared.max(initial=-1) + 1):
                 linked = np.unique(codes[shared == value])

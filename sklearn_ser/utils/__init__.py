@@ -1,1 +1,1 @@
-"""Small shared helpers. Public: `estimator_checks`; names with an underscore serve the package."""
+"""Private helpers that several packages share."""

@@ -1,6 +1,9 @@
-"""Tables are aligned row by row, as scikit-learn slices them; refuse those that say otherwise."""
+"""Alignment of tables by row position, and detection of tables in another order."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,19 +11,19 @@ import pandas as pd
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.utils._ids import ID_COLUMNS
 
-#: For errors about lengths.
+#: Hint in error messages about lengths.
 SAMPLER_HINT = (
-    "(A sampler that stands before this step in a Pipeline changes X and y alone; "
-    "AugmentingClassifier(resampler=...) takes the rest along.)"
+    "(A sampler before this step in a Pipeline resamples X and y only; "
+    "AugmentingClassifier(resampler=...) resamples the metadata as well.)"
 )
 
 
 def check_row_order(table, reference, table_name, reference_name, *, check_default_index=False):
-    """Raise where two tables have the same index labels in another order.
+    """Raise if two tables have the same index labels in another order.
 
-    Such tables would be paired wrongly, row by row. Anything else passes: arrays, tables with
-    other labels, repeated labels. So does a default index (0, 1, 2, ...), which a step that was
-    given an array makes up, unless `check_default_index`: it then says where its rows belong, too.
+    Such tables would be paired wrongly by position. Arrays, tables with other labels and duplicate
+    labels are accepted, and so is a default index (0, 1, 2, ...), which the output of a step for
+    an array has, unless `check_default_index` is set.
     """
     if not (hasattr(table, "index") and isinstance(table.index, pd.Index)):
         return
@@ -34,17 +37,17 @@ def check_row_order(table, reference, table_name, reference_name, *, check_defau
     if not (ours.is_unique and theirs.is_unique):
         return
     try:
-        places = theirs.get_indexer(ours)
+        positions = theirs.get_indexer(ours)
     except (TypeError, ValueError, pd.errors.InvalidIndexError):
-        return  # labels that cannot be compared say nothing about the order
-    moved = np.flatnonzero(places != np.arange(len(places)))
-    if len(moved) and (places >= 0).all():
+        return  # the labels cannot be compared
+    moved = np.flatnonzero(positions != np.arange(len(positions)))
+    if len(moved) and (positions >= 0).all():
         row = int(moved[0])
         raise MetadataError(
             f"{table_name} has the index labels of {reference_name} in another order (row {row} is "
-            f"{ours[row]} here and {theirs[row]} there), and rows are paired by position: give "
-            f"{table_name}.loc[{reference_name}.index]; or, if the rows do belong together as they "
-            f"are, reset both indexes"
+            f"{ours[row]} here and {theirs[row]} there), and rows are paired by position. Give "
+            f"{table_name}.loc[{reference_name}.index]; or, if the current order is right, reset "
+            f"both indexes"
         )
 
 
@@ -53,14 +56,14 @@ def _is_default(index):
 
 
 def check_row_orders(X, y, given):
-    """Refuse tables whose index says that their rows are in another order than those of X or y.
+    """Raise for tables whose index is in another order than that of X or y.
 
     Parameters
     ----------
     X, y : object
-        As `fit` was given them.
+        Arguments of `fit`.
     given : dict of str to object
-        Metadata, by the names that the message gives them.
+        Metadata by their names for error messages.
     """
     for name, table in {"y": y, **given}.items():
         _check_order_against(table, X, name, "X")
@@ -70,7 +73,7 @@ def check_row_orders(X, y, given):
 
 def _check_order_against(table, reference, name, reference_name):
     levels, known = _index_levels(table), _index_levels(reference)
-    # Extractors give X ids as further index levels, without which it is like the table they read.
+    # Extractors add ids to X as index levels; without these the index is that of their input.
     ids = [level for level in known if level in ID_COLUMNS and level not in levels]
     if 0 < len(ids) < len(known):
         reference = reference.index.droplevel(ids).to_frame()
@@ -81,12 +84,12 @@ def _check_order_against(table, reference, name, reference_name):
 
 
 def _index_levels(table):
-    """Names of the levels of a pandas object's index; none for anything else."""
+    """Return the names of the index levels of a pandas object, else an empty list."""
     return list(table.index.names) if isinstance(table, pd.DataFrame | pd.Series) else []
 
 
-def check_aux(aux, n_rows):
-    """The auxiliary targets as a DataFrame of `n_rows` rows with string column names, or None."""
+def check_aux(aux: Any, n_rows: int) -> pd.DataFrame | None:
+    """Validate auxiliary targets; return them as a DataFrame with string column names, or None."""
     if aux is None:
         return None
     if isinstance(aux, Mapping):
@@ -115,5 +118,5 @@ def check_aux(aux, n_rows):
         )
     table = table.set_axis([str(name) for name in table.columns], axis=1)
     if not table.columns.is_unique:
-        raise MetadataError(f"aux has several columns of one name: {list(table.columns)}.")
+        raise MetadataError(f"the column names of aux must be unique, got {list(table.columns)}.")
     return table.reset_index(drop=True).infer_objects()

@@ -1,11 +1,14 @@
-"""Import a package of an optional extra, or say which extra to install."""
+"""Import of packages of optional extras."""
+
+from __future__ import annotations
 
 import importlib
+from types import ModuleType
 
 from sklearn_ser.exceptions import MissingDependencyError
 
 
-def import_extra(module, extra, purpose):
+def import_extra(module: str, extra: str, purpose: str) -> ModuleType:
     """Import a module of an optional extra.
 
     Parameters
@@ -13,9 +16,9 @@ def import_extra(module, extra, purpose):
     module : str
         Full name of the module, for example ``"librosa"`` or ``"onnx.checker"``.
     extra : str
-        The extra of sklearn-ser that brings it.
+        Extra of sklearn-ser that installs it.
     purpose : str
-        What needs it; the message starts with it.
+        Feature that requires it, the start of the error message.
 
     Returns
     -------
@@ -24,9 +27,8 @@ def import_extra(module, extra, purpose):
     Raises
     ------
     MissingDependencyError
-        If the package is not installed. An error inside an installed package, a missing
-        dependency of its own among them, is raised as it is: another installation of the same
-        extra would not mend it.
+        If the package is not installed. Errors inside an installed package, including its missing
+        dependencies, are not converted, because installing the extra would not fix them.
     """
     try:
         return importlib.import_module(module)

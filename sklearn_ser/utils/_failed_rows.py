@@ -1,9 +1,11 @@
-"""Rows whose audio failed: all NaN (DESIGN, "Failed audio").
+"""Rows of failed audio: rows that are entirely NaN.
 
-An extractor with ``on_error="warn"`` or ``"ignore"`` gives a row of NaN. Scalers let it through,
-trainers drop and report it, evaluators count it as a miss and report it. A row with only some
-NaN is not a failed one: estimators refuse it as scikit-learn's own do.
+An extractor with ``on_error="warn"`` or ``"ignore"`` returns a row of NaN. Scalers pass it on,
+training leaves it out with a warning, and evaluation counts it as incorrect and reports it. A row
+that is partly NaN is not failed audio: estimators reject it, like those of scikit-learn.
 """
+
+from __future__ import annotations
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,7 @@ from sklearn_ser.utils._warnings import warn_user
 
 
 def failed_rows(X):
-    """Which rows of a table are entirely NaN, or have no frame sequence.
+    """Return the mask of rows that are entirely NaN, or have no frame sequence.
 
     Parameters
     ----------
@@ -30,14 +32,14 @@ def failed_rows(X):
     values = X.to_numpy() if isinstance(X, pd.DataFrame) else np.asarray(X)
     if values.ndim != 2 or values.dtype.kind != "f" or values.shape[1] == 0:
         return np.zeros(len(values), dtype=bool)
-    # A failed row has NaN in its first column: look at the rest of only those rows.
+    # Only rows with NaN in the first column can be failed.
     failed = np.isnan(values[:, 0])
     failed[failed] = np.isnan(values[failed]).all(axis=1)
     return failed
 
 
 def warn_failed_rows(failed):
-    """Warn that a fit goes on without the failed rows; raise where nothing would be left.
+    """Warn that the failed rows are left out of training; raise if no row is left.
 
     Parameters
     ----------
@@ -61,9 +63,9 @@ def warn_failed_rows(failed):
 
 
 def insert_missing_rows(values, failed):
-    """Spread `values` (of the rows that are not failed) over all rows, with missing ones between.
+    """Insert missing values for the failed rows into the values of the other rows.
 
-    Missing is NaN in numbers, and None in anything else (in an object array).
+    Missing numbers are NaN; other missing values are None, in an object array.
     """
     if not failed.any():
         return values
@@ -76,19 +78,19 @@ def insert_missing_rows(values, failed):
     return full
 
 
-def accuracy_with_missing(y, predicted, sample_weight=None):
-    """Accuracy, where a missing prediction (failed audio) counts as a miss.
+def accuracy_with_missing(y_true, y_pred, sample_weight=None):
+    """Compute the accuracy; a missing prediction (failed audio) counts as incorrect.
 
     Parameters
     ----------
-    y : array-like of shape (n_samples,)
-    predicted : ndarray of shape (n_samples,)
+    y_true : array-like of shape (n_samples,)
+    y_pred : ndarray of shape (n_samples,)
     sample_weight : array-like of shape (n_samples,), default=None
 
     Returns
     -------
     float
     """
-    truth, predicted = column_or_1d(y).astype(object), predicted.astype(object)
-    check_consistent_length(predicted, truth, sample_weight)
-    return float(np.average(predicted == truth, weights=sample_weight))
+    y_true, y_pred = column_or_1d(y_true).astype(object), y_pred.astype(object)
+    check_consistent_length(y_pred, y_true, sample_weight)
+    return float(np.average(y_pred == y_true, weights=sample_weight))

@@ -1,37 +1,39 @@
-"""Frame sequences: one (n_frames, n_features) array an utterance, of any length.
+"""Frame sequences: one array of shape (n_frames, n_features) per utterance, of any length.
 
-A frame-level audio step gives a DataFrame with one object column, ``frames``, whose cells are
-float32 arrays of shape (n_frames, n_features); NaN stands for failed audio. Such a table is cut
-and indexed by scikit-learn like any other, and its index levels are the ids. The names of the
-features are in ``attrs["frame_features"]``. Two marks may stand beside them:
+The output of a frame-level audio step is a DataFrame with one object column, ``frames``, whose
+values are float32 arrays of shape (n_frames, n_features), or NaN for failed audio. scikit-learn
+splits and indexes such a table like any other, and its index levels are the ids. The names of the
+features are in ``attrs["frame_features"]``. There are two optional attributes:
 ``attrs["frame_axis"]`` is "layers" where the rows of an array are the layers of a pretrained model
-and not moments in time, ``attrs["hop_length"]`` the seconds from one frame to the next.
+instead of points in time, and ``attrs["hop_length"]`` is the number of seconds between frames.
 """
+
+from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-#: The column of a table of frame sequences.
+#: Column of a table of frame sequences.
 FRAMES = "frames"
-#: Key of the features' names in the table's ``attrs``.
+#: Key of the names of the features in the ``attrs`` of the table.
 FEATURES_ATTR = "frame_features"
-#: Keys of the marks that a table may carry in its ``attrs``.
+#: Keys of the optional attributes in the ``attrs`` of a table.
 AXIS_ATTR, HOP_ATTR = "frame_axis", "hop_length"
-#: What stands under `AXIS_ATTR` where the rows of a sequence are layers.
+#: Value of `AXIS_ATTR` where the rows of a sequence are layers.
 LAYERS = "layers"
 
 
-def frames_table(sequences, index, names, marks=None):
-    """Make a table of frame sequences.
+def frames_table(sequences, index, names, attrs=None):
+    """Build a table of frame sequences.
 
     Parameters
     ----------
     sequences : list of ndarray of shape (n_frames, n_features), or None where there is none
     index : pandas.Index
     names : sequence of str
-        Of the features.
-    marks : dict, optional
-        What :func:`frame_attrs` gives.
+        Names of the features.
+    attrs : dict, optional
+        Optional attributes, as returned by :func:`frame_attrs`.
 
     Returns
     -------
@@ -42,12 +44,12 @@ def frames_table(sequences, index, names, marks=None):
         cells[row] = np.nan if sequence is None else sequence
     table = pd.DataFrame({FRAMES: pd.Series(cells, index=index, dtype=object)})
     table.attrs[FEATURES_ATTR] = [str(name) for name in names]
-    table.attrs.update(marks or {})
+    table.attrs.update(attrs or {})
     return table
 
 
 def frame_attrs(X):
-    """What the rows of the sequences are, as far as X tells: `AXIS_ATTR` and `HOP_ATTR`."""
+    """Return the optional attributes of X: `AXIS_ATTR` and `HOP_ATTR`, where present."""
     attrs = getattr(X, "attrs", {})
     return {key: attrs[key] for key in (AXIS_ATTR, HOP_ATTR) if key in attrs}
 
@@ -67,7 +69,7 @@ def is_frames(X):
 
 
 def as_sequences(X):
-    """The cells of whatever `is_frames` accepts.
+    """Return the sequences of any X that `is_frames` accepts.
 
     Parameters
     ----------
@@ -76,13 +78,13 @@ def as_sequences(X):
     Returns
     -------
     list of ndarray of shape (n_frames, n_features), or None where the audio failed
-        Not copied; of any numeric dtype. In an array of three dimensions, audio that failed is
-        NaN throughout.
+        Sequences of any numeric dtype, not copied. In an array of three dimensions, failed audio is
+        entirely NaN.
 
     Raises
     ------
     ValueError
-        If a cell is something else; it names the row.
+        If an element is not a sequence.
     """
     cells = X.iloc[:, 0] if isinstance(X, pd.DataFrame) else X
     if isinstance(cells, np.ndarray) and cells.dtype == object and cells.ndim == 2:
@@ -103,30 +105,31 @@ def as_sequences(X):
         width = sequence.shape[1] if width is None else width
         if sequence.shape[1] != width:
             raise ValueError(
-                f"row {row}: {sequence.shape[1]} features a frame, in the rows before {width}"
+                f"row {row}: the frames have {sequence.shape[1]} features, but those of earlier "
+                f"rows have {width}"
             )
     return sequences
 
 
 def frame_features(X, width):
-    """Names of the features of the frames: those X brings, else frame_000, frame_001, ..."""
+    """Return the names of the features: those of X, or frame_000, frame_001, ..."""
     names = list(getattr(X, "attrs", {}).get(FEATURES_ATTR, []))
     return names if len(names) == width else [f"frame_{i:03d}" for i in range(width)]
 
 
-def check_no_feature_union(X, who):
-    """Refuse a table of several columns with sequences in some: what FeatureUnion makes of them.
+def check_no_feature_union(X, step):
+    """Raise for a table of several columns with sequences, as returned by a FeatureUnion.
 
     Parameters
     ----------
     X : object
-    who : str
-        Who asks, for the message.
+    step : str
+        Name of the step, for error messages.
 
     Raises
     ------
     ValueError
-        It names the columns.
+        If X has several columns, some of them with sequences.
     """
     if isinstance(X, pd.DataFrame):
         names, columns = list(X.columns), [column for _, column in X.items()]
@@ -142,19 +145,19 @@ def check_no_feature_union(X, who):
     if of_sequences and len(names) > 1:
         shown = ", ".join(map(repr, of_sequences[:4])) + (", ..." if len(of_sequences) > 4 else "")
         raise ValueError(
-            f"{who} is given {len(names)} columns with frame sequences in {shown}. Sequences "
+            f"{step} is given {len(names)} columns with frame sequences in {shown}. Sequences "
             f"cannot be united column by column: in the FeatureUnion, pool each to a row "
-            f"(FunctionalsPooling after the step with frames)."
+            f"(FunctionalsPooling after the frame-level step)."
         )
 
 
 def check_numpy_sequences(X):
-    """Refuse sequences that are no numpy arrays (tensors, nested lists), before they seem rows.
+    """Raise for sequences that are not numpy arrays (tensors, nested lists).
 
     Raises
     ------
     ValueError
-        It names the first of them.
+        If there is one.
     """
     if getattr(X, "ndim", 0) == 3 and not isinstance(X, np.ndarray):
         found = _kind(X)

@@ -1,7 +1,13 @@
-"""What meta-estimators hand on from their inner estimator as it is."""
+"""Attributes and methods that meta-estimators delegate to their inner estimator."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from copy import deepcopy
+from typing import Any, Self
 
+import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 from sklearn.utils._set_output import _safe_set_output
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
@@ -9,8 +15,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 
-def inner_has(name):
-    """For available_if: whether the inner estimator (the fitted one, if any) has `name`."""
+def inner_has(name: str) -> Callable[[Any], bool]:
+    """Return a check for `available_if`: whether the inner estimator has the attribute."""
 
     def check(self):
         getattr(getattr(self, "estimator_", self.estimator), name)
@@ -20,11 +26,14 @@ def inner_has(name):
 
 
 class InnerAttributes:
-    """Attributes, tags, output settings and routing of a meta-estimator with one `estimator`."""
+    """Attributes, tags, output configuration and routing of a meta-estimator."""
+
+    estimator: BaseEstimator
+    estimator_: Any
 
     @available_if(inner_has("get_feature_names_out"))
-    def get_feature_names_out(self, input_features=None):
-        """Names of the outputs of `transform`.
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the outputs of `transform`.
 
         Parameters
         ----------
@@ -38,8 +47,8 @@ class InnerAttributes:
         return self.estimator_.get_feature_names_out(input_features)
 
     @available_if(inner_has("transform"))
-    def set_output(self, *, transform=None):
-        """Choose the container that `transform` gives, as for any transformer.
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Set the output container of `transform`.
 
         Parameters
         ----------
@@ -55,19 +64,19 @@ class InnerAttributes:
         return self
 
     @property
-    def classes_(self):
+    def classes_(self) -> np.ndarray:
         return self.estimator_.classes_
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> int:
         return self.estimator_.n_features_in_
 
     @property
-    def feature_names_in_(self):
+    def feature_names_in_(self) -> np.ndarray:
         return self.estimator_.feature_names_in_
 
-    def get_metadata_routing(self):
-        """Everything goes to the inner estimator.
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return a router that passes all metadata on to the inner estimator.
 
         Returns
         -------

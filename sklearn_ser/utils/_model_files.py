@@ -1,30 +1,33 @@
-"""Model files keep what a model has learned, and nothing of the place where it learned it.
+"""Parameters that are excluded from model files.
 
-A feature store is a folder of one machine, and callbacks are code of the training's. Nor may a
-file that someone was sent make an extractor write into a folder of its choice.
+A feature store is a folder of one machine, and callbacks are code of the training. Moreover, a file
+from someone else must not make an extractor write to a folder.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 #: Parameters that are None in a model file.
-LEFT_OUT = ("store", "callbacks")
+EXCLUDED_PARAMETERS = ("store", "callbacks")
 
-_at_work = ContextVar("model_file_at_work", default=False)
+_active = ContextVar("model_file_active", default=False)
 
 
 @contextmanager
-def model_file():
-    """While this is open, estimators' states come and go without their `LEFT_OUT` parameters."""
-    token = _at_work.set(True)
+def model_file() -> Iterator[None]:
+    """Exclude parameters from the states of estimators that are saved or loaded in the context."""
+    token = _active.set(True)
     try:
         yield
     finally:
-        _at_work.reset(token)
+        _active.reset(token)
 
 
-def portable_state(state):
-    """The state of an estimator, on its way out of it or into it."""
-    if not _at_work.get():
+def portable_state(state: dict) -> dict:
+    """Return the state of an estimator without the excluded parameters in a model file."""
+    if not _active.get():
         return state
-    return {**state, **{name: None for name in LEFT_OUT if name in state}}
+    return {**state, **{name: None for name in EXCLUDED_PARAMETERS if name in state}}

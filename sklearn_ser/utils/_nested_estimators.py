@@ -1,10 +1,15 @@
-"""What an estimator holds: other estimators, fitted ones too, and parameters at any depth."""
+"""Nested estimators and parameters of an estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
 
 from sklearn.base import BaseEstimator
 
 
-def nested_estimators(estimator):
-    """An estimator and every one that its attributes hold, in lists, tuples and dicts too.
+def nested_estimators(estimator: Any) -> Iterator[BaseEstimator]:
+    """Yield an estimator and all estimators in its attributes, also in lists, tuples and dicts.
 
     Parameters
     ----------
@@ -13,34 +18,35 @@ def nested_estimators(estimator):
     Yields
     ------
     BaseEstimator
-        Each once; parameters (templates that were cloned) as well as what was fitted.
+        Estimators without duplicates; both parameters (templates of clones) and fitted ones.
     """
-    seen, waiting = set(), [estimator]
+    seen: set[int] = set()
+    waiting = [estimator]
     while waiting:
-        found = waiting.pop()
-        if isinstance(found, dict):
-            waiting += found.values()
-        elif isinstance(found, list | tuple):
-            waiting += found
-        elif isinstance(found, BaseEstimator) and id(found) not in seen:
-            seen.add(id(found))
-            yield found
-            waiting += vars(found).values()
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
+        elif isinstance(value, BaseEstimator) and id(value) not in seen:
+            seen.add(id(value))
+            yield value
+            waiting += vars(value).values()
 
 
-def parameters_named(estimator, name):
-    """The estimator's and its parts' parameters of one name.
+def parameters_named(estimator: Any, name: str) -> dict[str, Any]:
+    """Return the parameters of a given name of an estimator and its nested estimators.
 
     Parameters
     ----------
     estimator : estimator
     name : str
-        Such as "random_state".
+        Name of the parameter, such as "random_state".
 
     Returns
     -------
     dict of str to object
-        Name for `set_params` (such as "net__random_state") to value.
+        Values by the name for `set_params`, such as "net__random_state".
     """
     return {
         path: value
@@ -49,8 +55,8 @@ def parameters_named(estimator, name):
     }
 
 
-def named_estimators(estimators):
-    """A dict of name to estimator, whatever form was given.
+def named_estimators(estimators: Any) -> dict[str, Any]:
+    """Return a dict of name to estimator.
 
     Parameters
     ----------
@@ -59,7 +65,7 @@ def named_estimators(estimators):
     Returns
     -------
     dict of str to estimator
-        One estimator alone is named by its class.
+        Estimators by name. The name of a single estimator is that of its class.
     """
     if hasattr(estimators, "fit"):
         return {type(estimators).__name__: estimators}
@@ -74,5 +80,5 @@ def named_estimators(estimators):
             raise ValueError(f"estimator {pair[0]!r} has no fit: {pair[1]!r}")
     names = [name for name, _ in pairs]
     if not pairs or len(set(names)) < len(names):
-        raise ValueError(f"estimators need names, each once; got {names}")
+        raise ValueError(f"estimators must have one or more unique names, got {names}")
     return dict(pairs)

@@ -1,26 +1,41 @@
-"""Progress of long work: a bar in a terminal, lines in a log."""
+"""Progress of long computations: a bar in a terminal, lines in a log."""
+
+from __future__ import annotations
 
 import os
 import sys
 import time
+from collections.abc import Iterable
+from typing import Any
 
-#: Seconds between two lines in a log, at least.
+#: Minimum number of seconds between two lines in a log.
 LOG_INTERVAL = 5.0
 
 
-def progress(iterable=None, *, total=None, desc="", unit="it", verbose=0, **kwargs):
-    """Return a tqdm bar over `iterable` (or a manual one).
+def progress(
+    iterable: Iterable | None = None,
+    *,
+    total: int | None = None,
+    desc: str = "",
+    unit: str = "it",
+    verbose: int = 0,
+    **kwargs: Any,
+) -> Any:
+    """Return a tqdm bar over an iterable, or one that is updated manually.
 
-    In a terminal this is the usual bar. Where standard error is a file or a pipe, it is one line
-    for each tenth of the work, at most every five seconds, so that short work prints nothing.
+    In a terminal this is the usual bar. If standard error is a file or a pipe, it is one line per
+    tenth of the work, at most every five seconds, so that short computations print nothing.
 
     Parameters
     ----------
     iterable : iterable, optional
+        Items to iterate over; without it the bar is updated by ``update``.
     total : int, optional
+        Number of items.
     desc, unit : str
+        Description of the work, and name of an item.
     verbose : int, default=0
-        0 is silent.
+        Verbosity level; 0 is silent.
 
     Returns
     -------
@@ -31,7 +46,7 @@ def progress(iterable=None, *, total=None, desc="", unit="it", verbose=0, **kwar
     if verbose and not sys.stderr.isatty():
         return _lines_class()(iterable, total=total, desc=desc, unit=unit, **kwargs)
     if verbose and _width(sys.stderr) == 0:
-        # A terminal that does not say its size (docker exec, some CI): tqdm would draw nothing.
+        # Without the size of the terminal (docker exec, some CI) tqdm would draw nothing.
         kwargs = {"ncols": 80, "nrows": 24} | kwargs
     return tqdm(iterable, total=total, desc=desc, unit=unit, disable=not verbose, **kwargs)
 
@@ -40,7 +55,7 @@ def _lines_class():
     from tqdm import tqdm
 
     class LogLines(tqdm):
-        """A bar that is written as lines, one per tenth of the work."""
+        """Progress as lines, one per tenth of the work."""
 
         def __init__(self, *args, **kwargs):
             self._tenth, self._written_at = 0, time.monotonic()
@@ -65,7 +80,7 @@ def _lines_class():
 
 
 def _width(terminal):
-    """Columns of a terminal, or 0 where it does not say."""
+    """Return the number of columns of a terminal, or 0 if it is unknown."""
     try:
         return os.get_terminal_size(terminal.fileno()).columns
     except (OSError, ValueError):

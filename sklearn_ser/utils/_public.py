@@ -1,24 +1,31 @@
 """Public module of public classes and functions."""
 
+from __future__ import annotations
 
-def public_module(name):
-    """Return a decorator that gives a class or function the module that users import it from.
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-    Pickles, model files, cache keys and reprs then hold that name, and survive it when the private
-    module that defines the object is moved or renamed.
+T = TypeVar("T")
+
+
+def public_module(name: str) -> Callable[[T], T]:
+    """Return a decorator that sets the module of a class or function to its public one.
+
+    Pickles, model files, cache keys and reprs hold that name, and therefore do not depend on the
+    private module that defines the object.
 
     Parameters
     ----------
     name : str
-        Such as "sklearn_ser.preprocessing".
+        Name of the module, such as "sklearn_ser.preprocessing".
 
     Returns
     -------
     callable
     """
 
-    def decorate(found):
-        found.__module__ = name
-        return found
+    def decorate(public: Any) -> Any:
+        public.__module__ = name
+        return public
 
     return decorate

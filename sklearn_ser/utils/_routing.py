@@ -1,6 +1,9 @@
-"""Metadata routing for our own meta-estimators and functions (DESIGN, decision 7)."""
+"""Metadata routing of the meta-estimators and functions of this package."""
+
+from __future__ import annotations
 
 from inspect import signature
+from typing import Any
 
 from sklearn import config_context, get_config
 from sklearn.utils.metadata_routing import (
@@ -11,24 +14,24 @@ from sklearn.utils.metadata_routing import (
 )
 
 
-def routing_is_on():
-    """Whether metadata routing is switched on, here and now."""
+def routing_is_on() -> bool:
+    """Return whether metadata routing is enabled."""
     return get_config()["enable_metadata_routing"]
 
 
-def consumed(estimator, method, metadata):
-    """The part of `metadata` that `estimator.method` (or a step inside it) asks for.
+def consumed(estimator: Any, method: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    """Select the metadata that a method of an estimator (or of a nested estimator) consumes.
 
-    An SVM Pipeline raises on metadata that nothing in it consumes; through this filter an SVM and
-    a multi-task net go through one and the same call.
+    A Pipeline raises for metadata that none of its steps consumes; with this filter the same call
+    serves an SVM and a multi-task network.
 
     Parameters
     ----------
     estimator : estimator
     method : str
-        "fit", "partial_fit", "score", ...
+        Name of the method, such as "fit", "partial_fit" or "score".
     metadata : dict
-        Name -> value; values of None are left out.
+        Values by name; values of None are left out.
 
     Returns
     -------
@@ -40,15 +43,15 @@ def consumed(estimator, method, metadata):
     return {name: value for name, value in present.items() if name in wanted}
 
 
-def arguments_for(estimator, method, metadata):
-    """Keyword arguments for a direct call of `estimator.method`: what it asks for, by its names.
+def arguments_for(estimator: Any, method: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return the keyword arguments for a direct call of a method, under the names of its request.
 
-    A net that asks for `speaker` under the name `groups` gets ``groups=``.
+    A network that requests `speaker` as `groups` receives ``groups=``.
 
     Parameters
     ----------
     estimator, method, metadata
-        As in :func:`consumed`.
+        Arguments of :func:`consumed`.
 
     Returns
     -------
@@ -63,21 +66,21 @@ def arguments_for(estimator, method, metadata):
         return dict(process_routing(router, method, **wanted)["estimator"][method])
 
 
-def arguments_through(meta, method, metadata):
-    """What a meta-estimator hands its inner estimator's `method`, of the metadata it was given.
+def arguments_through(meta: Any, method: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata that a meta-estimator passes to a method of its inner estimator.
 
-    The call itself must have routing switched on where there is any: what the inner estimator's
-    parts consume reaches them only so.
+    Routing must be enabled during that call if there is any metadata, so that nested estimators
+    receive what they consume.
 
     Parameters
     ----------
     meta : estimator
-        Its ``estimator`` is the inner one, and its ``get_metadata_routing`` a router to it.
+        Meta-estimator with the inner ``estimator`` and a router to it.
     method : str
-        Of both of them.
+        Name of the method of both.
     metadata : dict
-        Name -> value; values of None are left out. With routing on, the inner estimator must have
-        requested all of it; with routing off, it gets what it requested and what its method
+        Values by name; values of None are left out. With routing enabled, the inner estimator
+        must have requested all of it; otherwise it receives what it requested and what its method
         names, and the rest is dropped.
 
     Returns
@@ -89,7 +92,7 @@ def arguments_through(meta, method, metadata):
         return {}
     if routing_is_on():
         return process_routing(meta, method, **metadata)["estimator"][method]
-    # With routing off, scikit-learn's own meta-estimators pass what `fit` names, such as
+    # Without routing, the meta-estimators of scikit-learn pass what `fit` names, such as
     # sample_weight, whether it was requested or not.
     inner = meta.estimator
     named = {
@@ -98,20 +101,20 @@ def arguments_through(meta, method, metadata):
         if name in signature(getattr(inner, method)).parameters
     }
     given = {**arguments_for(inner, method, metadata), **named}
-    # With routing off, `groups` serves a splitter that asks for speakers or corpora.
+    # Without routing, `groups` serves splitters that request speakers or corpora.
     for name in ("speaker", "corpus"):
         if "groups" in metadata and "groups" not in given and name not in metadata:
             given |= arguments_for(inner, method, {name: metadata["groups"]})
     return given
 
 
-def fit_routed(estimator, X, y, **metadata):
-    """Fit `estimator` with routing switched on for this call, giving it what it asks for.
+def fit_routed(estimator: Any, X: Any, y: Any, **metadata: Any) -> Any:
+    """Fit an estimator with metadata routing enabled and the metadata that it requests.
 
     Returns
     -------
     estimator
-        The same object, fitted.
+        The fitted estimator itself.
     """
     with config_context(enable_metadata_routing=True):
         return estimator.fit(X, y, **arguments_for(estimator, "fit", metadata))

@@ -1,26 +1,28 @@
-"""Cap torch's threads inside a call, and leave the caller's setting as it was.
+"""Limit of the threads of torch within a context.
 
-``torch.set_num_threads`` acts on the calling thread and also becomes the value with which threads
-start that have not used torch yet. A thread that starts while another one's cap is on would
-therefore take the cap for its own setting and restore *that* at its end. So the setting found
-before the first cap is remembered for as long as any cap is on.
+``torch.set_num_threads`` applies to the calling thread, and is also the initial setting of threads
+that use torch later. A thread that starts while another one is limited would therefore restore
+that limit at its end. So the setting before the first limit is stored while any limit is active.
 """
 
+from __future__ import annotations
+
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 _lock = threading.Lock()
 _this_thread = threading.local()
-_caps_on = 0
-_setting_before_caps = 1
+_active_limits = 0
+_setting_before_limits = 1
 
 
 @contextmanager
-def torch_threads(n_threads):
-    """Run the block with `n_threads` torch threads (None: leave torch's setting alone).
+def torch_threads(n_threads: int | None) -> Iterator[None]:
+    """Limit the threads of torch in the context (None: keep the setting).
 
-    Small networks are fastest on one thread, and with more they stall on a loaded machine. Safe
-    to enter from several threads at once, and to nest.
+    Small networks are fastest on one thread, and with more they stall on a loaded machine. The
+    context may be nested and entered from several threads concurrently.
 
     Parameters
     ----------
@@ -29,33 +31,33 @@ def torch_threads(n_threads):
     if n_threads is None:
         yield
         return
-    found = _enter(n_threads)
+    previous = _enter(n_threads)
     try:
         yield
     finally:
-        _leave(found)
+        _leave(previous)
 
 
 def _enter(n_threads):
     import torch
 
-    global _caps_on, _setting_before_caps
+    global _active_limits, _setting_before_limits
     with _lock:
-        found = torch.get_num_threads()
-        if _caps_on == 0:
-            _setting_before_caps = found
+        previous = torch.get_num_threads()
+        if _active_limits == 0:
+            _setting_before_limits = previous
         elif not getattr(_this_thread, "known", False):
-            found = _setting_before_caps
+            previous = _setting_before_limits
         _this_thread.known = True
-        _caps_on += 1
+        _active_limits += 1
         torch.set_num_threads(n_threads)
-    return found
+    return previous
 
 
-def _leave(found):
+def _leave(previous):
     import torch
 
-    global _caps_on
+    global _active_limits
     with _lock:
-        _caps_on -= 1
-        torch.set_num_threads(found)
+        _active_limits -= 1
+        torch.set_num_threads(previous)

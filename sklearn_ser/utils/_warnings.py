@@ -1,24 +1,27 @@
-"""Collect what is warned about in one thread, beside others that do the same."""
+"""Warnings: collection by thread, and the line of the user as their origin."""
+
+from __future__ import annotations
 
 import sys
 import threading
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 _lock = threading.Lock()
 _this_thread = threading.local()
 _collecting = 0
-_outside = None
+_outside: warnings.catch_warnings | None = None
 
 
 @contextmanager
-def collect_warnings():
-    """Within this context, warnings of this thread go into a list instead of to the screen.
+def collect_warnings() -> Iterator[list[str]]:
+    """Collect the warnings of the current thread in a list instead of showing them.
 
-    ``warnings.catch_warnings`` swaps state of the whole process, so that two threads that use it
-    at once lose warnings and leave the process silent. Here the state is swapped once, by the
-    first thread to come, and put back by the last to leave; a warning of a thread that does not
-    collect is shown as before.
+    ``warnings.catch_warnings`` replaces state of the whole process: two threads that use it
+    concurrently lose warnings and leave the process silent. Here the state is replaced by the
+    first thread that enters and restored by the last that leaves; warnings of threads that do not
+    collect are shown as usual.
 
     Yields
     ------
@@ -26,7 +29,8 @@ def collect_warnings():
         Category and text of each warning.
     """
     outer = getattr(_this_thread, "notes", None)
-    _this_thread.notes = notes = []
+    notes: list[str] = []
+    _this_thread.notes = notes
     _enter()
     try:
         yield notes
@@ -45,10 +49,10 @@ def _enter():
             shown = warnings.showwarning
             warnings.simplefilter("always")
 
-            def note_or_show(message, category, *place, **more):
+            def note_or_show(message, category, *args, **kwargs):
                 notes = getattr(_this_thread, "notes", None)
                 if notes is None:
-                    shown(message, category, *place, **more)
+                    shown(message, category, *args, **kwargs)
                 else:
                     notes.append(f"{category.__name__}: {message}")
 
@@ -59,18 +63,18 @@ def _leave():
     global _collecting
     with _lock:
         _collecting -= 1
-        if _collecting == 0:
+        if _collecting == 0 and _outside is not None:
             _outside.__exit__(None, None, None)
 
 
-#: Packages whose code lies between a user's line and a warning here.
-_BETWEEN = {"sklearn_ser", "sklearn", "joblib", "contextlib"}
+#: Packages that are skipped to find the line of the user.
+_SKIPPED = {"sklearn_ser", "sklearn", "joblib", "contextlib"}
 
 
-def warn_user(message, category):
-    """Warn, at the innermost line of the call stack that is not of this package or its tools."""
+def warn_user(message: str, category: type[Warning]) -> None:
+    """Warn with the stacklevel of the innermost line outside of this package and scikit-learn."""
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and _package(frame) in _BETWEEN:
+    while frame.f_back is not None and _package(frame) in _SKIPPED:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
 

@@ -1,22 +1,24 @@
-"""Where sliding windows begin and end: one rule for signals and for tables."""
+"""Bounds of sliding windows, for signals and for tables."""
+
+from __future__ import annotations
 
 
-def window_bounds(length, window, hop, shortest):
-    """Beginnings and ends of the windows over something of a given length, in its own units.
+def window_bounds(length: int, window: int, hop: int, shortest: int) -> list[tuple[int, int]]:
+    """Return the starts and ends of the windows over a given length.
 
-    Windows of full length follow each other every `hop`. A rest at the end becomes a window of
-    its own if it is at least `shortest` long; else a full window ends with the whole, overlapping
-    the one before. Anything shorter than a window is one window.
+    Windows of full length start every `hop`. A rest at the end is a window if it is at least
+    `shortest` long; otherwise it is covered by a full window that overlaps the previous one. A
+    length below `window` is one window.
 
     Parameters
     ----------
     length, window, hop, shortest : int
-        `hop` is at least 1 and at most `window`.
+        Lengths in the same unit; `hop` is at least 1 and at most `window`.
 
     Returns
     -------
     list of (int, int)
-        At least one pair; together they cover everything.
+        Pairs of start and end, at least one, which cover the whole length.
     """
     if length <= window:
         return [(0, length)]
@@ -27,6 +29,6 @@ def window_bounds(length, window, hop, shortest):
     return bounds
 
 
-def in_samples(seconds, sampling_rate):
-    """A duration as a whole number of samples, at least one."""
+def in_samples(seconds: float, sampling_rate: float) -> int:
+    """Convert a duration to a number of samples, at least one."""
     return max(1, round(seconds * sampling_rate))

@@ -279,7 +279,7 @@ def test_missing_speaker_is_an_error(feature_table):
 
 def test_two_estimators_of_one_name(feature_table):
     frame, X = feature_table
-    with pytest.raises(ValueError, match="estimators need names, each once"):
+    with pytest.raises(ValueError, match="estimators must have one or more unique names"):
         cross_corpus_validate([("a", SVM), ("a", SVM)], frame, X=X)
 
 

@@ -289,7 +289,10 @@ BAD = np.zeros((4, 5))
 BAD[2, 3] = np.inf
 UNFIT = {
     "empty": (np.zeros((0, 5)), r"^row 7: the sequence is empty, of shape \(0, 5\)"),
-    "width": (np.zeros((4, 6)), r"^row 7: 6 features a frame, in the rows before 5"),
+    "width": (
+        np.zeros((4, 6)),
+        r"^row 7: the frames have 6 features, but those of earlier rows have 5",
+    ),
     "inf": (
         BAD,
         r"^row 7: the sequence contains inf in frame 2, feature 'y', where a finite float32",

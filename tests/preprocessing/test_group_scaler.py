@@ -297,7 +297,7 @@ def test_ids_missing_at_fit_raise(train):
     )
     with pytest.raises(MetadataError, match=message):
         GroupScaler(by="recording").fit(train)
-    with pytest.raises(MetadataError, match=r"needs 'corpus'.*X is a ndarray, which carries no"):
+    with pytest.raises(MetadataError, match=r"needs 'corpus'.*X is a ndarray, which has no"):
         GroupScaler(by=NESTED).fit(train.to_numpy())
 
 

@@ -10,11 +10,11 @@ from sklearn_ser.utils._alignment import check_row_order
 TABLE = pd.DataFrame({"value": [1.0, 2.0, 3.0]}, index=["a", "b", "c"])
 
 
-def test_the_message_names_both_tables_the_first_row_and_the_way_out():
+def test_error_names_both_tables_and_the_first_row():
     message = (
         "aux has the index labels of X in another order (row 1 is c here and b there), and "
-        "rows are paired by position: give aux.loc[X.index]; or, if the rows do belong together "
-        "as they are, reset both indexes"
+        "rows are paired by position. Give aux.loc[X.index]; or, if the current order "
+        "is right, reset both indexes"
     )
     with pytest.raises(MetadataError, match=re.escape(message)):
         check_row_order(TABLE.loc[["a", "c", "b"]], TABLE, "aux", "X")
@@ -88,7 +88,7 @@ def test_equal_numbers_of_another_dtype_are_the_same_labels():
         "no rows",
     ],
 )
-def test_what_says_nothing_about_the_order_passes(table, reference):
+def test_tables_without_a_common_order_pass(table, reference):
     assert check_row_order(table, reference, "aux", "X") is None
 
 
@@ -109,11 +109,11 @@ def test_indexes_that_cannot_be_compared_pass(ours, theirs):
     check_row_order(TABLE.set_axis(ours, axis=0), TABLE.set_axis(theirs, axis=0), "aux", "X")
 
 
-def test_a_default_index_says_nothing_unless_it_counts():
-    """A step that was given an array makes one up."""
+def test_a_default_index_passes_unless_it_is_checked():
+    """The output of a step for an array has one."""
     permuted = TABLE.set_axis([2, 0, 1], axis=0)
-    made_up = TABLE.reset_index(drop=True)
-    check_row_order(permuted, made_up, "y", "X")
-    check_row_order(made_up, permuted, "y", "X")
+    default = TABLE.reset_index(drop=True)
+    check_row_order(permuted, default, "y", "X")
+    check_row_order(default, permuted, "y", "X")
     with pytest.raises(MetadataError, match="another order"):
-        check_row_order(permuted, made_up, "X", "frame", check_default_index=True)
+        check_row_order(permuted, default, "X", "frame", check_default_index=True)

@@ -31,9 +31,7 @@ def test_a_missing_package_names_purpose_package_and_extra(module):
     assert caught.value.name == "absent_package"
 
 
-def test_a_module_missing_inside_an_installed_package_is_not_called_a_missing_extra(
-    tmp_path, monkeypatch
-):
+def test_a_missing_dependency_of_an_installed_package_is_not_a_missing_extra(tmp_path, monkeypatch):
     write_module(tmp_path, "lacks_its_own", "import dependency_of_its_own", monkeypatch)
     with pytest.raises(ModuleNotFoundError, match="dependency_of_its_own") as caught:
         import_extra("lacks_its_own", "hub", "PretrainedEmbedding")

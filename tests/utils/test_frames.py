@@ -43,7 +43,7 @@ def test_every_form_is_recognized(X):
 @pytest.mark.parametrize(
     "X", [np.ones((2, 3)), [[1.0, 2.0]], pd.DataFrame({"a": ["x"]}), ["a.wav"], [np.ones(3)]]
 )
-def test_features_and_audio_are_no_frames(X):
+def test_features_and_audio_are_not_frames(X):
     assert not is_frames(X)
 
 
@@ -64,22 +64,22 @@ def test_equal_lengths_failed_rows_names_and_slices():
         (np.ones(3), r"^row 1: expected an array \(n_frames, n_features\), found ndarray of shape"),
         ("a.wav", r"^row 1: expected an array \(n_frames, n_features\), found str"),
         (np.ones((0, 2)), r"^row 1: the sequence is empty, of shape \(0, 2\)"),
-        (np.ones((4, 3)), r"^row 1: 3 features a frame, in the rows before 2"),
+        (np.ones((4, 3)), r"^row 1: the frames have 3 features, but those of earlier rows have 2"),
     ],
 )
-def test_other_cells_are_refused_with_their_row(second, message):
+def test_invalid_elements_raise_with_their_row(second, message):
     with pytest.raises(ValueError, match=message):
         as_sequences([SEQUENCES[0], second])
 
 
-def test_a_table_whose_audio_failed_throughout_is_still_one_of_frames():
+def test_a_table_of_failed_audio_only_holds_frames():
     table = frames_table([None, None], pd.RangeIndex(2), ["a", "b"])
     assert is_frames(table)
     assert list(failed_rows(table)) == [True, True]
     assert not is_frames(table.astype(float))
 
 
-def test_in_stacked_sequences_nan_throughout_stands_for_failed_audio():
+def test_stacked_sequences_that_are_entirely_nan_are_failed_audio():
     stacked = np.ones((3, 4, 2))
     stacked[1] = np.nan
     stacked[2, 0, 0] = np.nan
@@ -98,7 +98,7 @@ UNITED = pd.DataFrame({"a__frames": [None, SEQUENCES[1]], "b__frames": SEQUENCES
         (UNITED.to_numpy(), r"3 columns with frame sequences in 0, 1\."),
     ],
 )
-def test_united_sequences_are_refused(X, named):
+def test_united_sequences_raise(X, named):
     message = f"^SomeStep is given {named} .* pool each to"
     with pytest.raises(ValueError, match=message):
         check_no_feature_union(X, "SomeStep")
@@ -107,12 +107,12 @@ def test_united_sequences_are_refused(X, named):
 @pytest.mark.parametrize(
     "X", [UNITED[["a__frames"]], UNITED[["c"]], SEQUENCES, np.ones((2, 3, 2)), np.ones((2, 3))]
 )
-def test_one_column_and_rows_are_not_refused(X):
+def test_one_column_and_rows_pass(X):
     check_no_feature_union(X, "SomeStep")
     check_numpy_sequences(X)
 
 
-def test_tables_that_are_no_arrays_are_refused_and_rows_are_not():
+def test_sequences_that_are_not_arrays_raise():
     for X in ([[[1.0, 2.0]], [[3.0, 4.0]]], [None, pd.DataFrame(SEQUENCES[0])]):
         with pytest.raises(ValueError, match=r"^frame sequences must be numpy arrays"):
             check_numpy_sequences(X)

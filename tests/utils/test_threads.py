@@ -16,7 +16,7 @@ def three_threads():
     torch.set_num_threads(before)
 
 
-def test_cap_and_restore():
+def test_limit_and_restore():
     with torch_threads(1):
         assert torch.get_num_threads() == 1
         with torch_threads(2):
@@ -33,7 +33,7 @@ def test_restored_after_an_error():
     assert torch.get_num_threads() == 3
 
 
-def test_a_thread_that_starts_under_a_cap_does_not_keep_it():
+def test_a_thread_that_starts_under_a_limit_does_not_retain_it():
     found = []
 
     def work():

@@ -33,12 +33,12 @@ def warned_at(call, function):
     ],
     ids=["plain", "comprehension", "callback"],
 )
-def test_the_innermost_line_that_is_not_ours(call, package):
+def test_the_innermost_line_outside_of_the_package(call, package):
     filename, line = warned_at(call, function_of(package))
     assert filename == __file__
     assert "outer()" in line
 
 
-def test_another_package_with_a_like_name_is_not_ours():
+def test_another_package_with_a_similar_name_is_outside():
     filename, _ = warned_at(lambda outer: outer(), function_of("sklearn_service"))
     assert filename == "<string>"

@@ -30,25 +30,25 @@ def test_id_from_column_then_index_level():
     assert find_id(np.zeros((2, 2)), "corpus") is None
 
 
-def test_missing_id_names_every_place():
+def test_missing_id_error_lists_columns_and_levels():
     message = (
         r"GroupScaler needs 'speaker' for each row: neither a column nor an index level of X .*"
         r"the columns \['a', 'corpus'\] and the index levels \[\].*set_output\(transform='pandas'\)"
     )
     with pytest.raises(MetadataError, match=message):
         require_id(TABLE, "speaker", "GroupScaler")
-    with pytest.raises(MetadataError, match="X is a ndarray, which carries no ids"):
+    with pytest.raises(MetadataError, match="X is a ndarray, which has no ids"):
         require_id(np.zeros((2, 2)), "speaker", "GroupScaler")
 
 
 @pytest.mark.parametrize("container", [np.asarray, pd.DataFrame])
-def test_failed_rows_are_nan_all_over(container):
+def test_failed_rows_are_entirely_nan(container):
     nan = np.nan
     table = container(np.array([[nan, nan], [nan, 1.0], [1.0, nan], [1.0, 2.0]]))
     assert failed_rows(table).tolist() == [True, False, False, False]
 
 
-def test_frames_that_are_nan_throughout_are_failed_rows():
+def test_frames_that_are_entirely_nan_are_failed_rows():
     frames = np.zeros((2, 3, 2))
     frames[1] = np.nan
     assert failed_rows(frames).tolist() == [False, True]
@@ -60,7 +60,7 @@ def test_tables_that_cannot_have_failed_rows():
     assert not failed_rows(np.zeros((3, 2, 2))).any()
 
 
-def test_metadata_goes_to_whoever_asks():
+def test_metadata_goes_to_its_consumers():
     given = {"aux": pd.DataFrame({"g": [1]}), "speaker": ["a"], "corpus": ["c"], "text": None}
     assert consumed(make_pipeline(StandardScaler(), LinearSVC()), "fit", given) == {}
     assert set(consumed(MTLNeuralClassifier(), "fit", given)) == {"aux", "speaker"}
@@ -68,7 +68,7 @@ def test_metadata_goes_to_whoever_asks():
     assert set(consumed(search, "fit", given)) == {"speaker"}
 
 
-def test_routing_leaves_no_trace():
+def test_routing_configuration_is_restored():
     before = get_config()["enable_metadata_routing"]
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(20, 3)), np.arange(20) % 2
@@ -78,7 +78,7 @@ def test_routing_leaves_no_trace():
     assert get_config()["enable_metadata_routing"] is before
 
 
-def test_a_bare_net_gets_its_speakers_by_the_name_that_its_fit_has():
+def test_a_network_receives_speakers_as_groups():
     X, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
     speaker = np.repeat([0, 1], 10)
     assert set(arguments_for(MTLNeuralClassifier(), "fit", {"speaker": speaker})) == {"groups"}
@@ -95,14 +95,14 @@ class Terminal(io.StringIO):
     ("stream", "verbose", "shown"),
     [(Terminal, 1, True), (Terminal, 0, False), (io.StringIO, 1, False)],
 )
-def test_progress_is_for_people(monkeypatch, stream, verbose, shown):
+def test_progress_in_a_terminal(monkeypatch, stream, verbose, shown):
     stderr = stream()
     monkeypatch.setattr(sys, "stderr", stderr)
     assert list(progress(range(3), desc="counting", verbose=verbose)) == [0, 1, 2]
     assert ("counting" in stderr.getvalue()) is shown
 
 
-def test_audio_error_says_where_and_pickles():
+def test_audio_error_has_its_row_and_file_and_pickles():
     error = AudioError("it is empty", row=3, file="a.wav")
     assert str(error) == "row 3, file 'a.wav': it is empty"
     assert str(AudioError("it is empty")) == "it is empty"
