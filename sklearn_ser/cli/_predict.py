@@ -40,7 +40,7 @@ def run(options):
     from sklearn_ser.evaluation import predict_table, predict_timeline
     from sklearn_ser.evaluation._model import shortest_window
     from sklearn_ser.persistence import load_model
-    from sklearn_ser.preprocessing._transduction import watch_transduction
+    from sklearn_ser.preprocessing._transduction import record_transduction
 
     if options.hop is not None and options.window is None:
         raise ValueError("--hop requires --window")
@@ -49,7 +49,7 @@ def run(options):
     if options.group:
         X["corpus"] = options.group
     verbose = 0 if options.quiet else 1
-    with watch_transduction() as transduction:
+    with record_transduction() as transduction:
         if options.window is None:
             table = predict_table(model, X, verbose=verbose)
             table.insert(0, "row", range(len(X)))

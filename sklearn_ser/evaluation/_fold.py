@@ -13,8 +13,8 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_ser.evaluation._predictions_table import SINGLE, TRANSDUCTIVE, probability_columns
 from sklearn_ser.evaluation._protocols import Fold
-from sklearn_ser.preprocessing._transduction import one_utterance_at_a_time, watch_transduction
-from sklearn_ser.utils._failed import failed_rows
+from sklearn_ser.preprocessing._transduction import without_batch_statistics, record_transduction
+from sklearn_ser.utils._failed_rows import failed_rows
 from sklearn_ser.utils._nested_estimators import parameters_named
 from sklearn_ser.utils._routing import fit_routed
 from sklearn_ser.utils._warnings import collect_warnings
@@ -128,11 +128,11 @@ def _predict_settings(estimator, X, positions, labels):
     if not len(X):
         return {SINGLE: _table(positions, None, labels)}
     # Both contexts hold for one thread: parallel code inside the estimator must not leave it.
-    with parallel_config(backend="sequential"), watch_transduction() as transduction:
+    with parallel_config(backend="sequential"), record_transduction() as transduction:
         table = _predict(estimator, X, positions, labels)
     if not transduction.used:
         return {SINGLE: table}
-    with parallel_config(backend="sequential"), one_utterance_at_a_time():
+    with parallel_config(backend="sequential"), without_batch_statistics():
         return {TRANSDUCTIVE: table, SINGLE: _predict(estimator, X, positions, labels)}
 
 

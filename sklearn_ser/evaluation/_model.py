@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval, validate_params
 
-from sklearn_ser.audio._cell import path_of
+from sklearn_ser.audio._reference import path_of
 from sklearn_ser.evaluation._audio_steps import (
     all_audio_steps,
     audio_steps,
@@ -25,7 +25,7 @@ from sklearn_ser.evaluation._evaluation_data import select_data
 from sklearn_ser.evaluation._predictions_table import probability_columns
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.preprocessing import window_table
-from sklearn_ser.utils._failed import failed_rows
+from sklearn_ser.utils._failed_rows import failed_rows
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import fit_routed
 

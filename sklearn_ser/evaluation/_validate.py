@@ -37,7 +37,7 @@ from sklearn_ser.evaluation._protocols import Fold, check_unique_speakers, make_
 from sklearn_ser.evaluation._result import EvaluationResult
 from sklearn_ser.evaluation._semi_supervised import hide_aux, with_unlabeled
 from sklearn_ser.exceptions import EvaluationWarning
-from sklearn_ser.utils._failed import failed_rows
+from sklearn_ser.utils._failed_rows import failed_rows
 from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._progress import progress
 from sklearn_ser.utils._public import public_module

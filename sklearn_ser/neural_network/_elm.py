@@ -22,11 +22,11 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_ser.neural_network._class_weight import weights_of_classes
-from sklearn_ser.utils._failed import (
-    accuracy_with_misses,
+from sklearn_ser.utils._failed_rows import (
+    accuracy_with_missing,
     failed_rows,
-    report_left_out,
-    with_missing,
+    warn_failed_rows,
+    insert_missing_rows,
 )
 from sklearn_ser.utils._public import public_module
 
@@ -187,7 +187,7 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
             sample_weight, rows, dtype=np.float64, ensure_non_negative=True
         )
         failed = self._failed_rows(rows)
-        report_left_out(failed)
+        warn_failed_rows(failed)
         self.classes_ = np.unique(labels[~failed])
         used = ~failed & (weights > 0)
         rows, labels, weights = rows[used], labels[used], weights[used]
@@ -223,7 +223,7 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
         scores, failed = self._scores(X)
         if len(self.classes_) == 2:
             scores = scores[:, 1] - scores[:, 0]
-        return with_missing(scores, failed)
+        return insert_missing_rows(scores, failed)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the class of the largest score.
@@ -239,7 +239,7 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
             Class labels, missing (None, or NaN for numeric labels) for failed audio.
         """
         scores, failed = self._scores(X)
-        return with_missing(self.classes_[scores.argmax(axis=1)], failed)
+        return insert_missing_rows(self.classes_[scores.argmax(axis=1)], failed)
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Compute the softmax of the scores, which ranks classes but is not calibrated.
@@ -260,7 +260,7 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
             Probabilities in the order of `classes_`; rows sum to 1. NaN for failed audio.
         """
         scores, failed = self._scores(X)
-        return with_missing(softmax(scores, axis=1), failed)
+        return insert_missing_rows(softmax(scores, axis=1), failed)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Compute the accuracy, in which failed audio counts as misclassified.
@@ -278,7 +278,7 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
         -------
         score : float
         """
-        return accuracy_with_misses(y, self.predict(X), sample_weight)
+        return accuracy_with_missing(y, self.predict(X), sample_weight)
 
     def _hidden(self, X):
         return ACTIVATIONS[self.activation](X @ self.hidden_weights_ + self.hidden_bias_)

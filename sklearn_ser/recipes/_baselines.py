@@ -18,7 +18,14 @@ from sklearn.svm import LinearSVC
 from sklearn_ser.metrics import uar_scorer
 from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.preprocessing import GroupScaler, SkipFailedRows
-from sklearn_ser.recipes._steps import PARAMETERS, OnError, Store, audio_step, make_net, net_pipeline
+from sklearn_ser.recipes._steps import (
+    PARAMETERS,
+    OnError,
+    Store,
+    audio_step,
+    make_net,
+    net_pipeline,
+)
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 

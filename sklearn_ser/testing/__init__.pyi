@@ -1,3 +1,3 @@
-from .estimator_checks import audio_step_checks_generator as audio_step_checks_generator
-from .estimator_checks import check_audio_step as check_audio_step
-from .estimator_checks import parametrize_with_audio_checks as parametrize_with_audio_checks
+from ._checks import audio_step_checks_generator as audio_step_checks_generator
+from ._checks import check_audio_step as check_audio_step
+from ._checks import parametrize_with_audio_checks as parametrize_with_audio_checks

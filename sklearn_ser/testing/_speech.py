@@ -1,7 +1,9 @@
-"""Speech that the checks of audio steps run on: made once per process, kept in a temporary folder.
+"""Speech for the checks of audio steps, generated once per process in a temporary folder.
 
-Small, seeded, and of differing lengths, so that a step that pads a batch shows it.
+The utterances are short, seeded, and of different lengths, so that padding of batches is detected.
 """
+
+from __future__ import annotations
 
 import atexit
 import shutil
@@ -14,13 +16,15 @@ import numpy as np
 import pandas as pd
 import soundfile
 
+from sklearn_ser.audio import read_audio
+from sklearn_ser.datasets import make_speech_corpus
 from sklearn_ser.utils._ids import ID_COLUMNS
 
-#: Of the files, in Hz.
+#: Sampling rate of the files in Hz.
 SAMPLING_RATE = 16000
-# Samples of the utterances: short, for speed, and all different.
+# Numbers of samples of the utterances.
 _LENGTHS = (6800, 8000, 7600, 7000)
-#: Id columns of `Speech.frame`, in the order in which they become index levels: all there are.
+#: Id columns of `Speech.frame`, in the order of the index levels.
 IDS = ID_COLUMNS
 
 
@@ -34,9 +38,9 @@ class Speech:
         Column ``file`` (paths of 16-bit files), ids, and labels (``emotion``, ...): four
         utterances, two emotions, two speakers.
     signals : tuple of ndarray of shape (n_samples,), float32
-        What the files hold. Read-only, so that no step can change it unseen.
+        Content of the files. The arrays are read-only, so that no step can modify them.
     folder : Path
-        Removed at the end of the process.
+        Temporary folder, removed at the end of the process.
     """
 
     frame: pd.DataFrame
@@ -44,32 +48,28 @@ class Speech:
     folder: Path
 
     @property
-    def X(self):
-        """A copy of what a user would pass: the audio column and the ids."""
+    def X(self) -> pd.DataFrame:
+        """Copy of the audio column and the ids."""
         return self.frame[["file", *IDS]].copy()
 
     @property
-    def y(self):
-        """The emotions."""
+    def y(self) -> pd.Series:
+        """Emotions of the utterances."""
         return self.frame["emotion"].copy()
 
-    def new_folder(self):
-        """An empty folder of its own, below `folder`."""
+    def new_folder(self) -> Path:
+        """Create an empty folder below `folder`."""
         return Path(tempfile.mkdtemp(dir=self.folder))
 
 
 @cache
-def speech():
-    """The speech of this process.
+def speech() -> Speech:
+    """Return the speech of this process.
 
     Returns
     -------
     Speech
     """
-    # Here, not above: utils stands below datasets and audio.
-    from sklearn_ser.audio import read_audio
-    from sklearn_ser.datasets import make_speech_corpus
-
     folder = Path(tempfile.mkdtemp(prefix="sklearn-ser-checks-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     frame = make_speech_corpus(
@@ -91,7 +91,7 @@ def speech():
 
 
 def write_16_bit(file, samples):
-    """Write what the files of `Speech` hold, so that it is read back to the bit.
+    """Write a file that is read back bit-equally.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def write_16_bit(file, samples):
 
 
 def equal_length_signals():
-    """The signals, cut to the length of the shortest.
+    """Return the signals, cut to the length of the shortest.
 
     Returns
     -------
@@ -115,9 +115,9 @@ def equal_length_signals():
     return np.stack([signal[:shortest] for signal in signals])
 
 
-def object_array(cells):
-    """A 1-D object array of any cells, also of arrays of equal length (numpy would stack those)."""
-    array = np.empty(len(cells), dtype=object)
-    for row, cell in enumerate(cells):
-        array[row] = cell
+def object_array(references):
+    """Return a 1-D object array, also of arrays of equal length (which numpy would stack)."""
+    array = np.empty(len(references), dtype=object)
+    for row, reference in enumerate(references):
+        array[row] = reference
     return array

@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.audio import open_audio
 from sklearn_ser.exceptions import MissingDependencyError
-from sklearn_ser.testing import _tables
-from sklearn_ser.testing.estimator_checks import (
+from sklearn_ser.testing import (
+    _output_checks,
     audio_step_checks_generator,
     check_audio_step,
     parametrize_with_audio_checks,
@@ -118,7 +118,7 @@ def test_skipped_checks(monkeypatch):
     def check_set_output(step):
         raise SkipTest("polars is not installed")
 
-    monkeypatch.setattr(_tables, "check_set_output", check_set_output)
+    monkeypatch.setattr(_output_checks, "check_set_output", check_set_output)
     with pytest.warns(SkipTestWarning, match="Skipping check_set_output: polars is not") as caught:
         results = check_audio_step(Outsider())
     assert len(caught) == 1
@@ -136,7 +136,7 @@ def test_checks_of_a_step_whose_package_is_missing_are_skipped():
     statuses = {result["check_name"]: result["status"] for result in results}
     assert statuses["check_set_output"] == "skipped"
     assert statuses["check_errors_name_the_row"] == "skipped"
-    assert statuses["check_peculiar_audio_gives_no_nan"] == "skipped"
+    assert statuses["check_unusual_audio_gives_no_nan"] == "skipped"
     assert statuses["check_parameters_are_stored"] == "passed"
     assert set(statuses.values()) == {"skipped", "passed"}
 
@@ -182,5 +182,7 @@ def test_parametrization_names_step_and_check():
     ],
 )
 def test_a_class_is_refused(use):
-    with pytest.raises(TypeError, match="expected an instance, got the class Outsider: make one"):
+    with pytest.raises(
+        TypeError, match="expected an instance, got the class Outsider: instantiate it"
+    ):
         use(Outsider)

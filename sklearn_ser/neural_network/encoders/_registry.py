@@ -20,10 +20,10 @@ from sklearn_ser.utils._frames import (
     AXIS_ATTR,
     LAYERS,
     as_sequences,
-    frame_marks,
+    frame_attrs,
     is_frames,
-    refuse_no_arrays,
-    refuse_united,
+    check_numpy_sequences,
+    check_no_feature_union,
 )
 
 ENCODERS: dict[str, type[Encoder]] = {
@@ -68,9 +68,9 @@ def choose_encoder(encoder: str | type[nn.Module], X: Any) -> str | type[nn.Modu
             f"encoder must be a name or a subclass of torch.nn.Module, got {encoder!r}."
         )
     if encoder == "auto":
-        refuse_united(X, "the network")
-        refuse_no_arrays(X)
-        of_layers = frame_marks(X).get(AXIS_ATTR) == LAYERS
+        check_no_feature_union(X, "the network")
+        check_numpy_sequences(X)
+        of_layers = frame_attrs(X).get(AXIS_ATTR) == LAYERS
         return "mlp" if not is_frames(X) else "layers" if of_layers else "attention"
     check_kind(encoder, X)
     return encoder
@@ -83,8 +83,8 @@ def check_kind(encoder: str | type[nn.Module], X: Any) -> None:
     ------
     ValueError
     """
-    refuse_united(X, "the network")
-    refuse_no_arrays(X)
+    check_no_feature_union(X, "the network")
+    check_numpy_sequences(X)
     wants_frames = takes_frames(encoder)
     if wants_frames == (is_frames(X) or (wants_frames and _is_missing_throughout(X))):
         return

@@ -25,7 +25,7 @@ from sklearn_ser.feature_extraction import (
     _pretrained_source,
 )
 from sklearn_ser.preprocessing import FrameScaler
-from sklearn_ser.testing.estimator_checks import check_audio_step
+from sklearn_ser.testing import check_audio_step
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
-"""Checks of what an audio step does with audio that cannot be used."""
+"""Checks of the handling of unusable audio by an audio step."""
+
+from __future__ import annotations
 
 import warnings
 
 import numpy as np
 
 from sklearn_ser.exceptions import AudioError, AudioWarning, MissingDependencyError
-from sklearn_ser.testing._outputs import (
+from sklearn_ser.testing._comparison import (
     assert_finite,
     assert_same,
     audio_error,
@@ -17,14 +19,15 @@ from sklearn_ser.testing._outputs import (
     values_by_row,
 )
 from sklearn_ser.testing._speech import SAMPLING_RATE, object_array, speech
+from sklearn_ser.utils._failed_rows import failed_rows
 
 
 def unusable():
-    """Cells that every step refuses, by what is wrong with them.
+    """Return audio references that every step must reject, by their fault.
 
     Returns
     -------
-    dict of str to cell
+    dict of str to audio reference
     """
     folder = speech().new_folder()
     (folder / "zero_bytes.wav").touch()
@@ -53,19 +56,19 @@ def unusable():
     }
 
 
-def peculiar():
-    """Cells that a step may refuse or describe, but not answer with NaN.
+def unusual():
+    """Return audio that a step may reject or process, but for which it must not return NaN.
 
     Returns
     -------
-    dict of str to cell
+    dict of str to audio reference
     """
     time = np.arange(8000) / SAMPLING_RATE
     click = np.zeros(8000)
     click[4000] = 0.5
     signals = {
         "digital silence": np.zeros(8000),
-        "one sample that is not 0": click,
+        "one non-zero sample": click,
         "denormal numbers": np.full(8000, 1e-40, dtype=np.float32),
         "a constant": np.full(8000, 0.25),
         "faint noise": np.random.default_rng(0).normal(scale=1e-6, size=8000),
@@ -83,31 +86,31 @@ def peculiar():
 
 
 def check_errors_name_the_row(step):
-    """Whatever is wrong with a cell: an AudioError that names its row, and its file."""
+    """Every fault raises an AudioError with the row and the file."""
     used = fitted(step)
     good = pairs(speech().signals[:1])
-    for what, cell in unusable().items():
-        file = cell if isinstance(cell, str) else None
+    for what, audio in unusable().items():
+        file = audio if isinstance(audio, str) else None
         with audio_error(what, row=1, file=file):
-            used.transform(object_array([*good, cell]))
+            used.transform(object_array([*good, audio]))
 
 
 def check_the_first_failure_is_raised(step):
-    """Of several failures the one of the lowest row is raised."""
-    cells = pairs(speech().signals)
-    X = object_array([cells[0], "missing.wav", cells[1], "also_missing.wav"])
+    """Of several failures the one of the first row is raised."""
+    references = pairs(speech().signals)
+    X = object_array([references[0], "missing.wav", references[1], "also_missing.wav"])
     with audio_error("two missing files", row=1, file="missing.wav"):
         fitted(step).transform(X)
 
 
-def check_peculiar_audio_gives_no_nan(step):
-    """Silence, a click, a constant, 1 sample, ...: finite values, or an AudioError with the row."""
+def check_unusual_audio_gives_no_nan(step):
+    """Silence, a click, a single sample, ... give finite values or an AudioError with the row."""
     good, used = pairs(speech().signals[:1])[0], fitted(step)
-    for what, cell in peculiar().items():
+    for what, audio in unusual().items():
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", AudioWarning)
-                found = used.transform(object_array([good, cell]))
+                found = used.transform(object_array([good, audio]))
         except AudioError as error:
             if error.row != 1:
                 raise AssertionError(f"{what}: the AudioError names row {error.row}") from error
@@ -120,9 +123,9 @@ def check_peculiar_audio_gives_no_nan(step):
 
 
 def check_failed_rows_are_nan_and_recorded(step):
-    """With ``on_error`` "warn" or "ignore": NaN, a record in `failures_`, at most one warning."""
-    cells, bad = pairs(speech().signals), {**unusable(), **peculiar()}
-    X = object_array([cells[0], *bad.values(), cells[1]])
+    """Failed rows with ``on_error`` "warn" or "ignore" are NaN and recorded in `failures_`."""
+    references, bad = pairs(speech().signals), {**unusable(), **unusual()}
+    X = object_array([references[0], *bad.values(), references[1]])
     outputs = {}
     for on_error, kinds in (("warn", [AudioWarning]), ("ignore", [])):
         used = fitted(step, on_error=on_error)
@@ -130,13 +133,15 @@ def check_failed_rows_are_nan_and_recorded(step):
             warnings.simplefilter("always")
             outputs[on_error] = used.transform(X)
         if [warning.category for warning in caught] != kinds:
-            said = [str(warning.message) for warning in caught]
-            raise AssertionError(f"on_error={on_error!r}: expected {len(kinds)} warning: {said}")
+            messages = [str(warning.message) for warning in caught]
+            raise AssertionError(
+                f"on_error={on_error!r}: expected {len(kinds)} warning, found {messages}"
+            )
         _assert_recorded(outputs[on_error], used.failures_, X, list(bad))
     assert_same(outputs["warn"], outputs["ignore"], "on_error 'warn' and 'ignore' differ")
-    assert_finite(used.transform(cells[:1]), "speech")
+    assert_finite(used.transform(references[:1]), "speech")
     if used.failures_ != []:
-        raise AssertionError("failures_ still holds those of an earlier transform")
+        raise AssertionError("failures_ still has those of an earlier transform")
 
 
 def _assert_recorded(found, records, X, names):
@@ -157,7 +162,7 @@ def _assert_recorded(found, records, X, names):
 
 
 def check_failures_leave_the_other_rows_alone(step):
-    """Good rows get what they get without the failed ones, also with several jobs."""
+    """Failed rows do not affect the other rows, also with several jobs."""
     X, expected = speech().X, values_by_row(reference(step))
     files = list(X["file"])
     mixed = [files[0], "missing.wav", files[1], files[2], "also_missing.wav", files[3]]
@@ -166,15 +171,13 @@ def check_failures_leave_the_other_rows_alone(step):
         used = fitted(step, on_error="ignore", **jobs)
         found = values_by_row(used.transform(mixed))
         good = [found[row] for row in (0, 2, 3, 5)]
-        assert_same(good, expected, "beside failed rows others get other numbers", exact=False)
+        assert_same(good, expected, "failed rows change the output of other rows", exact=False)
         if [record["row"] for record in used.failures_] != [1, 4]:
             raise AssertionError(f"failures_ of rows 1 and 4 are {used.failures_}")
 
 
-def check_failed_rows_are_left_out_by_trainers(step):
-    """The package takes the rows of failed audio for what they are."""
-    from sklearn_ser.utils._failed_rows import failed_rows
-
+def check_failed_rows_are_left_out_of_training(step):
+    """Rows of failed audio are recognized and left out of training."""
     files = list(speech().X["file"])
     found = fitted(step, on_error="ignore").transform([files[0], "missing.wav", files[1]])
     if list(failed_rows(found)) != [False, True, False]:

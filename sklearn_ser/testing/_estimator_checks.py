@@ -1,26 +1,37 @@
-"""Checks of an audio step as a scikit-learn estimator: parameters, copies, model files."""
+"""Checks of an audio step as an estimator of scikit-learn: parameters, copies, composition."""
+
+from __future__ import annotations
 
 import inspect
 import pickle
 
+import numpy as np
+import pandas as pd
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import estimator_checks as of_sklearn
 from sklearn.utils import estimator_html_repr, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ser.testing._outputs import (
+from sklearn_ser.testing._comparison import (
     assert_same,
     assert_same_index,
     fitted,
     has_parameter,
+    is_frame_table,
     pairs,
     plain,
     reference,
+    values_by_row,
 )
 from sklearn_ser.testing._speech import speech
 
-# scikit-learn's own checks that need no data; its others would feed the step tables of numbers.
+# Checks of scikit-learn that need no data; the others use numeric tables.
 _OF_SKLEARN = (
     of_sklearn.check_estimator_cloneable,
     of_sklearn.check_valid_tag_types,
@@ -35,7 +46,7 @@ _OF_SKLEARN = (
 
 
 def check_scikit_learn_api(step):
-    """scikit-learn's own checks of parameters, tags and repr hold."""
+    """The checks of scikit-learn of parameters, tags and repr pass."""
     for check in _OF_SKLEARN:
         try:
             check(type(step).__name__, step)
@@ -44,7 +55,7 @@ def check_scikit_learn_api(step):
 
 
 def check_parameters_are_stored(step):
-    """The constructor only stores its parameters, `clone` keeps them, `set_params` changes them."""
+    """The constructor only stores parameters, which `clone` copies and `set_params` changes."""
     parameters = step.get_params(deep=False)
     names = list(inspect.signature(type(step).__init__).parameters)[1:]
     if sorted(names) != sorted(parameters):
@@ -52,18 +63,18 @@ def check_parameters_are_stored(step):
     copy = clone(step)
     if set(vars(copy)) - {"_sklearn_output_config", "_metadata_request"} != set(parameters):
         raise AssertionError(
-            f"a new instance holds {sorted(vars(copy))}: expected its parameters and nothing else"
+            f"a new instance has the attributes {sorted(vars(copy))}: expected its parameters only"
         )
     if has_parameter(step, "n_jobs"):
         changed = clone(step).set_params(n_jobs=3)
         if changed.n_jobs != 3 or clone(changed).get_params()["n_jobs"] != 3:
-            raise AssertionError("set_params(n_jobs=3) is lost")
+            raise AssertionError("set_params(n_jobs=3) has no effect")
 
 
-def check_fit_learns_nothing_it_should_not(step):
-    """`fit` returns the step, changes no parameter, and y has no influence.
+def check_fit_ignores_y(step):
+    """`fit` returns the step, changes no parameter, and ignores y.
 
-    A step whose tags say ``requires_fit=False`` also transforms without `fit`, equally.
+    A step with the tag ``requires_fit=False`` gives the same output without `fit`.
     """
     X, y = speech().X, speech().y
     new = plain(step)
@@ -80,12 +91,14 @@ def check_fit_learns_nothing_it_should_not(step):
         try:
             check_is_fitted(plain(step))
         except NotFittedError as error:
-            raise AssertionError("check_is_fitted does not see that it is stateless") from error
+            raise AssertionError(
+                "check_is_fitted does not recognize the step as stateless"
+            ) from error
         assert_same(plain(step).transform(X), expected, "without fit the output differs")
 
 
-def check_fit_learns_nothing_from_the_audio(step):
-    """Fitted on other audio, on one utterance or on many, the step gives the same."""
+def check_fit_ignores_the_audio(step):
+    """A step that is fitted on other audio gives the same."""
     one, other = speech().X["file"].iloc[[1]], pairs([-signal[::-1] for signal in speech().signals])
     for what, training in {"one utterance": list(one), "more utterances": 2 * other}.items():
         found = plain(step).fit(training, [0] * len(training)).transform(speech().X)
@@ -93,7 +106,7 @@ def check_fit_learns_nothing_from_the_audio(step):
 
 
 def check_pickle(step):
-    """A pickled step gives the same, whether it was used before or not."""
+    """A pickled step gives the same, before and after its first use."""
     X, expected = speech().X, reference(step)
     used = fitted(step)
     pickles = {"before it was used": pickle.dumps(used)}
@@ -106,7 +119,7 @@ def check_pickle(step):
 
 
 def check_skops(step):
-    """A used step goes through skops, which needs to trust nothing but estimators."""
+    """skops saves and loads a used step, trusting no types but estimators."""
     import skops.io
 
     used = fitted(step)
@@ -117,8 +130,8 @@ def check_skops(step):
     allowed = {_full_name(part) for part in _estimators_within(used)}
     if not set(unknown) <= allowed:
         raise AssertionError(
-            f"skops would have to trust {sorted(set(unknown) - allowed)}: keep numpy arrays, "
-            f"strings, numbers, bytes, lists and dicts in the attributes"
+            f"skops would have to trust {sorted(set(unknown) - allowed)}: use numpy arrays, "
+            f"strings, numbers, bytes, lists and dicts as attributes"
         )
     found = copy.transform(speech().X)
     assert_same(found, reference(step), "after skops the output differs")
@@ -126,7 +139,7 @@ def check_skops(step):
 
 
 def check_html_repr(step):
-    """The step shows in a notebook."""
+    """The HTML representation names the class."""
     if type(step).__name__ not in estimator_html_repr(step):
         raise AssertionError("the HTML representation does not name the class")
 
@@ -142,3 +155,59 @@ def _estimators_within(step):
 
 def _full_name(value):
     return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def mean_of_frames(table):
+    """Return the mean over time of every row of a table of frames."""
+    means = [frames.mean(axis=0) for frames in values_by_row(table)]
+    return pd.DataFrame(means, index=table.index)
+
+
+def _to_rows(step):
+    """Return steps that convert the output to rows of numbers."""
+    return [FunctionTransformer(mean_of_frames)] if is_frame_table(reference(step)) else []
+
+
+def check_in_a_pipeline(step):
+    """A Pipeline with a scaler and a classifier works with and without metadata routing."""
+    X, y = speech().X, speech().y
+    model = make_pipeline(plain(step), *_to_rows(step), StandardScaler(), LogisticRegression())
+    predicted = model.fit(X, y).predict(X)
+    with config_context(enable_metadata_routing=True):
+        model[-1].set_fit_request(sample_weight=True)
+        model[-2].set_fit_request(sample_weight=False)
+        again = model.fit(X, y, sample_weight=np.ones(len(X))).predict(X)
+    if not np.array_equal(predicted, again):
+        raise AssertionError("with metadata routing the predictions of the pipeline differ")
+    scaling = make_pipeline(plain(step), *_to_rows(step), StandardScaler())
+    scaled = scaling.set_output(transform="pandas").fit_transform(X)
+    expected = plain(step).set_output(transform="pandas").fit(X).transform(X)
+    assert_same_index(scaled, expected, "after StandardScaler")
+
+
+def check_in_a_feature_union(step):
+    """A FeatureUnion of the step with itself has equal halves and the ids."""
+    X, expected = speech().X, reference(step)
+    parts = [(name, make_pipeline(plain(step), *_to_rows(step))) for name in ("one", "two")]
+    joined = FeatureUnion(parts).fit(X).transform(X)
+    values = np.asarray(joined)
+    width = values.shape[1] // 2
+    assert_same(values[:, :width], values[:, width:], "two equal halves of a FeatureUnion differ")
+    alone = mean_of_frames(expected) if is_frame_table(expected) else expected
+    assert_same(values[:, :width], alone, "in a FeatureUnion the values differ")
+    table = FeatureUnion(parts).set_output(transform="pandas").fit(X).transform(X)
+    assert_same_index(
+        table, plain(step).set_output(transform="pandas").fit(X).transform(X), "union"
+    )
+
+
+def check_in_a_grid_search(step):
+    """GridSearchCV splits X, clones the step and scores without an error."""
+    X, y = speech().X, speech().y
+    model = make_pipeline(plain(step), *_to_rows(step), StandardScaler(), LogisticRegression())
+    search = GridSearchCV(
+        model, {"logisticregression__C": [1.0]}, cv=GroupKFold(2), error_score="raise"
+    )
+    search.fit(X, y, groups=X["speaker"])
+    if not np.isfinite(search.best_score_):
+        raise AssertionError(f"the score is {search.best_score_}")

@@ -1,8 +1,11 @@
-"""Running a step in a check, and comparing what it gives."""
+"""Output of audio steps for the speech of the checks, and its comparison."""
+
+from __future__ import annotations
 
 import pickle
 from collections import OrderedDict
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +15,10 @@ from sklearn_ser.exceptions import AudioError, MissingDependencyError
 from sklearn_ser.testing._speech import SAMPLING_RATE, speech
 from sklearn_ser.utils._frames import FRAMES
 
-# Where the utterances that share a batch differ, a network's sums are taken in another order.
+# In another batch, a network may sum in another order.
 RTOL, ATOL = 1e-5, 1e-6
 
-# What every check starts from, whatever the instance was made with. A check of one of these
-# parameters sets it.
+# Values of common parameters in the checks, unless a check sets them.
 _PLAIN = {
     "audio": "file",
     "on_error": "raise",
@@ -27,44 +29,41 @@ _PLAIN = {
     "verbose": 0,
 }
 
-_references = OrderedDict()
+_references: OrderedDict[Any, Any] = OrderedDict()
 _MOST_REFERENCES = 64
 
 
 def has_parameter(step, name):
-    """Whether the step has this parameter itself."""
+    """Return whether the step itself has this parameter."""
     return name in step.get_params(deep=False)
 
 
 def plain(step):
-    """A clone, unfitted, with the parameters common to all audio steps at their defaults."""
+    """Return an unfitted clone with the common parameters of audio steps at their defaults."""
     common = {name: value for name, value in _PLAIN.items() if has_parameter(step, name)}
     return clone(step).set_params(**common)
 
 
 def fitted(step, **parameters):
-    """A plain clone with these parameters, fitted to the speech."""
+    """Return a plain clone with the given parameters, fitted on the speech."""
     return plain(step).set_params(**parameters).fit(speech().X, speech().y)
 
 
 def sampling_rate_of(step):
-    """The rate in Hz that a step takes bare arrays to be at."""
+    """Return the sampling rate in Hz that a step assumes for bare arrays."""
     return getattr(step, "sampling_rate", SAMPLING_RATE)
 
 
 def pairs(signals):
-    """Signals as cells that tell their rate, so that they are those of the files for any step."""
+    """Return pairs of signal and rate, which are equivalent to the files for any step."""
     return [(signal, SAMPLING_RATE) for signal in signals]
 
 
 def reference(step):
-    """What a plain, fitted clone gives for the speech; computed once for all checks of a step.
-
-    A check that compares something with it computes that something anew.
-    """
+    """Return the output of a plain, fitted clone for the speech, computed once per step."""
     try:
         key = (type(step), pickle.dumps(step.get_params()))
-    except Exception:  # parameters that do not pickle: check_pickle says so
+    except Exception:  # parameters that cannot be pickled: check_pickle reports them
         return fitted(step).transform(speech().X)
     if key not in _references:
         _references[key] = fitted(step).transform(speech().X)
@@ -74,34 +73,35 @@ def reference(step):
 
 
 def forget_references():
-    """Compute them anew from now on: a file that a parameter names may have changed."""
+    """Clear the cached outputs: a file that a parameter names may have changed."""
     _references.clear()
 
 
 def is_table(output):
-    """Whether the output has an index to look at."""
+    """Return whether the output has an index."""
     return isinstance(output, pd.DataFrame)
 
 
 def is_frame_table(output):
-    """Whether this is the output of a frame-level step."""
+    """Return whether this is the output of a frame-level step."""
     return is_table(output) and list(output.columns) == [FRAMES]
 
 
 def values_by_row(output):
-    """What each utterance got: an array each, None where a frame-level step has nothing."""
+    """Return the array of each utterance, None where a frame-level step has no frames."""
     if is_frame_table(output):
         return [cell if isinstance(cell, np.ndarray) else None for cell in output[FRAMES]]
     values = np.asarray(output)
     if values.ndim != 2:
         raise AssertionError(
-            f"transform gave an array of shape {values.shape}: expected (n_utterances, n_features)"
+            f"transform returned an array of shape {values.shape}: expected (n_utterances, "
+            f"n_features)"
         )
     return list(values)
 
 
 def failed(output):
-    """Which rows are those of failed audio: all NaN, or without frames.
+    """Return which rows are those of failed audio: entirely NaN, or without frames.
 
     Returns
     -------
@@ -111,22 +111,23 @@ def failed(output):
 
 
 def assert_finite(output, what):
-    """Raise where a value is NaN or infinite."""
+    """Raise if a value is NaN or infinite."""
     for row, values in enumerate(values_by_row(output)):
         if values is None or not np.isfinite(values).all():
-            raise AssertionError(f"{what}: row {row} holds NaN or infinite values, or nothing")
+            raise AssertionError(f"{what}: row {row} has NaN or infinite values, or no values")
 
 
 def assert_same(found, expected, what, *, exact=True):
-    """Raise where two outputs differ in a row; their types and indexes do not count.
+    """Raise if two outputs differ in a row; their types and indexes are ignored.
 
     Parameters
     ----------
-    found, expected : outputs of `transform`, or the lists that `values_by_row` makes of them
+    found, expected : outputs of `transform`, or lists returned by `values_by_row`
+        Outputs to compare.
     what : str
-        What it means if they differ.
+        Start of the error message.
     exact : bool, default=True
-        False allows what another batch composition may change in a network's sums.
+        False allows differences that another composition of batches may cause in a network.
     """
     found, expected = (
         output if isinstance(output, list) else values_by_row(output)
@@ -145,7 +146,7 @@ def assert_same(found, expected, what, *, exact=True):
 
 
 def assert_same_index(found, expected, what):
-    """Raise where two tables differ in their index."""
+    """Raise if two tables differ in their index."""
     try:
         pd.testing.assert_index_equal(found.index, expected.index, exact="equiv")
     except AssertionError as error:
@@ -154,7 +155,7 @@ def assert_same_index(found, expected, what):
 
 @contextmanager
 def audio_error(what, row, file=None):
-    """Expect an AudioError that names this row, and this file where there is one."""
+    """Expect an AudioError with the given row and file."""
     try:
         yield
     except MissingDependencyError:

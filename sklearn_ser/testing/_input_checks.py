@@ -1,12 +1,15 @@
-"""Checks of what an audio step reads: every container and cell gives the same numbers."""
+"""Checks of the input of an audio step: all containers of the same audio are equivalent."""
+
+from __future__ import annotations
 
 import warnings
 
 import numpy as np
 import pandas as pd
 
+from sklearn_ser.audio import read_audio
 from sklearn_ser.exceptions import AudioError, AudioWarning
-from sklearn_ser.testing._outputs import (
+from sklearn_ser.testing._comparison import (
     assert_same,
     assert_same_index,
     audio_error,
@@ -29,7 +32,7 @@ from sklearn_ser.testing._speech import (
 
 
 def check_empty_input(step):
-    """No rows in, no rows out: for a list, a DataFrame and a Series."""
+    """Empty input in any container gives an output without rows."""
     used = fitted(step)
     width = len(used.get_feature_names_out())
     for name, X in {
@@ -48,7 +51,7 @@ def check_empty_input(step):
 
 
 def check_containers_give_the_same(step):
-    """Paths in a list, tuple, Series, object array, string array or DataFrame are equal."""
+    """Paths in a list, tuple, Series, object array, string array or DataFrame give the same."""
     X, used, expected = speech().X, fitted(step), reference(step)
     files = list(X["file"])
     for name, container in {
@@ -64,13 +67,13 @@ def check_containers_give_the_same(step):
 
 
 def check_arrays_give_the_same_as_files(step):
-    """Pairs of array and rate give what the files give; bare arrays are at the step's rate."""
+    """Pairs of array and rate give the same as files; bare arrays are at the rate of the step."""
     signals, used, expected = speech().signals, fitted(step), reference(step)
-    cells = pairs(signals)
+    references = pairs(signals)
     for name, container in {
-        "a list of pairs": cells,
-        "an object array of pairs": object_array(cells),
-        "a DataFrame of pairs": pd.DataFrame({"file": cells}),
+        "a list of pairs": references,
+        "an object array of pairs": object_array(references),
+        "a DataFrame of pairs": pd.DataFrame({"file": references}),
         "16-bit integers": pairs([np.round(signal * 32768).astype(np.int16) for signal in signals]),
         "64-bit floats": pairs([signal.astype(np.float64) for signal in signals]),
         "two equal channels": pairs([np.stack([signal, signal]) for signal in signals]),
@@ -84,12 +87,12 @@ def check_arrays_give_the_same_as_files(step):
         "an object array": object_array(signals),
         "a DataFrame": pd.DataFrame({"file": list(signals)}),
     }.items():
-        what = f"bare arrays in {name} are not taken to be at {rate} Hz"
+        what = f"bare arrays in {name} are not read at {rate} Hz"
         assert_same(used.transform(container), at_own_rate, what)
 
 
 def check_equal_length_arrays(step):
-    """Arrays of equal length, which numpy would stack, are one utterance each."""
+    """Arrays of equal length, which numpy would stack, are separate utterances."""
     stacked, used = equal_length_signals(), fitted(step)
     expected = used.transform(list(stacked))
     for name, container in {
@@ -103,29 +106,27 @@ def check_equal_length_arrays(step):
 
 
 def check_channels_are_averaged(step):
-    """Channels that differ give what their mean gives, in arrays and in files."""
+    """Different channels give the same as their mean, in arrays and in files."""
     left, right = equal_length_signals()[:2]
     both, used = np.stack([left, right]), fitted(step)
     expected = used.transform(pairs([(left + right) / 2]))
     file = speech().new_folder() / "stereo.wav"
     write_16_bit(file, both)
-    for name, cells in {"an array": pairs([both]), "a file": [str(file)]}.items():
-        found = used.transform(cells)
+    for name, references in {"an array": pairs([both]), "a file": [str(file)]}.items():
+        found = used.transform(references)
         assert_same(found, expected, f"two channels of {name} differ from their mean")
 
 
 def check_rates_are_converted(step):
-    """A pair at another rate is resampled as the audio door does it."""
-    from sklearn_ser.audio import read_audio
-
+    """A pair at another rate is resampled as by `read_audio`."""
     rate, used = sampling_rate_of(step), fitted(step)
-    cells = [(signal, 22050) for signal in speech().signals[:2]]
-    expected = used.transform([(read_audio(cell, rate), rate) for cell in cells])
-    assert_same(used.transform(cells), expected, "pairs at 22050 Hz give other numbers")
+    references = [(signal, 22050) for signal in speech().signals[:2]]
+    expected = used.transform([(read_audio(audio, rate), rate) for audio in references])
+    assert_same(used.transform(references), expected, "pairs at 22050 Hz give other numbers")
 
 
 def check_start_and_end_are_read(step):
-    """Columns `start` and `end` cut the files, in seconds; a missing one is the audio's own."""
+    """Columns `start` and `end` in seconds select a segment; a missing one is no limit."""
     X, used = speech().X.iloc[:2], fitted(step)
     first, second = speech().signals[:2]
     parts = pairs([first[1600:], second[800:6400]])
@@ -138,11 +139,11 @@ def check_start_and_end_are_read(step):
 
 
 def check_audio_in_index_levels(step):
-    """An audformat index, filewise or segmented, and tables and columns that have one."""
+    """The audio of a filewise or segmented audformat index, table or column is read."""
     frame, used = speech().frame, fitted(step)
     starts, ends = pd.to_timedelta([0, 0.05], unit="s"), pd.to_timedelta([None, 0.4], unit="s")
     files = pd.Index(frame["file"].iloc[:2], name="file")
-    for kind, index, cells in (
+    for kind, index, references in (
         ("filewise", files, list(files)),
         (
             "segmented",
@@ -150,7 +151,7 @@ def check_audio_in_index_levels(step):
             pairs([speech().signals[0], speech().signals[1][800:6400]]),
         ),
     ):
-        expected = used.transform(cells)
+        expected = used.transform(references)
         labels = pd.Series(list(frame["emotion"].iloc[:2]), index=index, name="emotion")
         for form, X in {"index": index, "table": labels.to_frame(), "column": labels}.items():
             what = f"audio in the levels of a {kind} {form}"
@@ -164,7 +165,7 @@ def check_audio_in_index_levels(step):
 
 
 def check_named_audio_column(step):
-    """`audio` names the column; without it the error says what X has."""
+    """`audio` names the column; the error for a missing column lists those of X."""
     renamed = speech().X.rename(columns={"file": "wave"})
     found = fitted(step, audio="file").set_params(audio="wave").transform(renamed)
     assert_same(found, reference(step), "with audio='wave' the output differs")
@@ -172,7 +173,7 @@ def check_named_audio_column(step):
         fitted(step).transform(renamed)
     except AudioError as error:
         if "file" not in str(error) or "wave" not in str(error):
-            raise AssertionError(f"the error names not both columns: {error}") from error
+            raise AssertionError(f"the error does not name both columns: {error}") from error
     else:
         raise AssertionError("X without the audio column is accepted")
 
@@ -181,7 +182,7 @@ def check_input_is_not_modified(step):
     """Neither a DataFrame nor the arrays in it change, and read-only arrays are accepted."""
     signals = [signal.copy() for signal in speech().signals]
     X = speech().X.assign(file=pairs(signals), start=0.05, end=0.4)
-    X.index.name, X.columns.name, X.attrs = "place", "kind", {"made": "here"}
+    X.index.name, X.columns.name, X.attrs = "position", "kind", {"source": "check"}
     before, given = X.copy(), _names_within(X)
     used = fitted(step)
     expected = used.transform(X)
@@ -195,7 +196,7 @@ def check_input_is_not_modified(step):
     for row, (signal, original) in enumerate(zip(signals, speech().signals, strict=True)):
         if X["file"].iloc[row][0] is not signal or not np.array_equal(signal, original):
             raise AssertionError(f"the step changed the audio in row {row} of X")
-        signal.flags.writeable = False  # as joblib hands large arrays to processes
+        signal.flags.writeable = False  # like large arrays that joblib passes to processes
     assert_same(used.transform(X), expected, "read-only arrays give other numbers")
 
 
@@ -203,8 +204,8 @@ def _names_within(X):
     return list(X.index.names), list(X.columns.names), dict(X.attrs)
 
 
-def check_label_columns_change_nothing(step):
-    """What is beside audio, times and ids, in columns or index levels, has no influence."""
+def check_label_columns_are_ignored(step):
+    """Columns or index levels other than audio, times and ids have no influence."""
     used = fitted(step).set_output(transform="pandas")
     X = speech().X
     expected = used.transform(X)
@@ -223,7 +224,7 @@ def check_label_columns_change_nothing(step):
 
 
 def check_beyond_full_scale(step):
-    """Samples beyond full scale are refused with their row, and clipped where asked to."""
+    """Samples beyond full scale raise an error with the row, or are clipped on request."""
     good, loud = speech().signals[:2]
     loud = loud / np.abs(loud).max() * np.float32(1.5)
     with audio_error("samples beyond full scale", row=1):
@@ -240,11 +241,9 @@ def check_beyond_full_scale(step):
 
 
 def check_remove_dc(step):
-    """`remove_dc` subtracts the mean of each utterance, as the audio door does it."""
-    from sklearn_ser.audio import read_audio
-
+    """`remove_dc` subtracts the mean of each utterance, as in `read_audio`."""
     shifted = [(signal * 0.5 + 0.25, SAMPLING_RATE) for signal in speech().signals[:2]]
     rate = sampling_rate_of(step)
-    centerd = [(read_audio(cell, rate, remove_dc=True), rate) for cell in shifted]
+    centered = [(read_audio(audio, rate, remove_dc=True), rate) for audio in shifted]
     found = fitted(step, remove_dc=True).transform(shifted)
-    assert_same(found, fitted(step).transform(centerd), "remove_dc=True does not remove the mean")
+    assert_same(found, fitted(step).transform(centered), "remove_dc=True does not remove the mean")

@@ -1,0 +1,327 @@
+"""Checks of the output of an audio step: its table, and its dependence on nothing but the input."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sys
+import tempfile
+import warnings
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import sklearn
+from sklearn import config_context
+from sklearn.utils.validation import check_array
+
+from sklearn_ser.testing._comparison import (
+    assert_finite,
+    assert_same,
+    assert_same_index,
+    audio_error,
+    fitted,
+    has_parameter,
+    is_frame_table,
+    is_table,
+    pairs,
+    reference,
+    values_by_row,
+)
+from sklearn_ser.testing._speech import (
+    IDS,
+    equal_length_signals,
+    object_array,
+    speech,
+    write_16_bit,
+)
+from sklearn_ser.utils._frames import FEATURES_ATTR, FRAMES, frame_features, is_frames
+
+
+def check_output_is_rows_or_frames(step):
+    """The output is finite float32: a row of numbers or a sequence of frames per utterance."""
+    found = reference(step)
+    if len(found) != len(speech().X):
+        raise AssertionError(f"the output for {len(speech().X)} utterances has {len(found)} rows")
+    assert_finite(found, "speech")
+    kinds = {values.dtype for values in values_by_row(found)}
+    if kinds != {np.dtype(np.float32)}:
+        raise AssertionError(f"the values are {sorted(map(str, kinds))}: expected float32")
+    if is_frame_table(found):
+        _assert_frames_contract(found)
+    else:
+        check_array(found)
+
+
+def _assert_frames_contract(found):
+    names = found.attrs.get(FEATURES_ATTR, [])
+    for row, frames in enumerate(values_by_row(found)):
+        if frames.ndim != 2 or 0 in frames.shape or not frames.flags.c_contiguous:
+            raise AssertionError(
+                f"row {row}: frames of shape {frames.shape}: expected a contiguous array "
+                f"(n_frames, n_features)"
+            )
+        if frames.shape[1] != len(names) or not all(type(name) is str for name in names):
+            raise AssertionError(
+                f"row {row}: the frames have {frames.shape[1]} features, attrs[{FEATURES_ATTR!r}] "
+                f"has {len(names)} names: expected one str per feature"
+            )
+    if len(set(names)) != len(names) or frame_features(found, len(names)) != names:
+        raise AssertionError(f"the features of a frame do not have unique names: {names[:9]}")
+    if not is_frames(found):
+        raise AssertionError("the table is not recognized as frame sequences")
+
+
+def check_names_and_width_agree(step):
+    """`get_feature_names_out` gives a unique str for each column of the output."""
+    used = fitted(step)
+    names = used.get_feature_names_out()
+    if not isinstance(names, np.ndarray) or names.dtype != object or names.ndim != 1:
+        raise AssertionError("get_feature_names_out must give a 1-D array of dtype object")
+    if len(set(names)) != len(names) or not all(isinstance(name, str) for name in names):
+        raise AssertionError("the names of the features are not unique strings")
+    if list(used.get_feature_names_out(list(speech().X.columns))) != list(names):
+        raise AssertionError("get_feature_names_out returns the names of the columns of X")
+    found = used.transform(speech().X.iloc[:1])
+    if found.shape[1] != len(names):
+        raise AssertionError(f"{len(names)} names for {found.shape[1]} columns")
+    if is_table(found) and list(found.columns) != list(names):
+        raise AssertionError("get_feature_names_out and the output's columns differ")
+    if is_frame_table(found) and list(names) != [FRAMES]:
+        raise AssertionError(f"the column of frames must have the name {FRAMES!r}")
+
+
+def check_set_output(step):
+    """`set_output` and the global configuration give DataFrames of the same values and names."""
+    X, expected = speech().X, reference(step)
+    names = list(fitted(step).get_feature_names_out())
+    found = fitted(step).set_output(transform="default").transform(X)
+    assert_same(found, expected, "set_output(transform='default') changes the values")
+    asked = fitted(step).set_output(transform="pandas").transform(X)
+    with config_context(transform_output="pandas"):
+        configured = fitted(step).transform(X)
+    for how, table in (("set_output", asked), ("config_context", configured)):
+        if not isinstance(table, pd.DataFrame) or list(table.columns) != names:
+            raise AssertionError(f"{how} does not give a DataFrame with the names of the step")
+        assert_same(table, expected, f"{how} changes the values")
+
+
+def check_ids_become_index_levels(step):
+    """With pandas output, the ids of X are the index; without ids it is the index of X."""
+    used = fitted(step).set_output(transform="pandas")
+    X = speech().X
+    ids = X[list(IDS)]
+    expected = pd.MultiIndex.from_frame(ids)
+    numbered = X[["file"]].set_axis([7, 5, 3, 1])
+    for what, index, wanted in (
+        ("id columns", used.transform(X).index, expected),
+        ("id levels", used.transform(X.set_index(list(IDS))).index, expected),
+        ("one id", used.transform(X[["file", "speaker"]]).index, pd.Index(X["speaker"])),
+        ("no ids", used.transform(numbered).index, numbered.index),
+        ("a list", used.transform(list(X["file"])).index, pd.RangeIndex(len(X))),
+    ):
+        found = pd.DataFrame(index=index)
+        assert_same_index(found, pd.DataFrame(index=wanted), f"X with {what}")
+
+
+# Rows of the one large batch, beyond the batch sizes in use, and samples of each.
+_MANY, _SHORT = 66, 4000
+
+
+def check_global_state_is_untouched(step):
+    """No global random generator is used or seeded, and no global setting changes.
+
+    The check runs before the others, because loading of libraries happens once per process.
+    """
+    generators = _generators()
+    settings: dict[str, Any] = {}
+    for references in (pairs(speech().signals[:1]), pairs(speech().signals[1:])):
+        fitted(step).transform(references)
+        if not settings:
+            settings = _settings()  # loading of a library may change settings
+    now = {**_generators(), **_settings()}
+    changed = [name for name, value in {**generators, **settings}.items() if now[name] != value]
+    if changed:
+        raise AssertionError(f"the step changes global state: {', '.join(changed)}")
+
+
+def _generators():
+    import torch
+
+    return {
+        "Python's random": random.getstate(),
+        "numpy.random": repr(np.random.get_state()),  # noqa: NPY002 (only read)
+        "torch's generator": torch.get_rng_state().tolist(),
+    }
+
+
+def _settings():
+    import torch
+
+    return {
+        "torch's number of threads": torch.get_num_threads(),
+        "torch's gradient mode": torch.is_grad_enabled(),
+        "the warning filters": list(warnings.filters),
+        "numpy's error handling": np.geterr(),
+        "scikit-learn's configuration": sklearn.get_config(),
+        "the working directory": os.getcwd(),
+        "the environment": dict(os.environ),
+    }
+
+
+def check_global_seeds_are_irrelevant(step):
+    """Other states of the global random generators give the same output."""
+    import torch
+
+    np_state, torch_state, own_state = (  # restored below
+        np.random.get_state(),  # noqa: NPY002
+        torch.get_rng_state(),
+        random.getstate(),
+    )
+    try:
+        random.seed(54321)
+        np.random.seed(54321)  # noqa: NPY002
+        torch.manual_seed(54321)
+        found = fitted(step).transform(speech().X)
+    finally:
+        random.setstate(own_state)
+        np.random.set_state(np_state)  # noqa: NPY002
+        torch.set_rng_state(torch_state)
+    assert_same(found, reference(step), "another global seed changes the values")
+
+
+def check_repeated_transform_is_equal(step):
+    """A second transform gives the same, also after other audio."""
+    X, used = speech().X, fitted(step)
+    first = used.transform(X)
+    assert_same(first, reference(step), "two clones of the step differ")
+    used.transform(pairs(speech().signals[::-1]))
+    again = used.transform(X)
+    assert_same(again, first, "a second transform gives other values")
+    if is_table(first):
+        assert_same_index(again, first, "a second transform gives another index")
+
+
+def check_one_row_equals_that_row_among_others(step):
+    """The output for an utterance alone is the same as among others."""
+    X, used, expected = speech().X, fitted(step), values_by_row(reference(step))
+    for row in range(len(X)):
+        found = used.transform(X.iloc[[row]])
+        what = f"row {row} alone differs from that row among others"
+        assert_same(found, expected[row : row + 1], what, exact=False)
+
+
+def check_order_of_rows_is_irrelevant(step):
+    """Rows in another order, some repeated, give the same; the index follows the rows."""
+    X, used, expected = speech().X, fitted(step), reference(step)
+    order = [2, 0, 3, 0, 1]
+    found = used.transform(X.iloc[order])
+    values = values_by_row(expected)
+    what = "rows in another order give other values"
+    assert_same(found, [values[row] for row in order], what, exact=False)
+    if is_table(found):
+        assert_same_index(found, expected.iloc[order], "the index does not follow the rows")
+
+
+def check_one_row_equals_that_row_among_many(step):
+    """The output for an utterance in a large batch is the same as in a small one."""
+    short = pairs([signal[:_SHORT] for signal in speech().signals])
+    used = fitted(step)
+    expected = values_by_row(used.transform(short))
+    order = np.arange(_MANY) * 3 % len(short)
+    found = used.transform([short[row] for row in order])
+    what = f"in a batch of {_MANY} rows some values differ from those in {len(short)} rows"
+    assert_same(found, [expected[row] for row in order], what, exact=False)
+
+
+def check_rewritten_files_are_read_again(step):
+    """A rewritten file gives the output of its new content, with and without a store."""
+    first, second = equal_length_signals()[:2]
+    folder = speech().new_folder()
+    file = str(folder / "rewritten.wav")
+    stores = (None, folder / "store") if has_parameter(step, "store") else (None,)
+    for store in stores:
+        used = fitted(step) if store is None else fitted(step, store=store)
+        for signal in (first, second):
+            write_16_bit(file, signal)
+            found = used.transform([file])
+            what = f"a rewritten file gives its old output (store={store and 'folder'})"
+            assert_same(found, fitted(step).transform(pairs([signal])), what)
+
+
+def check_n_jobs_is_irrelevant(step):
+    """`n_jobs` has no influence on values, index and the reported failure."""
+    _assert_parallel_is_equal(step, "n_jobs=2")
+
+
+def check_processes_give_the_same(step):
+    """Worker processes (joblib's loky) give the same values and the same failure."""
+    with joblib.parallel_config(backend="loky"):
+        _assert_parallel_is_equal(step, "in worker processes")
+
+
+def _assert_parallel_is_equal(step, how):
+    expected = reference(step)
+    parallel = fitted(step, n_jobs=2)
+    found = parallel.transform(speech().X)
+    assert_same(found, expected, f"{how}: other values")
+    if is_table(expected):
+        assert_same_index(found, expected, f"{how}: another index")
+    references = pairs(speech().signals)
+    bad = object_array([references[0], (np.zeros(0), 16000), references[2], (np.zeros(0), 16000)])
+    with audio_error(f"{how}, two rows are empty", row=1):
+        parallel.transform(bad)
+
+
+def check_store_gives_the_same(step):
+    """A run with an empty or a filled `store` gives the same as without."""
+    X, expected = speech().X, reference(step)
+    folder = speech().new_folder() / "store"
+    for store in (folder, str(folder)):
+        kind = "an empty" if store is folder else "a filled"
+        used = fitted(step, store=store)
+        found = used.transform(X)
+        assert_same(found, expected, f"{kind} store changes the values")
+        if is_table(expected):
+            assert_same_index(found, expected, f"{kind} store changes the index")
+        if not folder.exists() or not any(folder.iterdir()):
+            raise AssertionError("store names a folder, but nothing was written to it")
+    backwards = fitted(step, store=folder).transform(X.iloc[::-1])
+    assert_same(backwards, expected.iloc[::-1], "a filled store gives rows in another order")
+    with audio_error("a failed row beside a filled store", row=1, file="missing.wav"):
+        fitted(step, store=folder).transform([X["file"].iloc[0], "missing.wav"])
+
+
+def check_nothing_is_printed(step):
+    """Nothing is printed or warned, also with verbose=1 without a terminal."""
+    levels = [{"verbose": level} for level in (0, 1)] if hasattr(step, "verbose") else [{}]
+    for parameters in levels:
+        with tempfile.TemporaryFile() as printed:
+            with _redirected(printed), warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                fitted(step, **parameters).transform(speech().X)
+            printed.seek(0)
+            text = printed.read().decode(errors="replace")
+        setting = ", ".join(f"{name}={value}" for name, value in parameters.items())
+        if text:
+            raise AssertionError(f"the step prints with {setting}: {text!r}")
+        if caught:
+            raise AssertionError(f"the step warns about good audio: {caught[0].message}")
+
+
+@contextlib.contextmanager
+def _redirected(file):
+    """Redirect the standard streams, also those of C code, to a file."""
+    with contextlib.ExitStack() as stack:
+        for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+            stream.flush()
+            original = os.dup(number)
+            stack.callback(os.close, original)
+            stack.callback(os.dup2, original, number)
+            os.dup2(file.fileno(), number)
+        text = stack.enter_context(open(os.dup(file.fileno()), "w", closefd=True))
+        stack.enter_context(contextlib.redirect_stdout(text))
+        stack.enter_context(contextlib.redirect_stderr(text))
+        yield
