@@ -137,8 +137,8 @@ def _elm_pipeline(
 
     if net_params.get("unlabeled") is not None:
         raise ValueError(
-            f"unlabeled={net_params['unlabeled']!r}: the extreme learning machine needs the label of "
-            "every sample. Leave `unlabeled` out and fit on labeled samples, or use "
+            f"unlabeled={net_params['unlabeled']!r}: the extreme learning machine needs the "
+            "label of every sample. Leave `unlabeled` out and fit on labeled samples, or use "
             "make_multi_task_net."
         )
     released = {

@@ -93,8 +93,8 @@ def make_mtl_aug(
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the copies and of the network.
     %(net_params)s
-        With ``perturbation__augmenters=["specaugment"]``, new masks are drawn in each epoch, instead of
-        or in addition to copies with masks.
+        With ``perturbation__augmenters=["specaugment"]``, new masks are drawn in each epoch,
+        instead of or in addition to copies with masks.
 
     Returns
     -------
