@@ -1,9 +1,11 @@
-"""The archives of a model file, looked at before anything is built from them.
+"""Zip archives of model files, and their validation before anything is built from them.
 
-A model file is a zip; the skops archive in it is one too. Nothing here imports or builds what a
-file names, unless the caller trusts it: sizes and the schema are plain data. Errors tell the
-reason alone; `persistence` puts the file's name before it.
+A model file is a zip, and so is the skops archive in it. Nothing that a file names is imported or
+built here, unless the caller trusts it: sizes and the schema are plain data. The errors hold a
+reason only; `_model_file` adds the name of the file.
 """
+
+from __future__ import annotations
 
 import contextlib
 import importlib
@@ -13,41 +15,42 @@ import os
 import uuid
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from sklearn_ser.exceptions import ModelFileError
 
-# What a file may unpack to, all in all. Network weights hardly compress and support vectors by
-# less than 10; a zip bomb reaches 1000.
+# Limit of the total size of the unpacked members. Network weights are hardly compressible, support
+# vectors by a factor below 10; a zip bomb reaches 1000.
 SMALLEST_LIMIT = 64 * 2**20
 MOST_EXPANSION = 200
 
-# Protocol 0 of skops named functions in another place of the schema. No model file has it.
+# Protocol 0 of skops named functions elsewhere in the schema. No model file has it.
 FIRST_PROTOCOL = 1
 
 #: The attribute of a scorer that holds its function.
-FUNCTION_PLACE = "_score_func"
+FUNCTION_KEY = "_score_func"
 
-#: What skops calls while it builds, or hands over to be called: only types belong there.
-CALLED_PLACES = {
+#: Loaders allowed below keys whose values skops calls, or passes on to be called: only types.
+CALLED_KEYS = {
     "key_types": ("ListNode", "TypeNode"),
     "default_factory": ("TypeNode", "JsonNode"),
 }
 
 
 def size_limit(n_bytes):
-    """The most that a file of `n_bytes` may unpack to, in bytes."""
+    """Return the number of bytes that a file of `n_bytes` may unpack to."""
     return max(SMALLEST_LIMIT, MOST_EXPANSION * n_bytes)
 
 
 def read_members(path, names):
-    """Some members of the outer archive: a dict of name to bytes."""
+    """Read members of the outer archive: a dict of name to bytes."""
     with zipfile.ZipFile(path) as archive:
         _check_sizes(archive, size_limit(path.stat().st_size), zipfile.ZIP_DEFLATED)
         return {name: _read(archive, name) for name in names}
 
 
 def archive_of(members):
-    """A zip of the members; not compressed where reading would take it for a zip bomb.
+    """Return a zip of the members, uncompressed where it would exceed the limit of expansion.
 
     Parameters
     ----------
@@ -69,9 +72,9 @@ def archive_of(members):
 
 
 def checked_target(path):
-    """Where to write, links resolved."""
+    """Validate a path to write to; return it with links resolved."""
     target = Path(path)
-    with contextlib.suppress(ValueError):  # of a path that cannot be; writing will tell
+    with contextlib.suppress(ValueError):  # of an invalid path, which writing reports
         target = target.resolve()
     if target.is_dir():
         raise ModelFileError(f"cannot write the model file {str(path)!r}: this is a folder")
@@ -83,10 +86,10 @@ def checked_target(path):
 
 
 def write_file(path, content):
-    """Write a file such that at any moment there is the whole old one or the whole new one."""
+    """Replace a file atomically."""
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        # Not a file of tempfile, which only its owner may read.
+        # A file of tempfile would be readable by its owner only.
         with part.open("xb") as file:
             file.write(content)
             file.flush()
@@ -100,20 +103,20 @@ def write_file(path, content):
 
 
 def check_skops(data, limit, trusted, scorer_functions):
-    """Refuse a skops archive that unpacks to too much, or that could call a function.
+    """Raise for a skops archive that exceeds the size limit, or that could call a function.
 
-    skops trusts a name wherever it stands, and so calls a trusted function that stands where a
-    type belongs. Here a function may only be handed over, never be called.
+    skops trusts a name anywhere in the schema, and would therefore call a trusted function in place
+    of a type. Here a function may only be passed on, never be called.
 
     Parameters
     ----------
     data : bytes
     limit : int
-        Bytes that it may unpack to.
+        Number of bytes that it may unpack to.
     trusted : set of str
-        Full names of types and functions that skops is going to be told to trust.
+        Full names of the types and functions that skops will be configured to trust.
     scorer_functions : set of str
-        Those of them that may stand in a scorer, and nowhere else.
+        Functions among them that are accepted inside a scorer only.
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         # skops reads members whole: a compressed one might hold more than it declares.
@@ -132,14 +135,14 @@ class _SchemaCheck:
         self.trusted = trusted
         self.scorer_functions = scorer_functions
         self.n_bytes = 0
-        self.outlines = {}
+        self.outlines: dict[Any, Any] = {}
 
     def outline(self, value, key=None, loaders=None):
-        """Check a part of the schema; return what must be the same wherever its id stands.
+        """Check a part of the schema; return the content that must be equal for equal ids.
 
-        skops builds an id once and takes that object wherever the id stands again, whatever is
-        written there. So what is written must be the same each time, or the check would look at
-        something else than skops builds.
+        skops builds an object once per id, and reuses it for further nodes with that id whatever
+        their content. The content must therefore be equal, or skops would build something else
+        than is checked.
         """
         if isinstance(value, list):
             return tuple(self.outline(item, key, loaders) for item in value)
@@ -152,7 +155,7 @@ class _SchemaCheck:
             if identity is None or identity not in self.outlines:
                 self._count_bytes(value)
         parts = tuple(
-            (name, self.outline(part, name, CALLED_PLACES.get(name, loaders)))
+            (name, self.outline(part, name, CALLED_KEYS.get(name, loaders)))
             for name, part in value.items()
             if name not in ("__id__", "file") or isinstance(part, dict | list)
         )
@@ -166,11 +169,11 @@ class _SchemaCheck:
         if loaders is not None and loader not in loaders:
             raise ModelFileError(f"{name} stands where only a type may")
         if loader == "FunctionNode":
-            if name in self.scorer_functions and key != FUNCTION_PLACE:
+            if name in self.scorer_functions and key != FUNCTION_KEY:
                 raise ModelFileError(f"the function {name} stands outside a scorer")
         elif name in self.trusted:
-            found = getattr(importlib.import_module(module), attribute)
-            if not isinstance(found, type):
+            value = getattr(importlib.import_module(module), attribute)
+            if not isinstance(value, type):
                 raise ModelFileError(f"the function {name} stands where it would be called")
 
     def _count_bytes(self, node):
@@ -195,7 +198,7 @@ def _check_sizes(archive, limit, compression):
 def _check_total(n_bytes, limit):
     if n_bytes > limit:
         raise ModelFileError(
-            f"it would unpack to {n_bytes / 2**20:.0f} MiB, and a file of its size may to "
+            f"it would unpack to {n_bytes / 2**20:.0f} MiB, and a file of its size may unpack to "
             f"{limit / 2**20:.0f} MiB"
         )
 
@@ -203,5 +206,5 @@ def _check_total(n_bytes, limit):
 def _read(archive, name):
     info = archive.getinfo(name)
     with archive.open(info) as member:
-        # Never more than declared, which was checked; read() would unpack whatever there is.
+        # The declared size was checked; read() without it would unpack any size.
         return member.read(info.file_size)

@@ -1,20 +1,26 @@
-"""Model files that are safe to share: loading one never executes code from it.
+"""Model files that are safe to share: loading a file never executes code from it.
 
-A file is a skops archive (a zip of JSON and arrays) of the fitted estimator and of facts about
+A file contains a skops archive (a zip of JSON and arrays) of the fitted estimator, and facts about
 it. Network weights are safetensors bytes inside. skops builds only objects of types that are
-trusted by name: scikit-learn's, numpy's, and those listed here. Anything else in a file is
-refused before it is touched.
+trusted by name: those of scikit-learn and numpy, and those listed here. A file with any other type
+is rejected before anything is built.
 """
+
+from __future__ import annotations
 
 import contextlib
 import importlib
 import json
+import os
 import pickle
 import platform
+from collections.abc import Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from packaging.version import InvalidVersion, Version
+from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from sklearn_ser import __version__
@@ -27,20 +33,17 @@ from sklearn_ser.persistence._archive import (
     size_limit,
     write_file,
 )
-from sklearn_ser.persistence._onnx import export_onnx
 from sklearn_ser.utils._model_files import model_file
 from sklearn_ser.utils._public import public_module
 
-__all__ = ["export_onnx", "load_model", "load_model_info", "save_model", "trusted_types"]
-
-#: 2: networks are lists, one entry for each of an ensemble.
+#: Version of the format. In format 2, networks are lists with an entry per member of an ensemble.
 FORMAT = 2
 _MODEL, _INFO = "model.skops", "info.json"
 
-#: What a model file may hold beyond what skops trusts, by the module that has it. Those of
-#: scikit-learn are what every fitted search holds: a scorer and its function, and the splitter;
-#: what calibration, voting and stacking hold; and what `set_fit_request` and its like leave behind.
-#: The types only keep what they are given; the functions may stand in a scorer only.
+#: Types and functions that a model file may hold beyond those that skops trusts, by module. Those
+#: of scikit-learn are part of fitted searches (scorers with their functions, splitters), of
+#: calibration, voting and stacking, and of metadata requests. The types only store what they are
+#: given; the functions are accepted inside a scorer only.
 _TRUSTED = {
     "sklearn_ser.augmentation": (
         "AddNoise",
@@ -130,11 +133,10 @@ _TRUSTED = {
 
 
 @public_module("sklearn_ser.persistence")
-def trusted_types():
-    """Names of the types that :func:`load_model` accepts beyond those that skops itself does.
+def trusted_types() -> list[str]:
+    """Return the names of the types that :func:`load_model` accepts beyond those of skops.
 
-    The few functions among them are accepted inside a scorer only, and are never called by
-    loading.
+    The functions among them are accepted inside a scorer only, and loading never calls them.
 
     Returns
     -------
@@ -146,32 +148,36 @@ def trusted_types():
     >>> any(name.endswith("GroupScaler") for name in trusted_types())
     True
     """
-    return [_full_name(found) for found in _trusted_objects()]
+    return [_full_name(value) for value in _trusted_objects()]
 
 
 @public_module("sklearn_ser.persistence")
-def save_model(model, path, *, info=None):
-    """Write a fitted estimator to one file.
+def save_model(
+    model: BaseEstimator,
+    path: str | os.PathLike[str],
+    *,
+    info: dict[str, Any] | None = None,
+) -> None:
+    """Save a fitted estimator to a file.
 
-    What belongs to the place of the training stays out of it: the feature stores of audio steps,
-    and the `callbacks` of networks. Both parameters are None in the file, and stay as they are in
-    `model`.
+    The feature stores of audio steps and the `callbacks` of networks are excluded: both parameters
+    are None in the file, and unchanged in `model`.
 
     Parameters
     ----------
     model : estimator
-        Such as a fitted Pipeline.
+        Fitted estimator, such as a Pipeline.
     path : str or Path
-        Conventionally ending in ``.ser``. A file that is there already is replaced when the new
-        one is complete, and stays as it was if anything fails.
+        Path of the file, conventionally with the suffix ``.ser``. An existing file is replaced when
+        the new one is complete, and is unchanged if anything fails.
     info : dict, optional
-        Facts to keep with it (training corpora, labels, ...); anything that JSON can hold.
+        Facts to save with the model (training corpora, labels, ...), as for JSON.
 
     Raises
     ------
     ModelFileError
-        If the model is not a fitted estimator or holds a type that loading would refuse, if
-        `info` cannot be JSON, or if the file cannot be written.
+        If the model is not a fitted estimator or holds a type that loading would reject, if `info`
+        cannot be converted to JSON, or if the file cannot be written.
 
     Examples
     --------
@@ -200,59 +206,62 @@ def save_model(model, path, *, info=None):
 
 
 @public_module("sklearn_ser.persistence")
-def load_model(path, *, trusted=()):
-    """Read a model file.
+def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> BaseEstimator:
+    """Load a fitted estimator from a model file.
 
     Parameters
     ----------
     path : str or Path
+        Path of the file.
     trusted : sequence of str, default=()
-        Further types that you trust, by full name. A type is trusted to be built from whatever
-        the file says, and a function to be handed to any estimator in it: add only what you know.
+        Full names of further types to trust. Objects of a trusted type are built from the content
+        of the file, and a trusted function may be passed to any estimator in it: add only types
+        that you know.
 
     Returns
     -------
     estimator
-        Fitted.
+        Fitted estimator.
 
     Raises
     ------
     ModelFileError
-        If the file is missing, damaged, of a newer version or of an older format, holds a type
-        that is not trusted, or something else than a fitted estimator.
+        If the file is missing, damaged, of a newer version or of an older format, or if it holds a
+        type that is not trusted or anything but a fitted estimator.
     """
     import skops.io
 
     trusted = _checked_names(trusted)
     data, _ = _read(path, _MODEL)
-    with _refusing(f"model file {str(path)!r} cannot be read"):
+    with _as_model_file_error(f"model file {str(path)!r} cannot be read"):
         _check(data, size_limit(Path(path).stat().st_size), trusted)
         unknown = _untrusted(data, trusted)
     if unknown:
         raise ModelFileError(
             f"model file {str(path)!r} holds types that are not trusted and was not loaded: "
-            f"{unknown}. If you know that they are harmless, name them in trusted="
+            f"{unknown}. If you know that they are harmless, add them to trusted="
         )
-    with _refusing(f"model file {str(path)!r} cannot be read"):
+    with _as_model_file_error(f"model file {str(path)!r} cannot be read"):
         with model_file():
             model = skops.io.loads(data, trusted=[*trusted_types(), *trusted])
         _check_estimator(model, "what it holds")
-        repr(model)  # a parameter may be missing, or be what no estimator has
+        repr(model)  # raises if a parameter is missing or invalid
     return model
 
 
 @public_module("sklearn_ser.persistence")
-def load_model_info(path):
-    """The facts kept with a model, without loading it.
+def load_model_info(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Load the facts in a model file without the model.
 
     Parameters
     ----------
     path : str or Path
+        Path of the file.
 
     Returns
     -------
     dict
-        `format`, versions of `sklearn_ser`, `scikit_learn` and `python`, and `info` as given to
+        `format`, versions of `sklearn_ser`, `scikit_learn` and `python`, and `info` of
         :func:`save_model`.
 
     Raises
@@ -271,8 +280,8 @@ def _trusted_objects():
     ]
 
 
-def _full_name(found):
-    return f"{found.__module__}.{found.__qualname__}"
+def _full_name(value):
+    return f"{value.__module__}.{value.__qualname__}"
 
 
 def _checked_info(info):
@@ -285,8 +294,8 @@ def _checked_info(info):
             json.dumps({key: value})
         except (TypeError, ValueError, RecursionError) as error:
             raise ModelFileError(
-                f"info[{key!r}] cannot be written as JSON ({error}): keep to str, int, float, "
-                f"bool, None, and lists and dicts of these"
+                f"info[{key!r}] cannot be written as JSON ({error}): use str, int, float, bool, "
+                f"None, and lists and dicts of these"
             ) from error
     return info
 
@@ -303,7 +312,7 @@ def _checked_names(trusted):
 
 
 def _check_estimator(model, what):
-    """Refuse anything but a fitted estimator."""
+    """Raise for anything but a fitted estimator."""
     from sklearn.base import BaseEstimator
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
@@ -320,7 +329,7 @@ def _check_estimator(model, what):
 
 
 def _dumps(model):
-    """The skops archive of a model that load_model is going to accept."""
+    """Return the skops archive of a model that load_model accepts."""
     import skops.io
 
     try:
@@ -329,23 +338,23 @@ def _dumps(model):
         _check(data, size_limit(len(data)), ())
         unknown = _untrusted(data, ())
     except Exception as error:
-        raise ModelFileError(f"the model cannot be kept in a file: {_text(error)}") from error
+        raise ModelFileError(f"the model cannot be saved to a file: {_text(error)}") from error
     if unknown:
         raise ModelFileError(
-            f"the model holds types that a model file may not: {unknown}. They are neither among "
-            f"sklearn_ser.persistence.trusted_types() nor among those that skops trusts (most of "
-            f"scikit-learn, not its decision trees). skops.io.dump writes them too; whoever loads "
-            f"that file must trust them by name"
+            f"the model holds types that a model file may not: {unknown}. They are neither in "
+            f"sklearn_ser.persistence.trusted_types() nor trusted by skops (as most of "
+            f"scikit-learn is, except decision trees). skops.io.dump can save them, and loading "
+            f"that file requires to trust them by name"
         )
     return data
 
 
 def _read(path, *names):
-    """The members of these names as bytes, then the checked facts."""
+    """Return the members of the given names as bytes, and the validated facts."""
     path = Path(path)
     if not path.is_file():
         raise ModelFileError(f"no model file {str(path)!r}")
-    with _refusing(f"{str(path)!r} is not a model file of sklearn_ser, or is damaged"):
+    with _as_model_file_error(f"{str(path)!r} is not a model file of sklearn_ser, or is damaged"):
         members = read_members(path, (*names, _INFO))
         facts = json.loads(members[_INFO])
         if not isinstance(facts, dict) or not isinstance(facts.get("info", {}), dict):
@@ -359,7 +368,7 @@ def _read(path, *names):
     if file_format > FORMAT or written_by > Version(__version__):
         raise ModelFileError(
             f"model file {str(path)!r} has format {file_format} and was written by sklearn_ser "
-            f"{written_by}; this is {__version__}, which reads format {FORMAT} of its own and "
+            f"{written_by}; this is {__version__}, which reads format {FORMAT} of this and "
             f"older versions: pip install --upgrade 'sklearn-ser>={written_by}'"
         )
     if file_format < FORMAT:
@@ -372,7 +381,7 @@ def _read(path, *names):
 
 
 def _version_of(facts):
-    """The version of sklearn_ser that wrote the file; a file of any format tells it."""
+    """Return the version of sklearn_ser that wrote the file, which files of any format have."""
     try:
         return Version(facts.get("sklearn_ser"))
     except (TypeError, InvalidVersion) as error:
@@ -388,16 +397,16 @@ def _check(data, limit, trusted):
 
 
 def _untrusted(data, trusted):
-    """Types in a skops archive that neither skops, nor we, nor the caller trust."""
+    """Return the types in a skops archive that are not trusted by skops, us or the caller."""
     import skops.io
 
-    found = skops.io.get_untrusted_types(data=data)
-    return sorted(set(found) - {*trusted_types(), *trusted})
+    untrusted = skops.io.get_untrusted_types(data=data)
+    return sorted(set(untrusted) - {*trusted_types(), *trusted})
 
 
 @contextlib.contextmanager
-def _refusing(opening):
-    """Whatever goes wrong with a file is an error of that file."""
+def _as_model_file_error(opening):
+    """Convert every error in the context to a ModelFileError."""
     try:
         yield
     except Exception as error:
@@ -405,13 +414,13 @@ def _refusing(opening):
 
 
 def _text(error):
-    """An error's text, with its type if it is not ours."""
+    """Return the text of an error, with its type unless it is of this package."""
     return str(error) if isinstance(error, SerError) else f"{type(error).__name__}: {error}"
 
 
 @contextmanager
 def named_owners(model):
-    """While this is open, the metadata requests within a model name their owners only."""
+    """Replace the owners of metadata requests within a model by their names in the context."""
     owners = [(part, part.owner) for part in _parts(model) if not isinstance(part.owner, str)]
     try:
         for part, owner in owners:
@@ -423,31 +432,31 @@ def named_owners(model):
 
 
 def _parts(model):
-    """The requests anywhere in a model, and of each those of single methods."""
+    """Yield the metadata requests in a model, and those of their methods."""
     finder = _Finder()
-    with suppress(Exception):  # what cannot be pickled skops refuses too, and says why
+    with suppress(Exception):  # skops reports objects that cannot be pickled
         finder.dump(model)
-    for request in finder.found:
+    for request in finder.requests:
         yield request
         yield from (part for part in vars(request).values() if hasattr(part, "owner"))
 
 
 class _Finder(pickle.Pickler):
-    """Goes through an object as pickle does, and keeps nothing but the requests in it."""
+    """Pickler that only collects the metadata requests in an object."""
 
     def __init__(self):
-        super().__init__(self, protocol=5, buffer_callback=_outside)
-        self.found = []
+        super().__init__(self, protocol=5, buffer_callback=_not_in_band)
+        self.requests: list[MetadataRequest] = []
 
     def write(self, data):
         return len(data)
 
     def reducer_override(self, obj):
         if isinstance(obj, MetadataRequest):
-            self.found.append(obj)
+            self.requests.append(obj)
         return NotImplemented
 
 
-def _outside(buffer):
-    """False: an array is not copied."""
+def _not_in_band(buffer):
+    """Return False, so that arrays are not copied."""
     return False

@@ -1,12 +1,16 @@
-"""A fitted network as an ONNX file, for programs without Python."""
+"""Export of fitted networks to ONNX, for programs without Python."""
+
+from __future__ import annotations
 
 import contextlib
 import copy
 import io
 import json
 import logging
+import os
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -17,52 +21,55 @@ from sklearn_ser.persistence._archive import checked_target, write_file
 from sklearn_ser.utils._extras import import_extra
 from sklearn_ser.utils._public import public_module
 
-#: Of the file; runtimes of 2023 and later have it.
+if TYPE_CHECKING:
+    from sklearn_ser.neural_network import MTLNeuralClassifier
+
+#: Operator set of the file, which runtimes since 2023 support.
 OPSET = 18
-#: The most that probabilities of the file may differ from those of the network.
+#: Maximum difference of the probabilities of the file from those of the network.
 TOLERANCE = 1e-5
-#: Numbers of frames: of the example that the exporter follows, and of those that are tried after.
+#: Numbers of frames of the example for the exporter, and of the inputs for the comparison.
 _EXAMPLE_FRAMES, _TRIED_FRAMES = 37, (1, 50)
 
 
 @public_module("sklearn_ser.persistence")
-def export_onnx(model, path):
-    """Write encoder and emotion head of a fitted network as an ONNX file.
+def export_onnx(model: MTLNeuralClassifier, path: str | os.PathLike[str]) -> Path:
+    """Export the encoder and the emotion head of a fitted network to an ONNX file.
 
     Parameters
     ----------
     model : MTLNeuralClassifier
-        Fitted. Steps before it in a Pipeline, such as scaling, cannot be in the file: export the
-        last step, ``pipeline[-1]``, and give the file what ``pipeline[:-1].transform`` gives.
+        Fitted network. Earlier steps of a Pipeline, such as scaling, cannot be exported: export the
+        last step, ``pipeline[-1]``, whose input is the output of ``pipeline[:-1].transform``.
     path : str or Path
-        Conventionally ending in ``.onnx``. A file that is there already is replaced when the new
-        one is complete.
+        Path of the file, conventionally with the suffix ``.onnx``. An existing file is replaced
+        when the new one is complete.
 
     Returns
     -------
     Path
-        Of the written file.
+        Path of the file.
 
     Raises
     ------
     SerError
-        If the model is a Pipeline, or no multi-task network, or cannot be exported, or the file
-        cannot be written.
+        If the model is not a multi-task network (but a Pipeline, for example), or cannot be
+        exported, or if the file cannot be written.
     MissingDependencyError
-        Without the extra ``export``.
+        If the extra ``export`` is not installed.
 
     Notes
     -----
-    Input ``x`` is float32, whatever the network's `dtype` (runtimes lack operators of double
-    precision), of shape (batch, features), or of shape (batch, time, features) for an encoder of
-    frames: sequences of one length, any length and any number of them. Outputs are
-    ``probabilities`` (batch, classes), the mean of an ensemble, with its temperatures, and
-    ``representation`` (batch, width), what `transform` gives. The file's metadata holds
-    ``classes`` and ``features`` (names, if there are any) as JSON. Rows of NaN are not treated:
-    leave them out.
+    The input ``x`` is float32 for every `dtype` of the network (runtimes lack operators of double
+    precision), of shape (batch, features), or (batch, time, features) for an encoder of frames:
+    sequences of equal length, of any length and number. The outputs are ``probabilities``
+    (batch, classes), for an ensemble the mean with its temperatures, and ``representation``
+    (batch, width), the output of `transform`. The metadata of the file holds ``classes`` and
+    ``features`` (names, if there are any) as JSON. Rows of NaN are not supported.
 
-    Exporting takes some seconds. Before the file is written, onnxruntime answers with it for
-    several numbers of rows and frames, and must give the network's probabilities within 1e-5.
+    The export takes some seconds. Before the file is written, its probabilities by onnxruntime are
+    compared to those of the network for several numbers of rows and frames, with a tolerance of
+    1e-5.
 
     Examples
     --------
@@ -85,7 +92,7 @@ def export_onnx(model, path):
     _check_model(model)
     target = checked_target(path)
     with warnings.catch_warnings(), _quiet():
-        warnings.simplefilter("ignore")  # of the exporter about its own future
+        warnings.simplefilter("ignore")  # deprecations of the exporter
         data = _to_onnx(model)
         _compare(model, data)
     write_file(target, data)
@@ -99,20 +106,20 @@ def _check_model(model):
 
     if isinstance(model, Pipeline):
         raise SerError(
-            "export_onnx takes the network alone, export_onnx(pipeline[-1], ...): the steps before "
-            f"it, {[name for name, _ in model.steps[:-1]]}, cannot be in the file, and whoever "
-            "runs it has to do what they do."
+            "export_onnx expects the network alone, export_onnx(pipeline[-1], ...). The steps "
+            f"before it, {[name for name, _ in model.steps[:-1]]}, cannot be exported, and must "
+            "be computed before the file is run."
         )
     if not isinstance(model, MTLNeuralClassifier):
         best = " Of a search, export best_estimator_." if hasattr(model, "best_estimator_") else ""
         raise SerError(
-            f"export_onnx takes a MTLNeuralClassifier, got a {type(model).__name__}.{best}"
+            f"export_onnx expects an MTLNeuralClassifier, got a {type(model).__name__}.{best}"
         )
     check_is_fitted(model)
 
 
 def _shape(model, n_rows, n_frames):
-    """The shape of so many rows, or sequences of so many frames."""
+    """Return the shape of an input of rows, or of sequences of frames."""
     from sklearn_ser.neural_network.encoders._registry import takes_frames
 
     if not takes_frames(model._architecture["encoder"]):
@@ -149,6 +156,8 @@ def _to_onnx(model):
         raise SerError(
             f"torch cannot export the encoder {_encoder(model)} to ONNX: {error}"
         ) from error
+    if program is None:
+        raise SerError(f"torch cannot export the encoder {_encoder(model)} to ONNX")
     proto = program.model_proto
     proto.producer_name, proto.producer_version = "sklearn_ser", __version__
     for key, value in {"classes": model.classes_.tolist(), "features": names}.items():
@@ -164,21 +173,21 @@ def _as_json(key, value):
     except TypeError:
         kinds = sorted({type(item).__name__ for item in value})
         raise SerError(
-            f"the {key} of this network are {', '.join(kinds)}, which an ONNX file cannot name: "
-            "fit it with texts or numbers"
+            f"the {key} of this network are {', '.join(kinds)}, which an ONNX file cannot hold: "
+            "fit the network with strings or numbers"
         ) from None
 
 
 def _compare(model, data):
-    """Refuse a file that does not say what the network says, for any number of rows and frames."""
+    """Raise if the probabilities of the file differ from those of the network."""
     import onnxruntime
 
     generator = np.random.default_rng(0)
-    # Where the file's network is from, too: GPUs round products of some layers to ten bits.
+    # The file is exported on the CPU as well: GPUs round products of some layers to ten bits.
     model = copy.copy(model).set_params(device="cpu")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    options.log_severity_level = 4  # what fails is raised, and need not be printed too
+    options.log_severity_level = 4  # errors are raised, and need not be printed
     for n_rows, n_frames in zip((1, 3), _TRIED_FRAMES, strict=True):
         shape = _shape(model, n_rows, n_frames)
         x = generator.standard_normal(shape, dtype=np.float32)
@@ -186,7 +195,7 @@ def _compare(model, data):
         try:
             session = onnxruntime.InferenceSession(data, options)
             found, _ = session.run(None, {"x": x})
-        except Exception as error:  # onnxruntime's have no base of their own
+        except Exception as error:  # the errors of onnxruntime have no common base
             raise SerError(
                 f"the encoder {_encoder(model)} cannot be exported to ONNX: for an input of shape "
                 f"{shape} onnxruntime fails ({error})"
@@ -195,7 +204,8 @@ def _compare(model, data):
         if not difference <= TOLERANCE:
             raise SerError(
                 f"the encoder {_encoder(model)} cannot be exported to ONNX: for an input of shape "
-                f"{shape} the probabilities differ by {difference:.1g} from the network's"
+                f"{shape} the probabilities differ by {difference:.1g} from those of the "
+                f"network"
             )
 
 
@@ -206,7 +216,7 @@ def _encoder(model):
 
 @contextlib.contextmanager
 def _quiet():
-    """The exporter prints, and logs what of torchvision it does not find."""
+    """Suppress the prints and the log of the exporter."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)

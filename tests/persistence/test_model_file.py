@@ -204,7 +204,7 @@ def test_a_stateless_estimator_needs_no_fit(tmp_path):
 
 
 def test_what_skops_cannot_write_is_refused(tmp_path):
-    text = "the model cannot be kept in a file: UnsupportedTypeException: .*Birch are not supported"
+    text = "model cannot be saved to a file: UnsupportedTypeException: .*Birch are not supported"
     with pytest.raises(ModelFileError, match=text):
         save_model(Birch(n_clusters=None).fit(X), tmp_path / "m.ser")
 

@@ -172,13 +172,13 @@ def test_only_fitted_networks(tmp_path):
 
 def test_a_pipeline_is_refused(tmp_path):
     model = make_pipeline(StandardScaler(), MTLNeuralClassifier())
-    message = r"export_onnx\(pipeline\[-1\], \.\.\.\): the steps before it, \['standardscaler'\]"
+    message = r"export_onnx\(pipeline\[-1\], \.\.\.\)\. The steps before it, \['standardscaler'\]"
     with pytest.raises(SerError, match=message):
         export_onnx(model, tmp_path / "net.onnx")
 
 
 def test_other_estimators_are_refused(tmp_path):
-    with pytest.raises(SerError, match=r"takes a MTLNeuralClassifier, got a StandardScaler\.$"):
+    with pytest.raises(SerError, match=r"expects an MTLNeuralClassifier, got a StandardScaler\.$"):
         export_onnx(StandardScaler(), tmp_path / "net.onnx")
     search = GridSearchCV(DummyClassifier(), {}, cv=2).fit(np.zeros((4, 1)), [0, 1, 0, 1])
     with pytest.raises(SerError, match=r"GridSearchCV\. Of a search, export best_estimator_\.$"):
