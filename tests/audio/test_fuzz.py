@@ -54,7 +54,7 @@ def within(seconds):
 
 
 def read_or_refuse(path, **options):
-    """The signal, or None where the door refused the file in due form."""
+    """The signal, or None where the file raises an AudioError with its row and path."""
     try:
         found = read_audio(path, row=4, **options)
     except AudioError as caught:
@@ -121,7 +121,7 @@ def test_paths_that_lead_nowhere_raise(path):
 
 
 @POSIX
-@pytest.mark.skipif(sys.platform == "darwin", reason="macOS refuses such names")
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not allow such names")
 def test_a_name_that_is_no_utf8_opens(tmp_path):
     path = os.fsdecode(os.fsencode(tmp_path / "k") + b"\xe4se.wav")
     soundfile.write(tmp_path / "plain.wav", NOISE, RATE)
@@ -143,7 +143,7 @@ def encode(file_format, subtype, n_channels):
 def encoded():
     """Half a second of noise in whatever libsndfile writes: (format, subtype, channels) -> bytes.
 
-    What it refuses to write is left out, such as two channels where a format has one.
+    Combinations that it cannot write are left out, such as two channels where a format has one.
     """
     contents = {}
     # SD2 keeps its header in a second file, "._", which libsndfile leaves in the working folder.
@@ -165,19 +165,19 @@ def test_every_format_is_there(encoded):
 
 
 def test_every_format_is_read_whole(encoded, tmp_path):
-    refused = set()
+    failed = set()
     for (file_format, subtype, n_channels), content in encoded.items():
         path = tmp_path / "speech"
         path.write_bytes(content)
         found = read_or_refuse(path)
         if found is None:
-            refused.add("DWVW" if subtype.startswith("DWVW") else file_format)
+            failed.add("DWVW" if subtype.startswith("DWVW") else file_format)
         else:
             # Some formats know one rate only, and say so; some write whole blocks.
             n_expected = len(NOISE) * RATE / soundfile.info(path).samplerate
             assert abs(len(found) - n_expected) <= 4096, (file_format, subtype, n_channels)
     # No header at all; a codec in which libsndfile cannot seek.
-    assert refused <= {"RAW", "DWVW"}
+    assert failed <= {"RAW", "DWVW"}
 
 
 @st.composite

@@ -213,7 +213,7 @@ def test_start_and_end_columns_cut_files_and_arrays_alike(times, files, signals)
             np.testing.assert_array_equal(signal, part)
 
 
-def test_what_is_no_time_fails_its_own_row_when_that_is_read(files, signals):
+def test_an_invalid_time_fails_its_row_when_that_is_read(files, signals):
     times = pd.DataFrame({"start": [0.05, "half", None], "end": [True, 0.2, None]}, dtype=object)
     table = open_audio(times.assign(file=files[:3]))
     with pytest.raises(AudioError) as caught:
@@ -230,7 +230,7 @@ def test_what_is_no_time_fails_its_own_row_when_that_is_read(files, signals):
 
 @pytest.mark.parametrize("value", [1j, "0.1", object(), np.datetime64("2026-01-01"), [0.1]])
 @pytest.mark.parametrize("name", ["start", "end"])
-def test_whatever_is_no_time_is_refused_in_every_dtype(value, name, signals):
+def test_invalid_times_raise_for_every_dtype(value, name, signals):
     cells = pd.DataFrame({"file": list(signals[:2])})
     for column in (pd.Series([value] * 2), pd.Series([value] * 2, dtype=object)):
         with pytest.raises(AudioError, match=f"^row 1: {name} must be a number of seconds or a ti"):

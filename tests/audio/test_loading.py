@@ -73,7 +73,7 @@ def test_the_content_counts_not_the_name(wav, tmp_path):
     ("dtype", "scale", "silence"),
     [("i1", 128, 0), ("u1", 128, 128), ("i2", 32768, 0), ("i4", 2**31, 0)],
 )
-def test_integers_are_scaled_by_their_own_full_scale(dtype, scale, silence, order):
+def test_integers_are_scaled_by_the_full_scale_of_their_dtype(dtype, scale, silence, order):
     dtype = np.dtype(dtype).newbyteorder(order)
     info = np.iinfo(dtype)
     values = np.array([info.min, silence, silence + scale // 2, info.max], dtype=dtype)
@@ -140,7 +140,7 @@ def test_a_bare_array_is_at_the_asked_rate():
     assert len(read_audio((np.zeros(800), np.array(16000)), sampling_rate=48000)) == 2400
 
 
-def test_overshoot_of_our_own_resampler_is_limited_silently():
+def test_overshoot_of_the_resampler_is_limited_silently():
     square = np.sign(tone(1, 44100, hertz=200)) * 0.999
     signal = read_audio((square, 44100))
     assert signal.min() == -1
@@ -197,7 +197,7 @@ def test_times_may_be_numbers_or_timedeltas(start, end, wav):
 
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NaT, pd.NA])
-def test_a_missing_start_or_end_is_the_files_own(missing, wav):
+def test_a_missing_start_or_end_is_that_of_the_file(missing, wav):
     assert len(read_audio(wav, start=missing, end=missing)) == RATE // 2
 
 
@@ -241,7 +241,7 @@ def test_exactly_full_scale_is_limited_silently():
 
 
 @pytest.mark.parametrize("kind", ["array", "pair", "stereo", "file"])
-def test_beyond_full_scale_is_refused_or_clipped_with_a_warning(kind, tmp_path):
+def test_beyond_full_scale_raises_or_clips_with_a_warning(kind, tmp_path):
     loud = tone(level=0.5) * 3
     source = {
         "array": loud,
@@ -266,7 +266,7 @@ def test_one_channel_beyond_full_scale_is_enough():
         read_audio(np.stack([tone(level=0.5) * 3, np.zeros(8000)]))
 
 
-def test_floats_that_look_like_16_bit_values_are_told_so():
+def test_error_for_floats_that_look_like_16_bit_values():
     with pytest.raises(AudioError, match=r"\(these look like 16-bit values: divide by 32768\)"):
         read_audio(tone() * 32768)
 

@@ -38,7 +38,7 @@ def test_repr_names_the_counts(corpus):
     assert len(corpus) == 32
 
 
-def test_repr_where_little_is_known():
+def test_repr_with_unknown_values():
     frame = pd.DataFrame(
         {column: pd.Series([None, None], dtype=object) for column in REQUIRED_COLUMNS}
     )

@@ -117,7 +117,7 @@ def test_duplicates_are_dropped_with_a_message(shared, capsys):
 
 
 @pytest.mark.corpora
-def test_a_known_name_on_another_corpus_s_folder(shared):
+def test_a_known_name_with_the_folder_of_another_corpus(shared):
     with pytest.raises(CorpusError, match="is 'emodb', not 'ravdess'"):
         load_corpus("ravdess", shared / "corpora" / "emodb")
 
@@ -189,7 +189,7 @@ def test_any_text_dtype_becomes_object(dtype):
     assert frame["emotion"].tolist() == ["anger", "sadness", "happiness", "neutral"]
 
 
-def test_unknown_gender_and_naturalness_stay_empty():
+def test_unknown_gender_and_naturalness_remain_empty():
     frame = load(
         gender=["f", None, "", float("nan")], naturalness=["Posed", None, "", "natural"]
     ).frame
@@ -215,7 +215,7 @@ def test_duplicates_by_relative_name(folder, capsys):
     assert "left out 1 utterance(s), marked as a duplicate (audio/b.wav)" in capsys.readouterr().err
 
 
-def test_emotion_map_by_own_label_by_noun_and_to_nothing(capsys):
+def test_emotion_map_by_label_by_noun_and_to_none(capsys):
     labels = ["furious", "Sad", "joy", None]
     corpus = load_corpus(
         table(emotion=labels),
@@ -304,7 +304,7 @@ def test_segments_of_one_file_are_different_utterances(folder):
     assert corpus.frame["end"].tolist() == [1.0, 2.0]
 
 
-def test_unknown_label_says_what_to_do():
+def test_unknown_label_error():
     with pytest.raises(CorpusError) as raised:
         load(emotion=["anger", "love", "sad", "calm"])
     assert "anger (angry, ang)" in str(raised.value)

@@ -158,7 +158,7 @@ def test_a_channel_belongs_to_its_corpus():
     )
 
 
-def test_written_corpus_loads_as_it_was_made(tmp_path):
+def test_written_corpus_can_be_loaded(tmp_path):
     made = make_speech_corpus(2, 1, name="mine", root=tmp_path, random_state=0)
     loaded = load_corpus("mine", tmp_path)
     pd.testing.assert_frame_equal(loaded.frame, made.frame)

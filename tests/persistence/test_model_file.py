@@ -130,16 +130,16 @@ def test_scorers_round_trip(tmp_path):
 
 
 class Stranger(LinearSVC):
-    """A type that nobody declared."""
+    """An undeclared type."""
 
 
-def test_saving_an_undeclared_type_is_refused(tmp_path):
+def test_saving_an_undeclared_type_raises(tmp_path):
     with pytest.raises(ModelFileError, match=r"types that a model file may not: .*Stranger"):
         save_model(Stranger().fit(X, y), tmp_path / "m.ser")
     assert not (tmp_path / "m.ser").exists()
 
 
-def test_loading_an_undeclared_type_is_refused(net, tmp_path):
+def test_loading_an_undeclared_type_raises(net, tmp_path):
     save_model(net, tmp_path / "good.ser")
     with zipfile.ZipFile(tmp_path / "good.ser") as good:
         info = good.read("info.json")
@@ -150,13 +150,13 @@ def test_loading_an_undeclared_type_is_refused(net, tmp_path):
         load_model(tmp_path / "bad.ser")
 
 
-def test_pickle_is_refused(tmp_path):
+def test_pickle_raises(tmp_path):
     (tmp_path / "m.ser").write_bytes(b"\x80\x04\x95")
     with pytest.raises(ModelFileError, match="is not a model file of sklearn_ser, or is damaged"):
         load_model(tmp_path / "m.ser")
 
 
-def test_truncated_file_is_refused(net, tmp_path):
+def test_truncated_file_raises(net, tmp_path):
     save_model(net, tmp_path / "m.ser")
     data = (tmp_path / "m.ser").read_bytes()
     (tmp_path / "m.ser").write_bytes(data[: len(data) // 2])
@@ -169,11 +169,11 @@ def test_missing_file():
         load_model("nowhere.ser")
 
 
-def test_trees_are_refused_with_the_reason(tmp_path):
+def test_trees_raise_with_the_reason(tmp_path):
     model = DecisionTreeClassifier().fit(X, y)
     text = (
         r"holds types that a model file may not: \['sklearn\.tree\._tree\.Tree'\]\. "
-        r"They are neither among .*trusted_types\(\) nor among those that skops trusts"
+        r"They are neither in .*trusted_types\(\) nor trusted by skops"
     )
     with pytest.raises(ModelFileError, match=text):
         save_model(model, tmp_path / "m.ser")
@@ -203,7 +203,7 @@ def test_a_stateless_estimator_needs_no_fit(tmp_path):
     assert isinstance(load_model(tmp_path / "m.ser"), Normalizer)
 
 
-def test_what_skops_cannot_write_is_refused(tmp_path):
+def test_types_without_skops_support_raise(tmp_path):
     text = "model cannot be saved to a file: UnsupportedTypeException: .*Birch are not supported"
     with pytest.raises(ModelFileError, match=text):
         save_model(Birch(n_clusters=None).fit(X), tmp_path / "m.ser")
@@ -214,7 +214,7 @@ def test_what_skops_cannot_write_is_refused(tmp_path):
     [
         (
             {"good": 1, "bad": object()},
-            r"info\['bad'\] cannot be written as JSON \(Object of type object .* JSON.*keep to",
+            r"info\['bad'\] cannot be written as JSON \(Object of type object .* JSON.*: use str",
         ),
         ({"rate": np.float32(1)}, r"info\['rate'\] cannot be written as JSON"),
         ({("a", 1): 2}, r"info\[\('a', 1\)\] cannot be written as JSON"),

@@ -1,4 +1,4 @@
-"""Networks as ONNX files: what comes out under onnxruntime, and what is refused."""
+"""Export of networks to ONNX: output under onnxruntime, and errors."""
 
 import copy
 import json
@@ -123,7 +123,7 @@ class OfOneLength(Own):
 
 
 @pytest.mark.slow
-def test_encoders_of_ones_own(tmp_path):
+def test_custom_encoders(tmp_path):
     model = fit(Own)
     assert_equal(model, export_onnx(model, tmp_path / "net.onnx"), "attention")
     message = r"the encoder 'OfOneLength' cannot be exported to ONNX: for an input of shape \(1, 1"
@@ -151,13 +151,13 @@ def test_names_of_features_and_no_trace_of_the_export(tmp_path):
     ("place", "text"),
     [(".", "this is a folder"), ("nowhere/net.onnx", r"there is no folder '.*nowhere'")],
 )
-def test_places_that_cannot_be_written_are_refused_first(tmp_path, place, text):
+def test_paths_that_cannot_be_written_raise_first(tmp_path, place, text):
     with pytest.raises(ModelFileError, match=f"cannot write .*: {text}"):
         export_onnx(fit("mlp"), tmp_path / place)
 
 
 def test_it_is_compared_on_the_cpu_wherever_the_network_runs(tmp_path):
-    """GPUs round products to ten bits: beside those, every file would be refused."""
+    """GPUs round products to ten bits; compared to these, every file would fail."""
     model = fit("mlp")
     with_gpu = copy.copy(model).set_params(device="cuda")
     file = export_onnx(with_gpu, tmp_path / "net.onnx")
@@ -170,14 +170,14 @@ def test_only_fitted_networks(tmp_path):
         export_onnx(MTLNeuralClassifier(), tmp_path / "net.onnx")
 
 
-def test_a_pipeline_is_refused(tmp_path):
+def test_a_pipeline_raises(tmp_path):
     model = make_pipeline(StandardScaler(), MTLNeuralClassifier())
     message = r"export_onnx\(pipeline\[-1\], \.\.\.\)\. The steps before it, \['standardscaler'\]"
     with pytest.raises(SerError, match=message):
         export_onnx(model, tmp_path / "net.onnx")
 
 
-def test_other_estimators_are_refused(tmp_path):
+def test_other_estimators_raise(tmp_path):
     with pytest.raises(SerError, match=r"expects an MTLNeuralClassifier, got a StandardScaler\.$"):
         export_onnx(StandardScaler(), tmp_path / "net.onnx")
     search = GridSearchCV(DummyClassifier(), {}, cv=2).fit(np.zeros((4, 1)), [0, 1, 0, 1])
@@ -193,7 +193,7 @@ def test_without_the_extra_it_is_named(tmp_path, monkeypatch, package):
         export_onnx(MTLNeuralClassifier(), tmp_path / "net.onnx")
 
 
-def test_classes_that_a_file_cannot_name_are_refused(tmp_path):
+def test_classes_that_json_cannot_hold_raise(tmp_path):
     y = np.repeat(np.array(["2020-01-01", "2021-01-01"], dtype="datetime64[D]"), 20)
     X = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
     model = MTLNeuralClassifier(tasks=None, max_epochs=1, random_state=0).fit(X, y)

@@ -1,4 +1,4 @@
-"""Model files of estimators that were told which metadata to ask for."""
+"""Model files of estimators with metadata requests."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def through_file(model, tmp_path):
     return load_model(tmp_path / "m.ser")
 
 
-def test_pipeline_with_requests_is_kept_and_goes_on(tmp_path):
+def test_pipeline_with_requests_is_saved_and_usable(tmp_path):
     scaler = StandardScaler().set_fit_request(sample_weight=False)
     model = make_pipeline(scaler, ELMClassifier(random_state=0)).fit(X, y)
     loaded = through_file(model, tmp_path)
@@ -59,7 +59,7 @@ def test_what_saving_does_not_change(tmp_path):
     assert owners_of(load_model(tmp_path / "m.ser")) == ["StandardScaler"] * 3
 
 
-def test_owners_are_put_back_after_an_error(tmp_path):
+def test_owners_are_restored_after_an_error(tmp_path):
     scaler = StandardScaler().set_fit_request(sample_weight=False).fit(X)
     scaler.extra = compile("1", "x", "eval")  # neither pickle nor skops takes it
     with pytest.raises(Exception, match="the model cannot be saved to a file"):

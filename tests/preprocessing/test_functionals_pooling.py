@@ -62,10 +62,11 @@ def test_the_table_tells_the_hop(step):
     noise = np.random.default_rng(0).normal(scale=0.05, size=8000)
     table = FrameScaler().fit_transform(step.set_params(hop_length=0.025).transform([noise]))
     assert table.attrs["hop_length"] == 0.025
-    told = FunctionalsPooling(("slope",)).fit(table)
-    assert told.hop_length_ == 0.025
+    from_table = FunctionalsPooling(("slope",)).fit(table)
+    assert from_table.hop_length_ == 0.025
     pd.testing.assert_frame_equal(
-        told.transform(table), FunctionalsPooling(("slope",), hop_length=0.025).fit_transform(table)
+        from_table.transform(table),
+        FunctionalsPooling(("slope",), hop_length=0.025).fit_transform(table),
     )
     assert FunctionalsPooling(hop_length=1).fit(table).hop_length_ == 1.0  # whatever it says
     assert FunctionalsPooling().fit(list(table["frames"])).hop_length_ == 0.010
@@ -315,7 +316,7 @@ def test_from_audio_to_a_grid_search():
     assert names[-1] == "mfcc__mfcc_04_mean"
 
 
-# What is refused ---------------------------------------------------------------------------
+# Errors ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ GOOD = np.setdiff1d(np.arange(40), FAILED)
 
 
 class MeanOverTime(TransformerMixin, BaseEstimator):
-    """A step that refuses failed rows, as anything may."""
+    """A step that rejects failed rows."""
 
     def fit(self, X, y=None):
         return self

@@ -1,4 +1,4 @@
-"""SkipFailedRows: the rest of the estimator never sees a row of failed audio."""
+"""SkipFailedRows: rows of failed audio never reach the estimator."""
 
 import copy
 import re

@@ -1,4 +1,4 @@
-"""The two switches: never use the batch, and notice when it is used."""
+"""Context managers that forbid or record statistics of the batch."""
 
 import threading
 

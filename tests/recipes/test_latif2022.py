@@ -1,4 +1,4 @@
-"""make_mtl_aug: the switches, and a small training from audio."""
+"""make_mtl_aug: parameters, and a small training from audio."""
 
 import numpy as np
 import pandas as pd

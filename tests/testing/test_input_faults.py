@@ -1,4 +1,4 @@
-"""Each check of what a step reads, refuses and is part of fails for its fault."""
+"""Each check of input, failures and composition fails for its fault."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""The cap on torch's threads holds inside, and is gone afterwards, in every thread."""
+"""Limit of the threads of torch: it applies within the context, in every thread."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Warnings name the line of whoever called, not one of ours or of scikit-learn."""
+"""Origin of warnings: the line of the caller outside of this package and scikit-learn."""
 
 import linecache
 import warnings
