@@ -14,9 +14,9 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, InvalidParameterError
 
-from sklearn_ser.audio._reference import is_missing
 from sklearn_ser.audio._derived import DerivedAudio, as_signal
 from sklearn_ser.audio._input import as_table, find_references
+from sklearn_ser.audio._reference import is_missing
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.store._keys import CacheableMixin
 from sklearn_ser.utils._docstrings import substitute_docstring
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from sklearn_ser.audio._input import Cells
+    from sklearn_ser.audio._input import AudioReferences
 
 _P = """\
 p : float, default=1.0
@@ -291,7 +291,7 @@ class AugmentedAudio(DerivedAudio):
         return f"AugmentedAudio({self.source!r}, {self.augmenter!r}, seed={self.seed})"
 
 
-def with_audio(X: Any, cells: Cells, references: np.ndarray, audio: str) -> pd.DataFrame:
+def with_audio(X: Any, cells: AudioReferences, references: np.ndarray, audio: str) -> pd.DataFrame:
     """Return X as a table with other audio references, which have no start and end."""
     is_table = isinstance(X, pd.DataFrame) and audio in X.columns
     table = X if is_table else as_table(X, cells, audio)

@@ -105,7 +105,7 @@ def make_svm_baseline(
         svm,
         {"svm__C": list(Cs)},
         scoring=uar_scorer,
-        cv=SpeakerKFold(cv) if isinstance(cv, Integral) else cv,
+        cv=SpeakerKFold(int(cv)) if isinstance(cv, Integral) else cv,
         n_jobs=n_jobs,
         error_score="raise",
     )

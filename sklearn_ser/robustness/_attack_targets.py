@@ -22,7 +22,7 @@ from sklearn_ser.neural_network.tasks._base import utterance_outputs
 from sklearn_ser.neural_network.training._attack import Ball
 from sklearn_ser.neural_network.training._inputs import check_inputs
 from sklearn_ser.utils._failed_rows import failed_rows
-from sklearn_ser.utils._frames import frame_features, frame_attrs, frames_table
+from sklearn_ser.utils._frames import frame_attrs, frame_features, frames_table
 from sklearn_ser.utils._threads import torch_threads
 
 _SUPPORTED = (
