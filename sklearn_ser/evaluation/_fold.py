@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_ser.evaluation._predictions_table import SINGLE, TRANSDUCTIVE, probability_columns
 from sklearn_ser.evaluation._protocols import Fold
-from sklearn_ser.preprocessing._transduction import without_batch_statistics, record_transduction
+from sklearn_ser.preprocessing._transduction import record_transduction, without_batch_statistics
 from sklearn_ser.utils._failed_rows import failed_rows
 from sklearn_ser.utils._nested_estimators import parameters_named
 from sklearn_ser.utils._routing import fit_routed

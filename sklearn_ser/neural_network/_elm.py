@@ -25,8 +25,8 @@ from sklearn_ser.neural_network._class_weight import weights_of_classes
 from sklearn_ser.utils._failed_rows import (
     accuracy_with_missing,
     failed_rows,
-    warn_failed_rows,
     insert_missing_rows,
+    warn_failed_rows,
 )
 from sklearn_ser.utils._public import public_module
 

@@ -20,10 +20,10 @@ from sklearn_ser.utils._frames import (
     AXIS_ATTR,
     LAYERS,
     as_sequences,
+    check_no_feature_union,
+    check_numpy_sequences,
     frame_attrs,
     is_frames,
-    check_numpy_sequences,
-    check_no_feature_union,
 )
 
 ENCODERS: dict[str, type[Encoder]] = {
