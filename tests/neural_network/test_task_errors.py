@@ -195,7 +195,7 @@ def test_invalid_targets_raise(speech, column, tasks, message):
         (
             {"aux": pd.DataFrame([[1, 2]] * 240, columns=["a", "a"])},
             MetadataError,
-            "aux has several columns of one name: ['a', 'a']",
+            "the column names of aux must be unique, got ['a', 'a']",
         ),
         (
             {"aux": pd.DataFrame({"y": ["f", "m"] * 120})},
