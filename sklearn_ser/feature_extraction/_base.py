@@ -17,13 +17,13 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils._param_validation import StrOptions
 
 from sklearn_ser.audio import open_audio
-from sklearn_ser.audio._failures import handle_failures
-from sklearn_ser.exceptions import AudioError
+from sklearn_ser.exceptions import AudioError, AudioWarning
 from sklearn_ser.feature_extraction._parallel import extract_rows
 from sklearn_ser.store._keys import CacheableMixin
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._frames import FRAMES, frames_table
-from sklearn_ser.utils._model_files import passing_state
+from sklearn_ser.utils._model_files import portable_state
+from sklearn_ser.utils._warnings import warn_user
 
 #: Descriptions of the parameters that all audio steps share.
 AUDIO_PARAMETERS = """
@@ -165,7 +165,7 @@ class AudioExtractor(CacheableMixin, TransformerMixin, BaseEstimator, metaclass=
         return results
 
     def _frame_marks(self) -> dict[str, Any]:
-        """Return attributes of a table of frames, as `utils._frames.frame_marks` does."""
+        """Return attributes of a table of frames, as `utils._frames.frame_attrs` does."""
         return {}
 
     def _computing(self) -> AbstractContextManager:
@@ -240,7 +240,7 @@ class AudioExtractor(CacheableMixin, TransformerMixin, BaseEstimator, metaclass=
         else:
             features = np.full((len(table), len(names)), np.nan, dtype=np.float32)
             failures = extract_rows(self, table, features.__setitem__)
-        self.failures_ = handle_failures(failures, self.on_error, len(table))
+        self.failures_ = _report_failures(failures, self.on_error, len(table))
         if self._frame_level:
             return frames_table(sequences, table.index, names, self._frame_marks())
         return pd.DataFrame(features, index=table.index, columns=names)
@@ -264,10 +264,10 @@ class AudioExtractor(CacheableMixin, TransformerMixin, BaseEstimator, metaclass=
         return np.asarray(names, dtype=object)
 
     def __getstate__(self):
-        return passing_state(super().__getstate__())
+        return portable_state(super().__getstate__())
 
     def __setstate__(self, state):
-        super().__setstate__(passing_state(state))
+        super().__setstate__(portable_state(state))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -304,3 +304,39 @@ def is_audio_step(step: Any) -> bool:
     if isinstance(step, Pipeline):
         return all(is_audio_step(part) for _, part in step.steps)
     return isinstance(step, AudioExtractor)
+
+
+def _report_failures(failures, on_error, n_rows):
+    """Raise the first failure or warn about all, as `on_error` says; return them as records.
+
+    Parameters
+    ----------
+    failures : list of AudioError
+        In any order.
+    on_error : {"raise", "warn", "ignore"}
+    n_rows : int
+        Number of rows that were read.
+
+    Returns
+    -------
+    list of dict
+        ``row`` (int), ``file`` (str or None) and ``reason`` (str) of each failure, by row.
+    """
+    failures = sorted(failures, key=lambda failure: failure.row)
+    if failures and on_error == "raise":
+        failures[0].add_note(
+            "on_error='warn' or 'ignore' of the step gives a row of NaN and goes on"
+        )
+        raise failures[0]
+    if failures and on_error == "warn":
+        shown = "".join(f"\n  {failure}" for failure in failures[:3])
+        more = f"\n  ... {len(failures) - 3} more" if len(failures) > 3 else ""
+        warn_user(
+            f"{len(failures)} of {n_rows} rows could not be used and became rows of NaN:"
+            f"{shown}{more}",
+            AudioWarning,
+        )
+    return [
+        {"row": int(failure.row), "file": failure.file, "reason": failure.reason}
+        for failure in failures
+    ]

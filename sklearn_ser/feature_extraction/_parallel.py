@@ -14,8 +14,8 @@ import numpy as np
 from joblib import Parallel, delayed
 from joblib.parallel import ParallelBackendBase, SequentialBackend, get_active_backend
 
-from sklearn_ser.audio._cell import path_of
 from sklearn_ser.audio._derived import DerivedAudio
+from sklearn_ser.audio._reference import path_of
 from sklearn_ser.exceptions import AudioError, SerError
 from sklearn_ser.store._stored_rows import Extracted, KeySources, StoredRows, absolute_path
 from sklearn_ser.utils._progress import progress
@@ -171,7 +171,7 @@ def _extract_missing(
             stored.warn()
 
     if in_processes:
-        unsendable = [row for row in missing if not _can_be_pickled(table._cells.values[row])]
+        unsendable = [row for row in missing if not _can_be_pickled(table.references.values[row])]
         missing = sorted(set(missing).difference(unsendable)) if unsendable else missing
         if unsendable and (arguments := task(unsendable, in_process=False)) is not None:
             add(*extract_and_compare(*arguments))
@@ -186,7 +186,7 @@ def _part(table, rows, in_process):
     """Return a part of the table; in another process its paths must be absolute."""
     part = table.part(rows)
     if in_process:
-        cells = part._cells
+        cells = part.references
         cells.values = [_absolute(cell) for cell in cells.values]
     return part
 

@@ -18,8 +18,8 @@ from sklearn_ser.audio._reference import array_and_rate
 from sklearn_ser.exceptions import AudioError
 
 if TYPE_CHECKING:
-    from sklearn_ser.audio._cell import ReadingOptions
     from sklearn_ser.audio._derived import DerivedAudio
+    from sklearn_ser.audio._reference import ReadingOptions
 
 #: Parameters of an audio step that do not change the features of an utterance.
 _WITHOUT_EFFECT = {"audio", "on_error", "store", "n_jobs", "verbose"}

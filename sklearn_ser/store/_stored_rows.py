@@ -13,8 +13,8 @@ from weakref import WeakSet
 
 import numpy as np
 
-from sklearn_ser.audio._cell import path_of
-from sklearn_ser.audio._derived import chain_of
+from sklearn_ser.audio._derived import source_chain
+from sklearn_ser.audio._reference import path_of
 from sklearn_ser.exceptions import AudioError, StoreError, StoreWarning
 from sklearn_ser.store._file_digests import FileDigest, FileDigests
 from sklearn_ser.store._keys import (
@@ -76,7 +76,7 @@ class KeySources:
     def matches_extractor(self, extractor: Any, part: AudioTable) -> bool:
         """Return whether the extractor, in this process and now, has the digest of the keys."""
         try:
-            return extractor_digest(extractor, part._options) == self.step
+            return extractor_digest(extractor, part.options) == self.step
         except Exception:  # a configuration or model file that was removed or is half written
             return False
 
@@ -107,8 +107,8 @@ class StoredRows:
 
     def __init__(self, extractor: Any, table: AudioTable) -> None:
         self._extractor = extractor
-        self._cells = table._cells
-        self._sampling_rate = table._options.sampling_rate
+        self._cells = table.references
+        self._sampling_rate = table.options.sampling_rate
         self._store = FeatureStore(os.fspath(extractor.store))
         self._locks = KeyLocks(os.path.join(self._store.path, "features.locks"))
         self._remaining_wait = MAX_WAIT
@@ -120,7 +120,7 @@ class StoredRows:
         self._pending_warning: str | None = None
         self._step = b""
         try:
-            self._step = extractor_digest(extractor, table._options)
+            self._step = extractor_digest(extractor, table.options)
         except NoRevision as error:
             self._disable(self._no_revision(error))
         except NoStableContent as error:
@@ -269,7 +269,7 @@ class StoredRows:
     def _keys(self, rows: Sequence[int]) -> dict[int, _Key]:
         """Return the cache keys of the rows whose audio has a digest."""
         cells = self._cells
-        chains = {row: chain_of(cells.values[row]) for row in rows}
+        chains = {row: source_chain(cells.values[row]) for row in rows}
         paths = {row: path for row in rows if (path := path_of(chains[row][0]))}
         files = self._files.of(dict.fromkeys(paths.values()))
         keys = {}

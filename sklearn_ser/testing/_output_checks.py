@@ -287,7 +287,10 @@ def check_store_gives_the_same(step):
         if is_table(expected):
             assert_same_index(found, expected, f"{kind} store changes the index")
         if not folder.exists() or not any(folder.iterdir()):
-            raise AssertionError("store names a folder, but nothing was written to it")
+            raise AssertionError(
+                "store names a folder, but nothing was written to it: a class outside sklearn_ser "
+                "must declare cache_revision (see FeatureStore)"
+            )
     backwards = fitted(step, store=folder).transform(X.iloc[::-1])
     assert_same(backwards, expected.iloc[::-1], "a filled store gives rows in another order")
     with audio_error("a failed row beside a filled store", row=1, file="missing.wav"):

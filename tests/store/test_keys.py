@@ -388,7 +388,7 @@ def test_revisions_of_base_classes_count():
 @pytest.mark.parametrize("base", [LogMelSpectrogram, type(own_class(cache_revision=1))])
 def test_a_users_class_without_a_revision_of_its_own_has_no_key(base):
     with pytest.raises(NoRevision, match="the class Own does not declare cache_revision"):
-        _keys.extractor_digest(own_class(base), open_audio([])._options)
+        _keys.extractor_digest(own_class(base), open_audio([]).options)
     with pytest.raises(NoRevision):  # also within another step
         encoded(Holder(own_class(base)))
 
@@ -415,7 +415,7 @@ def test_a_users_class_has_the_same_key_in_a_process_that_unpickles_it():
         "from sklearn_ser.store._keys import extractor_digest\n"
         "from sklearn_ser.audio import open_audio\n"
         "extractor = pickle.loads(bytes.fromhex(sys.stdin.read()))\n"
-        "print(extractor_digest(extractor, open_audio([])._options).hex())"
+        "print(extractor_digest(extractor, open_audio([]).options).hex())"
     )
     printed = subprocess.run(
         [sys.executable, "-c", code],
@@ -424,5 +424,5 @@ def test_a_users_class_has_the_same_key_in_a_process_that_unpickles_it():
         text=True,
         check=True,
     )
-    expected = _keys.extractor_digest(Local(), open_audio([])._options)
+    expected = _keys.extractor_digest(Local(), open_audio([]).options)
     assert printed.stdout.strip() == expected.hex()

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from sklearn_ser.exceptions import AudioError, AudioWarning
-from sklearn_ser.testing.estimator_checks import audio_step_checks_generator
+from sklearn_ser.testing import audio_step_checks_generator
 from tests.conftest import LevelExtractor
 
 Loudness = LevelExtractor  # a correct step
@@ -269,7 +269,7 @@ FAULTS = {
         (AddsAColumn(), "changed the columns"),
         (NamesTheIndex(), r"changed names or attrs of X: \(\['row'\]"),
     ],
-    "check_label_columns_change_nothing": [
+    "check_label_columns_are_ignored": [
         (LeaksALabel(), "other columns of X change the numbers"),
         (LeaksALabelIntoTheIndex(), "other columns of X change the index"),
         (LeaksALabelFromALevel(), "other index levels of X change the numbers"),
@@ -282,8 +282,8 @@ FAULTS = {
         (RaisesAnything(), r"RuntimeError \(something is wrong\) instead of an AudioError"),
     ],
     "check_the_first_failure_is_raised": [(RaisesTheLast(), "names row 3 and file 'also_missing")],
-    "check_peculiar_audio_gives_no_nan": [
-        (gives(lambda step, found: found.where(found["crossings"] > 0)), "row 1 holds NaN")
+    "check_unusual_audio_gives_no_nan": [
+        (gives(lambda step, found: found.where(found["crossings"] > 0)), "row 1 has NaN")
     ],
     "check_failed_rows_are_nan_and_recorded": [
         (HidesFailures(), r"failures_ are \[\]: expected rows"),
@@ -292,9 +292,9 @@ FAULTS = {
         (gives(lambda step, found: found.fillna(0)), "expected NaN in the rows of unusable audio"),
     ],
     "check_failures_leave_the_other_rows_alone": [
-        (gives(lambda step, found: found + np.float32(len(step.failures_))), "beside failed rows")
+        (gives(lambda step, found: found + np.float32(len(step.failures_))), "failed rows change")
     ],
-    "check_failed_rows_are_left_out_by_trainers": [
+    "check_failed_rows_are_left_out_of_training": [
         (gives(lambda step, found: found.fillna(0)), "is not all NaN")
     ],
     "check_in_a_pipeline": [(FitTakesNoTarget(), "positional arguments?")],
@@ -315,7 +315,11 @@ def test_each_check_fails_for_its_fault(name, step, message):
 
 
 def test_every_check_is_seen_to_fail():
-    areas = ("input", "failures", "composition")
+    areas = ("_input_checks", "_failure_checks")
     checks = [check for _, check in audio_step_checks_generator(Loudness())]
-    names = [check.__name__ for check in checks if check.__module__.rpartition("_")[2] in areas]
+    names = [
+        check.__name__
+        for check in checks
+        if check.__module__.endswith(areas) or check.__name__.startswith("check_in_a_")
+    ]
     assert sorted(FAULTS) == sorted(names)
