@@ -48,8 +48,8 @@ class ReadingOptions:
             )
         if not isinstance(remove_dc, bool | np.bool_):
             raise AudioError(f"remove_dc must be True or False, got {remove_dc!r}")
-        self.beyond_full_scale = beyond_full_scale
-        self.remove_dc = remove_dc
+        self.beyond_full_scale: str = beyond_full_scale
+        self.remove_dc: bool = bool(remove_dc)
 
 
 #: Options for audio of which only the length is needed.

@@ -75,7 +75,7 @@ def extract_rows(
             # Rows that other processes are extracting are left to them, and looked up at the end.
             others = _extract_missing(extractor, table, missing, stored, results)
             if results.failures and extractor.on_error == "raise":
-                first = min(error.row for error in results.failures)
+                first = min(error.row for error in results.failures if error.row is not None)
                 others = [row for row in others if row < first]
             if others and stored is not None:
                 stored.wait_for(others)

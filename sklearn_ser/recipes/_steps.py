@@ -65,7 +65,7 @@ def frame_step(features: Any, n_jobs: int | None, on_error: OnError, store: Stor
 
     if features is None or isinstance(features, BaseEstimator):
         return features
-    settings = {"n_jobs": n_jobs, "on_error": on_error, "store": store}
+    settings: dict[str, Any] = {"n_jobs": n_jobs, "on_error": on_error, "store": store}
     if features == "logmel":
         return LogMelSpectrogram(**settings)
     if features == "egemaps":
@@ -85,7 +85,7 @@ def audio_step(features: Any, n_jobs: int | None, on_error: OnError, store: Stor
         raise ValueError(
             f"features must be one of {list(FEATURES)}, a transformer or None, got {features!r}"
         )
-    settings = {"n_jobs": n_jobs, "on_error": on_error, "store": store}
+    settings: dict[str, Any] = {"n_jobs": n_jobs, "on_error": on_error, "store": store}
     ge2e = SpeakerEmbedding(**settings)
     if features == "ge2e":
         return ge2e
