@@ -41,7 +41,7 @@ class ReadingOptions:
             raise AudioError(
                 f"min_duration must be a number of seconds of at least 0, got {min_duration!r}"
             )
-        self.min_duration = float(min_duration)
+        self.min_duration: float = float(min_duration)
         if beyond_full_scale not in ("raise", "clip"):
             raise AudioError(
                 f"beyond_full_scale must be 'raise' or 'clip', got {beyond_full_scale!r}"

@@ -14,7 +14,7 @@ from joblib.parallel import get_active_backend
 from scipy.fft import rfft
 
 from sklearn_ser.audio import open_audio
-from sklearn_ser.audio._cell import ReadingOptions, cell_extent, path_of, read_cell
+from sklearn_ser.audio._reference import ReadingOptions, path_of, read_reference, reference_extent
 from sklearn_ser.audit._continuation import end_edge, start_edge
 from sklearn_ser.audit._fingerprint import RATE as LOW_RATE
 from sklearn_ser.audit._fingerprint import fingerprint
@@ -111,8 +111,8 @@ def measure(cell, start: float = math.nan, end: float = math.nan) -> AudioMeasur
 
     A bare array has a sampling rate of 16 kHz. An AudioError says why audio cannot be used.
     """
-    _, _, rate = cell_extent(cell, start, end, 16000)
-    signal, _ = read_cell(cell, start, end, ReadingOptions(rate, 0.0, "clip", False), None)
+    _, _, rate = reference_extent(cell, start, end, 16000)
+    signal, _ = read_reference(cell, start, end, ReadingOptions(rate, 0.0, "clip", False), None)
     numbers = {"rate": float(rate), "duration": len(signal) / rate, **_levels(signal, rate)}
     numbers["clipped"] = _clipped_samples(signal)
     numbers["bandwidth"] = _bandwidth(signal, rate)

@@ -35,7 +35,7 @@ from sklearn_ser.inspection._predictions import MIN_SPEAKERS
 from sklearn_ser.metrics import uar_scorer
 from sklearn_ser.utils._alignment import check_row_order
 from sklearn_ser.utils._docstrings import substitute_docstring
-from sklearn_ser.utils._failed import failed_rows
+from sklearn_ser.utils._failed_rows import failed_rows
 from sklearn_ser.utils._frames import is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS, find_id, require_id, short_list
 from sklearn_ser.utils._public import public_module
