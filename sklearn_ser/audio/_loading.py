@@ -43,7 +43,7 @@ from __future__ import annotations
 import math
 import operator
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -232,7 +232,7 @@ class AudioTable:
     def __repr__(self) -> str:
         return f"AudioTable({len(self)} utterances, {self.options.sampling_rate:g} Hz)"
 
-    def part(self, rows: range | list[int]) -> AudioTable:
+    def part(self, rows: Sequence[int]) -> AudioTable:
         """Return some rows as a table, for a worker process.
 
         Such a table gives no warnings: it only records what it clips, for :meth:`note_clipped`.

@@ -86,7 +86,7 @@ def measure_all(
     results = []
     with progress(total=len(table), desc="audit", unit="utt", verbose=verbose) as bar:
         for measurements in parallel(
-            delayed(_measure_part)(table.part(rows)._cells) for rows in parts
+            delayed(_measure_part)(table.part(rows).references) for rows in parts
         ):
             results += measurements
             bar.update(len(measurements))
