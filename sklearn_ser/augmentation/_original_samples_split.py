@@ -273,7 +273,7 @@ def _prepared_splitter(owner, cv, sources):
     if type(owner).__module__.startswith("sklearn_ser."):
         if cv is None:
             return None
-        inner = SpeakerKFold(cv) if isinstance(cv, Integral) else cv
+        inner = SpeakerKFold(int(cv)) if isinstance(cv, Integral) else cv
     names = owner.get_params(deep=False)
     scores = "scoring" in names or names.get("ensemble") in ("auto", True)
     splitter = OriginalSamplesSplit(inner, test_copies=not scores)

@@ -20,6 +20,8 @@ from sklearn_ser.preprocessing import window_table
 class Noise(AudioAugmenter):
     """Adds white noise of this level."""
 
+    cache_revision = 1
+
     def __init__(self, level=0.01, p=1.0, audio="file", sampling_rate=16000, train_only=True,
                  random_state=None):  # fmt: skip
         self.level = level
