@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.evaluation._predictions_table import probability_columns
-from sklearn_ser.inspection._plotting import RESULT, SETTING
+from sklearn_ser.inspection._plotting import shared_parameters
 from sklearn_ser.inspection._predictions import check_frame, predictions_of, with_probabilities
-from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ _RECORDING_COLUMNS = ("file", "start", "end", "text", "gender")
 
 
 @public_module("sklearn_ser.inspection")
-@substitute_docstring(result=RESULT, setting=SETTING)
+@shared_parameters
 def confident_errors(
     result: EvaluationResult,
     estimator: str,

@@ -10,17 +10,11 @@ import pandas as pd
 
 from sklearn_ser.evaluation import EvaluationResult
 from sklearn_ser.inspection._plotting import (
-    AX,
-    CORPUS,
-    LABELS,
-    NAME,
-    RESULT,
-    SETTING,
     draw_heatmap,
     fit_heatmap_text,
-    grid_positions,
     is_leftmost,
     make_subplots,
+    shared_parameters,
     wrap_name,
 )
 from sklearn_ser.inspection._predictions import (
@@ -29,7 +23,6 @@ from sklearn_ser.inspection._predictions import (
     result_of_predictions,
     split_by_corpus,
 )
-from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -39,8 +32,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from sklearn_ser.inspection._plotting import AxesLike
-
-_MAX_COLUMNS = 3
 
 
 @public_module("sklearn_ser.inspection")
@@ -100,7 +91,7 @@ class ConfusionDisplay:
         self.n_utterances = n_utterances
 
     @classmethod
-    @substitute_docstring(result=RESULT, setting=SETTING, ax=AX)
+    @shared_parameters
     def from_result(
         cls,
         result: EvaluationResult,
@@ -121,13 +112,8 @@ class ConfusionDisplay:
         %(setting)s
         by_corpus : bool, default=False
             Whether to add a subplot for each test corpus.
-        normalize : bool, default=True
-            Draw shares of each true class instead of counts.
-        %(ax)s
-
-        Returns
-        -------
-        ConfusionDisplay
+        %(normalize)s
+        %(ax_and_return)s
 
         Raises
         ------
@@ -144,7 +130,7 @@ class ConfusionDisplay:
         return cls(counts, estimator, n_utterances=n_utterances).plot(normalize=normalize, ax=ax)
 
     @classmethod
-    @substitute_docstring(labels=LABELS, corpus=CORPUS, name=NAME, ax=AX)
+    @shared_parameters
     def from_predictions(
         cls,
         y_true: ArrayLike,
@@ -160,46 +146,30 @@ class ConfusionDisplay:
 
         Parameters
         ----------
-        y_true : array-like of shape (n_samples,)
-            True labels.
-        y_pred : array-like of shape (n_samples,)
-            Predicted labels; None or NaN for samples without a prediction.
+        %(y_true)s
+        %(y_pred)s
         %(labels)s
         %(corpus)s
         %(name)s
-        normalize : bool, default=True
-            Draw shares of each true class instead of counts.
-        %(ax)s
-
-        Returns
-        -------
-        ConfusionDisplay
+        %(normalize)s
+        %(ax_and_return)s
         """
         result = result_of_predictions(y_true, y_pred, labels=labels, corpus=corpus, name=name)
         return cls.from_result(
             result, name, by_corpus=corpus is not None, normalize=normalize, ax=ax
         )
 
-    @substitute_docstring(ax=AX)
+    @shared_parameters
     def plot(self, *, normalize: bool = True, ax: AxesLike = None) -> Self:
         """Draw the confusion matrices.
 
         Parameters
         ----------
-        normalize : bool, default=True
-            Draw shares of each true class instead of counts.
-        %(ax)s
-
-        Returns
-        -------
-        ConfusionDisplay
+        %(normalize)s
+        %(ax_and_return)s
         """
         self.axes_ = make_subplots(
-            ax,
-            grid_positions(len(self.counts), _MAX_COLUMNS, ax=ax, min_width=2.6),
-            size=(3.6, 3.6),
-            names=", ".join(self.counts),
-            margin=0.4,
+            ax, [*self.counts], size=(3.6, 3.6), margin=0.4, n_columns=3, min_width=2.6
         )
         self.figure_ = self.axes_[0].figure
         self.tables_: dict[str, pd.DataFrame] = {}

@@ -9,18 +9,15 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.inspection._plotting import (
-    AX,
-    ESTIMATORS,
-    SETTING,
+    Display,
     draw_heatmap,
     fit_heatmap_text,
-    grid_positions,
     is_leftmost,
     make_subplots,
+    shared_parameters,
     wrap_name,
 )
 from sklearn_ser.inspection._predictions import estimator_names, predictions_of, recall_of
-from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -35,7 +32,7 @@ _MAX_COLUMNS = 3
 
 
 @public_module("sklearn_ser.inspection")
-class CorpusHeatmapDisplay:
+class CorpusHeatmapDisplay(Display):
     """Unweighted average recall by training corpus (rows) and test corpus (columns).
 
     Use :meth:`from_result`, with a result of the protocol "pairwise". Colors range from chance to
@@ -76,7 +73,7 @@ class CorpusHeatmapDisplay:
         self.chance = chance
 
     @classmethod
-    @substitute_docstring(estimators=ESTIMATORS, setting=SETTING, ax=AX)
+    @shared_parameters
     def from_result(
         cls,
         result: EvaluationResult,
@@ -96,11 +93,7 @@ class CorpusHeatmapDisplay:
         %(setting)s
         within : EvaluationResult, default=None
             Result of the protocol "within-corpus" for the same estimators, for the diagonal.
-        %(ax)s
-
-        Returns
-        -------
-        CorpusHeatmapDisplay
+        %(ax_and_return)s
 
         Raises
         ------
@@ -130,26 +123,17 @@ class CorpusHeatmapDisplay:
             tables[name] = recalls.unstack().reindex(index=corpora, columns=corpora)
         return cls(tables, chance=1 / len(result.labels)).plot(ax=ax)
 
-    @substitute_docstring(ax=AX)
-    def plot(self, *, ax: AxesLike = None) -> Self:
-        """Draw the heat maps.
-
-        Parameters
-        ----------
-        %(ax)s
-
-        Returns
-        -------
-        CorpusHeatmapDisplay
-        """
+    def _plot(self, ax: AxesLike) -> None:
         n_corpora = max(len(table) for table in self.tables.values())
         side = float(np.clip(0.45 * n_corpora + 1.2, 2.6, 6.0))
         self.axes_ = make_subplots(
             ax,
-            grid_positions(len(self.tables), _MAX_COLUMNS, ax=ax, min_width=1.8, margin=0.9),
+            [*self.tables],
             size=(side, side),
-            names=", ".join(self.tables),
             margin=0.9,
+            n_columns=_MAX_COLUMNS,
+            min_width=1.8,
+            min_margin=0.9,
         )
         self.figure_ = self.axes_[0].figure
         self.images_: dict[str, AxesImage] = {}
@@ -176,7 +160,6 @@ class CorpusHeatmapDisplay:
         ticks = [tick for tick in (0.2, 0.4, 0.6, 0.8, 1.0) if tick > self.chance + 0.07]
         self.colorbar_.set_ticks([self.chance, *ticks], labels=["chance", *map(str, ticks)])
         fit_heatmap_text(self.axes_, list(self.texts_.values()))
-        return self
 
 
 def _recalls(part, labels):

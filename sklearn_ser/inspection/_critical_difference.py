@@ -106,9 +106,8 @@ class CriticalDifferenceDisplay:
         heights, depth = _heights([name.count("\n") + 1 for name in names], n_left, first)
         (self.ax_,) = make_subplots(
             ax,
-            [(0, 0)],
+            ["average ranks"],
             size=(4.2, 0.7 + 0.18 * depth),
-            names="average ranks",
             margin=2 * LETTER_WIDTH * max(len(name) for name in names) + 0.6,
         )
         self.figure_ = self.ax_.figure

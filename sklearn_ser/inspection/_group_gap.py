@@ -10,14 +10,8 @@ import pandas as pd
 from sklearn.utils import check_consistent_length
 
 from sklearn_ser.inspection._plotting import (
-    AX,
-    ESTIMATORS,
-    LABELS,
     MARKERS,
-    NAME,
-    RESULT,
-    SETTING,
-    SPEAKER,
+    Display,
     draw_score,
     fit_row_text,
     label_rows,
@@ -28,6 +22,7 @@ from sklearn_ser.inspection._plotting import (
     row_offset,
     series_style,
     set_score_axis,
+    shared_parameters,
     wrap_name,
 )
 from sklearn_ser.inspection._predictions import (
@@ -38,7 +33,6 @@ from sklearn_ser.inspection._predictions import (
     result_of_predictions,
     select,
 )
-from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -52,7 +46,7 @@ if TYPE_CHECKING:
 
 
 @public_module("sklearn_ser.inspection")
-class GroupGapDisplay:
+class GroupGapDisplay(Display):
     """Unweighted average recall of each group, with the gap between the best and the worst.
 
     Use :meth:`from_result` or :meth:`from_predictions`. There is a row for each estimator, and in
@@ -113,7 +107,7 @@ class GroupGapDisplay:
         self.speaker_scores = speaker_scores
 
     @classmethod
-    @substitute_docstring(result=RESULT, estimators=ESTIMATORS, setting=SETTING, ax=AX)
+    @shared_parameters
     def from_result(
         cls,
         result: EvaluationResult,
@@ -135,11 +129,7 @@ class GroupGapDisplay:
             Table that was evaluated. Rows without a value are left out.
         %(estimators)s
         %(setting)s
-        %(ax)s
-
-        Returns
-        -------
-        GroupGapDisplay
+        %(ax_and_return)s
 
         Raises
         ------
@@ -169,7 +159,7 @@ class GroupGapDisplay:
         return cls(table, by=by, chance=1 / len(labels), speaker_scores=speaker_scores)
 
     @classmethod
-    @substitute_docstring(speaker=SPEAKER, labels=LABELS, name=NAME, ax=AX)
+    @shared_parameters
     def from_predictions(
         cls,
         y_true: ArrayLike,
@@ -186,10 +176,8 @@ class GroupGapDisplay:
 
         Parameters
         ----------
-        y_true : array-like of shape (n_samples,)
-            True labels.
-        y_pred : array-like of shape (n_samples,)
-            Predicted labels; None or NaN for samples without a prediction.
+        %(y_true)s
+        %(y_pred)s
         groups : array-like of shape (n_samples,)
             Group of each sample; samples with a missing value are left out.
         by : str, default="group"
@@ -197,11 +185,7 @@ class GroupGapDisplay:
         %(speaker)s
         %(labels)s
         %(name)s
-        %(ax)s
-
-        Returns
-        -------
-        GroupGapDisplay
+        %(ax_and_return)s
         """
         result = result_of_predictions(y_true, y_pred, labels=labels, speaker=speaker, name=name)
         check_consistent_length(y_true, groups)
@@ -226,18 +210,7 @@ class GroupGapDisplay:
             rows[name] = {**gap, "left_out": len(part) - len(scores)}
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("estimator")
 
-    @substitute_docstring(ax=AX)
-    def plot(self, *, ax: AxesLike = None) -> Self:
-        """Draw the recalls.
-
-        Parameters
-        ----------
-        %(ax)s
-
-        Returns
-        -------
-        GroupGapDisplay
-        """
+    def _plot(self, ax: AxesLike) -> None:
         gaps = self.gaps_
         names = list(gaps.index)
         groups = list(dict.fromkeys(self.table["group"]))
@@ -245,9 +218,8 @@ class GroupGapDisplay:
         as_strokes = n_per_row < len(groups)
         (self.ax_,) = make_subplots(
             ax,
-            [(0, 0)],
+            [f"recall by {self.by}"],
             size=(4.2, 1.3 + len(names) * (0.2 + 0.17 * n_per_row)),
-            names=f"recall by {self.by}",
             margin=names_margin(names),
         )
         self.figure_ = self.ax_.figure
@@ -271,7 +243,6 @@ class GroupGapDisplay:
                 self._draw_dots(row, name, own, groups)
         self._add_legend(groups, chance, as_strokes)
         fit_row_text([self.ax_], len(names), n_per_row)
-        return self
 
     def _draw_dots(self, row, name, own, groups):
         for index, group in enumerate(groups):

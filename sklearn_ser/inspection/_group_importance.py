@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ser.evaluation._audio_steps import extract, predicting_estimator, split_extraction
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.inspection._plotting import (
-    AX,
+    Display,
     fit_row_text,
     hide_spines,
     label_rows,
@@ -29,12 +29,12 @@ from sklearn_ser.inspection._plotting import (
     make_subplots,
     names_margin,
     series_style,
+    shared_parameters,
     wrap_name,
 )
 from sklearn_ser.inspection._predictions import MIN_SPEAKERS
 from sklearn_ser.metrics import uar_scorer
 from sklearn_ser.utils._alignment import check_row_order
-from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._failed_rows import failed_rows
 from sklearn_ser.utils._frames import is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS, find_id, require_id, short_list
@@ -494,7 +494,7 @@ def _group_of(name, detail):
 
 
 @public_module("sklearn_ser.inspection")
-class GroupImportanceDisplay:
+class GroupImportanceDisplay(Display):
     """Importance of groups of features as bars, with intervals over speakers, or the speakers.
 
     Use :meth:`from_table`.
@@ -534,7 +534,7 @@ class GroupImportanceDisplay:
         self.table = table
 
     @classmethod
-    @substitute_docstring(ax=AX)
+    @shared_parameters
     def from_table(cls, table: pd.DataFrame, *, ax: AxesLike = None) -> Self:
         """Draw a table of importances.
 
@@ -542,33 +542,17 @@ class GroupImportanceDisplay:
         ----------
         table : DataFrame
             Result of :func:`grouped_permutation_importance`.
-        %(ax)s
-
-        Returns
-        -------
-        GroupImportanceDisplay
+        %(ax_and_return)s
         """
         return cls(table).plot(ax=ax)
 
-    @substitute_docstring(ax=AX)
-    def plot(self, *, ax: AxesLike = None) -> Self:
-        """Draw the importances.
-
-        Parameters
-        ----------
-        %(ax)s
-
-        Returns
-        -------
-        GroupImportanceDisplay
-        """
+    def _plot(self, ax: AxesLike) -> None:
         table, attrs = self.table, self.table.attrs
         names = [f"{group} ({n})" for group, n in table["n_features"].items()]
         (self.ax_,) = make_subplots(
             ax,
-            [(0, 0)],
+            ["importance"],
             size=(4.2, 1.4 + 0.34 * len(names)),
-            names="importance",
             margin=names_margin(names),
         )
         self.figure_ = self.ax_.figure
@@ -611,4 +595,3 @@ class GroupImportanceDisplay:
         if shown:
             legend_below(self.figure_, [self.ax_], list(shown.values()), list(shown))
         fit_row_text([self.ax_], len(names), 1)
-        return self

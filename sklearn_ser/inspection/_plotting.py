@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from sklearn_ser.utils._docstrings import substitute_docstring
+
 if TYPE_CHECKING:
+    from typing import Self
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase, SubFigure
     from matplotlib.legend import Legend
@@ -17,23 +21,79 @@ if TYPE_CHECKING:
 
     AxesLike: TypeAlias = Axes | Sequence[Axes] | np.ndarray | Figure | SubFigure | None
 
-AX = """ax : matplotlib Axes, array of Axes or Figure, default=None
-    One Axes for each subplot, or a figure for all of them; by default a new figure."""
-RESULT = """result : EvaluationResult
-    Evaluation to draw."""
-ESTIMATORS = """estimators : str or list of str, default=None
-    Names of the estimators to draw; all by default."""
-SETTING = """setting : {"single", "transductive"}, default=None
-    Setting of the predictions; by default "transductive" if the result has it."""
-LABELS = """labels : sequence of shape (n_labels,), default=None
+T = TypeVar("T")
+
+_PARAMETERS = """\
+ax : matplotlib Axes, array of Axes or Figure, default=None
+    One Axes for each subplot, or a figure for all of them; by default a new figure.
+result : EvaluationResult
+    Evaluation to draw.
+estimators : str or list of str, default=None
+    Names of the estimators to draw; all by default.
+setting : {"single", "transductive"}, default=None
+    Setting of the predictions; by default "transductive" if the result has it.
+y_true : array-like of shape (n_samples,)
+    True labels.
+y_pred : array-like of shape (n_samples,)
+    Predicted labels; None or NaN for samples without a prediction.
+labels : sequence of shape (n_labels,), default=None
     Fixed label set, in the order of rows, columns or probabilities; by default the sorted
-    values of `y_true`."""
-NAME = """name : str, default="estimator"
-    Name of the estimator."""
-CORPUS = """corpus : array-like of shape (n_samples,), default=None
-    Corpus of each sample; adds a subplot for each corpus."""
-SPEAKER = """speaker : array-like of shape (n_samples,), default=None
-    Speaker of each sample, for intervals; there are none without it."""
+    values of `y_true`.
+name : str, default="estimator"
+    Name of the estimator.
+corpus : array-like of shape (n_samples,), default=None
+    Corpus of each sample; adds a subplot for each corpus.
+speaker : array-like of shape (n_samples,), default=None
+    Speaker of each sample, for intervals; there are none without it.
+normalize : bool, default=True
+    Draw shares of each true class instead of counts.
+n_bins : int, default=10
+    Number of bins of equal width from 0 to 1.
+tasks : str or list of str, default=None
+    Tasks to draw, all by default; the main task is called ``"y"``.
+values : tuple of {"loss", "score"}, default=("loss", "score")
+    Columns to draw. Scores are left out if there are none: without validation samples, or
+    for a task that has no score.
+value : {"uar", "accuracy", "changed", "loss"}, default="uar"
+    Column to draw; only adversarial robustness has "loss". Intervals are those of the
+    recall."""
+_SHARED = {text.partition(" ")[0]: text for text in re.split(r"\n(?=\w)", _PARAMETERS)}
+
+
+def shared_parameters(documented: T) -> T:
+    """Replace lines ``%(name)s`` of a docstring by the texts of the parameters that displays share.
+
+    The line ``%(ax_and_return)s`` is the parameter `ax` and the section Returns with the display.
+    """
+    display = getattr(documented, "__qualname__", "").partition(".")[0]
+    texts = {"ax_and_return": f"{_SHARED['ax']}\n\nReturns\n-------\n{display}", **_SHARED}
+    names = re.findall(r"%\((\w+)\)s", documented.__doc__ or "")
+    return substitute_docstring(**{name: texts[name] for name in names})(documented)
+
+
+class Display:
+    """Base of the displays that are drawn without options: subclasses have `_plot`."""
+
+    figure_: FigureBase
+
+    @shared_parameters
+    def plot(self, *, ax: AxesLike = None) -> Self:
+        """Draw the display.
+
+        Parameters
+        ----------
+        %(ax)s
+
+        Returns
+        -------
+        self
+        """
+        self._plot(ax)
+        return self
+
+    def _plot(self, ax: AxesLike) -> None:
+        raise NotImplementedError
+
 
 #: Width of a letter of medium size, in inches.
 LETTER_WIDTH = 0.085
@@ -41,54 +101,46 @@ LETTER_WIDTH = 0.085
 
 def make_subplots(
     ax: AxesLike,
-    positions: Sequence[tuple[int, int]],
+    names: Sequence[str],
     *,
     size: tuple[float, float],
-    names: str,
     margin: float = 1.5,
+    n_columns: int | None = None,
+    min_width: float | None = None,
+    min_margin: float = 0.0,
+    positions: Sequence[tuple[int, int]] | None = None,
 ) -> list[Axes]:
-    """Return the Axes of the subplots: given ones, those of a given figure, or of a new one.
+    """Return the Axes of named subplots: given ones, those of a given figure, or of a new one.
 
-    `positions` are row and column of each subplot in a figure; `size` is the width and height of a
-    subplot of a new figure and `margin` its width beside them (for legends and names of rows), in
-    inches; `names` are the contents, for the error about another number of Axes.
+    They are at `positions` (row and column), or in rows of `n_columns`, by default in one row; in
+    a given figure in fewer columns if they would be narrower than `min_width` beside a margin of
+    `min_margin`. `size` is the width and height of a subplot of a new figure, and `margin` its
+    width beside them (for legends and names of rows). Lengths are in inches.
     """
-    n_rows, n_columns = (max(numbers) + 1 for numbers in zip(*positions, strict=True))
     figure: Any = ax
-    if ax is None:
+    if positions is None:
+        columns = n_columns or len(names)
+        if min_width and hasattr(figure, "add_gridspec"):
+            columns = min(columns, max(1, int((figure_width(figure) - min_margin) / min_width)))
+        positions = [divmod(number, columns) for number in range(len(names))]
+    shape = [max(numbers) + 1 for numbers in zip(*positions, strict=True)]
+    if figure is None:
         import matplotlib.pyplot as plt
 
         figure = plt.figure(
-            figsize=(size[0] * n_columns + margin, size[1] * n_rows), layout="constrained"
+            figsize=(size[0] * shape[1] + margin, size[1] * shape[0]), layout="constrained"
         )
     if hasattr(figure, "add_gridspec"):
-        grid = figure.add_gridspec(n_rows, n_columns)
+        grid = figure.add_gridspec(*shape)
         return [figure.add_subplot(grid[position]) for position in positions]
     axes = list(np.asarray(ax, dtype=object).ravel())
     if len(axes) != len(positions):
         raise ValueError(
             f"ax has {len(axes)} Axes, but this display has {len(positions)} "
-            f"subplot{'s' if len(positions) > 1 else ''} ({names}). Pass one Axes for each "
-            f"subplot, or None for a new figure."
+            f"subplot{'s' if len(positions) > 1 else ''} ({', '.join(names)}). Pass one Axes for "
+            f"each subplot, or None for a new figure."
         )
     return axes
-
-
-def grid_positions(
-    n_subplots: int,
-    n_columns: int,
-    *,
-    ax: AxesLike = None,
-    min_width: float,
-    margin: float = 0.0,
-) -> list[tuple[int, int]]:
-    """Return positions of subplots in rows of `n_columns`, or fewer in a given narrow figure.
-
-    A subplot has at least `min_width`, and the figure a `margin` beside them, in inches.
-    """
-    if ax is not None and hasattr(ax, "add_gridspec"):
-        n_columns = min(n_columns, max(1, int((figure_width(ax) - margin) / min_width)))
-    return [divmod(number, n_columns) for number in range(n_subplots)]
 
 
 def is_leftmost(ax: Axes) -> bool:

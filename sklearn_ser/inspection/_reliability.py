@@ -10,19 +10,13 @@ import pandas as pd
 
 from sklearn_ser.evaluation._predictions_table import probability_columns
 from sklearn_ser.inspection._plotting import (
-    AX,
-    CORPUS,
-    LABELS,
-    NAME,
-    RESULT,
-    SETTING,
-    SPEAKER,
-    grid_positions,
+    Display,
     hide_spines,
     is_leftmost,
     legend_below,
     make_subplots,
     series_style,
+    shared_parameters,
     wrap_name,
 )
 from sklearn_ser.inspection._predictions import (
@@ -36,7 +30,6 @@ from sklearn_ser.inspection._predictions import (
     with_probabilities,
 )
 from sklearn_ser.metrics import cluster_interval, expected_calibration_error
-from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -49,14 +42,13 @@ if TYPE_CHECKING:
     from sklearn_ser.evaluation import EvaluationResult
     from sklearn_ser.inspection._plotting import AxesLike
 
-_MAX_COLUMNS = 3
 _MAX_ESTIMATORS = 4
 _MAX_ESTIMATORS_WITH_INTERVALS = 2
 _MIN_PREDICTIONS = 5
 
 
 @public_module("sklearn_ser.inspection")
-class ReliabilityDisplay:
+class ReliabilityDisplay(Display):
     """Accuracy by confidence, with the expected calibration error; a subplot for each corpus.
 
     Use :meth:`from_result` or :meth:`from_predictions`. Predictions are sorted into bins of equal
@@ -110,7 +102,7 @@ class ReliabilityDisplay:
         self.errors = errors
 
     @classmethod
-    @substitute_docstring(result=RESULT, setting=SETTING, ax=AX)
+    @shared_parameters
     def from_result(
         cls,
         result: EvaluationResult,
@@ -131,13 +123,8 @@ class ReliabilityDisplay:
         %(setting)s
         by_corpus : bool, default=True
             Whether to add a subplot for each test corpus, if there are several.
-        n_bins : int, default=10
-            Number of bins of equal width from 0 to 1.
-        %(ax)s
-
-        Returns
-        -------
-        ReliabilityDisplay
+        %(n_bins)s
+        %(ax_and_return)s
 
         Raises
         ------
@@ -169,7 +156,7 @@ class ReliabilityDisplay:
         return cls(pd.DataFrame(curves), pd.DataFrame(errors)).plot(ax=ax)
 
     @classmethod
-    @substitute_docstring(labels=LABELS, corpus=CORPUS, speaker=SPEAKER, name=NAME, ax=AX)
+    @shared_parameters
     def from_predictions(
         cls,
         y_true: ArrayLike,
@@ -186,47 +173,26 @@ class ReliabilityDisplay:
 
         Parameters
         ----------
-        y_true : array-like of shape (n_samples,)
-            True labels.
+        %(y_true)s
         y_proba : array-like of shape (n_samples, n_labels)
             Probabilities, with a column for each label (``classes_``).
         %(labels)s
         %(corpus)s
         %(speaker)s
         %(name)s
-        n_bins : int, default=10
-            Number of bins of equal width from 0 to 1.
-        %(ax)s
-
-        Returns
-        -------
-        ReliabilityDisplay
+        %(n_bins)s
+        %(ax_and_return)s
         """
         result = result_of_predictions(
             y_true, y_proba=y_proba, labels=labels, corpus=corpus, speaker=speaker, name=name
         )
         return cls.from_result(result, name, n_bins=n_bins, ax=ax)
 
-    @substitute_docstring(ax=AX)
-    def plot(self, *, ax: AxesLike = None) -> Self:
-        """Draw the curves.
-
-        Parameters
-        ----------
-        %(ax)s
-
-        Returns
-        -------
-        ReliabilityDisplay
-        """
+    def _plot(self, ax: AxesLike) -> None:
         corpora = list(dict.fromkeys(self.errors["corpus"]))
         names = list(dict.fromkeys(self.errors["estimator"]))
         self.axes_ = make_subplots(
-            ax,
-            grid_positions(len(corpora), _MAX_COLUMNS, ax=ax, min_width=2.2),
-            size=(2.7, 2.9),
-            names=", ".join(corpora),
-            margin=0.4,
+            ax, corpora, size=(2.7, 2.9), margin=0.4, n_columns=3, min_width=2.2
         )
         self.figure_ = self.axes_[0].figure
         self.lines_: dict[tuple[str, str], Line2D] = {}
@@ -250,7 +216,6 @@ class ReliabilityDisplay:
         )
         for handle in legend.get_lines():
             handle.set_markersize(6)
-        return self
 
     def _draw(self, ax, corpus, name, index):
         bins = select(self.curves, corpus=corpus, estimator=name)

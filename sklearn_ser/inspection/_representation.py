@@ -15,10 +15,15 @@ from sklearn.utils import _safe_indexing, check_consistent_length, check_random_
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.inspection._plotting import AX, MARKERS, label_colors, make_subplots
+from sklearn_ser.inspection._plotting import (
+    MARKERS,
+    Display,
+    label_colors,
+    make_subplots,
+    shared_parameters,
+)
 from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.utils._alignment import check_row_order
-from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._extras import import_extra
 from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._public import public_module
@@ -38,7 +43,6 @@ METRICS = ("euclidean", "cosine")
 METHODS = ("tsne", "umap", "pca")
 _AXIS_NAMES = {"tsne": "t-SNE {}", "umap": "UMAP {}", "pca": "principal component {}"}
 _MIN_SAMPLES = 5
-_MAX_COLUMNS = 3
 
 
 @public_module("sklearn_ser.inspection")
@@ -189,7 +193,7 @@ def _check_transform(name, estimator):
 
 
 @public_module("sklearn_ser.inspection")
-class RepresentationDisplay:
+class RepresentationDisplay(Display):
     """Embeddings of the representations of several estimators, colored by emotion.
 
     Use :meth:`from_estimators`, with samples of speakers that the estimators were not trained on.
@@ -246,7 +250,7 @@ class RepresentationDisplay:
         self.n_left_out = n_left_out
 
     @classmethod
-    @substitute_docstring(ax=AX)
+    @shared_parameters
     def from_estimators(
         cls,
         estimators: Estimators,
@@ -289,11 +293,7 @@ class RepresentationDisplay:
             deviation over its folds to the titles.
         random_state : int, RandomState instance or None, default=None
             Seed of t-SNE and UMAP, which is the same for every estimator.
-        %(ax)s
-
-        Returns
-        -------
-        RepresentationDisplay
+        %(ax_and_return)s
 
         Raises
         ------
@@ -353,33 +353,11 @@ class RepresentationDisplay:
             n_left_out=int((~usable).sum()),
         ).plot(ax=ax)
 
-    @substitute_docstring(ax=AX)
-    def plot(self, *, ax: AxesLike = None) -> Self:
-        """Draw the embeddings.
-
-        Parameters
-        ----------
-        %(ax)s
-
-        Returns
-        -------
-        RepresentationDisplay
-
-        Raises
-        ------
-        ValueError
-            If `style` has too many values, `fold_silhouettes` lacks an estimator, or the number of
-            Axes is wrong.
-        """
+    def _plot(self, ax: AxesLike) -> None:
         colors = label_colors(sorted(set(self.labels), key=str))
         markers = self._markers()
         titles = {name: self._title(name) for name in self.embeddings}
-        self.axes_ = make_subplots(
-            ax,
-            [divmod(number, _MAX_COLUMNS) for number in range(len(self.embeddings))],
-            size=(3.8, 4.2),
-            names=", ".join(self.embeddings),
-        )
+        self.axes_ = make_subplots(ax, [*self.embeddings], size=(3.8, 4.2), n_columns=3)
         self.figure_ = self.axes_[0].figure
         self.dots_: dict[str, list[PathCollection]] = {}
         # Samples are drawn in random order, so that no emotion covers the others.
@@ -429,7 +407,6 @@ class RepresentationDisplay:
             bbox_to_anchor=(1.02, 0.5),
             frameon=False,
         )
-        return self
 
     def _markers(self):
         if self.style is None:

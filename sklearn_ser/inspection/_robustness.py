@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.inspection._plotting import AX, MARKERS, hide_spines, make_subplots
-from sklearn_ser.utils._docstrings import substitute_docstring
+from sklearn_ser.inspection._plotting import MARKERS, hide_spines, make_subplots, shared_parameters
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -27,9 +26,6 @@ _LABELS = {
     "loss": "mean loss",
 }
 _Value: TypeAlias = Literal["uar", "accuracy", "changed", "loss"]
-_VALUE = """value : {"uar", "accuracy", "changed", "loss"}, default="uar"
-    Column to draw; only adversarial robustness has "loss". Intervals are those of the
-    recall."""
 
 
 @public_module("sklearn_ser.inspection")
@@ -81,7 +77,7 @@ class RobustnessDisplay:
         self.table = table
 
     @classmethod
-    @substitute_docstring(value=_VALUE, ax=AX)
+    @shared_parameters
     def from_table(cls, table: pd.DataFrame, *, value: _Value = "uar", ax: AxesLike = None) -> Self:
         """Draw a table of robustness.
 
@@ -91,26 +87,18 @@ class RobustnessDisplay:
             Result of :func:`~sklearn_ser.robustness.adversarial_robustness` or
             :func:`~sklearn_ser.robustness.noise_robustness`.
         %(value)s
-        %(ax)s
-
-        Returns
-        -------
-        RobustnessDisplay
+        %(ax_and_return)s
         """
         return cls(table).plot(value=value, ax=ax)
 
-    @substitute_docstring(value=_VALUE, ax=AX)
+    @shared_parameters
     def plot(self, *, value: _Value = "uar", ax: AxesLike = None) -> Self:
         """Draw the curves.
 
         Parameters
         ----------
         %(value)s
-        %(ax)s
-
-        Returns
-        -------
-        RobustnessDisplay
+        %(ax_and_return)s
 
         Raises
         ------
@@ -119,12 +107,7 @@ class RobustnessDisplay:
             wrong.
         """
         subplots = self._subplots(value)
-        self.axes_ = make_subplots(
-            ax,
-            [(0, column) for column in range(len(subplots))],
-            size=(3.4, 3.2),
-            names=", ".join(subplots),
-        )
+        self.axes_ = make_subplots(ax, [*subplots], size=(3.4, 3.2))
         self.figure_ = self.axes_[0].figure
         self.lines_: dict[tuple[str, str], Line2D] = {}
         self.bars_: dict[tuple[str, str], LineCollection] = {}

@@ -11,9 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ser.inspection._plotting import AX, hide_spines, make_subplots
+from sklearn_ser.inspection._plotting import Display, hide_spines, make_subplots, shared_parameters
 from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures
-from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._public import public_module
 
@@ -29,14 +28,6 @@ if TYPE_CHECKING:
     )
 
 _DASHED = (0, (3, 1.5))
-_ESTIMATORS = """estimators : estimator, dict of str to estimator, or list of (str, estimator)
-    Fitted :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, or a Pipeline, a search
-    or another meta-estimator that contains one; or several of them with their names."""
-_TASKS = """tasks : str or list of str, default=None
-    Tasks to draw, all by default; the main task is called ``"y"``."""
-_VALUES = """values : tuple of {"loss", "score"}, default=("loss", "score")
-    Columns to draw. Scores are left out if there are none: without validation samples, or
-    for a task that has no score."""
 
 
 @public_module("sklearn_ser.inspection")
@@ -91,7 +82,7 @@ class TrainingHistoryDisplay:
         self.best_epochs = best_epochs
 
     @classmethod
-    @substitute_docstring(estimators=_ESTIMATORS, tasks=_TASKS, values=_VALUES, ax=AX)
+    @shared_parameters
     def from_estimators(
         cls,
         estimators: Estimators,
@@ -104,14 +95,12 @@ class TrainingHistoryDisplay:
 
         Parameters
         ----------
-        %(estimators)s
+        estimators : estimator, dict of str to estimator, or list of (str, estimator)
+            Fitted :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, or a Pipeline, a search
+            or another meta-estimator that contains one; or several of them with their names.
         %(tasks)s
         %(values)s
-        %(ax)s
-
-        Returns
-        -------
-        TrainingHistoryDisplay
+        %(ax_and_return)s
 
         Raises
         ------
@@ -126,7 +115,7 @@ class TrainingHistoryDisplay:
             {name: network.members_["best_epoch"].tolist() for name, network in networks.items()},
         ).plot(tasks=tasks, values=values, ax=ax)
 
-    @substitute_docstring(tasks=_TASKS, values=_VALUES, ax=AX)
+    @shared_parameters
     def plot(
         self,
         *,
@@ -140,11 +129,7 @@ class TrainingHistoryDisplay:
         ----------
         %(tasks)s
         %(values)s
-        %(ax)s
-
-        Returns
-        -------
-        TrainingHistoryDisplay
+        %(ax_and_return)s
 
         Raises
         ------
@@ -156,9 +141,9 @@ class TrainingHistoryDisplay:
         columns = list(dict.fromkeys(task for _, task in subplots))
         self.axes_ = make_subplots(
             ax,
-            [(rows.index(value), columns.index(task)) for value, task in subplots],
+            [f"{value} of {task}" for value, task in subplots],
             size=(3.2, 2.6),
-            names=", ".join(f"{value} of {task}" for value, task in subplots),
+            positions=[(rows.index(value), columns.index(task)) for value, task in subplots],
         )
         self.figure_ = self.axes_[0].figure
         self.lines_: dict[tuple[str, str], Line2D] = {}
@@ -256,7 +241,7 @@ class TrainingHistoryDisplay:
 
 
 @public_module("sklearn_ser.inspection")
-class TaskWeightsDisplay:
+class TaskWeightsDisplay(Display):
     """Weights of the tasks' losses over the epochs; a subplot for each network.
 
     Use :meth:`from_estimators`. With ``loss_weighting="fixed"`` the lines are horizontal; learned
@@ -294,18 +279,16 @@ class TaskWeightsDisplay:
         self.histories = histories
 
     @classmethod
-    @substitute_docstring(estimators=_ESTIMATORS, ax=AX)
+    @shared_parameters
     def from_estimators(cls, estimators: Estimators, *, ax: AxesLike = None) -> Self:
         """Draw the loss weights of one or several fitted networks.
 
         Parameters
         ----------
-        %(estimators)s
-        %(ax)s
-
-        Returns
-        -------
-        TaskWeightsDisplay
+        estimators : estimator, dict of str to estimator, or list of (str, estimator)
+            Fitted :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, or a Pipeline, a search
+            or another meta-estimator that contains one; or several of them with their names.
+        %(ax_and_return)s
 
         Raises
         ------
@@ -317,25 +300,9 @@ class TaskWeightsDisplay:
         networks = _find_networks(estimators)
         return cls({name: network.history_ for name, network in networks.items()}).plot(ax=ax)
 
-    @substitute_docstring(ax=AX)
-    def plot(self, *, ax: AxesLike = None) -> Self:
-        """Draw the weights.
-
-        Parameters
-        ----------
-        %(ax)s
-
-        Returns
-        -------
-        TaskWeightsDisplay
-        """
+    def _plot(self, ax: AxesLike) -> None:
         n_subplots = len(self.histories)
-        self.axes_ = make_subplots(
-            ax,
-            [(0, column) for column in range(n_subplots)],
-            size=(3.6, 2.8),
-            names=", ".join(self.histories),
-        )
+        self.axes_ = make_subplots(ax, [*self.histories], size=(3.6, 2.8))
         self.figure_ = self.axes_[0].figure
         self.lines_: dict[tuple[str, str], Line2D] = {}
         tasks = _column_suffixes(self.histories, "weight_")
@@ -363,7 +330,6 @@ class TaskWeightsDisplay:
             bbox_to_anchor=(1.02, 0.5),
             frameon=False,
         )
-        return self
 
 
 def _find_networks(estimators):

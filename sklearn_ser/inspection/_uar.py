@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.inspection._plotting import (
-    AX,
+    Display,
     draw_score,
     fit_row_text,
-    grid_positions,
     is_leftmost,
     label_rows,
     legend_below,
@@ -20,10 +19,10 @@ from sklearn_ser.inspection._plotting import (
     row_offset,
     series_style,
     set_score_axis,
+    shared_parameters,
     wrap_name,
 )
 from sklearn_ser.inspection._predictions import MIN_SPEAKERS, recall_tables, select
-from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -34,14 +33,13 @@ if TYPE_CHECKING:
     from sklearn_ser.evaluation import EvaluationResult
     from sklearn_ser.inspection._plotting import AxesLike
 
-_MAX_COLUMNS = 5
 #: Settings and their names in the legend.
 _SETTINGS = {"single": "one utterance at a time", "transductive": "transductive"}
 _MEAN = "mean"
 
 
 @public_module("sklearn_ser.inspection")
-class UARDisplay:
+class UARDisplay(Display):
     """Unweighted average recall: a row for each estimator, a subplot for each test corpus.
 
     Use :meth:`from_result`. A filled dot is the recall for one utterance at a time; an open one is
@@ -81,7 +79,7 @@ class UARDisplay:
         self.chance = chance
 
     @classmethod
-    @substitute_docstring(ax=AX)
+    @shared_parameters
     def from_result(cls, result: EvaluationResult, *, ax: AxesLike = None) -> Self:
         """Draw an :class:`~sklearn_ser.evaluation.EvaluationResult`.
 
@@ -90,11 +88,7 @@ class UARDisplay:
         result : EvaluationResult
             Evaluation to draw. Seeds are pooled: the recall of their pooled predictions is the mean
             of their recalls.
-        %(ax)s
-
-        Returns
-        -------
-        UARDisplay
+        %(ax_and_return)s
         """
         predictions = result.predictions
         tested = predictions["corpus"].astype(str)
@@ -107,18 +101,7 @@ class UARDisplay:
         table = table.sort_values("corpus", kind="stable")
         return cls(table, speaker_scores, chance=1 / len(result.labels)).plot(ax=ax)
 
-    @substitute_docstring(ax=AX)
-    def plot(self, *, ax: AxesLike = None) -> Self:
-        """Draw the recalls.
-
-        Parameters
-        ----------
-        %(ax)s
-
-        Returns
-        -------
-        UARDisplay
-        """
+    def _plot(self, ax: AxesLike) -> None:
         corpora = list(dict.fromkeys(self.table["corpus"]))
         subplots = [*corpora, *([_MEAN] if len(corpora) > 1 else [])]
         names = list(dict.fromkeys(self.table["estimator"]))
@@ -130,13 +113,12 @@ class UARDisplay:
         margin = names_margin(names)
         self.axes_ = make_subplots(
             ax,
-            grid_positions(len(subplots), _MAX_COLUMNS, ax=ax, min_width=1.3, margin=0.75 * margin),
-            size=(
-                max(1.65, 4.5 / len(subplots)),
-                1.5 + 0.22 * len(names) * len(settings),
-            ),
-            names=", ".join(subplots),
+            subplots,
+            size=(max(1.65, 4.5 / len(subplots)), 1.5 + 0.22 * len(names) * len(settings)),
             margin=margin,
+            n_columns=5,
+            min_width=1.3,
+            min_margin=0.75 * margin,
         )
         self.figure_ = self.axes_[0].figure
         self.dots_: dict[tuple[str, str, str], Line2D] = {}
@@ -152,7 +134,6 @@ class UARDisplay:
                     self._draw(axes, corpus, name, setting, row + row_offset(index, len(own)))
         self._add_legend(settings, chance)
         fit_row_text(self.axes_, len(names), len(settings))
-        return self
 
     def _draw(self, ax, corpus, name, setting, y):
         key = (name, setting, corpus)
