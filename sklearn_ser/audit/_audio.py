@@ -15,7 +15,7 @@ from scipy.fft import rfft
 
 from sklearn_ser.audio import open_audio
 from sklearn_ser.audio._reference import ReadingOptions, path_of, read_reference, reference_extent
-from sklearn_ser.audit._continuation import end_edge, start_edge
+from sklearn_ser.audit._continuation import describe_edge
 from sklearn_ser.audit._fingerprint import RATE as LOW_RATE
 from sklearn_ser.audit._fingerprint import fingerprint
 from sklearn_ser.audit._pitch import has_pitch, median_pitch
@@ -45,26 +45,15 @@ CLIPPED_RUN, MIN_CLIPPED_PEAK = 3, 0.03
 class AudioMeasurements:
     """Measurements of one utterance's audio; NaN or None if they are undefined.
 
-    Attributes
-    ----------
-    numbers : dict of str to float
-        duration, lead_zeros, trail_zeros, lead_quiet, trail_quiet (seconds), level, speech_level,
-        floor, peak (dBFS), bandwidth (Hz), clipped (samples), pitch (Hz), rate (Hz).
-    format : str or None
-        Container, coding and channels of a file.
-    digest : bytes
-        Digest of the samples: equal for equal audio in different file formats.
-    codes : ndarray of uint32 of shape (n_frames,)
-        Fingerprint; 0 in silence.
-    start, end : tuple or None
-        See :func:`~sklearn_ser.audit._continuation.end_edge`.
-    inner_start, inner_end : tuple or None
-        The same for a cut in the middle of the file.
-    error : str or None
-        Reason why the audio cannot be used; all other attributes are empty then.
+    `numbers` are duration, lead_zeros, trail_zeros, lead_quiet, trail_quiet (seconds), level,
+    speech_level, floor, peak (dBFS), bandwidth (Hz), clipped (samples), pitch (Hz), rate (Hz).
+    `format` is container, coding and channels of a file; the digest of the samples is equal for
+    equal audio in different file formats; `codes` are the fingerprint. The edges are described in
+    :func:`~sklearn_ser.audit._continuation.describe_edge`, inner ones are those of a cut in the
+    middle of the file. If audio cannot be used, `error` is the reason, and all else is empty.
     """
 
-    numbers: dict = field(default_factory=dict)
+    numbers: dict[str, float] = field(default_factory=dict)
     format: str | None = None
     digest: bytes = b""
     codes: np.ndarray | None = None
@@ -76,7 +65,7 @@ class AudioMeasurements:
 
 
 def measure_all(
-    frame: pd.DataFrame, audio: str = "file", n_jobs: int | None = None, verbose: int = 0
+    frame: pd.DataFrame, audio: str, n_jobs: int | None, verbose: int
 ) -> list[AudioMeasurements]:
     """Measure the audio of every row, `n_jobs` at a time, by default in threads."""
     table = open_audio(frame, audio=audio, beyond_full_scale="clip")
@@ -100,14 +89,14 @@ def _measure_part(cells):
             measurements.append(AudioMeasurements(error=cells.faults[row]))
             continue
         try:
-            measurements.append(measure(cell, *cells.span(row)))
+            measurements.append(_measure(cell, *cells.span(row)))
         except AudioError as error:
             measurements.append(AudioMeasurements(error=error.reason))
     return measurements
 
 
-def measure(cell, start: float = math.nan, end: float = math.nan) -> AudioMeasurements:
-    """Measure one audio reference, in seconds from `start` to `end` if given.
+def _measure(cell, start, end):
+    """Measure one audio reference from `start` to `end` in seconds, which are NaN if unknown.
 
     A bare array has a sampling rate of 16 kHz. An AudioError says why audio cannot be used.
     """
@@ -125,14 +114,14 @@ def measure(cell, start: float = math.nan, end: float = math.nan) -> AudioMeasur
         numbers["pitch"] = median_pitch(low, LOW_RATE)
         speech = numbers["speech_level"]
         middle = len(signal) // 2
-        measurements.start = start_edge(signal, rate, speech)
-        measurements.end = end_edge(signal, rate, speech)
-        measurements.inner_start = start_edge(signal[middle:], rate, speech)
-        measurements.inner_end = end_edge(signal[:middle], rate, speech)
+        measurements.start = describe_edge(signal[::-1], rate, speech)
+        measurements.end = describe_edge(signal, rate, speech)
+        measurements.inner_start = describe_edge(signal[middle:][::-1], rate, speech)
+        measurements.inner_end = describe_edge(signal[:middle], rate, speech)
     return measurements
 
 
-def read_low(frame, row, audio="file"):
+def read_low(frame, row, audio):
     """Read the signal of one row at the rate of the fingerprints."""
     table = open_audio(frame, audio=audio, sampling_rate=LOW_RATE, beyond_full_scale="clip")
     return table.part([row]).read(0)

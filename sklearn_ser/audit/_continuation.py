@@ -41,18 +41,11 @@ _THRESHOLDS = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2)
 
 @dataclass
 class Continuations:
-    """Pairs of rows that are consecutive segments of one recording.
+    """Pairs of rows of which the first continues in the second.
 
-    Attributes
-    ----------
-    pairs : list of (int, int)
-        Rows; the first continues in the second.
-    n_tested : int
-        Number of tested pairs: those of which neither edge is silent.
-    chance : float
-        Share of the controls that rank as high as the reported pairs.
-    by_name : bool
-        Whether the pairs are neighbors in the order of names.
+    `n_tested` is the number of pairs of which neither edge is silent, `chance` the share of the
+    controls that rank as high as the reported pairs, and `by_name` whether the pairs are neighbors
+    in the order of names.
     """
 
     pairs: list[tuple[int, int]]
@@ -96,51 +89,40 @@ def find_continuations(
         return Continuations([], 0)
     near = set(following) | {(j, i) for i, j in following} | excluded
     controls = edges.controls(speakers, near, rng)
-    found, chance, limit = _above_chance(following, edges, controls)
+    reported, chance, limit = _above_chance(following, edges, controls)
     # Neighbors may be similar (noise that drifts through a session), but then in both orders.
     reverse = [(j, i) for i, j in following if edges.can_meet(j, i)]
     n_reverse = 0
-    if found and reverse:
+    if reported and reverse:
         n_reverse = int((edges.ranks(edges.positions(reverse)) <= limit).sum())
-    if found and n_reverse <= MAX_REVERSED * len(found):
-        return Continuations(found, len(following), chance)
+    if reported and n_reverse <= MAX_REVERSED * len(reported):
+        return Continuations(reported, len(following), chance)
     pairs = edges.of_one_speaker(speakers, excluded)
     if not MIN_PAIRS <= len(pairs) <= MAX_PAIRS:
         return Continuations([], len(following))
     # Nearly all of these pairs do not belong together.
     controls = [edges.with_inner(speakers, rng), edges.of_two_speakers(speakers, rng)]
-    found, chance, _ = _above_chance(pairs, edges, *controls)
+    reported, chance, _ = _above_chance(pairs, edges, *controls)
     # No end continues in two starts: if pairs share their ends, something else is similar.
-    if min(len({i for i, _ in found}), len({j for _, j in found})) < 0.9 * len(found):
-        found = []
-    return Continuations(found, len(pairs), chance, by_name=False)
+    if min(len({i for i, _ in reported}), len({j for _, j in reported})) < 0.9 * len(reported):
+        reported = []
+    return Continuations(reported, len(pairs), chance, by_name=False)
 
 
 class _AllEdges:
-    """Real and inner ends and starts of all rows, and their ranks among rivals.
-
-    Attributes
-    ----------
-    ends, starts : list of int
-        Row of each end and start, the real ones first.
-    """
+    """Ends and starts of all rows (the real ones, then the inner ones), and ranks among rivals."""
 
     def __init__(self, measurements, rng):
         kinds = {}
         for kind in ("end", "start"):
-            real = [
-                row
+            edges = [
+                (row, name, getattr(measured, name))
+                for name in (kind, f"inner_{kind}")
                 for row, measured in enumerate(measurements)
-                if getattr(measured, kind) is not None
+                if getattr(measured, name) is not None
             ]
-            inner = [
-                row
-                for row, measured in enumerate(measurements)
-                if getattr(measured, f"inner_{kind}") is not None
-            ]
-            stack = [getattr(measurements[row], kind) for row in real]
-            stack += [getattr(measurements[row], f"inner_{kind}") for row in inner]
-            kinds[kind] = (real + inner, len(real), Edges(stack))
+            n_real = sum(name == kind for _, name, _ in edges)
+            kinds[kind] = ([row for row, *_ in edges], n_real, Edges([edge for *_, edge in edges]))
         self.ends, self.n_real_ends, self._end_stack = kinds["end"]
         self.starts, self.n_real_starts, self._start_stack = kinds["start"]
         self._end_of = {row: k for k, row in enumerate(self.ends[: self.n_real_ends])}
@@ -185,10 +167,10 @@ class _AllEdges:
 
         Pairs of any two speakers are added if these are few.
         """
-        found: list[tuple[int, int]] = []
+        positions: list[tuple[int, int]] = []
         for same in (True, False):
             for _ in range(20):
-                if len(found) >= N_CONTROLS // (1 if same else 10):
+                if len(positions) >= N_CONTROLS // (1 if same else 10):
                     break
                 ends = rng.integers(0, len(self.ends), N_CONTROLS)
                 starts = rng.integers(0, len(self.starts), N_CONTROLS)
@@ -196,8 +178,8 @@ class _AllEdges:
                 for e, s in zip(ends[one_real].tolist(), starts[one_real].tolist(), strict=True):
                     i, j = self.ends[e], self.starts[s]
                     if i != j and (not same or speakers[i] == speakers[j]):
-                        found.append((e, s))
-        return list(dict.fromkeys(found))[: 2 * N_CONTROLS]
+                        positions.append((e, s))
+        return list(dict.fromkeys(positions))[: 2 * N_CONTROLS]
 
     def of_two_speakers(self, speakers, rng):
         """Return positions of pairs of real edges of two speakers."""
@@ -254,22 +236,20 @@ def _above_chance(pairs, edges, *controls):
     of_controls = [np.sort(edges.ranks(positions)) for positions in enough]
     best: tuple[float, float] | None = None
     for limit in _THRESHOLDS:
-        n_found = int(np.searchsorted(of_pairs, limit, side="right"))
-        chance = float(
-            max(
-                (np.searchsorted(control, limit, side="right") + 1) / (len(control) + 1)
-                for control in of_controls
-            )
+        n_reported = int(np.searchsorted(of_pairs, limit, side="right"))
+        chance = max(
+            float(np.searchsorted(control, limit, side="right") + 1) / (len(control) + 1)
+            for control in of_controls
         )
-        p = stats.binom.sf(n_found - 1, len(of_pairs), chance) * len(_THRESHOLDS)
-        few_false = chance * len(of_pairs) <= FALSE_DISCOVERY * n_found
-        if n_found >= MIN_PAIRS and p < SIGNIFICANCE_LEVEL and few_false:
+        p = stats.binom.sf(n_reported - 1, len(of_pairs), chance) * len(_THRESHOLDS)
+        few_false = chance * len(of_pairs) <= FALSE_DISCOVERY * n_reported
+        if n_reported >= MIN_PAIRS and p < SIGNIFICANCE_LEVEL and few_false:
             best = (limit, chance)
     if best is None:
         return [], np.nan, np.nan
     limit, chance = best
-    found = [pair for pair, rank in zip(pairs, ranks, strict=True) if rank <= limit]
-    return found, chance, limit
+    reported = [pair for pair, rank in zip(pairs, ranks, strict=True) if rank <= limit]
+    return reported, chance, limit
 
 
 def _sample(count, rng):
@@ -291,24 +271,16 @@ MAX_BELOW_SPEECH, MIN_LEVEL = 30.0, -65.0
 FREEDOM = 4.0
 
 
-def end_edge(signal, rate, speech_level):
-    """Describe the end of a signal; None if it is silent or too short.
+def describe_edge(signal, rate, speech_level):
+    """Describe the end of a signal, or the start of a reversed one; None if silent or too short.
 
     For each view it has the predicted continuation, the whitening matrix of its error with its
     log-determinant, the last samples, and their log-likelihood without a prediction.
     """
     n = round(SECONDS * rate)
-    return None if len(signal) < 2 * n else _edge(signal[len(signal) - n :], rate, speech_level)
-
-
-def start_edge(signal, rate, speech_level):
-    """Describe the start of a signal in reversed time, like :func:`end_edge`."""
-    n = round(SECONDS * rate)
-    return None if len(signal) < 2 * n else _edge(signal[:n][::-1], rate, speech_level)
-
-
-def _edge(part, rate, speech_level):
-    part = part.astype(np.float64)
+    if len(signal) < 2 * n:
+        return None
+    part = signal[len(signal) - n :].astype(np.float64)
     last = part[-round(0.02 * rate) :]
     power = np.mean(np.square(last - last.mean()))
     level = 10 * np.log10(power) if power > 0 else -np.inf
@@ -333,7 +305,7 @@ def _resample(part, rate, new_rate):
 
 
 def _view(samples, order, gap):
-    """Return one view of an edge, see :func:`end_edge`."""
+    """Return one view of an edge, see :func:`describe_edge`."""
     samples = samples[: len(samples) - gap]
     filter_, error = _burg(samples, order)
     horizon = 2 * gap + N_PREDICTED

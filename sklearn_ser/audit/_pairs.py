@@ -33,7 +33,7 @@ def find_pairs(
     frame: pd.DataFrame,
     measurements: list[AudioMeasurements],
     rng: np.random.Generator,
-    audio: str = "file",
+    audio: str,
 ) -> Pairs:
     """Find copies, overlaps and continuations."""
     rows = _exact_duplicates(measurements)
@@ -79,21 +79,13 @@ def _shared_audio(frame, measurements, exact, audio):
         for row in [row for row in signals if row < i]:  # candidates are in ascending order
             del signals[row]
         if is_same(correlation, shared):
-            shortest = min(measurements[row].numbers["duration"] for row in (i, j))
-            is_copy = shared >= MIN_SHARED_OF_COPY * _sounding(measurements, i, j)
-            kind = "near duplicate" if is_copy else "overlap"
+            numbers = [measurements[row].numbers for row in (i, j)]
+            shortest = min(n["duration"] for n in numbers)
+            # Without digital silence at the ends.
+            sounding = min(n["duration"] - n["lead_zeros"] - n["trail_zeros"] for n in numbers)
+            kind = "near duplicate" if shared >= MIN_SHARED_OF_COPY * sounding else "overlap"
             rows.append((i, j, kind, min(shared, shortest), gain))
     return rows
-
-
-def _sounding(measurements, i, j):
-    """Return the duration of the shorter utterance without digital silence at its ends."""
-    return min(
-        measured.numbers["duration"]
-        - measured.numbers["lead_zeros"]
-        - measured.numbers["trail_zeros"]
-        for measured in (measurements[i], measurements[j])
-    )
 
 
 def describe_pairs(frame: pd.DataFrame, pairs: Pairs, y: str) -> list[Finding]:
@@ -144,13 +136,13 @@ def _differences(frame, table, y):
 def _describe_continuations(frame, pairs, table, rows, corpus, y):
     i, j = table["first"].iloc[0], table["second"].iloc[0]
     n_together = _count_same_recording(frame, table)
-    found = pairs.continuations
-    where = "the next file by name" if found.by_name else "another file"
+    outcome = pairs.continuations
+    where = "the next file by name" if outcome.by_name else "another file"
     text = (
         f"The audio of {plural(len(table), 'file')} continues in {where}, such as that of "
-        f"{name_row(frame, i)} in {name_row(frame, j)}: of {found.n_tested} "
-        f"{'neighbors' if found.by_name else 'pairs'} that do not meet in silence, "
-        f"{len(table) / found.n_tested:.2%} fit together, of control pairs {found.chance:.2%}. "
+        f"{name_row(frame, i)} in {name_row(frame, j)}: of {outcome.n_tested} "
+        f"{'neighbors' if outcome.by_name else 'pairs'} that do not meet in silence, "
+        f"{len(table) / outcome.n_tested:.2%} fit together, of control pairs {outcome.chance:.2%}. "
         f"Recordings were cut into segments, and there are probably more that were cut in a "
         f"pause{_differences(frame, table, y)}. "
     )

@@ -83,14 +83,14 @@ def check_sex_labels(table: pd.DataFrame, pitch: pd.Series, corpus: str, y: str)
             f"women and men is 8 to 12. Listen to some of each and correct the labels."
         )
         return [Finding(flaw, "warning", corpus, text, table.index)]
-    found = _speakers_of_other_pitch(*args)
-    if not found:
+    unusual = _speakers_of_other_pitch(*args)
+    if not unusual:
         return []
-    names = [name for name, _, _ in found]
+    names = [name for name, _, _ in unusual]
     sex_of = dict(zip(speakers, sexes, strict=True))
-    name, own, usual = found[0]
+    name, own, usual = unusual[0]
     text = (
-        f"{plural(len(found), 'speaker')} with the pitch of the other sex, corrected for emotion "
+        f"{plural(len(unusual), 'speaker')} with the pitch of the other sex, corrected for emotion "
         f"({name_values(names)}): {name} is labeled {sex_of[name]} and has a median pitch of "
         f"{own:.0f} Hz, other {sex_of[name]} voices {usual:.0f} Hz. Listen to these voices and "
         f"correct the labels."
@@ -116,7 +116,7 @@ def _speakers_of_other_pitch(pitches, sexes, speakers, labels):
     pitches, female, speakers, codes = _known_rows(pitches, sexes, speakers, labels)
     semitones = 12 * np.log2(pitches)
     design = _design(codes, female)
-    found = []
+    unusual = []
     for speaker in dict.fromkeys(speakers):
         own = speakers == speaker
         sex = female[own][0]
@@ -133,8 +133,10 @@ def _speakers_of_other_pitch(pitches, sexes, speakers, labels):
         toward_other = residual if sex == 0 else -residual
         if distance >= MIN_DISTANCE and toward_other >= MAX_DEVIATION * distance:
             same = others & (female == sex)
-            found.append((speaker, float(np.median(pitches[own])), float(np.median(pitches[same]))))
-    return found
+            unusual.append(
+                (speaker, float(np.median(pitches[own])), float(np.median(pitches[same])))
+            )
+    return unusual
 
 
 def _sex_distance(pitches, sexes, speakers, labels):
@@ -162,6 +164,6 @@ def _design(codes, female):
 
 def _fit(design, semitones, speakers):
     """Fit least squares in which every speaker has the same weight."""
-    _, who, n_rows = np.unique(speakers.astype(str), return_inverse=True, return_counts=True)
-    weight = np.sqrt(1 / n_rows[who])
+    _, codes, n_rows = np.unique(speakers.astype(str), return_inverse=True, return_counts=True)
+    weight = np.sqrt(1 / n_rows[codes])
     return np.linalg.lstsq(design * weight[:, None], semitones * weight, rcond=None)[0]

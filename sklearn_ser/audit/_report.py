@@ -76,18 +76,9 @@ class AuditReport:
         pairs: pd.DataFrame | None = None,
     ) -> None:
         order = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
-        rows = [sorted(int(row) for row in finding.rows) for finding in order]
-        self.findings = pd.DataFrame(
-            {
-                "flaw": [finding.flaw for finding in order],
-                "severity": [finding.severity for finding in order],
-                "corpus": [finding.corpus for finding in order],
-                "evidence": [finding.evidence for finding in order],
-                "n_rows": [len(positions) for positions in rows],
-                "rows": rows,
-            },
-            columns=list(COLUMNS),
-        )
+        table = pd.DataFrame(order, columns=["flaw", "severity", "corpus", "evidence", "rows"])
+        table["rows"] = [sorted(map(int, rows)) for rows in table["rows"]]
+        self.findings = table.assign(n_rows=table["rows"].map(len))[list(COLUMNS)]
         self.subject = subject
         self.not_checked = list(not_checked)
         self.n_rows = n_rows
@@ -181,11 +172,9 @@ def plural(count, noun):
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def name_rows(frame, rows, limit=3):
-    """Name the first rows by their files, or by their positions if they have none."""
-    shown = [name_row(frame, row) for row in list(rows)[:limit]]
-    more = len(rows) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
+def name_rows(frame, rows):
+    """Name the first three rows by their files, or by their positions if they have none."""
+    return name_values([name_row(frame, row) for row in rows], 3)
 
 
 def name_row(frame, row):
@@ -197,7 +186,7 @@ def name_row(frame, row):
 
 
 def name_values(values, limit=5):
-    """List the first few of some ids."""
+    """List the first few of some names."""
     values = [str(value) for value in values]
     more = len(values) - limit
     return ", ".join(values[:limit]) + (f" and {more} more" if more > 0 else "")

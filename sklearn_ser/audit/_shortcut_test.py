@@ -120,24 +120,24 @@ def _permutation_p(uar, y_true, y_pred, speakers, classes, rng):
 
     The predictions stay as they are: those for a speaker do not depend on the speaker's labels.
     """
-    who = np.unique(speakers, return_inverse=True)[1]
+    codes = np.unique(speakers, return_inverse=True)[1]
     true_codes, pred_codes = np.searchsorted(classes, y_true), np.searchsorted(classes, y_pred)
-    order = np.lexsort((np.arange(len(who)), who))
-    who, true_codes, pred_codes = who[order], true_codes[order], pred_codes[order]
-    if not _most_have_several(true_codes, who):
+    order = np.lexsort((np.arange(len(codes)), codes))
+    codes, true_codes, pred_codes = codes[order], true_codes[order], pred_codes[order]
+    if not _most_have_several(true_codes, codes):
         return 0.0
     weights = 1 / np.bincount(true_codes) / len(classes)
     n_as_high = 0
     for _ in range(N_PERMUTATIONS):
-        permuted = true_codes[np.lexsort((rng.random(len(who)), who))]
+        permuted = true_codes[np.lexsort((rng.random(len(codes)), codes))]
         n_as_high += weights[permuted[permuted == pred_codes]].sum() >= uar - 1e-12
     return (1 + n_as_high) / (1 + N_PERMUTATIONS)
 
 
 def _most_have_several(labels, speakers):
     """Return whether at least half of the speakers have more than one label."""
-    who, names = pd.factorize(speakers)
-    n_labels = [len(np.unique(labels[who == k])) for k in range(len(names))]
+    codes, names = pd.factorize(speakers)
+    n_labels = [len(np.unique(labels[codes == k])) for k in range(len(names))]
     return np.mean(np.array(n_labels) > 1) >= 0.5
 
 
@@ -147,10 +147,12 @@ def _assignment_scores_as_high(uar, numbers, labels, speakers, rng):
     If speakers have one label each, permutations within them change nothing, and the interval is
     too short if a few speakers have most of the rows. The tree is refitted for each assignment.
     """
-    who, names = pd.factorize(speakers)
-    label_of_speaker = np.array([pd.Series(labels[who == k]).mode()[0] for k in range(len(names))])
+    codes, names = pd.factorize(speakers)
+    label_of_speaker = np.array(
+        [pd.Series(labels[codes == k]).mode()[0] for k in range(len(names))]
+    )
     for _ in range(N_ASSIGNMENTS):
-        assigned = rng.permutation(label_of_speaker)[who]
+        assigned = rng.permutation(label_of_speaker)[codes]
         if _uar(assigned, _predict(numbers, assigned, speakers)) >= uar:
             return True
     return False

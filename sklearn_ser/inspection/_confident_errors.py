@@ -10,7 +10,7 @@ import pandas as pd
 
 from sklearn_ser.evaluation._predictions_table import probability_columns
 from sklearn_ser.inspection._plotting import shared_parameters
-from sklearn_ser.inspection._predictions import check_frame, predictions_of, with_probabilities
+from sklearn_ser.inspection._predictions import check_frame, with_probabilities
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def confident_errors(
     """
     if not isinstance(n, Integral) or n < 1:
         raise ValueError(f"n must be an integer of at least 1, got {n!r}.")
-    predictions = predictions_of(result, estimator, setting)
+    predictions = result._of(estimator, setting)
     columns = probability_columns(result.labels)
     known = with_probabilities(predictions, columns, estimator)
     means = known.groupby("row")[columns].mean()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -19,15 +19,12 @@ from sklearn_ser.inspection._plotting import (
 )
 from sklearn_ser.inspection._predictions import (
     ALL,
-    predictions_of,
     result_of_predictions,
     split_by_corpus,
 )
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from matplotlib.image import AxesImage
     from numpy.typing import ArrayLike
 
@@ -120,7 +117,7 @@ class ConfusionDisplay:
         ValueError
             If the result has no such estimator or setting, or the number of Axes is wrong.
         """
-        part = predictions_of(result, estimator, setting)
+        part = result._of(estimator, setting)
         parts = split_by_corpus(part) if by_corpus else {ALL: part}
         counts, n_utterances = {}, {}
         for name, rows in parts.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -17,12 +17,10 @@ from sklearn_ser.inspection._plotting import (
     shared_parameters,
     wrap_name,
 )
-from sklearn_ser.inspection._predictions import estimator_names, predictions_of, recall_of
+from sklearn_ser.inspection._predictions import estimator_names, recall_of
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from matplotlib.image import AxesImage
 
     from sklearn_ser.evaluation import EvaluationResult
@@ -115,9 +113,9 @@ class CorpusHeatmapDisplay(Display):
             )
         tables = {}
         for name in estimator_names(result, estimators):
-            recalls = _recalls(predictions_of(result, name, setting), result.labels)
+            recalls = _recalls(result._of(name, setting), result.labels)
             if within is not None:
-                part = predictions_of(within, name, setting).assign(train=lambda t: t["corpus"])
+                part = within._of(name, setting).assign(train=lambda t: t["corpus"])
                 recalls = pd.concat([recalls, _recalls(part, result.labels)])
             corpora = sorted(set(recalls.index.get_level_values(0)) | set(recalls.index.levels[1]))
             tables[name] = recalls.unstack().reindex(index=corpora, columns=corpora)

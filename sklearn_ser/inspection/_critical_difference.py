@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,6 @@ from sklearn_ser.inspection._plotting import (
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from matplotlib.lines import Line2D
     from matplotlib.text import Text
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,6 @@ from sklearn_ser.inspection._plotting import (
 from sklearn_ser.inspection._predictions import (
     check_frame,
     estimator_names,
-    predictions_of,
     recall_tables,
     result_of_predictions,
     select,
@@ -36,8 +35,6 @@ from sklearn_ser.inspection._predictions import (
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from matplotlib.lines import Line2D
     from numpy.typing import ArrayLike
 
@@ -138,7 +135,7 @@ class GroupGapDisplay(Display):
             evaluated, or there is no such estimator or setting.
         """
         names = estimator_names(result, estimators)
-        parts = {name: predictions_of(result, name, setting) for name in names}
+        parts = {name: result._of(name, setting) for name in names}
         groups = {name: _group_values(part, by, frame) for name, part in parts.items()}
         return cls._from_groups(parts, groups, by, result.labels).plot(ax=ax)
 
@@ -190,7 +187,7 @@ class GroupGapDisplay(Display):
         result = result_of_predictions(y_true, y_pred, labels=labels, speaker=speaker, name=name)
         check_consistent_length(y_true, groups)
         values = pd.Series(np.asarray(groups, dtype=object))
-        part = predictions_of(result, name)
+        part = result.predictions
         return cls._from_groups({name: part}, {name: values}, by, result.labels).plot(ax=ax)
 
     @property
@@ -257,16 +254,9 @@ class GroupGapDisplay(Display):
             if self.speaker_scores is not None and score["speakers"] > 1:
                 own_scores = select(self.speaker_scores, estimator=name, group=group)
                 speaker_scores = own_scores["uar"].to_numpy()
-            dot, bar, _ = draw_score(
-                self.ax_,
-                y,
-                score["uar"],
-                score["low"],
-                score["high"],
-                speaker_scores,
-                style=series_style(index),
+            self.dots_[name, group], bar, _ = draw_score(
+                self.ax_, y, score, speaker_scores, style=series_style(index)
             )
-            self.dots_[name, group] = dot
             if bar is not None:
                 self.bars_[name, group] = bar
 

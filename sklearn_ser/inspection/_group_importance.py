@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -41,8 +40,6 @@ from sklearn_ser.utils._ids import ID_COLUMNS, find_id, require_id, short_list
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from matplotlib.lines import Line2D
     from numpy.typing import ArrayLike
 
@@ -164,24 +161,28 @@ def grouped_permutation_importance(
     random = check_random_state(random_state)
     orders = _permutations(len(table), None if across_speakers else codes, n_repeats, random)
 
-    scorer = _SpeakerScorer(model, check_scoring(model, scoring), y_true, codes, len(names), named)
-    baseline = scorer([table])
+    scorer = check_scoring(model, scoring)
+    unchanged = _RecordedModel(model, table, [], orders[:1], named)
+    baseline, _ = _scores(unchanged, scorer, y_true, codes, len(names))
     rows, by_speaker = {}, {}
     for group, columns in groups.items():
-        decrease = baseline.minus(scorer(_PermutedTables(table, columns, orders)))
-        low, high = _jackknife_interval(decrease.mean, decrease.without)
+        permuted = _RecordedModel(model, table, columns, orders, named)
+        scores, std = _scores(permuted, scorer, y_true, codes, len(names))
+        mean, without, of_speakers = np.split(baseline - scores, [1, 1 + len(names)])
+        importance = float(mean[0])
+        low, high = _jackknife_interval(importance, without)
         rows[group] = {
-            "importance": decrease.mean,
+            "importance": importance,
             "low": low,
             "high": high,
-            "std": decrease.std,
+            "std": std,
             "n_features": len(columns),
         }
-        by_speaker[group] = dict(zip(names, decrease.of_speakers.tolist(), strict=True))
+        by_speaker[group] = dict(zip(names, of_speakers.tolist(), strict=True))
     result = pd.DataFrame.from_dict(rows, orient="index").rename_axis("group")
     result = result.sort_values("importance", ascending=False, kind="stable")
     result.attrs = {
-        "score": baseline.mean,
+        "score": float(baseline[0]),
         "n_speakers": len(names),
         "across_speakers": bool(across_speakers),
         "speakers": by_speaker,
@@ -268,67 +269,21 @@ def _permutations(n_rows, codes, n_repeats, random):
     return orders
 
 
-class _PermutedTables:
-    """Copies of a table with the rows of some columns permuted."""
+def _scores(recorded, scorer, y_true, codes, n_speakers):
+    """Return the mean score over tables, the scores without and of each speaker; and a deviation.
 
-    def __init__(self, table, columns, orders):
-        self._table, self._columns, self._orders = table, columns, orders
-
-    def __len__(self):
-        return len(self._orders)
-
-    def __iter__(self) -> Iterator[pd.DataFrame]:
-        for order in self._orders:
-            permuted = self._table.copy()
-            for column in self._columns:
-                permuted.isetitem(column, self._table.iloc[order, column].to_numpy())
-            yield permuted
-
-
-@dataclass
-class _Scores:
-    """Mean and deviation of the score over tables; scores without, and of, each speaker."""
-
-    mean: float
-    std: float
-    without: np.ndarray
-    of_speakers: np.ndarray
-
-    def minus(self, other):
-        """Return the differences from other scores, with the deviation of these."""
-        return _Scores(
-            self.mean - other.mean,
-            other.std,
-            self.without - other.without,
-            self.of_speakers - other.of_speakers,
-        )
-
-
-class _SpeakerScorer:
-    """Scorer of a model on tables of the same rows, with and without each speaker."""
-
-    def __init__(self, model, scorer, y_true, codes, n_speakers, named):
-        self.model, self.scorer, self.y_true = model, scorer, y_true
-        self.codes, self.n_speakers, self.named = codes, n_speakers, named
-
-    def __call__(self, tables):
-        recorded = _RecordedModel(self.model, tables, self.named)
-        n_tables, n_rows = len(tables), len(self.y_true)
-        y_true = np.tile(self.y_true, n_tables)
-        parts = np.arange(len(y_true)).reshape(n_tables, n_rows)
-        by_table = np.array([self.scorer(recorded, part, self.y_true) for part in parts])
-        # Scores of speakers are computed from the rows of all tables at once. That is the mean over
-        # the tables for any score that is a mean over rows or over the rows of classes.
-        codes = np.tile(self.codes, n_tables)
-        rows = [np.flatnonzero(codes != code) for code in range(self.n_speakers)]
-        rows += [np.flatnonzero(codes == code) for code in range(self.n_speakers)]
-        scores = [self.scorer(recorded, at, y_true[at]) if len(at) else np.nan for at in rows]
-        return _Scores(
-            float(by_table.mean()),
-            float(by_table.std()),
-            np.array(scores[: self.n_speakers]),
-            np.array(scores[self.n_speakers :]),
-        )
+    The first three are one array; the deviation is that of the score over the tables.
+    """
+    n_tables, n_rows = recorded.n_tables, len(y_true)
+    parts = np.arange(n_tables * n_rows).reshape(n_tables, n_rows)
+    by_table = np.array([scorer(recorded, part, y_true) for part in parts])
+    # Scores of speakers are computed from the rows of all tables at once. That is the mean over
+    # the tables for any score that is a mean over rows or over the rows of classes.
+    y_true, codes = np.tile(y_true, n_tables), np.tile(codes, n_tables)
+    rows = [np.flatnonzero(codes != code) for code in range(n_speakers)]
+    rows += [np.flatnonzero(codes == code) for code in range(n_speakers)]
+    of_speakers = [scorer(recorded, at, y_true[at]) if len(at) else np.nan for at in rows]
+    return np.array([by_table.mean(), *of_speakers]), float(by_table.std())
 
 
 def _jackknife_interval(estimate, without):
@@ -341,27 +296,32 @@ def _jackknife_interval(estimate, without):
 
 
 class _RecordedModel:
-    """Recorded outputs of a model for whole tables, returned by positions of rows.
+    """Outputs of a model for copies of a table with permuted columns, by positions of rows.
 
+    There is one copy for each order of rows, in which only the given columns are permuted.
     A scorer that predicts a part of the rows gets the outputs for these rows within whole tables.
     Predicting them alone would cost time, and change the outputs of models that scale by the
     statistics of their batch.
     """
 
-    def __init__(self, model, tables, named):
-        self._model, self._tables, self._named, self._outputs = model, tables, named, {}
+    def __init__(self, model, table, columns, orders, named):
+        self._model, self._table, self._columns, self._orders = model, table, columns, orders
+        self._named, self._outputs, self.n_tables = named, {}, len(orders)
+
+    def _tables(self):
+        for order in self._orders:
+            permuted = self._table.copy()
+            for column in self._columns:
+                permuted.isetitem(column, self._table.iloc[order, column].to_numpy())
+            yield permuted if self._named else permuted.to_numpy()
 
     def __getattr__(self, name):
         attribute = getattr(self._model, name)
         if name not in _METHODS:
             return attribute
         if name not in self._outputs:
-            self._outputs[name] = np.concatenate(
-                [
-                    np.asarray(attribute(table if self._named else table.to_numpy()))
-                    for table in self._tables
-                ]
-            )
+            outputs = [np.asarray(attribute(table)) for table in self._tables()]
+            self._outputs[name] = np.concatenate(outputs)
 
         def method(rows):
             return self._outputs[name][rows]

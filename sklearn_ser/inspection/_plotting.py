@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,6 @@ import pandas as pd
 from sklearn_ser.utils._docstrings import substitute_docstring
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase, SubFigure
     from matplotlib.legend import Legend
@@ -241,22 +239,21 @@ def set_score_axis(ax: Axes, chance: float) -> Line2D:
 def draw_score(
     ax: Axes,
     y: float,
-    score: float,
-    low: float,
-    high: float,
+    score: Mapping[str, float] | pd.Series,
     speaker_scores,
     *,
     style: dict[str, Any],
     filled: bool = True,
 ) -> tuple[Line2D, Line2D | None, Line2D | None]:
-    """Draw a score as a dot with its number and its interval, or the scores of the speakers.
+    """Draw `uar` as a dot with its number and the interval from `low` to `high`, or the speakers.
 
     Returns the dot, the bar of the interval or None, and the strokes of the speakers or None. NaN
     is not drawn.
     """
     bar = speakers = None
-    if np.isfinite(low) and np.isfinite(high):
-        (bar,) = ax.plot([low, high], [y] * 2, color=style["color"], linewidth=1.8, zorder=2)
+    uar, ends = score["uar"], [score["low"], score["high"]]
+    if np.isfinite(ends).all():
+        (bar,) = ax.plot(ends, [y] * 2, color=style["color"], linewidth=1.8, zorder=2)
     elif len(speaker_scores):
         (speakers,) = ax.plot(
             speaker_scores,
@@ -269,7 +266,7 @@ def draw_score(
             zorder=2,
         )
     (dot,) = ax.plot(
-        [score],
+        [uar],
         [y],
         linestyle="",
         markersize=5.5,
@@ -277,8 +274,8 @@ def draw_score(
         zorder=3,
         **style,
     )
-    if np.isfinite(score):
-        ax.text(SCORE_AXIS_END - 0.02, y, f"{score:.2f}", ha="right", va="center", fontsize=7.5)
+    if np.isfinite(uar):
+        ax.text(SCORE_AXIS_END - 0.02, y, f"{uar:.2f}", ha="right", va="center", fontsize=7.5)
     return dot, bar, speakers
 
 

@@ -34,11 +34,6 @@ def estimator_names(result, estimators=None):
     return names
 
 
-def predictions_of(result, estimator, setting=None):
-    """Return the predictions of one estimator, by default the transductive ones if it has any."""
-    return result._of(estimator, setting)
-
-
 def with_probabilities(part, columns, estimator):
     """Return the predictions that have probabilities; raise an error if none has."""
     if not {*columns} <= {*part.columns} or part[columns].isna().all(axis=None):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,6 @@ from sklearn_ser.inspection._predictions import (
     ALL,
     MIN_SPEAKERS,
     estimator_names,
-    predictions_of,
     result_of_predictions,
     select,
     split_by_corpus,
@@ -33,8 +32,6 @@ from sklearn_ser.metrics import cluster_interval, expected_calibration_error
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from matplotlib.lines import Line2D
     from matplotlib.text import Text
     from numpy.typing import ArrayLike
@@ -143,7 +140,7 @@ class ReliabilityDisplay(Display):
         columns = probability_columns(result.labels)
         curves, errors = [], []
         for name in names:
-            part = with_probabilities(predictions_of(result, name, setting), columns, name)
+            part = with_probabilities(result._of(name, setting), columns, name)
             several = by_corpus and part["corpus"].nunique() > 1
             parts = split_by_corpus(part) if several else {ALL: part}
             for corpus, rows in parts.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -31,8 +31,6 @@ from sklearn_ser.utils._routing import arguments_for, fit_routed
 from sklearn_ser.utils._unlabeled import labeled_rows, sentinel_as_none
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from matplotlib.collections import PathCollection
     from numpy.typing import ArrayLike
 
@@ -124,19 +122,13 @@ def representation_silhouette(
     >>> bool(means["net"] > means["features"] > 0)
     True
     """
-    _check_metric(metric)
-    by_name = named_estimators(estimators)
-    for name, estimator in by_name.items():
-        _check_transform(name, estimator)
     metadata = {"aux": aux, "speaker": speaker, "corpus": corpus}
     if isinstance(aux, dict):
         raise MetadataError(
             "aux is a dict, but must be a DataFrame whose rows are those of X. Pass "
             "pandas.DataFrame(aux)."
         )
-    check_consistent_length(X, y, *metadata.values())
-    for name, values in (metadata | {"y": y}).items():
-        check_row_order(values, X, name, "X")
+    by_name = _validate(estimators, X, metric, y=y, **metadata)
     splitter = SpeakerKFold(int(cv)) if isinstance(cv, Integral) else cv
     ids = {"speaker": speaker, "corpus": corpus, "groups": speaker}
     folds = list(splitter.split(X, y, **arguments_for(splitter, "split", ids)))
@@ -178,18 +170,24 @@ def _silhouette(representation, labels, metric):
     return float(silhouette_score(representation, codes, metric=metric))
 
 
-def _check_metric(metric):
+def _validate(estimators, X, metric, *, fitted=False, **metadata):
+    """Return the estimators by name; raise an error if they or the other arguments are invalid."""
     if metric not in METRICS:
         raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}.")
-
-
-def _check_transform(name, estimator):
-    if not hasattr(estimator, "transform"):
-        raise ValueError(
-            f"The estimator {name!r} has no transform, so it has no representation; it is of type "
-            f"{type(estimator).__name__}. Pass an MTLNeuralClassifier, a Pipeline that ends in "
-            f"one, or another transformer."
-        )
+    by_name = named_estimators(estimators)
+    for name, estimator in by_name.items():
+        if fitted:
+            check_is_fitted(estimator)
+        if not hasattr(estimator, "transform"):
+            raise ValueError(
+                f"The estimator {name!r} has no transform, so it has no representation; it is of "
+                f"type {type(estimator).__name__}. Pass an MTLNeuralClassifier, a Pipeline that "
+                f"ends in one, or another transformer."
+            )
+    check_consistent_length(X, *metadata.values())
+    for name, values in metadata.items():
+        check_row_order(values, X, name, "X")
+    return by_name
 
 
 @public_module("sklearn_ser.inspection")
@@ -310,14 +308,7 @@ class RepresentationDisplay(Display):
         """
         if method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}.")
-        _check_metric(metric)
-        by_name = named_estimators(estimators)
-        for name, estimator in by_name.items():
-            check_is_fitted(estimator)
-            _check_transform(name, estimator)
-        check_consistent_length(X, y, groups, style)
-        for name, values in {"y": y, "groups": groups, "style": style}.items():
-            check_row_order(values, X, name, "X")
+        by_name = _validate(estimators, X, metric, fitted=True, y=y, groups=groups, style=style)
         labels = np.asarray(y, dtype=object)
         for estimator in by_name.values():
             labels = np.asarray(sentinel_as_none(estimator, labels), dtype=object)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,6 @@ from sklearn_ser.inspection._plotting import MARKERS, hide_spines, make_subplots
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from matplotlib.collections import LineCollection
     from matplotlib.lines import Line2D
 

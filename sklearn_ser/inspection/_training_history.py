@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,6 @@ from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from matplotlib.lines import Line2D
 
     from sklearn_ser.inspection._plotting import AxesLike

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
@@ -26,8 +26,6 @@ from sklearn_ser.inspection._predictions import MIN_SPEAKERS, recall_tables, sel
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from matplotlib.lines import Line2D
 
     from sklearn_ser.evaluation import EvaluationResult
@@ -138,25 +136,22 @@ class UARDisplay(Display):
     def _draw(self, ax, corpus, name, setting, y):
         key = (name, setting, corpus)
         rows = select(self.table, estimator=name, setting=setting)
-        speaker_scores = []
         if corpus == _MEAN:
-            score, low, high = rows["uar"].mean(skipna=False), np.nan, np.nan
+            score = {"uar": rows["uar"].mean(skipna=False), "low": np.nan, "high": np.nan}
+            of_speakers = self.speaker_scores.iloc[:0]
         else:
             rows = select(rows, corpus=corpus)
             if rows.empty:
                 return
-            score, low, high = rows.iloc[0][["uar", "low", "high"]]
+            score = rows.iloc[0]
             of_speakers = select(
                 self.speaker_scores, estimator=name, setting=setting, corpus=corpus
             )
-            speaker_scores = of_speakers["uar"].to_numpy()
         self.dots_[key], bar, speakers = draw_score(
             ax,
             y,
             score,
-            low,
-            high,
-            speaker_scores,
+            of_speakers["uar"].to_numpy(),
             style=series_style(0),
             filled=setting != "transductive",
         )
