@@ -65,9 +65,7 @@ def recall_with_interval(part, labels):
     low = high = float("nan")
     if np.isfinite(uar) and part["speaker"].nunique() >= MIN_SPEAKERS:
         columns = ("y_true", "y_pred", "speaker")
-        interval = cluster_interval(
-            *(part[name].to_numpy(dtype=object) for name in columns), min_clusters=MIN_SPEAKERS
-        )
+        interval = cluster_interval(*(part[name].to_numpy(dtype=object) for name in columns))
         low, high = interval.low, interval.high
     return {"uar": uar, "low": low, "high": high}
 

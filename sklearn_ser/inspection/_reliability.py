@@ -21,7 +21,6 @@ from sklearn_ser.inspection._plotting import (
 )
 from sklearn_ser.inspection._predictions import (
     ALL,
-    MIN_SPEAKERS,
     estimator_names,
     result_of_predictions,
     select,
@@ -275,16 +274,11 @@ def _bins(rows, columns, labels, n_bins):
     numbers = np.searchsorted(np.arange(1, n_bins) / n_bins, confidence, side="left")
     for number in np.unique(numbers):
         own = numbers == number
-        low = high = float("nan")
-        if len(set(speakers[own])) >= MIN_SPEAKERS:
-            interval = cluster_interval(
-                y_true[own], y_pred[own], speakers[own], metric="war", min_clusters=MIN_SPEAKERS
-            )
-            low, high = interval.low, interval.high
+        interval = cluster_interval(y_true[own], y_pred[own], speakers[own], metric="war")
         yield {
             "confidence": confidence[own].mean(),
             "accuracy": (y_true == y_pred)[own].mean(),
-            "low": low,
-            "high": high,
+            "low": interval.low,
+            "high": interval.high,
             "predictions": int(own.sum()),
         }
