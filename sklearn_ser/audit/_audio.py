@@ -82,30 +82,32 @@ def measure_all(
     return results
 
 
-def _measure_part(cells):
+def _measure_part(references):
     measurements = []
-    for row, cell in enumerate(cells.values):
-        if row in cells.faults:
-            measurements.append(AudioMeasurements(error=cells.faults[row]))
+    for row, reference in enumerate(references.values):
+        if row in references.faults:
+            measurements.append(AudioMeasurements(error=references.faults[row]))
             continue
         try:
-            measurements.append(_measure(cell, *cells.span(row)))
+            measurements.append(_measure(reference, *references.span(row)))
         except AudioError as error:
             measurements.append(AudioMeasurements(error=error.reason))
     return measurements
 
 
-def _measure(cell, start, end):
+def _measure(reference, start, end):
     """Measure one audio reference from `start` to `end` in seconds, which are NaN if unknown.
 
     A bare array has a sampling rate of 16 kHz. An AudioError says why audio cannot be used.
     """
-    _, _, rate = reference_extent(cell, start, end, 16000)
-    signal, _ = read_reference(cell, start, end, ReadingOptions(rate, 0.0, "clip", False), None)
+    _, _, rate = reference_extent(reference, start, end, 16000)
+    signal, _ = read_reference(
+        reference, start, end, ReadingOptions(rate, 0.0, "clip", False), None
+    )
     numbers = {"rate": float(rate), "duration": len(signal) / rate, **_levels(signal, rate)}
     numbers["clipped"] = _clipped_samples(signal)
     numbers["bandwidth"] = _bandwidth(signal, rate)
-    measurements = AudioMeasurements(numbers, _format(cell), digest=_digest(signal, rate))
+    measurements = AudioMeasurements(numbers, _format(reference), digest=_digest(signal, rate))
     if math.isfinite(numbers["level"]):
         low = signal
         if rate != LOW_RATE:
@@ -133,11 +135,11 @@ def _digest(signal, rate):
     ).digest()
 
 
-def _format(cell):
+def _format(reference):
     """Return container, coding and channels of a file; None for an array."""
     import soundfile
 
-    path = path_of(cell)
+    path = path_of(reference)
     if path is None:
         return None
     info = soundfile.info(path)
