@@ -90,12 +90,8 @@ class AudiomentationsAugmenter(AudioAugmenter):
         train_only: bool = True,
         random_state: int | np.random.RandomState | None = None,
     ):
+        super().__init__(p, audio, sampling_rate, train_only, random_state)
         self.effect = effect
-        self.p = p
-        self.audio = audio
-        self.sampling_rate = sampling_rate
-        self.train_only = train_only
-        self.random_state = random_state
 
     def _versions(self):
         versions = {}

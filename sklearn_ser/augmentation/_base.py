@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, InvalidParameterError
+from sklearn.utils._param_validation import Interval
 
 from sklearn_ser.audio._derived import DerivedAudio, as_signal
 from sklearn_ser.audio._input import as_table, find_references
@@ -56,11 +56,18 @@ document_feature_augmenter = substitute_docstring(common_parameters="\n".join([_
 class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of the augmenters that change each row independently of the others.
 
-    A subclass has the parameters ``train_only`` and ``random_state``, and a method ``augment(X)``.
+    A subclass has at least the parameters in `_parameter_constraints`, and a method ``augment(X)``.
     """
 
+    p: float
     train_only: bool
     random_state: int | np.random.RandomState | None
+
+    _parameter_constraints: dict[str, Any] = {
+        "p": [Interval(Real, 0, 1, closed="both")],
+        "train_only": ["boolean"],
+        "random_state": ["random_state"],
+    }
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters. Augmenters learn nothing from X.
@@ -158,22 +165,30 @@ _N_HASHED = 1024
 class AudioAugmenter(CacheableMixin, Augmenter):
     """Base of the augmenters of audio.
 
-    A subclass has the parameters that are common to all (see `_parameter_constraints`), and changes
-    one utterance in `_augment`. The result depends on the samples of the utterance, the seed and
-    the parameters alone: never on other rows, on the position of the row, or on the number of jobs.
+    A subclass has the parameters of this class, adds its own, and changes one utterance in
+    `_augment`. The result depends on the samples of the utterance, the seed and the parameters
+    alone: never on other rows, on the position of the row, or on the number of jobs.
     """
 
-    p: float
-    audio: str
-    sampling_rate: float
-
     _parameter_constraints: dict[str, Any] = {
-        "p": [Interval(Real, 0, 1, closed="both")],
         "audio": [str],
         "sampling_rate": [Interval(Real, 1000, 1_000_000, closed="both")],
-        "train_only": ["boolean"],
-        "random_state": ["random_state"],
+        **Augmenter._parameter_constraints,
     }
+
+    def __init__(
+        self,
+        p: float = 1.0,
+        audio: str = "file",
+        sampling_rate: float = 16000,
+        train_only: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+    ):
+        self.p = p
+        self.audio = audio
+        self.sampling_rate = sampling_rate
+        self.train_only = train_only
+        self.random_state = random_state
 
     @abstractmethod
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -318,16 +333,16 @@ def signal_generator(seed: int, purpose: str, signal: np.ndarray) -> np.random.G
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest.digest(), "little")))
 
 
-def check_range(step: BaseEstimator, name: str, interval: Interval) -> None:
-    """Raise if a parameter is neither a number in `interval` nor a range within it."""
-    value = getattr(step, name)
-    ends = list(value) if isinstance(value, tuple | list) else [value]
-    is_range = len(ends) == 2 and all(map(interval.is_satisfied_by, ends)) and ends[0] <= ends[1]
-    if not (is_range or (len(ends) == 1 and interval.is_satisfied_by(value))):
-        raise InvalidParameterError(
-            f"The {name!r} parameter of {type(step).__name__} must be {interval}, or a range "
-            f"(lowest, highest) of such numbers. Got {value!r} instead."
-        )
+class Range(Interval):
+    """Constraint of a parameter: a number in an interval, or a range of such numbers."""
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        if not isinstance(val, tuple | list):
+            return super().is_satisfied_by(val)
+        return len(val) == 2 and all(map(super().is_satisfied_by, val)) and val[0] <= val[1]
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}, or a range (lowest, highest) of such numbers"
 
 
 def draw(value: float | tuple[float, float], rng: np.random.Generator) -> float:

@@ -10,14 +10,9 @@ from typing import Any
 import numpy as np
 import soundfile
 import soxr
-from sklearn.utils._param_validation import Interval, InvalidParameterError
+from sklearn.utils._param_validation import InvalidParameterError
 
-from sklearn_ser.augmentation._base import (
-    AudioAugmenter,
-    check_range,
-    document_audio_augmenter,
-    draw,
-)
+from sklearn_ser.augmentation._base import AudioAugmenter, Range, document_audio_augmenter, draw
 from sklearn_ser.utils._public import public_module
 
 #: Format, subtype, options and supported sampling rates in libsndfile of each codec.
@@ -73,7 +68,7 @@ class Codec(AudioAugmenter):
 
     _parameter_constraints: dict[str, Any] = {
         "codec": [str, tuple, list],
-        "compression": [Real, tuple, list],
+        "compression": [Range(Real, 0, 0.99, closed="both")],
         **AudioAugmenter._parameter_constraints,
     }
 
@@ -88,17 +83,12 @@ class Codec(AudioAugmenter):
         train_only: bool = True,
         random_state: int | np.random.RandomState | None = None,
     ):
+        super().__init__(p, audio, sampling_rate, train_only, random_state)
         self.codec = codec
         self.compression = compression
-        self.p = p
-        self.audio = audio
-        self.sampling_rate = sampling_rate
-        self.train_only = train_only
-        self.random_state = random_state
 
     def _validate_params(self):
         super()._validate_params()
-        check_range(self, "compression", Interval(Real, 0, 0.99, closed="both"))
         codecs = self._codecs()
         if not codecs or not all(isinstance(name, str) and name in _CODECS for name in codecs):
             raise InvalidParameterError(

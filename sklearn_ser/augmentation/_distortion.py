@@ -7,14 +7,9 @@ from typing import Any
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
-from sklearn.utils._param_validation import Interval, InvalidParameterError
+from sklearn.utils._param_validation import InvalidParameterError
 
-from sklearn_ser.augmentation._base import (
-    AudioAugmenter,
-    check_range,
-    document_audio_augmenter,
-    draw,
-)
+from sklearn_ser.augmentation._base import AudioAugmenter, Range, document_audio_augmenter, draw
 from sklearn_ser.utils._public import public_module
 
 
@@ -43,7 +38,7 @@ class Gain(AudioAugmenter):
     """
 
     _parameter_constraints: dict[str, Any] = {
-        "gain_db": [Real, tuple, list],
+        "gain_db": [Range(Real, -100, 100, closed="both")],
         **AudioAugmenter._parameter_constraints,
     }
 
@@ -57,16 +52,8 @@ class Gain(AudioAugmenter):
         train_only: bool = True,
         random_state: int | np.random.RandomState | None = None,
     ):
+        super().__init__(p, audio, sampling_rate, train_only, random_state)
         self.gain_db = gain_db
-        self.p = p
-        self.audio = audio
-        self.sampling_rate = sampling_rate
-        self.train_only = train_only
-        self.random_state = random_state
-
-    def _validate_params(self):
-        super()._validate_params()
-        check_range(self, "gain_db", Interval(Real, -100, 100, closed="both"))
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return signal * np.float32(10.0 ** (draw(self.gain_db, rng) / 20.0))
@@ -98,8 +85,8 @@ class Clip(AudioAugmenter):
     """
 
     _parameter_constraints: dict[str, Any] = {
-        "overdrive": [Real, tuple, list],
-        "share": [Real, tuple, list, None],
+        "overdrive": [Range(Real, 0, 100, closed="both")],
+        "share": [Range(Real, 0, 1, closed="left"), None],
         **AudioAugmenter._parameter_constraints,
     }
 
@@ -114,19 +101,9 @@ class Clip(AudioAugmenter):
         train_only: bool = True,
         random_state: int | np.random.RandomState | None = None,
     ):
+        super().__init__(p, audio, sampling_rate, train_only, random_state)
         self.overdrive = overdrive
         self.share = share
-        self.p = p
-        self.audio = audio
-        self.sampling_rate = sampling_rate
-        self.train_only = train_only
-        self.random_state = random_state
-
-    def _validate_params(self):
-        super()._validate_params()
-        check_range(self, "overdrive", Interval(Real, 0, 100, closed="both"))
-        if self.share is not None:
-            check_range(self, "share", Interval(Real, 0, 1, closed="left"))
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if self.share is None:
@@ -177,8 +154,8 @@ class TelephoneBand(AudioAugmenter):
     """
 
     _parameter_constraints: dict[str, Any] = {
-        "low": [Real, tuple, list],
-        "high": [Real, tuple, list],
+        "low": [Range(Real, 0, None, closed="left")],
+        "high": [Range(Real, 0, None, closed="left")],
         **AudioAugmenter._parameter_constraints,
     }
 
@@ -193,18 +170,12 @@ class TelephoneBand(AudioAugmenter):
         train_only: bool = True,
         random_state: int | np.random.RandomState | None = None,
     ):
+        super().__init__(p, audio, sampling_rate, train_only, random_state)
         self.low = low
         self.high = high
-        self.p = p
-        self.audio = audio
-        self.sampling_rate = sampling_rate
-        self.train_only = train_only
-        self.random_state = random_state
 
     def _validate_params(self):
         super()._validate_params()
-        for name in ("low", "high"):
-            check_range(self, name, Interval(Real, 0, None, closed="left"))
         if np.max(self.low) >= np.min(self.high):
             raise InvalidParameterError(
                 f"The 'low' parameter of TelephoneBand must lie below 'high'. Got low={self.low!r} "

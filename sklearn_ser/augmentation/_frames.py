@@ -27,14 +27,7 @@ class FrameAugmenter(Augmenter):
     the parameters alone, never on other rows or on the position of the row.
     """
 
-    p: float
-
     _augments = "features"
-    _parameter_constraints: dict[str, Any] = {
-        "p": [Interval(Real, 0, 1, closed="both")],
-        "train_only": ["boolean"],
-        "random_state": ["random_state"],
-    }
 
     @abstractmethod
     def _augment(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -310,9 +303,7 @@ class FeatureNoise(Augmenter):
     _augments = "features"
     _parameter_constraints: dict[str, Any] = {
         "scale": [Interval(Real, 0, None, closed="left")],
-        "p": [Interval(Real, 0, 1, closed="both")],
-        "train_only": ["boolean"],
-        "random_state": ["random_state"],
+        **Augmenter._parameter_constraints,
     }
 
     def __init__(

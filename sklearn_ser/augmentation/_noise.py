@@ -6,14 +6,8 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 
-from sklearn_ser.augmentation._base import (
-    AudioAugmenter,
-    check_range,
-    document_audio_augmenter,
-    draw,
-)
+from sklearn_ser.augmentation._base import AudioAugmenter, Range, document_audio_augmenter, draw
 from sklearn_ser.augmentation._recordings import COLORS, Pool, colored_noise, entries_of
 from sklearn_ser.utils._public import public_module
 
@@ -67,7 +61,7 @@ class AddNoise(AudioAugmenter):
     """
 
     _parameter_constraints: dict[str, Any] = {
-        "snr": [Real, tuple, list],
+        "snr": [Range(Real, -100, 100, closed="both")],
         "noises": "no_validation",
         **AudioAugmenter._parameter_constraints,
     }
@@ -83,17 +77,12 @@ class AddNoise(AudioAugmenter):
         train_only: bool = True,
         random_state: int | np.random.RandomState | None = None,
     ):
+        super().__init__(p, audio, sampling_rate, train_only, random_state)
         self.snr = snr
         self.noises = noises
-        self.p = p
-        self.audio = audio
-        self.sampling_rate = sampling_rate
-        self.train_only = train_only
-        self.random_state = random_state
 
     def _validate_params(self):
         super()._validate_params()
-        check_range(self, "snr", Interval(Real, -100, 100, closed="both"))
         entries_of(self, "noises", COLORS)
 
     def _frozen(self):

@@ -7,14 +7,8 @@ from typing import Any
 
 import numpy as np
 from scipy.signal import fftconvolve
-from sklearn.utils._param_validation import Interval
 
-from sklearn_ser.augmentation._base import (
-    AudioAugmenter,
-    check_range,
-    document_audio_augmenter,
-    draw,
-)
+from sklearn_ser.augmentation._base import AudioAugmenter, Range, document_audio_augmenter, draw
 from sklearn_ser.augmentation._recordings import Pool, entries_of
 from sklearn_ser.utils._public import public_module
 
@@ -77,8 +71,8 @@ class AddReverb(AudioAugmenter):
 
     _parameter_constraints: dict[str, Any] = {
         "impulse_responses": "no_validation",
-        "rt60": [Real, tuple, list],
-        "drr": [Real, tuple, list],
+        "rt60": [Range(Real, 0.01, 20, closed="both")],
+        "drr": [Range(Real, -60, 60, closed="both")],
         "tail": ["boolean"],
         **AudioAugmenter._parameter_constraints,
     }
@@ -96,20 +90,14 @@ class AddReverb(AudioAugmenter):
         train_only: bool = True,
         random_state: int | np.random.RandomState | None = None,
     ):
+        super().__init__(p, audio, sampling_rate, train_only, random_state)
         self.impulse_responses = impulse_responses
         self.rt60 = rt60
         self.drr = drr
         self.tail = tail
-        self.p = p
-        self.audio = audio
-        self.sampling_rate = sampling_rate
-        self.train_only = train_only
-        self.random_state = random_state
 
     def _validate_params(self):
         super()._validate_params()
-        check_range(self, "rt60", Interval(Real, 0.01, 20, closed="both"))
-        check_range(self, "drr", Interval(Real, -60, 60, closed="both"))
         entries_of(self, "impulse_responses", _KEYWORDS)
 
     def _frozen(self):

@@ -11,12 +11,7 @@ import soxr
 from scipy.fft import irfft, next_fast_len, rfft
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ser.augmentation._base import (
-    AudioAugmenter,
-    check_range,
-    document_audio_augmenter,
-    draw,
-)
+from sklearn_ser.augmentation._base import AudioAugmenter, Range, document_audio_augmenter, draw
 from sklearn_ser.utils._extras import import_extra
 from sklearn_ser.utils._public import public_module
 
@@ -54,7 +49,7 @@ class SpeedPerturbation(AudioAugmenter):
     """
 
     _parameter_constraints: dict[str, Any] = {
-        "factor": [Real, tuple, list],
+        "factor": [Range(Real, 0.25, 4, closed="both")],
         **AudioAugmenter._parameter_constraints,
     }
 
@@ -68,24 +63,44 @@ class SpeedPerturbation(AudioAugmenter):
         train_only: bool = True,
         random_state: int | np.random.RandomState | None = None,
     ):
+        super().__init__(p, audio, sampling_rate, train_only, random_state)
         self.factor = factor
-        self.p = p
-        self.audio = audio
-        self.sampling_rate = sampling_rate
-        self.train_only = train_only
-        self.random_state = random_state
+
+    def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        factor = draw(self.factor, rng)
+        return soxr.resample(signal, factor, 1.0, quality="HQ") if factor != 1 else signal
+
+
+class _StretchingAugmenter(AudioAugmenter):
+    """Base of the augmenters that use the library Signalsmith Stretch."""
 
     def _validate_params(self):
         super()._validate_params()
-        check_range(self, "factor", Interval(Real, 0.25, 4, closed="both"))
+        self._library()
 
-    def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return _resampled(signal, draw(self.factor, rng))
+    def _library(self):
+        return import_extra("python_stretch", "augment", type(self).__name__)
+
+    def _versions(self):
+        self._library()
+        return {"python-stretch": version("python-stretch")}
+
+    def _stretched(self, signal, n_samples, factor=1.0, semitones=0.0):
+        """Return the signal stretched to `n_samples`, and transposed."""
+        stretch = self._library().Signalsmith.Stretch(_STRETCH_SEED)
+        stretch.preset(1, float(self.sampling_rate))
+        stretch.setTimeFactor(factor)
+        stretch.setTransposeSemitones(semitones)
+        stretched = np.ravel(stretch.process(np.ascontiguousarray(signal[np.newaxis])))
+        # The library truncates the length; for signals below its window the result is still
+        # shorter.
+        missing = n_samples - len(stretched)
+        return np.pad(stretched, (0, missing)) if missing > 0 else stretched[:n_samples]
 
 
 @public_module("sklearn_ser.augmentation")
 @document_audio_augmenter
-class TempoPerturbation(AudioAugmenter):
+class TempoPerturbation(_StretchingAugmenter):
     """Speak faster or slower: the duration changes, pitch and formants stay the same.
 
     The spectral method of the library Signalsmith Stretch is used (package ``python-stretch``, in
@@ -114,7 +129,7 @@ class TempoPerturbation(AudioAugmenter):
     """
 
     _parameter_constraints: dict[str, Any] = {
-        "factor": [Real, tuple, list],
+        "factor": [Range(Real, 0.25, 4, closed="both")],
         **AudioAugmenter._parameter_constraints,
     }
 
@@ -128,30 +143,17 @@ class TempoPerturbation(AudioAugmenter):
         train_only: bool = True,
         random_state: int | np.random.RandomState | None = None,
     ):
+        super().__init__(p, audio, sampling_rate, train_only, random_state)
         self.factor = factor
-        self.p = p
-        self.audio = audio
-        self.sampling_rate = sampling_rate
-        self.train_only = train_only
-        self.random_state = random_state
-
-    def _validate_params(self):
-        super()._validate_params()
-        check_range(self, "factor", Interval(Real, 0.25, 4, closed="both"))
-        _stretching(self)
-
-    def _versions(self):
-        return _stretch_version(self)
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         factor = draw(self.factor, rng)
-        n_samples = max(1, round(len(signal) / factor))
-        return _stretched(self, signal, n_samples, factor=factor)
+        return self._stretched(signal, max(1, round(len(signal) / factor)), factor=factor)
 
 
 @public_module("sklearn_ser.augmentation")
 @document_audio_augmenter
-class PitchShift(AudioAugmenter):
+class PitchShift(_StretchingAugmenter):
     """Speak higher or lower: pitch and formants change, the duration stays the same.
 
     The spectral method of the library Signalsmith Stretch is used (package ``python-stretch``, in
@@ -181,7 +183,7 @@ class PitchShift(AudioAugmenter):
     """
 
     _parameter_constraints: dict[str, Any] = {
-        "semitones": [Real, tuple, list],
+        "semitones": [Range(Real, -24, 24, closed="both")],
         **AudioAugmenter._parameter_constraints,
     }
 
@@ -195,48 +197,11 @@ class PitchShift(AudioAugmenter):
         train_only: bool = True,
         random_state: int | np.random.RandomState | None = None,
     ):
+        super().__init__(p, audio, sampling_rate, train_only, random_state)
         self.semitones = semitones
-        self.p = p
-        self.audio = audio
-        self.sampling_rate = sampling_rate
-        self.train_only = train_only
-        self.random_state = random_state
-
-    def _validate_params(self):
-        super()._validate_params()
-        check_range(self, "semitones", Interval(Real, -24, 24, closed="both"))
-        _stretching(self)
-
-    def _versions(self):
-        return _stretch_version(self)
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return _stretched(self, signal, len(signal), semitones=draw(self.semitones, rng))
-
-
-def _resampled(signal, factor):
-    return soxr.resample(signal, factor, 1.0, quality="HQ") if factor != 1 else signal
-
-
-def _stretching(step):
-    return import_extra("python_stretch", "augment", type(step).__name__)
-
-
-def _stretch_version(step):
-    _stretching(step)
-    return {"python-stretch": version("python-stretch")}
-
-
-def _stretched(step, signal, n_samples, factor=1.0, semitones=0.0):
-    """Return the signal stretched to `n_samples`, and transposed."""
-    stretch = _stretching(step).Signalsmith.Stretch(_STRETCH_SEED)
-    stretch.preset(1, float(step.sampling_rate))
-    stretch.setTimeFactor(factor)
-    stretch.setTransposeSemitones(semitones)
-    stretched = np.ravel(stretch.process(np.ascontiguousarray(signal[np.newaxis])))
-    # The library truncates the length; for signals below its window the result is still shorter.
-    missing = n_samples - len(stretched)
-    return np.pad(stretched, (0, missing)) if missing > 0 else stretched[:n_samples]
+        return self._stretched(signal, len(signal), semitones=draw(self.semitones, rng))
 
 
 #: Window in seconds, and the number of windows that cover each sample.
@@ -289,7 +254,7 @@ class VocalTractLengthPerturbation(AudioAugmenter):
     """
 
     _parameter_constraints: dict[str, Any] = {
-        "factor": [Real, tuple, list],
+        "factor": [Range(Real, 0.5, 2, closed="both")],
         "boundary": [Interval(Real, 0, None, closed="neither")],
         **AudioAugmenter._parameter_constraints,
     }
@@ -305,17 +270,9 @@ class VocalTractLengthPerturbation(AudioAugmenter):
         train_only: bool = True,
         random_state: int | np.random.RandomState | None = None,
     ):
+        super().__init__(p, audio, sampling_rate, train_only, random_state)
         self.factor = factor
         self.boundary = boundary
-        self.p = p
-        self.audio = audio
-        self.sampling_rate = sampling_rate
-        self.train_only = train_only
-        self.random_state = random_state
-
-    def _validate_params(self):
-        super()._validate_params()
-        check_range(self, "factor", Interval(Real, 0.5, 2, closed="both"))
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         factor, rate = draw(self.factor, rng), self.sampling_rate

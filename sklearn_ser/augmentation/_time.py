@@ -9,12 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ser.augmentation._base import (
-    AudioAugmenter,
-    check_range,
-    document_audio_augmenter,
-    draw,
-)
+from sklearn_ser.augmentation._base import AudioAugmenter, Range, document_audio_augmenter, draw
 from sklearn_ser.utils._public import public_module
 
 
@@ -53,7 +48,7 @@ class TimeMask(AudioAugmenter):
     """
 
     _parameter_constraints: dict[str, Any] = {
-        "share": [Real, tuple, list],
+        "share": [Range(Real, 0, 1, closed="left")],
         "n_masks": [Interval(Integral, 1, None, closed="left")],
         "fade": [Interval(Real, 0, None, closed="left")],
         **AudioAugmenter._parameter_constraints,
@@ -71,18 +66,10 @@ class TimeMask(AudioAugmenter):
         train_only: bool = True,
         random_state: int | np.random.RandomState | None = None,
     ):
+        super().__init__(p, audio, sampling_rate, train_only, random_state)
         self.share = share
         self.n_masks = n_masks
         self.fade = fade
-        self.p = p
-        self.audio = audio
-        self.sampling_rate = sampling_rate
-        self.train_only = train_only
-        self.random_state = random_state
-
-    def _validate_params(self):
-        super()._validate_params()
-        check_range(self, "share", Interval(Real, 0, 1, closed="left"))
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         length = int(draw(self.share, rng) * len(signal) / self.n_masks)
@@ -130,7 +117,7 @@ class TimeShift(AudioAugmenter):
     """
 
     _parameter_constraints: dict[str, Any] = {
-        "shift": [Real, tuple, list],
+        "shift": [Range(Real, -1, 1, closed="neither")],
         "mode": [StrOptions({"circular", "silence"})],
         "fade": [Interval(Real, 0, None, closed="left")],
         **AudioAugmenter._parameter_constraints,
@@ -148,18 +135,10 @@ class TimeShift(AudioAugmenter):
         train_only: bool = True,
         random_state: int | np.random.RandomState | None = None,
     ):
+        super().__init__(p, audio, sampling_rate, train_only, random_state)
         self.shift = shift
         self.mode = mode
         self.fade = fade
-        self.p = p
-        self.audio = audio
-        self.sampling_rate = sampling_rate
-        self.train_only = train_only
-        self.random_state = random_state
-
-    def _validate_params(self):
-        super()._validate_params()
-        check_range(self, "shift", Interval(Real, -1, 1, closed="neither"))
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         most = len(signal) - 1  # 0.99 of 8 samples would round to all of them

@@ -24,12 +24,8 @@ class Noise(AudioAugmenter):
 
     def __init__(self, level=0.01, p=1.0, audio="file", sampling_rate=16000, train_only=True,
                  random_state=None):  # fmt: skip
+        super().__init__(p, audio, sampling_rate, train_only, random_state)
         self.level = level
-        self.p = p
-        self.audio = audio
-        self.sampling_rate = sampling_rate
-        self.train_only = train_only
-        self.random_state = random_state
 
     def _augment(self, signal, rng):
         return signal + self.level * rng.normal(size=len(signal))
