@@ -192,24 +192,11 @@ class AudioAugmenter(CacheableMixin, Augmenter):
 
     @abstractmethod
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Change one utterance.
+        """Change one utterance, with the random numbers of this utterance.
 
-        Parameters
-        ----------
-        signal : ndarray of float32 of shape (n_samples,)
-            Read-only signal at `sampling_rate`, not all zeros.
-        rng : numpy.random.Generator
-            Generator of this utterance.
-
-        Returns
-        -------
-        ndarray of shape (n_samples_out,)
-            Changed signal. The caller scales it down as a whole if it exceeds full scale.
-
-        Raises
-        ------
-        AudioError
-            If the utterance cannot be changed. The caller adds the row.
+        The signal is float32 at `sampling_rate`, read-only, and not all zeros. The caller scales
+        the changed one down as a whole if it exceeds full scale. An AudioError, to which the caller
+        adds the row, means that the utterance cannot be changed.
         """
 
     def _versions(self) -> dict[str, str]:
@@ -217,13 +204,10 @@ class AudioAugmenter(CacheableMixin, Augmenter):
         return {}
 
     def _contents(self) -> dict[str, Any]:
-        """Return the content of parameters whose value does not determine it.
+        """Return the content of parameters whose value does not determine it, such as files.
 
-        Returns
-        -------
-        dict of str to plain values
-            Content by parameter: for files (noises, rooms) a digest of their bytes. It replaces the
-            parameter in the keys of feature stores.
+        It consists of plain values (of files, digests of their bytes), which replace the parameter
+        in the keys of feature stores.
         """
         return {}
 

@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn import config_context
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
+from sklearn.utils import _safe_indexing, check_random_state, indexable
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils._repr_html.estimator import _VisualBlock
 from sklearn.utils.metaestimators import available_if
@@ -293,8 +293,7 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
                 "augmenters, or keep_original=True."
             )
         metadata = {name: value for name, value in metadata.items() if value is not None}
-        X, y = (_indexable(given) for given in (X, y))
-        check_consistent_length(X, y)
+        X, y = indexable(X, y)
         check_row_orders(X, y, metadata)
         n_samples = _num_samples(X)
         labeled = _labeled(self.estimator, y, n_samples)
@@ -529,10 +528,7 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         return hasattr(self, "estimator_")
 
     def _sk_visual_block_(self):
-        try:
-            pairs = list(named_augmenters(self.augmenters).items())
-        except (TypeError, ValueError):
-            pairs = []
+        pairs = [pair for pair in _readable_pairs(self.augmenters) if pair[1] is not None]
         estimators = [augmenter for _, augmenter in pairs]
         names = [f"{name}: {type(augmenter).__name__}" for name, augmenter in pairs]
         inner = getattr(self, "estimator_", self.estimator)
@@ -616,12 +612,6 @@ def _readable_pairs(augmenters):
 def _is_of_features(augmenter):
     first = augmenter.steps[0][1] if isinstance(augmenter, Pipeline) else augmenter
     return getattr(first, "_augments", None) == "features"
-
-
-def _indexable(given):
-    """Return an array in place of a container that cannot be indexed."""
-    known = given is None or hasattr(given, "__getitem__")
-    return given if known else np.asarray(given)
 
 
 def _without_index(values):

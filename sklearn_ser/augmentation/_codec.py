@@ -122,23 +122,15 @@ def _rate_for(codec, rate):
 def _coded(signal, codec, rate, compression):
     """Code and decode a signal; the length stays the same."""
     kind, subtype, options, _ = _CODECS[codec]
+    kinds = {"format": kind, "subtype": subtype}
     # Overshoots of the resampling would be clipped in a converter as well.
     signal = np.clip(signal, -1, 1)
     file = io.BytesIO()
-    if options is None:
-        soundfile.write(file, signal, rate, format=kind, subtype=subtype)
-        file.seek(0)
-        return soundfile.read(
-            file, dtype="float32", format=kind, subtype=subtype, samplerate=rate, channels=1
-        )[0]
-    soundfile.write(
-        file,
-        signal,
-        rate,
-        format=kind,
-        subtype=subtype,
-        compression_level=compression,
-        **options,
-    )
+    if options is None:  # without a header, and without a choice of the compression
+        soundfile.write(file, signal, rate, **kinds)
+        header = {**kinds, "samplerate": rate, "channels": 1}
+    else:
+        soundfile.write(file, signal, rate, **kinds, compression_level=compression, **options)
+        header = {}
     file.seek(0)
-    return soundfile.read(file, dtype="float32")[0][: len(signal)]
+    return soundfile.read(file, dtype="float32", **header)[0][: len(signal)]

@@ -31,19 +31,7 @@ class FrameAugmenter(Augmenter):
 
     @abstractmethod
     def _augment(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Change one sequence.
-
-        Parameters
-        ----------
-        frames : ndarray of shape (n_frames, n_features)
-            Copy of the sequence.
-        rng : numpy.random.Generator
-            Generator of this sequence.
-
-        Returns
-        -------
-        ndarray of shape (n_frames_out, n_features)
-        """
+        """Change one sequence, a copy of shape (n_frames, n_features), with its random numbers."""
 
     def augment(self, X: Any) -> Any:
         """Change every sequence, whatever `train_only` is.

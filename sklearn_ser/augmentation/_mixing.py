@@ -37,12 +37,6 @@ class MixingAugmenter(CacheableMixin, BaseEstimator, metaclass=ABCMeta):
     A subclass mixes two samples in `_mix_features` and `_mix_sequences`.
     """
 
-    alpha: float
-    least: float
-    on: str
-    audio: str
-    sampling_rate: float
-
     _parameter_constraints: dict[str, Any] = {
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "least": [Interval(Real, 0, 0.5, closed="left")],
@@ -50,6 +44,21 @@ class MixingAugmenter(CacheableMixin, BaseEstimator, metaclass=ABCMeta):
         "audio": [str],
         "sampling_rate": [Interval(Real, 1000, 1_000_000, closed="both")],
     }
+
+    def __init__(
+        self,
+        alpha: float = 0.4,
+        least: float = 0.2,
+        *,
+        on: Literal["input", "features"] = "input",
+        audio: str = "file",
+        sampling_rate: float = 16000,
+    ):
+        self.alpha = alpha
+        self.least = least
+        self.on = on
+        self.audio = audio
+        self.sampling_rate = sampling_rate
 
     @property
     def _augments(self):
@@ -139,9 +148,9 @@ class MixingAugmenter(CacheableMixin, BaseEstimator, metaclass=ABCMeta):
             if first is None or partner is None:  # failed audio
                 mixtures.append(None)
                 continue
-            mixed, shares[row] = self._mix_sequences(
-                first, _as_long(partner, len(first)), shares[row], rng
-            )
+            # The partner is repeated or cut to the length of the first.
+            partner = np.resize(partner, (len(first), *partner.shape[1:]))
+            mixed, shares[row] = self._mix_sequences(first, partner, shares[row], rng)
             mixtures.append(mixed.astype(first.dtype))
         return like_frames(X, mixtures), shares
 
@@ -202,21 +211,6 @@ class Mixup(MixingAugmenter):
     (array([0, 1, 1, 0]), array([0.59, 0.65, 0.41, 0.35]))
     """
 
-    def __init__(
-        self,
-        alpha: float = 0.4,
-        least: float = 0.2,
-        *,
-        on: Literal["input", "features"] = "input",
-        audio: str = "file",
-        sampling_rate: float = 16000,
-    ):
-        self.alpha = alpha
-        self.least = least
-        self.on = on
-        self.audio = audio
-        self.sampling_rate = sampling_rate
-
     @staticmethod
     def _mix_features(first, second, share, rng):
         return share * first + (1.0 - share) * second, share
@@ -262,11 +256,7 @@ class CutMix(MixingAugmenter):
         audio: str = "file",
         sampling_rate: float = 16000,
     ):
-        self.alpha = alpha
-        self.least = least
-        self.on = on
-        self.audio = audio
-        self.sampling_rate = sampling_rate
+        super().__init__(alpha, least, on=on, audio=audio, sampling_rate=sampling_rate)
 
     @staticmethod
     def _mix_features(first, second, share, rng):
@@ -278,12 +268,6 @@ class CutMix(MixingAugmenter):
         return mixed, 1.0 - width / n
 
     _mix_sequences = _mix_features
-
-
-def _as_long(values, length):
-    """Return `values`, repeated or cut to this length along the first axis."""
-    repeats = -(-length // len(values))
-    return np.concatenate([values] * repeats)[:length] if repeats > 1 else values[:length]
 
 
 class MixedAudio(DerivedAudio):
@@ -320,7 +304,7 @@ class MixedAudio(DerivedAudio):
             return signal
         rng = np.random.default_rng(self.seed)
         mixed, _ = self.mixer._mix_sequences(
-            signal.astype(np.float64), _as_long(partner, len(signal)), self.share, rng
+            signal.astype(np.float64), np.resize(partner, len(signal)), self.share, rng
         )
         return as_signal(mixed, type(self.mixer).__name__)
 

@@ -27,13 +27,9 @@ if TYPE_CHECKING:
 
 
 class BoundedCache:
-    """Cache of the values that were used last.
+    """Cache of the values that were used last, of at most `most_bytes` together.
 
-    Parameters
-    ----------
-    most_bytes : int
-        Maximum size of all values together, each counting at least 1 kB. A larger value is not
-        cached.
+    Each value counts at least 1 kB. One that is larger than the cache is not cached.
     """
 
     def __init__(self, most_bytes: int):
@@ -88,13 +84,7 @@ class Samples(NamedTuple):
 
 @dataclass(frozen=True)
 class Recording:
-    """A file, or samples at the sampling rate of the augmenter.
-
-    Parameters
-    ----------
-    source : str or Samples
-        Absolute path, or samples.
-    """
+    """A file, by its absolute path, or samples at the sampling rate of the augmenter."""
 
     source: str | Samples
 
@@ -152,15 +142,15 @@ def _part_of_long(path, duration, n, rate, rng):
 
 def _duration(path):
     """Return the seconds of a file, from its header."""
-    return _cache.get(("duration", path, *_stamp(path)), lambda: _seconds(path))
 
+    def seconds():
+        try:
+            first, stop, rate = reference_extent(path, math.nan, math.nan, None)
+        except AudioError as error:
+            raise AudioError(error.reason, file=path) from error
+        return (stop - first) / rate
 
-def _seconds(path):
-    try:
-        first, stop, rate = reference_extent(path, math.nan, math.nan, None)
-    except AudioError as error:
-        raise AudioError(error.reason, file=path) from error
-    return (stop - first) / rate
+    return _cache.get(("duration", path, *_stamp(path)), seconds)
 
 
 def _samples_of_array(array, own_rate, rate):
@@ -215,12 +205,8 @@ _SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
 class Pool:
     """The recordings and keywords of a parameter such as `noises`, to draw from.
 
-    Each entry is drawn equally often, and within a folder each of its files.
-
-    Parameters
-    ----------
-    entries : list of list of (str or Recording)
-        A str is a keyword such as the color of a noise.
+    Each entry is drawn equally often, and within a folder each of its files. A str is a keyword
+    such as the color of a noise.
     """
 
     def __init__(self, entries: list[list[str | Recording]]):

@@ -20,33 +20,18 @@ from sklearn_ser.utils._nested_estimators import parameters_named
 
 @dataclass
 class TrainingRows:
-    """Training samples, and where they come from among the samples of `fit`.
-
-    Parameters
-    ----------
-    X : array-like of n_rows samples
-    sources : ndarray of int of shape (n_rows, 2)
-        The samples of `fit` that each was made from; twice the same if it is a single one. The
-        first one gives the ids and other metadata.
-    labels : ndarray of int of shape (n_rows,)
-        The sample of `fit` that gives the label.
-    kinds : ndarray of object of shape (n_rows,)
-        The name of the augmenter; None where it is no auxiliary target.
-    weights : ndarray of float of shape (n_rows,)
-        Factors of the sample weights.
-    synthetic : ndarray of bool of shape (n_rows,)
-        Whether a sampler made the sample, which then has no auxiliary targets and a weight of 1.
-    original : ndarray of bool of shape (n_rows,)
-        Whether the sample is unchanged.
-    """
+    """Training samples, and where they come from among the samples of `fit`."""
 
     X: Any
+    #: The samples of `fit` that each was made from, of shape (n_rows, 2); twice the same if it is a
+    #: single one. The first one gives the ids and other metadata.
     sources: np.ndarray
-    labels: np.ndarray
-    kinds: np.ndarray
-    weights: np.ndarray
+    labels: np.ndarray  # the sample of `fit` that gives the label
+    kinds: np.ndarray  # the name of the augmenter; None where it is no auxiliary target
+    weights: np.ndarray  # factors of the sample weights
+    #: Whether a sampler made the sample, which then has no auxiliary targets and a weight of 1.
     synthetic: np.ndarray
-    original: np.ndarray
+    original: np.ndarray  # whether the sample is unchanged
 
     @classmethod
     def of(cls, X: Any, kind: str) -> TrainingRows:
@@ -109,7 +94,10 @@ def _stacked(parts):
         return sparse.vstack(parts, format="csr")
     if all(isinstance(part, pd.Series) for part in parts):
         return pd.concat(parts)
-    any_numeric = any(_is_numeric(part) for part in parts[1:])
+    any_numeric = any(
+        isinstance(part, np.ndarray) and part.dtype != object and part.ndim >= 2
+        for part in parts[1:]
+    )
     if any_numeric and not isinstance(parts[0], list):
         arrays = [np.asarray(part) for part in parts]
         shapes = [array.shape[1:] for array in arrays]
@@ -121,10 +109,6 @@ def _stacked(parts):
                 f"shape {shapes[0]}: it must retain the features."
             )
     return [cell for part in parts for cell in _cells(part)]
-
-
-def _is_numeric(part):
-    return isinstance(part, np.ndarray) and part.dtype != object and part.ndim >= 2
 
 
 def _stacked_tables(tables):

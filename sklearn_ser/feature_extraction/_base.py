@@ -85,7 +85,6 @@ class AudioExtractor(CacheableMixin, TransformerMixin, BaseEstimator, metaclass=
 
     def __init__(
         self,
-        *,
         audio: str = "file",
         on_error: OnError = "raise",
         beyond_full_scale: BeyondFullScale = "raise",
@@ -128,33 +127,16 @@ class AudioExtractor(CacheableMixin, TransformerMixin, BaseEstimator, metaclass=
 
     @abstractmethod
     def _extract(self, signal: np.ndarray) -> ArrayLike:
-        """Return the features of one utterance.
+        """Return the features of one utterance, (n_features,) or (n_frames, n_features).
 
-        Parameters
-        ----------
-        signal : ndarray of float32 of shape (n_samples,)
-            Samples, not all of which are 0.
-
-        Returns
-        -------
-        array-like of shape (n_features,), or (n_frames, n_features) if `_frame_level`
-
-        Raises
-        ------
-        AudioError
-            If the utterance has no features. The caller adds row and file.
+        The samples are float32, and not all of them are 0. An AudioError, to which the caller adds
+        row and file, means that the utterance has no features.
         """
 
     def _extract_batch(self, signals: Sequence[np.ndarray]) -> list[Any]:
-        """Return the features of several utterances, none of which may influence another.
+        """Return the features of several utterances, or the AudioError of each that has none.
 
-        Parameters
-        ----------
-        signals : list of ndarray of float32 of shape (n_samples,)
-
-        Returns
-        -------
-        list of (array-like or AudioError)
+        No utterance may influence another.
         """
         results: list[Any] = []
         for signal in signals:
@@ -169,17 +151,13 @@ class AudioExtractor(CacheableMixin, TransformerMixin, BaseEstimator, metaclass=
         return {}
 
     def _computing(self) -> AbstractContextManager:
-        """Return a context manager that is active while features are extracted.
-
-        It may limit the number of threads.
-        """
+        """Return a context of the extraction, which may limit the number of threads."""
         return nullcontext()
 
     def _versions(self) -> dict[str, Any]:
-        """Return the versions that the features depend on, by name.
+        """Return the versions that the features depend on, and the content of named files.
 
-        The libraries that load audio need not be included. A file that a parameter names is
-        included by its content.
+        The libraries that load audio need not be included.
         """
         return {}
 
@@ -280,13 +258,7 @@ class AudioExtractor(CacheableMixin, TransformerMixin, BaseEstimator, metaclass=
 
 
 def leading_audio_steps(estimator: Any) -> list[tuple[str, Any]]:
-    """Return the audio steps that a Pipeline begins with, by name.
-
-    Returns
-    -------
-    list of (str, transformer)
-        Empty if the estimator is not a Pipeline.
-    """
+    """Return the audio steps that a Pipeline begins with, by name; none of other estimators."""
     if not isinstance(estimator, Pipeline):
         return []
     leading = []

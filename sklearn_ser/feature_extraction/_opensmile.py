@@ -162,15 +162,7 @@ class OpenSmileExtractor(AudioExtractor):
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
-        super().__init__(
-            audio=audio,
-            on_error=on_error,
-            beyond_full_scale=beyond_full_scale,
-            remove_dc=remove_dc,
-            store=store,
-            n_jobs=n_jobs,
-            verbose=verbose,
-        )
+        super().__init__(audio, on_error, beyond_full_scale, remove_dc, store, n_jobs, verbose)
         self.feature_set = feature_set
         self.feature_level = feature_level
 
@@ -227,18 +219,7 @@ def feature_sets() -> tuple[str, ...]:
 
 
 def check_config(feature_set: str, feature_level: str) -> None:
-    """Check that a set and a level exist.
-
-    Parameters
-    ----------
-    feature_set, feature_level : str
-        Parameters of OpenSmileExtractor.
-
-    Raises
-    ------
-    ValueError
-        If they name neither a level of a standard set nor an existing file.
-    """
+    """Check that the parameters name a level of a standard set, or an existing file."""
     known = feature_sets()
     if feature_set in known:
         levels = standard_levels(feature_set)
@@ -278,15 +259,7 @@ def standard_levels(feature_set: str) -> list[str]:
 def load_engine(feature_set: str, feature_level: str) -> SmileEngine:
     """Return the engine of a set and level, built once per process and when its files change.
 
-    Parameters
-    ----------
-    feature_set, feature_level : str
-        Parameters of OpenSmileExtractor that have passed `check_config`.
-
-    Raises
-    ------
-    ValueError
-        If openSMILE does not accept the file, or it has no such level.
+    Raise a ValueError if openSMILE does not accept the file, or it has no such level.
     """
     standard = is_standard(feature_set)
     path = standard_path(feature_set) if standard else Path(os.path.abspath(feature_set))

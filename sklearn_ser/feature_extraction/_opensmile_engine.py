@@ -45,19 +45,8 @@ class InvalidConfig(ValueError):
 class SmileEngine:
     """openSMILE with one configuration file and one level of it; several threads may share it.
 
-    Parameters
-    ----------
-    config : str or Path
-        Path of the configuration file.
-    level : str
-        Name of the level whose vectors are computed.
-    sink : str
-        End of the configuration, which outputs the vectors: see `fast_sink`.
-
-    Attributes
-    ----------
-    names : list of str
-        Names of the features.
+    `sink` is the end of the configuration, which outputs the vectors (see `fast_sink`), and `names`
+    are the names of the features.
     """
 
     def __init__(self, config: str | Path, level: str, sink: str) -> None:
@@ -67,16 +56,9 @@ class SmileEngine:
         self._idle: deque[_Smile] = deque()
 
     def extract(self, signal: np.ndarray) -> np.ndarray:
-        """Return every vector that openSMILE gives for a signal.
+        """Return the vectors (n_vectors, n_features) that openSMILE gives for a signal.
 
-        Parameters
-        ----------
-        signal : ndarray of float32 of shape (n_samples,)
-            Samples at 16 kHz, in [-1, 32767/32768].
-
-        Returns
-        -------
-        ndarray of float32 of shape (n_vectors, n_features)
+        The samples are float32 at 16 kHz, in [-1, 32767/32768].
         """
         try:
             smile = self._idle.pop()
@@ -271,24 +253,12 @@ param1 = 1.0
 
 
 def plain_sink(level: str) -> str:
-    """Return a sink that knows the names of the elements of a level.
-
-    Returns
-    -------
-    str
-        Part of a configuration file.
-    """
+    """Return the text of a sink that knows the names of the elements of a level."""
     return _PLAIN.format(levels=level)
 
 
 def fast_sink(level: str) -> str:
-    """Return a sink that outputs the vectors of a level, without names.
-
-    Returns
-    -------
-    str
-        Part of a configuration file.
-    """
+    """Return the text of a sink that outputs the vectors of a level, without names."""
     return _NAMELESS.format(levels=level) + _PLAIN.format(levels="serOneField")
 
 
@@ -298,17 +268,6 @@ def fast_sink_of_standard_set(path: Path, level: str) -> str:
     The standard sets compute descriptors, deltas and functionals whichever is requested, and the
     newer sets also features that only the older ones output. Their components work on nothing but
     levels, so that those which the requested level does not depend on can be disabled.
-
-    Parameters
-    ----------
-    path : Path
-        Path of the configuration file of the set.
-    level : str
-
-    Returns
-    -------
-    str
-        Part of a configuration file.
     """
     components = read_components(path)
     writers = {level: name for name, item in components.items() for level in item.writes}
@@ -369,11 +328,10 @@ class Component:
 
 
 def config_digest(path: str | Path) -> str:
-    """Return a digest of a configuration.
+    """Return a digest of a configuration: the texts of the file and of every file it includes.
 
-    It covers the text of the file, that of every file it includes, and the content of every
-    existing file that a component other than a sink has as a value (a network, a model, a list of
-    features).
+    It covers also the content of every existing file that a component other than a sink has as a
+    value (a network, a model, a list of features).
     """
     path = os.path.abspath(path)
     if path in _digests:
@@ -386,13 +344,7 @@ def config_digest(path: str | Path) -> str:
 
 
 def read_components(path: str | Path) -> dict[str, Component]:
-    """Return the components of a configuration, with those of every file that it includes.
-
-    Returns
-    -------
-    dict of str to Component
-        Components by the names of their instances.
-    """
+    """Return the components of a configuration and of the files that it includes, by name."""
     components: dict[str, Component] = {}
     for text in _texts(path).values():
         for name, component in _components(text).items():

@@ -41,18 +41,8 @@ def extract_rows(
 ) -> list[AudioError]:
     """Extract every utterance of a table, with the results of only a few tasks in memory.
 
-    Parameters
-    ----------
-    extractor : AudioExtractor
-    table : AudioTable
-        Output of `open_audio`.
-    collect : callable
-        Called as ``collect(row, values)`` once for every utterance that has values.
-
-    Returns
-    -------
-    list of AudioError
-        Failures, with their rows. With ``on_error="raise"`` the work ends soon after the first.
+    ``collect(row, values)`` is called once for every utterance that has values. The failures are
+    returned, with their rows; with ``on_error="raise"`` the work ends soon after the first.
     """
     stored = None if extractor.store is None else StoredRows(extractor, table)
     name = type(extractor).__name__
@@ -94,14 +84,7 @@ class _Results:
         self._n_stored = 0
 
     def add(self, extracted: dict[int, Extracted], stored: bool = False) -> None:
-        """Add the results of some rows.
-
-        Parameters
-        ----------
-        extracted : dict of int to Extracted
-        stored : bool, default=False
-            Whether the results come from the store.
-        """
+        """Add the results of some rows, which come from the store if `stored`."""
         for row, result in extracted.items():
             if result.values is not None:
                 self._collect(row, result.values)
@@ -110,12 +93,10 @@ class _Results:
             if result.clipped is not None:
                 self.clipped[row] = result.clipped
         self._n_stored += len(extracted) if stored else 0
-        self._bar.set_postfix_str(self._postfix(), refresh=False)
-        self._bar.update(len(extracted))
-
-    def _postfix(self) -> str:
         counts = {"stored": self._n_stored, "errors": len(self.failures)}
-        return ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
+        postfix = ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
+        self._bar.set_postfix_str(postfix, refresh=False)
+        self._bar.update(len(extracted))
 
 
 def _extract_missing(
@@ -128,7 +109,9 @@ def _extract_missing(
     """Extract rows, and return those that are left to other processes."""
     # Threads by default: openSMILE and torch release the interpreter lock. Results come in the
     # order of the rows, so the failure that is raised does not depend on n_jobs.
-    backend = monitored_backend(get_active_backend(prefer="threads")[0])
+    backend = get_active_backend(prefer="threads")[0]
+    if type(backend).__name__ == "DaskDistributedBackend":
+        backend = MonitoredDaskBackend(backend)
     parallel = Parallel(n_jobs=extractor.n_jobs, backend=backend, return_as="generator")
     n_jobs = backend.effective_n_jobs(parallel.n_jobs)
     in_processes = n_jobs > 1 and not getattr(backend, "supports_sharedmem", False)
@@ -226,14 +209,8 @@ def extract_and_compare(
 ) -> tuple[Sequence[int], list[Extracted], bool, set[int]]:
     """Run one task, and compare extractor and files with the inputs of the cache keys.
 
-    Returns
-    -------
-    rows : sequence of int
-    results : list of Extracted
-    same_extractor : bool
-        Whether the extractor was that of the keys, before and after.
-    other_files : set of int
-        Rows whose file has another content than that of their key.
+    Return the rows, their results, whether the extractor was that of the keys before and after,
+    and the rows whose file has another content than that of their key.
     """
     if sources is None:
         return rows, extract_task(extractor, part, rows), True, set()
@@ -294,20 +271,17 @@ def _batches(pending, batch_size):
 
 def _features(extractor, signals):
     """Return validated features, or an AudioError, for each signal of a batch."""
-    results = [None if signal.any() else _silence_error() for signal in signals]
+    silence = AudioError(
+        "digital silence: every sample is 0, so there is no voice to describe; leave the "
+        "utterance out"
+    )
+    results = [None if signal.any() else silence for signal in signals]
     sounding = [position for position, result in enumerate(results) if result is None]
     if sounding:
         batch = extractor._extract_batch([signals[position] for position in sounding])
         for position, values in zip(sounding, batch, strict=True):
             results[position] = _validated(extractor, values, signals[position])
     return results
-
-
-def _silence_error():
-    return AudioError(
-        "digital silence: every sample is 0, so there is no voice to describe; leave the "
-        "utterance out"
-    )
 
 
 def _validated(extractor, values, signal):
@@ -333,19 +307,6 @@ def _parts(n, size):
     return [range(start, min(start + size, n)) for start in range(0, n, size)]
 
 
-def monitored_backend(backend: ParallelBackendBase) -> ParallelBackendBase:
-    """Return `backend`, or for joblib's Dask backend one that notices lost tasks.
-
-    Parameters
-    ----------
-    backend : ParallelBackendBase
-        Active backend, as returned by `joblib.parallel.get_active_backend`.
-    """
-    if type(backend).__name__ != "DaskDistributedBackend":
-        return backend
-    return MonitoredDaskBackend(backend)
-
-
 @dataclass
 class _Outcome:
     results: list | None = None
@@ -353,10 +314,7 @@ class _Outcome:
 
 
 class _CalledWhenUnpickled:
-    """Object that unpickles as the return value of `function`.
-
-    A worker needs nothing but pickle to run the task.
-    """
+    """Object that unpickles as the return value of `function`: a worker needs only pickle."""
 
     def __init__(self, function):
         self.function = function
@@ -368,13 +326,8 @@ class _CalledWhenUnpickled:
 class MonitoredDaskBackend(ParallelBackendBase):
     """Backend that runs tasks on the workers of a Dask client, each of which ends or fails.
 
-    joblib's own backend waits forever for a task that Dask has given up.
-
-    Parameters
-    ----------
-    configured : joblib's DaskDistributedBackend
-        Backend created by ``parallel_config(backend="dask", ...)``, whose client and settings are
-        used.
+    joblib's own backend, `configured`, waits forever for a task that Dask has given up. Its client
+    and settings are used.
     """
 
     supports_retrieve_callback = True

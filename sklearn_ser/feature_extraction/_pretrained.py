@@ -165,15 +165,7 @@ class PretrainedEmbedding(AudioExtractor):
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
-        super().__init__(
-            audio=audio,
-            on_error=on_error,
-            beyond_full_scale=beyond_full_scale,
-            remove_dc=remove_dc,
-            store=store,
-            n_jobs=n_jobs,
-            verbose=verbose,
-        )
+        super().__init__(audio, on_error, beyond_full_scale, remove_dc, store, n_jobs, verbose)
         self.model = model
         self.layer = layer
         self.pooling = pooling

@@ -33,18 +33,9 @@ _loading = threading.Lock()
 
 
 def load_encoder(source: ModelSource, device: str) -> SpeechEncoder:
-    """Return the encoder of a model, from memory if its files have not changed.
+    """Return the encoder of a model on a device, from memory if its files have not changed.
 
-    Parameters
-    ----------
-    source : ModelSource
-    device : str
-        Device, as returned by `resolve_device`.
-
-    Raises
-    ------
-    PretrainedModelError
-        If the weights are missing, damaged or incomplete.
+    Raise a PretrainedModelError if the weights are missing, damaged or incomplete.
     """
     with _loading:
         key = (source, source.stamp(), device)
@@ -120,12 +111,7 @@ def _check_complete(source, description, missing):
 
 
 class SpeechEncoder:
-    """Network with access to its hidden states; several threads may use it at once.
-
-    Attributes
-    ----------
-    description : Description
-    """
+    """Network with access to its hidden states; several threads may use it at once."""
 
     def __init__(self, description: Description, network: Any, device: str) -> None:
         self.description = description
@@ -139,21 +125,11 @@ class SpeechEncoder:
     def states(
         self, inputs: torch.Tensor, layers: Sequence[int], mask: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Compute hidden states of a batch.
+        """Compute hidden states of a batch, of shape (n_layers, n_signals, n_frames, width).
 
-        Parameters
-        ----------
-        inputs : torch.Tensor
-            Inputs of the network.
-        layers : sequence of int
-            States to return, in increasing order: i is the input of layer i, and the number of
-            layers stands for the output of the network (with its final normalization, if any).
-        mask : torch.Tensor of shape (n_signals, n_samples) or None
-            1 for samples, 0 for padding.
-
-        Returns
-        -------
-        torch.Tensor of shape (n_layers, n_signals, n_frames, width)
+        `layers` are in increasing order: i is the input of layer i, and the number of layers stands
+        for the output of the network (with its final normalization, if any). `mask` is 1 for
+        samples and 0 for padding, of shape (n_signals, n_samples).
         """
         import torch
 
@@ -194,21 +170,10 @@ def _without_warning_of_masks(masked: bool) -> Iterator[None]:
 def hidden_states(
     encoder: SpeechEncoder, signals: Sequence[np.ndarray], layers: Sequence[int], batch_size: int
 ) -> list[torch.Tensor]:
-    """Compute the hidden states of the frames of each utterance.
+    """Compute the hidden states (n_layers, n_frames, width) of each utterance.
 
-    Parameters
-    ----------
-    encoder : SpeechEncoder
-    signals : list of ndarray of shape (n_samples,), float32
-        Samples, enough for a frame each.
-    layers : sequence of int
-        States to return, as for `SpeechEncoder.states`.
-    batch_size : int
-        Maximum number of windows of Whisper in a forward pass.
-
-    Returns
-    -------
-    list of torch.Tensor of shape (n_layers, n_frames, width)
+    The signals are float32, with enough samples for a frame each. `layers` are those of
+    `SpeechEncoder.states`; `batch_size` limits the windows of Whisper in a forward pass.
     """
     if encoder.description.is_whisper:
         return _whisper_states(encoder, signals, layers, batch_size)

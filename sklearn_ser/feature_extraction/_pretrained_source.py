@@ -42,20 +42,11 @@ _digests: dict[Path, FileDigest] = {}
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Folder of a model.
+    """Folder of a model."""
 
-    Attributes
-    ----------
-    name : str
-        Name or folder that the user passed.
-    folder : Path
-    commit : str or None
-        Commit of a hub model.
-    """
-
-    name: str
+    name: str  # name or folder that the user passed
     folder: Path
-    commit: str | None = None
+    commit: str | None = None  # of a hub model
 
     def files(self) -> list[str]:
         """Return the names of the files in the folder that the features depend on."""
@@ -78,19 +69,7 @@ class ModelSource:
 
 
 def find_model(model: str, revision: str | None = None) -> ModelSource:
-    """Find the folder of a model; of a hub model, download at most its small JSON files.
-
-    Parameters
-    ----------
-    model : str
-        Folder, or name on the hub.
-    revision : str or None
-        Branch, tag or commit of a hub model.
-
-    Raises
-    ------
-    PretrainedModelError
-    """
+    """Find the folder of a model; of a hub model, download at most its small JSON files."""
     folder = Path(model).expanduser()
     if model and folder.is_dir():
         if revision is not None:
@@ -108,19 +87,15 @@ def find_model(model: str, revision: str | None = None) -> ModelSource:
     with _resolving:
         source = _hub_sources.get((model, revision))
         if source is None or not (source.folder / CONFIG).is_file():
-            source = _from_hub_cache(model, revision) or _from_hub(model, revision)
+            source = _from_hub_cache(model, revision)
+            if source is None:
+                source = ModelSource(model, *_download(model, revision, [CONFIG, *PREPARATION]))
             _hub_sources[model, revision] = source
         return source
 
 
 def fetch_weights(source: ModelSource) -> None:
-    """Check that the weights are in the folder; download those of a hub model if necessary.
-
-    Raises
-    ------
-    PretrainedModelError
-        If there are none, or parts are missing.
-    """
+    """Check that all weights are in the folder; download those of a hub model if necessary."""
     with _resolving:
         for patterns in WEIGHTS if source.commit is not None else ():
             if _weights_in(source.folder):
@@ -166,11 +141,6 @@ def _from_hub_cache(model, revision):
     except LocalEntryNotFoundError:
         return None
     return ModelSource(model, folder, folder.name) if (folder / CONFIG).is_file() else None
-
-
-def _from_hub(model, revision):
-    folder, commit = _download(model, revision, [CONFIG, *PREPARATION])
-    return ModelSource(model, folder, commit)
 
 
 def _download(model: str, revision: str | None, patterns: Sequence[str]) -> tuple[Path, str]:
@@ -264,26 +234,13 @@ _quieting = threading.Lock()
 
 @dataclass(frozen=True)
 class Description:
-    """Speech encoder without its weights.
-
-    Attributes
-    ----------
-    model_type : str
-        Type of the model in transformers.
-    width : int
-        Number of features of a frame.
-    n_layers : int
-        Number of transformer layers. There is one state more, the input of the first layer.
-    config : transformers.PretrainedConfig
-    preparation : transformers feature extractor
-        Preparation of samples for the network.
-    """
+    """Speech encoder without its weights."""
 
     model_type: str
-    width: int
-    n_layers: int
+    width: int  # number of features of a frame
+    n_layers: int  # there is one state more, the input of the first layer
     config: Any
-    preparation: Any
+    preparation: Any  # feature extractor of transformers, from samples to inputs of the network
 
     @property
     def sampling_rate(self) -> float:
@@ -345,11 +302,7 @@ class Description:
 def describe_model(source: ModelSource) -> Description:
     """Describe the model of a folder.
 
-    Raises
-    ------
-    PretrainedModelError
-        If the folder holds no model, a damaged one, or one that is not a speech encoder.
-    MissingDependencyError
+    Raise a PretrainedModelError if it holds no model, a damaged one, or no speech encoder.
     """
     small = [source.folder / name for name in (CONFIG, *PREPARATION)]
     stamps = tuple((at.stat().st_mtime_ns, at.stat().st_size) for at in small if at.is_file())
@@ -393,7 +346,12 @@ def _describe_model(source, stamps):
         _check_whisper(source, config, preparation)
         preparation.dither = 0.0  # random numbers
         return Description(model_type, config.d_model, config.encoder_layers, config, preparation)
-    _check_waveform(source, preparation)
+    if preparation.feature_size != 1:
+        raise PretrainedModelError(
+            f"the preparation of the model {source.name!r} gives {preparation.feature_size} values "
+            f"per sample ('feature_size'), but its network takes samples: the files of the folder "
+            f"do not belong together"
+        )
     n_layers = config.num_hidden_layers
     return Description(model_type, config.hidden_size, n_layers, config, preparation)
 
@@ -403,15 +361,6 @@ def _model_type(source):
         return json.loads((source.folder / CONFIG).read_bytes()).get("model_type")
     except (ValueError, AttributeError, OSError) as error:
         raise unreadable(source, "configuration", error) from error
-
-
-def _check_waveform(source, preparation):
-    if preparation.feature_size != 1:
-        raise PretrainedModelError(
-            f"the preparation of the model {source.name!r} gives {preparation.feature_size} values "
-            f"per sample ('feature_size'), but its network takes samples: the files of the folder "
-            f"do not belong together"
-        )
 
 
 def _check_whisper(source, config, preparation):

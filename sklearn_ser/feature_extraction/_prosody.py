@@ -127,15 +127,7 @@ class Prosody(AudioExtractor):
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
-        super().__init__(
-            audio=audio,
-            on_error=on_error,
-            beyond_full_scale=beyond_full_scale,
-            remove_dc=remove_dc,
-            store=store,
-            n_jobs=n_jobs,
-            verbose=verbose,
-        )
+        super().__init__(audio, on_error, beyond_full_scale, remove_dc, store, n_jobs, verbose)
         self.hop_length = hop_length
         self.window_length = window_length
         self.fmin = fmin
@@ -176,7 +168,9 @@ class Prosody(AudioExtractor):
         voiced = confidence >= self.voicing_threshold
         if self.unit == "semitone":
             f0 = 12.0 * np.log2(f0 / SEMITONE_ZERO)
-        energy = level_in_decibels(signal, window, hop)
+        frames = padded_frames(signal, window, hop)
+        power = np.einsum("tw,tw->t", frames, frames, dtype=np.float64) / window
+        energy = 10.0 * np.log10(np.maximum(power, 10.0 ** (FLOOR_DB / 10.0)))
         return np.stack([np.where(voiced, f0, 0.0), voiced, confidence, energy], axis=1)
 
     def _versions(self) -> dict[str, Any]:
@@ -187,20 +181,7 @@ class Prosody(AudioExtractor):
 def track_f0(
     signal: np.ndarray, fmin: float, fmax: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Estimate F0 every 16 ms by SwiftF0.
-
-    Parameters
-    ----------
-    signal : ndarray of float32 of shape (n_samples,)
-        Samples at 16 kHz.
-    fmin, fmax : float
-        Range in Hz.
-
-    Returns
-    -------
-    times, f0, confidence : ndarray of float64 of shape (n_estimates,)
-        Seconds, Hz (always within the range), and values from 0 to 1.
-    """
+    """Return times in seconds, F0 in Hz (within the range) and confidence, every 16 ms."""
     detector = load_detector()
     if len(signal) <= PART:
         parts = [detector.detect(signal, SAMPLING_RATE, fmin=fmin, fmax=fmax)]
@@ -217,23 +198,11 @@ def track_f0(
 def resample_track(
     at: np.ndarray, times: np.ndarray, f0: np.ndarray, confidence: np.ndarray, threshold: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolate a track of F0 at other times.
+    """Interpolate F0 and confidence of a track at other times, beyond its ends by its ends.
 
-    Between two voiced estimates the logarithm of F0 is interpolated, unless they are more than
-    half an octave apart. Otherwise the nearest estimate is taken, or, if that is unvoiced, the one
-    of the higher confidence.
-
-    Parameters
-    ----------
-    at : ndarray of float of shape (n_frames,)
-        Times in seconds at which to interpolate. Beyond the ends of the track its ends are used.
-    times, f0, confidence : ndarray of float of shape (n_estimates,)
-    threshold : float
-        Minimum confidence of a voiced estimate.
-
-    Returns
-    -------
-    f0, confidence : ndarray of float of shape (n_frames,)
+    Between two voiced estimates (of a confidence of at least `threshold`) the logarithm of F0 is
+    interpolated, unless they are more than half an octave apart. Otherwise the nearest estimate is
+    taken, or, if that is unvoiced, the one of the higher confidence.
     """
     after = np.clip(np.searchsorted(times, at, side="right"), 1, len(times) - 1)
     before = after - 1
@@ -245,13 +214,6 @@ def resample_track(
     smooth = voiced & (np.abs(log_f0[after] - log_f0[before]) < 0.5)
     between = 2.0 ** np.interp(at, times, log_f0)
     return np.where(smooth, between, f0[chosen]), np.interp(at, times, confidence)
-
-
-def level_in_decibels(signal: np.ndarray, window: int, hop: int) -> np.ndarray:
-    """Return the root-mean-square level of each frame in dB re full scale."""
-    frames = padded_frames(signal, window, hop)
-    power = np.einsum("tw,tw->t", frames, frames, dtype=np.float64) / window
-    return 10.0 * np.log10(np.maximum(power, 10.0 ** (FLOOR_DB / 10.0)))
 
 
 def load_detector() -> Any:

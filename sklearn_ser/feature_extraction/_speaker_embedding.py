@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -158,15 +158,7 @@ class SpeakerEmbedding(AudioExtractor):
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
-        super().__init__(
-            audio=audio,
-            on_error=on_error,
-            beyond_full_scale=beyond_full_scale,
-            remove_dc=remove_dc,
-            store=store,
-            n_jobs=n_jobs,
-            verbose=verbose,
-        )
+        super().__init__(audio, on_error, beyond_full_scale, remove_dc, store, n_jobs, verbose)
         self.pooling = pooling
         self.target_dbfs = target_dbfs
 
@@ -253,22 +245,9 @@ def mel_power_spectrogram(
 ) -> torch.Tensor:
     """Compute the mel power spectrogram (not logarithmic) of one signal, as librosa does.
 
-    Hann windows are centered on every `hop_length`-th sample of the signal, which is padded with
-    zeros by half a window at both ends.
-
-    Parameters
-    ----------
-    signal : ndarray of float32 of shape (n_samples,)
-    sampling_rate : int
-        Sampling rate in Hz.
-    n_fft, hop_length : int
-        Window and hop in samples.
-    n_mels : int
-        Number of mel bands.
-
-    Returns
-    -------
-    torch.Tensor of float32 of shape (1 + n_samples // hop_length, n_mels)
+    Hann windows of `n_fft` samples are centered on every `hop_length`-th sample of the signal,
+    which is padded with zeros by half a window at both ends. The result has the shape
+    (1 + n_samples // hop_length, n_mels).
     """
     import torch
 
@@ -287,16 +266,7 @@ def mel_power_spectrogram(
 
 
 def mel_frames(signal: np.ndarray) -> torch.Tensor:
-    """Compute the mel power bands of a signal, block by block.
-
-    Parameters
-    ----------
-    signal : ndarray of float32 of shape (n_samples,)
-
-    Returns
-    -------
-    torch.Tensor of float32 of shape (1 + n_samples // HOP_SAMPLES, N_MELS)
-    """
+    """Compute the mel power bands (n_frames, N_MELS) of a signal, block by block."""
     import torch
 
     n_frames = 1 + len(signal) // HOP_SAMPLES
@@ -316,28 +286,14 @@ def mel_frames(signal: np.ndarray) -> torch.Tensor:
     return torch.cat(blocks)
 
 
-class Pool(Protocol):
-    """Pooling of the outputs of a sequence, block by block."""
-
-    def add(self, outputs: torch.Tensor) -> None:
-        """Add the outputs (n, HIDDEN_SIZE) of the next block."""
-
-    def result(self) -> torch.Tensor:
-        """Return the pooled outputs."""
-
-
 def run_in_groups(
-    lstm: torch.nn.LSTM, sequences: Sequence[torch.Tensor], pools: Sequence[Pool]
+    lstm: torch.nn.LSTM,
+    sequences: Sequence[torch.Tensor],
+    pools: Sequence[Moments | Last | Frames],
 ) -> None:
-    """Run the LSTM on every sequence, `GROUP_SIZE` at a time.
+    """Run the LSTM on every sequence, `GROUP_SIZE` at a time, and add its outputs to its pool.
 
-    Parameters
-    ----------
-    lstm : torch.nn.LSTM
-    sequences : list of torch.Tensor of shape (n_frames, N_MELS)
-        Fastest if neighbors have similar lengths.
-    pools : list of Pool
-        One per sequence, to which its outputs are added.
+    This is fastest if neighbors have similar lengths.
     """
     import torch
 
@@ -354,6 +310,9 @@ def run_in_groups(
             for row, part in enumerate(parts):
                 if len(part):
                     pools[first + row].add(outputs[row, : len(part)])
+
+
+# Poolings of the outputs (n_frames, HIDDEN_SIZE) of a sequence, which are added block by block.
 
 
 class Moments:

@@ -114,22 +114,19 @@ class _SpectralExtractor(AudioExtractor):
         return {HOP_ATTR: self._samples()[1] / SAMPLING_RATE}
 
     def _filters(self):
-        n_fft = self._samples()[2]
-        return sparse_filters(SAMPLING_RATE, n_fft, self.n_mels, self.fmin, self.fmax)
+        return sparse_filters(self._samples()[2], self.n_mels, self.fmin, self.fmax)
 
     def _decibels(self, signal: np.ndarray) -> np.ndarray:
+        """Return the mel power spectrogram in dB, of shape (1 + n_samples // hop, n_mels)."""
         window, hop, n_fft = self._samples()
-        decibels = mel_decibels(
-            signal,
-            sampling_rate=SAMPLING_RATE,
-            window=window,
-            hop=hop,
-            n_fft=n_fft,
-            n_mels=self.n_mels,
-            fmin=self.fmin,
-            fmax=self.fmax,
-            floor_db=self.floor_db,
-        )
+        taper, filters = _hann(window, n_fft), self._filters()
+        frames = padded_frames(signal, n_fft, hop)
+        mels = np.empty((len(frames), self.n_mels), dtype=np.float32)
+        for start in range(0, len(frames), BLOCK):
+            spectrum = scipy.fft.rfft(frames[start : start + BLOCK] * taper, axis=1, workers=1)
+            mels[start : start + BLOCK] = (spectrum.real**2 + spectrum.imag**2) @ filters
+        floor = np.float32(10.0 ** (self.floor_db / 10.0))
+        decibels = 10.0 * np.log10(np.maximum(mels, floor), dtype=np.float32)
         if self.top_db is not None:
             np.maximum(decibels, decibels.max() - np.float32(self.top_db), out=decibels)
         return decibels
@@ -231,15 +228,7 @@ class LogMelSpectrogram(_SpectralExtractor):
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
-        super().__init__(
-            audio=audio,
-            on_error=on_error,
-            beyond_full_scale=beyond_full_scale,
-            remove_dc=remove_dc,
-            store=store,
-            n_jobs=n_jobs,
-            verbose=verbose,
-        )
+        super().__init__(audio, on_error, beyond_full_scale, remove_dc, store, n_jobs, verbose)
         self.window_length = window_length
         self.hop_length = hop_length
         self.n_fft = n_fft
@@ -347,15 +336,7 @@ class MFCC(_SpectralExtractor):
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
-        super().__init__(
-            audio=audio,
-            on_error=on_error,
-            beyond_full_scale=beyond_full_scale,
-            remove_dc=remove_dc,
-            store=store,
-            n_jobs=n_jobs,
-            verbose=verbose,
-        )
+        super().__init__(audio, on_error, beyond_full_scale, remove_dc, store, n_jobs, verbose)
         self.n_mfcc = n_mfcc
         self.window_length = window_length
         self.hop_length = hop_length
@@ -402,21 +383,8 @@ def mel_filterbank(
 ) -> np.ndarray:
     """Return triangular filters of equal area, evenly spaced on Slaney's mel scale.
 
-    Parameters
-    ----------
-    sampling_rate : int
-        Sampling rate in Hz.
-    n_fft : int
-        Length of the Fourier transform in samples.
-    n_mels : int
-        Number of filters.
-    fmin, fmax : float
-        Lower edge of the lowest filter and upper edge of the highest, in Hz. None: half the
-        sampling rate.
-
-    Returns
-    -------
-    ndarray of float32 of shape (n_mels, n_fft // 2 + 1)
+    They have the shape (n_mels, n_fft // 2 + 1), and extend from `fmin` to `fmax` Hz, by default
+    half the sampling rate.
     """
     fmax = sampling_rate / 2.0 if fmax is None else fmax
     bins = np.fft.rfftfreq(n_fft, 1.0 / sampling_rate)
@@ -430,85 +398,23 @@ def mel_filterbank(
 
 
 @lru_cache(maxsize=8)
-def sparse_filters(
-    sampling_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float
-) -> scipy.sparse.csr_array:
+def sparse_filters(n_fft: int, n_mels: int, fmin: float, fmax: float) -> scipy.sparse.csr_array:
     """Return the filters of `mel_filterbank`, of shape (n_fft // 2 + 1, n_mels)."""
-    return scipy.sparse.csr_array(mel_filterbank(sampling_rate, n_fft, n_mels, fmin, fmax).T)
+    return scipy.sparse.csr_array(mel_filterbank(SAMPLING_RATE, n_fft, n_mels, fmin, fmax).T)
 
 
 def padded_frames(signal: np.ndarray, frame_samples: int, hop_samples: int) -> np.ndarray:
     """Return overlapping frames centered on every `hop_samples`-th sample, padded with zeros.
 
-    Parameters
-    ----------
-    signal : ndarray of shape (n_samples,)
-    frame_samples, hop_samples : int
-
-    Returns
-    -------
-    ndarray of shape (1 + n_samples // hop_samples, frame_samples)
-        Read-only view of one padded copy of the signal.
+    They are a read-only view, of shape (1 + n_samples // hop_samples, frame_samples).
     """
     before = frame_samples // 2
     padded = np.pad(signal, (before, frame_samples - before))
     return np.lib.stride_tricks.sliding_window_view(padded, frame_samples)[::hop_samples]
 
 
-def mel_decibels(
-    signal: np.ndarray,
-    *,
-    sampling_rate: int,
-    window: int,
-    hop: int,
-    n_fft: int,
-    n_mels: int,
-    fmin: float,
-    fmax: float,
-    floor_db: float,
-) -> np.ndarray:
-    """Compute a mel power spectrogram in dB.
-
-    Parameters
-    ----------
-    signal : ndarray of float32 of shape (n_samples,)
-    sampling_rate : int
-        Sampling rate in Hz.
-    window, hop, n_fft : int
-        Lengths in samples; the Hann window is in the middle of the `n_fft` samples.
-    n_mels : int
-    fmin, fmax : float
-        Frequencies in Hz.
-    floor_db : float
-        Minimum level.
-
-    Returns
-    -------
-    ndarray of float32 of shape (1 + n_samples // hop, n_mels)
-    """
-    taper = _hann(window, n_fft)
-    filters = sparse_filters(sampling_rate, n_fft, n_mels, fmin, fmax)
-    frames = padded_frames(signal, n_fft, hop)
-    mels = np.empty((len(frames), n_mels), dtype=np.float32)
-    for start in range(0, len(frames), BLOCK):
-        spectrum = scipy.fft.rfft(frames[start : start + BLOCK] * taper, axis=1, workers=1)
-        mels[start : start + BLOCK] = (spectrum.real**2 + spectrum.imag**2) @ filters
-    floor = np.float32(10.0 ** (floor_db / 10.0))
-    return 10.0 * np.log10(np.maximum(mels, floor), dtype=np.float32)
-
-
 def cepstrum(decibels: np.ndarray, n_mfcc: int) -> np.ndarray:
-    """Return the first coefficients of the orthonormal DCT-II over the bands of each frame.
-
-    Parameters
-    ----------
-    decibels : ndarray of float32 of shape (n_frames, n_mels)
-    n_mfcc : int
-
-    Returns
-    -------
-    ndarray of float32 of shape (n_frames, n_mfcc)
-    """
+    """Return the first coefficients of the orthonormal DCT-II over the bands of each frame."""
     return scipy.fft.dct(decibels, type=2, axis=1, norm="ortho", workers=1)[:, :n_mfcc]
 
 
@@ -517,15 +423,6 @@ def append_deltas(frames: np.ndarray, n_deltas: int) -> np.ndarray:
 
     A slope is that of the regression line through a frame and its two neighbors on each side
     (the first and last frame repeated beyond the ends), per frame.
-
-    Parameters
-    ----------
-    frames : ndarray of shape (n_frames, n_features)
-    n_deltas : int
-
-    Returns
-    -------
-    ndarray of shape (n_frames, (1 + n_deltas) * n_features)
     """
     orders = [frames]
     for _ in range(n_deltas):
@@ -556,6 +453,7 @@ def _slopes(frames):
 
 @lru_cache(maxsize=8)
 def _hann(window, n_fft):
+    """Return a Hann window in the middle of `n_fft` samples."""
     before = (n_fft - window) // 2
     taper = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(window) / window)
     return np.pad(taper, (before, n_fft - window - before)).astype(np.float32)

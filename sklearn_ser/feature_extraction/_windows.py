@@ -135,15 +135,7 @@ class SlidingWindows(AudioExtractor):
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
-        super().__init__(
-            audio=audio,
-            on_error=on_error,
-            beyond_full_scale=beyond_full_scale,
-            remove_dc=remove_dc,
-            store=store,
-            n_jobs=n_jobs,
-            verbose=verbose,
-        )
+        super().__init__(audio, on_error, beyond_full_scale, remove_dc, store, n_jobs, verbose)
         self.extractor = extractor
         self.window = window
         self.hop = hop
@@ -251,7 +243,9 @@ class SlidingWindows(AudioExtractor):
             else:
                 rows[owner].append(values)
         return [
-            self._pool(rows[owner]) if rows[owner] else _no_window(reasons[owner])
+            self._pool(rows[owner])
+            if rows[owner]
+            else AudioError(f"no window of this utterance can be used: {reasons[owner]}")
             for owner in range(len(signals))
         ]
 
@@ -288,7 +282,3 @@ def _validated(values):
     if n_bad or not values.size:
         return AudioError(f"{n_bad} of the {values.size} features are NaN or infinite")
     return values
-
-
-def _no_window(reason):
-    return AudioError(f"no window of this utterance can be used: {reason}")

@@ -211,15 +211,16 @@ def adversarial_robustness(
             else:
                 generator = torch_stream(seed, f"{label} {epsilon}", target.device)
                 y_pred, figures = attacks.within(epsilon, generator)
-            y_pred = _with_failed(y_pred, target.failed)
+            y_pred_all = np.full(len(rows.y_true), None, dtype=object)  # None for failed rows
+            y_pred_all[~target.failed] = y_pred
             if epsilon == clean:
-                y_pred_clean = y_pred
+                y_pred_clean = y_pred_all
             losses.append(figures["loss"])
             condition = {"estimator": name, "attack": label, "epsilon": epsilon}
             if space == "features":
                 figures.pop("snr")
-            table.append({**condition, **rows.scores(y_pred, y_pred_clean), **figures})
-            predictions.append(rows.predictions(y_pred, **condition))
+            table.append({**condition, **rows.scores(y_pred_all, y_pred_clean), **figures})
+            predictions.append(rows.predictions(y_pred_all, **condition))
         warn_of_falling_loss([clean, *radii], losses, name, label)
     results = pd.DataFrame(table)
     return (results, pd.concat(predictions, ignore_index=True)) if return_predictions else results
@@ -232,13 +233,6 @@ def _checked_radii(epsilons, space):
         unit = "finite numbers (dB)" if space == "waveform" else "finite numbers above 0"
         raise ValueError(f"epsilons must be one or more {unit}, got {list(epsilons)}.")
     return values
-
-
-def _with_failed(y_pred, failed):
-    """Return the predictions of all rows, None for those that failed."""
-    predictions = np.full(len(failed), None, dtype=object)
-    predictions[~failed] = y_pred
-    return predictions
 
 
 def _codes(y_true, classes, name):

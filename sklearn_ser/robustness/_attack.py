@@ -22,19 +22,7 @@ _ROUNDING = 1e-4
 
 
 class Search:
-    """The search of one attack, batch by batch.
-
-    Parameters
-    ----------
-    attack : {"fgsm", "pgd"}
-    n_steps : int
-        Number of steps of "pgd".
-    step_size : float or None
-        Size of the steps of "pgd", as a share of the radius. None stands for 2.5 / n_steps.
-    n_restarts : int
-        Number of searches of "pgd": the first starts at the sample itself, others at a random
-        point of the ball.
-    """
+    """The search of one attack, with parameters of `adversarial_robustness`, batch by batch."""
 
     def __init__(self, attack: str, *, n_steps: int, step_size: float | None, n_restarts: int):
         self.attack = attack
@@ -93,16 +81,8 @@ def _better(best, best_loss, change, losses, batch):
 class Attack:
     """One attack on all samples of one target.
 
-    Parameters
-    ----------
-    target : AttackedFeatures or AttackedWaveform
-    codes : Tensor of int64
-        Codes of the true labels of the samples that have not failed.
-    search : Search
-    name : str
-        Name of the estimator, for errors.
-    own_gradients : bool
-        Whether the gradients are those of the estimator itself.
+    `codes` are the true labels of the samples that have not failed, `name` is that of the estimator
+    in errors, and `own_gradients` whether the gradients are those of the estimator itself.
     """
 
     def __init__(

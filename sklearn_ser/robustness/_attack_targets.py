@@ -36,12 +36,7 @@ class DifferentiableNetwork:
     """Log-probabilities of a fitted network, with gradients.
 
     They are those of all its ensemble members together, divided by their temperatures, without
-    dropout.
-
-    Parameters
-    ----------
-    estimator : MTLNeuralClassifier
-        Fitted network, which is not changed.
+    dropout. The network is not changed.
     """
 
     def __init__(self, estimator: Any):
@@ -82,11 +77,6 @@ class DifferentiableLinear:
 
     With two classes, the logits are 0 and the decision value, which for logistic regression gives
     its probabilities.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Classifier with ``coef_``, ``intercept_`` and ``classes_``.
     """
 
     device = torch.device("cpu")
@@ -178,18 +168,8 @@ _ROWS, _FRAMES = 512, 16384
 class AttackedFeatures:
     """The input of the last step of an estimator, as the target of an attack.
 
-    Parameters
-    ----------
-    estimator : estimator
-    X : object
-        Input of the estimator.
-    name : str
-        Name of the estimator, for errors.
-    norm : {"inf", "l2"}
-    relative : bool
-        Whether sizes are in standard deviations of each feature over the rows of X.
-    surrogate : estimator or None
-        Estimator that gives the gradients instead.
+    With `relative`, sizes are in standard deviations of each feature over the rows of X. A
+    `surrogate` gives the gradients instead of the estimator.
     """
 
     def __init__(

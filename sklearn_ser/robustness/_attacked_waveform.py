@@ -29,18 +29,8 @@ _ROWS, _SAMPLES = 32, 2_000_000
 class AttackedWaveform:
     """The recordings that an estimator predicts, as the target of an attack.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Estimator that takes audio.
-    X : object
-        Audio, as its first step takes it.
-    name : str
-        Name of the estimator, for errors.
-    norm : {"inf", "l2"}
-        Sizes are relative to the peak of an utterance, or to its root mean square.
-    surrogate : estimator or None
-        Estimator that gives the gradients instead.
+    Sizes are relative to the peak of an utterance, or (norm "l2") to its root mean square. A
+    `surrogate` gives the gradients instead of the estimator.
     """
 
     def __init__(self, estimator: Any, X: Any, name: str, *, norm: str, surrogate: Any):

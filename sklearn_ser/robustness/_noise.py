@@ -151,7 +151,12 @@ def noise_robustness(
     """
     models = named_estimators(estimators)
     for name, estimator in models.items():
-        _check_takes_audio(estimator, name)
+        if not all_audio_steps(estimator):
+            raise MetadataError(
+                f"Estimator {name!r} has no audio step, so that noise cannot be added to its "
+                "input. Give a Pipeline that begins with one (LogMelSpectrogram, "
+                "OpenSmileExtractor, ...)."
+            )
     rows = EvaluatedRows(X, y, speaker)
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     noises = _NOISES if noises is None else noises
@@ -177,14 +182,6 @@ def noise_robustness(
         for part in (pd.DataFrame(table), pd.concat(predictions))
     )
     return (results, y_pred_table) if return_predictions else results
-
-
-def _check_takes_audio(estimator, name):
-    if not all_audio_steps(estimator):
-        raise MetadataError(
-            f"Estimator {name!r} has no audio step, so that noise cannot be added to its input. "
-            "Give a Pipeline that begins with one (LogMelSpectrogram, OpenSmileExtractor, ...)."
-        )
 
 
 def _audio_column(models):

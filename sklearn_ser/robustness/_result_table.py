@@ -20,12 +20,7 @@ if TYPE_CHECKING:
 class EvaluatedRows:
     """The labels and speakers of the rows that are predicted.
 
-    Parameters
-    ----------
-    X : array-like of n_rows rows
-    y_true : array-like of shape (n_rows,)
-    speaker : array-like of shape (n_rows,) or None
-        Speakers; None stands for the column or index level ``speaker`` of X, if there is one.
+    Speakers that are not given are those of the column or index level ``speaker`` of X, if any.
     """
 
     def __init__(self, X: Any, y_true: ArrayLike, speaker: ArrayLike | None):

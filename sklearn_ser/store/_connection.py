@@ -55,18 +55,9 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def open_for_reading(folder: str, purpose: str = "read") -> Iterator[sqlite3.Connection | None]:
-    """Open a connection outside any transaction.
+    """Open a connection outside any transaction; None if nothing was stored yet.
 
-    Parameters
-    ----------
-    folder : str
-    purpose : {"read", "pruned"}, default="read"
-        Participle for error messages: "cannot be read".
-
-    Yields
-    ------
-    sqlite3.Connection or None
-        None if nothing was stored yet.
+    `purpose` is a participle for error messages: "cannot be read".
     """
     with _operating, _translate_errors(folder, purpose):
         if not _exists(folder):
@@ -78,13 +69,7 @@ def open_for_reading(folder: str, purpose: str = "read") -> Iterator[sqlite3.Con
 
 @contextmanager
 def open_for_writing(folder: str) -> Iterator[sqlite3.Connection]:
-    """Open a connection inside a transaction that is committed at the end.
-
-    Parameters
-    ----------
-    folder : str
-        Folder of the store. It is created if necessary.
-    """
+    """Open a connection inside a transaction that is committed at the end; create the folder."""
     with _operating, _translate_errors(folder, "written"):
         _exists(folder)  # raises a clear error if the path is that of a file
         os.makedirs(folder, exist_ok=True)

@@ -26,20 +26,11 @@ _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
 @dataclass(frozen=True, slots=True)
 class FileDigest:
-    """Digest of a file, and its state when it was read.
-
-    Attributes
-    ----------
-    digest : bytes
-    stamp : tuple
-        Size, times, inode and device, taken before the file was read.
-    read_at : float
-        Seconds since 1970.
-    """
+    """Digest of a file, and its state when it was read."""
 
     digest: bytes
-    stamp: tuple[int, ...]
-    read_at: float
+    stamp: tuple[int, ...]  # size, times, inode and device, taken before the file was read
+    read_at: float  # seconds since 1970
 
     def still_holds(self, path: str) -> bool:
         """Return whether the file at `path` has not changed since it was read."""
@@ -73,13 +64,7 @@ class FileDigests:
         self._cached: dict[str, FileDigest | None] = {}
 
     def of(self, paths: Iterable[str]) -> dict[str, FileDigest | None]:
-        """Return the digests of files, several of which are read at a time.
-
-        Returns
-        -------
-        dict of str to (FileDigest or None)
-            None for a path that cannot be read as a file.
-        """
+        """Return the digests of files, or None where a path cannot be read as a file."""
         digests = {path: self._cached.get(path) for path in paths}
         unread = [path for path in digests if path not in self._cached]
         digests.update(zip(unread, _read_all(unread), strict=True))
@@ -125,10 +110,4 @@ def _read(path: str) -> FileDigest | None:
 
 
 def _stamp(status):
-    return (
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-        status.st_ino,
-        status.st_dev,
-    )
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev

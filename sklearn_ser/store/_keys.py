@@ -60,17 +60,8 @@ class NoRevision(NoStableContent):
 def extractor_digest(extractor: Any, options: ReadingOptions) -> bytes:
     """Return a digest of everything but the audio that the features of a step depend on.
 
-    Parameters
-    ----------
-    extractor : AudioExtractor
-    options : ReadingOptions
-        Settings of audio loading.
-
-    Raises
-    ------
-    NoStableContent
-        If a parameter has no content that can be compared in another process, or if the class of
-        the step declares no revision.
+    Raise NoStableContent if a parameter has no content that can be compared in another process, or
+    if the class of the step declares no revision.
     """
     content = {
         "step": _step_content(extractor, _WITHOUT_EFFECT),
@@ -86,13 +77,9 @@ def extractor_digest(extractor: Any, options: ReadingOptions) -> bytes:
 
 
 def utterance_key(extractor_digest: bytes, audio_digest: bytes, start: float, end: float) -> bytes:
-    """Return the cache key of an utterance.
+    """Return the cache key of an utterance that starts and ends at these seconds of its audio.
 
-    Parameters
-    ----------
-    extractor_digest, audio_digest : bytes
-    start, end : float
-        Seconds; NaN if the utterance starts or ends with its audio.
+    NaN stands for the start or end of the audio.
     """
     start = math.nan if start != start or start == 0 else start  # NaN has many bit patterns
     end = math.nan if end != end else end
@@ -102,13 +89,9 @@ def utterance_key(extractor_digest: bytes, audio_digest: bytes, start: float, en
 
 
 def array_digest(cell: Any, sampling_rate: float) -> bytes | None:
-    """Return the digest of an audio array, or None if it cannot be read.
+    """Return the digest of an array or a pair (array, rate), or None if it cannot be read.
 
-    Parameters
-    ----------
-    cell : array-like or (array, rate)
-    sampling_rate : float
-        Sampling rate of a bare array.
+    `sampling_rate` is that of a bare array.
     """
     try:
         array, rate = array_and_rate(cell, sampling_rate)
@@ -123,17 +106,9 @@ def array_digest(cell: Any, sampling_rate: float) -> bytes | None:
 def derived_digest(source_digest: bytes, cell: DerivedAudio, known: dict[int, bytes]) -> bytes:
     """Return the digest of audio that is computed from other audio.
 
-    Parameters
-    ----------
-    source_digest : bytes
-    cell : DerivedAudio
-    known : dict of int to bytes
-        Encodings of steps by their ids, filled here: one step may augment thousands of utterances.
-
-    Raises
-    ------
-    NoStableContent
-        If the recipe of the audio has no content that can be compared in another process.
+    `known` holds the encodings of steps by their ids, and is filled here: one step may augment
+    thousands of utterances. Raise NoStableContent if the recipe of the audio has no content that
+    can be compared in another process.
     """
     digest = hashlib.sha256(b"derived" + source_digest)
     digest.update(encoded([float(cell.start), float(cell.end), float(cell.sampling_rate)]))
@@ -149,18 +124,10 @@ def derived_digest(source_digest: bytes, cell: DerivedAudio, known: dict[int, by
 
 
 def class_revisions(cls: type) -> list[tuple[str, Any]]:
-    """Return the revisions that a class and its bases declare.
+    """Return the names of a class and its bases, with the `cache_revision` that each declares.
 
-    Returns
-    -------
-    list of (str, object)
-        Names of classes, and the value of `cache_revision` that each declares.
-
-    Raises
-    ------
-    NoRevision
-        If the class belongs neither to sklearn_ser nor to scikit-learn and declares no revision:
-        that of a base does not change when the code of this class does.
+    Raise NoRevision if the class belongs neither to sklearn_ser nor to scikit-learn and declares no
+    revision: that of a base does not change when the code of this class does.
     """
     if _package(cls) not in _KNOWN_PACKAGES and not _declares_revision(cls):
         raise NoRevision(cls)
@@ -175,10 +142,7 @@ def class_revisions(cls: type) -> list[tuple[str, Any]]:
 def encoded(value: Any) -> bytes:
     """Return a value as bytes that are equal in any process exactly if the content is equal.
 
-    Raises
-    ------
-    NoStableContent
-        If the value is or holds something without such content.
+    Raise NoStableContent if the value is or holds something without such content.
     """
     if isinstance(value, np.generic) and not isinstance(value, np.void):
         value = value.item()

@@ -44,26 +44,17 @@ if hasattr(os, "register_at_fork"):
 
 
 class KeyLocks:
-    """Locks that one caller holds on cache keys.
+    """Locks that one caller holds on cache keys, which are bytes of a file.
 
-    Parameters
-    ----------
-    file : str or Path
-        File whose bytes are locked. It is created if necessary, with its folder. If it cannot be
-        written, every lock is granted.
+    The file is created if necessary, with its folder. If it cannot be written, every lock is
+    granted.
     """
 
     def __init__(self, file: str | os.PathLike[str]) -> None:
         self._file = os.path.realpath(file)
 
     def acquire(self, keys: Iterable[bytes]) -> set[bytes]:
-        """Lock cache keys, without waiting.
-
-        Returns
-        -------
-        set of bytes
-            Keys that no one else has locked.
-        """
+        """Lock cache keys without waiting, and return those that no one else has locked."""
         with _mutex:
             descriptor = self._descriptor()
             if descriptor is None:
@@ -80,13 +71,7 @@ class KeyLocks:
             return granted
 
     def release(self, keys: Iterable[bytes] | None = None) -> None:
-        """Release locks of this caller.
-
-        Parameters
-        ----------
-        keys : iterable of bytes, optional
-            All keys by default.
-        """
+        """Release locks of this caller, by default all of them."""
         with _mutex:
             owners = _owners.get(self._file, {})
             offsets = list(owners) if keys is None else map(_offset, keys)

@@ -42,35 +42,20 @@ _warned_classes: WeakSet[type] = WeakSet()
 
 @dataclass
 class Extracted:
-    """Result of extracting one utterance.
+    """Result of extracting one utterance."""
 
-    Attributes
-    ----------
-    values : ndarray of float32 of shape (n_features,) or (n_frames, n_features), or None
-    error : AudioError or None
-        Reason why there are no values.
-    clipped : float or None
-        Peak of the audio, if it was beyond full scale and was clipped.
-    """
-
-    values: np.ndarray | None = None
-    error: AudioError | None = None
-    clipped: float | None = None
+    values: np.ndarray | None = None  # float32, (n_features,) or (n_frames, n_features)
+    error: AudioError | None = None  # reason why there are no values
+    clipped: float | None = None  # peak of the audio, if it was beyond full scale and was clipped
 
 
 @dataclass
 class KeySources:
-    """Inputs of the cache keys of a task, for comparison in the process that extracts it.
+    """Inputs of the cache keys of a task, for comparison in the process that extracts it."""
 
-    Attributes
-    ----------
-    step : bytes
-        Digest of the extractor.
-    files : dict of int to (str, FileDigest)
-        Path and content by row; only if another process reads the files.
-    """
-
+    #: Digest of the extractor.
     step: bytes
+    #: Path and content by row; only if another process reads the files.
     files: dict[int, tuple[str, FileDigest]] = field(default_factory=dict)
 
     def matches_extractor(self, extractor: Any, part: AudioTable) -> bool:
@@ -136,14 +121,8 @@ class StoredRows:
     def lock(self, rows: Sequence[int]) -> tuple[list[int], dict[int, Extracted], list[int]]:
         """Lock rows that `look_up` did not find, right before they are extracted.
 
-        Returns
-        -------
-        mine : list of int
-            Rows to be extracted by the caller.
-        stored : dict of int to Extracted
-            Rows that others have stored in the meantime.
-        others : list of int
-            Rows that others are extracting at this moment.
+        Return the rows to be extracted by the caller, those that others have stored in the
+        meantime, and those that others are extracting at this moment.
         """
         keys = {row: key for row in rows if (key := self._to_add.get(row))}
         if self._disabled or not keys:
@@ -174,19 +153,7 @@ class StoredRows:
         self._remaining_wait -= time.monotonic() - started
 
     def key_sources(self, rows: Sequence[int], in_other_process: bool) -> KeySources | None:
-        """Return the inputs of the cache keys of these rows.
-
-        Parameters
-        ----------
-        rows : sequence of int
-        in_other_process : bool
-            Whether another process extracts the rows.
-
-        Returns
-        -------
-        KeySources or None
-            None if nothing will be stored.
-        """
+        """Return the inputs of the cache keys of these rows; None if nothing will be stored."""
         if self._disabled:
             return None
         files = {}
@@ -201,13 +168,8 @@ class StoredRows:
     ) -> None:
         """Store extracted rows, except those that failed or whose file has changed.
 
-        Parameters
-        ----------
-        extracted : dict of int to Extracted
-        same_extractor : bool
-            Whether the rows were extracted by the extractor that the keys were computed from.
-        other_files : set of int
-            Rows that were extracted from another file content than that of their key.
+        `same_extractor` says whether the extractor was the one that the keys were computed from;
+        `other_files` are the rows whose file had another content than that of their key.
         """
         if not same_extractor:
             self._disable(
