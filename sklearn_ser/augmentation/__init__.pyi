@@ -1,10 +1,12 @@
 from ._audiomentations import AudiomentationsAugmenter as AudiomentationsAugmenter
 from ._base import AudioAugmenter as AudioAugmenter
 from ._classifier import AugmentingClassifier as AugmentingClassifier
-from ._codec import Codec as Codec
 from ._distortion import Clip as Clip
+from ._distortion import Codec as Codec
 from ._distortion import Gain as Gain
 from ._distortion import TelephoneBand as TelephoneBand
+from ._environment import AddNoise as AddNoise
+from ._environment import AddReverb as AddReverb
 from ._frames import FeatureNoise as FeatureNoise
 from ._frames import FrameAugmenter as FrameAugmenter
 from ._frames import SpecAugment as SpecAugment
@@ -12,9 +14,7 @@ from ._frames import TimeWarp as TimeWarp
 from ._mixing import CutMix as CutMix
 from ._mixing import MixingAugmenter as MixingAugmenter
 from ._mixing import Mixup as Mixup
-from ._noise import AddNoise as AddNoise
 from ._original_samples_split import OriginalSamplesSplit as OriginalSamplesSplit
-from ._reverb import AddReverb as AddReverb
 from ._speed import PitchShift as PitchShift
 from ._speed import SpeedPerturbation as SpeedPerturbation
 from ._speed import TempoPerturbation as TempoPerturbation

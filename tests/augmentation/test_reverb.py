@@ -8,7 +8,7 @@ import soundfile
 from sklearn_ser import make_speech_corpus
 from sklearn_ser.audio import open_audio, read_audio
 from sklearn_ser.augmentation import AddReverb
-from sklearn_ser.augmentation._reverb import direct_sound, synthetic_room
+from sklearn_ser.augmentation._environment import direct_sound, synthetic_room
 
 
 @pytest.fixture(scope="module")
