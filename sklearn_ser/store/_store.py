@@ -359,7 +359,7 @@ def encode_entry(key: bytes, values: np.ndarray, clipped: float | None) -> tuple
         kind = getattr(values, "dtype", type(values).__name__)
         raise TypeError(f"The values of an entry must be an array of float32, got {kind}.")
     if clipped is not None:
-        clipped = float(clipped)
+        clipped = float(clipped) + 0.0  # SQLite returns 0.0 for -0.0, which changes the checksum
         if not math.isfinite(clipped):
             raise ValueError(f"clipped must be a finite peak or None, got {clipped}.")
     shape = ",".join(map(str, values.shape))
