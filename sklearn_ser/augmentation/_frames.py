@@ -90,17 +90,14 @@ def like_frames(X: Any, sequences: list[np.ndarray | None]) -> Any:
         return sequences
     if isinstance(X, list | tuple):
         return sequences
-    cells: np.ndarray = np.empty(len(sequences), dtype=object)
-    for row, sequence in enumerate(sequences):
-        cells[row] = np.nan if sequence is None else sequence
+    cells = [np.nan if sequence is None else sequence for sequence in sequences]
     if isinstance(X, pd.Series):
         return pd.Series(cells, index=X.index, name=X.name, dtype=object)
     if isinstance(X, pd.DataFrame):
-        column = pd.Series(cells, index=X.index, dtype=object)
-        table = pd.DataFrame({X.columns[0]: column})
+        table = pd.DataFrame({X.columns[0]: pd.Series(cells, index=X.index, dtype=object)})
         table.attrs.update(X.attrs)
         return table
-    return cells.reshape(X.shape)
+    return pd.Series(cells, dtype=object).to_numpy().reshape(X.shape)
 
 
 @public_module("sklearn_ser.augmentation")

@@ -42,7 +42,7 @@ class TrainingRows:
             X,
             np.column_stack([rows, rows]),
             rows,
-            _repeated(kind, n_rows),
+            np.full(n_rows, kind, dtype=object),
             np.ones(n_rows),
             np.zeros(n_rows, dtype=bool),
             np.ones(n_rows, dtype=bool),
@@ -62,7 +62,7 @@ class TrainingRows:
             X,
             self.sources[rows],
             self.labels[rows],
-            _repeated(kind, len(rows)),
+            np.full(len(rows), kind, dtype=object),
             self.weights[rows],
             self.synthetic[rows],
             np.zeros(len(rows), dtype=bool),
@@ -127,23 +127,14 @@ def _stacked_tables(tables):
 def _as_table(part, like):
     if isinstance(part, pd.DataFrame):
         return part
-    column = np.empty(_num_samples(part), dtype=object)
-    for row, cell in enumerate(_cells(part)):
-        column[row] = cell
     index = part.index if isinstance(part, pd.Series) else None
-    return pd.DataFrame({like.columns[0]: pd.Series(column, index=index, dtype=object)})
+    return pd.DataFrame({like.columns[0]: pd.Series(_cells(part), index=index, dtype=object)})
 
 
 def _cells(part):
     if isinstance(part, np.ndarray) and part.dtype == object and part.ndim == 2:
         part = part[:, 0]
     return list(part)
-
-
-def _repeated(value, n_rows):
-    repeated = np.empty(n_rows, dtype=object)
-    repeated[:] = value
-    return repeated
 
 
 def numbers_of(X: Any) -> np.ndarray | None:
@@ -176,7 +167,8 @@ def copies_of(
     those of the samples of `fit`.
     """
     parts = []
-    occurrence = _occurrences(rows.sources[:, 0])
+    # How often the source of each row stands before it.
+    occurrence = pd.Series(rows.sources[:, 0]).groupby(rows.sources[:, 0]).cumcount().to_numpy()
     for name, augmenter in augmenters.items():
         for copy in range(n_copies):
             if hasattr(augmenter, "augment_rows"):
@@ -189,17 +181,6 @@ def copies_of(
                 step = _seeded(augmenter, seed, name, copy, time)
                 parts.append(rows.copied(_augmented(step, name, X), name, chosen))
     return parts
-
-
-def _occurrences(values):
-    """Return how often each value stands before its position."""
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])[: len(ordered)]
-    counts = np.arange(len(ordered)) - np.repeat(starts, np.diff(np.r_[starts, len(ordered)]))
-    occurrences = np.empty(len(values), dtype=int)
-    occurrences[order] = counts
-    return occurrences
 
 
 def _augmented(augmenter, name, X):
