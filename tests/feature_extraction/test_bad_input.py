@@ -231,7 +231,7 @@ def test_any_cell(step):
 
 @pytest.mark.parametrize("path", [None, 7, ["a.wav"], OSError("offline"), TypeError("no path")])
 def test_a_path_object_without_a_path(path, tmp_path):
-    message = "a CustomPath whose __fspath__ gives no path: expected str or bytes from it"
+    message = "__fspath__ of this CustomPath returns no path: expected str or bytes"
     for parameters in ({}, {"n_jobs": 2}, {"store": tmp_path / "store"}):
         step = LevelExtractor(on_error="ignore", **parameters)
         assert check_rows(
