@@ -7,7 +7,9 @@ MIN_BIN := .venv-min/bin
 # Loaded machines stall torch's OpenMP pools when idle threads spin instead of sleeping.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test test-min lint venv clean
+EXPERIMENTS := experiment-adaptation experiment-kim2017 experiment-latif2022 experiment-audit
+
+.PHONY: demo test test-min lint venv clean $(EXPERIMENTS)
 
 venv: $(STAMP)
 
@@ -36,6 +38,22 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python tools/check_snippets.py
+
+# Measurements of accuracy: see experiments/README.md. They resume after a kill.
+experiment-adaptation: $(STAMP)
+	$(BIN)/python -m experiments.adaptation.comparison
+	$(BIN)/python -m experiments.adaptation.self_training
+
+experiment-kim2017: $(STAMP)
+	$(BIN)/python -m experiments.kim2017.auxiliary_tasks
+	$(BIN)/python -m experiments.kim2017.clusters
+	$(BIN)/python -m experiments.kim2017.loss_weighting
+
+experiment-latif2022: $(STAMP)
+	$(BIN)/python -m experiments.latif2022.mtl_aug
+
+experiment-audit: $(STAMP)
+	$(BIN)/python -m experiments.audit.known_flaws
 
 clean:
 	rm -rf .venv .venv-min sklearn-ser-demo

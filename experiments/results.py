@@ -1,143 +1,146 @@
-"""Evaluations of the accuracy benchmarks: searched estimators, adaptation, resumed runs.
+"""Configuration on the command line, and published results of experiments.
 
-Finished folds are stored (see `_corpora.py`) by the estimator's parameters, data and library
-versions, not by the code: after a change of what estimators compute, empty the folder.
+A published result is three files of one name: ``.parquet`` (predictions of the corpora whose terms
+allow it), ``.json`` (configuration, versions, scores and tests of all corpora, chosen parameters)
+and ``.md`` (tables).
 """
 
-from dataclasses import dataclass
+import argparse
+import json
+from datetime import date
+from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from _corpora import EMOTIONS, work_folder
-from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV, ParameterGrid
 
-from sklearn_ser import LeaveOneCorpusOut, SpeakerKFold, cross_corpus_validate, uar_scorer
+from experiments.corpora import PUBLISHABLE
+from sklearn_ser import EvaluationResult
 
-#: Speaker-disjoint folds of the inner search within one corpus.
-INNER_FOLDS = 4
+SETTINGS = ("transductive", "single")
+#: Columns of published predictions; the tables use no probabilities.
+COLUMNS = ("estimator", "setting", "seed", "fold", "train", "row", "corpus", "speaker")
 
 
-@dataclass(frozen=True)
-class Job:
-    """An estimator of a benchmark.
+def parse_config(defaults, description):
+    """Return a configuration, with the values given on the command line in place of the defaults.
 
-    Parameters
-    ----------
-    estimator : estimator
-    grid : dict or list of dict, optional
-        Candidates of a search on the training samples of each fold, with one seed.
-    sees_test : bool
-        Whether the estimator is trained on the samples under test, without their labels
-        (``unlabeled_test="train"``). Candidates are then scored after the same adaptation.
+    Every key is an option: ``n_jobs`` is ``--n-jobs``. A list takes several values.
     """
+    parser = argparse.ArgumentParser(description=description)
+    for name, value in defaults.items():
+        several = isinstance(value, list)
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            nargs="+" if several else None,
+            type=type(value[0]) if several else type(value),
+            default=value,
+        )
+    return vars(parser.parse_args())
 
-    estimator: object
-    grid: object = None
-    sees_test: bool = False
+
+def merge(results):
+    """Return one EvaluationResult with the estimators of several, for the same utterances."""
+    first = results[0]
+    return EvaluationResult(
+        pd.concat([result.predictions for result in results], ignore_index=True),
+        labels=first.labels,
+        protocol=first.protocol,
+        utterances=first.utterances,
+        **{
+            name: pd.concat([getattr(result, name) for result in results], ignore_index=True)
+            for name in ("notes", "best_params")
+        },
+        info=first.info
+        | {
+            name: {key: value for result in results for key, value in result.info[name].items()}
+            for name in ("estimators", "seconds")
+        },
+    )
 
 
-def run(jobs, X, frame, protocol, seeds, *, aux=(), labels=EMOTIONS, name, n_jobs=2, y="emotion"):
-    """Evaluate every estimator in every fold.
-
-    Parameters
-    ----------
-    jobs : dict of str to Job
-    X : DataFrame
-        Features (or frames), aligned with `frame`.
-    frame : DataFrame
-    protocol : str
-        Protocol of :func:`sklearn_ser.cross_corpus_validate`.
-    seeds : sequence of int
-    aux : sequence of str
-        Columns of `frame`.
-    name : str
-        Name of the folder for finished folds.
+def table(result, setting, baselines=()):
+    """Tabulate the recalls of each corpus and their mean, and differences to baselines.
 
     Returns
     -------
     DataFrame
-        Columns estimator, setting, seed, fold, train, row, corpus, speaker, y_true, y_pred, chosen.
-        Estimators without transductive scores have the same predictions in both settings.
+        One row per estimator that has the setting; ``- <baseline>`` and ``p (<baseline>)`` are the
+        difference of the means and the p-value of a paired sign-flip test over speakers, not
+        corrected for the number of comparisons.
     """
-    settings = {
-        "y": y,
-        "aux": tuple(aux),
-        "labels": list(labels),
-        "protocol": protocol,
-        "n_jobs": n_jobs,
-        "out": work_folder(name),
-        "verbose": 1,
+    scores = result.summary().drop(columns="pooled")
+    scores = scores[scores.index.get_level_values("setting") == setting].droplevel("setting")
+    for baseline in baselines:
+        if baseline in scores.index and len(scores) > 1:
+            tests = result.compare(baseline, setting=setting).set_index("estimator")
+            scores[f"- {baseline}"] = tests["difference"]
+            scores[f"p ({baseline})"] = tests["p"].astype(float)
+    return scores.reset_index()
+
+
+def tables(result, baselines=()):
+    """Return the tables of both settings by setting, without an empty or a repeated one."""
+    found = {setting: table(result, setting, baselines) for setting in SETTINGS}
+    return {setting: part for setting, part in found.items() if len(part)}
+
+
+def publish(result, path, config, *, baselines=()):
+    """Write predictions, configuration and tables of a result.
+
+    Parameters
+    ----------
+    result : EvaluationResult
+    path : Path
+        Path of the three files, without a suffix.
+    config : dict
+    baselines : sequence of str
+        Estimators that the others are compared with.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    may_publish = result.predictions["corpus"].isin(PUBLISHABLE)
+    predictions = result.predictions.loc[may_publish, [*COLUMNS, "y_true", "y_pred"]]
+    texts = [name for name in predictions if name not in ("seed", "row")]
+    predictions = predictions.astype(dict.fromkeys(texts, "category"))
+    predictions = predictions.astype({"seed": "int16", "row": "int32"})
+    predictions.to_parquet(f"{path}.parquet", compression="zstd", index=False)
+    withheld = result.predictions.loc[~may_publish, "corpus"].unique()
+    by_setting = tables(result, baselines)
+    content = {
+        "date": date.today().isoformat(),
+        "config": config,
+        "protocol": result.protocol,
+        "labels": result.labels,
+        "versions": result.info["versions"],
+        "estimators": result.info["estimators"],
+        "seconds": result.info["seconds"],
+        "not published": f"predictions of {', '.join(withheld)}" if len(withheld) else "",
+        "scores": {setting: part.to_dict("records") for setting, part in by_setting.items()},
+        "best_params": result.best_params.to_dict("records"),
+        "notes": result.notes.to_dict("records"),
     }
-    tables = [_run(key, job, X, frame, seeds, settings) for key, job in jobs.items()]
-    return pd.concat(tables, ignore_index=True)
+    text = json.dumps(content, indent=1, default=str)
+    Path(f"{path}.json").write_text(f"{text}\n", encoding="utf-8")
+    parts = [f"{setting}\n\n{as_markdown(part)}" for setting, part in by_setting.items()]
+    Path(f"{path}.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-def kept_together(frame):
-    """Return the speaker, or a common name of speakers who share a recording."""
-    if "recording" not in frame:
-        return frame["speaker"].to_numpy(dtype=object)
-    names = dict(zip(frame["speaker"], frame["speaker"], strict=True))
-    for _, speakers in frame.dropna(subset="recording").groupby("recording")["speaker"]:
-        first = min(names[speaker] for speaker in speakers)
-        joined = {names[speaker] for speaker in speakers}
-        names = {key: first if value in joined else value for key, value in names.items()}
-    return frame["speaker"].map(names).to_numpy(dtype=object)
-
-
-def _run(name, job, X, frame, seeds, settings):
-    settings = settings | {"unlabeled_test": "train" if job.sees_test else "exclude"}
-    candidates = {repr(params): params for params in ParameterGrid(job.grid or {})}
-    models = {key: clone(job.estimator).set_params(**params) for key, params in candidates.items()}
-    if len(candidates) == 1:
-        chosen = None
-    elif job.sees_test:
-        chosen = _choose_adapted(models, X, frame, settings)
-    else:
-        chosen = _choose(job, candidates, X, frame, settings)
-    if chosen is not None:
-        models = {key: models[key] for key in dict.fromkeys(chosen.values())}
-    table = cross_corpus_validate(models, frame, X=X, seeds=seeds, **settings).predictions
-    table = table.rename(columns={"estimator": "chosen"})
-    if chosen is not None:
-        table = table[table["chosen"] == table["fold"].map(chosen)]
-    if not (table["setting"] == "transductive").any():
-        table = pd.concat([table, table.assign(setting="transductive")], ignore_index=True)
-    columns = ["setting", "seed", "fold", "train", "row", "corpus", "speaker", "y_true", "y_pred"]
-    return table[[*columns, "chosen"]].assign(estimator=name)
-
-
-def _choose(job, candidates, X, frame, settings):
-    """Search on the training samples of each fold; return the candidate of each."""
-    several = settings["protocol"] == "leave-one-corpus-out" and frame["corpus"].nunique() > 2
-    search = GridSearchCV(
-        job.estimator,
-        job.grid,
-        cv=LeaveOneCorpusOut() if several else SpeakerKFold(INNER_FOLDS),
-        scoring=uar_scorer,
-        error_score="raise",
+def load_published(path):
+    """Read published predictions as an EvaluationResult; scores are of the published corpora."""
+    content = json.loads(Path(path).with_suffix(".json").read_text(encoding="utf-8"))
+    predictions = pd.read_parquet(Path(path).with_suffix(".parquet"))
+    texts = predictions.select_dtypes("category").columns
+    predictions = predictions.astype(dict.fromkeys(texts, object))
+    return EvaluationResult(
+        predictions.assign(failed=predictions["y_pred"].isna()),
+        labels=content["labels"],
+        protocol=content["protocol"],
+        best_params=pd.DataFrame(content["best_params"]) if content["best_params"] else None,
+        info={"versions": content["versions"], "estimators": content["estimators"]},
     )
-    result = cross_corpus_validate({"search": search}, frame, X=X, seeds=(0,), **settings)
-    texts = {
-        frozenset((name, repr(value)) for name, value in params.items()): key
-        for key, params in candidates.items()
-    }
-    return {
-        fold: texts[frozenset(zip(part["parameter"], part["value"], strict=True))]
-        for fold, part in result.best_params.groupby("fold")
-    }
 
 
-def _choose_adapted(models, X, frame, settings):
-    """Evaluate all candidates on the training corpora alone, with the same adaptation."""
-    if settings["protocol"] != "leave-one-corpus-out":
-        raise ValueError("candidates with sees_test=True need the protocol leave-one-corpus-out")
-    chosen = {}
-    for corpus in sorted(set(frame["corpus"])):
-        train = np.flatnonzero(frame["corpus"] != corpus)
-        inner = frame.iloc[train].reset_index(drop=True)
-        inner_X = X.iloc[train].reset_index(drop=True)
-        inner_X.attrs.update(X.attrs)
-        result = cross_corpus_validate(models, inner, X=inner_X, seeds=(0,), **settings)
-        chosen[corpus] = result.summary()["mean"].idxmax()[0]
-    return chosen
+def as_markdown(table):
+    """Return a DataFrame as a Markdown table, numbers with three digits."""
+    lines = [list(map(str, table.columns)), ["---"] * table.shape[1]]
+    for row in table.itertuples(index=False):
+        lines.append(["" if pd.isna(x) else f"{x:.3f}" if isinstance(x, float) else x for x in row])
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

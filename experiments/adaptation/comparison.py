@@ -1,105 +1,138 @@
-"""The accuracy race on four real corpora: linear baselines, single-task and multi-task nets.
+"""Comparison of linear baselines, networks and adapted networks on four real corpora.
 
-4 emotions; leave one corpus out, and speaker-disjoint folds within each corpus; on eGeMAPS, GE2E,
+Four emotions; leave one corpus out, and speaker-disjoint folds within each corpus; eGeMAPS, GE2E,
 both, and these with Whisper embeddings; scaled per corpus, or per corpus and speaker
-("hierarchical"). Whatever is searched is searched on each fold's training rows only: by leaving
-one of the training corpora out, or by speakers where there is one corpus. Nets have five seeds.
-"transductive" scales the test corpus by its own unlabeled statistics, "single" is one utterance
-at a time; "test rows unlabeled" besides trains on the test corpus's rows without labels. Finished
-folds are kept (see `_corpora.py`), so the script may be killed and run again.
+("hierarchical"). Parameters are searched in each fold on its training samples only: by leaving one
+of the training corpora out, or by speakers inside one corpus. "Transductive" scales the test corpus
+by its own unlabeled statistics, "single" is one utterance at a time; "adapted" systems are also
+trained on the samples under test, without their labels.
 
-Run: ``python benchmarks/race.py [--features ge2e ...] [--protocol leave-one-corpus-out ...]``
+Finished folds are kept (see `experiments/corpora.py`), so that a run resumes after a kill.
+
+Run: ``python -m experiments.adaptation.comparison [--features ge2e ...] [--seeds 5]``
 """
 
-import argparse
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # the two processes are all that runs at once
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # parallelism is by fold
+
+from pathlib import Path
 
 import pandas as pd
-from _corpora import EMOTIONS, FEATURE_SETS, features_of, load_frame
-from _folds import run
-from _paired import summary
-from _race_entries import AUX, entries
+from sklearn.base import clone
+from sklearn.model_selection import ParameterGrid
 
-from sklearn_ser.evaluation import EvaluationResult
-
-PROTOCOLS = ("leave-one-corpus-out", "within-corpus")
-BASELINES = (
-    "SVM",
-    "single-task net",
-    "test rows unlabeled: single-task net + guesses",
-    "test rows unlabeled: single-task net + self-training",
+from experiments.adaptation.systems import (
+    AUX,
+    SCALINGS,
+    adapted_systems,
+    linear_systems,
+    network_systems,
 )
-SCALINGS = {"corpus": "corpus", "hierarchical": ["corpus", "speaker"]}
+from experiments.corpora import EMOTIONS, FEATURE_SETS, load_frame, load_or_extract, work_folder
+from experiments.results import as_markdown, merge, parse_config, publish, tables
+from sklearn_ser import EvaluationResult, cross_corpus_validate
+
+CONFIG = {
+    "features": list(FEATURE_SETS),
+    "scaling": list(SCALINGS),
+    "protocol": ["leave-one-corpus-out", "within-corpus"],
+    "systems": ["all"],
+    "seeds": 5,
+    "n_jobs": 2,
+}
+BASELINES = ["SVM", "single-task", "adapted: single-task + self-training"]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--features", nargs="+", choices=FEATURE_SETS, default=list(FEATURE_SETS))
-    parser.add_argument("--protocol", nargs="+", choices=PROTOCOLS, default=list(PROTOCOLS))
-    parser.add_argument("--scaling", nargs="+", choices=SCALINGS, default=list(SCALINGS))
-    parser.add_argument("--only", nargs="+", help="names of entries")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--n-jobs", type=int, default=2)
-    parser.add_argument("--out", help="folder for results and reports of each combination")
-    asked = parser.parse_args()
+    config = parse_config(CONFIG, __doc__.splitlines()[0])
     frame = load_frame()
-    for features in asked.features:
-        X = features_of(frame, features)
-        for scaling in asked.scaling:
-            for protocol in asked.protocol:
-                jobs = entries(SCALINGS[scaling])
-                if asked.only:
-                    jobs = {name: jobs[name] for name in asked.only}
-                elif protocol == "within-corpus":
-                    jobs = {name: job for name, job in jobs.items() if not job.sees_test}
-                predictions = run(
-                    jobs,
-                    X,
-                    frame,
-                    protocol,
-                    range(asked.seeds),
-                    aux=AUX,
-                    name=f"race/{features}",
-                    n_jobs=asked.n_jobs,
-                )
-                show(predictions, f"{features}, scaled by {scaling}, {protocol}")
-                if asked.out:
-                    report(predictions, frame, protocol, f"{asked.out}/{features}-{scaling}")
+    for features in config["features"]:
+        X = load_or_extract(frame, features)
+        for scaling in config["scaling"]:
+            for protocol in config["protocol"]:
+                result = compare(X, frame, SCALINGS[scaling], protocol, config)
+                name = f"comparison-{features}-{scaling}-{protocol}"
+                own = {"features": features, "scaling": scaling, "protocol": protocol}
+                folder = Path(__file__).parent / "results"
+                publish(result, folder / name, config | own, baselines=BASELINES)
+                result.report(work_folder("reports") / f"{name}.html", baseline="SVM")
+                print(f"\n## {name}")
+                for setting, part in tables(result, BASELINES).items():
+                    print(f"\n{setting}\n\n{as_markdown(part)}", flush=True)
 
 
-def report(predictions, frame, protocol, folder):
-    """Keep the result, print its intervals and tests corrected for their number, write a report."""
-    known = frame[["gender", "language", "naturalness"]].astype(object)
-    result = EvaluationResult(
-        predictions.assign(failed=False),
-        labels=list(EMOTIONS),
-        protocol=protocol,
-        utterances=known.rename_axis("row"),
+def compare(X, frame, scale_by, protocol, config):
+    """Evaluate the configured systems on one feature set; return an EvaluationResult."""
+    options = {
+        "X": X,
+        "aux": AUX,
+        "labels": EMOTIONS,
+        "n_jobs": config["n_jobs"],
+        "out": work_folder("comparison"),
+        "verbose": 1,
+    }
+
+    def configured(systems):
+        every = config["systems"] == ["all"]
+        return {name: part for name, part in systems.items() if every or name in config["systems"]}
+
+    results = []
+    for systems, seeds in (
+        (linear_systems(scale_by, protocol), [0]),
+        (network_systems(scale_by, protocol), range(config["seeds"])),
+    ):
+        if estimators := configured(systems):
+            results.append(
+                cross_corpus_validate(estimators, frame, protocol=protocol, seeds=seeds, **options)
+            )
+    if protocol == "leave-one-corpus-out":
+        for name, (estimator, grid) in configured(adapted_systems(scale_by)).items():
+            seeds = range(config["seeds"])
+            results.append(evaluate_adapted(name, estimator, grid, frame, seeds, options))
+    return merge(results)
+
+
+def evaluate_adapted(name, estimator, grid, frame, seeds, options):
+    """Evaluate a system that is adapted to each test corpus, with a search per test corpus.
+
+    GridSearchCV cannot adapt to the corpus that it scores on. So the candidates of each fold are
+    evaluated on its training corpora alone, leaving each out in turn with the same adaptation.
+    """
+    options = options | {"unlabeled_test": "train"}
+    candidates = {
+        repr(parameters): clone(estimator).set_params(**parameters)
+        for parameters in ParameterGrid(grid)
+    }
+    X = options["X"]
+    chosen = {}
+    for corpus in sorted(set(frame["corpus"])):
+        train = (frame["corpus"] != corpus).to_numpy()
+        inner = options | {"X": X[train].reset_index(drop=True)}
+        result = cross_corpus_validate(
+            candidates, frame[train].reset_index(drop=True), seeds=[0], **inner
+        )
+        chosen[corpus] = result.summary()["mean"].idxmax()[0]
+    models = {key: candidates[key] for key in sorted(set(chosen.values()))}
+    result = cross_corpus_validate(models, frame, seeds=seeds, **options)
+    predictions = result.predictions
+    predictions = predictions[predictions["estimator"] == predictions["corpus"].map(chosen)]
+    return EvaluationResult(
+        predictions.assign(estimator=name),
+        labels=result.labels,
+        protocol=result.protocol,
+        utterances=result.utterances,
+        notes=result.notes.assign(estimator=name),
+        best_params=pd.DataFrame(
+            {"estimator": name, "seed": 0, "fold": fold, "parameter": "all", "value": value}
+            for fold, value in chosen.items()
+        ),
+        info=result.info
+        | {
+            "estimators": {name: f"{estimator!r} with the candidates {grid!r}"},
+            "seconds": {name: sum(result.info["seconds"].values())},
+        },
     )
-    result.save(f"{folder}-{protocol}")
-    result.report(f"{folder}-{protocol}/report.html", baseline="SVM")
-    for setting in ("transductive", "single"):
-        print(f"\n{setting}, intervals over speakers and paired tests:")
-        print(result.intervals().query("setting == @setting").round(3).to_string(index=False))
-        print(result.compare("SVM", setting=setting).round(3).to_string(index=False))
-
-
-def show(predictions, title):
-    """Print the table of one combination."""
-    # Those that see the test rows have one setting.
-    seeing = predictions["estimator"].str.startswith("test rows")
-    predictions = predictions[~seeing | (predictions["setting"] == "transductive")]
-    baselines = [name for name in BASELINES if name in set(predictions["estimator"])]
-    table = summary(predictions, baselines)
-    print(f"\n## {title}\n")
-    with pd.option_context("display.width", 200, "display.max_columns", 20):
-        print(table.round(3).to_string(index=False))
-    chosen = predictions.groupby(["estimator", "fold"], sort=False)["chosen"].first()
-    for (estimator, fold), parameters in chosen.items():
-        if parameters != "{}" and "speakers" not in fold:
-            print(f"  {estimator}, {fold}: {parameters}")
 
 
 if __name__ == "__main__":

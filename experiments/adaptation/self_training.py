@@ -1,73 +1,80 @@
-"""Is it gender that helps a self-trained network, or any second task, or another setting?
+"""Effect of gender as an auxiliary task on a self-trained network, with one setting for all.
 
-`race.py` lets inner folds choose the setting of each entry, so that two entries may differ by what
-was chosen for them. Here every network has the same setting, for each of four: single-task, with
-gender, and with gender dealt out at random. One corpus is left out, its rows are in training
-without labels (`PseudoLabels`), scaled by corpus and speaker; figures are transductive.
+In `comparison.py` inner folds choose the parameters of each system, so that two systems may differ
+in these too. Here every network has the same parameters: single-task, with gender, and with gender
+permuted. Leave one corpus out; the samples under test are in training without labels.
 
-Finished folds are kept (see `_corpora.py`), so the script may be killed and run again.
-
-Run: ``python benchmarks/self_training.py [--features ge2e ...]``
+Run: ``python -m experiments.adaptation.self_training [--features ge2e ...] [--seeds 5]``
 """
 
-import argparse
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # the two processes are all that runs at once
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # parallelism is by fold
 
-from _corpora import FEATURE_SETS, features_of, load_frame
-from _folds import Job, run
-from _kim_entries import with_controls
-from _paired import summary
-from _race_entries import GENDER, entries
-from sklearn.base import clone
+from pathlib import Path
 
+from experiments.adaptation.systems import GENDER, network
+from experiments.corpora import EMOTIONS, add_permuted, load_frame, load_or_extract, work_folder
+from experiments.results import as_markdown, parse_config, publish, table
+from sklearn_ser import cross_corpus_validate
 from sklearn_ser.neural_network import ClassificationTask, PseudoLabels
 
+CONFIG = {
+    "features": ["ge2e", "both"],
+    "activation": ["relu", "tanh"],
+    "share": [0.6, 0.9],
+    "seeds": 5,
+    "n_jobs": 2,
+}
+#: Parameters that all networks share, those of `make_self_trained_net`.
+NETWORK = {
+    "unlabeled": "nan",
+    "early_stopping": False,
+    "optimization__lr_schedule": "cosine",
+    "max_epochs": 20,
+    "perturbation__noise": 1.0,
+}
 TASKS = {
     "single-task": None,
     "+ gender": GENDER,
     "+ gender, permuted": {"gender_permuted": ClassificationTask(weight=1.0)},
 }
-SETTINGS = [(activation, share) for activation in ("relu", "tanh") for share in (0.6, 0.9)]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--features", nargs="+", choices=FEATURE_SETS, default=["ge2e", "both"])
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--n-jobs", type=int, default=2)
-    asked = parser.parse_args()
-    frame = with_controls(load_frame())
-    single = entries(["corpus", "speaker"])["test rows unlabeled: single-task net + self-training"]
-    for features in asked.features:
-        X = features_of(frame, features)
-        for activation, share in SETTINGS:
-            jobs = {}
-            for name, tasks in TASKS.items():
-                model = clone(single.estimator).set_params(
-                    model__tasks=tasks,
-                    model__pseudo_labels=PseudoLabels(share=share),
-                    model__activation=activation,
-                    model__early_stopping=False,
-                    model__optimization__lr_schedule="cosine",
-                    model__max_epochs=20,
-                    model__perturbation__noise=1.0,
+    config = parse_config(CONFIG, __doc__.splitlines()[0])
+    frame = add_permuted(load_frame(), ["gender"])
+    for features in config["features"]:
+        X = load_or_extract(frame, features)
+        for activation in config["activation"]:
+            for share in config["share"]:
+                estimators = {
+                    name: network(
+                        ["corpus", "speaker"],
+                        tasks,
+                        activation=activation,
+                        pseudo_labels=PseudoLabels(share=share),
+                        **NETWORK,
+                    )
+                    for name, tasks in TASKS.items()
+                }
+                result = cross_corpus_validate(
+                    estimators,
+                    frame,
+                    X=X,
+                    aux=("gender", "gender_permuted"),
+                    labels=EMOTIONS,
+                    unlabeled_test="train",
+                    seeds=range(config["seeds"]),
+                    n_jobs=config["n_jobs"],
+                    out=work_folder("self_training"),
+                    verbose=1,
                 )
-                jobs[name] = Job(model, sees_test=True)
-            predictions = run(
-                jobs,
-                X,
-                frame,
-                "leave-one-corpus-out",
-                range(asked.seeds),
-                aux=("gender", "gender_permuted"),
-                name=f"self_training/{features}",
-                n_jobs=asked.n_jobs,
-            )
-            print(f"\n## {features}, {activation}, share {share}\n")
-            found = predictions[predictions["setting"] == "transductive"]
-            print(summary(found, ["single-task"]).round(3).to_string(index=False), flush=True)
+                name = f"self_training-{features}-{activation}-{share:g}"
+                own = {"features": features, "activation": activation, "share": share}
+                folder = Path(__file__).parent / "results"
+                publish(result, folder / name, config | own, baselines=["single-task"])
+                print(f"\n## {name}\n\n{as_markdown(table(result, 'transductive', TASKS))}")
 
 
 if __name__ == "__main__":

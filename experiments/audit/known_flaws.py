@@ -1,17 +1,17 @@
 """Audit of the four real corpora: their documented flaws, and all other findings.
 
-Run ``python benchmarks/audit.py`` (about 3 minutes on one core), or ``python benchmarks/audit.py
---clean`` for synthetic corpora without flaws. `_corpora.py` describes where the corpora are looked
-for. The audit has no knowledge of the flaws: it does not read `duplicate_of`, and the column
+The audit has no information on the flaws: it does not read `duplicate_of`, and the column
 `recording` is removed here.
+
+Run: ``python -m experiments.audit.known_flaws`` (about 3 minutes on one core), and with ``--clean``
+for synthetic corpora without flaws.
 """
 
 import sys
 import time
 from collections import Counter
 
-from _corpora import NAMES, shared_folder
-
+from experiments.corpora import NAMES, shared_folder
 from sklearn_ser import audit_corpus, concat_corpora, load_corpus, make_speech_corpus
 
 #: Flaws that README and LICENSE files document, and the corpus and the name of the finding.

@@ -1,27 +1,30 @@
-"""How to weigh several tasks: fixed weights, learned uncertainties, PCGrad.
+"""Effect of the weighting of several tasks: fixed weights, learned uncertainties, PCGrad.
 
 A network with the tasks gender, speaker, naturalness rating and reconstruction beside emotion;
-leave one corpus out on four real corpora, scaled per corpus (transductive), 5 seeds; and the time
-of a fit beside that with fixed weights.
+leave one corpus out on four real corpora, scaled per corpus (transductive). The time of a fit is
+measured by ``benchmarks/loss_weighting.py``.
 
-Run: ``python benchmarks/weighting.py [--features ge2e ...]``
+Run: ``python -m experiments.kim2017.loss_weighting [--features ge2e ...]``
 """
 
-import argparse
 import os
-import warnings
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # parallelism is by fold
 
-from _corpora import FEATURE_SETS, features_of, load_frame
-from _folds import Job, run
-from _paired import recall_by_corpus, sign_flip
-from _timing import ratio
+from pathlib import Path
+
 from sklearn.pipeline import Pipeline
 
-from sklearn_ser import GroupScaler, MTLNeuralClassifier
-from sklearn_ser.neural_network.tasks._weighting import LOSS_WEIGHTINGS
+from experiments.corpora import EMOTIONS, load_frame, load_or_extract, work_folder
+from experiments.results import as_markdown, parse_config, publish, table
+from sklearn_ser import GroupScaler, MTLNeuralClassifier, cross_corpus_validate
 
+CONFIG = {
+    "features": ["egemaps", "ge2e"],
+    "weightings": ["fixed", "uncertainty", "pcgrad"],
+    "seeds": 5,
+    "n_jobs": 2,
+}
 TASKS = {
     "gender": "classification",
     "speaker": "classification",
@@ -32,70 +35,42 @@ AUX = ("gender", "speaker", "naturalness_rating")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--features", nargs="+", choices=FEATURE_SETS, default=["egemaps", "ge2e"])
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--n-jobs", type=int, default=2)
-    asked = parser.parse_args()
+    config = parse_config(CONFIG, __doc__.splitlines()[0])
     frame = load_frame()
-    for features in asked.features:
-        X = features_of(frame, features)
-        jobs = {"single-task": Job(model(None, "fixed"))}
-        jobs |= {name: Job(model(TASKS, name)) for name in LOSS_WEIGHTINGS}
-        found = run(
-            jobs,
-            X,
+    estimators = {"single-task": make_model(None, "fixed")}
+    estimators |= {name: make_model(TASKS, name) for name in config["weightings"]}
+    for features in config["features"]:
+        result = cross_corpus_validate(
+            estimators,
             frame,
-            "leave-one-corpus-out",
-            range(asked.seeds),
+            X=load_or_extract(frame, features),
             aux=AUX,
-            name="weighting",
-            n_jobs=asked.n_jobs,
+            labels=EMOTIONS,
+            seeds=range(config["seeds"]),
+            n_jobs=config["n_jobs"],
+            out=work_folder("loss_weighting"),
+            verbose=1,
         )
-        found = found[found["setting"] == "transductive"]
-        parts = dict(list(found.groupby("estimator", sort=False)))
-        print(f"\n## {features}, leave one corpus out\n")
-        for name, part in parts.items():
-            uar = recall_by_corpus(part)
-            gain, p = sign_flip(part, parts["fixed"])
-            line = " ".join(f"{corpus} {value:.3f}" for corpus, value in uar.items())
-            print(f"{name:12s} {line} mean {uar.mean():.3f}, beyond fixed {gain:+.3f} (p {p:.2f})")
-        for name in LOSS_WEIGHTINGS:
-            median, _, _ = ratio(
-                lambda X=X, name=name: fit(X, frame, name),
-                lambda X=X: fit(X, frame, "fixed"),
-                repeats=3,
-            )
-            print(f"{name:12s} time of a fit / fixed {median:.2f}")
+        name = f"loss_weighting-{features}"
+        folder = Path(__file__).parent / "results"
+        publish(result, folder / name, config | {"features": features}, baselines=["fixed"])
+        print(f"\n## {name}\n\n{as_markdown(table(result, 'transductive', ['fixed']))}", flush=True)
 
 
-def model(tasks, weighting):
-    return Pipeline(
-        [
-            ("scaler", GroupScaler(by="corpus")),
-            (
-                "net",
-                MTLNeuralClassifier().set_params(
-                    tasks=tasks,
-                    aux_weight=0.5,
-                    loss_weighting=weighting,
-                    y_task__class_weight="balanced",
-                    hidden_units=(128,),
-                    perturbation__noise=1.0,
-                    max_epochs=15,
-                    early_stopping=False,
-                    random_state=0,
-                ),
-            ),
-        ]
+def make_model(tasks, weighting):
+    """Return a Pipeline of GroupScaler and a network with one weighting of its tasks."""
+    net = MTLNeuralClassifier().set_params(
+        tasks=tasks,
+        aux_weight=0.5,
+        loss_weighting=weighting,
+        y_task__class_weight="balanced",
+        hidden_units=(128,),
+        perturbation__noise=1.0,
+        max_epochs=15,
+        early_stopping=False,
+        random_state=0,
     )
-
-
-def fit(X, frame, weighting):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        net = model(TASKS, weighting).named_steps["net"].set_params(max_epochs=3)
-        net.fit(X, frame["emotion"], aux=frame[list(AUX)])
+    return Pipeline([("scaler", GroupScaler(by="corpus")), ("net", net)])
 
 
 if __name__ == "__main__":

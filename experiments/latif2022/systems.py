@@ -1,18 +1,16 @@
-"""The systems of `mtl_aug.py`: what the paper's abstract claims, one part after the other."""
+"""Systems of `mtl_aug.py`: each adds one part of the published system."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from _kim_entries import CorpusFrameScaler
-from _mtl_aug_data import COPIES, Known
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
+from experiments.kim2017.systems import CorpusFrameScaler
+from experiments.latif2022.data import COPIES, StoredCopies
 from sklearn_ser import AugmentingClassifier, GroupScaler, MTLNeuralClassifier
-from sklearn_ser.evaluation._fold import is_random
 from sklearn_ser.neural_network import ClassificationTask, ReconstructionTask
-from sklearn_ser.utils._frames import as_sequences
 
 SVM_GRID = {"estimator__model__C": [1e-5, 1e-4, 1e-3, 1e-2]}
 AUX_GRID = {
@@ -25,15 +23,15 @@ RECONSTRUCTION = {"reconstruction": ReconstructionTask()}
 
 @dataclass(frozen=True)
 class System:
-    """What is fitted.
+    """An estimator and its search.
 
     Parameters
     ----------
     estimator : AugmentingClassifier
     grid : dict or None
-        Searched on training rows.
+        Searched on training samples.
     unlabeled : bool
-        Whether the training speakers' utterances of other emotions are there, without labels.
+        Whether the training speakers' utterances of other emotions are added, without labels.
     """
 
     estimator: AugmentingClassifier
@@ -41,43 +39,46 @@ class System:
     unlabeled: bool = False
 
     @property
-    def random(self):
-        """Whether seeds tell fits apart."""
-        return is_random(self.estimator.estimator)
+    def is_random(self):
+        """Whether fits with different seeds differ."""
+        return isinstance(self.estimator.estimator.named_steps["model"], MTLNeuralClassifier)
 
 
-def systems(kind, tables=None):
-    """Name of each system to it.
+def make_systems(kind, tables=None):
+    """Return the systems by name.
 
     Parameters
     ----------
     kind : {"ge2e", "logmel"}
     tables : dict of str to DataFrame, optional
-        Of :func:`_mtl_aug_data.load_tables`; nothing can be fitted without.
+        Result of `load_tables`; without it nothing can be fitted.
     """
     tables = tables or dict.fromkeys(COPIES)
 
-    def system(model, *, copies=COPIES, apart=False, grid=None, unlabeled=False):
-        known = {name: Known(tables[name], f"|{name}" if apart else None) for name in copies}
+    def system(model, *, copies=COPIES, separate=False, grid=None, unlabeled=False):
+        augmenters = {
+            name: StoredCopies(tables[name], f"|{name}" if separate else None) for name in copies
+        }
         steps = [("scaler", GroupScaler(by="corpus") if kind == "ge2e" else CorpusFrameScaler())]
         if kind == "logmel" and isinstance(model, LinearSVC):
-            steps += [("statistics", FunctionTransformer(_statistics)), ("again", StandardScaler())]
+            steps += [
+                ("statistics", FunctionTransformer(_statistics)),
+                ("statistics_scaler", StandardScaler()),
+            ]
         pipeline = Pipeline([*steps, ("model", model)])
-        augmenting = AugmentingClassifier(pipeline, known or None, random_state=0)
+        augmenting = AugmentingClassifier(pipeline, augmenters or None, random_state=0)
         return System(augmenting, grid, unlabeled)
 
     def net(tasks=None, **parameters):
-        return network(kind, tasks, **parameters)
+        return make_network(kind, tasks, **parameters)
 
     both, searched = TYPE | RECONSTRUCTION, AUX_GRID[kind]
-    svm = LinearSVC(class_weight="balanced", dual=False, random_state=None)
-    rows = {
+    svm = LinearSVC(class_weight="balanced", dual=False)
+    longer = net().max_epochs * (1 + len(COPIES))
+    systems = {
         "SVM": system(svm, copies=(), grid=SVM_GRID),
         "SVM + augmentation": system(svm, grid=SVM_GRID),
-        "SVM + augmentation, scaled apart": system(svm, grid=SVM_GRID, apart=True),
-    }
-    longer = net().max_epochs * (1 + len(COPIES))
-    found = {
+        "SVM + augmentation, scaled separately": system(svm, grid=SVM_GRID, separate=True),
         "single-task": system(net(), copies=()),
         "single-task, as many updates": system(net(max_epochs=longer), copies=()),
         "+ augmentation": system(net()),
@@ -87,18 +88,20 @@ def systems(kind, tables=None):
         "+ both + unlabeled": system(net(both, unlabeled="nan"), grid=searched, unlabeled=True),
     }
     if kind == "ge2e":
-        found["+ augmentation, scaled apart"] = system(net(), apart=True)
-        found["+ both, scaled apart"] = system(net(both), grid=searched, apart=True)
-    return rows | found
+        systems["+ augmentation, scaled separately"] = system(net(), separate=True)
+        systems["+ both, scaled separately"] = system(net(both), grid=searched, separate=True)
+    return systems
 
 
 def _statistics(X):
-    """Mean and deviation of each mel band, for classifiers of rows."""
-    return np.stack([np.hstack([part.mean(axis=0), part.std(axis=0)]) for part in as_sequences(X)])
+    """Return mean and deviation of each mel band, for classifiers of vectors."""
+    return np.stack(
+        [np.hstack([frames.mean(axis=0), frames.std(axis=0)]) for frames in X["frames"]]
+    )
 
 
-def network(kind, tasks, **parameters):
-    """The network of all systems but for its tasks."""
+def make_network(kind, tasks, **parameters):
+    """Return the network of all systems, with its tasks."""
     given = {
         "tasks": tasks,
         "y_task__class_weight": "balanced",
