@@ -124,9 +124,19 @@ def publish(result, path, config, *, baselines=()):
 
 
 def load_published(path):
-    """Read published predictions as an EvaluationResult; scores are of the published corpora."""
-    content = json.loads(Path(path).with_suffix(".json").read_text(encoding="utf-8"))
-    predictions = pd.read_parquet(Path(path).with_suffix(".parquet"))
+    """Read published predictions as an EvaluationResult; scores are of the published corpora.
+
+    Parameters
+    ----------
+    path : str or Path
+        Path of the three files, without a suffix.
+
+    Returns
+    -------
+    EvaluationResult
+    """
+    content = json.loads(Path(f"{path}.json").read_text(encoding="utf-8"))
+    predictions = pd.read_parquet(f"{path}.parquet")
     texts = predictions.select_dtypes("category").columns
     predictions = predictions.astype(dict.fromkeys(texts, object))
     return EvaluationResult(

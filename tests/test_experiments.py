@@ -59,4 +59,12 @@ def test_there_are_published_results():
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
 def test_published_predictions_are_of_corpora_whose_terms_allow_it(path):
     assert set(pd.read_parquet(path)["corpus"]) <= {"emodb", "nemo", "ravdess"}
-    assert path.with_suffix(".json").is_file()
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_published_results_load(path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from experiments.results import load_published
+
+    result = load_published(path.with_suffix(""))
+    assert result.summary().notna().all(axis=None)
