@@ -10,7 +10,7 @@ linear layer in float32, drops the optimizer's state and the two scalars of the 
 writes ``ge2e.safetensors`` and the wheel's license text into the package's data folder.
 
 float32 and not float16: rounded to float16, the embeddings are up to 1.3e-3 away from
-resemblyzer's (see ``docs/development/decisions.md``), and the promise is 1e-5.
+resemblyzer's (see ``docs/development/decisions/feature-extraction.md``), and the promise is 1e-5.
 """
 
 import argparse
