@@ -13,15 +13,7 @@ def attach_stub(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """Return `__getattr__`, `__dir__` and `__all__` of a package from its ``__init__.pyi``.
 
-    Parameters
-    ----------
-    package, file : str
-        ``__name__`` and ``__file__`` of the package.
-
-    Returns
-    -------
-    tuple
-        The three, to be assigned in the package.
+    `package` and `file` are ``__name__`` and ``__file__`` of the package.
     """
     load, list_names, names = lazy_loader.attach_stub(package, file)
 

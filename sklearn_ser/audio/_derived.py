@@ -16,19 +16,12 @@ class DerivedAudio(metaclass=ABCMeta):
     """Utterance that is computed from another one each time it is read.
 
     It may stand wherever audio may, in a table or a list, and needs no memory for its samples: of
-    thousands of augmented copies only the one being processed is in memory. The samples must
-    depend on the samples of the source and on `recipe` alone.
+    thousands of augmented copies only the one being processed is in memory. The source is any audio
+    reference, of which the segment from `start` to `end` seconds (NaN is its start or end) is read
+    at `sampling_rate`; the samples must depend on it and on `recipe` alone.
 
-    It deliberately has no ``__array__`` and no length: pandas and numpy would read every element
-    of a column only to determine its type.
-
-    Parameters
-    ----------
-    source : path, array, (array, rate) or DerivedAudio
-    start, end : float
-        Segment of the source, in seconds. NaN is its start or end.
-    sampling_rate : int or float
-        Sampling rate in Hz at which the source is read and this audio is computed.
+    It deliberately has no ``__array__`` and no length: pandas and numpy would read every element of
+    a column only to determine its type.
     """
 
     def __init__(self, source, start=math.nan, end=math.nan, sampling_rate=16000):
@@ -39,26 +32,16 @@ class DerivedAudio(metaclass=ABCMeta):
 
     @abstractmethod
     def make(self, signal):
-        """Compute this audio from the samples of the source.
+        """Compute this audio from the samples of the source, float32 like the result.
 
-        Parameters
-        ----------
-        signal : ndarray of float32 of shape (n_samples,)
-
-        Returns
-        -------
-        ndarray of float32 of shape (n_samples_out,), finite and within [-1, 32767/32768]
-            `signal` itself or a result of `as_signal`; it is not validated again.
+        The result is `signal` itself or a result of `as_signal`; it is not validated again.
         """
 
     @abstractmethod
     def recipe(self):
-        """Return what the samples depend on besides the source, for the cache key of a store.
+        """List what the samples depend on besides the source, for the cache key of a store.
 
-        Returns
-        -------
-        list
-            Plain values, or steps with a revision.
+        Its elements are plain values, or steps with a revision.
         """
 
     def with_source(self, source):
@@ -71,15 +54,7 @@ class DerivedAudio(metaclass=ABCMeta):
 def as_signal(samples, step_name):
     """Validate computed samples, and scale them down where they are beyond full scale.
 
-    Parameters
-    ----------
-    samples : array of shape (n_samples,)
-    step_name : str
-        Name of the step that computed them, for error messages.
-
-    Returns
-    -------
-    ndarray of float32 of shape (n_samples,), within [-1, 32767/32768]
+    The result is float32 within [-1, 32767/32768].
     """
     samples = np.asarray(samples)
     is_wave = samples.ndim == 1 and samples.size and samples.dtype.kind == "f"

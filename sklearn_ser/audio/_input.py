@@ -22,14 +22,8 @@ _MOST_CHANNELS = 8
 class AudioReferences:
     """One audio reference per row.
 
-    Attributes
-    ----------
-    values : list
-    starts, ends : ndarray of float of shape (n_rows,) or None
-        Seconds; NaN is the start or end of the audio.
-    index : pandas.Index
-    faults : dict of int to str
-        Rows whose start or end is not a time, with the reason. Only these rows fail, when read.
+    Starts and ends are in seconds; NaN is the start or end of the audio. `faults` holds the reason
+    for rows whose start or end is not a time; only these rows fail, when read.
     """
 
     values: list
@@ -53,18 +47,7 @@ class AudioReferences:
 
 
 def find_references(X, audio):
-    """Find the audio in X.
-
-    Parameters
-    ----------
-    X : DataFrame, Series, Index, list, tuple or ndarray
-    audio : str
-        Name of the column, Series or index level that holds it.
-
-    Returns
-    -------
-    AudioReferences
-    """
+    """Find the audio in X; `audio` names the column, Series or index level that holds it."""
     if isinstance(X, pd.DataFrame):
         return _from_frame(X, audio)
     if isinstance(X, pd.Series):
@@ -87,17 +70,8 @@ def find_references(X, audio):
 def as_table(X, references, audio):
     """Return X as a DataFrame with a column for everything known about each utterance.
 
-    Parameters
-    ----------
-    X : DataFrame, Series, Index, list, tuple or ndarray
-    references : AudioReferences
-        Result of `find_references` for X.
-    audio : str
-
-    Returns
-    -------
-    DataFrame
-        Named index levels become columns, and the index is a RangeIndex.
+    Named index levels become columns, and the index is a RangeIndex. `references` is the result of
+    `find_references` for X.
     """
     if isinstance(X, pd.Series) and audio in X.index.names and X.name != audio:
         X = X.to_frame()

@@ -106,12 +106,8 @@ def _samples(reference, start, end, sampling_rate):
 def reference_extent(reference, start, end, sampling_rate):
     """Locate the segment of a reference from `start` to `end`; only headers of files are read.
 
-    Returns
-    -------
-    first, stop : int
-        First sample of the segment, and one past its last.
-    rate : int or float
-        In Hz; `sampling_rate` for a bare array.
+    Returns its first sample, one past its last, and the rate in Hz (`sampling_rate` for a bare
+    array).
     """
     start, end = seconds(start, "start"), seconds(end, "end")
     path = path_of(reference)
@@ -201,26 +197,15 @@ _UNKNOWN_LENGTH = 2**63 - 1
 def decode(path, start, end):
     """Read the segment of an audio file from `start` to `end` seconds (NaN: start or end of it).
 
-    Returns
-    -------
-    array : float32 ndarray of shape (samples,) or (channels, samples)
-    rate : int
-    lossy : bool
-        Whether decoded samples may exceed full scale slightly (mp3, ogg, opus).
+    Returns float32 samples of shape (samples,) or (channels, samples), the rate, and whether the
+    format is lossy, so that samples may exceed full scale slightly.
     """
     with _opened(path) as opened:
         return _read_part(opened, start, end)
 
 
 def extent(path, start, end):
-    """Locate the segment of a file from `start` to `end` seconds by its header alone.
-
-    Returns
-    -------
-    first, stop : int
-        First sample of the segment, and one past its last.
-    rate : int
-    """
+    """Return first sample, one past the last, and rate of a segment of a file by its header."""
     with _opened(path) as opened:
         return _span(opened, start, end)
 

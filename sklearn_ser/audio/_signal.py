@@ -73,17 +73,7 @@ def seconds(value, name):
 def sample_span(start, end, n_samples, rate):
     """Return the first sample, and one past the last, of the segment from `start` to `end`.
 
-    Parameters
-    ----------
-    start, end : float
-        Seconds; NaN is the start or end of the audio.
-    n_samples : int
-        Length of the whole audio.
-    rate : float
-
-    Returns
-    -------
-    first, stop : int
+    These are in seconds; NaN is the start or end of the audio, which has `n_samples` in total.
     """
     if n_samples == 0:
         raise AudioError("the audio is empty (0 samples): leave this row out")
@@ -147,19 +137,9 @@ def as_array(values):
 def to_mono(array, beyond_full_scale, lossy=False):
     """Validate the samples, scale integers and average the channels.
 
-    Parameters
-    ----------
-    array : ndarray of shape (samples,) or (channels, samples)
-    beyond_full_scale : {"raise", "clip"}
-    lossy : bool
-        Whether the samples come from a lossy decoder, which may overshoot full scale.
-
-    Returns
-    -------
-    signal : float32 ndarray of shape (samples,)
-        It may share memory with `array`, and exceed full scale where `lossy`.
-    clipped_peak : float or None
-        Peak, where samples beyond full scale were clipped.
+    Returns the float32 signal, which may share memory with `array`, and the peak if samples beyond
+    full scale were clipped, else None. The output of a lossy decoder may overshoot full scale, and
+    then so does the signal.
     """
     if array.size == 0:
         raise AudioError("the audio is empty (0 samples): leave this row out")

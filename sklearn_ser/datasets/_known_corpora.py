@@ -14,18 +14,10 @@ from sklearn_ser.datasets._metadata_tables import read_metadata_folder
 
 @dataclass(frozen=True)
 class CorpusFacts:
-    """Facts about a corpus.
+    """Description, license, citation and known flaws of a corpus, and the reader of its folder.
 
-    Attributes
-    ----------
-    description, license, citation : str
-        Description of the corpus, its license, and the paper to cite.
-    numbers_may_be_packaged : bool
-        Whether features computed from the audio may be distributed (under `license`).
-    flaws : tuple of str
-        Flaws that an evaluation on this corpus must take into account.
-    reader : callable
-        Function of the root folder that returns a DataFrame in the generic layout.
+    Features computed from the audio may be distributed under the license where
+    `numbers_may_be_packaged`. The reader returns a DataFrame in the generic layout.
     """
 
     description: str

@@ -31,22 +31,10 @@ NATURALNESS_SPELLINGS = {
 
 
 def map_to_nouns(emotions, emotion_map, corpus):
-    """Map each distinct label to its noun, or to None if it is to be left out.
+    """Map each distinct label (None where missing) to its noun, or to None to leave it out.
 
-    Parameters
-    ----------
-    emotions : Series
-        Labels in the spelling of the corpus, None where missing.
-    emotion_map : mapping or None
-        Mapping of a label (in the spelling of the corpus, or its noun; "" for a missing one) to a
-        noun, or to None to leave these utterances out.
-    corpus : str
-        Name of the corpus, for error messages.
-
-    Returns
-    -------
-    dict
-        Noun or None by label.
+    Keys of `emotion_map` are labels in the spelling of the corpus, or their nouns; "" is a missing
+    one.
     """
     emotion_map = check_emotion_map(emotion_map)
     known = _by_spelling(EMOTION_SPELLINGS)

@@ -136,13 +136,7 @@ def load_corpus(
 
 
 def mappable_labels(name_or_reader, root=None):
-    """Return the labels that an `emotion_map` for this corpus may have as keys.
-
-    Returns
-    -------
-    set of str
-        Labels in the spelling of the corpus, and their nouns.
-    """
+    """Return the labels, as written and as nouns, that an `emotion_map` may have as keys."""
     table, name, root, _ = _read(name_or_reader, root, None)
     written = {"" if label is None else label for label in tidy_frame(table, name, root)["emotion"]}
     return written | {noun_or_none(label) for label in written} - {None}

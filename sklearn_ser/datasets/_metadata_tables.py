@@ -76,18 +76,7 @@ def read_csv_as_text(path):
 def tidy_frame(table, name, root):
     """Convert a table to the frame of a Corpus, with emotions in the spelling of the corpus.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Table with columns of the generic layout.
-    name : str
-        Name of the corpus.
-    root : path-like or None
-        Folder to which relative paths refer.
-
-    Returns
-    -------
-    DataFrame
+    Relative paths refer to the folder `root`, or to the working folder.
     """
     frame = _rename_columns(table.reset_index(drop=True), name)
     absent = [column for column in _REQUIRED_IN_TABLES if column not in frame.columns]

@@ -99,25 +99,10 @@ def n_syllables_for(duration):
 
 
 def speak(speaker, emotion, sentence, sampling_rate, rng):
-    """Synthesize one utterance.
+    """Synthesize one utterance of a sentence of `draw_sentence`.
 
-    Parameters
-    ----------
-    speaker : Speaker
-    emotion : str
-        A key of ``EXPRESSIONS``.
-    sentence : tuple
-        Result of :func:`draw_sentence`.
-    sampling_rate : int
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    signal : float64 ndarray of shape (n_samples,)
-        Samples without a DC offset, with the RMS of the level of the voice (about -26 dBFS for
-        neutral).
-    strength : float
-        Strength of the emotion in this utterance.
+    Returns samples without a DC offset, with the RMS of the level of the voice (about -26 dBFS for
+    neutral), and the strength of the emotion in this utterance.
     """
     expression = EXPRESSIONS[emotion]
     strength = speaker.expressivity * float(np.clip(rng.normal(1.0, 0.3), 0.2, 1.7))

@@ -50,16 +50,7 @@ def read_members(path, names):
 
 
 def archive_of(members):
-    """Return a zip of the members, uncompressed where it would exceed the limit of expansion.
-
-    Parameters
-    ----------
-    members : dict of str to bytes
-
-    Returns
-    -------
-    bytes
-    """
+    """Return a zip of the members, uncompressed where it would exceed the limit of expansion."""
     n_bytes = sum(map(len, members.values()))
     for compression in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED):
         buffer = io.BytesIO()
@@ -106,17 +97,8 @@ def check_skops(data, limit, trusted, scorer_functions):
     """Raise for a skops archive that exceeds the size limit, or that could call a function.
 
     skops trusts a name anywhere in the schema, and would therefore call a trusted function in place
-    of a type. Here a function may only be passed on, never be called.
-
-    Parameters
-    ----------
-    data : bytes
-    limit : int
-        Number of bytes that it may unpack to.
-    trusted : set of str
-        Full names of the types and functions that skops will be configured to trust.
-    scorer_functions : set of str
-        Functions among them that are accepted inside a scorer only.
+    of a type. Here a function may only be passed on, never be called; `scorer_functions` are those
+    of `trusted` that are accepted inside a scorer only.
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         # skops reads members whole: a compressed one might hold more than it declares.

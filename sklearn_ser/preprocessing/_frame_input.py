@@ -21,26 +21,9 @@ def read_frames(
 ) -> tuple[list[np.ndarray | None], pd.Index, list[str]]:
     """Validate X; return its sequences, its index, and the names of the features of a frame.
 
-    Parameters
-    ----------
-    X : object
-        Frame sequences in any of the forms of `utils._frames`; a table may be empty.
-    step : str
-        Name of the step, for error messages.
-    fitted_names : list of str, optional
-        Names of the features from fit, which those of X must equal where X has names.
-
-    Returns
-    -------
-    sequences : list of ndarray of shape (n_frames, n_features), or None where the audio failed
-    index : pandas.Index
-    names : list of str
-
-    Raises
-    ------
-    ValueError
-        If X holds no frame sequences, some value is NaN or infinite, or the features differ from
-        those of fit.
+    X has any form of `utils._frames`; a table may be empty, and a sequence is None where the audio
+    failed. A ValueError is raised if X holds no frame sequences, some value is NaN or infinite, or
+    the features differ from those of fit (`fitted_names`) where X has names.
     """
     check_no_feature_union(X, step)
     if not is_frames(X) and not _is_empty(X):

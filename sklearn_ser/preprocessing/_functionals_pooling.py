@@ -292,14 +292,8 @@ _PERCENTILE = re.compile(r"p(\d{2})")
 class FrameStatistics:
     """Statistics of a set of frames of a sequence, each computed on first access.
 
-    Parameters
-    ----------
-    values : ndarray of float64 of shape (n_frames, n_features)
-        At least one frame.
-    positions : ndarray of int of shape (n_frames,)
-        Ascending positions of the frames in the whole sequence.
-    hop : float
-        Seconds between consecutive frames of the sequence.
+    There is at least one frame; `positions` are those in the whole sequence, ascending, whose
+    frames are `hop` seconds apart.
     """
 
     def __init__(self, values, positions, hop):
@@ -492,19 +486,7 @@ VOICING_STATISTICS = (
 
 
 def voicing_statistics(voiced, hop):
-    """Compute statistics of voiced and unvoiced segments.
-
-    Parameters
-    ----------
-    voiced : ndarray of bool of shape (n_frames,)
-    hop : float
-        Seconds between consecutive frames.
-
-    Returns
-    -------
-    list of float
-        Statistics in the order of `VOICING_STATISTICS`; lengths in seconds, 0 without segments.
-    """
+    """Compute `VOICING_STATISTICS` from a mask of voiced frames, which are `hop` seconds apart."""
     edges = np.flatnonzero(np.diff(voiced)) + 1
     starts = np.concatenate([[0], edges])
     lengths = np.diff(starts, append=len(voiced)) * hop

@@ -369,20 +369,7 @@ def shrink(own, parent, n_samples, shrinkage):
 
 
 def subgroups(ids, rows):
-    """Split rows by their ids.
-
-    Parameters
-    ----------
-    ids : ndarray of object of shape (n_samples,)
-    rows : ndarray of int
-        Positions of the rows in `ids`.
-
-    Returns
-    -------
-    without_id : ndarray of int
-        Rows whose id is missing.
-    groups : list of (id, ndarray of int)
-    """
+    """Split rows by their ids; return those without an id, and a list of (id, rows)."""
     codes, names = pd.factorize(ids[rows])
     rows = rows[np.argsort(codes, kind="stable")]
     sizes = np.bincount(codes + 1, minlength=len(names) + 1)  # code -1, no id, comes first

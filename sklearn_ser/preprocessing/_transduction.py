@@ -20,24 +20,6 @@ def without_batch_statistics() -> Iterator[None]:
 
     The context applies to the current thread, to every Pipeline, search or ensemble that runs in
     it, but not to worker processes or threads.
-
-    See Also
-    --------
-    record_transduction : Detect whether statistics of the batch are used.
-
-    Examples
-    --------
-    >>> import numpy as np, pandas as pd
-    >>> from sklearn_ser.preprocessing import GroupScaler
-    >>> from sklearn_ser.preprocessing._transduction import without_batch_statistics
-    >>> def corpus(name, loudness):
-    ...     return pd.DataFrame({"loudness": loudness, "corpus": name})
-    >>> scaler = GroupScaler(by="corpus", min_samples=2).fit(corpus("emodb", [0.0, 2.0]))
-    >>> scaler.transform(corpus("nemo", [10.0, 12.0]))["loudness"].tolist()
-    [-1.0, 1.0]
-    >>> with without_batch_statistics():
-    ...     scaler.transform(corpus("nemo", [10.0, 12.0]))["loudness"].tolist()
-    [9.0, 11.0]
     """
     token = _forbidden.set(True)
     try:
@@ -47,13 +29,9 @@ def without_batch_statistics() -> Iterator[None]:
 
 
 class TransductionRecord:
-    """Groups that were scaled by statistics of the batch.
+    """Groups that were scaled by their rows in the batch, each as the values of its ids.
 
-    Attributes
-    ----------
-    groups : list of tuple
-        Groups that were scaled by their rows in the batch, each as the values of its ids
-        (``("nemo",)``, ``("nemo", "nemo/EB0")``), in the order of first use.
+    They are in the order of first use, such as ``("nemo",)`` and ``("nemo", "nemo/EB0")``.
     """
 
     def __init__(self):
@@ -70,31 +48,7 @@ class TransductionRecord:
 
 @contextmanager
 def record_transduction() -> Iterator[TransductionRecord]:
-    """Record every transform that uses statistics of its batch.
-
-    Like :func:`without_batch_statistics`, the context applies to the current thread.
-
-    Yields
-    ------
-    TransductionRecord
-        Record with `used` and `groups`, updated as transforms run.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from sklearn_ser.preprocessing import GroupScaler
-    >>> from sklearn_ser.preprocessing._transduction import record_transduction
-    >>> X = pd.DataFrame({"loudness": [0.0, 2.0], "corpus": "emodb"})
-    >>> scaler = GroupScaler(by="corpus", min_samples=2).fit(X)
-    >>> with record_transduction() as record:
-    ...     _ = scaler.transform(X)
-    >>> record.used
-    False
-    >>> with record_transduction() as record:
-    ...     _ = scaler.transform(X.assign(corpus="nemo"))
-    >>> record
-    TransductionRecord(used=True, groups=[('nemo',)])
-    """
+    """Record every transform that uses statistics of its batch, in the current thread."""
     record = TransductionRecord()
     token = _records.set((*_records.get(), record))
     try:

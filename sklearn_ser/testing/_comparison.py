@@ -101,12 +101,7 @@ def values_by_row(output):
 
 
 def failed(output):
-    """Return which rows are those of failed audio: entirely NaN, or without frames.
-
-    Returns
-    -------
-    list of bool
-    """
+    """Return for each row whether it is that of failed audio: entirely NaN, or without frames."""
     return [values is None or bool(np.isnan(values).all()) for values in values_by_row(output)]
 
 
@@ -120,14 +115,8 @@ def assert_finite(output, what):
 def assert_same(found, expected, what, *, exact=True):
     """Raise if two outputs differ in a row; their types and indexes are ignored.
 
-    Parameters
-    ----------
-    found, expected : outputs of `transform`, or lists returned by `values_by_row`
-        Outputs to compare.
-    what : str
-        Start of the error message.
-    exact : bool, default=True
-        False allows differences that another composition of batches may cause in a network.
+    Outputs may be lists returned by `values_by_row`. ``exact=False`` allows differences that
+    another composition of batches may cause in a network.
     """
     found, expected = (
         output if isinstance(output, list) else values_by_row(output)

@@ -23,12 +23,7 @@ from sklearn_ser.utils._failed_rows import failed_rows
 
 
 def unusable():
-    """Return audio references that every step must reject, by their fault.
-
-    Returns
-    -------
-    dict of str to audio reference
-    """
+    """Return audio references that every step must reject, by their fault."""
     folder = speech().new_folder()
     (folder / "zero_bytes.wav").touch()
     (folder / "text.wav").write_text("this is no audio\n" * 99)
@@ -57,12 +52,7 @@ def unusable():
 
 
 def unusual():
-    """Return audio that a step may reject or process, but for which it must not return NaN.
-
-    Returns
-    -------
-    dict of str to audio reference
-    """
+    """Return audio that a step may reject or process, but for which it must not return NaN."""
     time = np.arange(8000) / SAMPLING_RATE
     click = np.zeros(8000)
     click[4000] = 0.5

@@ -32,15 +32,9 @@ IDS = ID_COLUMNS
 class Speech:
     """Utterances and their files.
 
-    Attributes
-    ----------
-    frame : DataFrame
-        Column ``file`` (paths of 16-bit files), ids, and labels (``emotion``, ...): four
-        utterances, two emotions, two speakers.
-    signals : tuple of ndarray of shape (n_samples,), float32
-        Content of the files. The arrays are read-only, so that no step can modify them.
-    folder : Path
-        Temporary folder, removed at the end of the process.
+    `frame` has the column ``file`` (paths of 16-bit files), ids, and labels: four utterances, two
+    emotions, two speakers. `signals` are their content, float32 and read-only, so that no step can
+    modify them. The temporary `folder` is removed at the end of the process.
     """
 
     frame: pd.DataFrame
@@ -64,12 +58,7 @@ class Speech:
 
 @cache
 def speech() -> Speech:
-    """Return the speech of this process.
-
-    Returns
-    -------
-    Speech
-    """
+    """Return the speech of this process."""
     folder = Path(tempfile.mkdtemp(prefix="sklearn-ser-checks-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     frame = make_speech_corpus(
@@ -91,25 +80,13 @@ def speech() -> Speech:
 
 
 def write_16_bit(file, samples):
-    """Write a file that is read back bit-equally.
-
-    Parameters
-    ----------
-    file : str or Path
-    samples : ndarray of shape (n_samples,) or (n_channels, n_samples)
-        Multiples of 1/32768.
-    """
+    """Write a file that is read back bit-equally; samples are multiples of 1/32768."""
     integers = np.round(samples * 32768).astype(np.int16)
     soundfile.write(file, integers.T, SAMPLING_RATE, subtype="PCM_16")
 
 
 def equal_length_signals():
-    """Return the signals, cut to the length of the shortest.
-
-    Returns
-    -------
-    ndarray of shape (n_utterances, n_samples), float32
-    """
+    """Return the signals, cut to the length of the shortest, as one array."""
     signals = speech().signals
     shortest = min(map(len, signals))
     return np.stack([signal[:shortest] for signal in signals])

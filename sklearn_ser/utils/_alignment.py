@@ -56,15 +56,7 @@ def _is_default(index):
 
 
 def check_row_orders(X, y, given):
-    """Raise for tables whose index is in another order than that of X or y.
-
-    Parameters
-    ----------
-    X, y : object
-        Arguments of `fit`.
-    given : dict of str to object
-        Metadata by their names for error messages.
-    """
+    """Raise for metadata (by name) or y whose index is in another order than that of X or y."""
     for name, table in {"y": y, **given}.items():
         _check_order_against(table, X, name, "X")
     for name, table in given.items():

@@ -12,35 +12,8 @@ T = TypeVar("T")
 def substitute_docstring(**parts: str) -> Callable[[T], T]:
     """Return a decorator that replaces lines ``%(name)s`` of a docstring by shared texts.
 
-    Parameters
-    ----------
-    **parts : str
-        Texts by name. Each replaces the line that holds nothing but its ``%(name)s``, and is
-        indented like that line.
-
-    Returns
-    -------
-    callable
-
-    Raises
-    ------
-    ValueError
-        If a docstring has no such line.
-
-    Examples
-    --------
-    >>> from sklearn_ser.utils._docstrings import substitute_docstring
-    >>> @substitute_docstring(sampling_rate="sampling_rate : int\\n    Samples per second.")
-    ... def read(sampling_rate=16000):
-    ...     '''Read audio.
-    ...
-    ...     %(sampling_rate)s
-    ...     '''
-    >>> print(read.__doc__.rstrip())
-    Read audio.
-    <BLANKLINE>
-        sampling_rate : int
-            Samples per second.
+    Each text replaces the lines that hold nothing but its ``%(name)s``, and is indented like them.
+    A docstring without such a line raises a ValueError.
     """
 
     def decorate(documented: T) -> T:

@@ -9,26 +9,11 @@ from sklearn_ser.exceptions import MissingDependencyError
 
 
 def import_extra(module: str, extra: str, purpose: str) -> ModuleType:
-    """Import a module of an optional extra.
+    """Import a module of an optional extra of sklearn-ser; `purpose` starts the error message.
 
-    Parameters
-    ----------
-    module : str
-        Full name of the module, for example ``"librosa"`` or ``"onnx.checker"``.
-    extra : str
-        Extra of sklearn-ser that installs it.
-    purpose : str
-        Feature that requires it, the start of the error message.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    MissingDependencyError
-        If the package is not installed. Errors inside an installed package, including its missing
-        dependencies, are not converted, because installing the extra would not fix them.
+    Only the absence of the package itself raises a MissingDependencyError. Errors inside an
+    installed package, including its missing dependencies, are not converted, because installing the
+    extra would not fix them.
     """
     try:
         return importlib.import_module(module)

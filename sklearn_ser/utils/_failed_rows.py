@@ -17,16 +17,7 @@ from sklearn_ser.utils._warnings import warn_user
 
 
 def failed_rows(X):
-    """Return the mask of rows that are entirely NaN, or have no frame sequence.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_features), or frame sequences (see `utils._frames`)
-
-    Returns
-    -------
-    ndarray of bool of shape (n_samples,)
-    """
+    """Return the mask of the rows of X that are entirely NaN, or have no frame sequence."""
     if is_frames(X):
         return np.array([sequence is None for sequence in as_sequences(X)], dtype=bool)
     values = X.to_numpy() if isinstance(X, pd.DataFrame) else np.asarray(X)
@@ -39,12 +30,7 @@ def failed_rows(X):
 
 
 def warn_failed_rows(failed):
-    """Warn that the failed rows are left out of training; raise if no row is left.
-
-    Parameters
-    ----------
-    failed : ndarray of bool of shape (n_samples,)
-    """
+    """Warn that the rows of a mask are left out of training; raise if no row is left."""
     positions = np.flatnonzero(failed)
     if not len(positions):
         return
@@ -79,18 +65,7 @@ def insert_missing_rows(values, failed):
 
 
 def accuracy_with_missing(y_true, y_pred, sample_weight=None):
-    """Compute the accuracy; a missing prediction (failed audio) counts as incorrect.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n_samples,)
-    y_pred : ndarray of shape (n_samples,)
-    sample_weight : array-like of shape (n_samples,), default=None
-
-    Returns
-    -------
-    float
-    """
+    """Compute the accuracy; a missing prediction (failed audio) counts as incorrect."""
     y_true, y_pred = column_or_1d(y_true).astype(object), y_pred.astype(object)
     check_consistent_length(y_pred, y_true, sample_weight)
     return float(np.average(y_pred == y_true, weights=sample_weight))

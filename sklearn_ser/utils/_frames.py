@@ -24,20 +24,9 @@ LAYERS = "layers"
 
 
 def frames_table(sequences, index, names, attrs=None):
-    """Build a table of frame sequences.
+    """Build a table of frame sequences, of which some may be None.
 
-    Parameters
-    ----------
-    sequences : list of ndarray of shape (n_frames, n_features), or None where there is none
-    index : pandas.Index
-    names : sequence of str
-        Names of the features.
-    attrs : dict, optional
-        Optional attributes, as returned by :func:`frame_attrs`.
-
-    Returns
-    -------
-    DataFrame of shape (n_sequences, 1)
+    `names` are those of the features, and `attrs` the optional attributes, as of `frame_attrs`.
     """
     cells = np.empty(len(sequences), dtype=object)
     for row, sequence in enumerate(sequences):
@@ -69,22 +58,10 @@ def is_frames(X):
 
 
 def as_sequences(X):
-    """Return the sequences of any X that `is_frames` accepts.
+    """Return the sequences of any X that `is_frames` accepts, None where the audio failed.
 
-    Parameters
-    ----------
-    X : DataFrame, Series, list, object array, or array of shape (n_sequences, n_frames, n_features)
-
-    Returns
-    -------
-    list of ndarray of shape (n_frames, n_features), or None where the audio failed
-        Sequences of any numeric dtype, not copied. In an array of three dimensions, failed audio is
-        entirely NaN.
-
-    Raises
-    ------
-    ValueError
-        If an element is not a sequence.
+    They have any numeric dtype and are not copied. In an array of three dimensions, failed audio is
+    entirely NaN. An element that is not a sequence raises a ValueError.
     """
     cells = X.iloc[:, 0] if isinstance(X, pd.DataFrame) else X
     if isinstance(cells, np.ndarray) and cells.dtype == object and cells.ndim == 2:
@@ -118,19 +95,7 @@ def frame_features(X, width):
 
 
 def check_no_feature_union(X, step):
-    """Raise for a table of several columns with sequences, as returned by a FeatureUnion.
-
-    Parameters
-    ----------
-    X : object
-    step : str
-        Name of the step, for error messages.
-
-    Raises
-    ------
-    ValueError
-        If X has several columns, some of them with sequences.
-    """
+    """Raise for a table of several columns with sequences, as returned by a FeatureUnion."""
     if isinstance(X, pd.DataFrame):
         names, columns = list(X.columns), [column for _, column in X.items()]
     elif isinstance(X, np.ndarray) and X.ndim == 2:
@@ -152,13 +117,7 @@ def check_no_feature_union(X, step):
 
 
 def check_numpy_sequences(X):
-    """Raise for sequences that are not numpy arrays (tensors, nested lists).
-
-    Raises
-    ------
-    ValueError
-        If there is one.
-    """
+    """Raise for sequences that are not numpy arrays (tensors, nested lists)."""
     if getattr(X, "ndim", 0) == 3 and not isinstance(X, np.ndarray):
         found = _kind(X)
     else:

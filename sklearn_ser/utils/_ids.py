@@ -15,20 +15,7 @@ ID_COLUMNS = ("corpus", "speaker", "language", "text", "recording")
 
 
 def find_id(X: Any, name: str) -> pd.Index | None:
-    """Return the values of an id: the column of X, else its index level, else None.
-
-    Parameters
-    ----------
-    X : object
-        Input of any type; only a pandas DataFrame or Series can have ids.
-    name : str
-        Name of the column or index level.
-
-    Returns
-    -------
-    pandas.Index or None
-        Values, one per row of X.
-    """
+    """Return the values of an id: the column of X, else its index level, else None."""
     if isinstance(X, pd.DataFrame) and name in X.columns:
         return pd.Index(X[name], name=name)
     if isinstance(X, pd.DataFrame | pd.Series) and name in X.index.names:

@@ -11,14 +11,7 @@ from sklearn.base import BaseEstimator
 def nested_estimators(estimator: Any) -> Iterator[BaseEstimator]:
     """Yield an estimator and all estimators in its attributes, also in lists, tuples and dicts.
 
-    Parameters
-    ----------
-    estimator : estimator, or a container of estimators
-
-    Yields
-    ------
-    BaseEstimator
-        Estimators without duplicates; both parameters (templates of clones) and fitted ones.
+    Both parameters (templates of clones) and fitted estimators are yielded, each once.
     """
     seen: set[int] = set()
     waiting = [estimator]
@@ -37,16 +30,7 @@ def nested_estimators(estimator: Any) -> Iterator[BaseEstimator]:
 def parameters_named(estimator: Any, name: str) -> dict[str, Any]:
     """Return the parameters of a given name of an estimator and its nested estimators.
 
-    Parameters
-    ----------
-    estimator : estimator
-    name : str
-        Name of the parameter, such as "random_state".
-
-    Returns
-    -------
-    dict of str to object
-        Values by the name for `set_params`, such as "net__random_state".
+    The keys are names for `set_params`, such as "net__random_state".
     """
     return {
         path: value
@@ -56,16 +40,9 @@ def parameters_named(estimator: Any, name: str) -> dict[str, Any]:
 
 
 def named_estimators(estimators: Any) -> dict[str, Any]:
-    """Return a dict of name to estimator.
+    """Return a dict of name to estimator from such a dict, pairs, or a single estimator.
 
-    Parameters
-    ----------
-    estimators : estimator, dict of str to estimator, or list of (str, estimator)
-
-    Returns
-    -------
-    dict of str to estimator
-        Estimators by name. The name of a single estimator is that of its class.
+    The name of a single estimator is that of its class.
     """
     if hasattr(estimators, "fit"):
         return {type(estimators).__name__: estimators}

@@ -21,25 +21,10 @@ def progress(
     verbose: int = 0,
     **kwargs: Any,
 ) -> Any:
-    """Return a tqdm bar over an iterable, or one that is updated manually.
+    """Return a tqdm bar over an iterable, or one that is updated manually; silent if not `verbose`.
 
     In a terminal this is the usual bar. If standard error is a file or a pipe, it is one line per
     tenth of the work, at most every five seconds, so that short computations print nothing.
-
-    Parameters
-    ----------
-    iterable : iterable, optional
-        Items to iterate over; without it the bar is updated by ``update``.
-    total : int, optional
-        Number of items.
-    desc, unit : str
-        Description of the work, and name of an item.
-    verbose : int, default=0
-        Verbosity level; 0 is silent.
-
-    Returns
-    -------
-    tqdm.tqdm
     """
     from tqdm.auto import tqdm
 

@@ -13,15 +13,6 @@ def public_module(name: str) -> Callable[[T], T]:
 
     Pickles, model files, cache keys and reprs hold that name, and therefore do not depend on the
     private module that defines the object.
-
-    Parameters
-    ----------
-    name : str
-        Name of the module, such as "sklearn_ser.preprocessing".
-
-    Returns
-    -------
-    callable
     """
 
     def decorate(public: Any) -> Any:

@@ -22,20 +22,8 @@ def routing_is_on() -> bool:
 def consumed(estimator: Any, method: str, metadata: dict[str, Any]) -> dict[str, Any]:
     """Select the metadata that a method of an estimator (or of a nested estimator) consumes.
 
-    A Pipeline raises for metadata that none of its steps consumes; with this filter the same call
-    serves an SVM and a multi-task network.
-
-    Parameters
-    ----------
-    estimator : estimator
-    method : str
-        Name of the method, such as "fit", "partial_fit" or "score".
-    metadata : dict
-        Values by name; values of None are left out.
-
-    Returns
-    -------
-    dict
+    Values of None are left out. A Pipeline raises for metadata that none of its steps consumes;
+    with this filter the same call serves an SVM and a multi-task network.
     """
     present = {name: value for name, value in metadata.items() if value is not None}
     with config_context(enable_metadata_routing=True):
@@ -47,15 +35,6 @@ def arguments_for(estimator: Any, method: str, metadata: dict[str, Any]) -> dict
     """Return the keyword arguments for a direct call of a method, under the names of its request.
 
     A network that requests `speaker` as `groups` receives ``groups=``.
-
-    Parameters
-    ----------
-    estimator, method, metadata
-        Arguments of :func:`consumed`.
-
-    Returns
-    -------
-    dict
     """
     with config_context(enable_metadata_routing=True):
         router = MetadataRouter(owner=estimator).add(
@@ -67,25 +46,12 @@ def arguments_for(estimator: Any, method: str, metadata: dict[str, Any]) -> dict
 
 
 def arguments_through(meta: Any, method: str, metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return the metadata that a meta-estimator passes to a method of its inner estimator.
+    """Return the metadata that a meta-estimator passes to a method of its `estimator`.
 
-    Routing must be enabled during that call if there is any metadata, so that nested estimators
+    With routing enabled, the inner estimator must have requested all of it; otherwise it receives
+    what it requested and what its method names, and the rest is dropped. Values of None are left
+    out. Routing must be enabled during the call if there is any metadata, so that nested estimators
     receive what they consume.
-
-    Parameters
-    ----------
-    meta : estimator
-        Meta-estimator with the inner ``estimator`` and a router to it.
-    method : str
-        Name of the method of both.
-    metadata : dict
-        Values by name; values of None are left out. With routing enabled, the inner estimator
-        must have requested all of it; otherwise it receives what it requested and what its method
-        names, and the rest is dropped.
-
-    Returns
-    -------
-    dict
     """
     metadata = {name: value for name, value in metadata.items() if value is not None}
     if not metadata:
@@ -109,12 +75,6 @@ def arguments_through(meta: Any, method: str, metadata: dict[str, Any]) -> dict[
 
 
 def fit_routed(estimator: Any, X: Any, y: Any, **metadata: Any) -> Any:
-    """Fit an estimator with metadata routing enabled and the metadata that it requests.
-
-    Returns
-    -------
-    estimator
-        The fitted estimator itself.
-    """
+    """Fit an estimator with metadata routing enabled and the metadata that it requests."""
     with config_context(enable_metadata_routing=True):
         return estimator.fit(X, y, **arguments_for(estimator, "fit", metadata))

@@ -23,10 +23,6 @@ def torch_threads(n_threads: int | None) -> Iterator[None]:
 
     Small networks are fastest on one thread, and with more they stall on a loaded machine. The
     context may be nested and entered from several threads concurrently.
-
-    Parameters
-    ----------
-    n_threads : int or None
     """
     if n_threads is None:
         yield

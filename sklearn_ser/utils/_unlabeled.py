@@ -27,18 +27,7 @@ SENTINEL_CONSTRAINTS = (Options(Integral, {-1}), StrOptions({"nan"}))
 
 
 def labeled_rows(y: ArrayLike, unlabeled: Sentinel | None = "nan") -> np.ndarray:
-    """Return the mask of labeled samples.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,)
-    unlabeled : -1, "nan" or None, default="nan"
-        Sentinel value of unlabeled samples. With None all samples are labeled.
-
-    Returns
-    -------
-    ndarray of bool of shape (n_samples,)
-    """
+    """Return the mask of labeled samples, by the sentinel value of the others (None: all)."""
     values = np.asarray(y, dtype=object)
     if unlabeled == "nan":
         return ~np.asarray(pd.isna(values), dtype=bool)
@@ -73,17 +62,8 @@ def missing_as_none(values: np.ndarray, unlabeled: Sentinel = "nan") -> np.ndarr
 def sentinel_as_none(estimator: BaseEstimator, y: ArrayLike) -> ArrayLike:
     """Return `y` with None in place of -1 if that is the sentinel value of the estimator.
 
-    Parameters
-    ----------
-    estimator : estimator
-        A semi-supervised estimator, or a Pipeline or search that contains one. {-1, 1} are
-        ordinary labels to all others.
-    y : array-like of shape (n_samples,)
-
-    Returns
-    -------
-    array-like of shape (n_samples,)
-        `y` itself, or an object array.
+    The estimator may be a Pipeline or search that contains a semi-supervised one. {-1, 1} are
+    ordinary labels to all others.
     """
     if not hasattr(estimator, "get_params"):
         return y
@@ -101,19 +81,8 @@ def sentinel_parameters(estimator: BaseEstimator) -> dict[str, Any]:
 def sentinel_of(estimator: BaseEstimator) -> Sentinel | None:
     """Return the sentinel value of a semi-supervised estimator, None for any other.
 
-    Parameters
-    ----------
-    estimator : estimator
-        A semi-supervised estimator, or a Pipeline or search that contains one.
-
-    Returns
-    -------
-    -1, "nan" or None
-
-    Raises
-    ------
-    ValueError
-        If its parts have different sentinel values.
+    It may be a Pipeline or search that contains one. Parts with different sentinel values raise a
+    ValueError.
     """
     sentinels = {
         path: value
@@ -138,16 +107,6 @@ def mark_unlabeled(y: np.ndarray, is_unlabeled: np.ndarray, unlabeled: Sentinel)
 
     "nan" is NaN among integers (scikit-learn's scorers reject them as objects beside None), and
     None among other labels.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_samples,)
-    is_unlabeled : ndarray of bool of shape (n_samples,)
-    unlabeled : -1 or "nan"
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
     """
     if not is_unlabeled.any():
         return y

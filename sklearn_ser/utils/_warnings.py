@@ -16,17 +16,12 @@ _outside: warnings.catch_warnings | None = None
 
 @contextmanager
 def collect_warnings() -> Iterator[list[str]]:
-    """Collect the warnings of the current thread in a list instead of showing them.
+    """Collect category and text of the warnings of the current thread instead of showing them.
 
     ``warnings.catch_warnings`` replaces state of the whole process: two threads that use it
-    concurrently lose warnings and leave the process silent. Here the state is replaced by the
-    first thread that enters and restored by the last that leaves; warnings of threads that do not
-    collect are shown as usual.
-
-    Yields
-    ------
-    list of str
-        Category and text of each warning.
+    concurrently lose warnings and leave the process silent. Here the state is replaced by the first
+    thread that enters and restored by the last that leaves; warnings of threads that do not collect
+    are shown as usual.
     """
     outer = getattr(_this_thread, "notes", None)
     notes: list[str] = []

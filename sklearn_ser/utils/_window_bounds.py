@@ -4,21 +4,11 @@ from __future__ import annotations
 
 
 def window_bounds(length: int, window: int, hop: int, shortest: int) -> list[tuple[int, int]]:
-    """Return the starts and ends of the windows over a given length.
+    """Return the starts and ends of the windows over a given length, which they cover.
 
-    Windows of full length start every `hop`. A rest at the end is a window if it is at least
-    `shortest` long; otherwise it is covered by a full window that overlaps the previous one. A
-    length below `window` is one window.
-
-    Parameters
-    ----------
-    length, window, hop, shortest : int
-        Lengths in the same unit; `hop` is at least 1 and at most `window`.
-
-    Returns
-    -------
-    list of (int, int)
-        Pairs of start and end, at least one, which cover the whole length.
+    Windows of full length start every `hop` (from 1 to `window`). A rest at the end is a window if
+    it is at least `shortest` long; otherwise it is covered by a full window that overlaps the
+    previous one. A length below `window` is one window.
     """
     if length <= window:
         return [(0, length)]
