@@ -40,7 +40,6 @@ files first.
 
 from __future__ import annotations
 
-import math
 import operator
 import warnings
 from collections.abc import Iterator, Sequence
@@ -200,19 +199,11 @@ class AudioTable:
 
     Nothing is cached and no file stays open; several threads may read concurrently.
 
-    Attributes
-    ----------
-    index : pandas.Index
-        Index for tables computed from the utterances: the id columns of X (corpus, speaker,
-        language, text, recording; columns or index levels, those present, in this order) as a
-        MultiIndex, or as a plain named Index where there is only one; without ids the index of X,
-        or a RangeIndex.
-    clipped : dict of int to float
-        Peaks of the clipped rows among those read so far, by row. Only the first is warned about.
-    references : AudioReferences
-        Audio references, starts and ends of the rows.
-    options : ReadingOptions
-        Validated options.
+    `index` is that of tables computed from the utterances: the id columns of X (corpus, speaker,
+    language, text, recording; columns or index levels, those present, in this order) as a
+    MultiIndex, or as a plain named Index where there is only one; without ids the index of X, or a
+    RangeIndex. `clipped` holds the peaks of the clipped rows among those read so far, by row; only
+    the first is warned about.
     """
 
     def __init__(self, references: AudioReferences, options: ReadingOptions):
@@ -233,18 +224,10 @@ class AudioTable:
         return f"AudioTable({len(self)} utterances, {self.options.sampling_rate:g} Hz)"
 
     def part(self, rows: Sequence[int]) -> AudioTable:
-        """Return some rows as a table, for a worker process.
+        """Return the rows at some positions as a table for a worker process.
 
-        Such a table gives no warnings: it only records what it clips, for :meth:`note_clipped`.
-
-        Parameters
-        ----------
-        rows : range or sequence of int
-            Positions of the rows. Errors report the row of the original table.
-
-        Returns
-        -------
-        AudioTable
+        Its errors report the rows of the original table. It gives no warnings: it only records what
+        it clips, for :meth:`note_clipped`.
         """
         part = AudioTable(self.references.part(rows), self.options)
         part._rows = [self._row(i) for i in rows]
@@ -252,51 +235,21 @@ class AudioTable:
         return part
 
     def note_clipped(self, clipped: dict[int, float]) -> None:
-        """Record the clipped rows of a part, and warn if these are the first clipped rows.
-
-        Parameters
-        ----------
-        clipped : dict of int to float
-            The attribute `clipped` of a part.
-        """
+        """Record the `clipped` rows of a part, and warn if these are the first clipped rows."""
         first_ever = bool(clipped) and not self.clipped
         self.clipped.update(clipped)
         if first_ever:
             row = min(clipped)
-            self._warn_of_clipping(clipped[row], row, self.file(row), stacklevel=3)
+            self._warn_of_clipping(clipped[row], row, self.file(row))
 
     def file(self, i: int) -> str | None:
-        """Return the path of row `i` (or of the audio it is derived from), or None for an array.
-
-        Parameters
-        ----------
-        i : int
-
-        Returns
-        -------
-        str or None
-        """
+        """Return the path of row `i` (or of the audio it is derived from), or None for an array."""
         return file_of(self.references.values[i])
 
     def read(self, i: int) -> NDArray[np.float32]:
-        """Read row `i`.
-
-        Parameters
-        ----------
-        i : int
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), float32
-
-        Raises
-        ------
-        AudioError
-            If the audio cannot be used.
-        """
+        """Read row `i`, or raise an AudioError if its audio cannot be used."""
         references, i = self.references, operator.index(i)
-        start = math.nan if references.starts is None else references.starts[i]
-        end = math.nan if references.ends is None else references.ends[i]
+        start, end = references.span(i)
         row = self._row(i)
         if i in references.faults:
             raise AudioError(references.faults[i], row=row, file=self.file(i))
@@ -304,19 +257,19 @@ class AudioTable:
         if clipped_peak is not None:
             self.clipped[row] = clipped_peak
             if self._warns and len(self.clipped) == 1:
-                self._warn_of_clipping(clipped_peak, row, self.file(i), stacklevel=3)
+                self._warn_of_clipping(clipped_peak, row, self.file(i))
         return signal
 
     def _row(self, i):
         return i if self._rows is None else self._rows[i]
 
     @staticmethod
-    def _warn_of_clipping(peak, row, file, stacklevel):
+    def _warn_of_clipping(peak, row, file):
         warnings.warn(
             f"{_clipped(peak, row, file)} (the first such row; further ones are clipped without a "
             f"warning)",
             AudioWarning,
-            stacklevel=stacklevel,
+            stacklevel=3,  # the line that calls `read` or `note_clipped`
         )
 
 

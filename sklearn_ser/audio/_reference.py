@@ -201,7 +201,19 @@ def decode(path, start, end):
     format is lossy, so that samples may exceed full scale slightly.
     """
     with _opened(path) as opened:
-        return _read_part(opened, start, end)
+        first, stop, rate = _span(opened, start, end)
+        run_up = min(first, _MPEG_RUN_UP) if opened.subtype in _MPEG_SUBTYPES else 0
+        if first > run_up:
+            opened.seek(first - run_up)
+        array = opened.read(stop - first + run_up, dtype="float32")[run_up:]
+        # The length of an mp3 without a table of contents is only estimated: the decoded samples
+        # count. A segment with an explicit end must be complete.
+        if len(array) < stop - first and (end == end or len(array) == 0):
+            raise AudioError(
+                f"the file ends at {(first + len(array)) / rate:.6g} s, before the end of the "
+                f"requested segment ({stop / rate:.6g} s)"
+            )
+        return array.T, rate, opened.subtype in _LOSSY_SUBTYPES
 
 
 def extent(path, start, end):
@@ -259,19 +271,3 @@ def _span(opened, start, end):
             "it, for example with ffmpeg, to a regular file"
         )
     return *sample_span(start, end, n_frames, rate), rate
-
-
-def _read_part(opened, start, end):
-    first, stop, rate = _span(opened, start, end)
-    run_up = min(first, _MPEG_RUN_UP) if opened.subtype in _MPEG_SUBTYPES else 0
-    if first > run_up:
-        opened.seek(first - run_up)
-    array = opened.read(stop - first + run_up, dtype="float32")[run_up:]
-    # The length of an mp3 without a table of contents is only estimated: the decoded samples
-    # count. A segment with an explicit end must be complete.
-    if len(array) < stop - first and (end == end or len(array) == 0):
-        raise AudioError(
-            f"the file ends at {(first + len(array)) / rate:.6g} s, before the end of the "
-            f"requested segment ({stop / rate:.6g} s)"
-        )
-    return array.T, rate, opened.subtype in _LOSSY_SUBTYPES

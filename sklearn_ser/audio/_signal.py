@@ -102,6 +102,27 @@ def sample_span(start, end, n_samples, rate):
     return first, stop
 
 
+def window_bounds(length: int, window: int, hop: int, shortest: int) -> list[tuple[int, int]]:
+    """Return the starts and ends of the windows over a given length, which they cover.
+
+    Windows of full length start every `hop` (from 1 to `window`). A rest at the end is a window if
+    it is at least `shortest` long; otherwise it is covered by a full window that overlaps the
+    previous one. A length below `window` is one window.
+    """
+    if length <= window:
+        return [(0, length)]
+    bounds = [(start, start + window) for start in range(0, length - window + 1, hop)]
+    rest = bounds[-1][0] + hop
+    if bounds[-1][1] < length:
+        bounds.append((rest, length) if length - rest >= shortest else (length - window, length))
+    return bounds
+
+
+def in_samples(seconds: float, sampling_rate: float) -> int:
+    """Convert a duration to a number of samples, at least one."""
+    return max(1, round(seconds * sampling_rate))
+
+
 def as_array(values):
     """Convert to a 1-D or (channels, samples) ndarray of a dtype with a known full scale."""
     if np.ma.is_masked(values):
@@ -118,8 +139,9 @@ def as_array(values):
             f"a {type(values).__name__} that is not an array of samples ({error}): give a 1-D array"
         ) from error
     if array.dtype.kind != "f" and array.dtype.newbyteorder("=") not in _INTEGER_SCALES:
+        dtype = "string" if array.dtype.kind in "US" else array.dtype
         raise AudioError(
-            f"{_dtype_name(array)} samples have no agreed full scale: give floats in [-1, 1] or "
+            f"{dtype} samples have no agreed full scale: give floats in [-1, 1] or "
             f"uint8, int8, int16 or int32 integers"
         )
     if array.ndim not in (1, 2):
@@ -152,7 +174,12 @@ def to_mono(array, beyond_full_scale, lossy=False):
             _raise_if_not_finite(array)
         if peak > (_LOSSY_FULL_SCALE if lossy else _FULL_SCALE):
             if beyond_full_scale == "raise":
-                raise AudioError(_beyond_full_scale_reason(peak))
+                is_16_bit = 100 < peak <= 32768
+                hint = " (these look like 16-bit values: divide by 32768)" if is_16_bit else ""
+                raise AudioError(
+                    f"the peak is {peak:.6g}, beyond full scale: expected samples in [-1, 1]. "
+                    f"Scale the audio{hint}, or set beyond_full_scale='clip' to clip it"
+                )
             array, clipped_peak = np.clip(array, -1, 1), peak
         array = array.astype(np.float32, copy=False)
     else:
@@ -202,10 +229,6 @@ def shortened(value, most=80):
     return text if len(text) <= most else f"{text[:most]}..."
 
 
-def _dtype_name(array):
-    return "string" if array.dtype.kind in "US" else str(array.dtype)
-
-
 def _raise_if_not_finite(array):
     bad = ~np.isfinite(array)
     count = int(bad.sum())
@@ -215,12 +238,4 @@ def _raise_if_not_finite(array):
     raise AudioError(
         f"{count} of {array.size} samples {'is' if count == 1 else 'are'} NaN or infinite, the "
         f"first at sample {first}: repair the audio or leave this row out"
-    )
-
-
-def _beyond_full_scale_reason(peak):
-    hint = " (these look like 16-bit values: divide by 32768)" if 100 < peak <= 32768 else ""
-    return (
-        f"the peak is {peak:.6g}, beyond full scale: expected samples in [-1, 1]. Scale the "
-        f"audio{hint}, or set beyond_full_scale='clip' to clip it"
     )

@@ -32,7 +32,7 @@ from sklearn_ser.utils._inner_estimator import InnerAttributes, inner_has
 from sklearn_ser.utils._nested_estimators import parameters_named
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_for, arguments_through, routing_is_on
-from sklearn_ser.utils._unlabeled import labeled_rows, sentinel_as_none, sentinel_parameters
+from sklearn_ser.utils._unlabeled import labeled_rows, sentinel_as_none
 
 if TYPE_CHECKING:
     from typing import Self
@@ -399,48 +399,6 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
                 _explain_unlabeled(error, self.estimator, labeled)
                 raise
 
-    @available_if(inner_has("predict"))
-    def predict(self, X: pd.DataFrame | ArrayLike) -> np.ndarray:
-        """Predict the class of each sample, unchanged.
-
-        Parameters
-        ----------
-        X : array-like of n_samples samples
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
-        return self._fitted().predict(X)
-
-    @available_if(inner_has("predict_proba"))
-    def predict_proba(self, X: pd.DataFrame | ArrayLike) -> np.ndarray:
-        """Predict the probability of each class of `classes_`.
-
-        Parameters
-        ----------
-        X : array-like of n_samples samples
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-        """
-        return self._fitted().predict_proba(X)
-
-    @available_if(inner_has("decision_function"))
-    def decision_function(self, X: pd.DataFrame | ArrayLike) -> np.ndarray:
-        """Return the decision values of the inner estimator.
-
-        Parameters
-        ----------
-        X : array-like of n_samples samples
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-        """
-        return self._fitted().decision_function(X)
-
     @available_if(_has_auxiliary_predictions)
     def predict_aux(self, X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
         """Predict the auxiliary targets, among them the name of the augmenter.
@@ -455,43 +413,13 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         -------
         DataFrame of n_samples rows
         """
-        inner = self._fitted()
+        check_is_fitted(self)
+        inner = self.estimator_
         if hasattr(inner, "predict_aux"):
             return inner.predict_aux(X)
         # A Pipeline of one step has nothing before it.
         before = inner[:-1].transform(X) if len(inner.steps) > 1 else X
         return inner.steps[-1][1].predict_aux(before)
-
-    @available_if(inner_has("transform"))
-    def transform(self, X: pd.DataFrame | ArrayLike) -> np.ndarray | pd.DataFrame:
-        """Transform each sample, unchanged.
-
-        Parameters
-        ----------
-        X : array-like of n_samples samples
-
-        Returns
-        -------
-        ndarray or DataFrame of shape (n_samples, n_outputs)
-        """
-        return self._fitted().transform(X)
-
-    @available_if(inner_has("transform"))
-    def fit_transform(
-        self, X: pd.DataFrame | ArrayLike, y: ArrayLike | None = None, **metadata: Any
-    ) -> np.ndarray | pd.DataFrame:
-        """Fit on samples and copies, then transform the samples alone.
-
-        Parameters
-        ----------
-        X, y, **metadata
-            Parameters of `fit`.
-
-        Returns
-        -------
-        ndarray or DataFrame of shape (n_samples, n_outputs)
-        """
-        return self.fit(X, y, **metadata).transform(X)
 
     @available_if(inner_has("score"))
     def score(
@@ -510,19 +438,15 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         -------
         float
         """
-        inner = self._fitted()
+        check_is_fitted(self)
         given = arguments_through(self, "score", metadata)
         with config_context(enable_metadata_routing=bool(given) or routing_is_on()):
-            return inner.score(X, y, **given)
+            return self.estimator_.score(X, y, **given)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
         return tags
-
-    def _fitted(self):
-        check_is_fitted(self)
-        return self.estimator_
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "estimator_")
@@ -630,7 +554,7 @@ def _labeled(estimator, y, n_samples):
 def _explain_unlabeled(error, estimator, labeled):
     """Raise an error that says which samples are unlabeled, where scikit-learn's does not."""
     about_labels = any(part in str(error).lower() for part in ("unknown label", "y contains nan"))
-    if labeled.all() or sentinel_parameters(estimator) or not about_labels:
+    if labeled.all() or parameters_named(estimator, "unlabeled") or not about_labels:
         return
     missing = np.flatnonzero(~labeled)
     last = estimator[-1] if isinstance(estimator, Pipeline) else estimator

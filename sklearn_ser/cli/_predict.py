@@ -49,7 +49,7 @@ def run(options):
     if options.group:
         X["corpus"] = options.group
     verbose = 0 if options.quiet else 1
-    with record_transduction() as transduction:
+    with record_transduction() as scaled_by_batch:
         if options.window is None:
             table = predict_table(model, X, verbose=verbose)
             table.insert(0, "row", range(len(X)))
@@ -59,7 +59,7 @@ def run(options):
             _check_windows(options.window, hop, shortest_window(model))
             table = predict_timeline(model, X, options.window, hop, verbose=verbose)
     if options.group and table["error"].isna().any():
-        say(options, _describe_scaling(model, options.group, transduction.used))
+        say(options, _describe_scaling(model, options.group, bool(scaled_by_batch)))
     failed = table["error"].notna()
     if options.json:
         print(json.dumps(_records(table), indent=2, ensure_ascii=False))

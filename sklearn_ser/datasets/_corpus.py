@@ -57,10 +57,8 @@ class Corpus:
 
     Attributes
     ----------
-    frame, name, description, license, citation
-        The parameters of the same names.
-    dropped_rows : DataFrame
-        Utterances that were left out: columns corpus, file, emotion, reason.
+    frame, name, description, license, citation, dropped_rows
+        The parameters of the same names; `dropped_rows` is empty by default.
 
     Notes
     -----

@@ -1,23 +1,16 @@
-"""Corpora that can be loaded by name, with their license, citation, known flaws and reader.
-
-To add a corpus of another layout (labels in file names, for example), add an entry with a `reader`:
-a function that takes the root folder and returns a table with the columns of the generic layout.
-"""
+"""Corpora that can be loaded by name, with their license, citation and known flaws."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-
-from sklearn_ser.datasets._metadata_tables import read_metadata_folder
 
 
 @dataclass(frozen=True)
 class CorpusFacts:
-    """Description, license, citation and known flaws of a corpus, and the reader of its folder.
+    """Description, license, citation and known flaws of a corpus.
 
     Features computed from the audio may be distributed under the license where
-    `numbers_may_be_packaged`. The reader returns a DataFrame in the generic layout.
+    `numbers_may_be_packaged`.
     """
 
     description: str
@@ -25,7 +18,6 @@ class CorpusFacts:
     citation: str
     numbers_may_be_packaged: bool = False
     flaws: tuple[str, ...] = ()
-    reader: Callable = read_metadata_folder
 
     @property
     def full_description(self) -> str:

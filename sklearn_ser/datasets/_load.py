@@ -23,7 +23,6 @@ from sklearn_ser.datasets._metadata_tables import (
     METADATA_FILE,
     check_files_exist,
     read_csv_as_text,
-    read_metadata_folder,
     tidy_frame,
 )
 from sklearn_ser.exceptions import CorpusError
@@ -165,7 +164,7 @@ def _read(source, root, name):
         name = name or _own_name(table) or path.absolute().parent.name
     else:
         facts = KNOWN_CORPORA.get(source, facts)
-        table = _read_named(source, root, facts)
+        table = _read_named(source, root)
         name = name or source
     name = name or _own_name(table)
     if name is None:
@@ -174,7 +173,7 @@ def _read(source, root, name):
     return table, name, root, facts
 
 
-def _read_named(source, root, facts):
+def _read_named(source, root):
     """Return the table of a corpus that is given by name in the folder `root`."""
     layout = (
         f"Known names are {sorted(KNOWN_CORPORA)}; any other name is read in the generic "
@@ -191,9 +190,9 @@ def _read_named(source, root, facts):
         raise CorpusError(f"corpus {source!r} needs root, the folder of the corpus. {layout}")
     if not Path(root).is_dir():
         raise CorpusError(f"corpus {source!r}: there is no folder {str(root)!r}. {layout}")
-    if facts.reader is read_metadata_folder and not (Path(root) / METADATA_FILE).is_file():
+    if not (Path(root) / METADATA_FILE).is_file():
         raise CorpusError(f"corpus {source!r}: no {METADATA_FILE} in {str(root)!r}. {layout}")
-    table = facts.reader(root)
+    table = read_csv_as_text(Path(root) / METADATA_FILE)
     own = _own_name(table)
     if source in KNOWN_CORPORA and own not in (None, source):
         raise CorpusError(

@@ -7,7 +7,6 @@ The generic layout: a folder with ``metadata.csv``, one row per utterance, in th
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pandas as pd
 
@@ -36,11 +35,6 @@ _PERCENT_OF_NATURALNESS = "natural_pct"
 _REQUIRED_IN_TABLES = ("file", "speaker", "emotion")
 _MISSING_NUMBERS = ("", "nan", "na", "none")
 _NUMBER_PATTERN = r"-?(?:0|[1-9]\d*)(?:\.\d*)?(?:[eE][-+]?\d+)?"
-
-
-def read_metadata_folder(root):
-    """Read the table of a folder in the generic layout."""
-    return read_csv_as_text(Path(root) / METADATA_FILE)
 
 
 def read_csv_as_text(path):

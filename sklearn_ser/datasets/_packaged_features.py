@@ -71,11 +71,6 @@ def load_features(features: Literal["egemaps", "ge2e", "both"] = "egemaps") -> B
         - licenses : dict of corpus to the text of its license;
         - DESCR : str.
 
-    Raises
-    ------
-    InvalidParameterError
-        If `features` has another value.
-
     Examples
     --------
     >>> from sklearn_ser.datasets import load_features

@@ -196,17 +196,12 @@ def _normalize(signal):
 
 def _affect(emotion, strength):
     neutral, expression = EXPRESSIONS["neutral"], EXPRESSIONS[emotion]
-    return {
-        dimension: float(
-            np.clip(
-                getattr(neutral, dimension)
-                + strength * (getattr(expression, dimension) - getattr(neutral, dimension)),
-                0.0,
-                1.0,
-            )
-        )
-        for dimension in ("arousal", "valence")
-    }
+    values = {}
+    for dimension in ("arousal", "valence"):
+        center = getattr(neutral, dimension)
+        value = center + strength * (getattr(expression, dimension) - center)
+        values[dimension] = float(np.clip(value, 0.0, 1.0))
+    return values
 
 
 def _write(frame, root, sampling_rate):

@@ -128,9 +128,9 @@ def _predict_settings(estimator, X, positions, labels):
     if not len(X):
         return {SINGLE: _table(positions, None, labels)}
     # Both contexts hold for one thread: parallel code inside the estimator must not leave it.
-    with parallel_config(backend="sequential"), record_transduction() as transduction:
+    with parallel_config(backend="sequential"), record_transduction() as scaled_by_batch:
         table = _predict(estimator, X, positions, labels)
-    if not transduction.used:
+    if not scaled_by_batch:
         return {SINGLE: table}
     with parallel_config(backend="sequential"), without_batch_statistics():
         return {TRANSDUCTIVE: table, SINGLE: _predict(estimator, X, positions, labels)}

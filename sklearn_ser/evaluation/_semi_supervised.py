@@ -19,7 +19,6 @@ from sklearn_ser.evaluation._audio_steps import search_grids
 from sklearn_ser.model_selection import SemiSupervisedSplit
 from sklearn_ser.preprocessing import SkipFailedRows
 from sklearn_ser.utils._nested_estimators import nested_estimators
-from sklearn_ser.utils._unlabeled import own_sentinel
 
 if TYPE_CHECKING:
     from sklearn_ser.evaluation._evaluation_data import EvaluationData
@@ -50,7 +49,7 @@ def find_obstacle(estimator, sentinel) -> str | None:
         return _find_obstacle_in_search(estimator, sentinel)
     if isinstance(estimator, AugmentingClassifier | SkipFailedRows):
         return find_obstacle(estimator.estimator, sentinel)
-    if own_sentinel(estimator) == sentinel:
+    if getattr(estimator, "unlabeled", None) == sentinel:
         return None
     return f"{type(estimator).__name__} learns from labels and would take them for a class"
 
@@ -77,7 +76,7 @@ def _uses_labels(step, sentinel):
 
     scikit-learn's tag `target_tags.required` alone does not show this (SelectKBest: False).
     """
-    if own_sentinel(step) == sentinel or isinstance(step, VarianceThreshold):
+    if getattr(step, "unlabeled", None) == sentinel or isinstance(step, VarianceThreshold):
         return False
     if isinstance(step, SelectorMixin) or hasattr(step, "fit_resample"):
         return True

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_ser.audio._signal import in_samples, window_bounds
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._base import (
     AudioExtractor,
@@ -21,7 +22,6 @@ from sklearn_ser.feature_extraction._base import (
 )
 from sklearn_ser.utils._frames import AXIS_ATTR, HOP_ATTR, LAYERS
 from sklearn_ser.utils._public import public_module
-from sklearn_ser.utils._window_bounds import in_samples, window_bounds
 
 #: Statistics over the windows by `pooling`, with the prefixes of their columns.
 _STATISTICS = {

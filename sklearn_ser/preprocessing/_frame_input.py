@@ -13,6 +13,7 @@ from sklearn_ser.utils._frames import (
     check_no_feature_union,
     frame_features,
     is_frames,
+    kind_and_shape,
 )
 
 
@@ -30,7 +31,7 @@ def read_frames(
         raise ValueError(
             f"{step} needs frame sequences: a table of a frame-level step such as "
             f"LogMelSpectrogram, a list of arrays (n_frames, n_features), or an array of three "
-            f"dimensions. Found {_kind(X)}."
+            f"dimensions. Found {kind_and_shape(X)}."
         )
     sequences = as_sequences(X)
     for row, sequence in enumerate(sequences):
@@ -83,8 +84,3 @@ def _check_numbers(sequence, row, step):
 
 def _is_empty(X):
     return hasattr(X, "__len__") and not isinstance(X, str) and len(X) == 0
-
-
-def _kind(X):
-    shape = getattr(X, "shape", None)
-    return type(X).__name__ + ("" if shape is None else f" of shape {shape}")

@@ -48,15 +48,8 @@ class FrameScaler(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Statistics are accumulated in float64 by utterance (Chan's update), so that memory does not
-    grow with the training set; float32 and float64 are preserved, other dtypes become float32. A
-    row whose audio failed (NaN in place of the sequence) is left out of the statistics and remains
-    NaN.
-
-    References
-    ----------
-    T. F. Chan, G. H. Golub, R. J. LeVeque, "Updating formulae and a pairwise algorithm for
-    computing sample variances", Stanford University STAN-CS-79-773, 1979.
+    float32 and float64 are preserved, other dtypes become float32. A row whose audio failed (NaN in
+    place of the sequence) is left out of the statistics and remains NaN.
 
     Examples
     --------
@@ -179,7 +172,11 @@ class FrameScaler(TransformerMixin, BaseEstimator):
 
 
 def _statistics_of_all(sequences):
-    """Return the statistics of the frames of all sequences, and the number of frames."""
+    """Return the statistics of the frames of all sequences, and the number of frames.
+
+    They are updated by utterance (Chan, Golub and LeVeque, 1979), so that memory does not grow with
+    the training set.
+    """
     n_seen, mean, squares = 0, np.zeros(1), np.zeros(1)
     for sequence in sequences:
         values = sequence.astype(np.float64)

@@ -432,21 +432,10 @@ class FrameStatistics:
         variance = np.bincount(features, weights=squares, minlength=n_features) / count
         return mean, np.sqrt(variance)
 
-    @property
-    def rising_slope_mean(self):
-        return self._rising[0]
-
-    @property
-    def rising_slope_std(self):
-        return self._rising[1]
-
-    @property
-    def falling_slope_mean(self):
-        return self._falling[0]
-
-    @property
-    def falling_slope_std(self):
-        return self._falling[1]
+    rising_slope_mean = property(lambda self: self._rising[0])
+    rising_slope_std = property(lambda self: self._rising[1])
+    falling_slope_mean = property(lambda self: self._falling[0])
+    falling_slope_std = property(lambda self: self._falling[1])
 
 
 #: Names of the statistics, except the percentiles p00 to p99.

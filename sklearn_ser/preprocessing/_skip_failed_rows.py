@@ -36,8 +36,9 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
     An audio step with ``on_error="warn"`` or ``"ignore"`` returns a row of NaN (or NaN in place of
     a frame sequence) for unusable audio, which most estimators of scikit-learn reject. This
     meta-estimator leaves rows that are entirely NaN out of `fit` (with one warning that lists them)
-    and gives them a missing output afterwards. Rows that are partly NaN are passed on to the inner
-    estimator. Without failed rows it is equivalent to the inner estimator.
+    and gives them a missing output afterwards: NaN, or None where outputs are no numbers. Rows that
+    are partly NaN are passed on to the inner estimator. Without failed rows it is equivalent to the
+    inner estimator.
 
     The methods `predict`, `predict_proba`, `decision_function`, `transform`, `predict_aux`, `score`
     and `get_feature_names_out` are available if the inner estimator has them.
@@ -130,51 +131,6 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
             self.estimator_ = clone(self.estimator).fit(X, y, **given)
         return self
 
-    @available_if(inner_has("predict"))
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict the label of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), or frame sequences
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Predictions, missing (None, or NaN for numbers) in rows of failed audio.
-        """
-        return self._with_missing("predict", X)
-
-    @available_if(inner_has("predict_proba"))
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Predict the probability of each class of `classes_`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), or frame sequences
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Probabilities, NaN in rows of failed audio.
-        """
-        return self._with_missing("predict_proba", X)
-
-    @available_if(inner_has("decision_function"))
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Compute the decision values of the inner estimator.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), or frame sequences
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Decision values, NaN in rows of failed audio.
-        """
-        return self._with_missing("decision_function", X)
-
     @available_if(inner_has("predict_aux"))
     def predict_aux(self, X: Any) -> pd.DataFrame:
         """Predict the auxiliary targets of the inner estimator.
@@ -188,38 +144,7 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         DataFrame of n_samples rows
             Predictions, missing in rows of failed audio.
         """
-        return self._with_missing("predict_aux", X)
-
-    @available_if(inner_has("transform"))
-    def transform(self, X: Any) -> np.ndarray | pd.DataFrame:
-        """Transform each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), or frame sequences
-
-        Returns
-        -------
-        ndarray or DataFrame of shape (n_samples, n_outputs)
-            Outputs, NaN in rows of failed audio.
-        """
-        return self._with_missing("transform", X)
-
-    @available_if(inner_has("transform"))
-    def fit_transform(self, X: Any, y: Any = None, **metadata: Any) -> np.ndarray | pd.DataFrame:
-        """Fit, then transform the same rows.
-
-        Parameters
-        ----------
-        X, y, **metadata
-            Data and metadata for `fit`.
-
-        Returns
-        -------
-        ndarray or DataFrame of shape (n_samples, n_outputs)
-            Outputs, NaN in rows of failed audio.
-        """
-        return self.fit(X, y, **metadata).transform(X)
+        return self._call_inner("predict_aux", X)
 
     @available_if(inner_has("score"))
     def score(self, X: Any, y: Any = None, **metadata: Any) -> float:
@@ -259,7 +184,7 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
                 )
             return self._score_with_misses(X, y, given)
 
-    def _with_missing(self, method, X):
+    def _call_inner(self, method, X):
         """Call an inner method for the usable rows, and insert missing outputs for the others."""
         check_is_fitted(self)
         failed = self._failed_rows(X)

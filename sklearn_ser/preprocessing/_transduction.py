@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 _forbidden: ContextVar[bool] = ContextVar("batch_statistics_forbidden", default=False)
-_records: ContextVar[tuple[TransductionRecord, ...]] = ContextVar("records", default=())
+_records: ContextVar[tuple[list[tuple], ...]] = ContextVar("records", default=())
 
 
 @contextmanager
@@ -28,28 +28,13 @@ def without_batch_statistics() -> Iterator[None]:
         _forbidden.reset(token)
 
 
-class TransductionRecord:
-    """Groups that were scaled by their rows in the batch, each as the values of its ids.
-
-    They are in the order of first use, such as ``("nemo",)`` and ``("nemo", "nemo/EB0")``.
-    """
-
-    def __init__(self):
-        self.groups: list[tuple] = []
-
-    @property
-    def used(self) -> bool:
-        """Whether any transform used statistics of its batch."""
-        return bool(self.groups)
-
-    def __repr__(self) -> str:
-        return f"TransductionRecord(used={self.used}, groups={self.groups})"
-
-
 @contextmanager
-def record_transduction() -> Iterator[TransductionRecord]:
-    """Record every transform that uses statistics of its batch, in the current thread."""
-    record = TransductionRecord()
+def record_transduction() -> Iterator[list[tuple]]:
+    """Collect the groups that transforms of the current thread scale by statistics of the batch.
+
+    Each is the tuple of its ids, such as ``("nemo", "nemo/EB0")``, in the order of first use.
+    """
+    record: list[tuple] = []
     token = _records.set((*_records.get(), record))
     try:
         yield record
@@ -65,5 +50,5 @@ def batch_statistics_allowed() -> bool:
 def note_batch_statistics(group: tuple) -> None:
     """Add a group, a tuple of ids, that is scaled by its rows in the batch to every record."""
     for record in _records.get():
-        if group not in record.groups:
-            record.groups.append(group)
+        if group not in record:
+            record.append(group)

@@ -32,7 +32,7 @@ from sklearn_ser.utils._public import public_module
 #: Strong regularization suits few speakers and standardized features; the search may go weaker.
 SVM_C_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 
-_OF_NETWORKS = ("features", "n_jobs", "on_error", "store", "random_state", "net_params")
+_OF_NETWORKS = ("features", "extraction", "random_state", "net_params")
 
 
 @public_module("sklearn_ser.recipes")
@@ -133,9 +133,7 @@ def make_single_task_net(
     ----------
     %(features)s
     %(scale_by)s
-    %(n_jobs)s
-    %(on_error)s
-    %(store)s
+    %(extraction)s
     %(random_state)s
     %(net_params)s
 
@@ -172,9 +170,7 @@ def make_multi_task_net(
     ----------
     %(features)s
     %(scale_by)s
-    %(n_jobs)s
-    %(on_error)s
-    %(store)s
+    %(extraction)s
     %(random_state)s
     %(net_params)s
         With ``tasks={"gender": "classification"}`` only that column of `aux` is used.
@@ -228,9 +224,7 @@ def make_self_trained_net(
         speakers of the target domain are not known.
     unlabeled : -1 or "nan", default="nan"
         Sentinel value of unlabeled samples in `y`.
-    %(n_jobs)s
-    %(on_error)s
-    %(store)s
+    %(extraction)s
     %(random_state)s
     %(net_params)s
         Use ``tasks=None`` where gender is not known.

@@ -14,7 +14,7 @@ from sklearn_ser.utils._public import public_module
 
 _SHARED = {
     "features": PARAMETERS["frame_features"],
-    **{name: PARAMETERS[name] for name in ("n_jobs", "on_error", "store", "random_state")},
+    **{name: PARAMETERS[name] for name in ("extraction", "random_state")},
     "net_params": f"""{PARAMETERS["net_params"]}
             Parameters of the other steps are set by ``set_params``: ``highlevel__threshold``,
             ``highlevel__cv``, ``elm__n_hidden``, ``elm__activation``, ``elm__alpha``.""",
@@ -50,9 +50,7 @@ def make_dnn_elm(
     Parameters
     ----------
     %(features)s
-    %(n_jobs)s
-    %(on_error)s
-    %(store)s
+    %(extraction)s
     %(random_state)s
     %(net_params)s
 
@@ -101,9 +99,7 @@ def make_lstm_elm(
     Parameters
     ----------
     %(features)s
-    %(n_jobs)s
-    %(on_error)s
-    %(store)s
+    %(extraction)s
     %(random_state)s
     %(net_params)s
 

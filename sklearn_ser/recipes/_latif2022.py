@@ -25,7 +25,7 @@ from sklearn_ser.utils._public import public_module
 @public_module("sklearn_ser.recipes")
 @substitute_docstring(
     features=PARAMETERS["frame_features"],
-    **{name: PARAMETERS[name] for name in ("n_jobs", "on_error", "store", "net_params")},
+    **{name: PARAMETERS[name] for name in ("extraction", "net_params")},
 )
 def make_mtl_aug(
     features: Any = "logmel",
@@ -86,9 +86,7 @@ def make_mtl_aug(
         Number of copies of each sample by each augmentation.
     unlabeled : -1, "nan" or None, default="nan"
         Sentinel value of unlabeled samples in y.
-    %(n_jobs)s
-    %(on_error)s
-    %(store)s
+    %(extraction)s
         The features of copies by speed and noise are stored too if `random_state` is an int.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the copies and of the network.

@@ -57,6 +57,7 @@ PARAMETERS = {
             Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, also nested ones
             (``perturbation__noise``).""",
 }
+PARAMETERS["extraction"] = "".join(PARAMETERS[name] for name in ("n_jobs", "on_error", "store"))
 
 
 def frame_step(features: Any, n_jobs: int | None, on_error: OnError, store: Store) -> Any:

@@ -25,11 +25,9 @@ def check_row_order(table, reference, table_name, reference_name, *, check_defau
     labels are accepted, and so is a default index (0, 1, 2, ...), which the output of a step for
     an array has, unless `check_default_index` is set.
     """
-    if not (hasattr(table, "index") and isinstance(table.index, pd.Index)):
+    ours, theirs = (getattr(each, "index", None) for each in (table, reference))
+    if not (isinstance(ours, pd.Index) and isinstance(theirs, pd.Index)):
         return
-    if not (hasattr(reference, "index") and isinstance(reference.index, pd.Index)):
-        return
-    ours, theirs = table.index, reference.index
     if len(ours) != len(theirs) or ours.nlevels != theirs.nlevels or ours.equals(theirs):
         return
     if not check_default_index and (_is_default(ours) or _is_default(theirs)):

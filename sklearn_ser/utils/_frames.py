@@ -75,7 +75,8 @@ def as_sequences(X):
             continue
         if not isinstance(sequence, np.ndarray) or sequence.ndim != 2:
             raise ValueError(
-                f"row {row}: expected an array (n_frames, n_features), found {_kind(sequence)}"
+                f"row {row}: expected an array (n_frames, n_features), found "
+                f"{kind_and_shape(sequence)}"
             )
         if 0 in sequence.shape:
             raise ValueError(f"row {row}: the sequence is empty, of shape {sequence.shape}")
@@ -119,7 +120,7 @@ def check_no_feature_union(X, step):
 def check_numpy_sequences(X):
     """Raise for sequences that are not numpy arrays (tensors, nested lists)."""
     if getattr(X, "ndim", 0) == 3 and not isinstance(X, np.ndarray):
-        found = _kind(X)
+        found = kind_and_shape(X)
     else:
         cells = X.iloc[:, 0] if isinstance(X, pd.DataFrame) and X.shape[1] == 1 else X
         if not isinstance(cells, list | tuple | pd.Series):
@@ -127,7 +128,7 @@ def check_numpy_sequences(X):
         row, cell = next(((i, c) for i, c in enumerate(cells) if not _is_missing(c)), (0, None))
         if isinstance(cell, np.ndarray) or not _is_table(cell):
             return
-        found = f"{_kind(cell)} in row {row}"
+        found = f"{kind_and_shape(cell)} in row {row}"
     raise ValueError(
         "frame sequences must be numpy arrays (n_frames, n_features), one for each row; found "
         f"{found}. Convert them: [numpy.asarray(sequence) for sequence in X]."
@@ -159,6 +160,7 @@ def _is_nan_throughout(sequence):
     return bool(np.isnan(sequence[0, 0]) and np.isnan(sequence).all())
 
 
-def _kind(cell):
+def kind_and_shape(cell):
+    """Describe an object by its type and shape, for an error message."""
     shape = getattr(cell, "shape", None)
     return type(cell).__name__ + ("" if shape is None else f" of shape {shape}")

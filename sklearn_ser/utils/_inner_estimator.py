@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 from sklearn.utils._set_output import _safe_set_output
@@ -26,10 +27,86 @@ def inner_has(name: str) -> Callable[[Any], bool]:
 
 
 class InnerAttributes:
-    """Attributes, tags, output configuration and routing of a meta-estimator."""
+    """Predictions, attributes, tags, output configuration and routing of a meta-estimator."""
 
     estimator: BaseEstimator
     estimator_: Any
+    fit: Callable[..., Any]
+
+    @available_if(inner_has("predict"))
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the label of each sample.
+
+        Parameters
+        ----------
+        X : array-like of n_samples samples
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        return self._call_inner("predict", X)
+
+    @available_if(inner_has("predict_proba"))
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict the probability of each class of `classes_`.
+
+        Parameters
+        ----------
+        X : array-like of n_samples samples
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        return self._call_inner("predict_proba", X)
+
+    @available_if(inner_has("decision_function"))
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Compute the decision values of the inner estimator.
+
+        Parameters
+        ----------
+        X : array-like of n_samples samples
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+        """
+        return self._call_inner("decision_function", X)
+
+    @available_if(inner_has("transform"))
+    def transform(self, X: Any) -> np.ndarray | pd.DataFrame:
+        """Transform each sample.
+
+        Parameters
+        ----------
+        X : array-like of n_samples samples
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_samples, n_outputs)
+        """
+        return self._call_inner("transform", X)
+
+    @available_if(inner_has("transform"))
+    def fit_transform(self, X: Any, y: Any = None, **metadata: Any) -> np.ndarray | pd.DataFrame:
+        """Fit, then transform the same samples.
+
+        Parameters
+        ----------
+        X, y, **metadata
+            Parameters of `fit`.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_samples, n_outputs)
+        """
+        return self.fit(X, y, **metadata).transform(X)
+
+    def _call_inner(self, method, X):
+        check_is_fitted(self)
+        return getattr(self.estimator_, method)(X)
 
     @available_if(inner_has("get_feature_names_out"))
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

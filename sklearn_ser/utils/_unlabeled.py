@@ -67,15 +67,10 @@ def sentinel_as_none(estimator: BaseEstimator, y: ArrayLike) -> ArrayLike:
     """
     if not hasattr(estimator, "get_params"):
         return y
-    sentinels = sentinel_parameters(estimator).values()
+    sentinels = parameters_named(estimator, "unlabeled").values()
     if any(not isinstance(sentinel, str) and sentinel == -1 for sentinel in sentinels):
         return missing_as_none(np.asarray(y, dtype=object), -1)
     return y
-
-
-def sentinel_parameters(estimator: BaseEstimator) -> dict[str, Any]:
-    """Return the parameters `unlabeled` of an estimator and its parts, by name for `set_params`."""
-    return parameters_named(estimator, "unlabeled")
 
 
 def sentinel_of(estimator: BaseEstimator) -> Sentinel | None:
@@ -86,7 +81,7 @@ def sentinel_of(estimator: BaseEstimator) -> Sentinel | None:
     """
     sentinels = {
         path: value
-        for path, value in sentinel_parameters(estimator).items()
+        for path, value in parameters_named(estimator, "unlabeled").items()
         if isinstance(value, Integral | str) and value in (-1, "nan")
     }
     if len(set(sentinels.values())) > 1:
@@ -95,11 +90,6 @@ def sentinel_of(estimator: BaseEstimator) -> Sentinel | None:
             f"{sentinels}. Set all of them to the same value."
         )
     return cast("Sentinel | None", next(iter(sentinels.values()), None))
-
-
-def own_sentinel(estimator: object) -> Sentinel | None:
-    """Return the parameter `unlabeled` of the estimator itself, whatever it contains."""
-    return getattr(estimator, "unlabeled", None)
 
 
 def mark_unlabeled(y: np.ndarray, is_unlabeled: np.ndarray, unlabeled: Sentinel) -> np.ndarray:

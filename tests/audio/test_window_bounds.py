@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sklearn_ser.utils._window_bounds import in_samples, window_bounds
+from sklearn_ser.audio._signal import in_samples, window_bounds
 
 
 @pytest.mark.parametrize(
