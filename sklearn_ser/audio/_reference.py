@@ -112,7 +112,8 @@ def reference_extent(reference, start, end, sampling_rate):
     start, end = seconds(start, "start"), seconds(end, "end")
     path = path_of(reference)
     if path:
-        return extent(path, start, end)
+        with _opened(path) as opened:
+            return _span(opened, start, end)
     if isinstance(reference, DerivedAudio):
         array, rate, _ = _derived(reference, math.nan, math.nan, _ANY_AUDIO)
     else:
@@ -214,12 +215,6 @@ def decode(path, start, end):
                 f"requested segment ({stop / rate:.6g} s)"
             )
         return array.T, rate, opened.subtype in _LOSSY_SUBTYPES
-
-
-def extent(path, start, end):
-    """Return first sample, one past the last, and rate of a segment of a file by its header."""
-    with _opened(path) as opened:
-        return _span(opened, start, end)
 
 
 @contextmanager

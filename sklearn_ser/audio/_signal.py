@@ -220,13 +220,13 @@ def finish(signal, rate, sampling_rate, remove_dc):
     return np.clip(signal, np.float32(-1), TOP)
 
 
-def shortened(value, most=80):
+def shortened(value):
     """Return a repr that is short enough for an error message."""
     try:
         text = repr(value)
     except Exception:
         text = f"a {type(value).__name__}"
-    return text if len(text) <= most else f"{text[:most]}..."
+    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 def _raise_if_not_finite(array):

@@ -114,7 +114,9 @@ class Corpus:
         self.description = description
         self.license = license
         self.citation = citation
-        self.dropped_rows = no_dropped_rows() if dropped_rows is None else dropped_rows
+        if dropped_rows is None:
+            dropped_rows = pd.DataFrame(columns=list(_DROPPED_COLUMNS), dtype=object)
+        self.dropped_rows = dropped_rows
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -196,11 +198,6 @@ def check_corpus_name(name):
     """Raise if a name cannot be the prefix of an id before a "/"."""
     if not isinstance(name, str) or not name or "/" in name:
         raise CorpusError(f"name={name!r}: expected a non-empty string without '/'.")
-
-
-def no_dropped_rows():
-    """Return an empty table for ``Corpus.dropped_rows``."""
-    return pd.DataFrame({column: pd.Series(dtype=object) for column in _DROPPED_COLUMNS})
 
 
 def rows_left_out(frame, left_out, reason):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from sklearn_ser.exceptions import CorpusError
+from sklearn_ser.utils._ids import rows_text
 
 #: Other spellings in corpora and papers by the noun that this package uses.
 EMOTION_SPELLINGS = {
@@ -106,14 +107,6 @@ def check_all_used(keys, where, labels):
             f"emotion_map has the key {key!r}, which no utterance of {where} has; its labels are "
             f"{sorted(labels)}.{hint}"
         )
-
-
-def rows_text(mask, most=5):
-    """List the positions where `mask` is true: "rows 0, 3 and 12 more"."""
-    rows = [position for position, value in enumerate(mask) if value]
-    shown = ", ".join(map(str, rows[:most]))
-    more = f" and {len(rows) - most} more" if len(rows) > most else ""
-    return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
 
 
 def _by_spelling(spellings):

@@ -14,10 +14,10 @@ from sklearn_ser.datasets._corpus import NUMBER_COLUMNS, PREFIXED_COLUMNS, REQUI
 from sklearn_ser.datasets._labels import (
     GENDER_SPELLINGS,
     NATURALNESS_SPELLINGS,
-    rows_text,
     unify_spelling,
 )
 from sklearn_ser.exceptions import CorpusError
+from sklearn_ser.utils._ids import rows_text
 
 METADATA_FILE = "metadata.csv"
 

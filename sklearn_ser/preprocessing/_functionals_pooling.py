@@ -331,17 +331,9 @@ class FrameStatistics:
     def _ordered(self):
         return np.sort(self._values, axis=0)
 
-    @property
-    def min(self):
-        return self._ordered[0]
-
-    @property
-    def max(self):
-        return self._ordered[-1]
-
-    @property
-    def range(self):
-        return self._ordered[-1] - self._ordered[0]
+    min = property(lambda self: self._ordered[0])
+    max = property(lambda self: self._ordered[-1])
+    range = property(lambda self: self._ordered[-1] - self._ordered[0])
 
     def percentile(self, percent):
         position = percent / 100.0 * (len(self._values) - 1)

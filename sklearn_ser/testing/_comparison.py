@@ -112,20 +112,20 @@ def assert_finite(output, what):
             raise AssertionError(f"{what}: row {row} has NaN or infinite values, or no values")
 
 
-def assert_same(found, expected, what, *, exact=True):
+def assert_same(actual, expected, what, *, exact=True):
     """Raise if two outputs differ in a row; their types and indexes are ignored.
 
     Outputs may be lists returned by `values_by_row`. ``exact=False`` allows differences that
     another composition of batches may cause in a network.
     """
-    found, expected = (
+    actual, expected = (
         output if isinstance(output, list) else values_by_row(output)
-        for output in (found, expected)
+        for output in (actual, expected)
     )
-    if len(found) != len(expected):
-        raise AssertionError(f"{what}: {len(found)} rows instead of {len(expected)}")
+    if len(actual) != len(expected):
+        raise AssertionError(f"{what}: {len(actual)} rows instead of {len(expected)}")
     rtol, atol = (0, 0) if exact else (RTOL, ATOL)
-    for row, (one, other) in enumerate(zip(found, expected, strict=True)):
+    for row, (one, other) in enumerate(zip(actual, expected, strict=True)):
         if (one is None) != (other is None):
             raise AssertionError(f"{what}: row {row} has values in only one of the two")
         if one is not None:
@@ -134,10 +134,10 @@ def assert_same(found, expected, what, *, exact=True):
             )
 
 
-def assert_same_index(found, expected, what):
+def assert_same_index(actual, expected, what):
     """Raise if two tables differ in their index."""
     try:
-        pd.testing.assert_index_equal(found.index, expected.index, exact="equiv")
+        pd.testing.assert_index_equal(actual.index, expected.index, exact="equiv")
     except AssertionError as error:
         raise AssertionError(f"{what}: {error}") from None
 

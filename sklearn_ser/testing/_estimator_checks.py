@@ -101,8 +101,8 @@ def check_fit_ignores_the_audio(step):
     """A step that is fitted on other audio gives the same."""
     one, other = speech().X["file"].iloc[[1]], pairs([-signal[::-1] for signal in speech().signals])
     for what, training in {"one utterance": list(one), "more utterances": 2 * other}.items():
-        found = plain(step).fit(training, [0] * len(training)).transform(speech().X)
-        assert_same(found, reference(step), f"fitted on {what}, the output differs")
+        actual = plain(step).fit(training, [0] * len(training)).transform(speech().X)
+        assert_same(actual, reference(step), f"fitted on {what}, the output differs")
 
 
 def check_pickle(step):
@@ -113,9 +113,9 @@ def check_pickle(step):
     used.transform(X)
     pickles["after it was used"] = pickle.dumps(used)
     for when, content in pickles.items():
-        found = pickle.loads(content).transform(X)
-        assert_same(found, expected, f"pickled {when}, the output differs")
-        _assert_equal_ids(found, expected)
+        actual = pickle.loads(content).transform(X)
+        assert_same(actual, expected, f"pickled {when}, the output differs")
+        _assert_equal_ids(actual, expected)
 
 
 def check_skops(step):
@@ -133,9 +133,9 @@ def check_skops(step):
             f"skops would have to trust {sorted(set(unknown) - allowed)}: use numpy arrays, "
             f"strings, numbers, bytes, lists and dicts as attributes"
         )
-    found = copy.transform(speech().X)
-    assert_same(found, reference(step), "after skops the output differs")
-    _assert_equal_ids(found, reference(step))
+    actual = copy.transform(speech().X)
+    assert_same(actual, reference(step), "after skops the output differs")
+    _assert_equal_ids(actual, reference(step))
 
 
 def check_html_repr(step):
@@ -144,9 +144,9 @@ def check_html_repr(step):
         raise AssertionError("the HTML representation does not name the class")
 
 
-def _assert_equal_ids(found, expected):
+def _assert_equal_ids(actual, expected):
     if hasattr(expected, "columns"):
-        assert_same_index(found, expected, "the copy gives another index")
+        assert_same_index(actual, expected, "the copy gives another index")
 
 
 def _estimators_within(step):

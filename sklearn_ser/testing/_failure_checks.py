@@ -100,7 +100,7 @@ def check_unusual_audio_gives_no_nan(step):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", AudioWarning)
-                found = used.transform(object_array([good, audio]))
+                actual = used.transform(object_array([good, audio]))
         except AudioError as error:
             if error.row != 1:
                 raise AssertionError(f"{what}: the AudioError names row {error.row}") from error
@@ -109,7 +109,7 @@ def check_unusual_audio_gives_no_nan(step):
         except Exception as error:
             raise AssertionError(f"{what}: {type(error).__name__} ({error})") from error
         else:
-            assert_finite(found, what)
+            assert_finite(actual, what)
 
 
 def check_failed_rows_are_nan_and_recorded(step):
@@ -134,9 +134,9 @@ def check_failed_rows_are_nan_and_recorded(step):
         raise AssertionError("failures_ still has those of an earlier transform")
 
 
-def _assert_recorded(found, records, X, names):
-    missing = failed(found)
-    for row, values in enumerate(values_by_row(found)):
+def _assert_recorded(actual, records, X, names):
+    missing = failed(actual)
+    for row, values in enumerate(values_by_row(actual)):
         if not missing[row] and not np.isfinite(values).all():
             raise AssertionError(f"row {row} ({names[row - 1]}) is NaN or infinite in parts")
     n_unusable = len(unusable())
@@ -159,8 +159,8 @@ def check_failures_leave_the_other_rows_alone(step):
     parameters = [{"n_jobs": jobs} for jobs in (1, 2)] if has_parameter(step, "n_jobs") else [{}]
     for jobs in parameters:
         used = fitted(step, on_error="ignore", **jobs)
-        found = values_by_row(used.transform(mixed))
-        good = [found[row] for row in (0, 2, 3, 5)]
+        actual = values_by_row(used.transform(mixed))
+        good = [actual[row] for row in (0, 2, 3, 5)]
         assert_same(good, expected, "failed rows change the output of other rows", exact=False)
         if [record["row"] for record in used.failures_] != [1, 4]:
             raise AssertionError(f"failures_ of rows 1 and 4 are {used.failures_}")
@@ -169,6 +169,6 @@ def check_failures_leave_the_other_rows_alone(step):
 def check_failed_rows_are_left_out_of_training(step):
     """Rows of failed audio are recognized and left out of training."""
     files = list(speech().X["file"])
-    found = fitted(step, on_error="ignore").transform([files[0], "missing.wav", files[1]])
-    if list(failed_rows(found)) != [False, True, False]:
+    actual = fitted(step, on_error="ignore").transform([files[0], "missing.wav", files[1]])
+    if list(failed_rows(actual)) != [False, True, False]:
         raise AssertionError("the row of failed audio is not all NaN (or without frames)")

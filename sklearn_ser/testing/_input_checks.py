@@ -41,13 +41,13 @@ def check_empty_input(step):
         "Series": pd.Series([], dtype=object),
         "object array": np.array([], dtype=object),
     }.items():
-        found = used.transform(X)
-        if found.shape != (0, width):
+        actual = used.transform(X)
+        if actual.shape != (0, width):
             raise AssertionError(
-                f"an empty {name} gives the shape {found.shape}: expected {(0, width)}"
+                f"an empty {name} gives the shape {actual.shape}: expected {(0, width)}"
             )
-        if not is_frame_table(found) and np.asarray(found).dtype != np.float32:
-            raise AssertionError(f"an empty {name} gives {np.asarray(found).dtype}, not float32")
+        if not is_frame_table(actual) and np.asarray(actual).dtype != np.float32:
+            raise AssertionError(f"an empty {name} gives {np.asarray(actual).dtype}, not float32")
 
 
 def check_containers_give_the_same(step):
@@ -113,8 +113,8 @@ def check_channels_are_averaged(step):
     file = speech().new_folder() / "stereo.wav"
     write_16_bit(file, both)
     for name, references in {"an array": pairs([both]), "a file": [str(file)]}.items():
-        found = used.transform(references)
-        assert_same(found, expected, f"two channels of {name} differ from their mean")
+        actual = used.transform(references)
+        assert_same(actual, expected, f"two channels of {name} differ from their mean")
 
 
 def check_rates_are_converted(step):
@@ -130,12 +130,12 @@ def check_start_and_end_are_read(step):
     X, used = speech().X.iloc[:2], fitted(step)
     first, second = speech().signals[:2]
     parts = pairs([first[1600:], second[800:6400]])
-    found = used.transform(X.assign(start=[0.1, 0.05], end=[np.nan, 0.4]))
-    assert_same(found, used.transform(parts), "start and end do not cut the files")
+    actual = used.transform(X.assign(start=[0.1, 0.05], end=[np.nan, 0.4]))
+    assert_same(actual, used.transform(parts), "start and end do not cut the files")
     timedeltas = X.assign(
         start=pd.to_timedelta([0.1, 0.05], unit="s"), end=pd.to_timedelta([None, 0.4], unit="s")
     )
-    assert_same(used.transform(timedeltas), found, "start and end as timedeltas differ")
+    assert_same(used.transform(timedeltas), actual, "start and end as timedeltas differ")
 
 
 def check_audio_in_index_levels(step):
@@ -156,19 +156,19 @@ def check_audio_in_index_levels(step):
         for form, X in {"index": index, "table": labels.to_frame(), "column": labels}.items():
             what = f"audio in the levels of a {kind} {form}"
             try:
-                found = used.transform(X)
+                actual = used.transform(X)
             except AudioError as error:
                 raise AssertionError(f"{what} is not read: {error}") from error
-            assert_same(found, expected, f"{what} gives other numbers")
-            if is_table(found):
-                assert_same_index(found, pd.DataFrame(index=index), what)
+            assert_same(actual, expected, f"{what} gives other numbers")
+            if is_table(actual):
+                assert_same_index(actual, pd.DataFrame(index=index), what)
 
 
 def check_named_audio_column(step):
     """`audio` names the column; the error for a missing column lists those of X."""
     renamed = speech().X.rename(columns={"file": "wave"})
-    found = fitted(step, audio="file").set_params(audio="wave").transform(renamed)
-    assert_same(found, reference(step), "with audio='wave' the output differs")
+    actual = fitted(step, audio="file").set_params(audio="wave").transform(renamed)
+    assert_same(actual, reference(step), "with audio='wave' the output differs")
     try:
         fitted(step).transform(renamed)
     except AudioError as error:
@@ -216,11 +216,11 @@ def check_label_columns_are_ignored(step):
         ("index levels", labeled.set_index(labels)),
     ):
         new = plain(step).set_output(transform="pandas")
-        found = new.fit(given, speech().y).transform(given)
-        assert_same(found, expected, f"other {what} of X change the numbers")
-        assert_same_index(found, expected, f"other {what} of X change the index")
-        if list(found.columns) != list(expected.columns):
-            raise AssertionError(f"other {what} of X change the output's columns: {found.columns}")
+        actual = new.fit(given, speech().y).transform(given)
+        assert_same(actual, expected, f"other {what} of X change the numbers")
+        assert_same_index(actual, expected, f"other {what} of X change the index")
+        if list(actual.columns) != list(expected.columns):
+            raise AssertionError(f"other {what} of X change the output's columns: {actual.columns}")
 
 
 def check_beyond_full_scale(step):
@@ -233,11 +233,11 @@ def check_beyond_full_scale(step):
         clipping = fitted(step, beyond_full_scale="clip")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            found = clipping.transform(pairs([good, loud]))
+            actual = clipping.transform(pairs([good, loud]))
         if [type(warning.message) for warning in caught] != [AudioWarning]:
             raise AssertionError(f"expected one AudioWarning of clipping, found {caught}")
         expected = fitted(step).transform(pairs([good, np.clip(loud, -1, 1)]))
-        assert_same(found, expected, "beyond_full_scale='clip' does not clip to [-1, 1]")
+        assert_same(actual, expected, "beyond_full_scale='clip' does not clip to [-1, 1]")
 
 
 def check_remove_dc(step):
@@ -245,5 +245,5 @@ def check_remove_dc(step):
     shifted = [(signal * 0.5 + 0.25, SAMPLING_RATE) for signal in speech().signals[:2]]
     rate = sampling_rate_of(step)
     centered = [(read_audio(audio, rate, remove_dc=True), rate) for audio in shifted]
-    found = fitted(step, remove_dc=True).transform(shifted)
-    assert_same(found, fitted(step).transform(centered), "remove_dc=True does not remove the mean")
+    actual = fitted(step, remove_dc=True).transform(shifted)
+    assert_same(actual, fitted(step).transform(centered), "remove_dc=True does not remove the mean")

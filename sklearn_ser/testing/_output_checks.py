@@ -31,33 +31,33 @@ from sklearn_ser.testing._comparison import (
     values_by_row,
 )
 from sklearn_ser.testing._speech import (
-    IDS,
     equal_length_signals,
     object_array,
     speech,
     write_16_bit,
 )
 from sklearn_ser.utils._frames import FEATURES_ATTR, FRAMES, frame_features, is_frames
+from sklearn_ser.utils._ids import ID_COLUMNS
 
 
 def check_output_is_rows_or_frames(step):
     """The output is finite float32: a row of numbers or a sequence of frames per utterance."""
-    found = reference(step)
-    if len(found) != len(speech().X):
-        raise AssertionError(f"the output for {len(speech().X)} utterances has {len(found)} rows")
-    assert_finite(found, "speech")
-    kinds = {values.dtype for values in values_by_row(found)}
+    actual = reference(step)
+    if len(actual) != len(speech().X):
+        raise AssertionError(f"the output for {len(speech().X)} utterances has {len(actual)} rows")
+    assert_finite(actual, "speech")
+    kinds = {values.dtype for values in values_by_row(actual)}
     if kinds != {np.dtype(np.float32)}:
         raise AssertionError(f"the values are {sorted(map(str, kinds))}: expected float32")
-    if is_frame_table(found):
-        _assert_frames_contract(found)
+    if is_frame_table(actual):
+        _assert_frames_contract(actual)
     else:
-        check_array(found)
+        check_array(actual)
 
 
-def _assert_frames_contract(found):
-    names = found.attrs.get(FEATURES_ATTR, [])
-    for row, frames in enumerate(values_by_row(found)):
+def _assert_frames_contract(actual):
+    names = actual.attrs.get(FEATURES_ATTR, [])
+    for row, frames in enumerate(values_by_row(actual)):
         if frames.ndim != 2 or 0 in frames.shape or not frames.flags.c_contiguous:
             raise AssertionError(
                 f"row {row}: frames of shape {frames.shape}: expected a contiguous array "
@@ -68,9 +68,9 @@ def _assert_frames_contract(found):
                 f"row {row}: the frames have {frames.shape[1]} features, attrs[{FEATURES_ATTR!r}] "
                 f"has {len(names)} names: expected one str per feature"
             )
-    if len(set(names)) != len(names) or frame_features(found, len(names)) != names:
+    if len(set(names)) != len(names) or frame_features(actual, len(names)) != names:
         raise AssertionError(f"the features of a frame do not have unique names: {names[:9]}")
-    if not is_frames(found):
+    if not is_frames(actual):
         raise AssertionError("the table is not recognized as frame sequences")
 
 
@@ -84,12 +84,12 @@ def check_names_and_width_agree(step):
         raise AssertionError("the names of the features are not unique strings")
     if list(used.get_feature_names_out(list(speech().X.columns))) != list(names):
         raise AssertionError("get_feature_names_out returns the names of the columns of X")
-    found = used.transform(speech().X.iloc[:1])
-    if found.shape[1] != len(names):
-        raise AssertionError(f"{len(names)} names for {found.shape[1]} columns")
-    if is_table(found) and list(found.columns) != list(names):
+    actual = used.transform(speech().X.iloc[:1])
+    if actual.shape[1] != len(names):
+        raise AssertionError(f"{len(names)} names for {actual.shape[1]} columns")
+    if is_table(actual) and list(actual.columns) != list(names):
         raise AssertionError("get_feature_names_out and the output's columns differ")
-    if is_frame_table(found) and list(names) != [FRAMES]:
+    if is_frame_table(actual) and list(names) != [FRAMES]:
         raise AssertionError(f"the column of frames must have the name {FRAMES!r}")
 
 
@@ -97,12 +97,12 @@ def check_set_output(step):
     """`set_output` and the global configuration give DataFrames of the same values and names."""
     X, expected = speech().X, reference(step)
     names = list(fitted(step).get_feature_names_out())
-    found = fitted(step).set_output(transform="default").transform(X)
-    assert_same(found, expected, "set_output(transform='default') changes the values")
-    asked = fitted(step).set_output(transform="pandas").transform(X)
+    actual = fitted(step).set_output(transform="default").transform(X)
+    assert_same(actual, expected, "set_output(transform='default') changes the values")
+    explicit = fitted(step).set_output(transform="pandas").transform(X)
     with config_context(transform_output="pandas"):
         configured = fitted(step).transform(X)
-    for how, table in (("set_output", asked), ("config_context", configured)):
+    for how, table in (("set_output", explicit), ("config_context", configured)):
         if not isinstance(table, pd.DataFrame) or list(table.columns) != names:
             raise AssertionError(f"{how} does not give a DataFrame with the names of the step")
         assert_same(table, expected, f"{how} changes the values")
@@ -112,18 +112,18 @@ def check_ids_become_index_levels(step):
     """With pandas output, the ids of X are the index; without ids it is the index of X."""
     used = fitted(step).set_output(transform="pandas")
     X = speech().X
-    ids = X[list(IDS)]
+    ids = X[list(ID_COLUMNS)]
     expected = pd.MultiIndex.from_frame(ids)
     numbered = X[["file"]].set_axis([7, 5, 3, 1])
-    for what, index, wanted in (
+    for what, index, expected_index in (
         ("id columns", used.transform(X).index, expected),
-        ("id levels", used.transform(X.set_index(list(IDS))).index, expected),
+        ("id levels", used.transform(X.set_index(list(ID_COLUMNS))).index, expected),
         ("one id", used.transform(X[["file", "speaker"]]).index, pd.Index(X["speaker"])),
         ("no ids", used.transform(numbered).index, numbered.index),
         ("a list", used.transform(list(X["file"])).index, pd.RangeIndex(len(X))),
     ):
-        found = pd.DataFrame(index=index)
-        assert_same_index(found, pd.DataFrame(index=wanted), f"X with {what}")
+        actual = pd.DataFrame(index=index)
+        assert_same_index(actual, pd.DataFrame(index=expected_index), f"X with {what}")
 
 
 # Rows of the one large batch, beyond the batch sizes in use, and samples of each.
@@ -184,12 +184,12 @@ def check_global_seeds_are_irrelevant(step):
         random.seed(54321)
         np.random.seed(54321)  # noqa: NPY002
         torch.manual_seed(54321)
-        found = fitted(step).transform(speech().X)
+        actual = fitted(step).transform(speech().X)
     finally:
         random.setstate(own_state)
         np.random.set_state(np_state)  # noqa: NPY002
         torch.set_rng_state(torch_state)
-    assert_same(found, reference(step), "another global seed changes the values")
+    assert_same(actual, reference(step), "another global seed changes the values")
 
 
 def check_repeated_transform_is_equal(step):
@@ -208,21 +208,21 @@ def check_one_row_equals_that_row_among_others(step):
     """The output for an utterance alone is the same as among others."""
     X, used, expected = speech().X, fitted(step), values_by_row(reference(step))
     for row in range(len(X)):
-        found = used.transform(X.iloc[[row]])
+        actual = used.transform(X.iloc[[row]])
         what = f"row {row} alone differs from that row among others"
-        assert_same(found, expected[row : row + 1], what, exact=False)
+        assert_same(actual, expected[row : row + 1], what, exact=False)
 
 
 def check_order_of_rows_is_irrelevant(step):
     """Rows in another order, some repeated, give the same; the index follows the rows."""
     X, used, expected = speech().X, fitted(step), reference(step)
     order = [2, 0, 3, 0, 1]
-    found = used.transform(X.iloc[order])
+    actual = used.transform(X.iloc[order])
     values = values_by_row(expected)
     what = "rows in another order give other values"
-    assert_same(found, [values[row] for row in order], what, exact=False)
-    if is_table(found):
-        assert_same_index(found, expected.iloc[order], "the index does not follow the rows")
+    assert_same(actual, [values[row] for row in order], what, exact=False)
+    if is_table(actual):
+        assert_same_index(actual, expected.iloc[order], "the index does not follow the rows")
 
 
 def check_one_row_equals_that_row_among_many(step):
@@ -231,9 +231,9 @@ def check_one_row_equals_that_row_among_many(step):
     used = fitted(step)
     expected = values_by_row(used.transform(short))
     order = np.arange(_MANY) * 3 % len(short)
-    found = used.transform([short[row] for row in order])
+    actual = used.transform([short[row] for row in order])
     what = f"in a batch of {_MANY} rows some values differ from those in {len(short)} rows"
-    assert_same(found, [expected[row] for row in order], what, exact=False)
+    assert_same(actual, [expected[row] for row in order], what, exact=False)
 
 
 def check_rewritten_files_are_read_again(step):
@@ -246,9 +246,9 @@ def check_rewritten_files_are_read_again(step):
         used = fitted(step) if store is None else fitted(step, store=store)
         for signal in (first, second):
             write_16_bit(file, signal)
-            found = used.transform([file])
+            actual = used.transform([file])
             what = f"a rewritten file gives its old output (store={store and 'folder'})"
-            assert_same(found, fitted(step).transform(pairs([signal])), what)
+            assert_same(actual, fitted(step).transform(pairs([signal])), what)
 
 
 def check_n_jobs_is_irrelevant(step):
@@ -265,10 +265,10 @@ def check_processes_give_the_same(step):
 def _assert_parallel_is_equal(step, how):
     expected = reference(step)
     parallel = fitted(step, n_jobs=2)
-    found = parallel.transform(speech().X)
-    assert_same(found, expected, f"{how}: other values")
+    actual = parallel.transform(speech().X)
+    assert_same(actual, expected, f"{how}: other values")
     if is_table(expected):
-        assert_same_index(found, expected, f"{how}: another index")
+        assert_same_index(actual, expected, f"{how}: another index")
     references = pairs(speech().signals)
     bad = object_array([references[0], (np.zeros(0), 16000), references[2], (np.zeros(0), 16000)])
     with audio_error(f"{how}, two rows are empty", row=1):
@@ -282,10 +282,10 @@ def check_store_gives_the_same(step):
     for store in (folder, str(folder)):
         kind = "an empty" if store is folder else "a filled"
         used = fitted(step, store=store)
-        found = used.transform(X)
-        assert_same(found, expected, f"{kind} store changes the values")
+        actual = used.transform(X)
+        assert_same(actual, expected, f"{kind} store changes the values")
         if is_table(expected):
-            assert_same_index(found, expected, f"{kind} store changes the index")
+            assert_same_index(actual, expected, f"{kind} store changes the index")
         if not folder.exists() or not any(folder.iterdir()):
             raise AssertionError(
                 "store names a folder, but nothing was written to it: a class outside sklearn_ser "

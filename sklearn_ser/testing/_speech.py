@@ -24,8 +24,6 @@ from sklearn_ser.utils._ids import ID_COLUMNS
 SAMPLING_RATE = 16000
 # Numbers of samples of the utterances.
 _LENGTHS = (6800, 8000, 7600, 7000)
-#: Id columns of `Speech.frame`, in the order of the index levels.
-IDS = ID_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Speech:
     @property
     def X(self) -> pd.DataFrame:
         """Copy of the audio column and the ids."""
-        return self.frame[["file", *IDS]].copy()
+        return self.frame[["file", *ID_COLUMNS]].copy()
 
     @property
     def y(self) -> pd.Series:

@@ -13,6 +13,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.utils._frames import as_sequences, is_frames
+from sklearn_ser.utils._ids import rows_text
 from sklearn_ser.utils._warnings import warn_user
 
 
@@ -31,19 +32,15 @@ def failed_rows(X):
 
 def warn_failed_rows(failed):
     """Warn that the rows of a mask are left out of training; raise if no row is left."""
-    positions = np.flatnonzero(failed)
-    if not len(positions):
+    if not failed.any():
         return
     if failed.all():
         raise ValueError(
             f"all {len(failed)} rows of X are entirely NaN (failed audio): nothing to train on."
         )
-    most = 5
-    shown = ", ".join(map(str, positions[:most]))
-    more = f" and {len(positions) - most} more" if len(positions) > most else ""
     warn_user(
-        f"{len(positions)} of {len(failed)} rows of X are entirely NaN (failed audio) and are "
-        f"left out of training: row{'s' if len(positions) > 1 else ''} {shown}{more}",
+        f"{failed.sum()} of {len(failed)} rows of X are entirely NaN (failed audio) and are "
+        f"left out of training: {rows_text(failed)}",
         TrainingWarning,
     )
 

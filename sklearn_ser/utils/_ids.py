@@ -1,8 +1,8 @@
-"""Ids of utterances in the columns or index levels of X."""
+"""Ids of utterances in the columns or index levels of X, and lists for error messages."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -44,3 +44,11 @@ def short_list(names: Sequence[Any], most: int = 6) -> str:
     """List the first few of many names, for an error message."""
     shown = ", ".join(map(repr, names[:most]))
     return f"[{shown}{f', ... {len(names) - most} more' if len(names) > most else ''}]"
+
+
+def rows_text(mask: Iterable[bool]) -> str:
+    """List the positions where `mask` is true: "rows 0, 3 and 12 more"."""
+    rows = [position for position, value in enumerate(mask) if value]
+    shown = ", ".join(map(str, rows[:5]))
+    more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+    return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"

@@ -27,8 +27,8 @@ def consumed(estimator: Any, method: str, metadata: dict[str, Any]) -> dict[str,
     """
     present = {name: value for name, value in metadata.items() if value is not None}
     with config_context(enable_metadata_routing=True):
-        wanted = get_routing_for_object(estimator).consumes(method, list(present))
-    return {name: value for name, value in present.items() if name in wanted}
+        requested = get_routing_for_object(estimator).consumes(method, list(present))
+    return {name: value for name, value in present.items() if name in requested}
 
 
 def arguments_for(estimator: Any, method: str, metadata: dict[str, Any]) -> dict[str, Any]:
@@ -41,8 +41,8 @@ def arguments_for(estimator: Any, method: str, metadata: dict[str, Any]) -> dict
             estimator=estimator,
             method_mapping=MethodMapping().add(caller=method, callee=method),
         )
-        wanted = consumed(estimator, method, metadata)
-        return dict(process_routing(router, method, **wanted)["estimator"][method])
+        requested = consumed(estimator, method, metadata)
+        return dict(process_routing(router, method, **requested)["estimator"][method])
 
 
 def arguments_through(meta: Any, method: str, metadata: dict[str, Any]) -> dict[str, Any]:
