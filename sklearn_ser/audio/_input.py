@@ -6,6 +6,7 @@ import math
 import numbers
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ class AudioReferences:
         return AudioReferences(values, starts, ends, self.index[rows], faults)
 
 
-def find_references(X, audio):
+def find_references(X: Any, audio: str) -> AudioReferences:
     """Find the audio in X; `audio` names the column, Series or index level that holds it."""
     if isinstance(X, pd.DataFrame):
         return _from_frame(X, audio)
@@ -67,7 +68,7 @@ def find_references(X, audio):
     return AudioReferences(values, None, None, pd.RangeIndex(len(values)))
 
 
-def as_table(X, references, audio):
+def as_table(X: Any, references: AudioReferences, audio: str) -> pd.DataFrame:
     """Return X as a DataFrame with a column for everything known about each utterance.
 
     Named index levels become columns, and the index is a RangeIndex. `references` is the result of

@@ -70,7 +70,7 @@ def seconds(value, name):
     )
 
 
-def sample_span(start, end, n_samples, rate):
+def sample_span(start: float, end: float, n_samples: int, rate: float) -> tuple[int, int]:
     """Return the first sample, and one past the last, of the segment from `start` to `end`.
 
     These are in seconds; NaN is the start or end of the audio, which has `n_samples` in total.

@@ -7,6 +7,7 @@ The generic layout: a folder with ``metadata.csv``, one row per utterance, in th
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pandas as pd
 
@@ -67,7 +68,7 @@ def read_csv_as_text(path):
     )
 
 
-def tidy_frame(table, name, root):
+def tidy_frame(table: pd.DataFrame, name: str, root: Any) -> pd.DataFrame:
     """Convert a table to the frame of a Corpus, with emotions in the spelling of the corpus.
 
     Relative paths refer to the folder `root`, or to the working folder.

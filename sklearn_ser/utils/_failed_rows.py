@@ -7,6 +7,8 @@ that is partly NaN is not failed audio: estimators reject it, like those of scik
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_consistent_length, column_or_1d
@@ -17,7 +19,7 @@ from sklearn_ser.utils._ids import rows_text
 from sklearn_ser.utils._warnings import warn_user
 
 
-def failed_rows(X):
+def failed_rows(X: Any) -> np.ndarray:
     """Return the mask of the rows of X that are entirely NaN, or have no frame sequence."""
     if is_frames(X):
         return np.array([sequence is None for sequence in as_sequences(X)], dtype=bool)
@@ -30,7 +32,7 @@ def failed_rows(X):
     return failed
 
 
-def warn_failed_rows(failed):
+def warn_failed_rows(failed: np.ndarray) -> None:
     """Warn that the rows of a mask are left out of training; raise if no row is left."""
     if not failed.any():
         return

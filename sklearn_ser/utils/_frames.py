@@ -10,6 +10,8 @@ instead of points in time, and ``attrs["hop_length"]`` is the number of seconds 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -43,7 +45,7 @@ def frame_attrs(X):
     return {key: attrs[key] for key in (AXIS_ATTR, HOP_ATTR) if key in attrs}
 
 
-def is_frames(X):
+def is_frames(X: Any) -> bool:
     """Whether X holds frame sequences: one object column, 3 dimensions, or a list of 2-D arrays."""
     if isinstance(X, pd.DataFrame):
         if X.shape[1] != 1 or X.iloc[:, 0].dtype.kind != "O":

@@ -1,3 +1,5 @@
+import inspect
+
 import pytest
 
 from sklearn_ser.utils._docstrings import substitute_docstring
@@ -13,7 +15,7 @@ def test_shared_text_is_indented_like_its_line():
         %(rate)s
         """
 
-    assert "        rate : int\n            Samples per second.\n" in read.__doc__
+    assert inspect.cleandoc(read.__doc__).endswith("---\nrate : int\n    Samples per second.")
 
 
 def test_docstring_without_the_line():
