@@ -19,37 +19,13 @@ from sklearn_ser.neural_network.tasks._make_tasks import task_object
 
 
 def parameter_object(estimator: BaseEstimator, name: str) -> Any:
-    """Return the object that a parameter holds, or the default object that None stands for.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Its attribute ``_default_objects`` maps such parameters to the classes of their objects.
-    name : str
-
-    Returns
-    -------
-    BaseEstimator
-    """
+    """Return the object that a parameter holds, or the default object that None stands for."""
     value = getattr(estimator, name)
     return estimator._default_objects[name]() if value is None else value
 
 
 def get_nested_params(estimator: BaseEstimator) -> dict[str, Any]:
-    """Return the parameters of a network and those within its tasks, mappings and objects.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Its parameters `tasks` and `encoder_params` are mappings. Its attributes
-        ``_default_objects`` and ``_optional_objects`` map the names of parameters that hold
-        objects to their classes; None stands for the default object in the former, and for the
-        absence of one in the latter.
-
-    Returns
-    -------
-    dict
-    """
+    """Return the parameters of a network and those within its tasks, mappings and objects."""
     params = BaseEstimator.get_params(estimator, deep=False)
     nested = dict(params)
     for name in estimator._default_objects:
@@ -74,19 +50,7 @@ def _add(nested, name, instance):
 
 
 def set_nested_params(estimator: BaseEstimator, params: Mapping[str, Any]) -> None:
-    """Set parameters of a network, also those within its tasks, mappings and objects.
-
-    Parameters
-    ----------
-    estimator : estimator
-        As in :func:`get_nested_params`.
-    params : mapping of str to object
-
-    Raises
-    ------
-    ValueError
-        If there is no such parameter or task; the message suggests the one that is most alike.
-    """
+    """Set parameters of a network, also those within its tasks, mappings and objects."""
     objects = {**estimator._default_objects, **estimator._optional_objects}
     known = estimator.get_params(deep=False)
     for name in params:

@@ -36,15 +36,7 @@ def _sequence(seed, name):
 
 
 class Dropout(nn.Module):
-    """Dropout with its own generator; torch's dropout uses the global one.
-
-    Parameters
-    ----------
-    p : float
-        Fraction of the values set to zero in training.
-    generator : torch.Generator or None
-        None in a network that only predicts.
-    """
+    """Dropout with its own generator (None in a network that only predicts), not the global one."""
 
     def __init__(self, p: float, generator: torch.Generator | None):
         super().__init__()
@@ -93,13 +85,7 @@ def convolution(
 ) -> nn.Conv1d | nn.Conv2d:
     """Return a convolution that preserves the length; for its initialization see :func:`linear`.
 
-    Parameters
-    ----------
-    kind : {torch.nn.Conv1d, torch.nn.Conv2d}
-    n_inputs, n_outputs, kernel_size : int
-        `kernel_size` is odd.
-    generator : torch.Generator or None
-    groups : int
+    `kernel_size` is odd.
     """
     layer = kind(
         n_inputs,

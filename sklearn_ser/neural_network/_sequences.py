@@ -24,11 +24,7 @@ BATCHES_PER_POOL = 8
 class FrameSequences:
     """Sequences of any length that share one tensor of frames.
 
-    Parameters
-    ----------
-    frames : Tensor of shape (n_frames, n_features)
-    starts, lengths : Tensor of int64 of shape (n_sequences,)
-        On the CPU, whatever the device of `frames`.
+    `starts` and `lengths` are on the CPU, whatever the device of `frames`.
     """
 
     def __init__(self, frames: torch.Tensor, starts: torch.Tensor, lengths: torch.Tensor):
@@ -67,15 +63,9 @@ class FrameSequences:
 class FrameBatch:
     """Batch of sequences, the input of an encoder.
 
-    Operations on single frames (a layer, dropout) should use `frames`: padding then costs nothing
-    and does not change their random numbers. Operations along time use `padded`.
-
-    Parameters
-    ----------
-    frames : Tensor of shape (n_frames, n_features)
-        The sequences one after the other.
-    lengths : Tensor of int64 of shape (n_sequences,)
-        On the CPU.
+    `frames` of shape (n_frames, n_features) are the sequences one after the other; `lengths` is on
+    the CPU. Operations on single frames (a layer, dropout) should use `frames`: padding then costs
+    nothing and does not change their random numbers. Operations along time use `padded`.
     """
 
     def __init__(self, frames: torch.Tensor, lengths: torch.Tensor):
@@ -116,19 +106,7 @@ class FrameBatch:
         return values.index_select(0, positions.to(values.device))
 
     def padded(self, values: torch.Tensor, fill: float = 0.0) -> torch.Tensor:
-        """Return one row per sequence, padded at the end.
-
-        Parameters
-        ----------
-        values : Tensor of shape (n_frames, ...)
-            Values of all frames, in the order of `frames`.
-        fill : float
-            Value of the padding.
-
-        Returns
-        -------
-        Tensor of shape (n_sequences, longest, ...)
-        """
+        """Return values of frames as (n_sequences, longest, ...), padded at the end with `fill`."""
         if self.is_full:
             return values.view(len(self), self.longest, *values.shape[1:])
         room = values.new_full((len(self) * self.longest, *values.shape[1:]), fill)
@@ -183,9 +161,7 @@ class FrameBatch:
     def binned(self, n_bins: int) -> torch.Tensor:
         """Compute means over `n_bins` equal parts of each sequence (parts may share frames).
 
-        Returns
-        -------
-        Tensor of shape (n_sequences, n_bins, n_features)
+        The result has the shape (n_sequences, n_bins, n_features).
         """
         starts, lengths = (self.lengths.cumsum(0) - self.lengths)[:, None], self.lengths[:, None]
         first = starts + torch.arange(n_bins) * lengths // n_bins
@@ -208,27 +184,13 @@ def batches_by_length(
     generator: torch.Generator | None = None,
     lone_row: bool = True,
 ) -> list[torch.Tensor]:
-    """Assign sequences to batches of similar length.
+    """Assign sequences to batches of similar length, and return their positions.
 
-    Parameters
-    ----------
-    lengths : Tensor of int64 of shape (n_sequences,)
-    batch_size : int
-        Maximum number of sequences of a batch.
-    most_frames : int or None
-        Maximum number of frames of a batch, including padding; None for no limit. A longer
-        sequence forms a batch of its own.
-    generator : torch.Generator, optional
-        Generator of the sequences that are batched together, and of the order of the batches.
-        Without one, batches are in the order of length.
-    lone_row : bool
-        Whether a single remaining sequence may form a batch. If not, it joins another batch, which
-        may then exceed the limits.
-
-    Returns
-    -------
-    list of Tensor of int64
-        Positions of the sequences of each batch; every sequence is in one batch.
+    A batch has at most `batch_size` sequences and `most_frames` frames, including padding; a longer
+    sequence forms a batch of its own. With a generator, it draws the sequences that are batched
+    together, and the order of the batches; without one, batches are in the order of length. With
+    ``lone_row=False`` a single remaining sequence joins another batch, which may then exceed the
+    limits.
     """
     n_rows = len(lengths)
     if generator is None:
@@ -268,15 +230,7 @@ def without_lone_row(sizes: list[int]) -> list[int]:
 
 
 class LengthBatches:
-    """Batches of similar length of a dataset of frame sequences.
-
-    Parameters
-    ----------
-    dataset : ResidentRows
-        Its `x` are :class:`FrameSequences`.
-    batch_size, most_frames, generator, lone_row
-        As in :func:`batches_by_length`; with a generator, batches are different in each epoch.
-    """
+    """Batches of :func:`batches_by_length` of rows of frame sequences, different in each epoch."""
 
     def __init__(
         self,

@@ -12,20 +12,7 @@ from sklearn_ser.utils._public import public_module
 
 
 def check_parameters(instance: BaseEstimator, where: str) -> None:
-    """Validate the parameters of a parameter object.
-
-    Parameters
-    ----------
-    instance : BaseEstimator
-        Object with ``_parameter_constraints``.
-    where : str
-        Parameter of the network that holds the object, for the error message.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is not one of those that its constraints allow.
-    """
+    """Validate a parameter object; errors name the parameter of the network that holds it."""
     try:
         instance._validate_params()
     except ValueError as error:  # InvalidParameterError, which names only the class of the object

@@ -123,12 +123,7 @@ class AdversarialTraining(BaseEstimator):
         self.norm = norm
 
     def check(self) -> None:
-        """Validate the parameters.
-
-        Raises
-        ------
-        ValueError
-        """
+        """Validate the parameters."""
         check_parameters(self, "adversarial_training")
         if self.method == "fgsm" and self.n_steps not in (None, 1):
             raise ValueError(
@@ -137,14 +132,7 @@ class AdversarialTraining(BaseEstimator):
             )
 
     def resolved(self) -> tuple[int, float, str]:
-        """Return the number of steps, their size and the norm, with the defaults of the method.
-
-        Returns
-        -------
-        n_steps : int
-        step_size : float
-        norm : {"inf", "l2"}
-        """
+        """Return the number of steps, their size and the norm, with the defaults of the method."""
         n_steps = self.n_steps or _STEPS[self.method]
         step_size = self.step_size
         if step_size is None:

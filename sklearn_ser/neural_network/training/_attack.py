@@ -31,13 +31,9 @@ NORMS = ("inf", "l2")
 class Ball:
     """Ball of the permitted changes of each sample.
 
-    Parameters
-    ----------
-    norm : {"inf", "l2"}
-        "inf" is the largest absolute change of a value. "l2" is the root mean square over all
-        values of a sample (for sequences, of all frames), the Euclidean norm divided by the square
-        root of their number.
-    radius : float
+    The norm "inf" is the largest absolute change of a value. "l2" is the root mean square over all
+    values of a sample (for sequences, of all frames), the Euclidean norm divided by the square root
+    of their number.
     """
 
     def __init__(self, norm: str, radius: float):
@@ -122,31 +118,11 @@ def ascend(
     step_size: float,
     start: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Increase a loss by projected gradient steps [1]_.
+    """Increase a loss by projected gradient steps, and return the change in units of `scale`.
 
-    Parameters
-    ----------
-    loss_of : callable
-        Function of a batch that returns a scalar, whose gradient for a sample depends on the other
-        samples only by a factor.
-    batch : Tensor or FrameBatch
-    scale : Tensor of shape (n_features,) or float
-        Standard deviation of each feature.
-    ball : Ball
-    n_steps : int
-    step_size : float
-    start : Tensor, optional
-        Initial change; none if not given.
-
-    Returns
-    -------
-    Tensor
-        Change in units of `scale`.
-
-    References
-    ----------
-    .. [1] Madry, A. et al. (2018). Towards Deep Learning Models Resistant to Adversarial Attacks.
-       ICLR 2018. https://arxiv.org/abs/1706.06083
+    `loss_of` a batch is a scalar whose gradient for a sample depends on the other samples only by a
+    factor. `start` is the initial change; none if not given. See Madry et al. (2018),
+    https://arxiv.org/abs/1706.06083.
     """
     change = torch.zeros_like(values_of(batch)) if start is None else start
     for _ in range(n_steps):
@@ -190,13 +166,7 @@ def without_dropout(module: nn.Module) -> Iterator[None]:
 class AdversarialLoss:
     """Loss of a batch that is perturbed within a ball to mislead the current network.
 
-    Parameters
-    ----------
-    spec : AdversarialTraining
-    scale : Tensor of shape (n_features,) or float
-        Standard deviation of each feature.
-    seed : int
-    device : str
+    `scale` is the standard deviation of each feature.
     """
 
     def __init__(
@@ -219,20 +189,7 @@ class AdversarialLoss:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Compute the loss, with gradients for the parameters, and the total weight of its samples.
 
-        Parameters
-        ----------
-        net : MultiTaskNet
-        batch : Tensor or FrameBatch
-            After mixup, before noise.
-        targets : Tensor of shape (n_samples,)
-            Class codes of the main task.
-        weights : Tensor of shape (n_samples,)
-            Weights in the main task.
-        mix : Mix or None
-
-        Returns
-        -------
-        loss, total : scalar Tensor
+        The batch is after mixup and before noise; targets and weights are those of the main task.
         """
         if self.method == "vat":
             return self._virtual(net, batch), weights.new_tensor(float(len(batch)))

@@ -135,21 +135,7 @@ BATCH_AUGMENTERS: dict[str, Callable[[], Any]] = {"specaugment": BatchSpecAugmen
 
 
 def resolve_batch_augmenters(given: Sequence[Any] | None) -> list[Callable]:
-    """Return the augmenters that the parameter `augmenters` stands for.
-
-    Parameters
-    ----------
-    given : list or None
-
-    Returns
-    -------
-    list of callable
-
-    Raises
-    ------
-    TypeError, ValueError
-        If one is no augmenter; the message names its position.
-    """
+    """Return the callables that the parameter `augmenters` stands for; errors name a position."""
     augmenters = []
     for index, each in enumerate(given or []):
         if isinstance(each, str) and each in BATCH_AUGMENTERS:

@@ -20,15 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Mix:
-    """Pairs of mixed samples of a batch.
-
-    Parameters
-    ----------
-    partner : Tensor of int64 of shape (n_samples,)
-        Sample that each sample was mixed with.
-    share : float
-        Share of the sample itself.
-    """
+    """Pairs of mixed samples of a batch: the partner of each, and the share of the sample itself."""
 
     partner: torch.Tensor
     share: float
@@ -37,20 +29,9 @@ class Mix:
 class BatchPerturbation:
     """Perturbation of batches as described by an :class:`InputPerturbation`.
 
-    The samples of a batch are mixed with a single share, drawn once per batch [1]_. For frame
-    sequences, the frames of the partner are repeated, or cut, to the length of the sequence.
-
-    Parameters
-    ----------
-    settings : InputPerturbation
-    seed : int
-    device : str
-    scale : Tensor of shape (n_features,) or float
-        Unit of the noise for each feature.
-
-    References
-    ----------
-    .. [1] Zhang, H. et al. (2018). mixup: Beyond Empirical Risk Minimization. ICLR 2018.
+    The samples of a batch are mixed with a single share, drawn once per batch. For frame sequences,
+    the frames of the partner are repeated, or cut, to the length of the sequence. `scale` is the
+    unit of the noise for each feature.
     """
 
     def __init__(
@@ -81,14 +62,7 @@ class BatchPerturbation:
     def __call__(
         self, x: torch.Tensor | FrameBatch
     ) -> tuple[torch.Tensor | FrameBatch, torch.Tensor | FrameBatch, Mix | None]:
-        """Perturb a batch.
-
-        Returns
-        -------
-        clean, seen : Tensor or FrameBatch
-            The batch before and after augmentation, noise and dropout; both after mixup.
-        mix : Mix or None
-        """
+        """Return the batch before and after augmentation, noise and dropout, both after mixup."""
         mix = None
         if self.mixup_alpha:
             mix = self._draw(len(x))
@@ -117,17 +91,7 @@ class BatchPerturbation:
 def feature_spread(rows: ResidentRows, tasks: Sequence[FittedTask]) -> torch.Tensor:
     """Compute the standard deviation of each feature over the samples that train any task.
 
-    For frame sequences, over their frames.
-
-    Parameters
-    ----------
-    rows : ResidentRows
-    tasks : sequence of FittedTask
-        Those of weight 0 are ignored.
-
-    Returns
-    -------
-    Tensor of shape (n_features,)
+    For frame sequences, over their frames. Tasks of weight 0 train nothing.
     """
     active = [index for index, task in enumerate(tasks) if task.weight > 0.0]
     x = rows.x[(rows.weights[:, active] > 0).any(dim=1)]

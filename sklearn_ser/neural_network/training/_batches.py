@@ -33,16 +33,10 @@ EVALUATION_BATCH = 4096
 class ResidentRows(Dataset):
     """Samples with the targets of every task and their weight in each task.
 
-    Parameters
-    ----------
-    x : Tensor of shape (n_samples, n_features), or FrameSequences
-    targets : list of Tensor of shape (n_samples,) or (n_samples, k)
-        One per task: class codes (-1 if unlabeled), values (0 if missing), several codes per
-        sample, or none (k is 0) if the loss computes targets from the batch.
-    weights : Tensor of shape (n_samples, n_tasks)
-        0 where the sample has no target of the task.
-    plain_weights : Tensor of shape (n_samples, n_tasks), optional
-        The same without class weights, for `priors`; `weights` if not given.
+    `targets` are one tensor per task: class codes (-1 if unlabeled), values (0 if missing), several
+    codes per sample, or none (of shape (n_samples, 0)) if the loss computes targets from the batch.
+    `weights` of shape (n_samples, n_tasks) are 0 where the sample has no target of the task.
+    `plain_weights` are the same without class weights.
     """
 
     def __init__(
@@ -100,18 +94,7 @@ class ResidentRows(Dataset):
 
 
 def pack_rows(data: TrainingData, tasks: Sequence[Any]) -> ResidentRows:
-    """Pack validated training data for the network, on the CPU.
-
-    Parameters
-    ----------
-    data : TrainingData
-    tasks : sequence of FittedTask
-        The main task first, then auxiliary ones.
-
-    Returns
-    -------
-    ResidentRows
-    """
+    """Pack validated training data for the network, on the CPU; the main task is the first."""
     main, *aux_tasks = tasks
     codes = np.full(len(data.y), -1, dtype=np.int64)
     codes[data.labeled] = np.searchsorted(main.classes, data.y[data.labeled])
@@ -129,18 +112,9 @@ def pack_rows(data: TrainingData, tasks: Sequence[Any]) -> ResidentRows:
 
 
 class SliceBatches:
-    """Batches of a dataset of rows, in random order if requested.
+    """Batches of rows of features; with a generator, in a new random order in each epoch.
 
-    Parameters
-    ----------
-    dataset : ResidentRows
-        Its `x` is a tensor.
-    batch_size : int
-    generator : torch.Generator, optional
-        Generator of a new order in each epoch. Without one, samples are in their own order.
-    lone_row : bool, default=True
-        Whether the last batch may consist of a single sample. If not, that sample joins the batch
-        before.
+    With ``lone_row=False`` a single remaining sample joins the batch before.
     """
 
     def __init__(
@@ -171,14 +145,9 @@ class SliceBatches:
 def evaluation_batches(
     x: torch.Tensor | FrameSequences,
 ) -> Iterator[tuple[np.ndarray, torch.Tensor | FrameBatch]]:
-    """Iterate over batches of bounded size, for evaluation.
+    """Iterate over batches of bounded size, with the positions in `x` of their samples.
 
-    Yields
-    ------
-    rows : ndarray of int
-        Positions in `x` of the samples of the batch; every sample is in one batch.
-    batch : Tensor or FrameBatch
-        There is at least one batch, which may be empty.
+    There is at least one batch, which may be empty.
     """
     if isinstance(x, FrameSequences):
         for rows in batches_by_length(x.lengths, EVALUATION_BATCH):

@@ -22,19 +22,9 @@ def main_outputs(
     x: torch.Tensor | FrameSequences,
     perturb: Callable[[Any], Any] | None = None,
 ) -> np.ndarray:
-    """Compute outputs of the main task, in the current mode (training or not) of the module.
+    """Compute outputs of the main task in float64, in the current mode of the module.
 
-    Parameters
-    ----------
-    module : MultiTaskModule
-    tasks : sequence of FittedTask
-    x : Tensor of shape (n_samples, n_features), or FrameSequences
-    perturb : callable, optional
-        Function that returns the batch that the network receives instead of a batch.
-
-    Returns
-    -------
-    ndarray of float64 of shape (n_samples, n_classes)
+    `perturb` returns the batch that the network receives instead of a batch.
     """
     outputs = np.empty((len(x), tasks[0].n_outputs))
     with torch.inference_mode():
@@ -48,26 +38,10 @@ def main_outputs(
 
 
 def fit_temperature(outputs: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> float:
-    """Fit the temperature at which the softmax of the outputs has the lowest loss [1]_.
+    """Fit the temperature, in [0.05, 20], at which the softmax of the outputs has the lowest loss.
 
-    Parameters
-    ----------
-    outputs : ndarray of shape (n_samples, n_classes)
-        Outputs for samples that were not trained on.
-    codes : ndarray of int of shape (n_samples,)
-        Class codes of the samples.
-    weights : ndarray of shape (n_samples,)
-        Sample weights.
-
-    Returns
-    -------
-    float
-        Between 0.05 and 20; above 1 if the network is overconfident.
-
-    References
-    ----------
-    .. [1] Guo, C., Pleiss, G., Sun, Y., Weinberger, K. Q. (2017). On Calibration of Modern Neural
-       Networks. ICML 2017. https://arxiv.org/abs/1706.04599
+    It is above 1 if the network is overconfident. See Guo et al. (2017),
+    https://arxiv.org/abs/1706.04599.
     """
     outputs = outputs.astype(np.float64)
     of_labels = outputs[np.arange(len(codes)), codes]

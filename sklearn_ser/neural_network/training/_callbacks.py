@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 
 
 class StopTraining(Exception):
-    """Regular end of a training after an epoch.
-
-    skorch's own signal is KeyboardInterrupt, which cannot be distinguished from a user interrupt:
-    only if it is raised by skorch's EarlyStopping is it replaced by this exception.
-    """
+    """Regular end of a training after an epoch; replaces the KeyboardInterrupt of EarlyStopping."""
 
 
 def diverged(reason: str) -> SerError:
@@ -36,16 +32,7 @@ def diverged(reason: str) -> SerError:
 def check_callbacks(callbacks: list | None, *, validated: bool) -> None:
     """Check that callbacks are skorch callbacks that can work in a multi-task network.
 
-    Parameters
-    ----------
-    callbacks : list or None
-    validated : bool
-        Whether the training has validation samples.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If one cannot work; the message names its position.
+    `validated` is whether the training has validation samples.
     """
     for index, given in enumerate(callbacks or []):
         callback = given[1] if isinstance(given, tuple) and len(given) == 2 else given
@@ -82,13 +69,7 @@ def without_validation_callbacks(callbacks: list | None) -> list:
 
 
 class EpochRecorder(Callback):
-    """Record of the losses and scores of each epoch; raises an error if the loss diverges.
-
-    Parameters
-    ----------
-    record : TrainingRecord
-    tasks : sequence of FittedTask
-    """
+    """Record of the losses and scores of each epoch; raises an error if the loss diverges."""
 
     def __init__(self, record: TrainingRecord, tasks: Sequence[FittedTask]):
         self.record = record
@@ -148,15 +129,9 @@ class ProgressBar(Callback):
 
 
 class BestWeights(Callback):
-    """Weights of the best epoch, in memory: files would be shared by simultaneous fits.
+    """Weights of the epoch with the best value in the column `monitored` of the record.
 
-    Parameters
-    ----------
-    record : TrainingRecord
-    monitored : str
-        Column of the history.
-    sign : int
-        1 if lower is better, -1 if higher is.
+    `sign` is 1 if lower is better, -1 if higher is.
     """
 
     def __init__(self, record: TrainingRecord, monitored: str, sign: int):
@@ -199,11 +174,6 @@ class Patience(Callback):
 
     Separate from BestWeights, so that callbacks of users, which come between the two, are called
     for the last epoch, too.
-
-    Parameters
-    ----------
-    record : TrainingRecord
-    patience : int
     """
 
     def __init__(self, record: TrainingRecord, patience: int):

@@ -27,21 +27,7 @@ from sklearn_ser.utils._warnings import warn_user
 
 @dataclass
 class Member:
-    """Fitted network of an ensemble, as plain values.
-
-    Parameters
-    ----------
-    weights : bytes
-    temperature : float
-    history : dict of str to list
-    best_epoch : int
-    split : dict
-        Record of the validation split.
-    state : bytes or None
-        State of the optimizer.
-    rounds : list of dict or None
-        Rounds of self-training.
-    """
+    """Fitted network of an ensemble, as plain values."""
 
     weights: bytes
     temperature: float
@@ -117,26 +103,10 @@ def fit_ensemble(
 ) -> tuple[list[Member], str | None]:
     """Fit the networks of an ensemble one after the other, until a user interrupt.
 
-    Parameters
-    ----------
-    data : FitData
-    settings : TrainingSettings
-        Its seed is that of the ensemble.
-    ensemble : EnsembleSettings
-    starts : sequence of Start
-        One per network.
-
-    Returns
-    -------
-    members : list of Member
-        Those that have weights.
-    report : str or None
-        Where the user interrupted the fit and what is retained.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If nothing can be retained: no epoch is complete, or the pass of ``partial_fit`` is not.
+    The seed of `settings` is that of the ensemble; `starts` has one state per network. Return the
+    networks that have weights, and where the user interrupted the fit and what is retained, or
+    None. KeyboardInterrupt is raised if nothing can be retained: no epoch is complete, or the pass
+    of ``partial_fit`` is not.
     """
     members: list[Member] = []
     for index, start in enumerate(starts):

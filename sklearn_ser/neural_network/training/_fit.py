@@ -96,18 +96,8 @@ def fit_network(
 ) -> None:
     """Fit the networks of an estimator and store them in it.
 
-    Parameters
-    ----------
-    estimator : MTLNeuralClassifier
-    arguments : FitArguments
-    resume, one_epoch, classes
-        See :class:`FitMode`.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If the user interrupts the fit. What was trained so far is stored, with a warning. If
-        nothing can be retained, and after any error, the estimator is unchanged.
+    At a user interrupt, what was trained so far is stored, with a warning, and KeyboardInterrupt is
+    raised. If nothing can be retained, and after any error, the estimator is unchanged.
     """
     mode = FitMode(resume, one_epoch, classes)
     with _unchanged_on_error(estimator):
@@ -212,12 +202,7 @@ def _fit_network(estimator, arguments, mode):
 
 
 def check_parameter_objects(estimator: Any) -> ParameterObjects:
-    """Return the parameter objects of an estimator, after validation.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Return the parameter objects of an estimator, after validation."""
     by_name = {name: parameter_object(estimator, name) for name in estimator._default_objects}
     for name, instance in by_name.items():
         check_parameters(instance, name)
@@ -293,17 +278,8 @@ def _starts(estimator, mode):
 def validation_groups(name: str | None, arguments: FitArguments) -> ArrayLike | None:
     """Return the groups that early stopping holds out as a whole.
 
-    Parameters
-    ----------
-    name : str or None
-        Name of a column or index level of X, or of a column of `aux`. None for the groups passed
-        to ``fit``, or the speakers of X.
-    arguments : FitArguments
-
-    Raises
-    ------
-    MetadataError
-        If there is nothing of that name.
+    `name` is a column or index level of X, or a column of `aux`; None stands for the groups passed
+    to ``fit``, or the speakers of X.
     """
     X, aux = arguments.X, arguments.aux
     if name is None:

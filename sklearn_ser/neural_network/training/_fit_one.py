@@ -154,15 +154,7 @@ class TrainingRecord:
 def fit_one(rows: TrainingRows, settings: TrainingSettings) -> TrainingRecord:
     """Train one network and retain its best weights.
 
-    Parameters
-    ----------
-    rows : TrainingRows
-    settings : TrainingSettings
-
-    Returns
-    -------
-    TrainingRecord
-        Without epochs if a user interrupt came in the first one.
+    The record has no epochs if a user interrupt came in the first one.
     """
     tasks, device, seed = settings.tasks, settings.device, settings.seed
     record = TrainingRecord()
@@ -278,19 +270,7 @@ def mixed_precision(
 ) -> contextlib.AbstractContextManager | None:
     """Return the context in which the network runs in bfloat16, or None for full precision.
 
-    Parameters
-    ----------
-    requested : "auto" or bool
-        "auto" requests it on GPUs that support bfloat16, for networks in single precision.
-    device : str
-    dtype : torch.dtype
-        Precision of the network.
-
-    Raises
-    ------
-    SerError
-        If it is requested for a device that does not support it, or for a network in double
-        precision.
+    "auto" requests it on GPUs that support bfloat16. `dtype` is that of the network.
     """
     if dtype == torch.float64:
         if requested is True:

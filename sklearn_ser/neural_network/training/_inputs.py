@@ -81,24 +81,7 @@ class TrainingData:
 def check_inputs(estimator: Any, X: ArrayLike) -> tuple[torch.Tensor | FrameSequences, np.ndarray]:
     """Validate and convert X for predictions of a fitted estimator.
 
-    Parameters
-    ----------
-    estimator : MTLNeuralClassifier
-        Its number (and names) of features are compared with those of X.
-    X : array-like of shape (n_samples, n_features), or frame sequences
-
-    Returns
-    -------
-    x : Tensor of shape (n_samples, n_features), or FrameSequences
-        Values of failed samples are arbitrary.
-    failed : ndarray of bool of shape (n_samples,)
-
-    Raises
-    ------
-    ValueError
-        If a sample has NaN in some features only, or an infinite value, or X is of the wrong kind.
-    MetadataError
-        If there are ids among the features.
+    Return X, in which values of failed samples are arbitrary, and the mask of failed samples.
     """
     architecture = estimator._architecture
     check_kind(architecture["encoder"], X)
@@ -172,23 +155,8 @@ def check_training_data(
 ) -> TrainingData:
     """Validate the arguments of ``fit``, and drop failed audio with a warning.
 
-    Parameters
-    ----------
-    estimator : MTLNeuralClassifier
-    arguments : FitArguments
-    encoder : str or type
-        Encoder chosen for X.
-    groups : array-like of shape (n_samples,) or None
-        Groups that early stopping holds out as a whole.
-    dtype : {"float32", "float64"}
-    classes : array-like, optional
-        If given, y must contain no other labels, and may lack some.
-    reset : bool
-        Whether the features of X are set, or compared with those of an earlier fit.
-
-    Returns
-    -------
-    TrainingData
+    With `classes`, y must contain no other labels, and may lack some. Without `reset`, the features
+    of X are compared with those of an earlier fit.
     """
     X, y, unlabeled = arguments.X, arguments.y, estimator.unlabeled
     x, failed = _convert_inputs(estimator, X, dtype, encoder, reset=reset)
@@ -335,20 +303,9 @@ def _check_sources(sources, n_rows):
 def check_sequences(
     estimator: Any, X: ArrayLike, dtype: np.dtype, *, reset: bool
 ) -> tuple[FrameSequences, np.ndarray]:
-    """Pack frame sequences, and return which of them are failed audio (missing).
+    """Pack frame sequences, and return which of them are failed audio (missing, without frames).
 
     The number of features of a frame and, if X has them, their names are set or compared.
-
-    Returns
-    -------
-    sequences : FrameSequences
-        Of all rows; failed ones have no frames.
-    failed : ndarray of bool of shape (n_samples,)
-
-    Raises
-    ------
-    ValueError
-        If a sequence is invalid; the message names the row.
     """
     sequences = as_sequences(X)
     if not sequences:

@@ -7,16 +7,11 @@ from collections.abc import Iterator
 
 
 class Interrupts:
-    """The first user interrupt of a fit, and the stage of the fit in which it came.
+    """The first user interrupt of a fit, and the stage in which it came.
 
     Each stage runs in :meth:`during`, the only place of the package where a KeyboardInterrupt of a
     fit ends. The code after the stage continues with the results so far; it is true in a boolean
     context if there was an interrupt.
-
-    Attributes
-    ----------
-    interrupted_in : str or None
-        Stage in which the interrupt came.
     """
 
     def __init__(self) -> None:
@@ -28,13 +23,7 @@ class Interrupts:
 
     @contextlib.contextmanager
     def during(self, stage: str | None = None) -> Iterator[None]:
-        """Run a stage, and end it at a user interrupt.
-
-        Parameters
-        ----------
-        stage : str, optional
-            Name of the stage; that of the enclosing stage if not given.
-        """
+        """Run a stage (without a name, the enclosing one), and end it at a user interrupt."""
         before = self._stage
         self._stage = before if stage is None else stage
         try:

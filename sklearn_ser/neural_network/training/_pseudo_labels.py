@@ -171,18 +171,7 @@ class PseudoLabels(BaseEstimator):
         self.tolerance = tolerance
 
     def check(self, unlabeled: Literal[-1, "nan"] | None) -> None:
-        """Validate the parameters.
-
-        Parameters
-        ----------
-        unlabeled : -1, "nan" or None
-            Sentinel value of unlabeled samples of the network.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is invalid, or no sample can be unlabeled.
-        """
+        """Validate the parameters, and that samples can be unlabeled."""
         check_parameters(self, "pseudo_labels")
         if unlabeled is None:
             raise ValueError(
@@ -215,25 +204,10 @@ def self_train(
 ) -> tuple[TrainingRecord, ResidentRows, list[dict[str, Any]]]:
     """Train, label and retrain until one of the rules of `spec` ends the rounds.
 
-    Parameters
-    ----------
-    spec : PseudoLabels
-    fit_labeled : callable
-        Function that trains a network on the training part of all samples of the fit.
-    rows : ResidentRows
-        On the device.
-    split : ValidationSplit
-        Samples of its training part are labeled; those of its validation part validate the rounds.
-    settings : TrainingSettings
-
-    Returns
-    -------
-    record : TrainingRecord
-        Of the retained round. Without epochs if a user interrupt came before the end of the first.
-    rows : ResidentRows
-        All samples, with the pseudo-labels of the retained round.
-    table : list of dict
-        Plain values, one dict per round; see ``pseudo_labels_`` of MTLNeuralClassifier.
+    Samples of the training part of `split` are labeled; those of its validation part validate the
+    rounds. Return the record of the retained round (without epochs if a user interrupt came in the
+    first), all samples with the pseudo-labels of that round, and one dict of plain values per
+    round; see ``pseudo_labels_`` of MTLNeuralClassifier.
     """
     interrupts = settings.interrupts
     retained = trained = Trained(fit_labeled(rows), rows)
@@ -395,15 +369,7 @@ class _Labeler:
 
 @dataclass(frozen=True)
 class PredictedLabels:
-    """Labels that a network predicts for unlabeled samples.
-
-    Parameters
-    ----------
-    codes : ndarray of int of shape (n_samples,)
-        Class codes of all these samples.
-    selected : ndarray of int
-        Positions of those that are learned, in ascending order.
-    """
+    """Codes predicted for unlabeled samples, and the ascending positions of those learned."""
 
     codes: np.ndarray
     selected: np.ndarray
@@ -433,21 +399,9 @@ def select_rows(
 ) -> PredictedLabels:
     """Label samples, and select those whose label is learned.
 
-    Parameters
-    ----------
-    probabilities : ndarray of shape (n_samples, n_classes)
-    votes : ndarray of shape (n_samples,) or None
-        Fraction of the perturbed copies of each sample that have its label. None if there are no
-        copies.
-    quotas : ndarray of int of shape (n_classes,), or int
-        Maximum number of samples of each class, or in total. The most probable ones are selected;
-        of equally probable ones, the first.
-    threshold, agreement : float
-        Minimum probability and minimum fraction of votes.
-
-    Returns
-    -------
-    PredictedLabels
+    `votes` are the fractions of the perturbed copies of each sample that have its label; None if
+    there are no copies. `quotas` are the maximum number of samples of each class, or in total. The
+    most probable ones are selected; of equally probable ones, the first.
     """
     codes = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
@@ -469,20 +423,8 @@ def class_quotas(
 ) -> np.ndarray | int:
     """Return the maximum number of selected samples of each class, or in total without balance.
 
-    Parameters
-    ----------
-    balance : {"equal", "prior"} or None
-    share : float
-        Fraction of the samples to select.
-    n_rows : int
-        Number of unlabeled samples.
-    priors : ndarray of shape (n_classes,)
-        Frequency of each class among the labeled samples.
-
-    Returns
-    -------
-    ndarray of int of shape (n_classes,), or int
-        Rounded up: at least 1 for a class whose share is above 0.
+    `priors` are the frequencies of the classes among the labeled samples. Numbers are rounded up:
+    at least 1 for a class whose share is above 0.
     """
     if balance is None:
         return int(np.ceil(share * n_rows))

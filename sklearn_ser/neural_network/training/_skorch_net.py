@@ -31,21 +31,9 @@ EMA_DECAY = 0.99
 
 
 class WeightAverage:
-    """Average of the weights of a module.
+    """Exponential moving average over steps, or mean over the epochs of the second half.
 
-    Parameters
-    ----------
-    kind : {"ema", "swa"}
-        Exponential moving average over steps, or the mean of the weights after each epoch of the
-        second half of the training [1]_.
-    module : torch.nn.Module
-    n_epochs : int
-        Maximum number of epochs of the training.
-
-    References
-    ----------
-    .. [1] Izmailov, P. et al. (2018). Averaging Weights Leads to Wider Optima and Better
-       Generalization. UAI 2018.
+    `n_epochs` is the maximum number of epochs of the training.
     """
 
     def __init__(self, kind: Literal["ema", "swa"], module: nn.Module, n_epochs: int):
@@ -159,16 +147,10 @@ class Procedure:
 class MultiTaskNet(NeuralNet):
     """skorch net that records the loss of each task, read from the device once per epoch.
 
-    Parameters
-    ----------
-    procedure : Procedure
-
-    Attributes
-    ----------
-    epoch_ : dict
-        Arrays of the last epoch: ``train_losses`` and ``valid_losses``, one per task,
-        ``train_labeled`` and ``valid_labeled``, whether any sample has the target of the task, and
-        the dict ``valid_scores``. Not in the history, which callbacks of skorch write as JSON.
+    The dict ``epoch_`` has arrays of the last epoch: ``train_losses`` and ``valid_losses``, one per
+    task, ``train_labeled`` and ``valid_labeled``, whether any sample has the target of the task,
+    and the dict ``valid_scores``. They are not in the history, which callbacks of skorch write as
+    JSON.
     """
 
     def __init__(self, module, criterion, *args, procedure=None, **kwargs):
@@ -339,11 +321,8 @@ def _weighted_mean(pairs):
 def _mean_losses(losses, weights):
     """Return the mean loss of each task over all samples, and whether any has its target.
 
-    Parameters
-    ----------
-    losses : list of Tensor of shape (n_tasks,)
-        Mean losses of batches.
-    weights : list of Tensor of shape (n_samples, n_tasks)
+    `losses` are the mean losses (n_tasks,) of batches, `weights` their weights (n_samples,
+    n_tasks).
     """
     starts = np.cumsum([0, *map(len, weights[:-1])])
     # Task by task, each contiguous in memory: see MultiTaskLoss.per_task.
@@ -361,16 +340,9 @@ def _mean_losses(losses, weights):
 def rate_factor(
     completed: float, schedule: Literal["constant", "linear", "cosine"], warmup: float
 ) -> float:
-    """Return the factor of the learning rate.
+    """Return the factor of the learning rate after the fraction `completed` of the training.
 
-    Parameters
-    ----------
-    completed : float
-        Fraction of the training that is over, in [0, 1].
-    schedule : {"constant", "linear", "cosine"}
-        Schedule after the warm-up; "linear" and "cosine" decrease to 0 at the end.
-    warmup : float
-        Fraction of the training in which the factor rises linearly from 0.
+    It rises linearly from 0 in the fraction `warmup`, and then follows the schedule.
     """
     if completed < warmup:
         return completed / warmup

@@ -54,28 +54,10 @@ def hold_out(
 ) -> ValidationSplit:
     """Choose the validation samples, and warn if groups could not be held out as a whole.
 
-    Parameters
-    ----------
-    rows : ResidentRows
-        The main task is the first.
-    groups : ndarray of shape (n_samples,) or None
-    fraction : float or None
-        None holds nothing out.
-    seed : int
-    turn : int
-        Rank of the choice among the possible choices of groups, the best one first. The networks
-        of an ensemble hold out different groups, so that each sample trains most of them.
-    purpose : str
-        Purpose of the validation samples, for the warning.
-    reason : str
-        Reason why nothing is held out if `fraction` is None, for the record.
-    sources : ndarray of int of shape (n_samples, k), optional
-        Original samples that each sample was made from. Samples of which a source is held out are
-        not trained on, and mixtures of several sources are not validated on.
-
-    Returns
-    -------
-    ValidationSplit
+    With the `fraction` None nothing is held out, for the `reason` on the record. `turn` is the rank
+    of the choice among the possible choices of groups, the best one first: the networks of an
+    ensemble hold out different groups, so that each sample trains most of them. `purpose` of the
+    validation samples is for the warning.
     """
     codes = np.where(rows.weights[:, 0].cpu() > 0, rows.targets[0].cpu(), -1)
     if fraction is None:
@@ -103,24 +85,12 @@ def split_validation(
     """Choose the validation samples.
 
     With groups, whole groups of about `fraction` of the labeled samples are held out, such that
-    every class stays in training and is about as frequent in both parts. Without groups, or where
-    that is impossible, samples are drawn at random within each class.
-
-    Parameters
-    ----------
-    codes : ndarray of int of shape (n_samples,)
-        Class codes, -1 for samples that cannot validate (unlabeled, or of weight 0).
-    groups : ndarray of shape (n_samples,) or None
-        Samples without a group (None, NaN) form one group.
-    fraction : float
-    generator : numpy.random.Generator
-    turn : int
-    sources : ndarray of int of shape (n_samples, k), optional
-        See :func:`hold_out`.
-
-    Returns
-    -------
-    ValidationSplit
+    every class stays in training and is about as frequent in both parts; samples without a group
+    (None, NaN) form one group. Without groups, or where that is impossible, samples are drawn at
+    random within each class. `codes` are -1 for samples that cannot validate (unlabeled, or of
+    weight 0). `sources` of shape (n_samples, k) are the original samples that each sample was made
+    from: samples of which a source is held out are not trained on, and mixtures of several sources
+    are not validated on.
     """
     labeled = codes >= 0
     at_random = _random_rows(codes, fraction, generator, sources)
