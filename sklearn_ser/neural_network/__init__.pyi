@@ -12,5 +12,5 @@ from .tasks._domain_adversarial import DomainAdversarialTask as DomainAdversaria
 from .tasks._reconstruction import ReconstructionTask as ReconstructionTask
 from .tasks._regression import RegressionTask as RegressionTask
 from .training._adversarial_training import AdversarialTraining as AdversarialTraining
-from .training._batch_augmenters import BatchSpecAugment as BatchSpecAugment
+from .training._batch_perturbation import BatchSpecAugment as BatchSpecAugment
 from .training._pseudo_labels import PseudoLabels as PseudoLabels

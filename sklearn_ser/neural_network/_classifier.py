@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -52,7 +52,7 @@ from sklearn_ser.neural_network.tasks._make_tasks import task_from_state
 from sklearn_ser.neural_network.tasks._weighting import LOSS_WEIGHTINGS
 from sklearn_ser.neural_network.training._adversarial_training import AdversarialTraining
 from sklearn_ser.neural_network.training._batches import evaluation_batches
-from sklearn_ser.neural_network.training._fit import fit_network
+from sklearn_ser.neural_network.training._fit import FitMode, fit_network
 from sklearn_ser.neural_network.training._fit_one import make_net
 from sklearn_ser.neural_network.training._inputs import FitArguments, check_inputs
 from sklearn_ser.neural_network.training._pseudo_labels import PseudoLabels
@@ -620,7 +620,7 @@ class MTLNeuralClassifier(
             set.
         """
         arguments = FitArguments(X, y, aux, groups, sample_weight, sources)
-        fit_network(self, arguments, resume=self.warm_start and hasattr(self, "_weights"))
+        fit_network(self, arguments, FitMode(self.warm_start and hasattr(self, "_weights")))
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -683,7 +683,7 @@ class MTLNeuralClassifier(
                 f"{self.classes_!r}"
             )
         arguments = FitArguments(X, y, aux, groups, sample_weight)
-        fit_network(self, arguments, resume=resume, one_epoch=True, classes=known)
+        fit_network(self, arguments, FitMode(resume, one_epoch=True, classes=known))
         return self
 
     def predict(self, X: ArrayLike) -> np.ndarray:
@@ -858,21 +858,19 @@ class MTLNeuralClassifier(
                 'encoder_params={"pooling": "frames"}.'
             )
 
-        def ragged(module, batch):
-            # As objects, so that `_run` can order the rows whatever their lengths.
+        def outputs_by_sample(module, batch):
             outputs = module(batch)
-            return [
-                _Ragged(outputs[position].split(batch.lengths.tolist())) for position in positions
-            ]
+            sizes = batch.lengths.tolist()
+            return [_object_array(outputs[position].split(sizes)) for position in positions]
 
-        members, failed = self._run(X, ragged)
+        members, failed = self._run(X, outputs_by_sample)
         result = {}
         for number, position in enumerate(positions):
-            known = iter(zip(*(member[number] for member in members), strict=True))
-            result[tasks[position].name] = [
-                None if lost else np.mean([_probabilities(part) for part in next(known)], axis=0)
-                for lost in failed
-            ]
+            means = (
+                np.mean([softmax(part.astype(float), axis=1) for part in parts], axis=0)
+                for parts in zip(*(member[number] for member in members), strict=True)
+            )
+            result[tasks[position].name] = [None if lost else next(means) for lost in failed]
         return result
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -889,7 +887,7 @@ class MTLNeuralClassifier(
             that works frame by frame, the mean over the frames. With several networks, their
             representations side by side.
         """
-        shared, failed = self._run(X, lambda module, x: (module.represent(x),))
+        shared, failed = self._run(X, lambda module, x: [module.represent(x).cpu().numpy()])
         return insert_missing_rows(np.hstack([parts[0] for parts in shared]), failed)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
@@ -1006,7 +1004,9 @@ class MTLNeuralClassifier(
 
         def compute_outputs(module, x):
             outputs = module(x)
-            return utterance_outputs(tasks, outputs, x) if module.frame_level else outputs
+            if module.frame_level:
+                outputs = utterance_outputs(tasks, outputs, x)
+            return [output.cpu().numpy() for output in outputs]
 
         members, failed = self._run(X, compute_outputs)
         for outputs, temperature in zip(members, self._temperatures, strict=True):
@@ -1022,15 +1022,12 @@ class MTLNeuralClassifier(
         ][1:]
 
     def _run(
-        self, X: ArrayLike, function: Callable[[MultiTaskModule, Any], Iterable[Any]]
+        self, X: ArrayLike, function: Callable[[MultiTaskModule, Any], list[np.ndarray]]
     ) -> tuple[list[list[np.ndarray]], np.ndarray]:
-        """Evaluate `function(module, batch)` for all samples and networks.
+        """Evaluate `function(module, batch)` for all usable samples and networks.
 
-        Returns
-        -------
-        results : list of list of ndarray
-            For each network the results of `function`, for the usable samples in their order.
-        failed : ndarray of bool of shape (n_samples,)
+        Return the results of each network, in the order of the samples, and the mask of the failed
+        ones.
         """
         check_is_fitted(self)
         x, failed = check_inputs(self, X)
@@ -1044,7 +1041,7 @@ class MTLNeuralClassifier(
                 order.append(positions)
                 on_device = batch.to(device)
                 for module, results in zip(modules, parts, strict=True):
-                    results.append([part.cpu().numpy() for part in function(module, on_device)])
+                    results.append(function(module, on_device))
         inverse = np.argsort(np.concatenate(order))
         return [
             [np.concatenate(output)[inverse] for output in zip(*results, strict=True)]
@@ -1076,20 +1073,12 @@ class MTLNeuralClassifier(
         return tags
 
 
-class _Ragged:
-    """Tensors of several lengths, as one array of objects for numpy."""
-
-    def __init__(self, parts):
-        self.parts = parts
-
-    def cpu(self):
-        return self
-
-    def numpy(self):
-        values = np.empty(len(self.parts), dtype=object)
-        for row, part in enumerate(self.parts):  # np.array would stack arrays of one shape
-            values[row] = part.cpu().numpy()
-        return values
+def _object_array(parts):
+    """Return tensors of several lengths as an array of objects, which can be reordered."""
+    values = np.empty(len(parts), dtype=object)
+    for row, part in enumerate(parts):  # np.array would stack arrays of one shape
+        values[row] = part.cpu().numpy()
+    return values
 
 
 def _check_classes(classes, unlabeled):
@@ -1120,7 +1109,3 @@ def _with_new_classes(task, column, codes, known):
     new_codes, _ = pd.factorize(column[new])
     codes[new] = task.n_outputs + new_codes
     return codes, known | new
-
-
-def _probabilities(outputs):
-    return softmax(outputs.astype(np.float64), axis=1)

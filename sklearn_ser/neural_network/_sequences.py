@@ -6,13 +6,10 @@ frames. Selecting sequences (a split, a batch) selects these two numbers, and co
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Sequence
+from typing import Any, Self
 
 import torch
-
-if TYPE_CHECKING:
-    from sklearn_ser.neural_network.training._batches import ResidentRows
 
 #: Maximum number of frames of a batch, including padding, unless a single sequence has more.
 MOST_FRAMES = 65536
@@ -227,33 +224,3 @@ def without_lone_row(sizes: list[int]) -> list[int]:
     if len(sizes) > 1 and sizes[-1] == 1 < sizes[-2]:
         return [*sizes[:-2], sizes[-2] + 1]
     return sizes
-
-
-class LengthBatches:
-    """Batches of :func:`batches_by_length` of rows of frame sequences, different in each epoch."""
-
-    def __init__(
-        self,
-        dataset: ResidentRows,
-        batch_size: int,
-        most_frames: int | None = MOST_FRAMES,
-        generator: torch.Generator | None = None,
-        *,
-        lone_row: bool = True,
-    ):
-        self.dataset = dataset
-        self.batch_size = batch_size
-        self.most_frames = most_frames
-        self.generator = generator
-        self.lone_row = lone_row
-
-    def __iter__(self) -> Iterator[tuple]:
-        for rows in batches_by_length(
-            self.dataset.x.lengths,
-            self.batch_size,
-            most_frames=self.most_frames,
-            generator=self.generator,
-            lone_row=self.lone_row,
-        ):
-            sequences, targets = self.dataset[rows]
-            yield sequences.batch(), targets

@@ -10,7 +10,7 @@ import torch
 
 from sklearn_ser.exceptions import EvaluationWarning, SerError
 from sklearn_ser.neural_network._sequences import FrameSequences
-from sklearn_ser.neural_network.training._attack import Ball, changed, values_of
+from sklearn_ser.neural_network.training._adversarial_training import Ball, changed, values_of
 from sklearn_ser.utils._warnings import warn_user
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from sklearn_ser.neural_network import MTLNeuralClassifier
 from sklearn_ser.neural_network._nested_params import parameter_object
 from sklearn_ser.neural_network._sequences import FrameBatch, FrameSequences, batches_by_length
 from sklearn_ser.neural_network.tasks._base import utterance_outputs
-from sklearn_ser.neural_network.training._attack import Ball
+from sklearn_ser.neural_network.training._adversarial_training import Ball
 from sklearn_ser.neural_network.training._inputs import check_inputs
 from sklearn_ser.utils._failed_rows import failed_rows
 from sklearn_ser.utils._frames import frame_attrs, frame_features, frames_table

@@ -18,7 +18,7 @@ from sklearn_ser.feature_extraction import LogMelSpectrogram
 from sklearn_ser.feature_extraction._spectral import DELTA_REACH, SAMPLING_RATE, _hann
 from sklearn_ser.neural_network import MTLNeuralClassifier
 from sklearn_ser.neural_network._sequences import FrameBatch, FrameSequences, batches_by_length
-from sklearn_ser.neural_network.training._attack import Ball, values_of
+from sklearn_ser.neural_network.training._adversarial_training import Ball, values_of
 from sklearn_ser.preprocessing import FrameScaler
 from sklearn_ser.robustness._attack_targets import DifferentiableNetwork, open_chain
 

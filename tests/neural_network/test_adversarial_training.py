@@ -21,7 +21,11 @@ from sklearn_ser.neural_network import (
 )
 from sklearn_ser.neural_network._sequences import FrameSequences
 from sklearn_ser.neural_network.tasks._losses import MultiTaskLoss
-from sklearn_ser.neural_network.training._attack import AdversarialLoss, Ball, without_dropout
+from sklearn_ser.neural_network.training._adversarial_training import (
+    AdversarialLoss,
+    Ball,
+    without_dropout,
+)
 from sklearn_ser.neural_network.training._batch_perturbation import Mix
 
 METHODS = ("fgsm", "pgd", "vat")
@@ -394,9 +398,9 @@ def test_parameters():
     copy = clone(model).set_params(adversarial_training__epsilon=0.7)
     found = (copy.adversarial_training.epsilon, model.adversarial_training.epsilon, spec.epsilon)
     assert found == (0.7, 0.3, 0.3)
-    assert spec.resolved() == (5, 0.15, "inf")
-    assert AdversarialTraining("vat", epsilon=2.0).resolved() == (1, 0.2, "l2")
-    assert AdversarialTraining(epsilon=2.0, norm="l2").resolved() == (1, 2.0, "l2")
+    assert spec._resolved() == (5, 0.15, "inf")
+    assert AdversarialTraining("vat", epsilon=2.0)._resolved() == (1, 0.2, "l2")
+    assert AdversarialTraining(epsilon=2.0, norm="l2")._resolved() == (1, 2.0, "l2")
 
 
 @pytest.mark.parametrize(

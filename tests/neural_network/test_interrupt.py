@@ -174,7 +174,7 @@ def test_while_the_temperature_is_looked_for(speech, monkeypatch):
     def pressed(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_ensemble, "fit_temperature", pressed)
+    monkeypatch.setattr(_ensemble, "validation_temperature", pressed)
     message = (
         "training was interrupted in the fit of the temperature (calibrate=True), which "
         "stays 1: the network is fitted with the weights of epoch 6"

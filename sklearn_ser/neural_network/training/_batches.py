@@ -8,6 +8,7 @@ random order; its batches are slices, without any Python code per sample.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from torch.utils.data import Dataset
 
 from sklearn_ser.neural_network._sequences import (
+    MOST_FRAMES,
     FrameSequences,
     batches_by_length,
     without_lone_row,
@@ -111,24 +113,17 @@ def pack_rows(data: TrainingData, tasks: Sequence[Any]) -> ResidentRows:
     )
 
 
+@dataclass
 class SliceBatches:
     """Batches of rows of features; with a generator, in a new random order in each epoch.
 
     With ``lone_row=False`` a single remaining sample joins the batch before.
     """
 
-    def __init__(
-        self,
-        dataset: ResidentRows,
-        batch_size: int,
-        generator: torch.Generator | None = None,
-        *,
-        lone_row: bool = True,
-    ):
-        self.dataset = dataset
-        self.batch_size = batch_size
-        self.generator = generator
-        self.lone_row = lone_row
+    dataset: ResidentRows
+    batch_size: int
+    generator: torch.Generator | None = None
+    lone_row: bool = True
 
     def __iter__(self) -> Iterator[tuple]:
         rows = self.dataset
@@ -140,6 +135,28 @@ class SliceBatches:
         for size in sizes if self.lone_row else without_lone_row(sizes):
             yield rows[start : start + size]
             start += size
+
+
+@dataclass
+class LengthBatches:
+    """Batches of :func:`batches_by_length` of frame sequences, different in each epoch."""
+
+    dataset: ResidentRows
+    batch_size: int
+    most_frames: int | None = MOST_FRAMES
+    generator: torch.Generator | None = None
+    lone_row: bool = True
+
+    def __iter__(self) -> Iterator[tuple]:
+        for rows in batches_by_length(
+            self.dataset.x.lengths,
+            self.batch_size,
+            most_frames=self.most_frames,
+            generator=self.generator,
+            lone_row=self.lone_row,
+        ):
+            sequences, targets = self.dataset[rows]
+            yield sequences.batch(), targets
 
 
 def evaluation_batches(

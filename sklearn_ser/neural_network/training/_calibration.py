@@ -13,7 +13,7 @@ from torch import nn
 
 from sklearn_ser.neural_network._sequences import FrameSequences
 from sklearn_ser.neural_network.tasks._base import FittedTask, utterance_outputs
-from sklearn_ser.neural_network.training._batches import evaluation_batches
+from sklearn_ser.neural_network.training._batches import ResidentRows, evaluation_batches
 
 
 def main_outputs(
@@ -35,6 +35,17 @@ def main_outputs(
                 results = utterance_outputs(tasks, results, seen)
             outputs[positions] = results[0].cpu().numpy()
     return outputs
+
+
+def validation_temperature(
+    module: nn.Module, tasks: Sequence[FittedTask], rows: ResidentRows
+) -> float:
+    """Fit the temperature of a network on validation samples; 1 if there are none."""
+    if not len(rows):
+        return 1.0
+    module.eval()
+    codes = rows.targets[0].cpu().numpy()
+    return fit_temperature(main_outputs(module, tasks, rows.x), codes, rows.sample_weights)
 
 
 def fit_temperature(outputs: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> float:

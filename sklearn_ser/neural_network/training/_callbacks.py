@@ -1,8 +1,9 @@
-"""Callbacks between epochs: records, best weights, early stopping; checks of users' callbacks."""
+"""Callbacks of training, checks of users' callbacks, and user interrupts (Ctrl-C) of a fit."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,34 @@ from sklearn_ser.exceptions import SerError
 if TYPE_CHECKING:
     from sklearn_ser.neural_network.tasks._base import FittedTask
     from sklearn_ser.neural_network.training._fit_one import TrainingRecord
+
+
+class Interrupts:
+    """The first user interrupt of a fit, and the stage in which it came.
+
+    Each stage runs in :meth:`during`, the only place of the package where a KeyboardInterrupt of a
+    fit ends. The code after the stage continues with the results so far; it is true in a boolean
+    context if there was an interrupt.
+    """
+
+    def __init__(self) -> None:
+        self.interrupted_in: str | None = None
+        self._stage = "training"
+
+    def __bool__(self) -> bool:
+        return self.interrupted_in is not None
+
+    @contextlib.contextmanager
+    def during(self, stage: str | None = None) -> Iterator[None]:
+        """Run a stage (without a name, the enclosing one), and end it at a user interrupt."""
+        before = self._stage
+        self._stage = before if stage is None else stage
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.interrupted_in = self.interrupted_in or self._stage
+        finally:
+            self._stage = before
 
 
 class StopTraining(Exception):
@@ -69,12 +98,15 @@ def without_validation_callbacks(callbacks: list | None) -> list:
 
 
 class EpochRecorder(Callback):
-    """Record of the losses and scores of each epoch; raises an error if the loss diverges."""
+    """Record of the losses and scores of each epoch, which raises an error if the loss diverges.
 
-    def __init__(self, record: TrainingRecord, tasks: Sequence[FittedTask]):
+    It also advances the progress bar.
+    """
+
+    def __init__(self, record: TrainingRecord, tasks: Sequence[FittedTask], bar: Any):
         self.record = record
         self.tasks = tasks
-        self.weights = [task.weight for task in tasks]
+        self.bar = bar
         self.lowest: dict[str, float] = {}
 
     def on_epoch_end(self, net, **kwargs):
@@ -96,15 +128,13 @@ class EpochRecorder(Callback):
         if adversarial is not None:
             row["adversarial_loss"] = adversarial
         # A task without a target in these samples has no loss, which is not a divergence.
-        active = net.epoch_["train_labeled"] & (np.array(self.weights) > 0.0)
+        is_active = np.array([task.weight > 0.0 for task in self.tasks])
+        active = net.epoch_["train_labeled"] & is_active
         if not np.isfinite(net.epoch_["train_losses"][active]).all():
             raise diverged(f"the loss was not finite in epoch {row['epoch']}")
         self.record.epochs.append(row)
         self.record.best_epoch = row["epoch"]
-        self._add_to_history(net, row)
-
-    def _add_to_history(self, net, row):
-        """Add an epoch to the history of the net, for callbacks of users."""
+        # For callbacks of users:
         for name, value in row.items():
             if name != "epoch":
                 net.history.record(name, value)
@@ -113,22 +143,30 @@ class EpochRecorder(Callback):
             net.history.record(f"{name}_best", best)
             if best:
                 self.lowest[name] = row[name]
-
-
-class ProgressBar(Callback):
-    """Progress bar over epochs, with the training loss."""
-
-    def __init__(self, bar: Any, record: TrainingRecord):
-        self.bar = bar
-        self.record = record
-
-    def on_epoch_end(self, net, **kwargs):
-        loss = self.record.epochs[-1]["train_loss"]
-        self.bar.set_postfix_str(f"training loss {loss:.3f}", refresh=False)
+        self.bar.set_postfix_str(f"training loss {row['train_loss']:.3f}", refresh=False)
         self.bar.update()
 
 
-class BestWeights(Callback):
+class LastWeights(Callback):
+    """Weights of the last complete epoch, which an interrupted one does not change.
+
+    The module has them at the end of training.
+    """
+
+    weights_: dict[str, torch.Tensor] | None = None
+
+    def on_epoch_end(self, net, **kwargs):
+        self.weights_ = net.evaluated_weights()
+
+    def on_train_end(self, net, **kwargs):
+        if self.weights_ is None:
+            return
+        if not all(bool(value.isfinite().all()) for value in self.weights_.values()):
+            raise diverged(f"weights were not finite after epoch {len(net.history)}")
+        net.module_.load_state_dict(self.weights_)
+
+
+class BestWeights(LastWeights):
     """Weights of the epoch with the best value in the column `monitored` of the record.
 
     `sign` is 1 if lower is better, -1 if higher is.
@@ -142,7 +180,7 @@ class BestWeights(Callback):
     def on_train_begin(self, net, **kwargs):
         self.lowest_ = np.inf
         self.best_epoch_ = 0
-        self.weights_: dict[str, torch.Tensor] | None = None
+        self.weights_ = None
 
     def on_epoch_end(self, net, **kwargs):
         row = self.record.epochs[-1]
@@ -160,15 +198,6 @@ class BestWeights(Callback):
         self.record.best_epoch = self.best_epoch_
 
 
-class LastWeights(Callback):
-    """Weights of the last complete epoch, which an interrupted one does not change."""
-
-    weights_: dict[str, torch.Tensor] | None = None
-
-    def on_epoch_end(self, net, **kwargs):
-        self.weights_ = net.evaluated_weights()
-
-
 class Patience(Callback):
     """Early stopping: the end of a training that has not improved for some epochs.
 
@@ -183,23 +212,3 @@ class Patience(Callback):
     def on_epoch_end(self, net, **kwargs):
         if len(self.record.epochs) - self.record.best_epoch >= self.patience:
             raise StopTraining
-
-
-class LeaveWeights(Callback):
-    """At the end of training, load the weights that another callback retained.
-
-    Parameters
-    ----------
-    retained : BestWeights or LastWeights
-    """
-
-    def __init__(self, retained: BestWeights | LastWeights):
-        self.retained = retained
-
-    def on_train_end(self, net, **kwargs):
-        weights = self.retained.weights_
-        if weights is None:
-            return
-        if not all(bool(value.isfinite().all()) for value in weights.values()):
-            raise diverged(f"weights were not finite after epoch {len(net.history)}")
-        net.module_.load_state_dict(weights)

@@ -11,15 +11,15 @@ import numpy as np
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network._module import weights_to_bytes
 from sklearn_ser.neural_network.training._batches import ResidentRows
-from sklearn_ser.neural_network.training._calibration import fit_temperature, main_outputs
+from sklearn_ser.neural_network.training._calibration import validation_temperature
 from sklearn_ser.neural_network.training._fit_one import (
     Start,
     TrainingRecord,
-    TrainingRows,
     TrainingSettings,
     fit_one,
     optimizer_state,
 )
+from sklearn_ser.neural_network.training._inputs import TrainingData
 from sklearn_ser.neural_network.training._pseudo_labels import PseudoLabels, self_train
 from sklearn_ser.neural_network.training._validation_split import hold_out
 from sklearn_ser.utils._warnings import warn_user
@@ -39,44 +39,16 @@ class Member:
 
 
 @dataclass(frozen=True)
-class FitData:
-    """Samples of a fit, packed on the device.
-
-    Parameters
-    ----------
-    rows : ResidentRows
-    groups : ndarray of shape (n_samples,) or None
-    sources : ndarray of int of shape (n_samples, k) or None
-        Original samples that each sample was made from.
-    """
-
-    rows: ResidentRows
-    groups: np.ndarray | None
-    sources: np.ndarray | None
-
-
-@dataclass(frozen=True)
 class EnsembleSettings:
-    """Settings of the fit of an ensemble around the training of its networks.
-
-    Parameters
-    ----------
-    n_estimators : int
-    validation_fraction : float or None
-        None if nothing is held out.
-    early_stopping, calibrate, refit : bool
-    pseudo_labels : PseudoLabels or None
-    one_epoch : bool
-        Whether this is an epoch of ``partial_fit``, whose optimizer state is retained.
-    """
+    """Settings of the fit of an ensemble around the training of its networks."""
 
     n_estimators: int
-    validation_fraction: float | None
+    validation_fraction: float | None  # None if nothing is held out
     early_stopping: bool
     calibrate: bool
     refit: bool
     pseudo_labels: PseudoLabels | None
-    one_epoch: bool
+    one_epoch: bool  # of partial_fit; the state of the optimizer is retained
 
     @property
     def purpose(self) -> str:
@@ -99,20 +71,24 @@ def member_seed(seed: int, index: int) -> int:
 
 
 def fit_ensemble(
-    data: FitData, settings: TrainingSettings, ensemble: EnsembleSettings, starts: Sequence[Start]
+    rows: ResidentRows,
+    data: TrainingData,
+    settings: TrainingSettings,
+    ensemble: EnsembleSettings,
+    starts: Sequence[Start],
 ) -> tuple[list[Member], str | None]:
     """Fit the networks of an ensemble one after the other, until a user interrupt.
 
-    The seed of `settings` is that of the ensemble; `starts` has one state per network. Return the
-    networks that have weights, and where the user interrupted the fit and what is retained, or
-    None. KeyboardInterrupt is raised if nothing can be retained: no epoch is complete, or the pass
-    of ``partial_fit`` is not.
+    `rows` are the packed `data`. The seed of `settings` is that of the ensemble; `starts` has one
+    state per network. Return the networks that have weights, and where the user interrupted the
+    fit and what is retained, or None. KeyboardInterrupt is raised if nothing can be retained: no
+    epoch is complete, or the pass of ``partial_fit`` is not.
     """
     members: list[Member] = []
     for index, start in enumerate(starts):
         own = replace(settings, seed=member_seed(settings.seed, index), start=start)
         with settings.interrupts.during("training"):
-            member = _fit_member(data, own, ensemble, index)
+            member = _fit_member(rows, data, own, ensemble, index)
             if member is not None:
                 members.append(member)
         if settings.interrupts:
@@ -122,9 +98,9 @@ def fit_ensemble(
     return members, None
 
 
-def _fit_member(data, settings, ensemble, index):
+def _fit_member(rows, data, settings, ensemble, index):
     """Return the fitted network, or None if it was interrupted before the end of an epoch."""
-    rows, interrupts = data.rows, settings.interrupts
+    interrupts = settings.interrupts
     split = hold_out(
         rows,
         data.groups,
@@ -139,7 +115,7 @@ def _fit_member(data, settings, ensemble, index):
 
     def fit_labeled(labeled: ResidentRows) -> TrainingRecord:
         monitored = valid_rows if ensemble.early_stopping else None
-        return fit_one(TrainingRows(labeled.take(split.train), monitored), settings)
+        return fit_one(labeled.take(split.train), settings, monitored)
 
     labeled, rounds = rows, None
     if ensemble.pseudo_labels is None:
@@ -153,7 +129,7 @@ def _fit_member(data, settings, ensemble, index):
     result, temperature = record, settings.start.temperature
     if ensemble.calibrate and valid_rows is not None:
         with interrupts.during("calibration"):
-            temperature = _temperature(record.module, settings.tasks, valid_rows)
+            temperature = validation_temperature(record.module, settings.tasks, valid_rows)
     elif ensemble.calibrate and index == 0 and not ensemble.one_epoch:
         warn_user(
             f"calibrate=True: no samples could be held out, because {split.record['reason']}. "
@@ -163,7 +139,7 @@ def _fit_member(data, settings, ensemble, index):
     if ensemble.refit and valid_rows is not None and not interrupts:
         settings.bar.total += record.best_epoch
         with interrupts.during("refit"):
-            again = fit_one(TrainingRows(labeled), replace(settings, max_epochs=record.best_epoch))
+            again = fit_one(labeled, replace(settings, max_epochs=record.best_epoch))
             if not interrupts:  # else the first network is the better one
                 result = again
     return Member(
@@ -175,14 +151,6 @@ def _fit_member(data, settings, ensemble, index):
         optimizer_state(result) if ensemble.one_epoch else None,
         rounds,
     )
-
-
-def _temperature(module, tasks, rows):
-    module.eval()
-    codes = rows.targets[0].cpu().numpy()
-    outputs = main_outputs(module, tasks, rows.x)
-    labeled = codes >= 0
-    return fit_temperature(outputs[labeled], codes[labeled], rows.sample_weights[labeled])
 
 
 def _interrupt_report(settings, ensemble, members, index):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
@@ -31,12 +30,11 @@ from sklearn_ser.neural_network.tasks._classification import (
     FittedClassification,
 )
 from sklearn_ser.neural_network.tasks._make_tasks import MAIN_TASK, make_tasks, rebind_tasks
-from sklearn_ser.neural_network.training._batch_augmenters import resolve_batch_augmenters
+from sklearn_ser.neural_network.training._batch_perturbation import resolve_batch_augmenters
 from sklearn_ser.neural_network.training._batches import pack_rows
-from sklearn_ser.neural_network.training._callbacks import check_callbacks
+from sklearn_ser.neural_network.training._callbacks import Interrupts, check_callbacks
 from sklearn_ser.neural_network.training._ensemble import (
     EnsembleSettings,
-    FitData,
     Member,
     fit_ensemble,
     member_seed,
@@ -47,32 +45,30 @@ from sklearn_ser.neural_network.training._inputs import (
     TrainingData,
     check_training_data,
 )
-from sklearn_ser.neural_network.training._interrupts import Interrupts
 from sklearn_ser.neural_network.training._skorch_net import SWA_START
 from sklearn_ser.utils._ids import find_id
 from sklearn_ser.utils._progress import progress
 from sklearn_ser.utils._threads import torch_threads
 from sklearn_ser.utils._warnings import warn_user
 
+#: Parameters of the estimator that are settings of the training of each network.
+TRAINING_PARAMETERS = (
+    "batch_size",
+    "lr",
+    "loss_weighting",
+    "patience",
+    "callbacks",
+    "adversarial_training",
+)
+
 
 @dataclass(frozen=True)
 class FitMode:
-    """Kind of a fit.
+    """Kind of a fit."""
 
-    Parameters
-    ----------
-    resume : bool
-        Whether training continues from the networks of the estimator.
-    one_epoch : bool
-        Whether to train for a single pass over all samples, with nothing held out
-        (``partial_fit``).
-    classes : ndarray or None
-        All classes, where y may lack some.
-    """
-
-    resume: bool = False
-    one_epoch: bool = False
-    classes: np.ndarray | None = None
+    resume: bool = False  # from the networks of the estimator
+    one_epoch: bool = False  # a single pass over all samples, with nothing held out (partial_fit)
+    classes: np.ndarray | None = None  # all of them, where y may lack some
 
 
 @dataclass(frozen=True)
@@ -86,36 +82,22 @@ class ParameterObjects:
     compute: ComputeSettings
 
 
-def fit_network(
-    estimator: Any,
-    arguments: FitArguments,
-    *,
-    resume: bool = False,
-    one_epoch: bool = False,
-    classes: np.ndarray | None = None,
-) -> None:
+def fit_network(estimator: Any, arguments: FitArguments, mode: FitMode) -> None:
     """Fit the networks of an estimator and store them in it.
 
     At a user interrupt, what was trained so far is stored, with a warning, and KeyboardInterrupt is
     raised. If nothing can be retained, and after any error, the estimator is unchanged.
     """
-    mode = FitMode(resume, one_epoch, classes)
-    with _unchanged_on_error(estimator):
-        report = _fit_network(estimator, arguments, mode)
-    if report is not None:
-        warn_user(f"training was interrupted {report}", TrainingWarning)
-        raise KeyboardInterrupt
-
-
-@contextlib.contextmanager
-def _unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
     before = dict(vars(estimator))
     try:
-        yield
+        report = _fit_network(estimator, arguments, mode)
     except BaseException:
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
+    if report is not None:
+        warn_user(f"training was interrupted {report}", TrainingWarning)
+        raise KeyboardInterrupt
 
 
 def _fit_network(estimator, arguments, mode):
@@ -176,10 +158,18 @@ def _fit_network(estimator, arguments, mode):
             seed=seed,
             bar=bar,
             interrupts=Interrupts(),
-            **_training_parameters(estimator, objects, mode),
+            planned_epochs=estimator.max_epochs,
+            start=Start(),
+            max_epochs=1 if mode.one_epoch else estimator.max_epochs,
+            optimization=_optimization(objects.optimization, mode),
+            perturbation=objects.perturbation,
+            compute=objects.compute,
+            monitor=objects.validation.monitor,
+            **{name: getattr(estimator, name) for name in TRAINING_PARAMETERS},
         )
         members, report = fit_ensemble(
-            FitData(rows.to(device), data.groups, data.sources),
+            rows.to(device),
+            data,
             settings,
             ensemble,
             _starts(estimator, mode),
@@ -216,9 +206,9 @@ def check_parameter_objects(estimator: Any) -> ParameterObjects:
             )
     resolve_batch_augmenters(objects.perturbation.augmenters)
     if estimator.pseudo_labels is not None:
-        estimator.pseudo_labels.check(estimator.unlabeled)
+        estimator.pseudo_labels._check(estimator.unlabeled)
     if estimator.adversarial_training is not None:
-        estimator.adversarial_training.check()
+        estimator.adversarial_training._check()
     return objects
 
 
@@ -237,28 +227,12 @@ def _ensemble_settings(estimator, objects, mode):
     )
 
 
-def _training_parameters(estimator, objects, mode):
-    """Return the parameters of an estimator that concern the training of a single network."""
-    optimization = objects.optimization
-    if mode.one_epoch:  # the number of epochs to come is unknown
-        params = optimization.get_params()
-        params |= {"lr_schedule": "constant", "warmup": 0.0, "weight_averaging": None}
-        optimization = OptimizationSettings(**params)
-    return {
-        "planned_epochs": estimator.max_epochs,
-        "start": Start(),
-        "max_epochs": 1 if mode.one_epoch else estimator.max_epochs,
-        "batch_size": estimator.batch_size,
-        "lr": estimator.lr,
-        "loss_weighting": estimator.loss_weighting,
-        "patience": estimator.patience,
-        "callbacks": estimator.callbacks,
-        "adversarial_training": estimator.adversarial_training,
-        "optimization": optimization,
-        "perturbation": objects.perturbation,
-        "compute": objects.compute,
-        "monitor": objects.validation.monitor,
-    }
+def _optimization(settings, mode):
+    """Return the settings of the optimizer; in partial_fit, how many epochs follow is unknown."""
+    if not mode.one_epoch:
+        return settings
+    constant = {"lr_schedule": "constant", "warmup": 0.0, "weight_averaging": None}
+    return OptimizationSettings(**{**settings.get_params(), **constant})
 
 
 def _starts(estimator, mode):

@@ -14,17 +14,17 @@ from skorch.helper import predefined_split
 from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network._module import MultiTaskModule, build_module, load_weights
 from sklearn_ser.neural_network._random import torch_stream
-from sklearn_ser.neural_network._sequences import LengthBatches
 from sklearn_ser.neural_network.encoders._custom_encoder import CustomEncoder
 from sklearn_ser.neural_network.tasks._losses import MultiTaskLoss
 from sklearn_ser.neural_network.tasks._weighting import LOSS_WEIGHTINGS
-from sklearn_ser.neural_network.training._attack import AdversarialLoss
+from sklearn_ser.neural_network.training._adversarial_training import AdversarialLoss
 from sklearn_ser.neural_network.training._batch_perturbation import (
     BatchPerturbation,
     feature_spread,
 )
 from sklearn_ser.neural_network.training._batches import (
     EVALUATION_BATCH,
+    LengthBatches,
     ResidentRows,
     SliceBatches,
 )
@@ -32,9 +32,7 @@ from sklearn_ser.neural_network.training._callbacks import (
     BestWeights,
     EpochRecorder,
     LastWeights,
-    LeaveWeights,
     Patience,
-    ProgressBar,
     without_validation_callbacks,
 )
 from sklearn_ser.neural_network.training._skorch_net import MultiTaskNet, Procedure, WeightAverage
@@ -47,62 +45,30 @@ if TYPE_CHECKING:
     )
     from sklearn_ser.neural_network.tasks._base import FittedTask
     from sklearn_ser.neural_network.training._adversarial_training import AdversarialTraining
-    from sklearn_ser.neural_network.training._interrupts import Interrupts
+    from sklearn_ser.neural_network.training._callbacks import Interrupts
 
 
 @dataclass(frozen=True)
 class Start:
-    """State of a fitted network from which training continues.
-
-    Parameters
-    ----------
-    weights : bytes or None
-        None for a new network.
-    optimizer_state : bytes or None
-        As :func:`optimizer_state` returned it. None for a new optimizer.
-    temperature : float
-    epochs_before : int
-        Number of epochs of the planned ones that are over.
-    """
+    """State of a fitted network from which training continues; by default, a new network."""
 
     weights: bytes | None = None
-    optimizer_state: bytes | None = None
+    optimizer_state: bytes | None = None  # of `optimizer_state`
     temperature: float = 1.0
-    epochs_before: int = 0
+    epochs_before: int = 0  # of the planned ones
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Settings of the training of a network.
+    """Settings of the training of a network; the first of its tasks is the main task."""
 
-    Parameters
-    ----------
-    architecture : dict
-        Architecture of the network; see `describe_network`.
-    tasks : sequence of FittedTask
-        The first is the main task.
-    device : str
-    seed : int
-        Seed of the network, from which all random streams are derived.
-    bar : progress bar
-    interrupts : Interrupts
-    planned_epochs : int
-        Number of epochs that schedules are planned for, if all of them are run.
-    start : Start
-    max_epochs, batch_size, lr, loss_weighting, patience, callbacks, adversarial_training, \
-            optimization, perturbation, compute
-        As in MTLNeuralClassifier.
-    monitor : {"loss", "score"}
-        Quantity of the main task that early stopping monitors.
-    """
-
-    architecture: dict[str, Any]
+    architecture: dict[str, Any]  # of `describe_network`
     tasks: Sequence[FittedTask]
     device: str
-    seed: int
+    seed: int  # from which all random streams of the network are derived
     bar: Any
     interrupts: Interrupts
-    planned_epochs: int
+    planned_epochs: int  # that schedules are planned for, if all of them are run
     start: Start
     max_epochs: int
     batch_size: int | None
@@ -115,21 +81,6 @@ class TrainingSettings:
     perturbation: InputPerturbation
     compute: ComputeSettings
     monitor: Literal["loss", "score"]
-
-
-@dataclass(frozen=True)
-class TrainingRows:
-    """Training samples, and the validation samples of early stopping.
-
-    Parameters
-    ----------
-    train : ResidentRows
-    valid : ResidentRows or None
-        None for training without early stopping.
-    """
-
-    train: ResidentRows
-    valid: ResidentRows | None = None
 
 
 @dataclass
@@ -151,7 +102,9 @@ class TrainingRecord:
         return {name: [epoch[name] for epoch in self.epochs] for name in self.epochs[0]}
 
 
-def fit_one(rows: TrainingRows, settings: TrainingSettings) -> TrainingRecord:
+def fit_one(
+    rows: ResidentRows, settings: TrainingSettings, valid: ResidentRows | None = None
+) -> TrainingRecord:
     """Train one network and retain its best weights.
 
     The record has no epochs if a user interrupt came in the first one.
@@ -161,22 +114,21 @@ def fit_one(rows: TrainingRows, settings: TrainingSettings) -> TrainingRecord:
     module = build_module(settings.architecture, device=device, seed=seed)
     if settings.start.weights is not None:
         load_weights(module, settings.start.weights)
-    prepare(module, tasks)
+    module.utterance_heads = {index for index, task in enumerate(tasks) if not task.predicts}
+    module.reversal = {index: 0.0 for index, task in enumerate(tasks) if task.reverses_gradient}
     if backend := settings.compute.compile:
         module.compile(**({} if backend is True else {"backend": backend}))
     retained: LastWeights | BestWeights = LastWeights()
     patience: list[Patience] = []
     of_user = without_validation_callbacks(settings.callbacks)
-    if rows.valid is not None:
+    if valid is not None:
         monitored = f"valid_{settings.monitor}_{tasks[0].name}"
         retained = BestWeights(record, monitored, -1 if settings.monitor == "score" else 1)
         patience, of_user = [Patience(record, settings.patience)], settings.callbacks or []
     # Callbacks of users find the epoch in the history and, in the end, the retained weights.
     callbacks = [
-        EpochRecorder(record, tasks),
-        ProgressBar(settings.bar, record),
+        EpochRecorder(record, tasks, settings.bar),
         retained,
-        LeaveWeights(retained),
         *of_user,
         *patience,
     ]
@@ -193,8 +145,8 @@ def fit_one(rows: TrainingRows, settings: TrainingSettings) -> TrainingRecord:
         module,
         tasks,
         device=device,
-        criterion=MultiTaskLoss(tasks, rows.train.priors(tasks), weighting),
-        procedure=_procedure(module, rows.train, settings),
+        criterion=MultiTaskLoss(tasks, rows.priors(tasks), weighting),
+        procedure=_procedure(module, rows, settings),
         optimizer__lr=settings.lr,
         optimizer__weight_decay=settings.optimization.weight_decay,
         # Learned weights of losses are no weights of the network, and do not decay.
@@ -202,7 +154,7 @@ def fit_one(rows: TrainingRows, settings: TrainingSettings) -> TrainingRecord:
         max_epochs=settings.max_epochs,
         batch_size=-1 if settings.batch_size is None else settings.batch_size,
         iterator_train__generator=torch_stream(seed, "order of rows"),
-        train_split=None if rows.valid is None else predefined_split(rows.valid),
+        train_split=None if valid is None else predefined_split(valid),
         callbacks=callbacks,
         verbose=1,  # for PrintLog callbacks of users: nothing else prints
         **limits,
@@ -210,7 +162,7 @@ def fit_one(rows: TrainingRows, settings: TrainingSettings) -> TrainingRecord:
     net.initialize()
     if settings.start.optimizer_state is not None:
         load_optimizer_state(net, settings.start.optimizer_state)
-    net.partial_fit(rows.train)
+    net.partial_fit(rows)
     settings.bar.total += len(record.epochs) - settings.max_epochs  # it may have ended early
     settings.bar.refresh()
     record.net = net
@@ -232,12 +184,6 @@ def make_net(module, tasks, *, device, criterion=None, **settings):
         device=device,
         **given,
     )
-
-
-def prepare(module: MultiTaskModule, tasks: Sequence[FittedTask]) -> None:
-    """Set which heads of a module receive utterances, and which reverse their gradient."""
-    module.utterance_heads = {index for index, task in enumerate(tasks) if not task.predicts}
-    module.reversal = {index: 0.0 for index, task in enumerate(tasks) if task.reverses_gradient}
 
 
 def _procedure(module, rows, settings):
@@ -285,16 +231,9 @@ def mixed_precision(
             f"compute__mixed_precision=True: the device {device!r} does not support bfloat16. Set "
             'it to "auto" or False.'
         )
-    if requested is True or (requested == "auto" and _supports_bfloat16(device)):
-        return torch.autocast(kind, dtype=torch.bfloat16)
-    return None
-
-
-def _supports_bfloat16(device):
-    """Return whether it is a GPU that computes in bfloat16; older ones emulate it slowly."""
-    if torch.device(device).type != "cuda":
-        return False
-    return torch.cuda.get_device_capability(device) >= (8, 0)
+    if requested == "auto":  # GPUs below compute capability 8 emulate bfloat16, slowly
+        requested = kind == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.autocast(kind, dtype=torch.bfloat16) if requested else None
 
 
 _WEIGHTING = "weighting."

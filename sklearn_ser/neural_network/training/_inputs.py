@@ -41,29 +41,15 @@ class FitArguments:
 
 @dataclass
 class TrainingData:
-    """Usable samples of a fit.
-
-    Parameters
-    ----------
-    X : Tensor of shape (n_samples, n_features), or FrameSequences
-    y : ndarray of shape (n_samples,)
-        Values of unlabeled samples are arbitrary.
-    labeled : ndarray of bool of shape (n_samples,)
-    aux : DataFrame of n_samples rows, or None
-    groups : ndarray of shape (n_samples,) or None
-    weights : ndarray of shape (n_samples,)
-        Sample weights.
-    sources : ndarray of int of shape (n_samples, k) or None
-        Original samples that each sample was made from.
-    """
+    """Usable samples of a fit."""
 
     X: torch.Tensor | FrameSequences
-    y: np.ndarray
-    labeled: np.ndarray
+    y: np.ndarray  # arbitrary values for unlabeled samples
+    labeled: np.ndarray  # mask
     aux: pd.DataFrame | None
     groups: np.ndarray | None
-    weights: np.ndarray
-    sources: np.ndarray | None = None
+    weights: np.ndarray  # sample weights
+    sources: np.ndarray | None = None  # (n_samples, k): originals that each sample was made from
 
     def take(self, rows: np.ndarray) -> TrainingData:
         """Return the samples of a mask."""

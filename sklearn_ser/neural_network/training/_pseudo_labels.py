@@ -18,7 +18,7 @@ from sklearn_ser.neural_network._random import Dropout, numpy_stream
 from sklearn_ser.neural_network._settings import InputPerturbation, check_parameters
 from sklearn_ser.neural_network.training._batch_perturbation import BatchPerturbation
 from sklearn_ser.neural_network.training._batches import ResidentRows
-from sklearn_ser.neural_network.training._calibration import fit_temperature, main_outputs
+from sklearn_ser.neural_network.training._calibration import main_outputs, validation_temperature
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -37,15 +37,8 @@ class PseudoLabels(BaseEstimator):
 
     The network is trained on the labeled samples, predicts labels of the others, and is retrained
     on both, round by round [1]_. Each round selects more samples, the most probable ones of each
-    class first [2]_. The following limit how far the network can learn its own errors:
-
-    - quotas for each class (`balance`);
-    - selection of samples whose label is probable (`threshold`) and does not change when the input
-      is perturbed (`consistency`) [3]_;
-    - a lower weight than that of labeled samples (`weight`);
-    - an end of the rounds when many labels change from one round to the next (`stability`);
-    - an end of the rounds, without the last one, when the loss on the validation samples, of other
-      speakers, increases (`tolerance`).
+    class first [2]_. `balance`, `threshold`, `consistency` [3]_, `weight`, `stability` and
+    `tolerance` limit how far the network can learn its own errors.
 
     Parameters
     ----------
@@ -77,7 +70,7 @@ class PseudoLabels(BaseEstimator):
         round; the rounds end if it is lower.
     tolerance : float or None, default=0.05
         Maximum relative increase of the validation loss of `y` above the lowest so far; the rounds
-        end if it is larger. None sets no limit.
+        end, without the last one, if it is larger. None sets no limit.
 
     See Also
     --------
@@ -170,7 +163,7 @@ class PseudoLabels(BaseEstimator):
         self.stability = stability
         self.tolerance = tolerance
 
-    def check(self, unlabeled: Literal[-1, "nan"] | None) -> None:
+    def _check(self, unlabeled: Literal[-1, "nan"] | None) -> None:
         """Validate the parameters, and that samples can be unlabeled."""
         check_parameters(self, "pseudo_labels")
         if unlabeled is None:
@@ -178,21 +171,6 @@ class PseudoLabels(BaseEstimator):
                 "pseudo_labels needs unlabeled samples, and unlabeled=None says that every sample "
                 "is labeled. Set unlabeled=-1 or unlabeled='nan', and use that value in y."
             )
-
-
-@dataclass
-class Trained:
-    """Network of one round.
-
-    Parameters
-    ----------
-    record : TrainingRecord
-    rows : ResidentRows
-        All samples of the fit, with the pseudo-labels that the network was trained on.
-    """
-
-    record: TrainingRecord
-    rows: ResidentRows
 
 
 def self_train(
@@ -210,39 +188,40 @@ def self_train(
     round; see ``pseudo_labels_`` of MTLNeuralClassifier.
     """
     interrupts = settings.interrupts
-    retained = trained = Trained(fit_labeled(rows), rows)
-    if not retained.record.epochs:
-        return retained.record, rows, []
+    record = fit_labeled(rows)
+    retained = record, rows
+    if not record.epochs:
+        return record, rows, []
     validation = _Validation(settings.tasks, rows.take(split.valid))
     labeler = _Labeler(spec, validation, rows, split.train, settings)
-    table, labels = [validation.line(trained.record)], None
+    table, labels = [validation.line(record)], None
     lowest, reason = table[0]["valid_loss"], ""
     with interrupts.during("self-training"):
         while not (reason or interrupts):
             if len(table) > spec.max_rounds:
                 reason = "max_rounds"
                 break
-            previous, labels = labels, labeler(trained.record.module, len(table))
+            previous, labels = labels, labeler(record.module, len(table))
             reason = _reason_to_stop(spec, labels, previous)
             if reason:
                 break
             labeled = labeler.labeled(labels)
             settings.bar.total += settings.max_epochs
-            trained = Trained(fit_labeled(labeled), labeled)
+            record = fit_labeled(labeled)
             if interrupts:
                 break
-            line = validation.line(trained.record, labels, previous)
+            line = validation.line(record, labels, previous)
             table.append(line)
             if spec.tolerance is not None and line["valid_loss"] > lowest * (1.0 + spec.tolerance):
                 reason = "tolerance"
             else:
-                retained = trained
+                retained = record, labeled
                 lowest = min(lowest, line["valid_loss"])
     if interrupts:
         reason = "interrupted"
     table[-1]["stopped"] = reason
     table[-2 if reason == "tolerance" else -1]["kept"] = True
-    return retained.record, retained.rows, table
+    return *retained, table
 
 
 def _reason_to_stop(spec, labels, previous):
@@ -263,16 +242,9 @@ class _Validation:
 
     def __init__(self, tasks, rows):
         self.tasks = tasks
-        self.x = rows.x
+        self.rows = rows
         self.codes = rows.targets[0].cpu().numpy()
         self.weights = rows.sample_weights
-
-    def temperature(self, module):
-        """Fit the temperature of a network on these samples; 1 if there are none."""
-        if not len(self.codes):
-            return 1.0
-        module.eval()
-        return fit_temperature(main_outputs(module, self.tasks, self.x), self.codes, self.weights)
 
     def line(self, record, labels=None, previous=None):
         """Return a line of the table; of the first round without `labels`."""
@@ -283,7 +255,7 @@ class _Validation:
         loss = score = np.nan
         if len(self.codes):
             record.module.eval()
-            outputs = main_outputs(record.module, self.tasks, self.x)
+            outputs = main_outputs(record.module, self.tasks, self.rows.x)
             losses = -log_softmax(outputs, axis=1)[np.arange(len(self.codes)), self.codes]
             loss = float(np.average(losses, weights=self.weights))
             score = self.tasks[0].score(outputs, self.codes, self.weights)
@@ -326,7 +298,7 @@ class _Labeler:
     def __call__(self, module, number):
         """Return the labels that a network predicts for the training of round `number`."""
         spec = self.spec
-        temperature = self.validation.temperature(module)
+        temperature = validation_temperature(module, self.tasks, self.validation.rows)
         module.eval()
         outputs = main_outputs(module, self.tasks, self.x)
         votes = self._votes(module, outputs.argmax(axis=1), number) if spec.consistency else None

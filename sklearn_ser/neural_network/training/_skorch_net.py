@@ -17,11 +17,10 @@ from torch import nn
 
 from sklearn_ser.neural_network._settings import OptimizationSettings
 from sklearn_ser.neural_network.tasks._base import Inputs, utterance_outputs
-from sklearn_ser.neural_network.training._callbacks import StopTraining
-from sklearn_ser.neural_network.training._interrupts import Interrupts
+from sklearn_ser.neural_network.training._callbacks import Interrupts, StopTraining
 
 if TYPE_CHECKING:
-    from sklearn_ser.neural_network.training._attack import AdversarialLoss
+    from sklearn_ser.neural_network.training._adversarial_training import AdversarialLoss
     from sklearn_ser.neural_network.training._batch_perturbation import BatchPerturbation
 
 #: Fraction of the training after which SWA starts to average.
@@ -81,35 +80,18 @@ class WeightAverage:
 
 @dataclass
 class Procedure:
-    """Parts of a training step beyond the gradient step itself.
-
-    Parameters
-    ----------
-    tasks : sequence of FittedTask
-    interrupts : Interrupts
-    total_rows : int
-        Number of samples of all planned epochs together.
-    seen_rows : int
-        Number of those that were seen so far.
-    lr : float
-    optimization : OptimizationSettings
-    perturbation : BatchPerturbation or None
-    adversarial : AdversarialLoss or None
-    average : WeightAverage or None
-    autocast : context manager or None
-        Context for mixed precision.
-    """
+    """Parts of a training step beyond the gradient step itself."""
 
     tasks: Sequence[Any]
     interrupts: Interrupts = field(default_factory=Interrupts)
-    total_rows: int = 1
-    seen_rows: int = 0
+    total_rows: int = 1  # of all planned epochs together
+    seen_rows: int = 0  # so far
     lr: float = 1e-3
     optimization: OptimizationSettings = field(default_factory=OptimizationSettings)
     perturbation: BatchPerturbation | None = None
     adversarial: AdversarialLoss | None = None
     average: WeightAverage | None = None
-    autocast: contextlib.AbstractContextManager | None = None
+    autocast: contextlib.AbstractContextManager | None = None  # for mixed precision
 
     def __post_init__(self) -> None:
         active = [(index, task) for index, task in enumerate(self.tasks) if task.weight > 0.0]

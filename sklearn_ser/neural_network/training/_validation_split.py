@@ -23,22 +23,13 @@ MIN_VALIDATION_ROWS = 10
 class ValidationSplit:
     """Positions of the samples of a validation split.
 
-    Parameters
-    ----------
-    train, valid : ndarray of int
-        Unlabeled samples of held-out groups are in neither part.
-    record : dict
-        ``kind`` ("groups", "stratified" or "none"), ``n_train`` and ``n_valid`` (labeled samples),
-        ``groups`` (those held out, as strings), ``reason`` (why the split is not by groups, or
-        absent).
-    ignores_groups : bool
-        Whether groups were passed but could not be held out as a whole.
+    Unlabeled samples of held-out groups are in neither part.
     """
 
     train: np.ndarray
     valid: np.ndarray
-    record: dict[str, Any]
-    ignores_groups: bool = False
+    record: dict[str, Any]  # `validation_split_` of MTLNeuralClassifier
+    ignores_groups: bool = False  # groups were passed but could not be held out as a whole
 
 
 def hold_out(
