@@ -427,10 +427,7 @@ class MTLNeuralClassifier(
         "compute": ComputeSettings,
     }
     #: Parameters for which None means that there is no such object.
-    _optional_objects = {
-        "adversarial_training": AdversarialTraining,
-        "pseudo_labels": PseudoLabels,
-    }
+    _optional_objects = {"adversarial_training": AdversarialTraining, "pseudo_labels": PseudoLabels}
 
     _parameter_constraints = {
         # Instances of modules are rejected in fit, with a message that says what to pass instead.

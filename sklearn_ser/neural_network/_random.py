@@ -88,12 +88,7 @@ def convolution(
     `kernel_size` is odd.
     """
     layer = kind(
-        n_inputs,
-        n_outputs,
-        kernel_size,
-        padding=kernel_size // 2,
-        groups=groups,
-        device="meta",
+        n_inputs, n_outputs, kernel_size, padding=kernel_size // 2, groups=groups, device="meta"
     )
     return _drawn(layer, layer.weight[0].numel() ** -0.5, generator)
 

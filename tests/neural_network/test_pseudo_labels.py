@@ -32,7 +32,6 @@ from sklearn_ser.neural_network.training._pseudo_labels import (
     PredictedLabels,
     _Labeler,
     _reason_to_stop,
-    _Validation,
     class_quotas,
     select_rows,
 )
@@ -151,10 +150,10 @@ def labeler(spec, *, dropout=0.0, class_weight=None):
     weights = torch.tensor([[1.0], [1.0], [2.0], [0.0], [0.0], [0.0]])
     plain = torch.tensor([[1.0], [1.0], [1.0], [1.0], [3.0], [0.0]])
     rows = ResidentRows(x, [codes], weights, plain)
-    validation = _Validation([task], rows.take(np.array([0, 2])))
+    valid = rows.take(np.array([0, 2]))
     module = build_module(architecture, device="cpu", seed=0)
     settings = SimpleNamespace(tasks=[task], seed=7, device="cpu")
-    return _Labeler(spec, validation, rows, np.arange(6), settings), module
+    return _Labeler(spec, valid, rows, np.arange(6), settings), module
 
 
 def test_chosen_rows_get_their_label_and_weight():

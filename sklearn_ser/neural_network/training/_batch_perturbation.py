@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import (
-    Interval,
-    StrOptions,
-    validate_parameter_constraints,
-)
+from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
 from sklearn_ser.neural_network._random import numpy_stream, torch_stream
 from sklearn_ser.neural_network._sequences import FrameBatch

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,11 @@ from sklearn_ser.neural_network._module import describe_network, resolve_device
 from sklearn_ser.neural_network._nested_params import parameter_object
 from sklearn_ser.neural_network._random import global_randomness
 from sklearn_ser.neural_network._settings import (
-    ComputeSettings,
-    InputPerturbation,
     OptimizationSettings,
-    ValidationSettings,
     check_parameters,
 )
 from sklearn_ser.neural_network.encoders._registry import choose_encoder
-from sklearn_ser.neural_network.tasks._base import FittedTask
 from sklearn_ser.neural_network.tasks._classification import (
-    ClassificationTask,
     FittedClassification,
 )
 from sklearn_ser.neural_network.tasks._make_tasks import MAIN_TASK, make_tasks, rebind_tasks
@@ -35,7 +30,6 @@ from sklearn_ser.neural_network.training._batches import pack_rows
 from sklearn_ser.neural_network.training._callbacks import Interrupts, check_callbacks
 from sklearn_ser.neural_network.training._ensemble import (
     EnsembleSettings,
-    Member,
     fit_ensemble,
     member_seed,
 )
@@ -69,17 +63,6 @@ class FitMode:
     resume: bool = False  # from the networks of the estimator
     one_epoch: bool = False  # a single pass over all samples, with nothing held out (partial_fit)
     classes: np.ndarray | None = None  # all of them, where y may lack some
-
-
-@dataclass(frozen=True)
-class ParameterObjects:
-    """Parameter objects of an estimator, the default ones where its parameters are None."""
-
-    y_task: ClassificationTask
-    optimization: OptimizationSettings
-    perturbation: InputPerturbation
-    validation: ValidationSettings
-    compute: ComputeSettings
 
 
 def fit_network(estimator: Any, arguments: FitArguments, mode: FitMode) -> None:
@@ -168,16 +151,10 @@ def _fit_network(estimator, arguments, mode):
             **{name: getattr(estimator, name) for name in TRAINING_PARAMETERS},
         )
         members, report = fit_ensemble(
-            rows.to(device),
-            data,
-            settings,
-            ensemble,
-            _starts(estimator, mode),
+            rows.to(device), data, settings, ensemble, _starts(estimator, mode)
         )
     if not mode.one_epoch:
-        _warn_if_never_started(tasks, members, estimator.max_epochs)
-        if not report:
-            _warn_if_never_averaged(estimator, objects, members)
+        _warn_if_without_effect(estimator, objects, tasks, members, interrupted=bool(report))
     if continues_passes:
         _append_history(estimator, members)
     estimator.classes_ = tasks[0].classes
@@ -191,12 +168,12 @@ def _fit_network(estimator, arguments, mode):
     return report
 
 
-def check_parameter_objects(estimator: Any) -> ParameterObjects:
-    """Return the parameter objects of an estimator, after validation."""
+def check_parameter_objects(estimator: Any) -> SimpleNamespace:
+    """Return the parameter objects of an estimator by their names, after validation."""
     by_name = {name: parameter_object(estimator, name) for name in estimator._default_objects}
     for name, instance in by_name.items():
         check_parameters(instance, name)
-    objects = ParameterObjects(**by_name)
+    objects = SimpleNamespace(**by_name)
     for name in ("column", "weight"):
         value = getattr(objects.y_task, name)
         if value is not None:
@@ -324,36 +301,34 @@ def _check_unlabeled_tasks(tasks, unlabeled):
             )
 
 
-def _warn_if_never_started(
-    tasks: Sequence[FittedTask], members: Sequence[Member], max_epochs: int
-) -> None:
-    for task in tasks:
-        if not task.uses_unlabeled or task.weight == 0.0 or task.spec.start == 0.0:
-            continue
-        first = task.spec.start * max_epochs
-        best = max(member.best_epoch for member in members)
-        if best <= first:
+def _warn_if_without_effect(estimator, objects, tasks, members, interrupted):
+    """Warn of tasks and of weight averaging that start after the epoch that was retained."""
+    n_epochs, best = estimator.max_epochs, max(member.best_epoch for member in members)
+    without_effect = [
+        (
+            f"tasks[{task.name!r}] had no effect: with start={task.spec.start} it",
+            task.spec.start,
+            "Lower start or max_epochs, or set early_stopping=False.",
+        )
+        for task in tasks
+        if task.uses_unlabeled and task.weight > 0.0 and task.spec.start > 0.0
+    ]
+    refitted = objects.validation.refit and members[0].split["n_valid"]
+    if objects.optimization.weight_averaging == "swa" and not (refitted or interrupted):
+        without_effect.append(
+            (
+                'weight_averaging="swa" had no effect: it',
+                SWA_START,
+                'Lower max_epochs, set validation__refit=True, or use "ema".',
+            )
+        )
+    for what, start, advice in without_effect:
+        if best <= start * n_epochs:
             warn_user(
-                f"tasks[{task.name!r}] had no effect: with start={task.spec.start} it starts after "
-                f"{first:g} of max_epochs={max_epochs} epochs, and the retained weights are those "
-                f"of epoch {best}. Lower start or max_epochs, or set early_stopping=False.",
+                f"{what} starts after {start * n_epochs:g} of max_epochs={n_epochs} epochs, and "
+                f"the retained weights are those of epoch {best}. {advice}",
                 TrainingWarning,
             )
-
-
-def _warn_if_never_averaged(estimator, objects, members):
-    refitted = objects.validation.refit and members[0].split["n_valid"]
-    if objects.optimization.weight_averaging != "swa" or refitted:
-        return
-    first = SWA_START * estimator.max_epochs
-    best = max(member.best_epoch for member in members)
-    if best <= first:
-        warn_user(
-            f'weight_averaging="swa" had no effect: it starts after {first:g} of '
-            f"max_epochs={estimator.max_epochs} epochs, and the retained weights are those of "
-            f'epoch {best}. Lower max_epochs, set validation__refit=True, or use "ema".',
-            TrainingWarning,
-        )
 
 
 def _check_same_network(estimator, architecture):

@@ -126,12 +126,7 @@ def fit_one(
         retained = BestWeights(record, monitored, -1 if settings.monitor == "score" else 1)
         patience, of_user = [Patience(record, settings.patience)], settings.callbacks or []
     # Callbacks of users find the epoch in the history and, in the end, the retained weights.
-    callbacks = [
-        EpochRecorder(record, tasks, settings.bar),
-        retained,
-        *of_user,
-        *patience,
-    ]
+    callbacks = [EpochRecorder(record, tasks, settings.bar), retained, *of_user, *patience]
     # A custom encoder may contain batch normalization, which cannot process a single sample.
     limits: dict[str, Any] = {
         "iterator_train__lone_row": not isinstance(module.encoder, CustomEncoder)

@@ -192,9 +192,9 @@ def self_train(
     retained = record, rows
     if not record.epochs:
         return record, rows, []
-    validation = _Validation(settings.tasks, rows.take(split.valid))
-    labeler = _Labeler(spec, validation, rows, split.train, settings)
-    table, labels = [validation.line(record)], None
+    valid = rows.take(split.valid)
+    labeler = _Labeler(spec, valid, rows, split.train, settings)
+    table, labels = [_table_row(settings.tasks, valid, record)], None
     lowest, reason = table[0]["valid_loss"], ""
     with interrupts.during("self-training"):
         while not (reason or interrupts):
@@ -210,13 +210,13 @@ def self_train(
             record = fit_labeled(labeled)
             if interrupts:
                 break
-            line = validation.line(record, labels, previous)
-            table.append(line)
-            if spec.tolerance is not None and line["valid_loss"] > lowest * (1.0 + spec.tolerance):
+            table.append(_table_row(settings.tasks, valid, record, labels, previous))
+            loss = table[-1]["valid_loss"]
+            if spec.tolerance is not None and loss > lowest * (1.0 + spec.tolerance):
                 reason = "tolerance"
             else:
                 retained = record, labeled
-                lowest = min(lowest, line["valid_loss"])
+                lowest = min(lowest, loss)
     if interrupts:
         reason = "interrupted"
     table[-1]["stopped"] = reason
@@ -237,46 +237,36 @@ def _reason_to_stop(spec, labels, previous):
     return ""
 
 
-class _Validation:
-    """Validation samples of the rounds."""
-
-    def __init__(self, tasks, rows):
-        self.tasks = tasks
-        self.rows = rows
-        self.codes = rows.targets[0].cpu().numpy()
-        self.weights = rows.sample_weights
-
-    def line(self, record, labels=None, previous=None):
-        """Return a line of the table; of the first round without `labels`."""
-        n_classes = self.tasks[0].n_outputs
-        counts = np.zeros(n_classes, dtype=int)
-        if labels is not None:
-            counts = labels.counts(n_classes)
-        loss = score = np.nan
-        if len(self.codes):
-            record.module.eval()
-            outputs = main_outputs(record.module, self.tasks, self.rows.x)
-            losses = -log_softmax(outputs, axis=1)[np.arange(len(self.codes)), self.codes]
-            loss = float(np.average(losses, weights=self.weights))
-            score = self.tasks[0].score(outputs, self.codes, self.weights)
-        return {
-            "selected": int(counts.sum()),
-            "counts": counts.tolist(),
-            "agreement": np.nan if previous is None else labels.agreement(previous),
-            "valid_loss": loss,
-            "valid_score": score,
-            "kept": False,
-            "stopped": "",
-        }
+def _table_row(tasks, valid, record, labels=None, previous=None):
+    """Return the values of a round for the table; of the first round without `labels`."""
+    n_classes = tasks[0].n_outputs
+    counts = np.zeros(n_classes, dtype=int) if labels is None else labels.counts(n_classes)
+    loss = score = np.nan
+    if len(valid):
+        codes, weights = valid.targets[0].cpu().numpy(), valid.sample_weights
+        record.module.eval()
+        outputs = main_outputs(record.module, tasks, valid.x)
+        losses = -log_softmax(outputs, axis=1)[np.arange(len(codes)), codes]
+        loss = float(np.average(losses, weights=weights))
+        score = tasks[0].score(outputs, codes, weights)
+    return {
+        "selected": int(counts.sum()),
+        "counts": counts.tolist(),
+        "agreement": np.nan if previous is None else labels.agreement(previous),
+        "valid_loss": loss,
+        "valid_score": score,
+        "kept": False,
+        "stopped": "",
+    }
 
 
 class _Labeler:
     """Labels of the unlabeled samples of the training part."""
 
-    def __init__(self, spec, validation, rows, train_part, settings):
+    def __init__(self, spec, valid, rows, train_part, settings):
         codes, sample_weights = rows.targets[0].cpu().numpy(), rows.sample_weights
         self.spec = spec
-        self.validation = validation
+        self.valid = valid
         self.tasks = settings.tasks
         self.rows = rows
         self.positions = train_part[(codes[train_part] < 0) & (sample_weights[train_part] > 0)]
@@ -298,7 +288,7 @@ class _Labeler:
     def __call__(self, module, number):
         """Return the labels that a network predicts for the training of round `number`."""
         spec = self.spec
-        temperature = validation_temperature(module, self.tasks, self.validation.rows)
+        temperature = validation_temperature(module, self.tasks, self.valid)
         module.eval()
         outputs = main_outputs(module, self.tasks, self.x)
         votes = self._votes(module, outputs.argmax(axis=1), number) if spec.consistency else None
