@@ -7,6 +7,7 @@ frames. Selecting sequences (a split, a batch) selects these two numbers, and co
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
@@ -18,16 +19,16 @@ MOST_FRAMES = 65536
 BATCHES_PER_POOL = 8
 
 
+@dataclass(eq=False, repr=False)
 class FrameSequences:
     """Sequences of any length that share one tensor of frames.
 
     `starts` and `lengths` are on the CPU, whatever the device of `frames`.
     """
 
-    def __init__(self, frames: torch.Tensor, starts: torch.Tensor, lengths: torch.Tensor):
-        self.frames = frames
-        self.starts = starts
-        self.lengths = lengths
+    frames: torch.Tensor
+    starts: torch.Tensor
+    lengths: torch.Tensor
 
     @classmethod
     def packed(cls, frames: torch.Tensor, lengths: torch.Tensor | Sequence[int]) -> Self:

@@ -204,9 +204,9 @@ def recorded_splits(monkeypatch):
     splits = []
     hold_out = _validation_split.hold_out
 
-    def spy(rows, groups, *args, sources=None, **kwargs):
-        split = hold_out(rows, groups, *args, sources=sources, **kwargs)
-        splits.append((sources, split.train, split.valid, split.record))
+    def spy(rows, data, *args):
+        split = hold_out(rows, data, *args)
+        splits.append((data.sources, split.train, split.valid, split.record))
         return split
 
     monkeypatch.setattr("sklearn_ser.neural_network.training._ensemble.hold_out", spy)

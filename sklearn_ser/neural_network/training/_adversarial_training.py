@@ -239,36 +239,16 @@ def changed(batch: Batch, change: torch.Tensor, scale: torch.Tensor | float) -> 
     return batch.with_frames(values) if isinstance(batch, FrameBatch) else values
 
 
-def ascend(
-    loss_of: Callable[[Batch], torch.Tensor],
-    batch: Batch,
-    scale: torch.Tensor | float,
-    ball: Ball,
-    *,
-    n_steps: int,
-    step_size: float,
-    start: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Increase a loss by projected gradient steps, and return the change in units of `scale`.
-
-    `loss_of` a batch is a scalar whose gradient for a sample depends on the other samples only by a
-    factor. `start` is the initial change; none if not given. See Madry et al. (2018),
-    https://arxiv.org/abs/1706.06083.
-    """
-    change = torch.zeros_like(values_of(batch)) if start is None else start
-    for _ in range(n_steps):
-        gradient = input_gradient(loss_of, batch, scale, change)
-        change = ball.projected(change + step_size * ball.steepest(gradient, batch), batch)
-    return change
-
-
 def input_gradient(
     loss_of: Callable[[Batch], torch.Tensor],
     batch: Batch,
     scale: torch.Tensor | float,
     change: torch.Tensor,
 ) -> torch.Tensor:
-    """Compute the gradient of a loss with respect to a change of the batch alone."""
+    """Compute the gradient of a loss with respect to a change of the batch alone.
+
+    The gradient for a sample may depend on the other samples by a factor only.
+    """
     with torch.enable_grad():
         change = change.detach().requires_grad_()
         loss = loss_of(changed(batch, change, scale))
@@ -329,19 +309,14 @@ class AdversarialLoss:
             outputs, frame_batch = net._forward(x)
             return net.criterion_.main(outputs[0], targets, weights, mix, frame_batch)
 
-        start = None
+        change = torch.zeros_like(values_of(batch))
         if self.method == "pgd":
-            start = self.ball.drawn(values_of(batch), batch, self.generator)
+            change = self.ball.drawn(change, batch, self.generator)
         with without_dropout(net.module_):
-            change = ascend(
-                loss_of,
-                batch,
-                self.scale,
-                self.ball,
-                n_steps=self.n_steps,
-                step_size=self.step_size,
-                start=start,
-            )
+            for _ in range(self.n_steps):
+                gradient = input_gradient(loss_of, batch, self.scale, change)
+                step = self.step_size * self.ball.steepest(gradient, batch)
+                change = self.ball.projected(change + step, batch)
         return loss_of(changed(batch, change, self.scale)), weights.sum()
 
     def _virtual(self, net, batch):

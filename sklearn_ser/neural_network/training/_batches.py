@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 EVALUATION_BATCH = 4096
 
 
+@dataclass(eq=False, repr=False)
 class ResidentRows(Dataset):
     """Samples with the targets of every task and their weight in each task.
 
@@ -41,17 +42,10 @@ class ResidentRows(Dataset):
     `plain_weights` are the same without class weights.
     """
 
-    def __init__(
-        self,
-        x: Any,
-        targets: list[torch.Tensor],
-        weights: torch.Tensor,
-        plain_weights: torch.Tensor | None = None,
-    ):
-        self.x = x
-        self.targets = targets
-        self.weights = weights
-        self.plain_weights = weights if plain_weights is None else plain_weights
+    x: Any
+    targets: list[torch.Tensor]
+    weights: torch.Tensor
+    plain_weights: torch.Tensor
 
     def __len__(self):
         return len(self.x)

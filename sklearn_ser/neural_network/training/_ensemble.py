@@ -50,18 +50,6 @@ class EnsembleSettings:
     pseudo_labels: PseudoLabels | None
     one_epoch: bool  # of partial_fit; the state of the optimizer is retained
 
-    @property
-    def purpose(self) -> str:
-        """Purpose of the validation samples, for warnings."""
-        if self.early_stopping:
-            return "early stopping monitors"
-        return "calibration uses" if self.calibrate else "self-training is validated on"
-
-    @property
-    def reason(self) -> str:
-        """Reason why nothing is held out, for records."""
-        return "partial_fit holds nothing out" if self.one_epoch else "early_stopping=False"
-
 
 def member_seed(seed: int, index: int) -> int:
     """Return the seed of the network with this index; the first has that of the ensemble."""
@@ -101,16 +89,7 @@ def fit_ensemble(
 def _fit_member(rows, data, settings, ensemble, index):
     """Return the fitted network, or None if it was interrupted before the end of an epoch."""
     interrupts = settings.interrupts
-    split = hold_out(
-        rows,
-        data.groups,
-        ensemble.validation_fraction,
-        settings.seed,
-        index,
-        purpose=ensemble.purpose,
-        reason=ensemble.reason,
-        sources=data.sources,
-    )
+    split = hold_out(rows, data, ensemble, settings.seed, index)
     valid_rows = rows.take(split.valid) if len(split.valid) else None
 
     def fit_labeled(labeled: ResidentRows) -> TrainingRecord:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,12 @@ from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.model_selection._base import sorted_codes
 from sklearn_ser.neural_network._random import numpy_stream
-from sklearn_ser.neural_network.training._batches import ResidentRows
 from sklearn_ser.utils._warnings import warn_user
+
+if TYPE_CHECKING:
+    from sklearn_ser.neural_network.training._batches import ResidentRows
+    from sklearn_ser.neural_network.training._ensemble import EnsembleSettings
+    from sklearn_ser.neural_network.training._inputs import TrainingData
 
 #: Minimum number of validation samples. The loss of fewer is mostly chance.
 MIN_VALIDATION_ROWS = 10
@@ -33,30 +37,27 @@ class ValidationSplit:
 
 
 def hold_out(
-    rows: ResidentRows,
-    groups: np.ndarray | None,
-    fraction: float | None,
-    seed: int,
-    turn: int = 0,
-    *,
-    purpose: str,
-    reason: str,
-    sources: np.ndarray | None = None,
+    rows: ResidentRows, data: TrainingData, ensemble: EnsembleSettings, seed: int, turn: int
 ) -> ValidationSplit:
     """Choose the validation samples, and warn if groups could not be held out as a whole.
 
-    With the `fraction` None nothing is held out, for the `reason` on the record. `turn` is the rank
-    of the choice among the possible choices of groups, the best one first: the networks of an
-    ensemble hold out different groups, so that each sample trains most of them. `purpose` of the
-    validation samples is for the warning.
+    `rows` are the packed `data`. `turn` is the rank of the choice among the possible choices of
+    groups, the best one first: the networks of an ensemble hold out different groups, so that each
+    sample trains most of them.
     """
     codes = np.where(rows.weights[:, 0].cpu() > 0, rows.targets[0].cpu(), -1)
+    fraction = ensemble.validation_fraction
     if fraction is None:
-        split = no_validation(codes, reason)
-    else:
-        generator = numpy_stream(seed, "validation")
-        split = split_validation(codes, groups, fraction, generator, turn, sources)
+        reason = "partial_fit holds nothing out" if ensemble.one_epoch else "early_stopping=False"
+        return no_validation(codes, reason)
+    generator = numpy_stream(seed, "validation")
+    split = split_validation(codes, data.groups, fraction, generator, turn, data.sources)
     if split.ignores_groups and turn == 0:
+        purpose = "self-training is validated on"
+        if ensemble.early_stopping:
+            purpose = "early stopping monitors"
+        elif ensemble.calibrate:
+            purpose = "calibration uses"
         warn_user(
             f"{purpose} samples of speakers that are also trained on, because "
             f"{split.record['reason']}",
