@@ -339,7 +339,7 @@ class MTLNeuralClassifier(
     calibration, one-vs-rest), and ``cross_val_predict`` with ``method="predict_proba"``, turn the
     sentinel value into a class of its own. Fit the network on labeled samples there, or make it
     the outermost estimator; a network that is already fitted can be calibrated
-    (``FrozenEstimator``). A TrainingWarning is raised if ``unlabeled=-1`` and y contains no -1.
+    (``FrozenEstimator``).
 
     References
     ----------

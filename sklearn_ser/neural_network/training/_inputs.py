@@ -105,15 +105,9 @@ def _check_features(estimator, X, dtype, *, reset):
             estimator, X, dtype=np.dtype(dtype), ensure_all_finite=False, reset=reset
         )
     failed = failed_rows(values)
-    _check_finite(values, failed, X)
-    return values, failed
-
-
-def _check_finite(values, failed, X):
-    """Raise at the first value that is NaN or infinite in a row that is not all NaN."""
     bad = ~np.isfinite(values[~failed])
     if not bad.any():
-        return
+        return values, failed
     position, column = np.argwhere(bad)[0]
     row = int(np.flatnonzero(~failed)[position])
     # (scikit-learn's checks look for these first words)
