@@ -82,7 +82,7 @@ def test_ids_among_the_levels_of_x_do_not_hide_another_order(speech, X, given):
 def test_the_advice_in_the_message_puts_it_right(speech, X):
     X = X.set_index(pd.Index(speech.speaker, name="speaker"), append=True)
     shuffled = KINDS["aux"](speech).iloc[SHUFFLED]
-    advice = re.escape("give aux.loc[X.droplevel(['speaker']).index]; or, if the rows do")
+    advice = re.escape("Give aux.loc[X.droplevel(['speaker']).index]; or, if the current order")
     with pytest.raises(MetadataError, match=advice):
         net().fit(X, speech.y, aux=shuffled)
     mended = net().fit(X, speech.y, aux=shuffled.loc[X.droplevel(["speaker"]).index])
