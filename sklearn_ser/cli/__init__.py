@@ -38,19 +38,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
+    """Run the command line, by default that of the process, and return its exit status.
 
-    Parameters
-    ----------
-    arguments : list of str, optional
-        Command line; by default that of the process.
-
-    Returns
-    -------
-    int
-        Exit status: 0 on success, 1 if some recordings could not be used, the audit has findings of
-        severity "error" or the store has damaged entries, 2 after an error (also one of argparse),
-        130 after an interrupt.
+    It is 0 on success, 1 if some recordings could not be used, the audit has findings of severity
+    "error" or the store has damaged entries, 2 after an error (also one of argparse), and 130 after
+    an interrupt.
     """
     options = build_parser().parse_args(arguments)
     try:

@@ -3,19 +3,14 @@
 import time
 from pathlib import Path
 
-from sklearn_ser.cli._options import choose_aux, create_folder, positive_integer, say
+from sklearn_ser.cli._options import add_seeds_argument, choose_aux, create_folder, say
 
 
 def add_arguments(parser):
     parser.add_argument(
         "--out", type=Path, default=Path("sklearn-ser-demo"), help="folder for the table and plots"
     )
-    parser.add_argument(
-        "--seeds",
-        type=positive_integer,
-        default=3,
-        help="number of seeds of the networks (default: 3)",
-    )
+    add_seeds_argument(parser)
     parser.set_defaults(aux=None)
     parser.add_argument(
         "--n-jobs", type=int, default=2, help="number of parallel folds (default: 2)"
@@ -23,8 +18,7 @@ def add_arguments(parser):
 
 
 def run(options):
-    from sklearn_ser.cli._models import make_ablation
-    from sklearn_ser.cli._outputs import show_result
+    from sklearn_ser.cli._ablation import make_ablation, show_result
     from sklearn_ser.datasets import load_features
     from sklearn_ser.evaluation import cross_corpus_validate
 

@@ -4,11 +4,10 @@ from pathlib import Path
 
 from sklearn_ser.cli._options import (
     add_corpus_arguments,
+    add_seeds_argument,
     choose_aux,
     create_folder,
     load_corpora,
-    n_inner_folds,
-    positive_integer,
     recipe_settings,
     say,
 )
@@ -22,12 +21,7 @@ def add_arguments(parser):
         "--out", type=Path, required=True, help="folder for table, plots and finished folds"
     )
     parser.add_argument("--protocol", choices=PROTOCOLS, default=PROTOCOLS[0])
-    parser.add_argument(
-        "--seeds",
-        type=positive_integer,
-        default=3,
-        help="number of seeds of the networks (default: 3)",
-    )
+    add_seeds_argument(parser)
     parser.add_argument(
         "--audit", action="store_true", help="also check the data for flaws, for the report"
     )
@@ -35,8 +29,7 @@ def add_arguments(parser):
 
 def run(options):
     from sklearn_ser.audit import audit_corpus
-    from sklearn_ser.cli._models import make_ablation
-    from sklearn_ser.cli._outputs import show_result
+    from sklearn_ser.cli._ablation import make_ablation, show_result
     from sklearn_ser.evaluation import cross_corpus_validate
     from sklearn_ser.evaluation._protocols import make_folds
 
@@ -46,9 +39,9 @@ def run(options):
     aux = choose_aux(options, frame)
     ids = {name: frame[name].to_numpy() for name in ("corpus", "speaker")}
     folds = make_folds(options.protocol, y=frame["emotion"].to_numpy(), **ids)
-    fewest = min(len(set(ids["speaker"][fold.train])) for fold in folds)
+    n_speakers = min(len(set(ids["speaker"][fold.train])) for fold in folds)
     result = cross_corpus_validate(
-        make_ablation(aux, cv=n_inner_folds(fewest), **recipe_settings(options)),
+        make_ablation(aux, cv=min(5, n_speakers), **recipe_settings(options)),
         frame,
         aux=aux,
         labels=sorted(frame["emotion"].unique()),

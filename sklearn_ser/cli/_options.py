@@ -12,6 +12,15 @@ AUX = ("gender", "naturalness")
 FEATURES = ("ge2e", "egemaps", "both")
 
 
+def add_seeds_argument(parser):
+    parser.add_argument(
+        "--seeds",
+        type=_positive_integer,
+        default=3,
+        help="number of seeds of the networks (default: 3)",
+    )
+
+
 def add_corpus_arguments(parser):
     """Add the options that define data, features and targets."""
     parser.add_argument(
@@ -80,11 +89,6 @@ def recipe_settings(options):
         "on_error": options.on_error,
         "store": options.store,
     }
-
-
-def n_inner_folds(n_speakers):
-    """Return the number of inner folds of the SVM's search: five, or the number of speakers."""
-    return min(5, n_speakers)
 
 
 def create_folder(path):
@@ -161,8 +165,7 @@ def say(options, text):
         print(text, file=sys.stderr)
 
 
-def positive_integer(text):
-    """Parse an integer of at least 1."""
+def _positive_integer(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {text!r}")
     return int(text)

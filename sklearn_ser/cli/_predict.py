@@ -128,29 +128,19 @@ def _records(table):
     return [
         {
             "file": row["file"],
-            **{name: _plain(row[name]) for name in ("start", "end") if name in row},
-            "label": _plain(row["label"]),
+            **{name: row[name] for name in ("start", "end") if name in row},
+            "label": row["label"],
             "probabilities": _prefixed(row, "p_") or None,
             "aux": _prefixed(row, "aux_"),
             "error": row["error"],
         }
-        for row in table.to_dict("records")
+        for row in table.astype(object).where(table.notna(), None).to_dict("records")
     ]
 
 
 def _prefixed(row, prefix):
     return {
-        key.removeprefix(prefix): _plain(value)
+        key.removeprefix(prefix): value
         for key, value in row.items()
-        if key.startswith(prefix) and not _is_missing(value)
+        if key.startswith(prefix) and value is not None
     }
-
-
-def _plain(value):
-    if _is_missing(value):
-        return None
-    return value.item() if hasattr(value, "item") else value
-
-
-def _is_missing(value):
-    return value is None or value != value

@@ -7,7 +7,6 @@ from sklearn_ser.cli._options import (
     choose_aux,
     create_folder,
     load_corpora,
-    n_inner_folds,
     recipe_settings,
     say,
 )
@@ -26,11 +25,11 @@ def add_arguments(parser):
 
 
 def run(options):
-    from sklearn_ser.cli._models import MODELS
     from sklearn_ser.evaluation import fit_model
     from sklearn_ser.evaluation._audio_steps import audio_steps
     from sklearn_ser.evaluation._fold import with_seed
     from sklearn_ser.persistence import save_model
+    from sklearn_ser.recipes import make_multi_task_net, make_single_task_net, make_svm_baseline
 
     if options.model.is_dir():
         raise OSError(f"--model {str(options.model)!r} is a folder; expected the name of a file")
@@ -40,9 +39,14 @@ def run(options):
     aux = choose_aux(options, frame)
     settings = recipe_settings(options)
     if options.estimator == "svm":
-        settings["cv"] = n_inner_folds(frame["speaker"].nunique())
+        settings["cv"] = min(5, frame["speaker"].nunique())
         say(options, "an SVM predicts labels without probabilities")
-    estimator = with_seed(MODELS[options.estimator](**settings), options.seed)
+    recipes = {
+        "svm": make_svm_baseline,
+        "single-task": make_single_task_net,
+        "multi-task": make_multi_task_net,
+    }
+    estimator = with_seed(recipes[options.estimator](**settings), options.seed)
     labels = sorted(frame["emotion"].unique())
     model = fit_model(estimator, frame, aux=aux, labels=labels, verbose=not options.quiet)
     failed = {record["row"] for step in audio_steps(model) for record in step.failures_}

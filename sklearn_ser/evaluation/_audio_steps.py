@@ -22,16 +22,7 @@ from sklearn_ser.utils._nested_estimators import nested_estimators
 def split_extraction(estimator) -> tuple[list[tuple[str, BaseEstimator]], BaseEstimator]:
     """Separate the audio steps at the head of a Pipeline, or of a search over one, from the rest.
 
-    Parameters
-    ----------
-    estimator : estimator
-
-    Returns
-    -------
-    extraction : list of (str, transformer)
-        Clones of the leading audio steps; empty if there are none.
-    rest : estimator
-        A clone of the remainder: a Pipeline of the other steps, or of `estimator` itself.
+    Both are clones; the rest is a Pipeline of the other steps, or the whole estimator.
     """
     if hasattr(estimator, "estimator") and hasattr(estimator, "cv"):
         return _split_search(estimator)
@@ -89,19 +80,8 @@ def all_audio_steps(estimator) -> list[AudioExtractor]:
     return [part for part in nested_estimators(estimator) if isinstance(part, AudioExtractor)]
 
 
-def with_store(estimator, store: str | Path | None):
-    """Clone an estimator and let its audio steps, at any depth, use a feature store.
-
-    Parameters
-    ----------
-    estimator : estimator
-    store : str or Path
-        Feature store of the steps that have none of their own.
-
-    Returns
-    -------
-    estimator
-    """
+def with_store(estimator, store: Path):
+    """Clone an estimator and set the store of its audio steps, at any depth, that have none."""
     names = [
         name
         for name, value in estimator.get_params().items()
@@ -117,26 +97,11 @@ def extract(
     store: str | Path | None = None,
     verbose: int = 0,
 ) -> tuple[pd.DataFrame, list[dict]]:
-    """Run the audio steps over X.
+    """Run audio steps (at least one) over audio and id columns, and return features and failures.
 
-    Parameters
-    ----------
-    extraction : list of (str, transformer)
-        Audio steps as returned by :func:`split_extraction`, at least one.
-    X : pandas.DataFrame
-        Audio and id columns.
-    store : str or Path, optional
-        Folder of the feature store of the steps that have none of their own.
-    verbose : int, default=0
-        Least verbosity of the steps; 1 shows progress on a terminal.
-
-    Returns
-    -------
-    features : pandas.DataFrame of float32
-        One row per row of X.
-    failures : list of dict
-        Row, file and reason of each utterance that could not be used (empty with
-        ``on_error="raise"``, where the steps raise instead).
+    `store` is the feature store of steps that have none, `verbose` the least verbosity of all.
+    Failures are row, file and reason of each utterance that could not be used (none with
+    ``on_error="raise"``, where the steps raise instead).
     """
     pipeline = Pipeline(extraction).set_output(transform="pandas")
     steps = audio_steps(pipeline)
@@ -153,9 +118,6 @@ def extract(
     return features, [failures[row] for row in sorted(failures)]
 
 
-def with_ids(features, ids: pd.DataFrame) -> pd.DataFrame:
+def with_ids(features: pd.DataFrame, ids: pd.DataFrame) -> pd.DataFrame:
     """Return `features` with the id columns as index levels in place of its index."""
-    index = pd.MultiIndex.from_frame(ids.reset_index(drop=True))
-    if isinstance(features, pd.DataFrame):
-        return features.set_axis(index, axis=0)
-    return pd.DataFrame(features, index=index)
+    return features.set_axis(pd.MultiIndex.from_frame(ids), axis=0)

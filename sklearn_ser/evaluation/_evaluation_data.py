@@ -8,16 +8,15 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from sklearn_ser.evaluation._audio_steps import with_ids
 from sklearn_ser.evaluation._semi_supervised import find_obstacle
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
+from sklearn_ser.model_selection._base import join_groups
 from sklearn_ser.utils._alignment import check_row_order
 from sklearn_ser.utils._frames import as_sequences, frames_table, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
-from sklearn_ser.utils._unlabeled import labeled_rows, mark_unlabeled, sentinel_of
+from sklearn_ser.utils._unlabeled import Sentinel, labeled_rows, mark_unlabeled, sentinel_of
 from sklearn_ser.utils._warnings import warn_user
 
 AUDIO_COLUMNS = ("file", "start", "end")
@@ -27,43 +26,29 @@ AUDIO_COLUMNS = ("file", "start", "end")
 class EvaluationData:
     """Aligned tables with one row per evaluated utterance; unlabeled ones come last.
 
-    Attributes
-    ----------
-    X : pandas.DataFrame
-        Audio and id columns (`is_audio`), or features with the ids as index levels.
-    is_audio : bool
-    y : ndarray of object, int or bool
-        Labels of the labeled samples, which come first. These are all samples unless one of the
-        estimators is trained on unlabeled ones.
-    kept_together : ndarray of object
-        The speaker, or a common name of speakers who share a recording: never on both sides.
-    aux : pandas.DataFrame or None
-    known_aux : tuple of str
-        Columns of `aux` that are known of every utterance, like its corpus.
-    ids : pandas.DataFrame
-        The id columns of the frame; `corpus` and `speaker` always.
-    row : ndarray of int
-        Position of each sample in the frame.
-    labels : list
-        The fixed label set, sorted.
-    dropped : pandas.DataFrame
-        Numbers of rows that are not tested, by corpus, label and reason.
-    sentinels : dict of str to {-1, "nan", None}
-        Sentinel value for unlabeled samples by name of the estimator; None where it is not trained
-        on such samples.
+    There are unlabeled ones only if one of the estimators is trained on them.
     """
 
+    #: Audio and id columns (`is_audio`), or features with the ids as index levels.
     X: pd.DataFrame
     is_audio: bool
+    #: Labels of the labeled samples, of dtype object, int or bool.
     y: np.ndarray
+    #: The speaker, or a common name of speakers who share a recording: never on both sides.
     kept_together: np.ndarray
     aux: pd.DataFrame | None
+    #: Columns of `aux` that are known of every utterance, like its corpus.
     known_aux: tuple[str, ...]
+    #: The id columns of the frame; `corpus` and `speaker` always.
     ids: pd.DataFrame
+    #: Position of each sample in the frame.
     row: np.ndarray
+    #: The fixed label set, sorted.
     labels: list
+    #: Numbers of rows that are not tested, by corpus, label and reason.
     dropped: pd.DataFrame
-    sentinels: dict
+    #: Sentinel value by name of the estimator; None if it is not trained on unlabeled samples.
+    sentinels: dict[str, Sentinel | None]
 
     @property
     def corpus(self) -> np.ndarray:
@@ -273,21 +258,16 @@ def _as_targets(values):
 def _linked_speakers(ids):
     """Return the speaker of each row, or the first of the speakers linked by shared recordings."""
     speaker = ids["speaker"].to_numpy(dtype=object)
-    if "recording" not in ids or ids["recording"].isna().all():
+    if "recording" not in ids:
         return speaker
-    known = ids["recording"].notna().to_numpy()
-    speakers, names = pd.factorize(speaker)
-    # Recordings of the same name in two corpora are two recordings.
-    pairs = pd.MultiIndex.from_frame(ids.loc[known, ["corpus", "recording"]])
-    recordings, recording_names = pd.factorize(pairs)
-    n_nodes = len(names) + len(recording_names)
-    links = coo_array(
-        (np.ones(known.sum()), (speakers[known], len(names) + recordings)), (n_nodes, n_nodes)
+    codes, names = pd.factorize(speaker)
+    # Recordings of the same name in two corpora are two recordings; a missing one gets the code -1.
+    recordings = (
+        ids.groupby(["corpus", "recording"], sort=False).ngroup().fillna(-1).to_numpy(dtype=int)
     )
-    component = connected_components(links, directed=False)[1][: len(names)]
-    first: dict = {}
-    joined = [first.setdefault(part, name) for part, name in zip(component, names, strict=True)]
-    return np.asarray(joined, dtype=object)[speakers]
+    joined = join_groups(codes, len(names), recordings)
+    first = np.unique(joined, return_index=True)[1]
+    return names[first[joined]][codes]
 
 
 def _check_distinct_audio(X, ids, row):

@@ -14,7 +14,6 @@ from sklearn.pipeline import Pipeline
 from sklearn_ser.evaluation._predictions_table import SINGLE, TRANSDUCTIVE, probability_columns
 from sklearn_ser.evaluation._protocols import Fold
 from sklearn_ser.preprocessing._transduction import record_transduction, without_batch_statistics
-from sklearn_ser.utils._failed_rows import failed_rows
 from sklearn_ser.utils._nested_estimators import parameters_named
 from sklearn_ser.utils._routing import fit_routed
 from sklearn_ser.utils._warnings import collect_warnings
@@ -62,37 +61,21 @@ def run_fold(
     estimator,
     X: pd.DataFrame,
     y: np.ndarray,
-    metadata: dict,
+    metadata: dict[str, pd.Series | pd.DataFrame],
     fold: Fold,
     labels: list,
-    failed: np.ndarray | None = None,
+    failed: np.ndarray,
 ) -> pd.DataFrame:
-    """Fit and predict one fold.
+    """Fit the estimator itself on one fold and predict its test samples.
 
-    Parameters
-    ----------
-    estimator : estimator
-        It is fitted itself: pass a clone.
-    X : pandas.DataFrame
-        All samples of the evaluation.
-    y : ndarray
-        Their labels, with the sentinel value for unlabeled samples and for those of `fold.hidden`.
-    metadata : dict of str to DataFrame, Series or ndarray
-        What `fit` may request; each aligned with X.
-    fold : Fold
-    labels : list
-        The fixed label set.
-    failed : ndarray of bool, optional
-        Samples without usable audio: left out of training, and misses in the test.
+    X, y, `failed` (no usable audio: left out of training, and misses in the test) and each of
+    `metadata` (what `fit` may request) are those of all samples of the evaluation. y has the
+    sentinel value for unlabeled samples and for those of `fold.hidden`.
 
-    Returns
-    -------
-    pandas.DataFrame
-        One row per test utterance and setting: `position` in X, `setting`, `y_pred`, `failed`
-        and one probability column per label (NaN where there is none). ``attrs`` hold `notes`
-        (warnings of the fit), `seconds` and `best_params` (of a search, as texts).
+    The table has one row per test utterance and setting: `position` in X, `setting`, `y_pred`,
+    `failed` and one probability column per label (NaN where there is none). Its ``attrs`` hold
+    `notes` (warnings of the fit), `seconds` and `best_params` (of a search, as texts).
     """
-    failed = failed_rows(X) if failed is None else failed
     train, test = fold.train[~failed[fold.train]], fold.test[~failed[fold.test]]
     started = time.monotonic()
     with collect_warnings() as notes:
@@ -100,7 +83,7 @@ def run_fold(
             estimator,
             X.iloc[train],
             y[train],
-            **{name: _take(values, train) for name, values in metadata.items()},
+            **{name: values.iloc[train] for name, values in metadata.items()},
         )
         tables = _predict_settings(estimator, X.iloc[test], test, labels)
     if len(fold.hidden):  # fitted on the test utterances: no prediction is that of one alone
@@ -162,7 +145,3 @@ def _best_params(model):
         else:
             return {}
     return {name: repr(value) for name, value in model.best_params_.items()}
-
-
-def _take(values, rows):
-    return values.iloc[rows] if hasattr(values, "iloc") else values[rows]

@@ -138,11 +138,6 @@ class FoldCache:
 
     A table is written to a temporary file that is then renamed, so that a reader, or a run after a
     kill, finds a complete table or none.
-
-    Parameters
-    ----------
-    path : str, Path or None
-        Folder of the evaluation; it is created if it does not exist.
     """
 
     def __init__(self, path: str | Path | None):
@@ -179,11 +174,8 @@ class FoldCache:
     def lock(self, key: str) -> Iterator[bool]:
         """Try to lock `key` within this context, without waiting.
 
-        Yields
-        ------
-        bool
-            False if another process computes the table of `key`. Always True without a folder, and
-            where the file system has no locks.
+        The value is False if another process computes the table of `key`; always True without a
+        folder, and where the file system has no locks.
         """
         if self.path is None:
             yield True

@@ -199,9 +199,8 @@ def predict_timeline(
     -------
     pandas.DataFrame
         One row per window, in order: `row` (position of the recording in X), `file` (None for an
-        array), `start` and `end` in seconds, `label`, one ``p_<label>`` per class if the model
-        gives probabilities, one ``aux_<task>`` per auxiliary task, and `error` (None without
-        error). A recording that cannot be opened has one row, without times.
+        array), `start` and `end` in seconds, and the columns of :func:`predict_table`. A recording
+        that cannot be opened has one row, without times.
 
     See Also
     --------

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-#: Version of stored folds and results. Version 1 had the columns `truth` and `prediction`.
+#: Version of stored folds and results.
 FORMAT = 2
 #: Settings: each utterance predicted on its own, or with the other unlabeled test utterances.
 SINGLE = "single"
@@ -21,12 +21,7 @@ def probability_columns(labels: Iterable) -> list[str]:
 
 
 def as_labels(values: pd.Series | Sequence, labels: Iterable) -> pd.Series:
-    """Replace values read from a file by the equal objects of `labels`, None where missing.
-
-    Returns
-    -------
-    pandas.Series of object
-    """
+    """Replace values read from a file by the equal objects of `labels`, None where missing."""
     same = {label: label for label in labels}
     restored = [None if pd.isna(value) else same.get(value, value) for value in values]
     return pd.Series(restored, index=getattr(values, "index", None), dtype=object)

@@ -15,16 +15,9 @@ from sklearn_ser.model_selection._base import sorted_codes
 class Fold:
     """One training and test split, as positions in the evaluated samples.
 
-    Attributes
-    ----------
-    name : str
-        Name of the test part, such as ``"emodb"`` or ``"emodb, speakers 2/5"``.
-    train_corpora : str
-        The training corpora, joined by ``+``.
-    train, test : ndarray of int
-    hidden : ndarray of int
-        Training samples whose labels and auxiliary targets are hidden from the estimator: those
-        under test, if any.
+    `name` is that of the test part, such as "emodb, speakers 2/5"; `train_corpora` are joined by
+    "+". Labels and auxiliary targets of the training samples in `hidden`, those under test, are
+    hidden from the estimator.
     """
 
     name: str
@@ -37,28 +30,9 @@ class Fold:
 def make_folds(
     protocol: str, *, y: np.ndarray, corpus: np.ndarray, speaker: np.ndarray, n_splits: int = 5
 ) -> list[Fold]:
-    """List the folds of a protocol, speakers disjoint in each of them.
-
-    Parameters
-    ----------
-    protocol : {"leave-one-corpus-out", "within-corpus", "pairwise", "aggregated"}
-        ``"leave-one-corpus-out"``: train on all corpora but one, test on that one.
-        ``"within-corpus"``: speaker-disjoint folds inside each corpus.
-        ``"pairwise"``: train on one corpus, test on another, every ordered pair.
-        ``"aggregated"``: speaker-disjoint folds over all corpora together.
-    y, corpus, speaker : ndarray of shape (n_samples,)
-        Label, corpus and speaker of each sample; speaker ids are unique over the corpora.
-    n_splits : int, default=5
-        Speaker-disjoint folds of "within-corpus" and "aggregated"; fewer in a corpus that has
-        fewer speakers.
-
-    Returns
-    -------
-    list of Fold
-    """
+    """List the folds of a protocol, which :func:`cross_corpus_validate` describes."""
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol must be one of {list(PROTOCOLS)}, got {protocol!r}")
-    check_unique_speakers(corpus, speaker)
     names = sorted(set(corpus))
     if protocol == "within-corpus":
         return [

@@ -262,15 +262,12 @@ def _figure(draw, caption):
 
     open_before = set(plt.get_fignums())
     try:
-        display = draw()
+        figure = draw().figure_
     except ValueError as error:
         return f'<p class="small">{html.escape(caption)}: not drawn, {html.escape(str(error))}</p>'
     finally:
-        opened = [number for number in plt.get_fignums() if number not in open_before]
-        figures = [plt.figure(number) for number in opened]
-        for number in opened:
+        for number in set(plt.get_fignums()) - open_before:
             plt.close(number)
-    figure = getattr(display, "figure_", None) or figures[-1]
     picture = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # (a tight layout is no problem)
@@ -331,26 +328,17 @@ def describe_protocol(result) -> list[str]:
     return lines
 
 
-def describe_comparisons(result, baseline: str, *, metric: str = "uar") -> list[str]:
-    """Describe in sentences how each estimator compares with the baseline.
+def describe_comparisons(result, baseline: str) -> list[str]:
+    """Describe in sentences how the UAR of each estimator compares with that of the baseline.
 
-    Parameters
-    ----------
-    result : EvaluationResult
-    baseline : str
-    metric : str, default="uar"
-
-    Returns
-    -------
-    list of str
-        One per other estimator, in their order, and one about the scope of the tests.
+    The last one, after one per other estimator in their order, is about the scope of the tests.
     """
-    table = result.compare(baseline, metric=metric)
+    table = result.compare(baseline)
     if table.empty:
         return []
     several = result.predictions["setting"].nunique() > 1
     tested = "pairs of training and test corpora" if result.protocol == "pairwise" else "corpora"
-    lines = [_describe_comparison(row, metric, several, tested) for row in table.itertuples()]
+    lines = [_describe_comparison(row, several, tested) for row in table.itertuples()]
     n = result.predictions["corpus"].nunique()
     lines.append(
         "p and intervals refer to further speakers of these corpora"
@@ -364,17 +352,17 @@ def describe_comparisons(result, baseline: str, *, metric: str = "uar") -> list[
     return lines
 
 
-def _describe_comparison(row, metric, with_settings, tested):
+def _describe_comparison(row, with_settings, tested):
     first, second = row.estimator, row.baseline
     if with_settings:
         first, second = f"{first} ({row.setting})", f"{second} ({row.baseline_setting})"
     if np.isnan(row.difference):
-        return f"{first} and {second} cannot be compared: {metric.upper()} is not defined."
+        return f"{first} and {second} cannot be compared: UAR is not defined."
     points, few = 100 * abs(row.difference), row.smallest_p > _SIGNIFICANT
     side = "above" if row.difference > 0 else "below"
-    head = f"{first} is {points:.1f} points {side} {second} ({metric.upper()}"
+    head = f"{first} is {points:.1f} points {side} {second} (UAR"
     if row.difference == 0:
-        head = f"{first} and {second} have equal scores ({metric.upper()}"
+        head = f"{first} and {second} have equal scores (UAR"
     if not np.isnan(row.low):
         head += f"; 95 % interval {100 * row.low:+.1f} to {100 * row.high:+.1f}"
     head += f"; {row.speakers} speakers; p = {row.p_holm:.2g}). "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import pandas as pd
 
+from sklearn_ser import inspection  # (its plots are loaded on first use)
 from sklearn_ser.evaluation._predictions_table import (
     FORMAT,
     MEAN,
@@ -39,16 +40,7 @@ from sklearn_ser.utils._public import public_module
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from sklearn_ser.inspection import (
-        ConfusionDisplay,
-        CorpusHeatmapDisplay,
-        CriticalDifferenceDisplay,
-        GroupGapDisplay,
-        ReliabilityDisplay,
-        UARDisplay,
-    )
     from sklearn_ser.metrics import CriticalDifference
-
 
 _PREDICTIONS = "predictions.parquet"
 _UTTERANCES = "utterances.parquet"
@@ -355,7 +347,7 @@ class EvaluationResult:
             corpus agrees, no test of a few corpora can show; `corpora_better` is an indication.
         """
         _check_metric(metric)
-        parts = {name: self._of(name, self._setting_of(name, setting)) for name in self.estimators}
+        parts = self._parts(setting)
         settings = {name: part["setting"].iloc[0] for name, part in parts.items()}
         if baseline is not None and baseline not in parts:
             self._of(baseline, None)  # raises
@@ -413,8 +405,8 @@ class EvaluationResult:
         """
         _check_metric(metric)
         columns = {}
-        for name in self.estimators:
-            items = _items(self._of(name, self._setting_of(name, setting)))
+        for name, part in self._parts(setting).items():
+            items = _items(part)
             interval = cluster_interval(
                 items["y_true"],
                 items[_seed_columns(items)],
@@ -452,9 +444,8 @@ class EvaluationResult:
             group that lacks a class of the label set: a mean over the other classes would not be
             comparable. Utterances without a group are left out.
         """
-        rows = []
-        for name in self.estimators:
-            part = self._of(name, self._setting_of(name, setting))
+        tables = []
+        for name, part in self._parts(setting).items():
             items = _items(part.assign(group=self._column(part, column)), more=("group",))
             scores = group_scores(
                 items["y_true"],
@@ -463,21 +454,11 @@ class EvaluationResult:
                 metric=metric,
                 labels=self.labels,
             )
-            best = scores["score"].max()
-            for group, score, n in zip(scores.index, scores["score"], scores["n"], strict=True):
-                rows.append(
-                    {
-                        "estimator": name,
-                        "setting": part["setting"].iloc[0],
-                        column: group,
-                        "score": score,
-                        "utterances": n,
-                        "gap": best - score,
-                    }
-                )
-        return pd.DataFrame(
-            rows, columns=["estimator", "setting", column, "score", "utterances", "gap"]
-        )
+            table = scores.rename(columns={"n": "utterances"}).rename_axis(column).reset_index()
+            table.insert(0, "estimator", name)
+            table.insert(1, "setting", part["setting"].iloc[0])
+            tables.append(table.assign(gap=table["score"].max() - table["score"]))
+        return pd.concat(tables, ignore_index=True)
 
     def save(self, folder: str | Path) -> None:
         """Write the result to a folder, from which :meth:`load` reads it.
@@ -642,53 +623,45 @@ class EvaluationResult:
         Path(path).write_text(text, encoding="utf-8")
         return None
 
-    def plot_scores(self, *, ax: Axes | None = None) -> UARDisplay:
+    def plot_scores(self, *, ax: Axes | None = None) -> inspection.UARDisplay:
         """Plot recalls by corpus with intervals: :class:`~sklearn_ser.inspection.UARDisplay`."""
-        from sklearn_ser.inspection import UARDisplay
-
-        return UARDisplay.from_result(self, ax=ax)
+        return inspection.UARDisplay.from_result(self, ax=ax)
 
     def plot_confusion(
         self, estimator: str, *, by_corpus: bool = False, **parameters
-    ) -> ConfusionDisplay:
+    ) -> inspection.ConfusionDisplay:
         """Plot the confusions of one estimator:
         :class:`~sklearn_ser.inspection.ConfusionDisplay`.
         """
-        from sklearn_ser.inspection import ConfusionDisplay
-
-        return ConfusionDisplay.from_result(self, estimator, by_corpus=by_corpus, **parameters)
+        return inspection.ConfusionDisplay.from_result(
+            self, estimator, by_corpus=by_corpus, **parameters
+        )
 
     def plot_heatmap(
         self, estimators: str | Sequence[str] | None = None, **parameters
-    ) -> CorpusHeatmapDisplay:
+    ) -> inspection.CorpusHeatmapDisplay:
         """Plot training corpora against test corpora ("pairwise"):
         :class:`~sklearn_ser.inspection.CorpusHeatmapDisplay`.
         """
-        from sklearn_ser.inspection import CorpusHeatmapDisplay
+        return inspection.CorpusHeatmapDisplay.from_result(self, estimators, **parameters)
 
-        return CorpusHeatmapDisplay.from_result(self, estimators, **parameters)
-
-    def plot_groups(self, by: str = "gender", **parameters) -> GroupGapDisplay:
+    def plot_groups(self, by: str = "gender", **parameters) -> inspection.GroupGapDisplay:
         """Plot recalls of groups and their gaps:
         :class:`~sklearn_ser.inspection.GroupGapDisplay`.
         """
-        from sklearn_ser.inspection import GroupGapDisplay
-
         frame = None
         if by not in ("corpus", "speaker"):
             self._column(self.predictions, by)  # (raises if it is unknown)
             frame = self.utterances.reindex(range(int(self.predictions["row"].max()) + 1))
-        return GroupGapDisplay.from_result(self, by, frame=frame, **parameters)
+        return inspection.GroupGapDisplay.from_result(self, by, frame=frame, **parameters)
 
     def plot_reliability(
         self, estimators: str | Sequence[str] | None = None, **parameters
-    ) -> ReliabilityDisplay:
+    ) -> inspection.ReliabilityDisplay:
         """Plot the calibration of probabilities:
         :class:`~sklearn_ser.inspection.ReliabilityDisplay`.
         """
-        from sklearn_ser.inspection import ReliabilityDisplay
-
-        return ReliabilityDisplay.from_result(self, estimators, **parameters)
+        return inspection.ReliabilityDisplay.from_result(self, estimators, **parameters)
 
     def plot_ranks(
         self,
@@ -696,14 +669,12 @@ class EvaluationResult:
         *,
         setting: Setting | None = None,
         ax: Axes | None = None,
-    ) -> CriticalDifferenceDisplay:
+    ) -> inspection.CriticalDifferenceDisplay:
         """Plot a critical-difference diagram over speakers:
         :class:`~sklearn_ser.inspection.CriticalDifferenceDisplay`.
         """
-        from sklearn_ser.inspection import CriticalDifferenceDisplay
-
         ranks = self.ranks(metric, setting=setting)
-        return CriticalDifferenceDisplay(ranks.average_ranks, ranks.cliques).plot(ax=ax)
+        return inspection.CriticalDifferenceDisplay(ranks.average_ranks, ranks.cliques).plot(ax=ax)
 
     def __repr__(self) -> str:
         seeds = self.predictions["seed"].nunique()
@@ -787,12 +758,15 @@ class EvaluationResult:
             confidence=confidence,
         )
 
-    def _setting_of(self, estimator, setting):
-        """Return the requested setting, or None (the default) for an estimator without it."""
+    def _parts(self, setting):
+        """Select the predictions of each estimator, in its default setting if it lacks this one."""
         if setting not in (None, SINGLE, TRANSDUCTIVE):
             raise ValueError(f"setting must be {SINGLE!r} or {TRANSDUCTIVE!r}, got {setting!r}")
-        has = self.predictions.loc[self.predictions["estimator"] == estimator, "setting"].unique()
-        return setting if setting in has else None
+        has = set(self.predictions.groupby(["estimator", "setting"]).groups)
+        return {
+            name: self._of(name, setting if (name, setting) in has else None)
+            for name in self.estimators
+        }
 
     def _column(self, part, column):
         if column in part:
@@ -833,14 +807,8 @@ def _check_metric(metric):
 def _items(*parts, names=(), more=()):
     """Tabulate one row per utterance and training corpora, one column ``(index, seed)`` per y_pred.
 
-    Parameters
-    ----------
-    *parts : DataFrame
-        Predictions of one or two estimators, distinguished by `index` in the columns.
-    names : tuple of str
-        Names of the estimators, for the error about different utterances.
-    more : tuple of str
-        Further columns to copy.
+    `parts` are the predictions of one or two estimators called `names`; `index` is their position.
+    Columns in `more` are copied.
     """
     keys = ["row", "train", "corpus", "speaker", "y_true", *more]
     tables = []

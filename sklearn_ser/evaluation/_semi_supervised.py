@@ -21,24 +21,17 @@ from sklearn_ser.preprocessing import SkipFailedRows
 from sklearn_ser.utils._nested_estimators import nested_estimators
 
 if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
     from sklearn_ser.evaluation._evaluation_data import EvaluationData
     from sklearn_ser.evaluation._protocols import Fold
+    from sklearn_ser.utils._unlabeled import Sentinel
 
 
-def find_obstacle(estimator, sentinel) -> str | None:
-    """Explain why unlabeled samples cannot be passed to an estimator that has a sentinel value.
+def find_obstacle(estimator: BaseEstimator, sentinel: Sentinel) -> str | None:
+    """Explain why an estimator with a sentinel value cannot use unlabeled samples; None if it can.
 
-    Parameters
-    ----------
-    estimator : estimator
-        A semi-supervised estimator, or one that contains such an estimator.
-    sentinel : -1 or "nan"
-        Its parameter `unlabeled`.
-
-    Returns
-    -------
-    str or None
-        None if they can.
+    The semi-supervised estimator may be inside `estimator`; `sentinel` is its `unlabeled`.
     """
     if isinstance(estimator, Pipeline):
         for name, step in estimator.steps[:-1]:
@@ -96,23 +89,12 @@ def _requires_y(method):
     return y is not None and y.default is y.empty
 
 
-def with_unlabeled(fold: Fold, data: EvaluationData, *, with_test: bool = False) -> Fold:
+def with_unlabeled(fold: Fold, data: EvaluationData, *, with_test: bool) -> Fold:
     """Add unlabeled samples to the training part of a fold.
 
     These are the unlabeled samples of the training corpora and of corpora without any label, but
-    none of a speaker under test.
-
-    Parameters
-    ----------
-    fold : Fold
-    data : EvaluationData
-    with_test : bool, default=False
-        Whether the samples under test, and the other unlabeled samples of their corpora, are added
-        too. Their labels and auxiliary targets are to be hidden (`Fold.hidden`).
-
-    Returns
-    -------
-    Fold
+    none of a speaker under test. `with_test` adds the samples under test, and the other unlabeled
+    samples of their corpora; their labels and auxiliary targets are to be hidden (`Fold.hidden`).
     """
     rows = np.arange(len(data.y), len(data.row))
     not_trained = set(data.corpus[: len(data.y)]) - set(data.corpus[fold.train])

@@ -138,9 +138,9 @@ def cross_corpus_validate(
     or by a ``fit`` without a default of `y`.) If one of the estimators has ``unlabeled=-1``, -1 is
     no label for any of them.
 
-    A search (GridSearchCV) is run in every fold, on its training part alone; `best_params` of the
-    result holds the chosen parameters. With ``unlabeled_test="train"`` the samples under test are
-    in the training parts of its inner folds, without labels, and never in their test parts.
+    `best_params` of the result holds the parameters that a search (GridSearchCV) chose in each
+    fold. With ``unlabeled_test="train"`` the samples under test are in the training parts of its
+    inner folds, without labels, and never in their test parts.
 
     Utterances of one `recording`, if the frame has that column, stay on one side too: speakers
     who share a recording are kept together, also inside `fit`.
@@ -258,21 +258,14 @@ def _checked_seeds(seeds):
 
 @dataclass(frozen=True)
 class _Features:
-    """Input of an estimator after its audio steps.
+    """Input of an estimator after its audio steps, and the hash of its content.
 
-    Attributes
-    ----------
-    X : pandas.DataFrame
-    failed : ndarray of bool or None
-        Samples without usable audio; None if only X shows them.
-    failures : list of dict
-        Row, file and reason of each of them.
-    key : str
-        Hash of the content of X.
+    `failed` is the mask of samples without usable audio; `failures` are row, file and reason of
+    those that the audio steps found.
     """
 
     X: pd.DataFrame
-    failed: np.ndarray | None
+    failed: np.ndarray
     failures: list[dict]
     key: str
 
@@ -281,15 +274,8 @@ class _Features:
 class _Prepared:
     """An estimator without its audio steps, and the samples it is evaluated on.
 
-    Attributes
-    ----------
-    estimator : estimator
-    features : _Features
-    y : ndarray
-    target_key : str
-        Hash of everything beside X that the folds have in common.
-    sentinel : -1, "nan" or None
-        Sentinel value of unlabeled samples; None if X and y hold labeled samples only.
+    `target_key` is the hash of everything beside X that the folds have in common, `sentinel` the
+    sentinel value in y; None if there are labeled samples only.
     """
 
     estimator: BaseEstimator
@@ -352,7 +338,8 @@ def _first_rows(n_rows, extracted, step_key, data):
     features, failures = extracted
     if features is None:
         X = data.X.iloc[:n_rows]
-        return _Features(X, None, [], audio_fingerprint(X) if data.is_audio else _content_key(X))
+        key = audio_fingerprint(X) if data.is_audio else _content_key(X)
+        return _Features(X, failed_rows(X), [], key)
     failures = [record for record in failures if record["row"] < n_rows]
     failed = np.zeros(n_rows, dtype=bool)
     failed[[record["row"] for record in failures]] = True
@@ -398,19 +385,8 @@ def _run_all(jobs, run, *, n_jobs, desc, verbose):
 def _run_or_load(job, *, metadata, known_aux, labels, cache, patience=None):
     """Return the table of one job, from the cache if it is there.
 
-    Parameters
-    ----------
-    job : _Job
-    metadata, known_aux, labels
-        Those of EvaluationData.
-    cache : FoldCache
-    patience : float, optional
-        Seconds to wait for another process that computes the table; then it is computed here.
-
-    Returns
-    -------
-    DataFrame or None
-        None if another process computes it and there is no patience.
+    A table that another process computes is awaited for `patience` seconds and then computed here;
+    without patience the result is None.
     """
     part = job.prepared
     content = part.features.key, part.target_key, job.fold.train, job.fold.test
@@ -513,25 +489,14 @@ def _sum_seconds(jobs, tables):
 
 
 def _count_unlabeled(jobs, data):
-    """Count the unlabeled training samples of each semi-supervised estimator.
-
-    Returns
-    -------
-    dict of str to list of int
-        Least and greatest number over the fits, if there are any such samples.
-    """
+    """Return the least and greatest number of unlabeled training samples by estimator, if any."""
     counts: dict[str, list[int]] = {}
-    failed: dict[str, np.ndarray] = {}
     for job in jobs:
-        features = job.prepared.features
         if job.prepared.sentinel is None:
             continue
         if len(data.row) == len(data.y) and not len(job.fold.hidden):
             continue
-        if job.name not in failed:
-            known = features.failed
-            failed[job.name] = failed_rows(features.X) if known is None else known
-        train = job.fold.train[~failed[job.name][job.fold.train]]
+        train = job.fold.train[~job.prepared.features.failed[job.fold.train]]
         n_rows = int(((train >= len(data.y)) | np.isin(train, job.fold.hidden)).sum())
         least, greatest = counts.get(job.name, [n_rows, n_rows])
         counts[job.name] = [min(least, n_rows), max(greatest, n_rows)]
@@ -544,10 +509,7 @@ _AS_TEXT = ("file", "gender", "language", "naturalness", "text", "recording")
 def _describe_utterances(frame, rows):
     """Select the columns of a frame that results may be grouped by or looked up with.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Of object, None where missing; indexed by `rows`. Audio in memory is left out.
+    Missing values are None; audio in memory is left out.
     """
     columns = {}
     for name in (*_AS_TEXT, "start", "end"):

@@ -28,15 +28,17 @@ from sklearn_ser.utils._public import public_module
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+_PARTS = {
+    "y_true": Y_TRUE,
+    "y_proba": Y_PROBA,
+    "labels": LABELS_OF_COLUMNS,
+    "sample_weight": SAMPLE_WEIGHT,
+    "errors": PROBABILITY_ERRORS,
+}
+
 
 @public_module("sklearn_ser.metrics")
-@substitute_docstring(
-    y_true=Y_TRUE,
-    y_proba=Y_PROBA,
-    labels=LABELS_OF_COLUMNS,
-    sample_weight=SAMPLE_WEIGHT,
-    errors=PROBABILITY_ERRORS,
-)
+@substitute_docstring(**_PARTS)
 @validate_params(
     {
         "n_bins": [Interval(Integral, 1, None, closed="left")],
@@ -129,13 +131,7 @@ def _assign_bins(confidence, weights, n_bins, strategy):
 
 
 @public_module("sklearn_ser.metrics")
-@substitute_docstring(
-    y_true=Y_TRUE,
-    y_proba=Y_PROBA,
-    labels=LABELS_OF_COLUMNS,
-    sample_weight=SAMPLE_WEIGHT,
-    errors=PROBABILITY_ERRORS,
-)
+@substitute_docstring(**_PARTS)
 def multiclass_brier_score(
     y_true: ArrayLike,
     y_proba: ArrayLike,

@@ -34,16 +34,9 @@ _MEANS = tuple(METRICS[name] for name in ("war", "mae", "brier"))
 
 
 class RatioStatistic:
-    """Mean of ratios of sums over clusters.
+    """Weighted mean of ratios A / B of sums over clusters, both of shape (n_clusters, n_ratios).
 
-    Parameters
-    ----------
-    A, B : ndarray of shape (n_clusters, n_ratios)
-        Numerators and denominators.
-    weights : ndarray of shape (n_ratios,)
-        Weights of the ratios.
-    group : ndarray of int of shape (n_clusters,)
-        Group of each cluster; resampling exchanges clusters within a group.
+    Resampling exchanges clusters within a `group`.
     """
 
     def __init__(
@@ -245,24 +238,11 @@ def _sums(shape, row, column, values):
 
 @dataclass(frozen=True)
 class ClusterRows:
-    """Labeled samples, and the cluster and stratum of each.
+    """Labeled samples, and the cluster (position in `index`) and stratum of each.
 
-    Attributes
-    ----------
-    y_true : ndarray of shape (n_samples,)
-    predictions : list of ndarray
-        Predictions of each estimator, one row per sample; several columns are seeds or classes.
-    cluster : ndarray of int of shape (n_samples,)
-        Position in `index`.
-    index : pandas.Index of shape (n_clusters,)
-    stratum : ndarray of int of shape (n_samples,)
-    group : ndarray of int of shape (n_clusters,)
-        Group of clusters that belong to the same strata, within which clusters are resampled.
-    metric : Metric
-    labels : list or None
-        Fixed label set.
-    classes : list
-        Fixed label set, or the classes in `y_true`; the columns of scores and probabilities.
+    Each estimator has an array of `predictions`, whose columns are seeds or classes. Clusters that
+    belong to the same strata are one `group`, within which they are resampled. `labels` are the
+    fixed label set, `classes` the same or those in `y_true`: the columns of scores.
     """
 
     y_true: np.ndarray

@@ -163,11 +163,6 @@ def paired_test(
     MetadataError
         If lengths differ, a sample has no cluster, or "mcnemar" gets several seeds.
 
-    Raises
-    ------
-    MetadataError
-        If lengths differ, a row has no cluster, or "mcnemar" is given several seeds.
-
     Notes
     -----
     With G clusters a sign-flip has no p below :math:`2 / 2^G`: fewer than 6 clusters cannot

@@ -48,7 +48,7 @@ ValueError
 """
 
 #: float16 probabilities of a dozen classes sum to 1 within this; percentages and scores do not.
-SUM_TOLERANCE = 1e-2
+_SUM_TOLERANCE = 1e-2
 
 
 def as_labels(y: ArrayLike, name: str) -> np.ndarray:
@@ -56,14 +56,7 @@ def as_labels(y: ArrayLike, name: str) -> np.ndarray:
     # From a list of strings and NaN numpy would make an array of strings with a label "nan".
     is_typed = isinstance(y, pd.Series | pd.Index)
     values: Any = y if is_typed else np.asarray(y, dtype=None if hasattr(y, "dtype") else object)
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values.ravel()
-    if values.ndim != 1:
-        raise MetadataError(
-            f"{name} must be one-dimensional, with one label per sample; got an array of shape "
-            f"{values.shape}."
-        )
-    return np.asarray(values.astype(object), dtype=object)
+    return np.asarray(_one_dimensional(values, name, "label").astype(object), dtype=object)
 
 
 def as_numbers(y: ArrayLike, name: str) -> np.ndarray:
@@ -72,11 +65,15 @@ def as_numbers(y: ArrayLike, name: str) -> np.ndarray:
         values = np.asarray(y, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise MetadataError(f"{name} must contain numbers: {error}.") from None
+    return _one_dimensional(values, name, "value")
+
+
+def _one_dimensional(values: Any, name: str, noun: str) -> Any:
     if values.ndim == 2 and values.shape[1] == 1:
         values = values.ravel()
     if values.ndim != 1:
         raise MetadataError(
-            f"{name} must be one-dimensional, with one value per sample; got an array of shape "
+            f"{name} must be one-dimensional, with one {noun} per sample; got an array of shape "
             f"{values.shape}."
         )
     return values
@@ -98,10 +95,7 @@ def as_probabilities(y_proba: ArrayLike) -> np.ndarray:
     for invalid, what in (
         (missing.any(axis=1), "NaN for some of the classes"),
         ((probabilities < 0).any(axis=1), "negative probabilities"),
-        (
-            np.abs(probabilities.sum(axis=1) - 1) > SUM_TOLERANCE,
-            "probabilities that do not sum to 1",
-        ),
+        (abs(probabilities.sum(axis=1) - 1) > _SUM_TOLERANCE, "probabilities that do not sum to 1"),
     ):
         rows = np.flatnonzero(invalid & present)
         if len(rows):
@@ -212,9 +206,9 @@ def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> np.ndarray
     return weights
 
 
-def format_items(items: Sequence | np.ndarray, noun: str, most: int = 5) -> str:
+def format_items(items: Sequence | np.ndarray, noun: str) -> str:
     """Return text such as "label 'a'" or "samples 1, 2, 3, 4, 5 and 7 more", for messages."""
-    shown = ", ".join(repr(item) if isinstance(item, str) else str(item) for item in items[:most])
-    more = f" and {len(items) - most} more" if len(items) > most else ""
+    shown = ", ".join(repr(item) if isinstance(item, str) else str(item) for item in items[:5])
+    more = f" and {len(items) - 5} more" if len(items) > 5 else ""
     plural = {"class": "classes"}.get(noun, f"{noun}s")
     return f"{noun if len(items) == 1 else plural} {shown}{more}"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import validate_parameter_constraints
 
 from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._ids import require_id
 
 if TYPE_CHECKING:
@@ -159,28 +161,103 @@ class IdSplitter(BaseCrossValidator):
 
 
 class OneIdSplitter(IdSplitter):
-    """Base class of splitters by a single id; a subclass yields masks in `_iter_masks`."""
+    """Base class of splitters by a single id; without changes each id is the test set once."""
 
     @property
     def _min_groups(self) -> int:
         return 2
 
-    @abstractmethod
     def _iter_masks(self, codes: np.ndarray, names: list, y: ArrayLike | None) -> Iterator[Split]:
         """Yield boolean masks of the training and the test samples of each split.
 
         `codes` are the positions of the ids of the samples in the sorted `names`.
         """
+        for code in range(len(names)):
+            yield codes != code, codes == code
+
+    def _n_splits(self, n_groups: int) -> int:
+        return n_groups
 
     def _split(self, X, y, groups, ids):
+        self._validate_params()
         codes, names = self._find_groups(X, y, groups, ids)
         self._check_n_groups(names, self._min_groups)
         return self._iter_indices(self._iter_masks(codes, names, y), y)
 
-    def _count_groups(self, X, y, groups, ids):
+    def _count_splits(self, X, y, groups, ids):
         _, names = self._find_groups(X, y, groups, ids)
         self._check_n_groups(names, self._min_groups)
-        return len(names)
+        return self._n_splits(len(names))
+
+
+class CorpusSplitter(OneIdSplitter):
+    """Base class of splitters by corpus."""
+
+    _id_name = "corpus"
+    __metadata_request__split = {"corpus": True}
+
+    @substitute_docstring(sections=split_sections("corpus"))
+    def split(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        corpus: ArrayLike | None = None,
+    ) -> Iterator[Split]:
+        """Generate the indices of training and test samples.
+
+        %(sections)s
+        """
+        return self._split(X, y, groups, corpus)
+
+    @substitute_docstring(sections=n_splits_sections("corpus"))
+    def get_n_splits(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        corpus: ArrayLike | None = None,
+    ) -> int:
+        """Return the number of splits.
+
+        %(sections)s
+        """
+        return self._count_splits(X, y, groups, corpus)
+
+
+class SpeakerSplitter(OneIdSplitter):
+    """Base class of splitters by speaker."""
+
+    _id_name = "speaker"
+    __metadata_request__split = {"speaker": True}
+
+    @substitute_docstring(sections=split_sections("speaker"))
+    def split(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        speaker: ArrayLike | None = None,
+    ) -> Iterator[Split]:
+        """Generate the indices of training and test samples.
+
+        %(sections)s
+        """
+        return self._split(X, y, groups, speaker)
+
+    @substitute_docstring(sections=n_splits_sections("speaker"))
+    def get_n_splits(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        speaker: ArrayLike | None = None,
+    ) -> int:
+        """Return the number of splits.
+
+        %(sections)s
+        """
+        return self._count_splits(X, y, groups, speaker)
 
 
 def sorted_codes(values: np.ndarray) -> tuple[np.ndarray, list]:
@@ -190,6 +267,19 @@ def sorted_codes(values: np.ndarray) -> tuple[np.ndarray, list]:
     rank = np.empty(len(unique), dtype=np.intp)
     rank[order] = np.arange(len(unique))
     return rank[codes], [unique[position] for position in order]
+
+
+def join_groups(codes: np.ndarray, n_groups: int, shared: np.ndarray) -> np.ndarray:
+    """Return a new code of each group, the same one for groups with a common value.
+
+    `codes` and `shared` are the codes of group and value by sample; -1 is no value.
+    """
+    known = shared >= 0
+    n_nodes = n_groups + shared.max(initial=-1) + 1
+    links = coo_array(
+        (np.ones(known.sum()), (codes[known], n_groups + shared[known])), (n_nodes, n_nodes)
+    )
+    return connected_components(links, directed=False)[1][:n_groups]
 
 
 def class_codes(y: ArrayLike | None) -> tuple[np.ndarray, list] | None:

@@ -12,8 +12,8 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.model_selection._base import (
+    CorpusSplitter,
     IdSplitter,
-    OneIdSplitter,
     Split,
     n_splits_sections,
     split_sections,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @public_module("sklearn_ser.model_selection")
-class PairwiseCorpusSplit(OneIdSplitter):
+class PairwiseCorpusSplit(CorpusSplitter):
     """Pairwise splitter: train on one corpus and test on another, for each ordered pair.
 
     The scores show how well models transfer from one corpus to another. The pairs are sorted by
@@ -48,37 +48,8 @@ class PairwiseCorpusSplit(OneIdSplitter):
     (['emodb'], ['nemo'])
     """
 
-    _id_name = "corpus"
-    __metadata_request__split = {"corpus": True}
-
-    @substitute_docstring(sections=split_sections("corpus"))
-    def split(
-        self,
-        X: ArrayLike,
-        y: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        corpus: ArrayLike | None = None,
-    ) -> Iterator[Split]:
-        """Generate the indices of training and test samples.
-
-        %(sections)s
-        """
-        return self._split(X, y, groups, corpus)
-
-    @substitute_docstring(sections=n_splits_sections("corpus"))
-    def get_n_splits(
-        self,
-        X: ArrayLike | None = None,
-        y: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        corpus: ArrayLike | None = None,
-    ) -> int:
-        """Return the number of splits, which is the number of ordered pairs of corpora.
-
-        %(sections)s
-        """
-        n_corpora = self._count_groups(X, y, groups, corpus)
-        return n_corpora * (n_corpora - 1)
+    def _n_splits(self, n_groups: int) -> int:
+        return n_groups * (n_groups - 1)
 
     def _iter_masks(self, codes: np.ndarray, names: list, y: ArrayLike | None) -> Iterator[Split]:
         for source in range(len(names)):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from sklearn_ser.model_selection._base import (
+    CorpusSplitter,
     OneIdSplitter,
+    SpeakerSplitter,
     Split,
     n_splits_sections,
     split_sections,
@@ -20,16 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-class LeaveOneIdOut(OneIdSplitter):
-    """Base class of splitters that test on one id at a time."""
-
-    def _iter_masks(self, codes: np.ndarray, names: list, y: ArrayLike | None) -> Iterator[Split]:
-        for code in range(len(names)):
-            yield codes != code, codes == code
-
-
 @public_module("sklearn_ser.model_selection")
-class LeaveOneCorpusOut(LeaveOneIdOut):
+class LeaveOneCorpusOut(CorpusSplitter):
     """Leave-one-corpus-out splitter: each corpus is the test set once, the others are trained on.
 
     The score is that of speech from an unseen corpus. The test sets are the corpora in sorted
@@ -57,40 +49,9 @@ class LeaveOneCorpusOut(LeaveOneIdOut):
     array([1. , 0.5, 0.5])
     """
 
-    _id_name = "corpus"
-    __metadata_request__split = {"corpus": True}
-
-    @substitute_docstring(sections=split_sections("corpus"))
-    def split(
-        self,
-        X: ArrayLike,
-        y: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        corpus: ArrayLike | None = None,
-    ) -> Iterator[Split]:
-        """Generate the indices of training and test samples.
-
-        %(sections)s
-        """
-        return self._split(X, y, groups, corpus)
-
-    @substitute_docstring(sections=n_splits_sections("corpus"))
-    def get_n_splits(
-        self,
-        X: ArrayLike | None = None,
-        y: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        corpus: ArrayLike | None = None,
-    ) -> int:
-        """Return the number of splits, which is the number of corpora.
-
-        %(sections)s
-        """
-        return self._count_groups(X, y, groups, corpus)
-
 
 @public_module("sklearn_ser.model_selection")
-class LeaveOneSpeakerOut(LeaveOneIdOut):
+class LeaveOneSpeakerOut(SpeakerSplitter):
     """Leave-one-speaker-out (LOSO) splitter: each speaker is the test set once.
 
     This is the classical protocol of small corpora. Few speakers have all emotions, so that the
@@ -113,40 +74,9 @@ class LeaveOneSpeakerOut(LeaveOneIdOut):
     ['c'] [0 1 3] [2]
     """
 
-    _id_name = "speaker"
-    __metadata_request__split = {"speaker": True}
-
-    @substitute_docstring(sections=split_sections("speaker"))
-    def split(
-        self,
-        X: ArrayLike,
-        y: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        speaker: ArrayLike | None = None,
-    ) -> Iterator[Split]:
-        """Generate the indices of training and test samples.
-
-        %(sections)s
-        """
-        return self._split(X, y, groups, speaker)
-
-    @substitute_docstring(sections=n_splits_sections("speaker"))
-    def get_n_splits(
-        self,
-        X: ArrayLike | None = None,
-        y: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        speaker: ArrayLike | None = None,
-    ) -> int:
-        """Return the number of splits, which is the number of speakers.
-
-        %(sections)s
-        """
-        return self._count_groups(X, y, groups, speaker)
-
 
 @public_module("sklearn_ser.model_selection")
-class LeaveOneLanguageOut(LeaveOneIdOut):
+class LeaveOneLanguageOut(OneIdSplitter):
     """Leave-one-language-out splitter: each language is the test set once.
 
     With one corpus per language it is :class:`LeaveOneCorpusOut`. With several, no corpus of the
@@ -196,4 +126,4 @@ class LeaveOneLanguageOut(LeaveOneIdOut):
 
         %(sections)s
         """
-        return self._count_groups(X, y, groups, language)
+        return self._count_splits(X, y, groups, language)

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from sklearn_ser.model_selection._base import (
     IdSplitter,
     Split,
+    join_groups,
     n_splits_sections,
     split_sections,
 )
@@ -144,20 +143,13 @@ class SentenceSpeakerKFold(IdSplitter):
         """Return codes and names of speakers, with one for all that must be kept together."""
         columns = self.keep_together or []
         columns = [columns] if isinstance(columns, str) else columns
-        first, second = [np.arange(len(names))], [np.arange(len(names))]
+        joined = np.arange(len(names))
         for column in columns:
-            values = require_id(X, column, owner=type(self).__name__)
-            shared, _ = pd.factorize(values)
-            for value in range(shared.max(initial=-1) + 1):
-                linked = np.unique(codes[shared == value])
-                first.append(np.full(len(linked), linked[0]))
-                second.append(linked)
-        pairs = np.concatenate(first), np.concatenate(second)
-        graph = coo_array((np.ones(len(pairs[0])), pairs), shape=(len(names), len(names)))
-        n_joined, joined = connected_components(graph, directed=False)
+            shared, _ = pd.factorize(require_id(X, column, owner=type(self).__name__))
+            joined = join_groups(joined[codes], len(names), shared)[joined]
         return joined[codes], [
             "+".join(str(names[position]) for position in np.flatnonzero(joined == part))
-            for part in range(n_joined)
+            for part in range(joined.max(initial=-1) + 1)
         ]
 
 

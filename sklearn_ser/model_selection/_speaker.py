@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_ser.model_selection._base import (
     IdSplitter,
-    OneIdSplitter,
+    SpeakerSplitter,
     Split,
     class_codes,
     n_splits_sections,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @public_module("sklearn_ser.model_selection")
-class SpeakerKFold(OneIdSplitter):
+class SpeakerKFold(SpeakerSplitter):
     """Speaker-disjoint K-fold splitter with balanced classes.
 
     Speakers are assigned to folds so that each fold has about 1 / `n_splits` of the samples of
@@ -71,9 +71,6 @@ class SpeakerKFold(OneIdSplitter):
     ['c', 'd'] [0 1 2 3] [4 5]
     """
 
-    _id_name = "speaker"
-    __metadata_request__split = {"speaker": True}
-
     _parameter_constraints = {
         "n_splits": [Interval(Integral, 2, None, closed="left")],
         "shuffle": ["boolean"],
@@ -90,21 +87,6 @@ class SpeakerKFold(OneIdSplitter):
         self.n_splits = n_splits
         self.shuffle = shuffle
         self.random_state = random_state
-
-    @substitute_docstring(sections=split_sections("speaker"))
-    def split(
-        self,
-        X: ArrayLike,
-        y: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        speaker: ArrayLike | None = None,
-    ) -> Iterator[Split]:
-        """Generate the indices of training and test samples.
-
-        %(sections)s
-        """
-        self._validate_params()
-        return self._split(X, y, groups, speaker)
 
     def get_n_splits(
         self,
@@ -304,20 +286,9 @@ def assign_folds(counts: np.ndarray, n_folds: int, order: np.ndarray) -> np.ndar
     the best move of a group or swap of a pair is made until none improves the objective. The
     result is deterministic.
 
-    Parameters
-    ----------
-    counts : ndarray of shape (n_groups, n_classes)
-        Samples of each group in each class. One column must count all of them, so that each group
-        has a cost and no fold is empty.
-    n_folds : int
-        Number of folds, at most n_groups.
-    order : ndarray of shape (n_groups,)
-        Order in which the groups are assigned.
-
-    Returns
-    -------
-    ndarray of int of shape (n_groups,)
-        Fold of each group.
+    `counts` are the samples of each group in each class, of shape (n_groups, n_classes). One column
+    must count all of them, so that each group has a cost and no fold is empty. `order` is that in
+    which the groups are assigned.
     """
     totals = counts.sum(axis=0)
     shares = counts[:, totals > 0] / totals[totals > 0]

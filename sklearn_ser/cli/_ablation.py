@@ -1,24 +1,31 @@
-"""Output of an evaluation: the printed table, and files with table, report and plots."""
+"""Evaluation of an SVM and of networks: the models, the printed table, and the files."""
 
 from pathlib import Path
 
+from sklearn_ser.recipes import make_multi_task_net, make_single_task_net, make_svm_baseline
+
+
+def make_ablation(aux, *, cv=5, **settings):
+    """Make an SVM and networks: single-task, with each auxiliary target, and with all of them.
+
+    `cv` is the number of inner folds of the SVM's search; `settings` go to all recipes.
+    """
+    models = {
+        "SVM": make_svm_baseline(cv=cv, **settings),
+        "single-task": make_single_task_net(**settings),
+    }
+    subsets = [(name,) for name in aux] + ([tuple(aux)] if len(aux) > 1 else [])
+    for subset in subsets:
+        tasks = dict.fromkeys(subset, "auto")
+        name = "".join(f" + {task}" for task in subset)
+        models[f"MTL{name}"] = make_multi_task_net(tasks=tasks, **settings)
+    return models
+
 
 def show_result(result, out, *, data="", audit=None):
-    """Print the table, and write it, the report, plots and predictions to `out`.
+    """Print the table; write it (above `data`), the report, plots and predictions to a folder.
 
-    Parameters
-    ----------
-    result : EvaluationResult
-    out : Path
-    data : str, default=""
-        Description of the data, written below the table in the file.
-    audit : AuditReport, optional
-        Findings for the report.
-
-    Returns
-    -------
-    list of Path
-        The files written.
+    The paths of the files are returned.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
