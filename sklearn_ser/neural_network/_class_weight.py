@@ -18,22 +18,8 @@ def weights_of_classes(
 ) -> np.ndarray:
     """Compute class weights like :func:`sklearn.utils.class_weight.compute_class_weight`.
 
-    Parameters
-    ----------
-    class_weight : "balanced", mapping or None
-    classes : ndarray
-        Classes that occur in y.
-    y : ndarray
-    sample_weight : ndarray of the shape of y
-
-    Returns
-    -------
-    ndarray of the shape of classes
-
-    Raises
-    ------
-    ValueError
-        If a mapping names unknown classes, or a weight is negative or not finite.
+    `classes` are those that occur in y. Negative or infinite weights in a mapping raise a
+    ValueError.
     """
     if isinstance(class_weight, Mapping):
         for label, weight in class_weight.items():

@@ -297,18 +297,7 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
 
 
 def _ridge(A, B, alpha):
-    """Return the matrix M that minimizes ||A M - B||^2 + alpha ||M||^2; of several, the smallest.
-
-    Parameters
-    ----------
-    A : ndarray of shape (n_samples, n_inputs)
-    B : ndarray of shape (n_samples, n_outputs)
-    alpha : float
-
-    Returns
-    -------
-    ndarray of shape (n_inputs, n_outputs)
-    """
+    """Return the smallest matrix M that minimizes ||A M - B||^2 + alpha ||M||^2."""
     n_samples, n_inputs = A.shape
     primal = n_samples >= n_inputs
     gram = A.T @ A if primal else A @ A.T

@@ -16,12 +16,7 @@ class FullBatch:
     """Sequences of equal length in the form that encoders take; sizes may be symbolic.
 
     Has the attributes and methods of a FrameBatch that encoders use, without its computations on
-    lengths.
-
-    Parameters
-    ----------
-    frames : Tensor of shape (n_sequences * longest, n_features)
-    n_sequences, longest : int
+    lengths. `frames` has shape (n_sequences * longest, n_features).
     """
 
     is_full = True
@@ -67,15 +62,10 @@ class FullBatch:
 
 
 class OnnxLSTM(nn.Module):
-    """ONNX's LSTM operator, which replaces torch's layer.
+    """ONNX's LSTM operator, which replaces torch's layer (a single one, ``batch_first``).
 
     torch's exporter unrolls an LSTM over time, which fixes the number of frames. This module
     cannot run in torch; it defines a node of the exported graph.
-
-    Parameters
-    ----------
-    layer : torch.nn.LSTM
-        A single layer, ``batch_first``.
     """
 
     inputs: torch.Tensor
@@ -120,13 +110,7 @@ class OnnxLSTM(nn.Module):
 
 
 class Exported(nn.Module):
-    """Encoders and main heads of the networks of an ensemble, from tensors to tensors.
-
-    Parameters
-    ----------
-    modules : iterable of MultiTaskModule
-    temperatures : sequence of float
-    """
+    """Encoders and main heads of the networks of an ensemble, from tensors to tensors."""
 
     def __init__(self, modules: Iterable[MultiTaskModule], temperatures: Sequence[float]):
         super().__init__()
@@ -139,9 +123,7 @@ class Exported(nn.Module):
     def forward(self, x):
         """Return mean probabilities, and the concatenated representations.
 
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, n_features) or (n_samples, n_frames, n_features)
+        The input has shape (n_samples, n_features) or (n_samples, n_frames, n_features).
         """
         probabilities, representations = [], []
         for module, temperature in zip(self.members, self.temperatures, strict=True):

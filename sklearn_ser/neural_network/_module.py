@@ -31,21 +31,11 @@ T = TypeVar("T")
 
 
 class MultiTaskModule(nn.Module):
-    """An encoder shared by all tasks, and one linear head per task.
+    """An encoder shared by all tasks, and one head per task, in the order of the tasks.
 
-    Parameters
-    ----------
-    encoder : Encoder
-    heads : iterable of torch.nn.Module
-        One per task, in the order of the tasks.
-
-    Attributes
-    ----------
-    reversal : dict of int to float
-        Factors of reversed gradients, by the index of the head. Set by training.
-    utterance_heads : set of int
-        Indices of heads that receive one representation per sequence from a frame-level encoder,
-        instead of one per frame. Set by training.
+    Training sets `reversal`, the factors of reversed gradients by the index of the head, and
+    `utterance_heads`, the indices of heads that receive one representation per sequence from a
+    frame-level encoder, instead of one per frame.
     """
 
     encoder: Encoder
@@ -87,21 +77,13 @@ def build_module(
 ) -> MultiTaskModule:
     """Build the module that `architecture` describes.
 
-    Parameters
-    ----------
-    architecture : dict
-        ``encoder``, ``n_features``, ``hidden_units``, ``activation``, ``dropout``, ``dtype``,
-        ``encoder_params`` (the encoder's `specific_parameters`), the encoder's `data_parameters`,
-        ``heads``, a dict of task name to number of outputs, and ``head_units``, a dict of task
-        name to widths of hidden layers (for heads that have any).
-    device : str
-    seed : int, optional
-        Seed of initial weights and dropout. None, with ``device="meta"``, for a module without
-        memory for weights.
+    Its keys are ``encoder``, ``n_features``, ``hidden_units``, ``activation``, ``dropout``,
+    ``dtype``, ``encoder_params`` (the encoder's `specific_parameters`), the encoder's
+    `data_parameters`, ``heads``, a dict of task name to number of outputs, and ``head_units``, a
+    dict of task name to widths of hidden layers (for heads that have any).
 
-    Returns
-    -------
-    MultiTaskModule
+    Without a seed of initial weights and dropout, and with ``device="meta"``, the module has no
+    memory for weights.
     """
 
     def stream(name, where="cpu"):
@@ -147,22 +129,7 @@ def describe_network(
 ) -> dict[str, Any]:
     """Return the architecture: plain values, from which `build_module` builds the network.
 
-    Parameters
-    ----------
-    encoder : str or type
-        Name of the encoder, or a custom class.
-    x : Tensor or FrameSequences
-        Training samples.
-    tasks : sequence of FittedTask
-    encoder_params : mapping or None
-    hidden_units : sequence of int
-    dropout : float
-    **settings
-        ``n_features``, ``activation`` and ``dtype``.
-
-    Returns
-    -------
-    dict
+    `x` are the training samples, and `settings` are ``n_features``, ``activation`` and ``dtype``.
     """
     widths = [*hidden_units]
     if not widths or not _are_widths(widths):
@@ -234,13 +201,7 @@ def load_weights(module: nn.Module, weights: bytes) -> None:
 
 
 def resolve_device(device: str) -> str:
-    """Return the device to run on: `device`, or the best available one for "auto".
-
-    Raises
-    ------
-    SerError
-        If the device is not available.
-    """
+    """Return `device`, or the best available one for "auto"; check that it is available."""
     n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     best = "cuda" if n_gpus else "mps" if torch.backends.mps.is_available() else "cpu"
     if device == "auto":

@@ -281,13 +281,8 @@ def _check_parameters(state):
 def _check_training_states(states, n_members, parameters, n_tasks):
     """Check that the states of optimizers (none, or one per network) fit the networks.
 
-    Parameters
-    ----------
-    states : list of bytes
-    n_members : int
-    parameters : list of (dtype, shape) or None
-        Parameters of the network, with dtypes as named by safetensors. None if unknown.
-    n_tasks : int
+    `parameters` are the dtype (as named by safetensors) and shape of each parameter of the network,
+    or None if unknown.
     """
     if not isinstance(states, list) or len(states) not in (0, n_members):
         _fail(f"_states is not a list of {n_members}, or an empty list")

@@ -16,12 +16,6 @@ class AttentionEncoder(Encoder):
 
     With attentive statistics pooling the representation is twice as wide as the last layer: it
     consists of means and standard deviations.
-
-    Parameters
-    ----------
-    n_features, hidden_units, activation, dropout, init_generator, dropout_generator
-        Parameters of the layers over frames; see MLPEncoder.
-    pooling : {"attention", "mean"}, default="attention"
     """
 
     on_frames = True
@@ -38,23 +32,11 @@ class AttentionEncoder(Encoder):
 
 
 class FrameDNNEncoder(AttentionEncoder):
-    """The frame-level network of Kim et al. (2017), after the first author's trainer [1]_.
+    """The frame-level network of Kim et al. (2017), after the first author's trainer.
 
     Fully connected layers over every frame (in the original, two of 128 ReLU units). With
     ``pooling="frames"`` the heads predict for every frame: each frame has the target of its
-    utterance, and posteriors are averaged over frames.
-
-    Parameters
-    ----------
-    n_features, hidden_units, activation, dropout, init_generator, dropout_generator
-        Parameters of the layers over frames; see MLPEncoder.
-    pooling : {"frames", "mean", "attention"}, default="frames"
-
-    References
-    ----------
-    .. [1] Kim, J., Englebienne, G., Truong, K. P., Evers, V. (2017). Towards Speech Emotion
-       Recognition "in the wild" using Aggregated Corpora and Deep Multi-Task Learning.
-       Interspeech 2017. https://arxiv.org/abs/1708.03920
+    utterance, and posteriors are averaged over frames. https://arxiv.org/abs/1708.03920
     """
 
     specific_parameters = {
@@ -67,21 +49,10 @@ class FrameDNNEncoder(AttentionEncoder):
 
 
 class LayersEncoder(Encoder):
-    """A weighted sum over the layers of a pretrained model, then an MLP [1]_.
+    """A weighted sum over the layers of a pretrained model, then an MLP (Yang et al., 2021).
 
-    The weights are the softmax of one learned number per layer, and are equal initially.
-
-    Parameters
-    ----------
-    n_layers : int
-        Length of each sequence: the number of layers.
-    n_features, hidden_units, activation, dropout, init_generator, dropout_generator
-        Parameters of the MLP; see MLPEncoder.
-
-    References
-    ----------
-    .. [1] Yang, S. et al. (2021). SUPERB: Speech processing Universal PERformance Benchmark.
-       Interspeech 2021. https://arxiv.org/abs/2105.01051
+    The weights are the softmax of one learned number per layer, and are equal initially. The length
+    of each sequence is the number of layers. https://arxiv.org/abs/2105.01051
     """
 
     on_frames = True

@@ -15,12 +15,8 @@ from torch import nn
 class Parameter:
     """Default and constraint of a parameter of an encoder.
 
-    Parameters
-    ----------
-    default : int, str, bool or tuple of int
-    constraint : object
-        A constraint as in scikit-learn's `_parameter_constraints`; for a tuple, the constraint of
-        each number.
+    The constraint is one as in scikit-learn's `_parameter_constraints`; for a tuple, that of each
+    number.
     """
 
     default: Any
@@ -56,12 +52,7 @@ class Encoder(nn.Module):
 
     An encoder is built from parts of a network's architecture (a dict of plain values, see
     `_module`): the parts that every architecture has, its `specific_parameters`, and its
-    `data_parameters`.
-
-    Attributes
-    ----------
-    n_outputs : int
-        Width of the representation.
+    `data_parameters`. `n_outputs` is the width of the representation.
     """
 
     #: Whether the encoder receives a FrameBatch (else a tensor of shape (n_samples, n_features)).
@@ -78,19 +69,7 @@ class Encoder(nn.Module):
 def resolve_parameters(
     encoder: str, known: Mapping[str, Parameter], given: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Return all specific parameters of an encoder as plain values, with defaults filled in.
-
-    Parameters
-    ----------
-    encoder : str
-    known : mapping of str to Parameter
-    given : mapping or None
-
-    Raises
-    ------
-    ValueError
-        If a parameter is unknown or invalid.
-    """
+    """Return all specific parameters of an encoder as plain values, with defaults filled in."""
     given = given or {}
     unknown = sorted(set(given) - set(known), key=str)
     if unknown:

@@ -16,33 +16,14 @@ from sklearn_ser.neural_network.encoders._pooling import POOLINGS
 
 
 class ConformerEncoder(Encoder):
-    """Conformer blocks [1]_ over means of groups of frames.
+    """Conformer blocks (Gulati et al., 2020) over means of groups of frames.
 
     A block consists of a feed-forward layer, self-attention, a convolution over time and a second
     feed-forward layer, each with a residual connection (the feed-forward layers with the factor
     0.5), and normalization. Positions are sinusoids. The convolution is normalized over its
-    channels instead of the batch, so that results do not depend on the batch.
-
-    Parameters
-    ----------
-    n_features : int
-    hidden_units : sequence of int
-        Width of each block. The widths are equal, even and a multiple of `n_heads`.
-    activation : str
-        Ignored: a conformer has fixed activations.
-    dropout, init_generator, dropout_generator
-        See MLPEncoder.
-    n_heads : int, default=4
-    kernel_size : int, default=15
-        Size of the convolution, odd.
-    subsampling : int, default=4
-        Number of frames that are averaged to one before the first block.
-    pooling : {"attention", "mean"}, default="attention"
-
-    References
-    ----------
-    .. [1] Gulati, A. et al. (2020). Conformer: Convolution-augmented Transformer for Speech
-       Recognition. Interspeech 2020. https://arxiv.org/abs/2005.08100
+    channels instead of the batch, so that results do not depend on the batch. The activations are
+    fixed: `activation` of the network is ignored. `subsampling` frames are averaged to one before
+    the first block. https://arxiv.org/abs/2005.08100
     """
 
     on_frames = True

@@ -19,32 +19,14 @@ KERNEL = 3
 
 
 class CNNBLSTMEncoder(Encoder):
-    """CNN, bidirectional LSTM and attention over spectrograms, after Latif et al. (2022) [1]_.
+    """CNN, bidirectional LSTM and attention over spectrograms, after Latif et al. (2022).
 
-    The abstract of [1]_ gives no sizes; those here are our choice. Each block consists of a 3 x 3
-    convolution over time and frequency, normalization over channels at each position, the
-    activation, dropout, and max pooling by 2 over frequency (and over time in the first
-    `time_halvings` blocks). There is no batch normalization, so that results do not depend on the
-    batch. Bidirectional LSTM layers and attentive statistics pooling follow.
-
-    Parameters
-    ----------
-    n_features : int
-        Number of bands of the spectrogram, at least 2 to the power of the number of blocks.
-    hidden_units : sequence of int
-        Units of each LSTM layer, in each direction.
-    activation, dropout, init_generator, dropout_generator
-        See MLPEncoder.
-    channels : sequence of int, default=(16, 32, 64)
-        Number of channels of each block.
-    time_halvings : int, default=2
-        Number of blocks that pool over time.
-
-    References
-    ----------
-    .. [1] Latif, S., Rana, R., Khalifa, S., Jurdak, R., Schuller, B. W. (2022). Multitask Learning
-       from Augmented Auxiliary Data for Improving Speech Emotion Recognition. IEEE Transactions on
-       Affective Computing. https://arxiv.org/abs/2207.05298
+    The abstract of https://arxiv.org/abs/2207.05298 gives no sizes; those here are our choice. Each
+    block consists of a 3 x 3 convolution over time and frequency, normalization over channels at
+    each position, the activation, dropout, and max pooling by 2 over frequency (and over time in
+    the first `time_halvings` blocks). There is no batch normalization, so that results do not
+    depend on the batch. Bidirectional LSTM layers, of `hidden_units` in each direction, and
+    attentive statistics pooling follow.
     """
 
     on_frames = True
@@ -125,11 +107,7 @@ class ConvolutionBlock(nn.Module):
     def forward(self, x, batch):
         """Apply the block to (n_sequences, channels, time, bands), whose padding stays 0.
 
-        Returns
-        -------
-        x : Tensor
-        batch : FrameBatch
-            Batch with the new lengths, whose frames are empty.
+        The batch that is returned has the new lengths and no features.
         """
         x = self.norm(self.convolution(x).permute(0, 2, 3, 1))
         x = self.dropout(self.activation(x)).permute(0, 3, 1, 2)

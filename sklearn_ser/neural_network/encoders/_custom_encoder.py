@@ -15,16 +15,11 @@ _N_SAMPLES, _N_FRAMES = 2, 5
 
 
 class CustomEncoder(Encoder):
-    """A custom torch module as an encoder.
+    """A custom torch module as an encoder, ``module_type(n_features, **parameters)``.
 
-    Parameters
-    ----------
-    module_type : type
-        The class, instantiated as ``module_type(n_features, **parameters)``. Its forward method
-        receives a tensor of shape (n, n_features); with the class attribute ``on_frames = True`` it
-        receives one of shape (n, longest, n_features), and the lengths. It returns (n, width).
-    n_features : int
-    parameters : mapping
+    Its forward method receives a tensor of shape (n, n_features); with the class attribute
+    ``on_frames = True`` it receives one of shape (n, longest, n_features), and the lengths. It
+    returns (n, width).
     """
 
     def __init__(

@@ -15,24 +15,9 @@ ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
 class MLPEncoder(Encoder):
     """Fully connected layers over a feature vector, each followed by dropout.
 
-    Parameters
-    ----------
-    n_features : int
-    hidden_units : sequence of int
-        Width of each layer. The last width is that of the shared representation.
-    activation : {"relu", "gelu", "tanh"}
-    dropout : float
-    init_generator, dropout_generator : torch.Generator or None
-        Random numbers of initial weights and dropout. None in a network that only predicts, with
-        loaded weights.
-    residual : bool, default=False
-        Whether, from the second layer on, a layer as wide as the one before it is a residual block
-        of normalization, linear layer, activation, dropout and linear layer [1]_.
-
-    References
-    ----------
-    .. [1] Gorishniy, Y. et al. (2021). Revisiting Deep Learning Models for Tabular Data. NeurIPS
-       2021. https://arxiv.org/abs/2106.11959
+    The last width is that of the shared representation. With `residual`, from the second layer on,
+    a layer as wide as the one before it is a residual block of normalization, linear layer,
+    activation, dropout and linear layer (Gorishniy et al., 2021, https://arxiv.org/abs/2106.11959).
     """
 
     specific_parameters = {"residual": Parameter(False, "boolean")}

@@ -14,21 +14,11 @@ _LEAST_VARIANCE = 1e-6
 
 
 class AttentivePooling(nn.Module):
-    """Attentive statistics pooling over time [1]_.
+    """Attentive statistics pooling over time (Okabe et al., 2018).
 
     Attention with one hidden layer (tanh) gives each frame a weight, by softmax over the sequence.
     The output is the weighted mean and the weighted standard deviation of the frames.
-
-    Parameters
-    ----------
-    width : int
-        Width of a frame.
-    generator : torch.Generator or None
-
-    References
-    ----------
-    .. [1] Okabe, K., Koshinaka, T., Shinoda, K. (2018). Attentive Statistics Pooling for Deep
-       Speaker Embedding. Interspeech 2018. https://arxiv.org/abs/1803.10963
+    https://arxiv.org/abs/1803.10963
     """
 
     def __init__(self, width, generator):
@@ -59,14 +49,10 @@ class MeanPooling(nn.Module):
 
 
 class LastFrame(MeanPooling):
-    """The final output of a recurrent layer: the last frame (backwards, the first).
+    """The final output of a recurrent layer: the last frame.
 
-    Parameters
-    ----------
-    width : int
-    generator : None
-    bidirectional : bool
-        Whether the second half of a frame is the output of a backward layer.
+    If the layer is bidirectional, the second half of a frame is the output of the backward layer,
+    which ends at the first frame.
     """
 
     def __init__(self, width, generator, bidirectional=False):

@@ -15,14 +15,7 @@ from sklearn_ser.neural_network.encoders._pooling import POOLINGS, LastFrame
 class LSTMLayers(nn.Module):
     """LSTM layers over the frames of a batch, each followed by dropout.
 
-    Parameters
-    ----------
-    n_features : int
-    hidden_units : sequence of int
-        Units of each layer, in each direction.
-    bidirectional : bool
-    dropout : float
-    init_generator, dropout_generator : torch.Generator or None
+    `hidden_units` are the units of each layer, in each direction.
     """
 
     def __init__(
@@ -80,28 +73,11 @@ class LSTMLayers(nn.Module):
 
 
 class LSTMEncoder(Encoder):
-    """LSTM layers over time, after Kim et al. (2017) and the first author's trainer [1]_.
+    """LSTM layers over time, after Kim et al. (2017) and the first author's trainer.
 
     The original has two layers. With ``pooling="frames"`` the heads predict for every frame: each
-    frame has the target of its utterance, and posteriors are averaged over frames.
-
-    Parameters
-    ----------
-    n_features : int
-    hidden_units : sequence of int
-        Units of each layer, in each direction.
-    activation : str
-        Ignored: an LSTM has fixed activations.
-    dropout, init_generator, dropout_generator
-        See MLPEncoder.
-    bidirectional : bool, default=False
-    pooling : {"last", "frames", "mean", "attention"}, default="last"
-
-    References
-    ----------
-    .. [1] Kim, J., Englebienne, G., Truong, K. P., Evers, V. (2017). Towards Speech Emotion
-       Recognition "in the wild" using Aggregated Corpora and Deep Multi-Task Learning.
-       Interspeech 2017. https://arxiv.org/abs/1708.03920
+    frame has the target of its utterance, and posteriors are averaged over frames. An LSTM has
+    fixed activations: `activation` of the network is ignored. https://arxiv.org/abs/1708.03920
     """
 
     on_frames = True

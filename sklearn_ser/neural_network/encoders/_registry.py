@@ -48,15 +48,7 @@ def data_parameters(encoder: str | type[nn.Module]) -> tuple[str, ...]:
 
 
 def choose_encoder(encoder: str | type[nn.Module], X: Any) -> str | type[nn.Module]:
-    """Return the name in `ENCODERS` of the encoder for X, or the custom class.
-
-    Raises
-    ------
-    ValueError
-        If `encoder` takes the other kind of X.
-    TypeError
-        If `encoder` is neither a name nor a class of torch modules.
-    """
+    """Return the name in `ENCODERS` of the encoder for X, or the custom class."""
     if isinstance(encoder, nn.Module):
         raise TypeError(
             f"encoder is an instance of {type(encoder).__name__}. Pass the class itself, which fit "
@@ -77,12 +69,7 @@ def choose_encoder(encoder: str | type[nn.Module], X: Any) -> str | type[nn.Modu
 
 
 def check_kind(encoder: str | type[nn.Module], X: Any) -> None:
-    """Check that X holds frame sequences if the encoder takes them, and features otherwise.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Check that X holds frame sequences if the encoder takes them, and features otherwise."""
     check_no_feature_union(X, "the network")
     check_numpy_sequences(X)
     wants_frames = takes_frames(encoder)

@@ -38,23 +38,14 @@ WEIGHT_DOC = """
 
 @dataclass(frozen=True)
 class TaskContext:
-    """Training data that tasks are bound to.
-
-    Parameters
-    ----------
-    aux : DataFrame or None
-        Auxiliary targets.
-    main : FittedClassification or None
-        The main task.
-    n_inputs : callable or None
-        Number of values to reconstruct, as a function of the number of time bins.
-    counts : ndarray of bool of shape (n_samples,) or None
-        Samples whose weight is above 0. None if all samples count.
-    """
+    """Training data that tasks are bound to."""
 
     aux: pd.DataFrame | None
+    #: The main task.
     main: Any = None
+    #: Number of values to reconstruct, as a function of the number of time bins.
     n_inputs: Callable[[int], int] | None = None
+    #: Samples whose weight is above 0; None if all samples count.
     counts: np.ndarray | None = None
 
 
@@ -64,18 +55,7 @@ class Task(BaseEstimator):
     weight: float | None
 
     def check(self, name: str) -> None:
-        """Validate the parameters.
-
-        Parameters
-        ----------
-        name : str
-            Name of the task, for the message.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is invalid.
-        """
+        """Raise a ValueError if a parameter of the task called `name` is invalid."""
         check_parameters(self, f"tasks[{name!r}]")
 
     def columns(self, name: str) -> list[str]:
@@ -96,20 +76,9 @@ class ColumnTask(Task):
 class FittedTask:
     """Base class of tasks that are bound to training data.
 
-    A kind of task declares its fields, among them `spec`, and `n_outputs`.
-
-    Parameters
-    ----------
-    name : str
-    weight : float
-        Weight of the task's loss in the sum of all losses.
-
-    Attributes
-    ----------
-    spec : Task
-        Parameters of the task. A restored task has only those of `stored_parameters`.
-    n_outputs : int
-        Width of the output of the task's head; 0 for a task without a head.
+    A kind of task declares its fields, among them `spec` (its parameters; in a restored task only
+    those of `stored_parameters`), and `n_outputs`, the width of the head's output (0 for a task
+    without a head).
     """
 
     name: str
@@ -164,40 +133,19 @@ class FittedTask:
         return self.bind(self.name, weight, spec, context)
 
     def targets(self, aux, weights, main_codes) -> tuple[np.ndarray, np.ndarray]:
-        """Return the target of each sample, and the sample's weight in the loss.
+        """Return the target of each sample, and its weight in the loss (0 without a target).
 
-        Parameters
-        ----------
-        aux : DataFrame or None
-        weights : ndarray of shape (n_samples,)
-            Sample weights.
-        main_codes : ndarray of shape (n_samples,)
-            Class codes of the main task, -1 for unlabeled samples.
-
-        Returns
-        -------
-        targets : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            By default no targets: the loss computes them from the batch.
-        weights : ndarray of shape (n_samples,)
-            0 for samples without a target.
+        `main_codes` are the class codes of the main task, -1 for unlabeled samples. By default
+        there are no targets: the loss computes them from the batch.
         """
         return np.empty((len(weights), 0)), weights
 
     def loss(self, prior: torch.Tensor | None = None) -> nn.Module:
-        """Return the loss.
-
-        Parameters
-        ----------
-        prior : Tensor of shape (n_classes,), optional
-            Share of each class among the training samples.
-        """
+        """Return the loss; `prior` is the share of each class among the training samples."""
         raise NotImplementedError
 
     def pool_frames(self, outputs: torch.Tensor, batch: FrameBatch) -> torch.Tensor:
-        """Return the outputs of sequences, from those of their frames.
-
-        Tasks that do not predict have outputs of sequences already.
-        """
+        """Return the outputs of sequences, from those of their frames."""
         return outputs
 
     def average(self, outputs: np.ndarray) -> np.ndarray:
@@ -251,20 +199,9 @@ class PredictingTask(FittedTask):
         raise NotImplementedError
 
     def score(self, outputs, targets, weights) -> float:
-        """Compute the score of outputs.
+        """Compute the score of outputs against encoded targets; NaN if no sample counts.
 
-        Parameters
-        ----------
-        outputs : ndarray of shape (n_samples, n_outputs)
-        targets : ndarray of shape (n_samples,)
-            Encoded targets.
-        weights : ndarray of shape (n_samples,)
-            Samples of weight 0 are ignored; the score is not weighted otherwise.
-
-        Returns
-        -------
-        float
-            NaN if no sample counts.
+        Samples of weight 0 are ignored; the score is not weighted otherwise.
         """
         known = weights > 0
         if not known.any():
@@ -285,14 +222,9 @@ def aux_column(aux: pd.DataFrame | None, name: str, n_samples: int) -> pd.Series
 class Inputs(NamedTuple):
     """Parts of a batch from which losses compute targets.
 
-    Parameters
-    ----------
-    clean, seen : Tensor or FrameBatch
-        The batch before noise and dropout, and as the encoder receives it.
-    outputs : Tensor of shape (n_samples, n_classes), optional
-        Outputs of the main head, per utterance.
-    pseudo_labels : Tensor of shape (n_samples, n_classes), optional
-        Probabilities of the main head without noise and dropout.
+    Tensors or FrameBatches: the batch before noise and dropout (`clean`), and as the encoder
+    receives it (`seen`). Then, of shape (n_samples, n_classes), the outputs of the main head per
+    utterance, and its probabilities without noise and dropout.
     """
 
     clean: Any
@@ -302,40 +234,19 @@ class Inputs(NamedTuple):
 
 
 def utterance_outputs(tasks, outputs, batch: FrameBatch) -> list[torch.Tensor]:
-    """Return the outputs of each sequence, from those of its frames.
+    """Return the outputs of each sequence, from those of its frames, for each task.
 
     Posteriors are averaged and returned as logarithms, so that a softmax restores them; values are
-    averaged.
-
-    Parameters
-    ----------
-    tasks : sequence of FittedTask
-    outputs : sequence of Tensor
-        One per task, of shape (n_frames, n_outputs), or (n_sequences, n_outputs) for tasks that do
-        not predict.
-    batch : FrameBatch
-
-    Returns
-    -------
-    list of Tensor of shape (n_sequences, n_outputs)
+    averaged. Tasks that do not predict have outputs of sequences already.
     """
     return [task.pool_frames(output, batch) for task, output in zip(tasks, outputs, strict=True)]
 
 
 def average_outputs(tasks, members):
-    """Average the outputs of the networks of an ensemble.
+    """Average the outputs of the networks of an ensemble (`members`), for each task.
 
-    Parameters
-    ----------
-    tasks : sequence of FittedTask
-    members : sequence of sequences of ndarray of shape (n_samples, n_outputs)
-        Outputs of each network, one array per task.
-
-    Returns
-    -------
-    sequence of ndarray
-        For classes, logarithms of the mean probabilities. Outputs of a single network are returned
-        unchanged.
+    For classes, logarithms of the mean probabilities. Outputs of a single network are returned
+    unchanged.
     """
     if len(members) == 1:
         return members[0]

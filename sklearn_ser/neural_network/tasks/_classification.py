@@ -102,16 +102,7 @@ class ClassificationTask(ColumnTask):
 
 @dataclass(frozen=True)
 class FittedClassification(PredictingTask):
-    """A classification task and its classes.
-
-    Parameters
-    ----------
-    name, weight
-        See FittedTask.
-    classes : ndarray of shape (n_classes,)
-        Sorted labels.
-    spec : ClassificationTask
-    """
+    """A classification task and its sorted labels."""
 
     classes: np.ndarray
     spec: Any = field(default_factory=ClassificationTask, compare=False)
@@ -122,18 +113,11 @@ class FittedClassification(PredictingTask):
 
     @classmethod
     def bind(cls, name, weight, spec, context):
-        """Return the task with the classes of its training labels."""
         return cls.from_column(name, weight, context.aux[spec.column or name], spec)
 
     @classmethod
     def from_column(cls, name, weight, column, spec=None):
-        """Return the task of the labels in `column`.
-
-        Raises
-        ------
-        MetadataError
-            If the labels are not all strings, all numbers or all booleans.
-        """
+        """Return the task of the labels in `column`: all strings, all numbers or all booleans."""
         values = column.dropna().tolist()
         try:
             labels = np.asarray(values) if values else np.empty(0)
@@ -154,24 +138,16 @@ class FittedClassification(PredictingTask):
 
     @property
     def n_outputs(self) -> int:
-        """Number of classes."""
         return len(self.classes)
 
     @property
     def constant_value(self) -> str | None:
-        """The only label, "no value at all", or None if there are several."""
         if len(self.classes) > 1:
             return None
         return repr(self.classes[0].item()) if len(self.classes) else "no value at all"
 
     def rebind(self, weight, spec, context):
-        """Return the task with other parameters.
-
-        Raises
-        ------
-        MetadataError
-            If `aux` has unknown labels.
-        """
+        """Return the task with other parameters; unknown labels in `aux` raise a MetadataError."""
         again = super().rebind(weight, spec, context)
         aux, column = context.aux, again.column
         if aux is not None and column in aux:
@@ -195,7 +171,6 @@ class FittedClassification(PredictingTask):
         return codes, codes >= 0
 
     def decode(self, outputs):
-        """Return the most probable classes."""
         return self.classes[outputs.argmax(axis=1)]
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
@@ -205,22 +180,7 @@ class FittedClassification(PredictingTask):
     def class_weights(self, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Compute the factor of each sample's weight that results from `class_weight`.
 
-        Parameters
-        ----------
-        codes : ndarray of int of shape (n_samples,)
-            Class codes, -1 for unlabeled samples.
-        weights : ndarray of shape (n_samples,)
-            Sample weights, by which ``class_weight="balanced"`` counts samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            0 for unlabeled samples.
-
-        Raises
-        ------
-        ValueError
-            If `class_weight` does not match the classes.
+        It is 0 for unlabeled samples. ``class_weight="balanced"`` counts samples by their `weights`.
         """
         known = codes >= 0
         present = np.unique(codes[known])
@@ -255,12 +215,10 @@ class FittedClassification(PredictingTask):
         return CrossEntropy(self.spec.label_smoothing, self.spec.focal_gamma, shift)
 
     def pool_frames(self, outputs, batch):
-        """Return the logarithms of mean posteriors."""
         posteriors = batch.means(outputs.softmax(dim=1))
         return posteriors.clamp_min(torch.finfo(outputs.dtype).tiny).log()
 
     def average(self, outputs):
-        """Return the logarithms of the mean probabilities of several networks."""
         logs = log_softmax(outputs.astype(np.float64), axis=2)
         return logsumexp(logs, axis=0) - np.log(len(outputs))
 
@@ -272,7 +230,6 @@ class FittedClassification(PredictingTask):
         return float((n_hits[present] / n_samples[present]).mean())
 
     def state_error(self, n_features):
-        """Return what is invalid in a restored task, or None."""
         if not _are_sorted_labels(self.classes):
             return "has classes that are not a sorted list of labels"
         return None
@@ -281,14 +238,8 @@ class FittedClassification(PredictingTask):
 class CrossEntropy(nn.Module):
     """Cross-entropy of class codes; unlabeled samples have the code -1.
 
-    Parameters
-    ----------
-    smoothing : float
-        Share of the target that is spread over all classes.
-    gamma : float
-        Exponent of the focal loss; 0 is plain cross-entropy.
-    shift : Tensor of shape (n_classes,), optional
-        Summand of the outputs (logit adjustment).
+    The share `smoothing` of the target is spread over all classes, `gamma` is the exponent of the
+    focal loss, and `shift` is added to the outputs (logit adjustment).
     """
 
     shift: torch.Tensor | None

@@ -96,14 +96,7 @@ class ConsistencyTask(Task):
 
 @dataclass(frozen=True)
 class FittedConsistency(FittedTask):
-    """A consistency task, which has no head: it uses the outputs of the main task.
-
-    Parameters
-    ----------
-    name, weight
-        See FittedTask.
-    spec : ConsistencyTask
-    """
+    """A consistency task, which has no head: it uses the outputs of the main task."""
 
     spec: Any = field(default_factory=ConsistencyTask, compare=False)
 
@@ -115,7 +108,6 @@ class FittedConsistency(FittedTask):
 
     @classmethod
     def bind(cls, name, weight, spec, context):
-        """Return the task, which takes nothing from the training data."""
         return cls(name, weight, spec)
 
     def targets(self, aux, weights, main_codes):
@@ -123,17 +115,11 @@ class FittedConsistency(FittedTask):
         return np.empty((len(weights), 0)), weights * (main_codes < 0)
 
     def loss(self, prior=None):
-        """Return the cross-entropy against pseudo-labels."""
         return ConsistencyError(self.spec)
 
 
 class ConsistencyError(nn.Module):
-    """Cross-entropy of the main head's outputs against pseudo-labels predicted without noise.
-
-    Parameters
-    ----------
-    spec : ConsistencyTask
-    """
+    """Cross-entropy of the main head's outputs against pseudo-labels predicted without noise."""
 
     #: Momentum of the running mean of the pseudo-labels, per step.
     momentum = 0.9

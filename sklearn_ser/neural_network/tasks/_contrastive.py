@@ -92,18 +92,7 @@ class ContrastiveTask(Task):
         self.n_components = n_components
 
     def check(self, name: str) -> None:
-        """Validate the parameters.
-
-        Parameters
-        ----------
-        name : str
-            Name of the task, for the message.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is invalid, or `column` and `across` are the same column.
-        """
+        """Raise a ValueError if a parameter is invalid, or `column` and `across` are the same."""
         super().check(name)
         if self.column is not None and self.column == self.across:
             raise ValueError(
@@ -113,7 +102,6 @@ class ContrastiveTask(Task):
             )
 
     def columns(self, name: str) -> list[str]:
-        """Return the columns of `aux` that hold the labels and what they have to differ in."""
         return [column for column in (self.column, self.across) if column is not None]
 
 
@@ -121,15 +109,7 @@ class ContrastiveTask(Task):
 class FittedContrastive(FittedTask):
     """A contrastive task and its labels.
 
-    Parameters
-    ----------
-    name, weight
-        See FittedTask.
-    n_outputs : int
-        Width of the projection.
-    labels, across : FittedClassification or None
-        Labels that positives share, and labels in which they differ. None in a restored task.
-    spec : ContrastiveTask
+    Positives are equal in `labels` and differ in `across`. A restored task has neither.
     """
 
     n_outputs: int
@@ -143,8 +123,6 @@ class FittedContrastive(FittedTask):
 
     @classmethod
     def bind(cls, name, weight, spec, context):
-        """Return the task with the labels of the training samples."""
-
         def labels_of(column):
             if context.aux is None or column not in context.aux:
                 values = pd.Series([], dtype=object)
@@ -158,7 +136,6 @@ class FittedContrastive(FittedTask):
 
     @property
     def constant_value(self) -> str | None:
-        """The only label, "no value at all", or None if there are several."""
         for labels in (self.labels, self.across):
             if labels is not None and labels.constant_value is not None:
                 return labels.constant_value
@@ -177,11 +154,9 @@ class FittedContrastive(FittedTask):
         return codes, weights * (codes >= 0).all(axis=1)
 
     def loss(self, prior=None):
-        """Return the supervised contrastive loss."""
         return SupervisedContrast(self.spec.temperature)
 
     def state_error(self, n_features):
-        """Return what is invalid in a restored task, or None."""
         error = super().state_error(n_features)
         if error is None and self.n_outputs != self.spec.n_components:
             error = f"has {self.n_outputs} outputs, not [{self.spec.n_components}]"
@@ -189,12 +164,7 @@ class FittedContrastive(FittedTask):
 
 
 class SupervisedContrast(nn.Module):
-    """Negative log-probability of a sample's positives among all compared samples, by similarity.
-
-    Parameters
-    ----------
-    temperature : float
-    """
+    """Negative log-probability, by similarity, of a sample's positives among compared samples."""
 
     def __init__(self, temperature):
         super().__init__()

@@ -108,5 +108,4 @@ class FittedDomainAdversarial(FittedClassification):
         return self.spec.strength * (2.0 / (1.0 + math.exp(-10.0 * completed)) - 1.0)
 
     def loss(self, prior=None):
-        """Return plain cross-entropy."""
         return CrossEntropy()

@@ -23,21 +23,12 @@ class MultiTaskLoss(nn.Module):
     """The losses of all tasks in a batch.
 
     The loss of a task is the mean over the samples of the batch, weighted by the samples' weights
-    in that task; a sample without the target has weight 0.
+    in that task; a sample without the target has weight 0. `priors` are the shares of the classes
+    among the training samples (None for tasks without classes), and `weighting` combines the losses
+    in a training step.
 
-    Parameters
-    ----------
-    tasks : sequence of FittedTask
-    priors : sequence of Tensor or None, optional
-        Share of each class among the training samples, for each task.
-    weighting : FixedWeighting, optional
-        Scheme that combines the losses in a training step.
-
-    Attributes
-    ----------
-    counted : Tensor of shape (n_tasks,)
-        Fraction of the samples with the task's target that counted in its loss of the last batch;
-        0 if there are none.
+    After each call `counted`, of shape (n_tasks,), is the fraction of the samples with the task's
+    target that counted in its loss; 0 if there are none.
     """
 
     def __init__(
@@ -55,18 +46,11 @@ class MultiTaskLoss(nn.Module):
         self.weighting = FixedWeighting(tasks) if weighting is None else weighting
 
     def per_task(self, outputs, targets, weights, inputs=None, frame_batch=None):
-        """Compute one scalar loss per task.
+        """Compute one scalar loss per task; `weights` has shape (n_samples, n_tasks).
 
-        Parameters
-        ----------
-        outputs, targets : sequence of Tensor
-            One of each per task, with one row per sample of the batch.
-        weights : Tensor of shape (n_samples, n_tasks)
-        inputs : Inputs, optional
-            For tasks whose targets are computed from the batch.
-        frame_batch : FrameBatch, optional
-            Given if the outputs are of frames: every frame has the target of its sequence, and
-            each sequence counts as one sample, whatever its length.
+        `frame_batch` is given if the outputs are of frames: every frame has the target of its
+        sequence, and each sequence counts as one sample, whatever its length. Tasks whose targets
+        are computed from the batch use `inputs`.
         """
         # The weights of each task are contiguous and summed separately: a sum over a column of a
         # table has an order, and so last digits, that depend on the number of columns.
@@ -94,15 +78,7 @@ class MultiTaskLoss(nn.Module):
         return self.losses[index](output, target, share, inputs)
 
     def main(self, output, target, weights, mix=None, frame_batch=None):
-        """Compute the loss of the main task alone, like `per_task`, or `mixed` if mix is given.
-
-        Parameters
-        ----------
-        output : Tensor of shape (n_samples, n_classes)
-        target, weights : Tensor of shape (n_samples,)
-        mix : Mix, optional
-        frame_batch : FrameBatch, optional
-        """
+        """Compute the loss of the main task alone, like `per_task`, or `mixed` if mix is given."""
         own = self._of_task(0, output, target, weights, None, frame_batch)
         if mix is None:
             return own

@@ -45,13 +45,7 @@ MOST_INTEGER_CLASSES = 20
 
 
 def task_object(name: str, task: Task | str) -> Task:
-    """Return the task object that a value of the mapping `tasks` stands for.
-
-    Raises
-    ------
-    ValueError
-        If it is neither a task object nor a short name.
-    """
+    """Return the task object that a value of the mapping `tasks` stands for."""
     if isinstance(task, str):
         if task in SHORT_NAMES:
             return SHORT_NAMES[task]()
@@ -70,32 +64,11 @@ def task_from_state(state: Mapping[str, Any]) -> FittedTask:
 
 
 def make_tasks(aux, tasks, *, aux_weight, main=None, n_inputs=None, counts=None):
-    """Make the auxiliary tasks to learn.
+    """Make the auxiliary tasks to learn, in the order of `tasks`, or of aux's columns.
 
-    Parameters
-    ----------
-    aux : DataFrame or None
-        As :func:`check_aux` returns it.
-    tasks : "auto", None or mapping of str to task object or str
-    aux_weight : float
-        Weight of tasks without a weight.
-    main, n_inputs, counts
-        See TaskContext.
-
-    Returns
-    -------
-    tasks : list of FittedTask
-        In the order of `tasks`, or of aux's columns.
-    dropped : dict of str to str
-        Tasks that are left out because their targets are constant, and the constant value. A
-        TrainingWarning names them.
-
-    Raises
-    ------
-    MetadataError
-        If `tasks` and `aux` do not match.
-    ValueError
-        If a task or one of its parameters is invalid.
+    `aux` is as :func:`check_aux` returns it; for `main`, `n_inputs` and `counts` see TaskContext.
+    Tasks whose targets are constant are left out with a TrainingWarning; the second return value
+    maps their names to the constant value.
     """
     context = TaskContext(aux, main, n_inputs, counts)
     bound = [
@@ -115,24 +88,10 @@ def make_tasks(aux, tasks, *, aux_weight, main=None, n_inputs=None, counts=None)
 def rebind_tasks(known, dropped, aux, tasks, *, aux_weight, main, n_inputs):
     """Bind the tasks of a fitted network to other samples, for further training.
 
-    Classes and scales do not change; parameters are those of `tasks`. Tasks that `tasks` does not
-    name get weight 0. Targets are missing if `aux` lacks their column.
-
-    Parameters
-    ----------
-    known : sequence of FittedTask
-        Tasks of the network, without the main task.
-    dropped : mapping of str to str
-        Tasks whose targets were constant in the first fit. They may still be named.
-    aux, tasks, aux_weight, main, n_inputs
-        As in :func:`make_tasks`.
-
-    Raises
-    ------
-    MetadataError
-        If a column has labels that the network does not know.
-    ValueError
-        If `tasks` names a task that the network does not have, or another kind of task.
+    `known` are the tasks of the network without the main task, and `dropped` those whose targets
+    were constant in the first fit, which may still be named. Classes and scales do not change;
+    parameters are those of `tasks`. Tasks that `tasks` does not name get weight 0. Targets are
+    missing if `aux` lacks their column.
     """
     names = [task.name for task in known]
     specs = dict.fromkeys(names, "auto") if isinstance(tasks, str) else _named(tasks or {})

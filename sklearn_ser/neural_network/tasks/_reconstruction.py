@@ -74,16 +74,7 @@ class ReconstructionTask(Task):
 
 @dataclass(frozen=True)
 class FittedReconstruction(FittedTask):
-    """A reconstruction task and the number of values it reconstructs.
-
-    Parameters
-    ----------
-    name, weight
-        See FittedTask.
-    n_outputs : int
-        Number of values per sample.
-    spec : ReconstructionTask
-    """
+    """A reconstruction task and `n_outputs`, the number of values it reconstructs."""
 
     n_outputs: int
     spec: Any = field(default_factory=ReconstructionTask, compare=False)
@@ -94,20 +85,16 @@ class FittedReconstruction(FittedTask):
 
     @property
     def has_squared_error(self) -> bool:
-        """True: the loss is a squared error."""
         return True
 
     @classmethod
     def bind(cls, name, weight, spec, context):
-        """Return the task with the width of the input."""
         return cls(name, weight, context.n_inputs(spec.time_bins), spec)
 
     def loss(self, prior=None):
-        """Return the mean squared error."""
         return ReconstructionError(self.spec.target, self.spec.time_bins)
 
     def state_error(self, n_features):
-        """Return what is invalid in a restored task, or None."""
         possible = sorted({n_features, n_features * self.spec.time_bins})
         error = super().state_error(n_features)
         if error is None and self.n_outputs not in possible:
@@ -116,13 +103,7 @@ class FittedReconstruction(FittedTask):
 
 
 class ReconstructionError(nn.Module):
-    """Mean squared error of the values of the input.
-
-    Parameters
-    ----------
-    target : {"clean", "augmented"}
-    time_bins : int
-    """
+    """Mean squared error of the values of the input."""
 
     def __init__(self, target, time_bins):
         super().__init__()

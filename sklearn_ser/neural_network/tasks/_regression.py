@@ -78,16 +78,7 @@ class RegressionTask(ColumnTask):
 
 @dataclass(frozen=True)
 class FittedRegression(PredictingTask):
-    """A regression task and the scale of its values.
-
-    Parameters
-    ----------
-    name, weight
-        See FittedTask.
-    mean, scale : float
-        Mean and standard deviation of the training values, by which values are standardized.
-    spec : RegressionTask
-    """
+    """A regression task, and the mean and standard deviation of its training values."""
 
     mean: float
     scale: float
@@ -104,13 +95,6 @@ class FittedRegression(PredictingTask):
 
     @classmethod
     def bind(cls, name, weight, spec, context):
-        """Return the task with the scale of its training values.
-
-        Raises
-        ------
-        MetadataError
-            If the values are not finite numbers.
-        """
         column = context.aux[spec.column or name]
         if context.counts is not None and not context.counts.all():
             column = column.where(context.counts)
@@ -125,14 +109,12 @@ class FittedRegression(PredictingTask):
 
     @property
     def constant_value(self) -> str | None:
-        """The only value, "no value at all", or None if there are several."""
         if self.scale > 0.0:
             return None
         return "no value at all" if np.isnan(self.mean) else repr(self.mean)
 
     @property
     def has_squared_error(self) -> bool:
-        """Whether the loss is the squared error."""
         return self.spec.loss == "mse"
 
     def encode(self, column):
@@ -142,20 +124,16 @@ class FittedRegression(PredictingTask):
         return np.where(known, (values - self.mean) / self.scale, 0.0), known
 
     def decode(self, outputs):
-        """Return values on the scale of the column."""
         return outputs[:, 0].astype(np.float64) * self.scale + self.mean
 
     def targets(self, aux, weights, main_codes):
-        """Return standardized values, and sample weights."""
         values, known = self.encode(aux_column(aux, self.column, len(weights)))
         return values, weights * known
 
     def loss(self, prior=None):
-        """Return the squared error, or the loss of the concordance correlation."""
         return Concordance() if self.spec.loss == "ccc" else SquaredError()
 
     def pool_frames(self, outputs, batch):
-        """Return mean values."""
         return batch.means(outputs)
 
     def _score(self, outputs, targets):
@@ -163,7 +141,6 @@ class FittedRegression(PredictingTask):
         return concordance_cc(targets.astype(np.float64), outputs[:, 0].astype(np.float64))
 
     def state_error(self, n_features):
-        """Return what is invalid in a restored task, or None."""
         valid = all(isinstance(value, float) for value in (self.mean, self.scale))
         if valid and np.isfinite([self.mean, self.scale]).all() and self.scale > 0.0:
             return None

@@ -11,14 +11,9 @@ from sklearn_ser.neural_network.tasks._base import FittedTask
 
 
 class FixedWeighting(nn.Module):
-    """The weighted sum of the losses.
+    """The weighted sum of the losses; tasks of weight 0 are ignored.
 
-    Parameters
-    ----------
-    tasks : sequence of FittedTask
-        Tasks of weight 0 are ignored.
-    generator : torch.Generator, optional
-        Random numbers, for schemes that need them.
+    `generator` is for schemes that need random numbers.
     """
 
     def __init__(self, tasks: Sequence[FittedTask], generator: torch.Generator | None = None):
@@ -28,16 +23,7 @@ class FixedWeighting(nn.Module):
         self.generator = generator
 
     def backward(self, losses, counted, module):
-        """Add the gradients of a step to the parameters.
-
-        Parameters
-        ----------
-        losses : sequence of scalar Tensor
-            One per task.
-        counted : Tensor of shape (n_tasks,)
-            Fraction of the samples that counted in each loss; see `MultiTaskLoss`.
-        module : MultiTaskModule
-        """
+        """Add the gradients of a step to the parameters; for `counted` see MultiTaskLoss."""
         sum(
             losses[index] if self.base[index] == 1.0 else losses[index] * self.base[index]
             for index in self.active
