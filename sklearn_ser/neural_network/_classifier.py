@@ -41,7 +41,7 @@ from sklearn_ser.neural_network._settings import (
     ValidationSettings,
 )
 from sklearn_ser.neural_network._state import check_state
-from sklearn_ser.neural_network.encoders._mlp import ACTIVATIONS
+from sklearn_ser.neural_network.encoders._base import ACTIVATIONS
 from sklearn_ser.neural_network.encoders._registry import ENCODERS, takes_frames
 from sklearn_ser.neural_network.tasks._base import average_outputs, utterance_outputs
 from sklearn_ser.neural_network.tasks._classification import (

@@ -18,14 +18,12 @@ from torch import nn
 
 from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network._random import global_randomness, linear, torch_stream
-from sklearn_ser.neural_network.encoders._base import Encoder, resolve_parameters
+from sklearn_ser.neural_network.encoders._base import Encoder, LayerFactory, resolve_parameters
 from sklearn_ser.neural_network.encoders._custom_encoder import CustomEncoder
 from sklearn_ser.neural_network.encoders._registry import ENCODERS, data_parameters
 from sklearn_ser.neural_network.tasks._base import FittedTask
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-#: Parts of an architecture that are parameters of every encoder.
-ENCODER_PARAMETERS = ("n_features", "hidden_units", "activation", "dropout")
 
 T = TypeVar("T")
 
@@ -90,13 +88,19 @@ def build_module(
         return None if seed is None else torch_stream(seed, name, where)
 
     if isinstance(architecture["encoder"], str):
-        encoder = ENCODERS[architecture["encoder"]](
-            **{name: architecture[name] for name in ENCODER_PARAMETERS},
-            **{name: architecture[name] for name in data_parameters(architecture["encoder"])},
-            **architecture["encoder_params"],
+        factory = LayerFactory(
+            architecture["activation"],
+            architecture["dropout"],
             # Initial weights are drawn on the CPU, so that they are the same on every device.
             init_generator=stream("encoder"),
             dropout_generator=stream("dropout", device),
+        )
+        encoder = ENCODERS[architecture["encoder"]](
+            architecture["n_features"],
+            architecture["hidden_units"],
+            factory,
+            **{name: architecture[name] for name in data_parameters(architecture["encoder"])},
+            **architecture["encoder_params"],
         )
     else:
         assert seed is not None  # custom encoders are constructed as their code says

@@ -2,175 +2,208 @@
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Callable, Collection
 from numbers import Integral, Real
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from safetensors import SafetensorError, deserialize
 from torch import nn
 
 from sklearn_ser.exceptions import SerError
-from sklearn_ser.neural_network._module import DTYPES, ENCODER_PARAMETERS, build_module
+from sklearn_ser.neural_network._module import DTYPES, build_module
 from sklearn_ser.neural_network._settings import ComputeSettings
-from sklearn_ser.neural_network.encoders._mlp import ACTIVATIONS
+from sklearn_ser.neural_network.encoders._base import ACTIVATIONS
 from sklearn_ser.neural_network.encoders._registry import ENCODERS, data_parameters
 from sklearn_ser.neural_network.tasks._classification import FittedClassification
 from sklearn_ser.neural_network.tasks._make_tasks import MAIN_TASK, task_from_state
 
-_FITTED = ("_architecture", "_weights", "_tasks", "_history", "classes_", "n_features_in_")
-_CHOICES: dict[str, dict[str, Any]] = {
-    "encoder": ENCODERS,
-    "activation": ACTIVATIONS,
-    "dtype": DTYPES,
-}
-_ARCHITECTURE = {*_CHOICES, *ENCODER_PARAMETERS, "encoder_params", "heads", "head_units"}
 
+class Values(NamedTuple):
+    """Valid values of a part of the state: a test, and a description."""
+
+    test: Callable[[Any], bool]
+    text: str
+
+
+def _exactly(kind: type) -> Values:
+    return Values(lambda value: type(value) is kind, f"of type {kind.__name__}")
+
+
+def _one_of(choices: Collection[str]) -> Values:
+    return Values(
+        lambda value: isinstance(value, str) and value in choices, f"one of {sorted(choices)}"
+    )
+
+
+def _integer(least: int, most: float = np.inf) -> Values:
+    return Values(
+        lambda value: (
+            isinstance(value, Integral) and not isinstance(value, bool) and least <= value <= most
+        ),
+        f"an integer of at least {least}" + ("" if most == np.inf else f" and at most {most}"),
+    )
+
+
+_TEXT = Values(lambda value: isinstance(value, str), "a string")
+#: A number that sizes an array: no other type of integer, since these are plain values.
+_WIDTH = Values(lambda value: type(value) is int and value > 0, "a positive integer")
+_WIDTHS = Values(
+    lambda value: isinstance(value, list) and len(value) > 0 and all(map(_WIDTH.test, value)),
+    "a list of positive integers",
+)
+_SPLIT = {
+    "kind": _one_of(("groups", "stratified", "none")),
+    "n_train": _integer(0),
+    "n_valid": _integer(0),
+    "groups": [_TEXT],
+    "reason": _TEXT,
+}
+_ROUND_OF_SELF_TRAINING = {
+    "selected": _exactly(int),
+    "counts": [_exactly(int)],
+    "agreement": _exactly(float),
+    "valid_loss": _exactly(float),
+    "valid_score": _exactly(float),
+    "kept": _exactly(bool),
+    "stopped": _exactly(str),
+}
+_PER_NETWORK: dict[str, Any] = {
+    "_temperatures": [
+        Values(lambda value: isinstance(value, float) and 0.0 < value < np.inf, "a positive float")
+    ],
+    "_history": [{str: [Values(lambda value: isinstance(value, Real), "a number")]}],
+    "_best_epochs": [_integer(1)],
+    "_splits": [_SPLIT],
+}
+_FORMS = _PER_NETWORK | {
+    "_seed": _integer(0, 2**31 - 1),
+    "dropped_tasks_": {str: _TEXT},
+    "device": _TEXT,
+}
+_ARCHITECTURE = {
+    "encoder": _one_of(ENCODERS),
+    "activation": _one_of(ACTIVATIONS),
+    "dtype": _one_of(DTYPES),
+    "dropout": Values(
+        lambda value: isinstance(value, float) and 0.0 <= value < 1.0, "a float in [0, 1)"
+    ),
+    "n_features": _WIDTH,
+    "hidden_units": _WIDTHS,
+    "heads": {str: Values(lambda value: type(value) is int and value >= 0, "a width")},
+    "head_units": {str: _WIDTHS},
+    "encoder_params": Values(lambda value: isinstance(value, dict), "a dict"),
+}
+_REQUIRED = ("_architecture", "_weights", "_tasks", "_history", "classes_", "n_features_in_")
 #: Names of dtypes in safetensors.
 _DTYPE_NAMES = {"float32": "F32", "float64": "F64"}
-
-_SPLIT = {"kind": str, "n_train": Integral, "n_valid": Integral, "groups": list, "reason": str}
-_SPLIT_KINDS = ("groups", "stratified", "none")
-#: State of AdamW for each parameter, and further names that a training state may have.
+#: State of AdamW for each parameter, and a further name that a training state may have.
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _STEP = "step"
 _LEARNED_WEIGHTS = "weighting.log_variances"
-#: Types in the record of a round of self-training.
-_ROUND = {
-    "selected": int,
-    "counts": list,
-    "agreement": float,
-    "valid_loss": float,
-    "valid_score": float,
-    "kept": bool,
-    "stopped": str,
-}
-#: Limit of the number of threads, above the number of cores of any machine.
-_MOST_THREADS = 4096
-_SEEDS = 2**31
+#: The limit is above the number of cores of any machine.
+_N_THREADS = _integer(1, 4096)
 
 
 def check_state(state: dict[str, Any]) -> None:
     """Check the state of a multi-task network; the state of an unfitted estimator is valid.
 
-    Nothing larger than the stored weights is allocated, whatever the state contains.
-
-    Parameters
-    ----------
-    state : dict
-        The estimator's ``__dict__``.
-
-    Raises
-    ------
-    SerError
-        If the state is not one that `fit` can produce. The message names the first invalid part.
+    Nothing larger than the stored weights is allocated, whatever the state contains. If `fit`
+    cannot produce the state, a SerError names the first invalid part.
     """
     if not isinstance(state, dict):
         _fail(f"it is a {type(state).__name__}")
-    if not any(name in state for name in _FITTED[:4]):
+    if not any(name in state for name in _REQUIRED[:4]):
         return
-    missing = [name for name in _FITTED if name not in state]
+    missing = [name for name in _REQUIRED if name not in state]
     if missing:
         _fail(f"it lacks {missing}")
-    members = state["_weights"]
+    members, architecture = state["_weights"], state["_architecture"]
     if not isinstance(members, list) or not members:
         _fail(f"its weights are a {type(members).__name__}, not a list of networks")
-    architecture = state["_architecture"]
+    if not isinstance(architecture, dict) or _ARCHITECTURE.keys() - architecture.keys():
+        _fail(f"its architecture must have {sorted(_ARCHITECTURE)}")
+    # Loading a custom encoder, which is built by its own code, requires trust in its class: a
+    # pickle can run any code anyway, and a model file loads only if its reader lists the class as
+    # trusted. Other types may be in any model file, and would be called.
+    is_custom = isinstance(architecture["encoder"], type)
+    if is_custom and not issubclass(architecture["encoder"], nn.Module):
+        _fail(f"encoder is {architecture['encoder']!r}, not a class of torch modules")
     parameters = None
     for weights in members:
         shapes = _read_shapes(weights, "its weights")
-        if not _is_custom(architecture):  # only the code of a custom encoder defines its shapes
+        if not is_custom:  # only the code of a custom encoder defines its shapes
             _check_architecture(architecture, largest=len(weights), n_arrays=len(shapes))
             parameters = _check_shapes(architecture, shapes)
+    for name, form in _FORMS.items():
+        _check_form(state.get(name), form, name)
     _check_members(state, len(members))
     _check_tasks(state, architecture)
     _check_rounds(state.get("_rounds"), len(members), len(state["classes_"]))
     _check_training_states(state.get("_states"), len(members), parameters, len(state["_tasks"]))
-    n_features = state["n_features_in_"]
-    if not isinstance(n_features, Integral) or n_features != architecture["n_features"]:
-        _fail(
-            f"n_features_in_ is {n_features!r}, and the network has {architecture['n_features']} "
-            "input features"
-        )
-    _check_parameters(state)
+    _check_inputs(state)
 
 
 def _fail(what: str) -> NoReturn:
     raise SerError(f"the state of the neural network is damaged: {what}")
 
 
-def _is_custom(architecture):
-    """Return whether the encoder is a custom class, which is built by its own code.
+def _check_form(value, form, name):
+    """Check that `value`, the part of the state called `name`, has a form.
 
-    Loading such a network requires trust in the class: a pickle can run any code anyway, and a
-    model file loads only if its reader lists the class as trusted.
+    A form is a `Values`, a list with the form of each element, or a dict with the form of each
+    value, in which the key `str` stands for any strings.
     """
-    if not isinstance(architecture, dict) or not isinstance(architecture.get("encoder"), type):
-        return False
-    if not issubclass(architecture["encoder"], nn.Module):
-        # Such as a type that every model file may hold: it would be called.
-        _fail(f"encoder is {architecture['encoder']!r}, not a class of torch modules")
-    if _ARCHITECTURE - set(architecture):
-        _fail(f"its architecture must have {sorted(_ARCHITECTURE)}")
-    return True
+    if isinstance(form, list):
+        if not isinstance(value, list):
+            _fail(f"{name} is {reprlib.repr(value)}, not a list")
+        for index, part in enumerate(value):
+            _check_form(part, form[0], f"{name}[{index}]")
+    elif isinstance(form, dict):
+        any_keys = form.keys() == {str}
+        if not isinstance(value, dict) or not (any_keys or value.keys() == form.keys()):
+            keys = "" if any_keys else f" of {sorted(form)}"
+            _fail(f"{name} is {reprlib.repr(value)}, not a dict{keys}")
+        for key, part in value.items():
+            if not isinstance(key, str):
+                _fail(f"{name} has the key {key!r}, not a string")
+            _check_form(part, form[str if any_keys else key], f"{name}[{key!r}]")
+    elif not form.test(value):
+        _fail(f"{name} is {reprlib.repr(value)}, not {form.text}")
 
 
 def _check_architecture(architecture, largest, n_arrays):
     """Check an architecture; `largest` and `n_arrays` limit widths and depth by actual weights."""
-    if not isinstance(architecture, dict) or _ARCHITECTURE - set(architecture):
-        _fail(f"its architecture must have {sorted(_ARCHITECTURE)}")
-    for name, choices in _CHOICES.items():
-        value = architecture[name]
-        if not isinstance(value, str) or value not in choices:
-            _fail(f"{name} is {value!r}, not one of {sorted(choices)}")
+    _check_form(architecture["encoder"], _ARCHITECTURE["encoder"], "_architecture['encoder']")
     from_data = data_parameters(architecture["encoder"])
-    if set(architecture) != {*_ARCHITECTURE, *from_data}:
-        _fail(
-            f"its architecture must have {sorted({*_ARCHITECTURE, *from_data})}, it has "
-            f"{sorted(map(str, architecture))}"
-        )
-    dropout, heads = architecture["dropout"], architecture["heads"]
-    if not isinstance(dropout, float) or not 0.0 <= dropout < 1.0:
-        _fail(f"dropout is {dropout!r}")
-    if not isinstance(heads, dict) or not isinstance(architecture["hidden_units"], list):
-        _fail("hidden_units must be a list, and heads a dict")
-    head_units = architecture["head_units"]
-    if (
-        not isinstance(head_units, dict)
-        or set(head_units) - set(heads)
-        or not all(isinstance(units, list) for units in head_units.values())
-    ):
-        _fail("head_units must be a dict of lists, by the names of heads")
-    widths = {
-        "n_features": [architecture["n_features"]],
+    form = _ARCHITECTURE | dict.fromkeys(from_data, _WIDTH)
+    _check_form(architecture, form, "_architecture")
+    sizes = {
+        **{name: [architecture[name]] for name in ("n_features", *from_data)},
         "hidden_units": architecture["hidden_units"],
-        "heads": [value for value in heads.values() if type(value) is not int or value != 0],
-        **{name: [architecture[name]] for name in from_data},
-        "encoder_params": _check_encoder_params(architecture, n_arrays),
-        "head_units": [width for units in head_units.values() for width in units],
+        "heads": list(architecture["heads"].values()),
+        "head_units": [width for units in architecture["head_units"].values() for width in units],
+        "encoder_params": _check_encoder_params(architecture),
     }
-    for name, values in widths.items():
-        positive = all(type(value) is int and value > 0 for value in values)
-        if not positive or (not values and name not in ("head_units", "encoder_params")):
-            _fail(f"{name} is {architecture[name]!r}, not positive integers")
+    for name, values in sizes.items():
         if max(values, default=0) > largest or len(values) > n_arrays:
             _fail(f"{name} is {architecture[name]!r}, too large for {largest} bytes of weights")
 
 
-def _check_encoder_params(architecture, n_arrays):
-    """Check the encoder's parameters, and return all positive numbers among them."""
+def _check_encoder_params(architecture):
+    """Check the encoder's parameters, and return all numbers among them."""
     known = ENCODERS[architecture["encoder"]].specific_parameters
     given = architecture["encoder_params"]
-    if not isinstance(given, dict) or set(given) != set(known):
+    if given.keys() != known.keys():
         _fail(f"encoder_params is {given!r}, it must have {sorted(known)}")
     numbers = []
     for name, value in given.items():
         if not known[name].accepts(value) or known[name].plain(value) != value:
             _fail(f"encoder_params[{name!r}] is {value!r}, not {known[name]}")
-        if isinstance(value, list) and len(value) > n_arrays:
-            _fail(f"encoder_params[{name!r}] is longer than the network")
         if not isinstance(value, str | bool):
             numbers += value if isinstance(value, list) else [value]
-    return [number for number in numbers if number]
+    return numbers
 
 
 def _check_shapes(architecture, stored):
@@ -207,75 +240,62 @@ def _read_shapes(stored, what):
 
 
 def _check_members(state, n_members):
-    """Check that everything stored per network beside its weights is stored once per network."""
-    for name in ("_temperatures", "_history", "_best_epochs", "_splits"):
-        values = state.get(name)
-        if not isinstance(values, list) or len(values) != n_members:
+    """Check that what is stored per network is consistent."""
+    for name in _PER_NETWORK:
+        if len(state[name]) != n_members:
             _fail(f"{name} is not a list of {n_members}")
-    for temperature in state["_temperatures"]:
-        if not isinstance(temperature, float) or not 0.0 < temperature < np.inf:
-            _fail(f"a temperature is {temperature!r}")
-    for history in state["_history"]:
-        _check_history(history)
-    lengths = [len(history["epoch"]) for history in state["_history"]]
-    for best, history in zip(state["_best_epochs"], state["_history"], strict=True):
-        if not _is_count(best, 1) or best > history["epoch"][-1]:
-            _fail(f"a best epoch is {best!r}, of {history['epoch'][-1]}")
-    for split in [*state["_splits"], state.get("validation_split_")]:
-        _check_split(split)
+    for history, best in zip(state["_history"], state["_best_epochs"], strict=True):
+        epochs = history.get("epoch", [])
+        if not epochs or not all(map(_integer(1).test, epochs)) or sorted(set(epochs)) != epochs:
+            _fail(f"the epochs of its history are {epochs[:5]!r}")
+        for name, column in history.items():
+            if len(column) != len(epochs):
+                _fail(f"{name!r} in its history is not {len(epochs)} numbers")
+        if best > epochs[-1]:
+            _fail(f"a best epoch is {best!r}, of {epochs[-1]}")
     summary = {
-        "n_iter_": max(lengths),
+        "n_iter_": max(len(history["epoch"]) for history in state["_history"]),
         "best_epoch_": state["_best_epochs"][0],
         "validation_split_": state["_splits"][0],
     }
     for name, expected in summary.items():
         if type(state.get(name)) is not type(expected) or state[name] != expected:
             _fail(f"{name} is {state.get(name)!r}, and its networks imply {expected!r}")
-    if not _is_count(state.get("_seed")) or state["_seed"] >= _SEEDS:
-        _fail(f"its seed is {state.get('_seed')!r}")
 
 
 def _check_rounds(members, n_members, n_classes):
-    """Check that rounds of self-training are records of plain values; None if there were none."""
+    """Check the rounds of self-training of each network; None if there were none."""
     if members is None:
         return
     if not isinstance(members, list) or len(members) != n_members:
         _fail(f"_rounds is not a list of {n_members}")
-    for records in members:
-        if records is None:
-            continue
-        if not isinstance(records, list) or not records:
-            _fail("the rounds of a network are not a list of records")
-        for record in records:
-            counts = record.get("counts") if isinstance(record, dict) else None
-            if (
-                not isinstance(counts, list)
-                or len(counts) != n_classes
-                or not all(type(count) is int for count in counts)
-                or {name: type(value) for name, value in record.items()} != _ROUND
-            ):
-                _fail(f"a round of self-training is {record!r}")
+    for index, records in enumerate(members):
+        if records is not None:
+            _check_form(records, [_ROUND_OF_SELF_TRAINING], f"_rounds[{index}]")
+            if not records or any(len(record["counts"]) != n_classes for record in records):
+                _fail(f"_rounds[{index}] is {records!r}, not rounds of {n_classes} classes")
 
 
-def _check_parameters(state):
-    """Check the names of features, and the parameters that predictions use."""
+def _check_inputs(state):
+    """Check the number and names of features, and the parameters that predictions use."""
+    n_features, of_network = state["n_features_in_"], state["_architecture"]["n_features"]
+    if not isinstance(n_features, Integral) or n_features != of_network:
+        _fail(f"n_features_in_ is {n_features!r}, and the network has {of_network} input features")
     names = state.get("feature_names_in_")
     if "feature_names_in_" in state and not (
         _is_array(names)
-        and names.shape == (state["n_features_in_"],)
+        and names.shape == (n_features,)
         and all(isinstance(name, str) for name in names)
     ):
-        _fail(f"feature_names_in_ are not {state['n_features_in_']} names")
-    if not isinstance(state.get("device"), str):
-        _fail(f"device is {state.get('device')!r}")
+        _fail(f"feature_names_in_ are not {n_features} names")
     compute = state.get("compute")
     if compute is None:
         return
     if not isinstance(compute, ComputeSettings):
         _fail(f"compute is {compute!r}")
     threads = getattr(compute, "n_threads", 0)
-    if threads is not None and not (_is_count(threads, 1) and threads <= _MOST_THREADS):
-        _fail(f"n_threads is {threads!r}")
+    if threads is not None:
+        _check_form(threads, _N_THREADS, "n_threads")
 
 
 def _check_training_states(states, n_members, parameters, n_tasks):
@@ -315,31 +335,28 @@ def _check_training_states(states, n_members, parameters, n_tasks):
 
 def _check_tasks(state, architecture):
     """Check the tasks, and that they match the heads and the classes of the estimator."""
-    heads = architecture["heads"]
     try:
         tasks = [task_from_state(each) for each in state["_tasks"]]
-        outputs = {task.name: task.n_outputs for task in tasks}
-        for task in tasks:
+        outputs = [(task.name, task.n_outputs) for task in tasks]
+        for task, stored in zip(tasks, state["_tasks"], strict=True):
             task.spec.check(task.name)
-        modified = [
-            task.name
-            for task, each in zip(tasks, state["_tasks"], strict=True)
-            if _names_in(task.state()) != _names_in(each)
-        ]
+            again = task.state()
+            if (again.keys(), again["spec"].keys()) != (stored.keys(), stored["spec"].keys()):
+                _fail(f"task {task.name!r} has more values than a task of its kind")
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise SerError(
             f"the state of the neural network is damaged: its tasks cannot be read ({error!r})"
         ) from error
-    if modified:
-        _fail(f"task {modified[0]!r} has more values than a task of its kind")
     for task in tasks:
-        if not isinstance(task.name, str) or not _is_number(task.weight) or task.weight < 0.0:
+        is_number = isinstance(task.weight, float) and 0.0 <= task.weight < np.inf
+        if not isinstance(task.name, str) or not is_number:
             _fail(f"task {task.name!r} has the weight {task.weight!r}")
         problem = task.state_error(architecture["n_features"])
         if problem is not None:
             _fail(f"task {task.name!r} {problem}")
-    if list(outputs.items()) != list(heads.items()) or len(tasks) != len(heads):
-        _fail(f"its tasks have {outputs} outputs, and its heads {heads}")
+    heads = list(architecture["heads"].items())
+    if not tasks or outputs != heads:
+        _fail(f"its tasks have the outputs {outputs}, and its heads {heads}")
     units = {task.name: list(task.head_units) for task in tasks if len(task.head_units)}
     if units != architecture["head_units"]:
         _fail(f"its tasks have hidden units {units}, not those of its heads")
@@ -358,50 +375,6 @@ def _check_tasks(state, architecture):
         or not all(_are_equal(stored[name], aux_classes[name]) for name in stored)
     ):
         _fail("aux_classes_ are not those of its tasks")
-    if not _is_dict_of(state.get("dropped_tasks_"), str):
-        _fail(f"dropped_tasks_ is {state.get('dropped_tasks_')!r}")
-
-
-def _names_in(task_state):
-    return task_state.keys(), task_state["spec"].keys()
-
-
-def _check_history(history):
-    if not _is_dict_of(history, list) or not history.get("epoch"):
-        _fail("its history has no epochs")
-    epochs = history["epoch"]
-    if not all(_is_count(epoch, 1) for epoch in epochs) or sorted(set(epochs)) != epochs:
-        _fail(f"the epochs of its history are {epochs[:5]!r}")
-    for name, column in history.items():
-        if len(column) != len(epochs) or not all(isinstance(value, Real) for value in column):
-            _fail(f"{name!r} in its history is not {len(epochs)} numbers")
-
-
-def _check_split(split):
-    if not isinstance(split, dict) or split.keys() != _SPLIT.keys():
-        _fail(f"a validation split must have {sorted(_SPLIT)}")
-    for name, kind in _SPLIT.items():
-        value = split[name]
-        if not isinstance(value, kind) or (kind is Integral and not _is_count(value)):
-            _fail(f"{name} of a validation split is {value!r}")
-    if split["kind"] not in _SPLIT_KINDS:
-        _fail(f"kind of a validation split is {split['kind']!r}")
-    if not all(isinstance(group, str) for group in split["groups"]):
-        _fail("the groups of a validation split are not names")
-
-
-def _is_count(value, least=0):
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
-
-
-def _is_number(value):
-    return isinstance(value, float) and np.isfinite(value)
-
-
-def _is_dict_of(values, kind):
-    return isinstance(values, dict) and all(
-        isinstance(name, str) and isinstance(value, kind) for name, value in values.items()
-    )
 
 
 def _is_array(value):

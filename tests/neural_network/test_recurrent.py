@@ -5,12 +5,14 @@ import torch
 
 from sklearn_ser.neural_network._random import torch_stream
 from sklearn_ser.neural_network._sequences import FrameSequences
+from sklearn_ser.neural_network.encoders._base import LayerFactory
 from sklearn_ser.neural_network.encoders._recurrent import LSTMLayers
 
 
 def layers(bidirectional, dtype=torch.float64):
     generator = torch_stream(0, "weights")
-    return LSTMLayers(4, (5, 3), bidirectional, 0.0, generator, generator).to(dtype)
+    factory = LayerFactory("relu", 0.0, generator, generator)
+    return LSTMLayers(4, (5, 3), factory, bidirectional).to(dtype)
 
 
 def batch_of(lengths, dtype=torch.float64):

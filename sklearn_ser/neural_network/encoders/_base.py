@@ -1,4 +1,4 @@
-"""Base class of encoders, and the parameters that are specific to an encoder."""
+"""Base class of encoders, their layers, and the parameters that are specific to an encoder."""
 
 from __future__ import annotations
 
@@ -7,8 +7,44 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
+import torch
 from sklearn.utils._param_validation import make_constraint
 from torch import nn
+
+from sklearn_ser.neural_network._random import Dropout, layer_norm, linear
+
+ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
+
+
+@dataclass(frozen=True)
+class LayerFactory:
+    """Layers with an encoder's activation and dropout.
+
+    The generators draw initial weights and dropout. They are None in a network that only predicts,
+    with loaded weights.
+    """
+
+    activation: str
+    dropout: float
+    init_generator: torch.Generator | None
+    dropout_generator: torch.Generator | None
+
+    @property
+    def device(self) -> str:
+        """Device on which layers are built."""
+        return "meta" if self.init_generator is None else "cpu"
+
+    def linear(self, n_inputs: int, n_outputs: int) -> nn.Linear:
+        return linear(n_inputs, n_outputs, self.init_generator)
+
+    def norm(self, width: int) -> nn.LayerNorm:
+        return layer_norm(width, self.init_generator)
+
+    def activation_layer(self) -> nn.Module:
+        return ACTIVATIONS[self.activation]()
+
+    def dropout_layer(self) -> Dropout:
+        return Dropout(self.dropout, self.dropout_generator)
 
 
 @dataclass(frozen=True)
@@ -50,9 +86,8 @@ class Parameter:
 class Encoder(nn.Module):
     """Base class of encoders.
 
-    An encoder is built from parts of a network's architecture (a dict of plain values, see
-    `_module`): the parts that every architecture has, its `specific_parameters`, and its
-    `data_parameters`. `n_outputs` is the width of the representation.
+    An encoder is built from `n_features`, `hidden_units`, a LayerFactory, its `specific_parameters`
+    and its `data_parameters`. `n_outputs` is the width of the representation.
     """
 
     #: Whether the encoder receives a FrameBatch (else a tensor of shape (n_samples, n_features)).

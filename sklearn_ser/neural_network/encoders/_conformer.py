@@ -10,8 +10,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 from torch.nn import functional
 
-from sklearn_ser.neural_network._random import Dropout, convolution, layer_norm, linear
-from sklearn_ser.neural_network.encoders._base import Encoder, Parameter
+from sklearn_ser.neural_network._random import convolution
+from sklearn_ser.neural_network.encoders._base import Encoder, LayerFactory, Parameter
 from sklearn_ser.neural_network.encoders._pooling import POOLINGS
 
 
@@ -38,10 +38,7 @@ class ConformerEncoder(Encoder):
         self,
         n_features,
         hidden_units,
-        activation,
-        dropout,
-        init_generator,
-        dropout_generator,
+        factory: LayerFactory,
         n_heads,
         kernel_size,
         subsampling,
@@ -60,12 +57,11 @@ class ConformerEncoder(Encoder):
                 f"{kernel_size}."
             )
         self.subsampling = subsampling
-        self.project = linear(n_features, width, init_generator)
+        self.project = factory.linear(n_features, width)
         self.blocks = nn.ModuleList(
-            ConformerBlock(width, n_heads, kernel_size, dropout, init_generator, dropout_generator)
-            for _ in hidden_units
+            ConformerBlock(width, n_heads, kernel_size, factory) for _ in hidden_units
         )
-        self.pool = POOLINGS[pooling](width, init_generator)
+        self.pool = POOLINGS[pooling](width, factory)
         self.n_outputs = self.pool.n_outputs
 
     def forward(self, batch):
@@ -81,30 +77,28 @@ class ConformerEncoder(Encoder):
 class ConformerBlock(nn.Module):
     """A conformer block over the frames of a batch."""
 
-    def __init__(self, width, n_heads, kernel_size, dropout, init_generator, dropout_generator):
+    def __init__(self, width, n_heads, kernel_size, factory: LayerFactory):
         super().__init__()
-
-        def drop():
-            return Dropout(dropout, dropout_generator)
 
         def feed_forward():
             return nn.Sequential(
-                layer_norm(width, init_generator),
-                linear(width, 4 * width, init_generator),
+                factory.norm(width),
+                factory.linear(width, 4 * width),
                 nn.SiLU(),
-                drop(),
-                linear(4 * width, width, init_generator),
-                drop(),
+                factory.dropout_layer(),
+                factory.linear(4 * width, width),
+                factory.dropout_layer(),
             )
 
         self.before = feed_forward()
-        self.attention = SelfAttention(width, n_heads, init_generator)
-        self.attention_norm = layer_norm(width, init_generator)
-        self.convolution = GatedConvolution(width, kernel_size, init_generator)
-        self.convolution_norm = layer_norm(width, init_generator)
+        self.attention = SelfAttention(width, n_heads, factory)
+        self.attention_norm = factory.norm(width)
+        self.convolution = GatedConvolution(width, kernel_size, factory)
+        self.convolution_norm = factory.norm(width)
         self.after = feed_forward()
-        self.norm = layer_norm(width, init_generator)
-        self.attention_dropout, self.convolution_dropout = drop(), drop()
+        self.norm = factory.norm(width)
+        self.attention_dropout = factory.dropout_layer()
+        self.convolution_dropout = factory.dropout_layer()
 
     def forward(self, batch, x):
         x = x + 0.5 * self.before(x)
@@ -117,11 +111,11 @@ class ConformerBlock(nn.Module):
 class SelfAttention(nn.Module):
     """Multi-head self-attention over the frames of each sequence."""
 
-    def __init__(self, width, n_heads, generator):
+    def __init__(self, width, n_heads, factory: LayerFactory):
         super().__init__()
         self.n_heads = n_heads
-        self.inputs = linear(width, 3 * width, generator)
-        self.output = linear(width, width, generator)
+        self.inputs = factory.linear(width, 3 * width)
+        self.output = factory.linear(width, width)
 
     def forward(self, batch, x):
         parts = batch.padded(self.inputs(x)).unflatten(2, (3, self.n_heads, -1))
@@ -137,12 +131,14 @@ class SelfAttention(nn.Module):
 class GatedConvolution(nn.Module):
     """A gated depth-wise convolution over time."""
 
-    def __init__(self, width, kernel_size, generator):
+    def __init__(self, width, kernel_size, factory: LayerFactory):
         super().__init__()
-        self.gate = linear(width, 2 * width, generator)
-        self.depthwise = convolution(nn.Conv1d, width, width, kernel_size, generator, groups=width)
-        self.norm = layer_norm(width, generator)
-        self.output = linear(width, width, generator)
+        self.gate = factory.linear(width, 2 * width)
+        self.depthwise = convolution(
+            nn.Conv1d, width, width, kernel_size, factory.init_generator, groups=width
+        )
+        self.norm = factory.norm(width)
+        self.output = factory.linear(width, width)
 
     def forward(self, batch, x):
         x = batch.padded(functional.glu(self.gate(x), dim=1))

@@ -9,13 +9,10 @@ from sklearn.utils._param_validation import Interval
 from torch import nn
 from torch.nn import functional
 
-from sklearn_ser.neural_network._random import Dropout, convolution, layer_norm
-from sklearn_ser.neural_network.encoders._base import Encoder, Parameter
-from sklearn_ser.neural_network.encoders._mlp import ACTIVATIONS
+from sklearn_ser.neural_network._random import convolution
+from sklearn_ser.neural_network.encoders._base import Encoder, LayerFactory, Parameter
 from sklearn_ser.neural_network.encoders._pooling import AttentivePooling
 from sklearn_ser.neural_network.encoders._recurrent import LSTMLayers
-
-KERNEL = 3
 
 
 class CNNBLSTMEncoder(Encoder):
@@ -35,17 +32,7 @@ class CNNBLSTMEncoder(Encoder):
         "time_halvings": Parameter(2, Interval(Integral, 0, 16, closed="both")),
     }
 
-    def __init__(
-        self,
-        n_features,
-        hidden_units,
-        activation,
-        dropout,
-        init_generator,
-        dropout_generator,
-        channels,
-        time_halvings,
-    ):
+    def __init__(self, n_features, hidden_units, factory: LayerFactory, channels, time_halvings):
         super().__init__()
         n_bands = n_features
         blocks, n_inputs = [], 1
@@ -57,23 +44,11 @@ class CNNBLSTMEncoder(Encoder):
                     "features. Use fewer encoder_params['channels'], or a spectrogram of more "
                     "bands."
                 )
-            blocks.append(
-                ConvolutionBlock(
-                    n_inputs,
-                    n_channels,
-                    activation,
-                    index < time_halvings,
-                    dropout,
-                    init_generator,
-                    dropout_generator,
-                )
-            )
+            blocks.append(ConvolutionBlock(n_inputs, n_channels, factory, index < time_halvings))
             n_inputs, n_bands = n_channels, n_bands // 2
         self.blocks = nn.ModuleList(blocks)
-        self.recurrent = LSTMLayers(
-            n_inputs * n_bands, hidden_units, True, dropout, init_generator, dropout_generator
-        )
-        self.pool = AttentivePooling(self.recurrent.n_outputs, init_generator)
+        self.recurrent = LSTMLayers(n_inputs * n_bands, hidden_units, factory, bidirectional=True)
+        self.pool = AttentivePooling(self.recurrent.n_outputs, factory)
         self.n_outputs = self.pool.n_outputs
 
     def forward(self, batch):
@@ -87,21 +62,12 @@ class CNNBLSTMEncoder(Encoder):
 class ConvolutionBlock(nn.Module):
     """A block of convolution, normalization over channels, activation, dropout and pooling."""
 
-    def __init__(
-        self,
-        n_inputs,
-        n_outputs,
-        activation,
-        halves_time,
-        dropout,
-        init_generator,
-        dropout_generator,
-    ):
+    def __init__(self, n_inputs, n_outputs, factory: LayerFactory, halves_time):
         super().__init__()
-        self.convolution = convolution(nn.Conv2d, n_inputs, n_outputs, KERNEL, init_generator)
-        self.norm = layer_norm(n_outputs, init_generator)
-        self.activation = ACTIVATIONS[activation]()
-        self.dropout = Dropout(dropout, dropout_generator)
+        self.convolution = convolution(nn.Conv2d, n_inputs, n_outputs, 3, factory.init_generator)
+        self.norm = factory.norm(n_outputs)
+        self.activation = factory.activation_layer()
+        self.dropout = factory.dropout_layer()
         self.stride = (2 if halves_time else 1, 2)
 
     def forward(self, x, batch):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from sklearn_ser.neural_network._random import linear
+from sklearn_ser.neural_network.encoders._base import LayerFactory
 
 #: Summand of variances, so that a sequence of one frame has a gradient.
 _LEAST_VARIANCE = 1e-6
@@ -21,10 +21,10 @@ class AttentivePooling(nn.Module):
     https://arxiv.org/abs/1803.10963
     """
 
-    def __init__(self, width, generator):
+    def __init__(self, width, factory: LayerFactory):
         super().__init__()
-        self.attention = linear(width, width, generator)
-        self.score = linear(width, 1, generator)
+        self.attention = factory.linear(width, width)
+        self.score = factory.linear(width, 1)
         self.n_outputs = 2 * width
 
     def forward(self, batch, hidden):
@@ -40,7 +40,7 @@ class AttentivePooling(nn.Module):
 class MeanPooling(nn.Module):
     """The mean over time."""
 
-    def __init__(self, width, generator):
+    def __init__(self, width, factory: LayerFactory):
         super().__init__()
         self.n_outputs = width
 
@@ -55,8 +55,8 @@ class LastFrame(MeanPooling):
     which ends at the first frame.
     """
 
-    def __init__(self, width, generator, bidirectional=False):
-        super().__init__(width, generator)
+    def __init__(self, width, factory: LayerFactory, bidirectional):
+        super().__init__(width, factory)
         self.bidirectional = bidirectional
 
     def forward(self, batch, hidden):
@@ -79,6 +79,5 @@ class EveryFrame(MeanPooling):
 POOLINGS: dict[str, Callable[..., MeanPooling | AttentivePooling]] = {
     "attention": AttentivePooling,
     "mean": MeanPooling,
-    "last": LastFrame,
     "frames": EveryFrame,
 }

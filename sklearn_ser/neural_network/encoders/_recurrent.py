@@ -7,8 +7,8 @@ from sklearn.utils._param_validation import StrOptions
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from sklearn_ser.neural_network._random import Dropout, lstm
-from sklearn_ser.neural_network.encoders._base import Encoder, Parameter
+from sklearn_ser.neural_network._random import lstm
+from sklearn_ser.neural_network.encoders._base import Encoder, LayerFactory, Parameter
 from sklearn_ser.neural_network.encoders._pooling import POOLINGS, LastFrame
 
 
@@ -18,16 +18,14 @@ class LSTMLayers(nn.Module):
     `hidden_units` are the units of each layer, in each direction.
     """
 
-    def __init__(
-        self, n_features, hidden_units, bidirectional, dropout, init_generator, dropout_generator
-    ):
+    def __init__(self, n_features, hidden_units, factory: LayerFactory, bidirectional):
         super().__init__()
         layers, n_inputs = [], n_features
         for n_hidden in hidden_units:
-            layers.append(lstm(n_inputs, n_hidden, bidirectional, init_generator))
+            layers.append(lstm(n_inputs, n_hidden, bidirectional, factory.init_generator))
             n_inputs = n_hidden * (2 if bidirectional else 1)
         self.layers = nn.ModuleList(layers)
-        self.dropouts = nn.ModuleList(Dropout(dropout, dropout_generator) for _ in layers)
+        self.dropouts = nn.ModuleList(factory.dropout_layer() for _ in layers)
         self.n_outputs = n_inputs
 
     def forward(self, batch, hidden):
@@ -86,26 +84,14 @@ class LSTMEncoder(Encoder):
         "pooling": Parameter("last", StrOptions({"last", "frames", "mean", "attention"})),
     }
 
-    def __init__(
-        self,
-        n_features,
-        hidden_units,
-        activation,
-        dropout,
-        init_generator,
-        dropout_generator,
-        bidirectional,
-        pooling,
-    ):
+    def __init__(self, n_features, hidden_units, factory: LayerFactory, bidirectional, pooling):
         super().__init__()
-        self.recurrent = LSTMLayers(
-            n_features, hidden_units, bidirectional, dropout, init_generator, dropout_generator
-        )
+        self.recurrent = LSTMLayers(n_features, hidden_units, factory, bidirectional)
         width = self.recurrent.n_outputs
         self.pool = (
-            LastFrame(width, init_generator, bidirectional)
+            LastFrame(width, factory, bidirectional)
             if pooling == "last"
-            else POOLINGS[pooling](width, init_generator)
+            else POOLINGS[pooling](width, factory)
         )
         self.frame_level = pooling == "frames"
         self.n_outputs = self.pool.n_outputs

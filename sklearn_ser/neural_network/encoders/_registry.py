@@ -6,15 +6,15 @@ from typing import Any
 
 from torch import nn
 
-from sklearn_ser.neural_network.encoders._attention import (
-    AttentionEncoder,
-    FrameDNNEncoder,
-    LayersEncoder,
-)
 from sklearn_ser.neural_network.encoders._base import Encoder
 from sklearn_ser.neural_network.encoders._conformer import ConformerEncoder
 from sklearn_ser.neural_network.encoders._convolutional import CNNBLSTMEncoder
-from sklearn_ser.neural_network.encoders._mlp import MLPEncoder
+from sklearn_ser.neural_network.encoders._fully_connected import (
+    AttentionEncoder,
+    FrameDNNEncoder,
+    LayersEncoder,
+    MLPEncoder,
+)
 from sklearn_ser.neural_network.encoders._recurrent import LSTMEncoder
 from sklearn_ser.utils._frames import (
     AXIS_ATTR,

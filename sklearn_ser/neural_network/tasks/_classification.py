@@ -180,7 +180,7 @@ class FittedClassification(PredictingTask):
     def class_weights(self, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Compute the factor of each sample's weight that results from `class_weight`.
 
-        It is 0 for unlabeled samples. ``class_weight="balanced"`` counts samples by their `weights`.
+        It is 0 for unlabeled samples. "balanced" counts samples by their `weights`.
         """
         known = codes >= 0
         present = np.unique(codes[known])

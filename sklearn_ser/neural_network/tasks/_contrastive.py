@@ -7,7 +7,6 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 import torch
 from sklearn.utils._param_validation import Interval
 from torch import nn
@@ -124,10 +123,7 @@ class FittedContrastive(FittedTask):
     @classmethod
     def bind(cls, name, weight, spec, context):
         def labels_of(column):
-            if context.aux is None or column not in context.aux:
-                values = pd.Series([], dtype=object)
-            else:
-                values = context.aux[column]
+            values = aux_column(context.aux, column, 0)
             return FittedClassification.from_column(column, 0.0, values)
 
         labels = context.main if spec.column is None else labels_of(spec.column)

@@ -72,8 +72,10 @@ def make_tasks(aux, tasks, *, aux_weight, main=None, n_inputs=None, counts=None)
     """
     context = TaskContext(aux, main, n_inputs, counts)
     bound = [
-        _kind(spec).bind(name, _weight(spec, aux_weight), spec, context)
-        for name, spec in _specs(aux, tasks).items()
+        next(kind for kind in TASK_KINDS.values() if isinstance(spec, kind.spec_type)).bind(
+            name, _weight(spec, aux_weight), spec, context
+        )
+        for name, spec in _checked_specs(aux, tasks).items()
     ]
     dropped = {task.name: task.constant_value for task in bound if task.constant_value is not None}
     if dropped:
@@ -94,7 +96,7 @@ def rebind_tasks(known, dropped, aux, tasks, *, aux_weight, main, n_inputs):
     missing if `aux` lacks their column.
     """
     names = [task.name for task in known]
-    specs = dict.fromkeys(names, "auto") if isinstance(tasks, str) else _named(tasks or {})
+    specs = _specs_by_name(names, tasks or {})
     unknown = sorted(set(specs) - {*names, *dropped})
     if unknown:
         raise ValueError(
@@ -104,8 +106,7 @@ def rebind_tasks(known, dropped, aux, tasks, *, aux_weight, main, n_inputs):
     rebound = []
     for task in known:
         named = task.name in specs
-        spec = specs.get(task.name, "auto")
-        spec = task.spec if _is_auto(spec) else task_object(task.name, spec)
+        spec = specs.get(task.name) or task.spec
         if not isinstance(spec, task.spec_type):
             raise ValueError(
                 f"tasks[{task.name!r}] is a {type(spec).__name__}, and was a "
@@ -120,33 +121,27 @@ def rebind_tasks(known, dropped, aux, tasks, *, aux_weight, main, n_inputs):
     return rebound
 
 
-def _kind(spec):
-    return next(kind for kind in TASK_KINDS.values() if isinstance(spec, kind.spec_type))
-
-
 def _weight(spec, aux_weight):
     return float(aux_weight if spec.weight is None else spec.weight)
 
 
-def _specs(aux, tasks):
+def _checked_specs(aux, tasks):
     """Return the task object of each task by name, checked against the columns of `aux`."""
     if tasks is None:
         return {}
     columns = [] if aux is None else list(aux.columns)
-    given = dict.fromkeys(columns, "auto") if isinstance(tasks, str) else _named(tasks)
-    if MAIN_TASK in given:
+    specs = _specs_by_name(columns, tasks)
+    if MAIN_TASK in specs:
         raise MetadataError(
             f"an auxiliary task cannot be called {MAIN_TASK!r}, which is the name of the main task "
             "in history_. Rename that column of aux."
         )
-    for name, task in given.items():
-        if not _is_auto(task):
-            task_object(name, task).check(name)
-    needed = {
-        name: [name] if _is_auto(task) else task_object(name, task).columns(name)
-        for name, task in given.items()
-    }
-    missing = [column for wanted in needed.values() for column in wanted if column not in columns]
+    needed = []
+    for name, spec in specs.items():
+        if spec is not None:
+            spec.check(name)
+        needed += [name] if spec is None else spec.columns(name)
+    missing = [column for column in needed if column not in columns]
     if missing and aux is None:
         raise MetadataError(
             f"tasks names {sorted(missing)} but fit got no aux. Pass the targets as "
@@ -157,19 +152,20 @@ def _specs(aux, tasks):
             f"tasks names {missing}, which aux does not have: its columns are {columns}."
         )
     return {
-        name: _inferred(name, aux[name]) if _is_auto(task) else task_object(name, task)
-        for name, task in given.items()
+        name: _inferred(name, aux[name]) if spec is None else spec for name, spec in specs.items()
     }
 
 
-def _named(tasks):
+def _specs_by_name(names, tasks):
+    """Return the task object of each name in `tasks`, or of `names` for "auto"; None for "auto"."""
+    if isinstance(tasks, str):
+        return dict.fromkeys(names)
     if not isinstance(tasks, Mapping):
         raise TypeError(f'tasks must be "auto", None or a mapping, got {tasks!r}.')
-    return {str(name): task for name, task in tasks.items()}
-
-
-def _is_auto(task):
-    return isinstance(task, str) and task == "auto"
+    return {
+        str(name): None if isinstance(task, str) and task == "auto" else task_object(name, task)
+        for name, task in tasks.items()
+    }
 
 
 def _inferred(name, column):
