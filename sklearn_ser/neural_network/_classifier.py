@@ -48,8 +48,8 @@ from sklearn_ser.neural_network.tasks._classification import (
     ClassificationTask,
     FittedClassification,
 )
+from sklearn_ser.neural_network.tasks._losses import LOSS_WEIGHTINGS
 from sklearn_ser.neural_network.tasks._make_tasks import task_from_state
-from sklearn_ser.neural_network.tasks._weighting import LOSS_WEIGHTINGS
 from sklearn_ser.neural_network.training._adversarial_training import AdversarialTraining
 from sklearn_ser.neural_network.training._batches import evaluation_batches
 from sklearn_ser.neural_network.training._fit import FitMode, fit_network

@@ -197,8 +197,7 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         features : ndarray of shape (n_samples, 4 * n_classes)
-            Features as of :meth:`transform`. With `cv`, the features of each sample come from a
-            network that was trained without it.
+            Features as of :meth:`transform`.
 
         Raises
         ------
@@ -324,17 +323,13 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         return np.column_stack(columns).ravel()
 
 
-#: Name of the main task, the emotion; the constant of the network would import torch.
-_MAIN_TASK = "y"
-
-
 def _splitter(cv):
     return SpeakerKFold(int(cv)) if isinstance(cv, Integral) else check_cv(cv)
 
 
 def _classes_of_tasks(network):
     """Return the classes of each classification task of a fitted network, first those of `y`."""
-    return {_MAIN_TASK: network.classes_, **getattr(network, "aux_classes_", {})}
+    return {"y": network.classes_, **getattr(network, "aux_classes_", {})}
 
 
 def _positions(rows, X):

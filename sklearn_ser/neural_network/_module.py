@@ -19,8 +19,11 @@ from torch import nn
 from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network._random import global_randomness, linear, torch_stream
 from sklearn_ser.neural_network.encoders._base import Encoder, LayerFactory, resolve_parameters
-from sklearn_ser.neural_network.encoders._custom_encoder import CustomEncoder
-from sklearn_ser.neural_network.encoders._registry import ENCODERS, data_parameters
+from sklearn_ser.neural_network.encoders._registry import (
+    ENCODERS,
+    CustomEncoder,
+    data_parameters,
+)
 from sklearn_ser.neural_network.tasks._base import FittedTask
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -54,7 +57,7 @@ class MultiTaskModule(nn.Module):
             pooled = self.frame_level and index in self.utterance_heads
             inputs = x.means(shared) if pooled else shared
             if index in self.reversal:
-                inputs = reverse_gradient(inputs, self.reversal[index])
+                inputs = _ReversedGradient.apply(inputs, self.reversal[index])
             outputs.append(head(inputs))
         return tuple(outputs)
 
@@ -213,8 +216,7 @@ def resolve_device(device: str) -> str:
     gpus = [f"cuda:{index}" for index in range(n_gpus)]
     available = list(dict.fromkeys([*(gpus or [best]), "cpu"]))
     try:
-        requested = torch.device(device)
-        name = str(requested) if requested.index else requested.type
+        name = str(torch.device(device)).removesuffix(":0")
     except RuntimeError:
         name = ""
     if name not in {best, *available}:
@@ -265,7 +267,9 @@ class NoHead(nn.Module):
         return shared[:, :0]
 
 
-class _Reversal(torch.autograd.Function):
+class _ReversedGradient(torch.autograd.Function):
+    """The identity, whose gradient is multiplied by ``-factor`` in the backward pass."""
+
     @staticmethod
     def forward(ctx, x, factor):
         ctx.factor = factor
@@ -274,8 +278,3 @@ class _Reversal(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         return -ctx.factor * gradient, None
-
-
-def reverse_gradient(x: torch.Tensor, factor: float) -> torch.Tensor:
-    """Return `x`, with its gradient multiplied by ``-factor`` in the backward pass."""
-    return _Reversal.apply(x, factor)

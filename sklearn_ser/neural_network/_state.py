@@ -37,13 +37,13 @@ def _one_of(choices: Collection[str]) -> Values:
     )
 
 
-def _integer(least: int, most: float = np.inf) -> Values:
-    return Values(
-        lambda value: (
+def _integer(least: int, most: int = 2**63) -> Values:
+    def test(value):
+        return (
             isinstance(value, Integral) and not isinstance(value, bool) and least <= value <= most
-        ),
-        f"an integer of at least {least}" + ("" if most == np.inf else f" and at most {most}"),
-    )
+        )
+
+    return Values(test, f"an integer of at least {least} and at most {most}")
 
 
 _TEXT = Values(lambda value: isinstance(value, str), "a string")
@@ -78,6 +78,7 @@ _PER_NETWORK: dict[str, Any] = {
     "_splits": [_SPLIT],
 }
 _FORMS = _PER_NETWORK | {
+    "validation_split_": _SPLIT,
     "_seed": _integer(0, 2**31 - 1),
     "dropped_tasks_": {str: _TEXT},
     "device": _TEXT,
@@ -98,9 +99,6 @@ _ARCHITECTURE = {
 _REQUIRED = ("_architecture", "_weights", "_tasks", "_history", "classes_", "n_features_in_")
 #: Names of dtypes in safetensors.
 _DTYPE_NAMES = {"float32": "F32", "float64": "F64"}
-#: State of AdamW for each parameter, and a further name that a training state may have.
-_MOMENTS = ("exp_avg", "exp_avg_sq")
-_STEP = "step"
 _LEARNED_WEIGHTS = "weighting.log_variances"
 #: The limit is above the number of cores of any machine.
 _N_THREADS = _integer(1, 4096)
@@ -217,12 +215,7 @@ def _check_shapes(architecture, stored):
             f"architecture ({error})"
         ) from error
     needed = {name: (dtype, tuple(value.shape)) for name, value in module.state_dict().items()}
-    for name in sorted({*needed, *stored}):
-        if needed.get(name) != stored.get(name):
-            _fail(
-                f"{name!r} is {stored.get(name, 'absent')} in its weights and "
-                f"{needed.get(name, 'absent')} in its architecture"
-            )
+    _check_arrays(stored, needed, "its weights")
     return [(dtype, tuple(value.shape)) for value in module.parameters()]
 
 
@@ -237,6 +230,16 @@ def _read_shapes(stored, what):
             f"the state of the neural network is damaged: {what} cannot be read ({error})"
         ) from error
     return {name: (array["dtype"], tuple(array["shape"])) for name, array in arrays}
+
+
+def _check_arrays(stored, needed, what):
+    """Check that arrays have the names, dtypes and shapes that follow from the architecture."""
+    for name in sorted({*needed, *stored}):
+        if needed.get(name) != stored.get(name):
+            _fail(
+                f"{name!r} is {stored.get(name, 'absent')} in {what} and "
+                f"{needed.get(name, 'absent')} in its architecture"
+            )
 
 
 def _check_members(state, n_members):
@@ -317,20 +320,13 @@ def _check_training_states(states, n_members, parameters, n_tasks):
             if dtype != "F32" or len(shape) != 1 or shape[0] > n_tasks:
                 _fail(f"{_LEARNED_WEIGHTS!r} in its training states is {weighting}")
             known = [weighting, *parameters]  # skorch's order: the criterion's come first
-        by_name: dict[str, tuple] = {}
+        needed: dict[str, tuple] = {}
         for index, parameter in enumerate(known):
-            by_name |= {f"{index}.{name}": parameter for name in _MOMENTS}
-            by_name[f"{index}.{_STEP}"] = ("F32", ())
-        for name, shape in shapes.items():
-            if by_name.get(name) != shape:
-                _fail(
-                    f"{name!r} in its training states is {shape}, and its networks have "
-                    f"{by_name.get(name, 'none')}"
-                )
-        for index in {name.partition(".")[0] for name in shapes}:
-            missing = [n for n in (*_MOMENTS, _STEP) if f"{index}.{n}" not in shapes]
-            if missing:
-                _fail(f"its training states lack {missing} of parameter {index}")
+            state_of_adamw = {"exp_avg": parameter, "exp_avg_sq": parameter, "step": ("F32", ())}
+            of_parameter = {f"{index}.{name}": shape for name, shape in state_of_adamw.items()}
+            if shapes.keys() & of_parameter:  # a parameter without a gradient has no state
+                needed |= of_parameter
+        _check_arrays(shapes, needed, "its training states")
 
 
 def _check_tasks(state, architecture):

@@ -9,9 +9,9 @@ from sklearn_ser.neural_network._module import MultiTaskModule, make_head
 from sklearn_ser.neural_network.tasks._classification import FittedClassification
 from sklearn_ser.neural_network.tasks._contrastive import FittedContrastive
 from sklearn_ser.neural_network.tasks._domain_adversarial import FittedDomainAdversarial
+from sklearn_ser.neural_network.tasks._losses import FixedWeighting, PCGrad, UncertaintyWeighting
 from sklearn_ser.neural_network.tasks._reconstruction import FittedReconstruction
 from sklearn_ser.neural_network.tasks._regression import FittedRegression
-from sklearn_ser.neural_network.tasks._weighting import FixedWeighting, PCGrad, UncertaintyWeighting
 
 TASKS = [
     FittedClassification("y", 1.0, np.array(["a", "b"])),

@@ -136,7 +136,7 @@ def _checked_specs(aux, tasks):
             f"an auxiliary task cannot be called {MAIN_TASK!r}, which is the name of the main task "
             "in history_. Rename that column of aux."
         )
-    needed = []
+    needed: list[str] = []
     for name, spec in specs.items():
         if spec is not None:
             spec.check(name)

@@ -14,9 +14,8 @@ from skorch.helper import predefined_split
 from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network._module import MultiTaskModule, build_module, load_weights
 from sklearn_ser.neural_network._random import torch_stream
-from sklearn_ser.neural_network.encoders._custom_encoder import CustomEncoder
-from sklearn_ser.neural_network.tasks._losses import MultiTaskLoss
-from sklearn_ser.neural_network.tasks._weighting import LOSS_WEIGHTINGS
+from sklearn_ser.neural_network.encoders._registry import CustomEncoder
+from sklearn_ser.neural_network.tasks._losses import LOSS_WEIGHTINGS, MultiTaskLoss
 from sklearn_ser.neural_network.training._adversarial_training import AdversarialLoss
 from sklearn_ser.neural_network.training._batch_perturbation import (
     BatchPerturbation,
