@@ -6,9 +6,9 @@ from ._settings import InputPerturbation as InputPerturbation
 from ._settings import OptimizationSettings as OptimizationSettings
 from ._settings import ValidationSettings as ValidationSettings
 from .tasks._classification import ClassificationTask as ClassificationTask
+from .tasks._classification import DomainAdversarialTask as DomainAdversarialTask
 from .tasks._consistency import ConsistencyTask as ConsistencyTask
 from .tasks._contrastive import ContrastiveTask as ContrastiveTask
-from .tasks._domain_adversarial import DomainAdversarialTask as DomainAdversarialTask
 from .tasks._reconstruction import ReconstructionTask as ReconstructionTask
 from .tasks._regression import RegressionTask as RegressionTask
 from .training._adversarial_training import AdversarialTraining as AdversarialTraining

@@ -44,9 +44,6 @@ class FullBatch:
     def means(self, values):
         return self.padded(values).mean(dim=1)
 
-    def with_frames(self, frames):
-        return FullBatch(frames, self.n_sequences, self.longest)
-
     def shortened(self, factor):
         longest = (self.longest + factor - 1) // factor
         return FullBatch(self.frames[:0], self.n_sequences, longest)

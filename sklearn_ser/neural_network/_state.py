@@ -37,13 +37,13 @@ def _one_of(choices: Collection[str]) -> Values:
     )
 
 
-def _integer(least: int, most: int = 2**63) -> Values:
+def _integer(least: int, most: int | None = None) -> Values:
     def test(value):
-        return (
-            isinstance(value, Integral) and not isinstance(value, bool) and least <= value <= most
-        )
+        is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+        return is_integer and value >= least and (most is None or value <= most)
 
-    return Values(test, f"an integer of at least {least} and at most {most}")
+    text = f"an integer of at least {least}"
+    return Values(test, text if most is None else f"{text} and at most {most}")
 
 
 _TEXT = Values(lambda value: isinstance(value, str), "a string")

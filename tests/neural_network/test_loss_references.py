@@ -18,9 +18,11 @@ from sklearn_ser.neural_network import (
 )
 from sklearn_ser.neural_network._sequences import FrameSequences
 from sklearn_ser.neural_network.tasks._base import Inputs
-from sklearn_ser.neural_network.tasks._classification import FittedClassification
+from sklearn_ser.neural_network.tasks._classification import (
+    FittedClassification,
+    FittedDomainAdversarial,
+)
 from sklearn_ser.neural_network.tasks._contrastive import FittedContrastive
-from sklearn_ser.neural_network.tasks._domain_adversarial import FittedDomainAdversarial
 from sklearn_ser.neural_network.tasks._losses import MultiTaskLoss
 from sklearn_ser.neural_network.tasks._reconstruction import FittedReconstruction
 from sklearn_ser.neural_network.tasks._regression import FittedRegression

@@ -6,9 +6,11 @@ import torch
 
 from sklearn_ser.neural_network import MTLNeuralClassifier, ReconstructionTask, RegressionTask
 from sklearn_ser.neural_network._module import MultiTaskModule, make_head
-from sklearn_ser.neural_network.tasks._classification import FittedClassification
+from sklearn_ser.neural_network.tasks._classification import (
+    FittedClassification,
+    FittedDomainAdversarial,
+)
 from sklearn_ser.neural_network.tasks._contrastive import FittedContrastive
-from sklearn_ser.neural_network.tasks._domain_adversarial import FittedDomainAdversarial
 from sklearn_ser.neural_network.tasks._losses import FixedWeighting, PCGrad, UncertaintyWeighting
 from sklearn_ser.neural_network.tasks._reconstruction import FittedReconstruction
 from sklearn_ser.neural_network.tasks._regression import FittedRegression

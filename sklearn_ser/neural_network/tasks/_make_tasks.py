@@ -14,10 +14,10 @@ from sklearn_ser.neural_network.tasks._base import FittedTask, Task, TaskContext
 from sklearn_ser.neural_network.tasks._classification import (
     ClassificationTask,
     FittedClassification,
+    FittedDomainAdversarial,
 )
 from sklearn_ser.neural_network.tasks._consistency import FittedConsistency
 from sklearn_ser.neural_network.tasks._contrastive import FittedContrastive
-from sklearn_ser.neural_network.tasks._domain_adversarial import FittedDomainAdversarial
 from sklearn_ser.neural_network.tasks._reconstruction import FittedReconstruction
 from sklearn_ser.neural_network.tasks._regression import FittedRegression, RegressionTask
 from sklearn_ser.utils._warnings import warn_user
