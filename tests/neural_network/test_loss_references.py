@@ -144,12 +144,12 @@ class Case:
 
 
 def labels(reference=cross_entropy, prior=None, settings=None, **parameters):
-    task = FittedClassification("t", 1.0, CLASSES, ClassificationTask(**parameters))
+    task = FittedClassification("t", 1.0, ClassificationTask(**parameters), CLASSES)
     return Case(task, codes(3, seed=1), reference, settings or {}, prior=prior)
 
 
 def values(loss, reference):
-    task = FittedRegression("t", 1.0, 0.0, 1.0, RegressionTask(loss=loss))
+    task = FittedRegression("t", 1.0, RegressionTask(loss=loss), 0.0, 1.0)
     targets = torch.where(WEIGHTS > 0, normal(N_ROWS, seed=2), 0.0)
     return Case(task, targets, reference, {})
 
@@ -158,16 +158,14 @@ def rebuilt(which, inputs, n_outputs, reference, settings):
     spec = ReconstructionTask(target=which, time_bins=3)
     targets = torch.empty(N_ROWS, 0, dtype=torch.float64)
     return Case(
-        FittedReconstruction("t", 1.0, n_outputs, spec), targets, reference, settings, inputs
+        FittedReconstruction("t", 1.0, spec, n_outputs), targets, reference, settings, inputs
     )
 
 
 def contrastive(across):
     spec = ContrastiveTask(across=across, temperature=0.5)
     columns = [codes(3, seed=1), *([codes(2, seed=4)] if across else [])]
-    return Case(
-        FittedContrastive("t", 1.0, 4, spec=spec), torch.stack(columns, dim=1), contrast, {}
-    )
+    return Case(FittedContrastive("t", 1.0, spec, 4), torch.stack(columns, dim=1), contrast, {})
 
 
 ROWS = Inputs(normal(N_ROWS, 5, seed=5), normal(N_ROWS, 5, seed=6))
@@ -191,7 +189,7 @@ CASES = {
         settings={"shift": PRIOR.log(), "gamma": 2.0, "smoothing": 0.1},
     ),
     "adversarial": Case(
-        FittedDomainAdversarial("t", 1.0, CLASSES, DomainAdversarialTask()),
+        FittedDomainAdversarial("t", 1.0, DomainAdversarialTask(), CLASSES),
         codes(3, 1),
         cross_entropy,
         {},
@@ -308,7 +306,7 @@ def test_mixed_cross_entropy_is_that_of_soft_targets():
     outputs = normal(N_ROWS, 3, seed=8)
     partner = torch.arange(N_ROWS).roll(1)
     codes = torch.arange(N_ROWS) % 3
-    (mixed,) = MultiTaskLoss([FittedClassification("t", 1.0, CLASSES)]).mixed(
+    (mixed,) = MultiTaskLoss([labels().task]).mixed(
         [outputs], [codes], torch.ones(N_ROWS, 1, dtype=torch.float64), Mix(partner, 0.7)
     )
     soft = 0.7 * torch.eye(3)[codes].double() + 0.3 * torch.eye(3)[codes[partner]].double()
@@ -337,7 +335,7 @@ def test_tasks_without_predictions_have_outputs_per_sequence(name):
 
 def test_gradients_of_certain_outputs_are_finite():
     outputs = torch.tensor([[200.0, 0.0, 0.0], [0.0, 200.0, 0.0]], requires_grad=True)
-    task = FittedClassification("t", 1.0, CLASSES, ClassificationTask(focal_gamma=0.5))
+    task = FittedClassification("t", 1.0, ClassificationTask(focal_gamma=0.5), CLASSES)
     (loss,) = MultiTaskLoss([task]).per_task([outputs], [torch.tensor([0, 1])], torch.ones(2, 1))
     loss.backward()
     assert loss.item() == 0.0

@@ -144,7 +144,7 @@ def labeler(spec, *, dropout=0.0, class_weight=None):
         "head_units": {},
     }
     spec_of_y = ClassificationTask(class_weight=class_weight)
-    task = FittedClassification("y", 1.0, np.array(["a", "b"]), spec_of_y)
+    task = FittedClassification("y", 1.0, spec_of_y, np.array(["a", "b"]))
     x = torch.from_numpy(np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32))
     codes = torch.tensor([0, 0, 1, -1, -1, -1])
     weights = torch.tensor([[1.0], [1.0], [2.0], [0.0], [0.0], [0.0]])

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_ser.neural_network import MTLNeuralClassifier, ReconstructionTask, RegressionTask
+from sklearn_ser.neural_network import (
+    ClassificationTask,
+    ContrastiveTask,
+    DomainAdversarialTask,
+    MTLNeuralClassifier,
+    ReconstructionTask,
+    RegressionTask,
+)
 from sklearn_ser.neural_network._module import MultiTaskModule, make_head
 from sklearn_ser.neural_network.tasks._classification import (
     FittedClassification,
@@ -16,13 +23,13 @@ from sklearn_ser.neural_network.tasks._reconstruction import FittedReconstructio
 from sklearn_ser.neural_network.tasks._regression import FittedRegression
 
 TASKS = [
-    FittedClassification("y", 1.0, np.array(["a", "b"])),
-    FittedRegression("mse", 0.5, 0.0, 1.0),
-    FittedClassification("idle", 0.0, np.array(["f", "m"])),
-    FittedRegression("ccc", 0.3, 0.0, 1.0, RegressionTask(loss="ccc")),
-    FittedDomainAdversarial("corpus", 0.2, np.array(["x", "y"])),
-    FittedReconstruction("rebuilt", 0.4, 3, ReconstructionTask()),
-    FittedContrastive("clusters", 0.1, 4),
+    FittedClassification("y", 1.0, ClassificationTask(), np.array(["a", "b"])),
+    FittedRegression("mse", 0.5, RegressionTask(), 0.0, 1.0),
+    FittedClassification("idle", 0.0, ClassificationTask(), np.array(["f", "m"])),
+    FittedRegression("ccc", 0.3, RegressionTask(loss="ccc"), 0.0, 1.0),
+    FittedDomainAdversarial("corpus", 0.2, DomainAdversarialTask(), np.array(["x", "y"])),
+    FittedReconstruction("rebuilt", 0.4, ReconstructionTask(), 3),
+    FittedContrastive("clusters", 0.1, ContrastiveTask(), 4),
 ]
 ACTIVE = [0, 1, 3, 4, 5, 6]
 FACTORS = [1.0, 0.5, 0.3, 0.2, 0.4, 0.1]

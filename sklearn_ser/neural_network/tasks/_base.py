@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
@@ -76,13 +76,14 @@ class ColumnTask(Task):
 class FittedTask:
     """Base class of tasks that are bound to training data.
 
-    A kind of task declares its fields, among them `spec` (its parameters; in a restored task only
-    those of `stored_parameters`), and `n_outputs`, the width of the head's output (0 for a task
-    without a head).
+    A kind of task declares further fields, and `n_outputs`, the width of the head's output (0 for a
+    task without a head).
     """
 
     name: str
     weight: float
+    #: Parameters of the task; in a restored task only those of `stored_parameters`.
+    spec: Any = field(compare=False)
 
     #: Name of the kind in `tasks` and in stored states.
     kind: ClassVar[str]
@@ -101,9 +102,6 @@ class FittedTask:
     uses_unlabeled: ClassVar[bool] = False
 
     if TYPE_CHECKING:
-
-        @property
-        def spec(self) -> Any: ...
 
         @property
         def n_outputs(self) -> int: ...
@@ -126,7 +124,7 @@ class FittedTask:
     @classmethod
     def bind(cls, name: str, weight: float, spec: Any, context: TaskContext) -> Self:
         """Return the task with the parameters `spec`, bound to training data."""
-        raise NotImplementedError
+        return cls(name, weight, spec)
 
     def rebind(self, weight: float, spec: Any, context: TaskContext) -> Self:
         """Return the task with other parameters, for further training on other samples."""
@@ -188,7 +186,7 @@ class PredictingTask(FittedTask):
 
     def rebind(self, weight: float, spec: Any, context: TaskContext) -> Self:
         """Return the task with other parameters; classes and scales do not change."""
-        return replace(self, weight=weight, spec=spec)  # type: ignore[call-arg]  # field of a kind
+        return replace(self, weight=weight, spec=spec)
 
     def encode(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         """Return numeric targets, and whether each sample has one."""

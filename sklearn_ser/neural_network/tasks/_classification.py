@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar, Literal
 
@@ -107,18 +107,16 @@ class FittedClassification(PredictingTask):
     """A classification task and its sorted labels."""
 
     classes: np.ndarray
-    spec: Any = field(default_factory=ClassificationTask, compare=False)
-
     kind: ClassVar[str] = "classification"
     spec_type: ClassVar[type[Task]] = ClassificationTask
     stored_fields: ClassVar[tuple[str, ...]] = ("classes",)
 
     @classmethod
     def bind(cls, name, weight, spec, context):
-        return cls.from_column(name, weight, context.aux[spec.column or name], spec)
+        return cls.from_column(name, weight, spec, context.aux[spec.column or name])
 
     @classmethod
-    def from_column(cls, name, weight, column, spec=None):
+    def from_column(cls, name, weight, spec, column):
         """Return the task of the labels in `column`: all strings, all numbers or all booleans."""
         values = column.dropna().tolist()
         try:
@@ -136,7 +134,7 @@ class FittedClassification(PredictingTask):
                 f"aux column {column.name!r} {found} {names}. The labels of a task must be all "
                 "strings, all numbers or all booleans; mark missing labels with None."
             )
-        return cls(name, weight, classes, cls.spec_type() if spec is None else spec)
+        return cls(name, weight, spec, classes)
 
     @property
     def n_outputs(self) -> int:
@@ -334,8 +332,6 @@ class DomainAdversarialTask(ColumnTask):
 @dataclass(frozen=True)
 class FittedDomainAdversarial(FittedClassification):
     """A domain-adversarial task and its domains."""
-
-    spec: Any = field(default_factory=DomainAdversarialTask, compare=False)
 
     kind: ClassVar[str] = "adversarial"
     spec_type: ClassVar[type[Task]] = DomainAdversarialTask

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from numbers import Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -98,17 +98,11 @@ class ConsistencyTask(Task):
 class FittedConsistency(FittedTask):
     """A consistency task, which has no head: it uses the outputs of the main task."""
 
-    spec: Any = field(default_factory=ConsistencyTask, compare=False)
-
     kind: ClassVar[str] = "consistency"
     spec_type: ClassVar[type[Task]] = ConsistencyTask
     stored_fields: ClassVar[tuple[str, ...]] = ()
     n_outputs: ClassVar[int] = 0
     uses_unlabeled: ClassVar[bool] = True
-
-    @classmethod
-    def bind(cls, name, weight, spec, context):
-        return cls(name, weight, spec)
 
     def targets(self, aux, weights, main_codes):
         """Return no targets, and the weights of unlabeled samples."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -21,7 +21,10 @@ from sklearn_ser.neural_network.tasks._base import (
     Task,
     aux_column,
 )
-from sklearn_ser.neural_network.tasks._classification import FittedClassification
+from sklearn_ser.neural_network.tasks._classification import (
+    ClassificationTask,
+    FittedClassification,
+)
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
@@ -114,8 +117,6 @@ class FittedContrastive(FittedTask):
     n_outputs: int
     labels: FittedClassification | None = field(default=None, compare=False)
     across: FittedClassification | None = field(default=None, compare=False)
-    spec: Any = field(default_factory=ContrastiveTask, compare=False)
-
     kind: ClassVar[str] = "contrastive"
     spec_type: ClassVar[type[Task]] = ContrastiveTask
     stored_parameters: ClassVar[tuple[str, ...]] = ("column", "across", "n_components")
@@ -124,11 +125,11 @@ class FittedContrastive(FittedTask):
     def bind(cls, name, weight, spec, context):
         def labels_of(column):
             values = aux_column(context.aux, column, 0)
-            return FittedClassification.from_column(column, 0.0, values)
+            return FittedClassification.from_column(column, 0.0, ClassificationTask(), values)
 
         labels = context.main if spec.column is None else labels_of(spec.column)
         across = None if spec.across is None else labels_of(spec.across)
-        return cls(name, weight, spec.n_components, labels, across, spec)
+        return cls(name, weight, spec, spec.n_components, labels, across)
 
     @property
     def constant_value(self) -> str | None:

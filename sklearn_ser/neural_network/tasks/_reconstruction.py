@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -77,8 +77,6 @@ class FittedReconstruction(FittedTask):
     """A reconstruction task and `n_outputs`, the number of values it reconstructs."""
 
     n_outputs: int
-    spec: Any = field(default_factory=ReconstructionTask, compare=False)
-
     kind: ClassVar[str] = "reconstruction"
     spec_type: ClassVar[type[Task]] = ReconstructionTask
     stored_parameters: ClassVar[tuple[str, ...]] = ("time_bins", "hidden_units")
@@ -89,7 +87,7 @@ class FittedReconstruction(FittedTask):
 
     @classmethod
     def bind(cls, name, weight, spec, context):
-        return cls(name, weight, context.n_inputs(spec.time_bins), spec)
+        return cls(name, weight, spec, context.n_inputs(spec.time_bins))
 
     def loss(self, prior=None):
         return ReconstructionError(self.spec.target, self.spec.time_bins)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -82,8 +82,6 @@ class FittedRegression(PredictingTask):
 
     mean: float
     scale: float
-    spec: Any = field(default_factory=RegressionTask, compare=False)
-
     kind: ClassVar[str] = "regression"
     spec_type: ClassVar[type[Task]] = RegressionTask
     aliases: ClassVar[dict[str, Callable[[], Task]]] = {
@@ -105,7 +103,7 @@ class FittedRegression(PredictingTask):
             mean = float(known[0])  # rounding of the mean may give a deviation above 0
         elif len(known):
             mean, scale = float(known.mean()), float(known.std())
-        return cls(name, weight, mean, scale, spec)
+        return cls(name, weight, spec, mean, scale)
 
     @property
     def constant_value(self) -> str | None:

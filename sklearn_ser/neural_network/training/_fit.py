@@ -268,7 +268,7 @@ def _make_tasks(estimator, spec, data, mode):
         return estimator.n_features_in_ * (time_bins if on_frames else 1)
 
     if mode.resume:
-        main = FittedClassification(MAIN_TASK, 1.0, estimator.classes_, spec)
+        main = FittedClassification(MAIN_TASK, 1.0, spec, estimator.classes_)
         tasks = rebind_tasks(
             estimator._fitted_tasks()[1:],
             estimator.dropped_tasks_,
@@ -280,7 +280,7 @@ def _make_tasks(estimator, spec, data, mode):
         )
         return [main, *tasks], estimator.dropped_tasks_
     labels = data.y[data.labeled] if mode.classes is None else mode.classes
-    main = FittedClassification(MAIN_TASK, 1.0, np.unique(labels), spec)
+    main = FittedClassification(MAIN_TASK, 1.0, spec, np.unique(labels))
     tasks, dropped = make_tasks(
         data.aux,
         estimator.tasks,
