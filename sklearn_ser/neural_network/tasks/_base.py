@@ -42,11 +42,11 @@ class TaskContext:
 
     aux: pd.DataFrame | None
     #: The main task.
-    main: Any = None
+    main: Any
     #: Number of values to reconstruct, as a function of the number of time bins.
-    n_inputs: Callable[[int], int] | None = None
-    #: Samples whose weight is above 0; None if all samples count.
-    counts: np.ndarray | None = None
+    n_inputs: Callable[[int], int]
+    #: Samples whose weight is above 0.
+    counts: np.ndarray
 
 
 class Task(BaseEstimator):

@@ -107,6 +107,7 @@ class FittedClassification(PredictingTask):
     """A classification task and its sorted labels."""
 
     classes: np.ndarray
+
     kind: ClassVar[str] = "classification"
     spec_type: ClassVar[type[Task]] = ClassificationTask
     stored_fields: ClassVar[tuple[str, ...]] = ("classes",)

@@ -117,6 +117,7 @@ class FittedContrastive(FittedTask):
     n_outputs: int
     labels: FittedClassification | None = field(default=None, compare=False)
     across: FittedClassification | None = field(default=None, compare=False)
+
     kind: ClassVar[str] = "contrastive"
     spec_type: ClassVar[type[Task]] = ContrastiveTask
     stored_parameters: ClassVar[tuple[str, ...]] = ("column", "across", "n_components")

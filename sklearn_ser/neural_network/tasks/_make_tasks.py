@@ -63,19 +63,17 @@ def task_from_state(state: Mapping[str, Any]) -> FittedTask:
     return kind(**values | {"spec": kind.spec_type(**values["spec"])})
 
 
-def make_tasks(aux, tasks, *, aux_weight, main=None, n_inputs=None, counts=None):
+def make_tasks(context: TaskContext, tasks, aux_weight):
     """Make the auxiliary tasks to learn, in the order of `tasks`, or of aux's columns.
 
-    `aux` is as :func:`check_aux` returns it; for `main`, `n_inputs` and `counts` see TaskContext.
     Tasks whose targets are constant are left out with a TrainingWarning; the second return value
     maps their names to the constant value.
     """
-    context = TaskContext(aux, main, n_inputs, counts)
     bound = [
         next(kind for kind in TASK_KINDS.values() if isinstance(spec, kind.spec_type)).bind(
             name, _weight(spec, aux_weight), spec, context
         )
-        for name, spec in _checked_specs(aux, tasks).items()
+        for name, spec in _checked_specs(context.aux, tasks).items()
     ]
     dropped = {task.name: task.constant_value for task in bound if task.constant_value is not None}
     if dropped:
@@ -87,7 +85,7 @@ def make_tasks(aux, tasks, *, aux_weight, main=None, n_inputs=None, counts=None)
     return [task for task in bound if task.name not in dropped], dropped
 
 
-def rebind_tasks(known, dropped, aux, tasks, *, aux_weight, main, n_inputs):
+def rebind_tasks(known, dropped, context: TaskContext, tasks, aux_weight):
     """Bind the tasks of a fitted network to other samples, for further training.
 
     `known` are the tasks of the network without the main task, and `dropped` those whose targets
@@ -115,8 +113,8 @@ def rebind_tasks(known, dropped, aux, tasks, *, aux_weight, main, n_inputs):
             )
         spec.check(task.name)
         # The targets of a task that is not named are not looked at.
-        context = TaskContext(aux if named else None, main, n_inputs)
-        again = task.rebind(_weight(spec, aux_weight), spec, context)
+        own_context = context if named else replace(context, aux=None)
+        again = task.rebind(_weight(spec, aux_weight), spec, own_context)
         rebound.append(again if named else replace(again, weight=0.0))
     return rebound
 

@@ -77,6 +77,7 @@ class FittedReconstruction(FittedTask):
     """A reconstruction task and `n_outputs`, the number of values it reconstructs."""
 
     n_outputs: int
+
     kind: ClassVar[str] = "reconstruction"
     spec_type: ClassVar[type[Task]] = ReconstructionTask
     stored_parameters: ClassVar[tuple[str, ...]] = ("time_bins", "hidden_units")

@@ -82,6 +82,7 @@ class FittedRegression(PredictingTask):
 
     mean: float
     scale: float
+
     kind: ClassVar[str] = "regression"
     spec_type: ClassVar[type[Task]] = RegressionTask
     aliases: ClassVar[dict[str, Callable[[], Task]]] = {
@@ -93,10 +94,7 @@ class FittedRegression(PredictingTask):
 
     @classmethod
     def bind(cls, name, weight, spec, context):
-        column = context.aux[spec.column or name]
-        if context.counts is not None and not context.counts.all():
-            column = column.where(context.counts)
-        values = _numbers(name, column)
+        values = _numbers(name, context.aux[spec.column or name].where(context.counts))
         known = values[~np.isnan(values)]
         mean, scale = np.nan, 0.0
         if len(known) and known.min() == known.max():

@@ -21,6 +21,7 @@ from sklearn_ser.neural_network._settings import (
     check_parameters,
 )
 from sklearn_ser.neural_network.encoders._registry import choose_encoder
+from sklearn_ser.neural_network.tasks._base import TaskContext
 from sklearn_ser.neural_network.tasks._classification import (
     FittedClassification,
 )
@@ -267,28 +268,15 @@ def _make_tasks(estimator, spec, data, mode):
     def n_inputs(time_bins: int) -> int:
         return estimator.n_features_in_ * (time_bins if on_frames else 1)
 
-    if mode.resume:
-        main = FittedClassification(MAIN_TASK, 1.0, spec, estimator.classes_)
-        tasks = rebind_tasks(
-            estimator._fitted_tasks()[1:],
-            estimator.dropped_tasks_,
-            data.aux,
-            estimator.tasks,
-            aux_weight=estimator.aux_weight,
-            main=main,
-            n_inputs=n_inputs,
-        )
-        return [main, *tasks], estimator.dropped_tasks_
     labels = data.y[data.labeled] if mode.classes is None else mode.classes
-    main = FittedClassification(MAIN_TASK, 1.0, spec, np.unique(labels))
-    tasks, dropped = make_tasks(
-        data.aux,
-        estimator.tasks,
-        aux_weight=estimator.aux_weight,
-        main=main,
-        n_inputs=n_inputs,
-        counts=data.weights > 0,
-    )
+    classes = estimator.classes_ if mode.resume else np.unique(labels)
+    main = FittedClassification(MAIN_TASK, 1.0, spec, classes)
+    context = TaskContext(data.aux, main, n_inputs, counts=data.weights > 0)
+    if not mode.resume:
+        tasks, dropped = make_tasks(context, estimator.tasks, estimator.aux_weight)
+        return [main, *tasks], dropped
+    known, dropped = estimator._fitted_tasks()[1:], estimator.dropped_tasks_
+    tasks = rebind_tasks(known, dropped, context, estimator.tasks, estimator.aux_weight)
     return [main, *tasks], dropped
 
 
