@@ -501,11 +501,14 @@ def test_at_rest(speech, fitted, tmp_path):
     ("change", "text"),
     [
         (lambda rounds: rounds * 2, "_rounds is not a list of 1"),
-        (lambda rounds: [[]], "the rounds of a network are not a list of records"),
-        (lambda rounds: [["text"]], "a round of self-training is 'text'"),
-        (lambda rounds: [[{**rounds[0][0], "kept": 1}]], "a round of self-training is {"),
-        (lambda rounds: [[{**rounds[0][0], "counts": [0]}]], "a round of self-training is {"),
-        (lambda rounds: [[{**rounds[0][0], "more": 1}]], "a round of self-training is {"),
+        (lambda rounds: [[]], "_rounds[0] is [], not rounds of"),
+        (lambda rounds: [["text"]], "_rounds[0][0] is 'text', not a dict of"),
+        (
+            lambda rounds: [[{**rounds[0][0], "kept": 1}]],
+            "_rounds[0][0]['kept'] is 1, not of type bool",
+        ),
+        (lambda rounds: [[{**rounds[0][0], "counts": [0]}]], "_rounds[0] is [{"),
+        (lambda rounds: [[{**rounds[0][0], "more": 1}]], "_rounds[0][0] is {"),
     ],
 )
 def test_a_damaged_record_raises_an_error(fitted, change, text):
