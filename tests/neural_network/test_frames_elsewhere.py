@@ -74,8 +74,8 @@ def architecture(**changes):
 @pytest.mark.parametrize(
     ("encoder", "change", "text"),
     [
-        ("attention", architecture(n_layers=3), "its architecture must have .*, it has .*n_layers"),
-        ("attention", architecture(encoder="layers"), "its architecture must have .*'n_layers'"),
+        ("attention", architecture(n_layers=3), "_architecture is .*, not a dict of"),
+        ("attention", architecture(encoder="layers"), "not a dict of .*'n_layers'"),
         (
             "attention",
             architecture(encoder="mlp"),
@@ -94,8 +94,8 @@ def architecture(**changes):
             r"n_layers is 1000000000, too large for \d+ bytes",
         ),
         ("layers", architecture(n_layers=4), r"'encoder.layer_scores' is \('F32', \(3,\)\) in its"),
-        ("layers", architecture(n_layers="3"), "n_layers is '3', not positive integers"),
-        ("layers", architecture(n_layers=True), "n_layers is True, not positive integers"),
+        ("layers", architecture(n_layers="3"), r"\['n_layers'\] is '3', not a positive integer"),
+        ("layers", architecture(n_layers=True), r"\['n_layers'\] is True, not a positive integer"),
         ("layers", architecture(n_features=4), r"\(8, 5\)\) in its weights and .*\(8, 4\)"),
     ],
 )
