@@ -125,51 +125,42 @@ def build_module(
 
 
 def describe_network(
-    encoder: str | type[nn.Module],
-    x,
-    tasks: Sequence[FittedTask],
-    *,
-    encoder_params: Mapping[str, Any] | None,
-    hidden_units: Sequence[int],
-    dropout: float,
-    **settings: Any,
+    estimator, encoder: str | type[nn.Module], x, tasks: Sequence[FittedTask], dtype: str
 ) -> dict[str, Any]:
     """Return the architecture: plain values, from which `build_module` builds the network.
 
-    `x` are the training samples, and `settings` are ``n_features``, ``activation`` and ``dtype``.
+    `encoder` is the one chosen for the training samples `x`.
     """
-    widths = [*hidden_units]
+    widths = [*estimator.hidden_units]
     if not widths or not _are_widths(widths):
         raise ValueError(
             "hidden_units must be one or more positive integers, the widths of the layers, such "
-            f"as (128,); got {hidden_units!r}."
+            f"as (128,); got {estimator.hidden_units!r}."
         )
+    head_units = {task.name: list(task.head_units) for task in tasks if len(task.head_units)}
+    for name, units in head_units.items():
+        if not _are_widths(units):
+            raise ValueError(
+                f"hidden_units of tasks[{name!r}] must be positive integers, got {units!r}."
+            )
     architecture = {
         "encoder": encoder,
         "encoder_params": resolve_parameters(
-            encoder, ENCODERS[encoder].specific_parameters, encoder_params
+            encoder, ENCODERS[encoder].specific_parameters, estimator.encoder_params
         )
         if isinstance(encoder, str)
-        else dict(encoder_params or {}),
+        else dict(estimator.encoder_params or {}),
         "hidden_units": [int(width) for width in widths],
-        "dropout": float(dropout),
+        "dropout": float(estimator.dropout),
         "heads": {task.name: task.n_outputs for task in tasks},
-        "head_units": _head_units(tasks),
-        **settings,
+        "head_units": {name: [int(unit) for unit in units] for name, units in head_units.items()},
+        "n_features": estimator.n_features_in_,
+        "activation": estimator.activation,
+        "dtype": dtype,
     }
     if "n_layers" in data_parameters(encoder):
         architecture["n_layers"] = int(x.lengths.max())
     return architecture
-
-
-def _head_units(tasks):
-    units = {task.name: list(task.head_units) for task in tasks if len(task.head_units)}
-    for name, widths in units.items():
-        if not _are_widths(widths):
-            raise ValueError(
-                f"hidden_units of tasks[{name!r}] must be positive integers, got {widths!r}."
-            )
-    return {name: [int(width) for width in widths] for name, widths in units.items()}
 
 
 def _are_widths(values):

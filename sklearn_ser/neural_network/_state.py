@@ -53,6 +53,10 @@ _WIDTHS = Values(
     lambda value: isinstance(value, list) and len(value) > 0 and all(map(_WIDTH.test, value)),
     "a list of positive integers",
 )
+_NUMBERS = Values(
+    lambda value: isinstance(value, list) and all(isinstance(number, Real) for number in value),
+    "a list of numbers",
+)
 _SPLIT = {
     "kind": _one_of(("groups", "stratified", "none")),
     "n_train": _integer(0),
@@ -73,7 +77,7 @@ _PER_NETWORK: dict[str, Any] = {
     "_temperatures": [
         Values(lambda value: isinstance(value, float) and 0.0 < value < np.inf, "a positive float")
     ],
-    "_history": [{str: [Values(lambda value: isinstance(value, Real), "a number")]}],
+    "_history": [{str: _NUMBERS}],
     "_best_epochs": [_integer(1)],
     "_splits": [_SPLIT],
 }

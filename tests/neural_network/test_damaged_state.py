@@ -219,7 +219,7 @@ STEP = np.zeros((), dtype=np.float32)
         (first("_history", train_loss=[0.1, 0.2]), "'train_loss' in its history is not 1 numbers"),
         (
             first("_history", train_loss=["x"]),
-            r"_history\[0\]\['train_loss'\]\[0\] is 'x', not a number",
+            r"_history\[0\]\['train_loss'\] is \['x'\], not a list of numbers",
         ),
         (first("_history", more=3), r"_history\[0\]\['more'\] is 3, not a list"),
         (lambda state: {"_best_epochs": [1, 2]}, "a best epoch is 2, of 1"),

@@ -107,17 +107,7 @@ def _fit_network(estimator, arguments, mode):
         _warn_if_none_unlabeled(estimator.unlabeled, data)
     tasks, dropped = _make_tasks(estimator, objects.y_task, data, mode)
     _check_unlabeled_tasks(tasks, estimator.unlabeled)
-    architecture = describe_network(
-        encoder,
-        data.X,
-        tasks,
-        n_features=estimator.n_features_in_,
-        encoder_params=estimator.encoder_params,
-        hidden_units=estimator.hidden_units,
-        activation=estimator.activation,
-        dropout=estimator.dropout,
-        dtype=objects.compute.dtype,
-    )
+    architecture = describe_network(estimator, encoder, data.X, tasks, objects.compute.dtype)
     if mode.resume:
         _check_same_network(estimator, architecture)
     rows = pack_rows(data, tasks)
