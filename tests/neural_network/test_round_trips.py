@@ -250,7 +250,7 @@ def test_a_custom_encoder_is_pickled_but_not_saved_in_a_model_file(speech, tmp_p
         save_model(model, tmp_path / "m.ser")
     for architecture, text in (
         (
-            {"encoder": StandardScaler},
+            model._architecture | {"encoder": StandardScaler},
             r"encoder is <class .*StandardScaler'>, not a class of torch",
         ),
         ({"encoder": Narrow}, r"its architecture must have \['activation', "),
