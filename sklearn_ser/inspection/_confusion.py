@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn_ser.evaluation import EvaluationResult
 from sklearn_ser.inspection._plotting import (
     draw_heatmap,
+    figure_of,
     fit_heatmap_text,
     is_leftmost,
     make_subplots,
@@ -168,7 +169,7 @@ class ConfusionDisplay:
         self.axes_ = make_subplots(
             ax, [*self.counts], size=(3.6, 3.6), margin=0.4, n_columns=3, min_width=2.6
         )
-        self.figure_ = self.axes_[0].figure
+        self.figure_ = figure_of(self.axes_[0])
         self.tables_: dict[str, pd.DataFrame] = {}
         self.images_: dict[str, AxesImage] = {}
         self.texts_: dict[str, np.ndarray] = {}

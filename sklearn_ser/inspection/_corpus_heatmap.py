@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn_ser.inspection._plotting import (
     Display,
     draw_heatmap,
+    figure_of,
     fit_heatmap_text,
     is_leftmost,
     make_subplots,
@@ -133,7 +134,7 @@ class CorpusHeatmapDisplay(Display):
             min_width=1.8,
             min_margin=0.9,
         )
-        self.figure_ = self.axes_[0].figure
+        self.figure_ = figure_of(self.axes_[0])
         self.images_: dict[str, AxesImage] = {}
         self.texts_: dict[str, np.ndarray] = {}
         for axes, (name, table) in zip(self.axes_, self.tables.items(), strict=True):

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn_ser.inspection._plotting import (
     LETTER_WIDTH,
     axes_size,
+    figure_of,
     figure_width,
     make_subplots,
     update_layout,
@@ -108,7 +109,7 @@ class CriticalDifferenceDisplay:
             size=(4.2, 0.7 + 0.18 * depth),
             margin=2 * LETTER_WIDTH * max(len(name) for name in names) + 0.6,
         )
-        self.figure_ = self.ax_.figure
+        self.figure_ = figure_of(self.ax_)
         low, high = 1.0, float(max(len(ranks), np.ceil(ranks.max())))
         self._set_scale(low, high, depth)
         self.names_: dict[str, Text] = {}

@@ -13,6 +13,7 @@ from sklearn_ser.inspection._plotting import (
     MARKERS,
     Display,
     draw_score,
+    figure_of,
     fit_row_text,
     label_rows,
     legend_below,
@@ -219,7 +220,7 @@ class GroupGapDisplay(Display):
             size=(4.2, 1.3 + len(names) * (0.2 + 0.17 * n_per_row)),
             margin=names_margin(names),
         )
-        self.figure_ = self.ax_.figure
+        self.figure_ = figure_of(self.ax_)
         self.dots_: dict[tuple[str, str], Line2D] = {}
         self.bars_: dict[tuple[str, str], Line2D] = {}
         label_rows(self.ax_, names)

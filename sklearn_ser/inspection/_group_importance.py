@@ -21,6 +21,7 @@ from sklearn_ser.evaluation._audio_steps import extract, predicting_estimator, s
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.inspection._plotting import (
     Display,
+    figure_of,
     fit_row_text,
     hide_spines,
     label_rows,
@@ -515,7 +516,7 @@ class GroupImportanceDisplay(Display):
             size=(4.2, 1.4 + 0.34 * len(names)),
             margin=names_margin(names),
         )
-        self.figure_ = self.ax_.figure
+        self.figure_ = figure_of(self.ax_)
         label_rows(self.ax_, names)
         dark = "0.15"
         self.bars_ = self.ax_.barh(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from sklearn_ser.utils._docstrings import substitute_docstring
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, FigureBase, SubFigure
+    from matplotlib.figure import Figure, SubFigure
     from matplotlib.legend import Legend
     from matplotlib.lines import Line2D
 
@@ -69,10 +70,10 @@ def shared_parameters(documented: T) -> T:
     return substitute_docstring(**{name: texts[name] for name in names})(documented)
 
 
-class Display:
+class Display(ABC):
     """Base of the displays that are drawn without options: subclasses have `_plot`."""
 
-    figure_: FigureBase
+    figure_: Figure
 
     @shared_parameters
     def plot(self, *, ax: AxesLike = None) -> Self:
@@ -89,8 +90,9 @@ class Display:
         self._plot(ax)
         return self
 
+    @abstractmethod
     def _plot(self, ax: AxesLike) -> None:
-        raise NotImplementedError
+        """Draw on `ax`, or on a new figure."""
 
 
 #: Width of a letter of medium size, in inches.
@@ -147,6 +149,11 @@ def is_leftmost(ax: Axes) -> bool:
     return spec is None or spec.is_first_col()
 
 
+def figure_of(ax: Axes) -> Figure:
+    """Return the figure of an Axes; a subfigure has the same methods, but `savefig`."""
+    return cast("Figure", ax.figure)
+
+
 def figure_width(figure: Any) -> float:
     """Return the width of a figure or subfigure, in inches."""
     return figure.bbox.width / figure.dpi
@@ -162,7 +169,7 @@ def wrap_name(name, width: int = 24) -> str:
     return "\n".join(line.strip() for line in lines)
 
 
-def max_name_length(figure: FigureBase) -> int:
+def max_name_length(figure: Figure | SubFigure) -> int:
     """Return the length of lines of row names in letters: about a third of the figure."""
     return int(np.clip(0.38 * figure_width(figure) / LETTER_WIDTH, 10, 24))
 

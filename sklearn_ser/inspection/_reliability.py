@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn_ser.evaluation._predictions_table import probability_columns
 from sklearn_ser.inspection._plotting import (
     Display,
+    figure_of,
     hide_spines,
     is_leftmost,
     legend_below,
@@ -190,7 +191,7 @@ class ReliabilityDisplay(Display):
         self.axes_ = make_subplots(
             ax, corpora, size=(2.7, 2.9), margin=0.4, n_columns=3, min_width=2.2
         )
-        self.figure_ = self.axes_[0].figure
+        self.figure_ = figure_of(self.axes_[0])
         self.lines_: dict[tuple[str, str], Line2D] = {}
         self.texts_: dict[tuple[str, str], Text] = {}
         for axes, corpus in zip(self.axes_, corpora, strict=True):

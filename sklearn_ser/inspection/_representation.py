@@ -18,6 +18,7 @@ from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.inspection._plotting import (
     MARKERS,
     Display,
+    figure_of,
     label_colors,
     make_subplots,
     shared_parameters,
@@ -243,7 +244,7 @@ class RepresentationDisplay(Display):
         self.labels = labels
         self.method = method
         self.style = style
-        self.silhouettes = silhouettes
+        self.silhouettes: Mapping[str, Mapping[str, float]] = silhouettes or {}
         self.fold_silhouettes = fold_silhouettes
         self.n_left_out = n_left_out
 
@@ -349,7 +350,7 @@ class RepresentationDisplay(Display):
         markers = self._markers()
         titles = {name: self._title(name) for name in self.embeddings}
         self.axes_ = make_subplots(ax, [*self.embeddings], size=(3.8, 4.2), n_columns=3)
-        self.figure_ = self.axes_[0].figure
+        self.figure_ = figure_of(self.axes_[0])
         self.dots_: dict[str, list[PathCollection]] = {}
         # Samples are drawn in random order, so that no emotion covers the others.
         order = np.random.default_rng(0).permutation(len(self.labels))

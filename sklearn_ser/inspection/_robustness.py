@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.inspection._plotting import MARKERS, hide_spines, make_subplots, shared_parameters
+from sklearn_ser.inspection._plotting import (
+    MARKERS,
+    figure_of,
+    hide_spines,
+    make_subplots,
+    shared_parameters,
+)
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -106,7 +112,7 @@ class RobustnessDisplay:
         """
         subplots = self._subplots(value)
         self.axes_ = make_subplots(ax, [*subplots], size=(3.4, 3.2))
-        self.figure_ = self.axes_[0].figure
+        self.figure_ = figure_of(self.axes_[0])
         self.lines_: dict[tuple[str, str], Line2D] = {}
         self.bars_: dict[tuple[str, str], LineCollection] = {}
         names = list(dict.fromkeys(self.table["estimator"]))

@@ -11,7 +11,13 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ser.inspection._plotting import Display, hide_spines, make_subplots, shared_parameters
+from sklearn_ser.inspection._plotting import (
+    Display,
+    figure_of,
+    hide_spines,
+    make_subplots,
+    shared_parameters,
+)
 from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures
 from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._public import public_module
@@ -143,7 +149,7 @@ class TrainingHistoryDisplay:
             size=(3.2, 2.6),
             positions=[(rows.index(value), columns.index(task)) for value, task in subplots],
         )
-        self.figure_ = self.axes_[0].figure
+        self.figure_ = figure_of(self.axes_[0])
         self.lines_: dict[tuple[str, str], Line2D] = {}
         self.dots_: dict[tuple[str, str], list[Line2D]] = {}
         for axes, (value, task) in zip(self.axes_, subplots, strict=True):
@@ -301,7 +307,7 @@ class TaskWeightsDisplay(Display):
     def _plot(self, ax: AxesLike) -> None:
         n_subplots = len(self.histories)
         self.axes_ = make_subplots(ax, [*self.histories], size=(3.6, 2.8))
-        self.figure_ = self.axes_[0].figure
+        self.figure_ = figure_of(self.axes_[0])
         self.lines_: dict[tuple[str, str], Line2D] = {}
         tasks = _column_suffixes(self.histories, "weight_")
         for axes, (name, history) in zip(self.axes_, self.histories.items(), strict=True):

@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn_ser.inspection._plotting import (
     Display,
     draw_score,
+    figure_of,
     fit_row_text,
     is_leftmost,
     label_rows,
@@ -118,7 +119,7 @@ class UARDisplay(Display):
             min_width=1.3,
             min_margin=0.75 * margin,
         )
-        self.figure_ = self.axes_[0].figure
+        self.figure_ = figure_of(self.axes_[0])
         self.dots_: dict[tuple[str, str, str], Line2D] = {}
         self.bars_: dict[tuple[str, str, str], Line2D] = {}
         self.speakers_: dict[tuple[str, str, str], Line2D] = {}

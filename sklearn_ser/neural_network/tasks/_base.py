@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from numbers import Real
@@ -73,7 +74,7 @@ class ColumnTask(Task):
 
 
 @dataclass(frozen=True)
-class FittedTask:
+class FittedTask(ABC):
     """Base class of tasks that are bound to training data.
 
     A kind of task declares further fields, and `n_outputs`, the width of the head's output (0 for a
@@ -138,9 +139,9 @@ class FittedTask:
         """
         return np.empty((len(weights), 0)), weights
 
+    @abstractmethod
     def loss(self, prior: torch.Tensor | None = None) -> nn.Module:
         """Return the loss; `prior` is the share of each class among the training samples."""
-        raise NotImplementedError
 
     def pool_frames(self, outputs: torch.Tensor, batch: FrameBatch) -> torch.Tensor:
         """Return the outputs of sequences, from those of their frames."""
@@ -188,13 +189,13 @@ class PredictingTask(FittedTask):
         """Return the task with other parameters; classes and scales do not change."""
         return replace(self, weight=weight, spec=spec)
 
+    @abstractmethod
     def encode(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         """Return numeric targets, and whether each sample has one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         """Return predictions from outputs of shape (n_samples, n_outputs)."""
-        raise NotImplementedError
 
     def score(self, outputs, targets, weights) -> float:
         """Compute the score of outputs against encoded targets; NaN if no sample counts.
@@ -206,8 +207,9 @@ class PredictingTask(FittedTask):
             return float("nan")
         return self._score(outputs[known], targets[known])
 
+    @abstractmethod
     def _score(self, outputs, targets):
-        raise NotImplementedError
+        """Compute the score of samples that have a target."""
 
 
 def aux_column(aux: pd.DataFrame | None, name: str, n_samples: int) -> pd.Series:
