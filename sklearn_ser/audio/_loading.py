@@ -48,8 +48,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from sklearn_ser.audio._decoding import ReadingOptions, file_of, read_reference
 from sklearn_ser.audio._input import AudioReferences, find_references
-from sklearn_ser.audio._reference import ReadingOptions, file_of, read_reference
 from sklearn_ser.exceptions import AudioError, AudioWarning
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module

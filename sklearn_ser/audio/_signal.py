@@ -1,6 +1,6 @@
 """Conversion of samples to mono float32 within full scale at one sampling rate.
 
-The errors raised here hold a reason only; `_reference.read_reference` adds the row and the file.
+The errors raised here hold a reason only; `_decoding.read_reference` adds the row and the file.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from joblib.parallel import get_active_backend
 from scipy.fft import rfft
 
 from sklearn_ser.audio import open_audio
-from sklearn_ser.audio._reference import ReadingOptions, path_of, read_reference, reference_extent
+from sklearn_ser.audio._decoding import ReadingOptions, path_of, read_reference, reference_extent
 from sklearn_ser.audit._continuation import describe_edge
 from sklearn_ser.audit._fingerprint import RATE as LOW_RATE
 from sklearn_ser.audit._fingerprint import fingerprint

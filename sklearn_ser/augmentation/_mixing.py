@@ -15,9 +15,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_ser.audio._decoding import ReadingOptions, path_of, read_reference
 from sklearn_ser.audio._derived import DerivedAudio, as_signal
 from sklearn_ser.audio._input import find_references
-from sklearn_ser.audio._reference import ReadingOptions, path_of, read_reference
 from sklearn_ser.augmentation._base import with_audio
 from sklearn_ser.augmentation._frames import like_frames
 from sklearn_ser.augmentation._training_rows import numbers_of

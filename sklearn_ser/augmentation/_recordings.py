@@ -19,7 +19,7 @@ from scipy.fft import irfft, next_fast_len
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_ser.audio import read_audio
-from sklearn_ser.audio._reference import decode, reference_extent
+from sklearn_ser.audio._decoding import decode, reference_extent
 from sklearn_ser.exceptions import AudioError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval, validate_params
 
-from sklearn_ser.audio._reference import path_of
+from sklearn_ser.audio._decoding import path_of
 from sklearn_ser.evaluation._audio_steps import (
     all_audio_steps,
     audio_steps,

@@ -14,8 +14,8 @@ import numpy as np
 from joblib import Parallel, delayed
 from joblib.parallel import ParallelBackendBase, SequentialBackend, get_active_backend
 
+from sklearn_ser.audio._decoding import path_of
 from sklearn_ser.audio._derived import DerivedAudio
-from sklearn_ser.audio._reference import path_of
 from sklearn_ser.exceptions import AudioError, SerError
 from sklearn_ser.store._stored_rows import Extracted, KeySources, StoredRows, absolute_path
 from sklearn_ser.utils._progress import progress

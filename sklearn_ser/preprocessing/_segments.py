@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Interval, validate_params
 
+from sklearn_ser.audio._decoding import reference_extent
 from sklearn_ser.audio._input import as_table, find_references
-from sklearn_ser.audio._reference import reference_extent
 from sklearn_ser.audio._signal import in_samples, window_bounds
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.utils._public import public_module

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.neural_network._random import torch_stream
 from sklearn_ser.robustness._attack import Attack, Search, warn_of_falling_loss
-from sklearn_ser.robustness._attack_targets import AttackedFeatures
+from sklearn_ser.robustness._attacked_features import AttackedFeatures
 from sklearn_ser.robustness._attacked_waveform import AttackedWaveform
 from sklearn_ser.robustness._result_table import EvaluatedRows
 from sklearn_ser.utils._nested_estimators import named_estimators

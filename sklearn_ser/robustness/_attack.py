@@ -14,7 +14,7 @@ from sklearn_ser.neural_network.training._adversarial_training import Ball, chan
 from sklearn_ser.utils._warnings import warn_user
 
 if TYPE_CHECKING:
-    from sklearn_ser.robustness._attack_targets import AttackedFeatures
+    from sklearn_ser.robustness._attacked_features import AttackedFeatures
     from sklearn_ser.robustness._attacked_waveform import AttackedWaveform
 
 #: Relative rounding error of single precision, in which changes are measured.

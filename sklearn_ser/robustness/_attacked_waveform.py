@@ -20,7 +20,7 @@ from sklearn_ser.neural_network import MTLNeuralClassifier
 from sklearn_ser.neural_network._sequences import FrameBatch, FrameSequences, batches_by_length
 from sklearn_ser.neural_network.training._adversarial_training import Ball, values_of
 from sklearn_ser.preprocessing import FrameScaler
-from sklearn_ser.robustness._attack_targets import DifferentiableNetwork, open_chain
+from sklearn_ser.robustness._attacked_features import DifferentiableNetwork, open_chain
 
 #: Maximum numbers of utterances and samples in a batch of a network with gradients.
 _ROWS, _SAMPLES = 32, 2_000_000

@@ -14,12 +14,12 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from sklearn_ser.audio import _loading
-from sklearn_ser.audio._reference import array_and_rate
+from sklearn_ser.audio._decoding import array_and_rate
 from sklearn_ser.exceptions import AudioError
 
 if TYPE_CHECKING:
+    from sklearn_ser.audio._decoding import ReadingOptions
     from sklearn_ser.audio._derived import DerivedAudio
-    from sklearn_ser.audio._reference import ReadingOptions
 
 #: Parameters of an audio step that do not change the features of an utterance.
 _WITHOUT_EFFECT = {"audio", "on_error", "store", "n_jobs", "verbose"}

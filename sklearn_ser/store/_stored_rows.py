@@ -13,8 +13,8 @@ from weakref import WeakSet
 
 import numpy as np
 
+from sklearn_ser.audio._decoding import path_of
 from sklearn_ser.audio._derived import source_chain
-from sklearn_ser.audio._reference import path_of
 from sklearn_ser.exceptions import AudioError, StoreError, StoreWarning
 from sklearn_ser.store._file_digests import FileDigest, FileDigests
 from sklearn_ser.store._keys import (

@@ -28,7 +28,7 @@ from sklearn_ser.augmentation import Gain
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError, SerError
 from sklearn_ser.robustness import adversarial_robustness
 from sklearn_ser.robustness._attack import check_ball
-from sklearn_ser.robustness._attack_targets import differentiable
+from sklearn_ser.robustness._attacked_features import differentiable
 from sklearn_ser.robustness._attacked_waveform import TorchFrameScaler, TorchLogMel
 
 EPSILONS = (0.05, 0.2, 0.5)

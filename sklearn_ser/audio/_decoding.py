@@ -1,4 +1,4 @@
-"""Audio references (a path, an array, or a pair of array and rate) and their samples."""
+"""Decoding of audio references (a path, an array, or a pair of array and rate) to samples."""
 
 from __future__ import annotations
 
