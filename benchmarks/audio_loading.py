@@ -1,6 +1,6 @@
-"""What the audio door costs: reading a 3 s, 16 kHz FLAC beside soundfile alone.
+"""What audio loading costs: reading a 3 s, 16 kHz FLAC beside soundfile alone.
 
-Run: ``python benchmarks/audio_door.py``
+Run: ``python benchmarks/audio_loading.py``
 """
 
 import tempfile
