@@ -12,11 +12,7 @@ from typing import Any
 import pandas as pd
 
 from sklearn_ser.datasets._corpus import NUMBER_COLUMNS, PREFIXED_COLUMNS, REQUIRED_COLUMNS
-from sklearn_ser.datasets._labels import (
-    GENDER_SPELLINGS,
-    NATURALNESS_SPELLINGS,
-    unify_spelling,
-)
+from sklearn_ser.datasets._labels import GENDER_SPELLINGS, NATURALNESS_SPELLINGS, unify_spelling
 from sklearn_ser.exceptions import CorpusError
 from sklearn_ser.utils._ids import rows_text
 

@@ -20,12 +20,7 @@ from sklearn.base import BaseEstimator
 from sklearn_ser.evaluation._audio_steps import extract, split_extraction, with_ids, with_store
 from sklearn_ser.evaluation._evaluation_data import audio_fingerprint, select_data
 from sklearn_ser.evaluation._fold import is_random, run_fold, with_seed
-from sklearn_ser.evaluation._fold_cache import (
-    FoldCache,
-    estimator_key,
-    library_versions,
-    work_key,
-)
+from sklearn_ser.evaluation._fold_cache import FoldCache, estimator_key, library_versions, work_key
 from sklearn_ser.evaluation._predictions_table import (
     FORMAT,
     SINGLE,

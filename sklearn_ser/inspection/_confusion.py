@@ -18,11 +18,7 @@ from sklearn_ser.inspection._plotting import (
     shared_parameters,
     wrap_name,
 )
-from sklearn_ser.inspection._predictions import (
-    ALL,
-    result_of_predictions,
-    split_by_corpus,
-)
+from sklearn_ser.inspection._predictions import ALL, result_of_predictions, split_by_corpus
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:

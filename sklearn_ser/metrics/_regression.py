@@ -8,12 +8,7 @@ import numpy as np
 from sklearn.utils import check_consistent_length
 
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.metrics._validation import (
-    SAMPLE_WEIGHT,
-    as_numbers,
-    check_weights,
-    format_items,
-)
+from sklearn_ser.metrics._validation import SAMPLE_WEIGHT, as_numbers, check_weights, format_items
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 

@@ -19,11 +19,7 @@ from torch import nn
 from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network._random import global_randomness, linear, torch_stream
 from sklearn_ser.neural_network.encoders._base import Encoder, LayerFactory, resolve_parameters
-from sklearn_ser.neural_network.encoders._registry import (
-    ENCODERS,
-    CustomEncoder,
-    data_parameters,
-)
+from sklearn_ser.neural_network.encoders._registry import ENCODERS, CustomEncoder, data_parameters
 from sklearn_ser.neural_network.tasks._base import FittedTask
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}

@@ -22,12 +22,7 @@ from sklearn.exceptions import EstimatorCheckFailedWarning, SkipTestWarning
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from sklearn_ser.exceptions import MissingDependencyError
-from sklearn_ser.testing import (
-    _estimator_checks,
-    _failure_checks,
-    _input_checks,
-    _output_checks,
-)
+from sklearn_ser.testing import _estimator_checks, _failure_checks, _input_checks, _output_checks
 from sklearn_ser.testing._comparison import forget_references, has_parameter
 from sklearn_ser.utils._public import public_module
 

@@ -30,12 +30,7 @@ from sklearn_ser.testing._comparison import (
     reference,
     values_by_row,
 )
-from sklearn_ser.testing._speech import (
-    equal_length_signals,
-    object_array,
-    speech,
-    write_16_bit,
-)
+from sklearn_ser.testing._speech import equal_length_signals, object_array, speech, write_16_bit
 from sklearn_ser.utils._frames import FEATURES_ATTR, FRAMES, frame_features, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
 

@@ -17,12 +17,7 @@ from sklearn_ser.augmentation import AddNoise, SpecAugment, SpeedPerturbation
 from sklearn_ser.feature_extraction import MFCC, LogMelSpectrogram, OpenSmileExtractor
 from sklearn_ser.model_selection import LeaveOneCorpusOut, SpeakerKFold
 from sklearn_ser.neural_network import ClassificationTask, ELMClassifier, MTLNeuralClassifier
-from sklearn_ser.preprocessing import (
-    FrameScaler,
-    FunctionalsPooling,
-    GroupScaler,
-    SkipFailedRows,
-)
+from sklearn_ser.preprocessing import FrameScaler, FunctionalsPooling, GroupScaler, SkipFailedRows
 
 
 def make_estimators():

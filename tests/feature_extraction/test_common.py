@@ -15,10 +15,7 @@ from sklearn_ser.feature_extraction import (
     SlidingWindows,
     SpeakerEmbedding,
 )
-from sklearn_ser.testing import (
-    audio_step_checks_generator,
-    parametrize_with_audio_checks,
-)
+from sklearn_ser.testing import audio_step_checks_generator, parametrize_with_audio_checks
 
 STEPS = [
     OpenSmileExtractor(),

@@ -9,12 +9,7 @@ import pytest
 from sklearn.base import clone
 
 from sklearn_ser.feature_extraction import MFCC, LogMelSpectrogram
-from sklearn_ser.feature_extraction._spectral import (
-    BLOCK,
-    append_deltas,
-    hz_to_mel,
-    mel_to_hz,
-)
+from sklearn_ser.feature_extraction._spectral import BLOCK, append_deltas, hz_to_mel, mel_to_hz
 
 RATE = 16000
 

@@ -5,11 +5,7 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 
-from sklearn_ser.neural_network import (
-    InputPerturbation,
-    MTLNeuralClassifier,
-    ReconstructionTask,
-)
+from sklearn_ser.neural_network import InputPerturbation, MTLNeuralClassifier, ReconstructionTask
 from sklearn_ser.neural_network._sequences import FrameBatch
 from sklearn_ser.neural_network.tasks import _losses
 from sklearn_ser.neural_network.training._batch_perturbation import BatchPerturbation

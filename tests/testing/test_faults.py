@@ -7,10 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from sklearn_ser.testing import (
-    audio_step_checks_generator,
-    parametrize_with_audio_checks,
-)
+from sklearn_ser.testing import audio_step_checks_generator, parametrize_with_audio_checks
 from tests.conftest import LevelExtractor
 
 Loudness = LevelExtractor  # a correct step

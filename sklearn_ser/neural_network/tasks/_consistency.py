@@ -12,13 +12,7 @@ from sklearn.utils._param_validation import Interval
 from torch import nn
 from torch.nn import functional
 
-from sklearn_ser.neural_network.tasks._base import (
-    TINY,
-    WEIGHT,
-    WEIGHT_DOC,
-    FittedTask,
-    Task,
-)
+from sklearn_ser.neural_network.tasks._base import TINY, WEIGHT, WEIGHT_DOC, FittedTask, Task
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 

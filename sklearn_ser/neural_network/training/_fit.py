@@ -16,15 +16,10 @@ from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.neural_network._module import describe_network, resolve_device
 from sklearn_ser.neural_network._nested_params import parameter_object
 from sklearn_ser.neural_network._random import global_randomness
-from sklearn_ser.neural_network._settings import (
-    OptimizationSettings,
-    check_parameters,
-)
+from sklearn_ser.neural_network._settings import OptimizationSettings, check_parameters
 from sklearn_ser.neural_network.encoders._registry import choose_encoder
 from sklearn_ser.neural_network.tasks._base import TaskContext
-from sklearn_ser.neural_network.tasks._classification import (
-    FittedClassification,
-)
+from sklearn_ser.neural_network.tasks._classification import FittedClassification
 from sklearn_ser.neural_network.tasks._make_tasks import MAIN_TASK, make_tasks, rebind_tasks
 from sklearn_ser.neural_network.training._batch_perturbation import resolve_batch_augmenters
 from sklearn_ser.neural_network.training._batches import pack_rows
