@@ -20,6 +20,7 @@ from sklearn.base import BaseEstimator
 from sklearn.datasets import load_iris
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 
 import sklearn_ser
@@ -142,10 +143,12 @@ def test_no_private_module_path_in_pickles_and_reprs(cls):
 def fitted():
     X, y = load_iris(return_X_y=True)
     net = sklearn_ser.MTLNeuralClassifier(hidden_units=(4,), max_epochs=1, random_state=0)
-    return make_pipeline(sklearn_ser.GroupScaler(), sklearn_ser.SkipFailedRows(net)).fit(X, y)
+    model = make_pipeline(sklearn_ser.GroupScaler(), sklearn_ser.SkipFailedRows(net))
+    search = GridSearchCV(model, {}, scoring=sklearn_ser.uar_scorer, cv=StratifiedKFold(2))
+    return search.fit(X, y)
 
 
-def test_no_private_module_path_in_a_fitted_model(fitted):
+def test_no_private_module_path_in_a_fitted_search(fitted):
     assert not re.search(PRIVATE.encode(), pickle.dumps(fitted))
 
 

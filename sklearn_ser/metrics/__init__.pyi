@@ -19,7 +19,9 @@ from ._one_vs_rest import macro_auc_score as macro_auc_score
 from ._paired import PairedTest as PairedTest
 from ._paired import paired_test as paired_test
 from ._regression import concordance_cc as concordance_cc
+from ._scorers import SerScorer as SerScorer
 from ._scorers import make_group_scorer as make_group_scorer
 from ._scorers import make_recall_scorers as make_recall_scorers
 from ._scorers import make_ser_scorer as make_ser_scorer
+from ._scorers import score_labeled_samples as score_labeled_samples
 from ._scorers import uar_scorer as uar_scorer

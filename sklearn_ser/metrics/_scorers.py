@@ -40,7 +40,8 @@ _ABSENT = {
 }
 
 
-def score_labeled_rows(
+@public_module("sklearn_ser.metrics")
+def score_labeled_samples(
     y_true: ArrayLike,
     y_pred: ArrayLike,
     *,
@@ -126,7 +127,8 @@ def _align_columns(y_true, scores, labels, classes):
     return full, list(wanted)
 
 
-class _SerScorer(_Scorer):
+@public_module("sklearn_ser.metrics")
+class SerScorer(_Scorer):
     """Scorer of scikit-learn that drops the samples that are unlabeled for the estimator.
 
     (``_Scorer._score``, which ``make_scorer`` uses, is the only method that receives the estimator,
@@ -283,11 +285,11 @@ def make_group_scorer(
     return _scorer(resolved, 1 if better else -1, labels, by=by, figure=figure)
 
 
-def _scorer(metric: Metric, sign: int, labels: ArrayLike | None, **options: Any) -> _SerScorer:
+def _scorer(metric: Metric, sign: int, labels: ArrayLike | None, **options: Any) -> SerScorer:
     fixed = {} if labels is None else {"labels": label_set(labels).tolist()}
     named = metric.name if METRICS.get(metric.name) is metric else metric.function
-    return _SerScorer(
-        score_labeled_rows, sign, {"metric": named, **fixed, **options}, _METHODS[metric.needs]
+    return SerScorer(
+        score_labeled_samples, sign, {"metric": named, **fixed, **options}, _METHODS[metric.needs]
     )
 
 

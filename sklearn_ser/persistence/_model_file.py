@@ -92,8 +92,7 @@ _TRUSTED = {
         "SlidingWindows",
         "SpeakerEmbedding",
     ),
-    "sklearn_ser.metrics._scorers": ("_SerScorer", "score_labeled_rows"),
-    "sklearn_ser.metrics": ("uar_score",),
+    "sklearn_ser.metrics": ("SerScorer", "score_labeled_samples", "uar_score"),
     "sklearn_ser.model_selection": (
         "CorpusAdaptationSplit",
         "LeaveOneLanguageOut",

@@ -247,7 +247,7 @@ def test_a_search_with_the_scorer_goes_through_skops():
     data = io.dumps(search)
     foreign = io.get_untrusted_types(data=data)
     assert foreign == [
-        "sklearn_ser.metrics._scorers._SerScorer",
-        "sklearn_ser.metrics._scorers.score_labeled_rows",
+        "sklearn_ser.metrics.SerScorer",
+        "sklearn_ser.metrics.score_labeled_samples",
     ]
     assert io.loads(data, trusted=foreign).scoring(Constant([1]), np.zeros((1, 1)), [1]) == 1.0

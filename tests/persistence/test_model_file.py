@@ -184,7 +184,7 @@ def test_trees_raise_with_the_reason(tmp_path):
     [
         ({"a": 1}, "the model must be a fitted estimator of scikit-learn, got dict"),
         (GroupScaler, "must be a fitted estimator of scikit-learn, got the class GroupScaler"),
-        (uar_scorer, "must be a fitted estimator of scikit-learn, got _SerScorer"),
+        (uar_scorer, "must be a fitted estimator of scikit-learn, got SerScorer"),
         (LinearSVC(), "the model is not fitted: This LinearSVC instance is not fitted yet"),
         (
             make_pipeline(GroupScaler(), MTLNeuralClassifier()),
