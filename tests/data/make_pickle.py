@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import LinearSVC
 
 from sklearn_ser.augmentation import AddNoise, SpecAugment, SpeedPerturbation
 from sklearn_ser.feature_extraction import MFCC, LogMelSpectrogram, OpenSmileExtractor
+from sklearn_ser.metrics import uar_scorer
 from sklearn_ser.model_selection import LeaveOneCorpusOut, SpeakerKFold
 from sklearn_ser.neural_network import ClassificationTask, ELMClassifier, MTLNeuralClassifier
 from sklearn_ser.preprocessing import FrameScaler, FunctionalsPooling, GroupScaler, SkipFailedRows
@@ -31,7 +33,13 @@ def make_estimators():
     frame_scaler = FrameScaler().fit(frames)
     pooling = FunctionalsPooling().fit(frames)
     svm = SkipFailedRows(LinearSVC(random_state=0)).fit(table.to_numpy(), labels)
+    search = GridSearchCV(LinearSVC(random_state=0), {}, scoring=uar_scorer, cv=StratifiedKFold(2))
+    search.fit(table.to_numpy(), labels)
+    net = MTLNeuralClassifier(hidden_units=(4,), max_epochs=2, random_state=0)
+    net.fit(table.to_numpy(), labels)
     fitted = {
+        "GridSearchCV": (search, table.to_numpy(), search.predict(table.to_numpy())),
+        "MTLNeuralClassifier": (net, table.to_numpy(), net.predict(table.to_numpy())),
         "GroupScaler": (scaler, rows, scaler.transform(rows).to_numpy()),
         "FrameScaler": (
             frame_scaler,
@@ -48,7 +56,6 @@ def make_estimators():
         LeaveOneCorpusOut(),
         LogMelSpectrogram(),
         MFCC(),
-        MTLNeuralClassifier(),
         OpenSmileExtractor(),
         SpecAugment(),
         SpeakerKFold(),
