@@ -174,7 +174,7 @@ def test_a_pickle_of_an_earlier_state_loads():
         # The pickle holds estimators of the version of scikit-learn that it was made with.
         warnings.simplefilter("ignore", InconsistentVersionWarning)
         estimators = pickle.loads(content)
-    assert len(estimators) == 15
+    assert len(estimators) == 16
     for name, (estimator, X, expected) in estimators.items():
         assert type(estimator).__name__ == name
         assert not re.search(PRIVATE, type(estimator).__module__)
