@@ -14,7 +14,7 @@ class SerError(Exception):
 
 
 class AudioError(SerError, ValueError):
-    """Error for unusable audio: missing, undecodable, empty, too short, with NaN and the like.
+    """Error for unusable audio: missing, undecodable, empty, too short, or with NaN or Inf.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ class AuditReport:
     not_checked : list of str
         Checks that could not be done, and why.
     subject : str
-        What was audited.
+        Name of the audited corpus or split.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""`audit_split`: what the training and the test set of a split share, and should not."""
+"""`audit_split`: overlap between the training and the test set of a split."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def load_corpus(
     ------
     CorpusError
         If the table is missing or lacks a required column, a label is unknown, an utterance
-        occurs in two rows, audio files do not exist, and the like.
+        occurs in two rows, or audio files do not exist.
 
     See Also
     --------

@@ -66,7 +66,7 @@ class EvaluationData:
         return mark_unlabeled(np.resize(self.y, len(self.row)), is_unlabeled, sentinel)
 
     def metadata(self) -> dict:
-        """Return what `fit` may request, by name; `speaker` names those kept together."""
+        """Return the metadata that `fit` may request; `speaker` holds the grouping."""
         metadata = {name: self.ids[name] for name in self.ids}
         metadata["speaker"] = pd.Series(self.kept_together, index=self.ids.index, name="speaker")
         return metadata if self.aux is None else metadata | {"aux": self.aux}

@@ -67,7 +67,7 @@ def _content(value):
 
 
 def _function_content(function, seen=None):
-    """Return the code of a function, its defaults, what it encloses and names in its module."""
+    """Return the code, defaults, closure and module globals of a function."""
     seen = set() if seen is None else seen
     if function.__code__ in seen:
         return function.__name__

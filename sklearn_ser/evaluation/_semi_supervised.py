@@ -1,4 +1,4 @@
-"""Unlabeled samples in training parts: who can use them, which ones, with what sentinel value."""
+"""Selection of unlabeled training samples, and support for them in estimators."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class GroupGapDisplay(Display):
         One row per estimator and group: `estimator`, `group`, `uar` (NaN if an emotion is absent),
         `low`, `high` (NaN without an interval), `utterances`, `speakers`.
     by : str
-        What the groups are.
+        Name of the grouping variable.
     chance : float
         Recall of random predictions.
     speaker_scores : DataFrame, default=None
@@ -179,7 +179,7 @@ class GroupGapDisplay(Display):
         groups : array-like of shape (n_samples,)
             Group of each sample; samples with a missing value are left out.
         by : str, default="group"
-            What the groups are.
+            Name of the grouping variable.
         %(speaker)s
         %(labels)s
         %(name)s

@@ -195,8 +195,8 @@ class MTLNeuralClassifier(
     early_stopping : bool, default=True
         Whether to hold out validation samples, to stop when the monitored quantity has not
         improved on them for `patience` epochs, and to retain the weights of the best epoch. Whole
-        groups are held out (see `groups` in :meth:`fit`); `validation_split_` says what was done
-        where that is impossible.
+        groups are held out (see `groups` in :meth:`fit`); if that is impossible,
+        `validation_split_` describes the fallback.
     validation_fraction : float, default=0.2
         Approximate fraction of the labeled samples held out. It is larger with fewer than five
         groups, because whole groups are held out.

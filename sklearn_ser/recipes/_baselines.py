@@ -127,7 +127,7 @@ def make_single_task_net(
     random_state: int | np.random.RandomState | None = None,
     **net_params: Any,
 ) -> Pipeline:
-    """Make the multi-task network without auxiliary tasks: the baseline of multi-task learning.
+    """Make a single-task network, the baseline for multi-task learning.
 
     Parameters
     ----------
