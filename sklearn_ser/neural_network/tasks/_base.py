@@ -167,7 +167,7 @@ class FittedTask(ABC):
         }
 
     def state_error(self, n_features: int) -> str | None:
-        """Describe what is invalid in a restored task of a network of `n_features`, or return None."""
+        """Describe what is invalid in a task restored for `n_features` features, or return None."""
         if type(self.n_outputs) is not int:
             return f"has {self.n_outputs!r} outputs"
         return None
