@@ -158,7 +158,9 @@ def test_a_pipe_raises_without_blocking(tmp_path):
 
 
 def test_a_path_that_no_file_can_have_raises():
-    with pytest.raises(AudioError, match=r"the file cannot be opened \(embedded null byte\)$"):
+    with pytest.raises(
+        AudioError, match=r"the file cannot be opened \(.*embedded null (byte|character)"
+    ):
         read_audio("a\0b.wav")
 
 
