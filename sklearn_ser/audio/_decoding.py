@@ -104,11 +104,7 @@ def _samples(reference, start, end, sampling_rate):
 
 
 def reference_extent(reference, start, end, sampling_rate):
-    """Locate the segment of a reference from `start` to `end`; only headers of files are read.
-
-    Returns its first sample, one past its last, and the rate in Hz (`sampling_rate` for a bare
-    array).
-    """
+    """Return the first sample of a segment, one past its last, and the rate, without decoding."""
     start, end = seconds(start, "start"), seconds(end, "end")
     path = path_of(reference)
     if path:
@@ -123,21 +119,22 @@ def reference_extent(reference, start, end, sampling_rate):
 
 def array_and_rate(reference, sampling_rate):
     """Return the array of a reference that is not a path, and its sampling rate."""
-    if is_missing(reference) or path_of(reference) == "":
-        raise AudioError(f"no audio in this row ({reference!r}): give a path or an array")
-    rate = sampling_rate
-    if isinstance(reference, os.PathLike):
+    if is_missing(reference):
         raise AudioError(
-            f"__fspath__ of this {type(reference).__name__} returns no path: expected str or bytes"
+            f"no audio in this row (found {reference!r}): expected a path, a 1-D array or a pair "
+            f"(array, rate); fill it in or leave this row out"
         )
+    rate = sampling_rate
     if isinstance(reference, tuple):
         reference, rate = _pair(reference)
     if isinstance(reference, bytes | dict | set | numbers.Number | np.generic) or (
         not isinstance(reference, list) and not hasattr(reference, "__array__")
     ):
+        is_path = isinstance(reference, os.PathLike)
+        found = "without a valid path" if is_path else f"({shortened(reference)})"
         raise AudioError(
-            f"no audio but a {type(reference).__name__} ({shortened(reference)}): expected a path, "
-            f"a 1-D array or a pair (array, rate)"
+            f"found an object of type {type(reference).__name__} {found}; expected a path, a 1-D "
+            f"array or a pair (array, rate)"
         )
     return as_array(reference), rate
 
@@ -175,11 +172,10 @@ def file_of(reference):
 
 
 def is_missing(reference):
-    """Return whether a reference is None, NaN, NaT or NA."""
+    """Return whether a value is None, NaN, NaT, NA or an empty string."""
     return (
-        reference is None
-        or reference is pd.NaT
-        or reference is pd.NA
+        any(reference is missing for missing in (None, pd.NaT, pd.NA))
+        or (isinstance(reference, str) and not reference)
         or (isinstance(reference, numbers.Real) and reference != reference)
     )
 
@@ -196,11 +192,7 @@ _UNKNOWN_LENGTH = 2**63 - 1
 
 
 def decode(path, start, end):
-    """Read the segment of an audio file from `start` to `end` seconds (NaN: start or end of it).
-
-    Returns float32 samples of shape (samples,) or (channels, samples), the rate, and whether the
-    format is lossy, so that samples may exceed full scale slightly.
-    """
+    """Return float32 samples of a segment of a file, the rate, and whether the format is lossy."""
     with _opened(path) as opened:
         first, stop, rate = _span(opened, start, end)
         run_up = min(first, _MPEG_RUN_UP) if opened.subtype in _MPEG_SUBTYPES else 0

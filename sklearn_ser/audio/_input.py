@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -28,62 +27,55 @@ class AudioReferences:
     """
 
     values: list
-    starts: np.ndarray | None
-    ends: np.ndarray | None
+    starts: np.ndarray
+    ends: np.ndarray
     index: pd.Index
     faults: dict[int, str] = field(default_factory=dict)
 
     def span(self, row: int) -> tuple[float, float]:
         """Return start and end of a row in seconds; NaN is the start or end of the audio."""
-        start = math.nan if self.starts is None else float(self.starts[row])
-        return start, math.nan if self.ends is None else float(self.ends[row])
+        return float(self.starts[row]), float(self.ends[row])
 
     def part(self, rows: Iterable[int]) -> AudioReferences:
         """Return the references at some positions."""
         rows = list(rows)
-        starts, ends = (None if at is None else at[rows] for at in (self.starts, self.ends))
         values = [self.values[row] for row in rows]
         faults = {i: self.faults[row] for i, row in enumerate(rows) if row in self.faults}
-        return AudioReferences(values, starts, ends, self.index[rows], faults)
+        return AudioReferences(values, self.starts[rows], self.ends[rows], self.index[rows], faults)
 
 
 def find_references(X: Any, audio: str) -> AudioReferences:
     """Find the audio in X; `audio` names the column, Series or index level that holds it."""
-    if isinstance(X, pd.DataFrame):
-        return _from_frame(X, audio)
-    if isinstance(X, pd.Series):
-        # An audformat table's column: the values are labels, the audio is in the index.
-        if audio in X.index.names and X.name != audio:
-            return _from_frame(pd.DataFrame(index=X.index), audio)
-        return AudioReferences(X.tolist(), None, None, _output_index(X))
-    if isinstance(X, pd.Index):
-        if audio in X.names:
-            return _from_frame(pd.DataFrame(index=X), audio)
-        if X.nlevels > 1:
-            raise AudioError(
-                f"X is an index with the levels {list(X.names)}, none of which is {audio!r}: name "
-                f"the one that holds the audio with audio="
-            )
-    values = _from_sequence(X)
-    return AudioReferences(values, None, None, pd.RangeIndex(len(values)))
+    frame = _as_frame(X, audio)
+    if frame is not None:
+        return _from_frame(frame, audio)
+    if isinstance(X, pd.Index) and X.nlevels > 1:
+        raise AudioError(
+            f"X is an index with the levels {list(X.names)}, none of which is {audio!r}: name the "
+            f"one that holds the audio with audio="
+        )
+    values = X.tolist() if isinstance(X, pd.Series) else _from_sequence(X)
+    index = _output_index(X) if isinstance(X, pd.Series) else pd.RangeIndex(len(values))
+    open_ends = np.full(len(values), np.nan)
+    return AudioReferences(values, open_ends, open_ends, index)
 
 
 def as_table(X: Any, references: AudioReferences, audio: str) -> pd.DataFrame:
-    """Return X as a DataFrame with a column for everything known about each utterance.
+    """Return X, and its references found before, as a DataFrame with index levels as columns."""
+    frame = _as_frame(X, audio)
+    if frame is None:
+        return pd.DataFrame({audio: pd.Series(references.values, dtype=object)})
+    levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    return frame.reset_index(level=levels).reset_index(drop=True)
 
-    Named index levels become columns, and the index is a RangeIndex. `references` is the result of
-    `find_references` for X.
-    """
+
+def _as_frame(X, audio):
+    """Return a DataFrame, or an index (of a Series too) with the audio, as a DataFrame, or None."""
     if isinstance(X, pd.Series) and audio in X.index.names and X.name != audio:
-        X = X.to_frame()
+        return X.to_frame()  # a column of an audformat table: labels, with the audio in the index
     if isinstance(X, pd.Index) and audio in X.names:
-        X = pd.DataFrame(index=X)
-    if not isinstance(X, pd.DataFrame):
-        values = np.empty(len(references.values), dtype=object)
-        values[:] = references.values
-        return pd.DataFrame({audio: values})
-    levels = [name for name in X.index.names if name is not None and name not in X.columns]
-    return X.reset_index(level=levels).reset_index(drop=True)
+        return pd.DataFrame(index=X)
+    return X if isinstance(X, pd.DataFrame) else None
 
 
 def _from_frame(X, audio):
@@ -107,7 +99,10 @@ def _from_frame(X, audio):
             f"that holds the audio with audio="
         )
     faults: dict[int, str] = {}
-    starts, ends = _all_seconds(start, "start", faults), _all_seconds(end, "end", faults)
+    starts, ends = (
+        np.full(len(X), np.nan) if times is None else _all_seconds(times, name, faults)
+        for times, name in ((start, "start"), (end, "end"))
+    )
     return AudioReferences(column.tolist(), starts, ends, _output_index(X), faults)
 
 
@@ -119,8 +114,6 @@ def _level_or_column(X, name):
 
 def _all_seconds(values, name, faults):
     """Convert a column of starts or ends to float seconds; add invalid times to `faults`."""
-    if values is None:
-        return None
     if pd.api.types.is_timedelta64_dtype(values.dtype):
         return pd.TimedeltaIndex(values).total_seconds().to_numpy(dtype=float)
     if getattr(values.dtype, "kind", "O") in "iuf":

@@ -41,7 +41,6 @@ files first.
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -53,6 +52,7 @@ from sklearn_ser.audio._input import AudioReferences, find_references
 from sklearn_ser.exceptions import AudioError, AudioWarning
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._warnings import warn_user
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -131,7 +131,7 @@ def read_audio(
     options = ReadingOptions(sampling_rate, min_duration, beyond_full_scale, remove_dc)
     signal, clipped_peak = read_reference(source, start, end, options, row)
     if clipped_peak is not None:
-        warnings.warn(_clipped(clipped_peak, row, file_of(source)), AudioWarning, stacklevel=2)
+        warn_user(_clipped(clipped_peak, row, file_of(source)), AudioWarning)
     return signal
 
 
@@ -226,8 +226,8 @@ class AudioTable:
     def part(self, rows: Sequence[int]) -> AudioTable:
         """Return the rows at some positions as a table for a worker process.
 
-        Its errors report the rows of the original table. It gives no warnings: it only records what
-        it clips, for :meth:`note_clipped`.
+        Its errors report the rows of the original table, whose :meth:`note_clipped` warns of what
+        it clips.
         """
         part = AudioTable(self.references.part(rows), self.options)
         part._rows = [self._row(i) for i in rows]
@@ -235,12 +235,16 @@ class AudioTable:
         return part
 
     def note_clipped(self, clipped: dict[int, float]) -> None:
-        """Record the `clipped` rows of a part, and warn if these are the first clipped rows."""
-        first_ever = bool(clipped) and not self.clipped
+        """Record clipped rows, and warn if these are the first."""
+        is_first = bool(clipped) and not self.clipped
         self.clipped.update(clipped)
-        if first_ever:
+        if is_first and self._warns:
             row = min(clipped)
-            self._warn_of_clipping(clipped[row], row, self.file(row))
+            warn_user(
+                f"{_clipped(clipped[row], row, self.file(row))} (the first such row; further ones "
+                f"are clipped without a warning)",
+                AudioWarning,
+            )
 
     def file(self, i: int) -> str | None:
         """Return the path of row `i` (or of the audio it is derived from), or None for an array."""
@@ -255,22 +259,11 @@ class AudioTable:
             raise AudioError(references.faults[i], row=row, file=self.file(i))
         signal, clipped_peak = read_reference(references.values[i], start, end, self.options, row)
         if clipped_peak is not None:
-            self.clipped[row] = clipped_peak
-            if self._warns and len(self.clipped) == 1:
-                self._warn_of_clipping(clipped_peak, row, self.file(i))
+            self.note_clipped({row: clipped_peak})
         return signal
 
     def _row(self, i):
         return i if self._rows is None else self._rows[i]
-
-    @staticmethod
-    def _warn_of_clipping(peak, row, file):
-        warnings.warn(
-            f"{_clipped(peak, row, file)} (the first such row; further ones are clipped without a "
-            f"warning)",
-            AudioWarning,
-            stacklevel=3,  # the line that calls `read` or `note_clipped`
-        )
 
 
 def _clipped(peak, row, file):

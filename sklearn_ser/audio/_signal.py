@@ -71,10 +71,7 @@ def seconds(value, name):
 
 
 def sample_span(start: float, end: float, n_samples: int, rate: float) -> tuple[int, int]:
-    """Return the first sample, and one past the last, of the segment from `start` to `end`.
-
-    These are in seconds; NaN is the start or end of the audio, which has `n_samples` in total.
-    """
+    """Return the first sample of a segment in seconds (NaN: all), and one past its last."""
     if n_samples == 0:
         raise AudioError("the audio is empty (0 samples): leave this row out")
     duration = n_samples / rate
@@ -103,11 +100,9 @@ def sample_span(start: float, end: float, n_samples: int, rate: float) -> tuple[
 
 
 def window_bounds(length: int, window: int, hop: int, shortest: int) -> list[tuple[int, int]]:
-    """Return the starts and ends of the windows over a given length, which they cover.
+    """Return the starts and ends of windows that cover a length, one every `hop`.
 
-    Windows of full length start every `hop` (from 1 to `window`). A rest at the end is a window if
-    it is at least `shortest` long; otherwise it is covered by a full window that overlaps the
-    previous one. A length below `window` is one window.
+    A rest at the end that is below `shortest` is covered by a full window with more overlap.
     """
     if length <= window:
         return [(0, length)]
@@ -157,11 +152,9 @@ def as_array(values):
 
 
 def to_mono(array, beyond_full_scale, lossy=False):
-    """Validate the samples, scale integers and average the channels.
+    """Return validated samples as mono float32 (maybe sharing memory), and the peak if clipped.
 
-    Returns the float32 signal, which may share memory with `array`, and the peak if samples beyond
-    full scale were clipped, else None. The output of a lossy decoder may overshoot full scale, and
-    then so does the signal.
+    The output of a lossy decoder may overshoot full scale, and then so does the signal.
     """
     if array.size == 0:
         raise AudioError("the audio is empty (0 samples): leave this row out")
@@ -170,8 +163,8 @@ def to_mono(array, beyond_full_scale, lossy=False):
         with np.errstate(invalid="ignore"):
             low, high = float(array.min()), float(array.max())
         peak = max(-low, high)
-        if not math.isfinite(low + high):
-            _raise_if_not_finite(array)
+        if not math.isfinite(peak):  # minimum and maximum are NaN if any sample is
+            raise _not_finite(array)
         if peak > (_LOSSY_FULL_SCALE if lossy else _FULL_SCALE):
             if beyond_full_scale == "raise":
                 is_16_bit = 100 < peak <= 32768
@@ -209,12 +202,7 @@ def finish(signal, rate, sampling_rate, remove_dc):
     if remove_dc:
         signal = signal - np.float32(signal.mean(dtype=np.float64))
     if rate != sampling_rate:
-        try:
-            signal = soxr.resample(np.ascontiguousarray(signal), rate, sampling_rate, quality="HQ")
-        except Exception as error:
-            raise AudioError(
-                f"resampling from {rate:g} to {sampling_rate:g} Hz failed ({error})"
-            ) from error
+        signal = soxr.resample(np.ascontiguousarray(signal), rate, sampling_rate, quality="HQ")
         if len(signal) == 0:
             raise AudioError(f"the audio is too short: no sample is left at {sampling_rate:g} Hz")
     return np.clip(signal, np.float32(-1), TOP)
@@ -229,13 +217,11 @@ def shortened(value):
     return text if len(text) <= 80 else f"{text[:80]}..."
 
 
-def _raise_if_not_finite(array):
-    bad = ~np.isfinite(array)
+def _not_finite(array):
+    bad = ~np.isfinite(array.astype(float))  # long doubles may exceed the largest float
     count = int(bad.sum())
-    if not count:
-        return  # finite numbers whose sum overflowed
     first = int(np.argmax(bad.any(axis=0) if bad.ndim == 2 else bad))
-    raise AudioError(
+    return AudioError(
         f"{count} of {array.size} samples {'is' if count == 1 else 'are'} NaN or infinite, the "
         f"first at sample {first}: repair the audio or leave this row out"
     )

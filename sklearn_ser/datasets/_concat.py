@@ -7,9 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from sklearn_ser.datasets._corpus import Corpus, in_contract_order, rows_left_out
+from sklearn_ser.datasets._corpus import Corpus, in_contract_order, rows_left_out, text_as_object
 from sklearn_ser.datasets._labels import check_all_used, check_emotion_map
-from sklearn_ser.datasets._metadata_tables import text_as_object
 from sklearn_ser.exceptions import CorpusError
 from sklearn_ser.utils._public import public_module
 

@@ -152,16 +152,10 @@ class Corpus:
             each emotion.
         """
         frame = self.frame
-        people = frame.drop_duplicates("speaker").groupby("corpus")["gender"]
-        grouped = frame.groupby("corpus")
-        table = pd.DataFrame(
-            {
-                "utterances": grouped.size(),
-                "speakers": grouped["speaker"].nunique(),
-                "female": people.apply(lambda gender: int((gender == "female").sum())),
-                "male": people.apply(lambda gender: int((gender == "male").sum())),
-            }
-        )
+        speakers = frame.drop_duplicates("speaker")
+        by_gender = pd.crosstab(speakers["corpus"], speakers["gender"])
+        table = frame.groupby("corpus")["speaker"].agg(utterances="size", speakers="nunique")
+        table = table.join(by_gender.reindex(table.index, columns=["female", "male"], fill_value=0))
         return table.join(pd.crosstab(frame["corpus"], frame["emotion"]))
 
     @property
@@ -170,9 +164,7 @@ class Corpus:
         counts = self.dropped_rows.groupby(
             ["corpus", "emotion", "reason"], dropna=False, sort=True
         ).size()
-        counts = counts.rename("utterances").reset_index()
-        emotion = counts["emotion"].astype(object)
-        return counts.assign(emotion=emotion.where(emotion.notna(), None))
+        return text_as_object(counts.rename("utterances").reset_index())
 
     def report(self) -> str:
         """Describe the corpus, and what was left out and why, as text.
@@ -198,6 +190,16 @@ def check_corpus_name(name):
     """Raise if a name cannot be the prefix of an id before a "/"."""
     if not isinstance(name, str) or not name or "/" in name:
         raise CorpusError(f"name={name!r}: expected a non-empty string without '/'.")
+
+
+def text_as_object(frame):
+    """Convert text columns to dtype object with None: scikit-learn rejects pandas' missing text."""
+    columns = {}
+    for column, values in frame.items():
+        if pd.api.types.is_object_dtype(values) or isinstance(values.dtype, pd.StringDtype):
+            values = values.astype(object)
+            columns[column] = values.where(values.notna(), None)
+    return frame.assign(**columns)
 
 
 def rows_left_out(frame, left_out, reason):

@@ -32,17 +32,12 @@ NATURALNESS_SPELLINGS = {
 
 
 def map_to_nouns(emotions, emotion_map, corpus):
-    """Map each distinct label (None where missing) to its noun, or to None to leave it out.
-
-    Keys of `emotion_map` are labels in the spelling of the corpus, or their nouns; "" is a missing
-    one.
-    """
+    """Map each label, None where missing ("" in `emotion_map`), to its noun or None (left out)."""
     emotion_map = check_emotion_map(emotion_map)
-    known = _by_spelling(EMOTION_SPELLINGS)
     nouns, unknown, used = {}, [], set()
     for label in emotions.unique():
         raw = "" if label is None else str(label)
-        noun = known.get(raw.strip().lower())
+        noun = noun_or_none(raw)
         key = next((key for key in (raw, noun) if key in emotion_map), None)
         if key is not None:
             used.add(key)

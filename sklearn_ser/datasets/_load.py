@@ -1,4 +1,8 @@
-"""Loading of a corpus from a folder, a CSV file, a DataFrame or a custom reader."""
+"""Loading of a corpus from a folder, a CSV file, a DataFrame or a custom reader.
+
+The generic layout: a folder with ``metadata.csv``, one row per utterance, in the columns of
+``Corpus.frame`` as far as they are known (file, speaker and emotion are required).
+"""
 
 from __future__ import annotations
 
@@ -10,23 +14,46 @@ from pathlib import Path
 
 import pandas as pd
 
+from sklearn_ser.audio._decoding import is_missing
 from sklearn_ser.datasets._corpus import (
+    NUMBER_COLUMNS,
     OPTIONAL_COLUMNS,
+    PREFIXED_COLUMNS,
+    REQUIRED_COLUMNS,
     Corpus,
     check_corpus_name,
     in_contract_order,
     rows_left_out,
+    text_as_object,
 )
 from sklearn_ser.datasets._known_corpora import KNOWN_CORPORA, CorpusFacts
-from sklearn_ser.datasets._labels import map_to_nouns, noun_or_none
-from sklearn_ser.datasets._metadata_tables import (
-    METADATA_FILE,
-    check_files_exist,
-    read_csv_as_text,
-    tidy_frame,
+from sklearn_ser.datasets._labels import (
+    GENDER_SPELLINGS,
+    NATURALNESS_SPELLINGS,
+    map_to_nouns,
+    noun_or_none,
+    unify_spelling,
 )
 from sklearn_ser.exceptions import CorpusError
+from sklearn_ser.utils._ids import rows_text
 from sklearn_ser.utils._public import public_module
+
+METADATA_FILE = "metadata.csv"
+
+#: Standard column by alternative name, which is used where the standard column is absent.
+_OTHER_NAMES = {
+    "path": "file",
+    "filename": "file",
+    "label": "emotion",
+    "sex": "gender",
+    "speaker_id": "speaker",
+    "text_id": "text",
+    "pair_id": "recording",
+}
+_PERCENT_OF_NATURALNESS = "natural_pct"
+_REQUIRED_IN_TABLES = ("file", "speaker", "emotion")
+_MISSING_NUMBERS = ("", "nan", "na", "none")
+_NUMBER_PATTERN = r"-?(?:0|[1-9]\d*)(?:\.\d*)?(?:[eE][-+]?\d+)?"
 
 DUPLICATE = "marked as a duplicate"
 
@@ -108,8 +135,8 @@ def load_corpus(
     <Corpus mine: 2 utterances, 2 speakers (1 female, 1 male); anger 2>
     """
     table, name, root, facts = _read(name_or_reader, root, name)
-    frame = tidy_frame(table, name, root)
-    check_files_exist(frame, name, root)
+    frame = _tidy_frame(table, name, root)
+    _check_files_exist(frame, name, root)
 
     nouns = map_to_nouns(frame["emotion"], emotion_map, name)
     emotions = pd.Series([nouns[label] for label in frame["emotion"]], dtype=object)
@@ -127,7 +154,7 @@ def load_corpus(
     return Corpus(
         in_contract_order(_without_empty_columns(frame.reset_index(drop=True))),
         name,
-        description=facts.full_description,
+        description=facts.description,
         license=facts.license,
         citation=facts.citation,
         dropped_rows=dropped_rows,
@@ -137,7 +164,7 @@ def load_corpus(
 def mappable_labels(name_or_reader, root=None):
     """Return the labels, as written and as nouns, that an `emotion_map` may have as keys."""
     table, name, root, _ = _read(name_or_reader, root, None)
-    written = {"" if label is None else label for label in tidy_frame(table, name, root)["emotion"]}
+    written = {label or "" for label in _tidy_frame(table, name, root)["emotion"]}
     return written | {noun_or_none(label) for label in written} - {None}
 
 
@@ -158,7 +185,7 @@ def _read(source, root, name):
     elif isinstance(source, os.PathLike) or str(source).endswith((".csv", ".tsv")):
         path = Path(source)
         path = path / METADATA_FILE if path.is_dir() else path
-        table = read_csv_as_text(path)
+        table = _read_csv_as_text(path)
         root = path.parent if root is None else root
         facts = replace(facts, license=_license_in(root))
         name = name or _own_name(table) or path.absolute().parent.name
@@ -192,7 +219,7 @@ def _read_named(source, root):
         raise CorpusError(f"corpus {source!r}: there is no folder {str(root)!r}. {layout}")
     if not (Path(root) / METADATA_FILE).is_file():
         raise CorpusError(f"corpus {source!r}: no {METADATA_FILE} in {str(root)!r}. {layout}")
-    table = read_csv_as_text(Path(root) / METADATA_FILE)
+    table = _read_csv_as_text(Path(root) / METADATA_FILE)
     own = _own_name(table)
     if source in KNOWN_CORPORA and own not in (None, source):
         raise CorpusError(
@@ -237,3 +264,173 @@ def _print_left_out(name, dropped_rows, root):
         shown = f" ({', '.join(files[:3])}{', ...' if len(files) > 3 else ''})" if files else ""
         hint = "; drop_duplicates=False retains them" if reason == DUPLICATE else ""
         print(f"{name}: left out {len(rows)} utterance(s), {reason}{shown}{hint}", file=sys.stderr)
+
+
+def _read_csv_as_text(path):
+    """Read a CSV file (comma, semicolon or tab): text, None where empty, or numbers only."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            header = file.readline()
+        separator = max(",;\t", key=header.count)
+        table = pd.read_csv(
+            path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
+    except (OSError, UnicodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise CorpusError(
+            f"{str(path)!r} cannot be read as a table ({error}); expected a CSV file in UTF-8, "
+            f"one line per utterance, with a first line of column names."
+        ) from error
+    table = table.astype(object)
+    table = table.where(table != "", None)
+    return table.assign(
+        **{
+            column: pd.to_numeric(values)
+            for column, values in table.items()
+            if column not in (*REQUIRED_COLUMNS, *PREFIXED_COLUMNS, *_OTHER_NAMES)
+            and values.notna().any()
+            and values.dropna().str.fullmatch(_NUMBER_PATTERN).all()
+        }
+    )
+
+
+def _tidy_frame(table, name, root):
+    """Convert a table to the frame of a Corpus, with emotions in the spelling of the corpus."""
+    frame = _rename_columns(table.reset_index(drop=True), name)
+    absent = [column for column in _REQUIRED_IN_TABLES if column not in frame.columns]
+    if absent:
+        raise CorpusError(
+            f"the table of corpus {name!r} lacks the column(s) {absent}; it has "
+            f"{list(table.columns)}. Required are 'file' (path of the audio), 'speaker' and "
+            f"'emotion'; 'gender', 'language', 'naturalness', 'text' and others are optional."
+        )
+    if frame.empty:
+        raise CorpusError(f"the table of corpus {name!r} has no rows.")
+    frame["corpus"] = name
+    for column in REQUIRED_COLUMNS:
+        if column not in frame.columns:
+            frame[column] = None
+    for column in ("speaker", "language", "emotion", "gender", "naturalness", "text", "recording"):
+        if column in frame.columns:
+            frame[column] = _as_text(frame[column])
+    for column in ("file", "speaker"):
+        empty = frame[column].map(is_missing)
+        if empty.any():
+            raise CorpusError(
+                f"corpus {name!r}: column {column!r} is empty in {rows_text(empty)}; every "
+                f"utterance must have one. Fill it in or leave these rows out."
+            )
+    for column in PREFIXED_COLUMNS:
+        if column in frame.columns:
+            frame[column] = _add_prefix(frame[column], f"{name}/")
+    for column, spellings in (("gender", GENDER_SPELLINGS), ("naturalness", NATURALNESS_SPELLINGS)):
+        frame[column] = unify_spelling(frame[column], spellings, column, name)
+    for column in NUMBER_COLUMNS:
+        if column in frame.columns:
+            frame[column] = _as_numbers(frame[column], column, name)
+    _check_ranges(frame, name)
+    for column in ("file", "duplicate_of"):
+        if column in frame.columns:
+            frame[column] = _absolute_paths(frame[column], root)
+    _check_unique_utterances(frame, name)
+    return text_as_object(frame)
+
+
+def _check_files_exist(frame, name, root):
+    """Raise one error for all audio files that do not exist."""
+    paths = {file: None for file in frame["file"] if isinstance(file, str)}
+    missing = [path for path in paths if not os.path.isfile(path)]
+    if missing:
+        shown = ", ".join(map(repr, missing[:3])) + (", ..." if len(missing) > 3 else "")
+        base = "the working folder" if root is None else f"root={str(root)!r}"
+        raise CorpusError(
+            f"{len(missing)} of the {len(paths)} audio files of corpus {name!r} do not "
+            f"exist: {shown}. Paths in the table are relative to {base}."
+        )
+
+
+def _rename_columns(table, name):
+    """Rename columns to the standard names and scale percentages to [0, 1]."""
+    names: dict[str, str] = {}
+    for other, column in _OTHER_NAMES.items():
+        if other in table.columns and column not in (*table.columns, *names.values()):
+            names[other] = column
+    table = table.rename(columns=names)
+    if _PERCENT_OF_NATURALNESS in table.columns and "naturalness_rating" not in table.columns:
+        percent = table.pop(_PERCENT_OF_NATURALNESS)
+        table["naturalness_rating"] = _as_numbers(percent, _PERCENT_OF_NATURALNESS, name) / 100
+    return table
+
+
+def _as_text(values):
+    """Convert ids to strings: 3 and 3.0 (of a column with missing values) to "3", "" to None."""
+
+    def text(value):
+        if is_missing(value):
+            return None
+        is_integer = isinstance(value, float) and value.is_integer()
+        return str(int(value) if is_integer else value).strip() or None
+
+    return pd.Series([text(value) for value in values], index=values.index, dtype=object)
+
+
+def _add_prefix(values, prefix):
+    """Add a prefix to ids, unless they have it already (as in a frame that was saved)."""
+    return values.map(
+        lambda value: value if value.startswith(prefix) else prefix + value, na_action="ignore"
+    )
+
+
+def _as_numbers(values, column, name):
+    numbers = pd.to_numeric(values, errors="coerce").astype(float)
+    written = values.astype("string").str.strip().str.lower()
+    wrong = numbers.isna() & ~written.fillna("").isin(_MISSING_NUMBERS)
+    if wrong.any():
+        raise CorpusError(
+            f"corpus {name!r}: column {column!r} has {values[wrong].iloc[0]!r} in "
+            f"{rows_text(wrong)}; expected a number or an empty cell."
+        )
+    return numbers
+
+
+def _check_ranges(frame, name):
+    if "naturalness_rating" in frame.columns:
+        rating = frame["naturalness_rating"]
+        outside = rating.notna() & ~rating.between(0, 1)
+        if outside.any():
+            raise CorpusError(
+                f"corpus {name!r}: column 'naturalness_rating' has {rating[outside].iloc[0]} in "
+                f"{rows_text(outside)}; expected a number from 0 to 1 (name the column "
+                f"'natural_pct' if it is a percentage)."
+            )
+    if "start" in frame.columns or "end" in frame.columns:
+        absent = pd.Series(float("nan"), index=frame.index)
+        start, end = frame.get("start", absent), frame.get("end", absent)
+        wrong = (start < 0) | (end <= start.fillna(0))
+        if wrong.any():
+            raise CorpusError(
+                f"corpus {name!r}: {rows_text(wrong)}: 'start' and 'end' are seconds in the "
+                f"file; expected 0 <= start < end."
+            )
+
+
+def _absolute_paths(files, root):
+    """Make paths absolute; arrays and missing values are unchanged."""
+    base = os.path.abspath(os.curdir if root is None else root)
+    absolute = [
+        os.path.normpath(os.path.join(base, file)) if isinstance(file, str | os.PathLike) else file
+        for file in files
+    ]
+    return pd.Series(absolute, index=files.index, dtype=object)
+
+
+def _check_unique_utterances(frame, name):
+    paths = frame["file"].map(lambda file: file if isinstance(file, str) else id(file))
+    keys = frame[[c for c in ("start", "end") if c in frame.columns]].assign(file=paths)
+    repeated = keys.duplicated(keep=False)
+    if repeated.any():
+        raise CorpusError(
+            f"corpus {name!r}: {rows_text(repeated)} are the same utterance "
+            f"({frame['file'][repeated].iloc[0]!r} with the same start and end); each utterance "
+            f"must have one row only. Mark copies under another name in the column "
+            f"'duplicate_of' (the file of the original)."
+        )

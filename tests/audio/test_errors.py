@@ -24,14 +24,14 @@ def wav(tmp_path):
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        (None, r"^row 3: no audio in this row \(None\): give a path or an array$"),
-        (np.nan, r"^row 3: no audio in this row \(nan\)"),
-        (pd.NaT, r"^row 3: no audio in this row \(NaT\)"),
-        (pd.NA, r"^row 3: no audio in this row \(<NA>\)"),
-        ("", r"^row 3, file '': no audio in this row \(''\)"),
-        (3.5, r"^row 3: no audio but a float \(3\.5\): expected a path, a 1-D array or a pair"),
-        (b"a.wav", r"^row 3: no audio but a bytes \(b'a\.wav'\)"),
-        ({"array": [0.0]}, r"^row 3: no audio but a dict \({'array': \[0\.0\]}\)"),
+        (None, r"^row 3: no audio in this row \(found None\): expected a path, a 1-D array or a"),
+        (np.nan, r"^row 3: no audio in this row \(found nan\)"),
+        (pd.NaT, r"^row 3: no audio in this row \(found NaT\)"),
+        (pd.NA, r"^row 3: no audio in this row \(found <NA>\)"),
+        ("", r"^row 3, file '': no audio in this row \(found ''\)"),
+        (3.5, r"^row 3: found an object of type float \(3\.5\); expected a path, a 1-D array or"),
+        (b"a.wav", r"^row 3: found an object of type bytes \(b'a\.wav'\)"),
+        ({"array": [0.0]}, r"^row 3: found an object of type dict \({'array': \[0\.0\]}\)"),
         ([], r"^row 3: the audio is empty \(0 samples\): leave this row out$"),
         (
             np.ma.array([0.1, 0.2], mask=[False, True]),

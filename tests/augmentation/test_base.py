@@ -179,7 +179,7 @@ def test_silence_and_rows_without_audio_stay():
     made = Noise().augment(pd.DataFrame({"file": [np.zeros(800, np.float32), None]}))
     assert not read_audio(made["file"][0]).any()
     assert made["file"][1] is None
-    with pytest.raises(AudioError, match=r"row 1: no audio in this row \(None\)"):
+    with pytest.raises(AudioError, match=r"row 1: no audio in this row \(found None\)"):
         heard(made)
 
 

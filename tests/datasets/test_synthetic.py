@@ -7,7 +7,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from sklearn_ser.datasets import load_corpus, make_speech_corpus
-from sklearn_ser.datasets._voice import EXPRESSIONS
+from sklearn_ser.datasets._synthetic import EXPRESSIONS
 from sklearn_ser.exceptions import CorpusError
 
 RATE = 16000
