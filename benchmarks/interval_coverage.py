@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.special import expit
 from scipy.stats import norm
 
-from sklearn_ser.metrics import _intervals, _paired, cluster_interval, concordance_cc
+from sklearn_ser.metrics import _intervals, _significance, cluster_interval, concordance_cc
 from sklearn_ser.metrics._cluster_statistics import cluster_rows, own_values, statistic
 
 CLASSES = np.array(["anger", "happiness", "neutral", "sadness"], dtype=object)
@@ -131,19 +131,19 @@ def errors(kind, n_speakers, n_draws, *, gain=0.0, interaction=INTERACTION):
         rows = cluster_rows(CLASSES[code], parts, speaker, None, "uar", None)
         first, second = (statistic(rows, which, "rows") for which in (0, 1))
         own = own_values(rows, 0) - own_values(rows, 1)
-        sums = _paired._contributions(first, second)
+        sums = _significance._contributions(first, second)
         difference = first.estimate - second.estimate
         influence = first.influence - second.influence
         linear = first.linear_influence - second.linear_influence
         found.append(
             {
-                "sign-flip": _paired.sign_flip(sums, RESAMPLES, rng)[0],
-                "wilcoxon": _paired.sign_flip(_paired.signed_ranks(own.to_numpy()), RESAMPLES, rng)[
-                    0
-                ],
-                "t": _paired._t(difference, influence, first.group),
-                "linearized t": _paired._t(difference, linear, first.group),
-                "i.i.d. McNemar": _paired._mcnemar(rows)[1],
+                "sign-flip": _significance.sign_flip(sums, RESAMPLES, rng)[0],
+                "wilcoxon": _significance.sign_flip(
+                    _significance.signed_ranks(own.to_numpy()), RESAMPLES, rng
+                )[0],
+                "t": _significance._t(difference, influence, first.group),
+                "linearized t": _significance._t(difference, linear, first.group),
+                "i.i.d. McNemar": _significance._mcnemar(rows)[1],
             }
         )
     return (pd.DataFrame(found) < 0.05).mean()

@@ -1,5 +1,3 @@
-from ._calibration import expected_calibration_error as expected_calibration_error
-from ._calibration import multiclass_brier_score as multiclass_brier_score
 from ._class_scores import macro_f1_score as macro_f1_score
 from ._class_scores import recall_by_class as recall_by_class
 from ._class_scores import uar_score as uar_score
@@ -9,15 +7,10 @@ from ._groups import group_gap as group_gap
 from ._groups import group_scores as group_scores
 from ._intervals import ClusterInterval as ClusterInterval
 from ._intervals import cluster_interval as cluster_interval
-from ._multiple_comparisons import CorrectedTTest as CorrectedTTest
-from ._multiple_comparisons import CriticalDifference as CriticalDifference
-from ._multiple_comparisons import corrected_t_test as corrected_t_test
-from ._multiple_comparisons import critical_difference as critical_difference
-from ._multiple_comparisons import holm as holm
-from ._one_vs_rest import equal_error_rate as equal_error_rate
-from ._one_vs_rest import macro_auc_score as macro_auc_score
-from ._paired import PairedTest as PairedTest
-from ._paired import paired_test as paired_test
+from ._probability_scores import equal_error_rate as equal_error_rate
+from ._probability_scores import expected_calibration_error as expected_calibration_error
+from ._probability_scores import macro_auc_score as macro_auc_score
+from ._probability_scores import multiclass_brier_score as multiclass_brier_score
 from ._regression import concordance_cc as concordance_cc
 from ._scorers import SerScorer as SerScorer
 from ._scorers import make_group_scorer as make_group_scorer
@@ -25,3 +18,10 @@ from ._scorers import make_recall_scorers as make_recall_scorers
 from ._scorers import make_ser_scorer as make_ser_scorer
 from ._scorers import score_labeled_samples as score_labeled_samples
 from ._scorers import uar_scorer as uar_scorer
+from ._significance import CorrectedTTest as CorrectedTTest
+from ._significance import CriticalDifference as CriticalDifference
+from ._significance import PairedTest as PairedTest
+from ._significance import corrected_t_test as corrected_t_test
+from ._significance import critical_difference as critical_difference
+from ._significance import holm as holm
+from ._significance import paired_test as paired_test

@@ -26,15 +26,23 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 _ERRORS = """\
+Raises
+------
 MetadataError
     If `y_true` has missing labels or labels that are not in `labels`, or one of `y_true` and
     `y_pred` has strings and the other numbers.
 """
-_PARTS = {"y_true": Y_TRUE, "y_pred": Y_PRED, "sample_weight": SAMPLE_WEIGHT, "errors": _ERRORS}
+_SCORE = """\
+Returns
+-------
+float
+    Value between 0 and 1; NaN if a class of `labels` is absent or there is no sample.
+"""
+_PARTS = {"y": Y_TRUE + Y_PRED, "sample_weight": SAMPLE_WEIGHT, "errors": _ERRORS}
 
 
 @public_module("sklearn_ser.metrics")
-@substitute_docstring(**_PARTS)
+@substitute_docstring(**_PARTS, score=_SCORE)
 def uar_score(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -52,21 +60,15 @@ def uar_score(
 
     Parameters
     ----------
-    %(y_true)s
-    %(y_pred)s
+    %(y)s
     labels : array-like of shape (n_classes,), default=None
         Fixed label set C. The score is NaN if one of its classes is absent from `y_true`. With
         None C is the set of classes in `y_true`, as for one fold of a protocol.
     %(sample_weight)s
         A class whose weights sum to zero is absent.
 
-    Returns
-    -------
-    float
-        Value between 0 and 1; NaN if a class of `labels` is absent or there is no sample.
+    %(score)s
 
-    Raises
-    ------
     %(errors)s
 
     Notes
@@ -93,10 +95,7 @@ def uar_score(
     nan
     """
     counts = _count_classes(y_true, y_pred, labels, sample_weight)
-    present = counts.true > 0
-    if not present.any() or (labels is not None and not present.all()):
-        return float("nan")
-    return float(np.mean(counts.correct[present] / counts.true[present]))
+    return _mean_over_classes(counts.correct, counts.true, counts, labels)
 
 
 @public_module("sklearn_ser.metrics")
@@ -117,8 +116,7 @@ def war_score(
 
     Parameters
     ----------
-    %(y_true)s
-    %(y_pred)s
+    %(y)s
     labels : array-like of shape (n_classes,), default=None
         Fixed label set; other labels in `y_true` raise an error. Unlike :func:`uar_score` the
         score is defined if a class is absent.
@@ -129,8 +127,6 @@ def war_score(
     float
         Value between 0 and 1; NaN if no sample has a positive weight.
 
-    Raises
-    ------
     %(errors)s
 
     Examples
@@ -146,7 +142,7 @@ def war_score(
 
 
 @public_module("sklearn_ser.metrics")
-@substitute_docstring(**_PARTS)
+@substitute_docstring(**_PARTS, score=_SCORE)
 def macro_f1_score(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -163,20 +159,14 @@ def macro_f1_score(
 
     Parameters
     ----------
-    %(y_true)s
-    %(y_pred)s
+    %(y)s
     labels : array-like of shape (n_classes,), default=None
         Fixed label set C. The score is NaN if one of its classes is absent from `y_true`. With
         None C is the set of classes in `y_true`.
     %(sample_weight)s
 
-    Returns
-    -------
-    float
-        Value between 0 and 1; NaN if a class of `labels` is absent or there is no sample.
+    %(score)s
 
-    Raises
-    ------
     %(errors)s
 
     Notes
@@ -192,11 +182,7 @@ def macro_f1_score(
     0.666...
     """
     counts = _count_classes(y_true, y_pred, labels, sample_weight)
-    present = counts.true > 0
-    if not present.any() or (labels is not None and not present.all()):
-        return float("nan")
-    total = counts.true[present] + counts.predicted[present]
-    return float(np.mean(2 * counts.correct[present] / total))
+    return _mean_over_classes(2 * counts.correct, counts.true + counts.predicted, counts, labels)
 
 
 @public_module("sklearn_ser.metrics")
@@ -212,8 +198,7 @@ def recall_by_class(
 
     Parameters
     ----------
-    %(y_true)s
-    %(y_pred)s
+    %(y)s
     labels : array-like of shape (n_classes,), default=None
         Classes, in the order of the result. With None those in `y_true`, in order of appearance.
     %(sample_weight)s
@@ -224,8 +209,6 @@ def recall_by_class(
         Recall between 0 and 1, indexed by class; NaN, not 0, for a class that is absent from
         `y_true`. The mean is the unweighted average recall.
 
-    Raises
-    ------
     %(errors)s
 
     Examples
@@ -250,6 +233,14 @@ class _ClassCounts(NamedTuple):
     true: np.ndarray
     correct: np.ndarray
     predicted: np.ndarray
+
+
+def _mean_over_classes(part, total, counts, labels):
+    """Return the mean ratio of the present classes; NaN if one of `labels`, or all, are absent."""
+    present = counts.true > 0
+    if not present.any() or (labels is not None and not present.all()):
+        return float("nan")
+    return float(np.mean(part[present] / total[present]))
 
 
 def _count_classes(y_true, y_pred, labels, sample_weight):

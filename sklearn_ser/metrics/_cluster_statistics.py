@@ -23,7 +23,8 @@ import pandas as pd
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.metrics._groups import check_length, score_seeds, sorted_labels
 from sklearn_ser.metrics._metric_names import METRICS, Metric, find_metric
-from sklearn_ser.metrics._validation import as_labels, as_probabilities, format_items
+from sklearn_ser.metrics._validation import as_labels, as_probabilities
+from sklearn_ser.utils._ids import format_items
 from sklearn_ser.utils._unlabeled import drop_unlabeled, labeled_rows, missing_as_none
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from sklearn_ser.metrics._cluster_statistics import (
     statistic,
 )
 from sklearn_ser.metrics._groups import METRIC
-from sklearn_ser.metrics._validation import format_items
 from sklearn_ser.utils._docstrings import substitute_docstring
+from sklearn_ser.utils._ids import format_items
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:

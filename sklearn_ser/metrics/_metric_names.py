@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sklearn_ser.metrics._calibration import expected_calibration_error, multiclass_brier_score
 from sklearn_ser.metrics._class_scores import macro_f1_score, uar_score, war_score
-from sklearn_ser.metrics._one_vs_rest import equal_error_rate, macro_auc_score
+from sklearn_ser.metrics._probability_scores import (
+    equal_error_rate,
+    expected_calibration_error,
+    macro_auc_score,
+    multiclass_brier_score,
+)
 from sklearn_ser.metrics._regression import concordance_cc, mean_absolute_error, pearson_correlation
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ import numpy as np
 from sklearn.utils import check_consistent_length
 
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.metrics._validation import SAMPLE_WEIGHT, as_numbers, check_weights, format_items
+from sklearn_ser.metrics._validation import SAMPLE_WEIGHT, as_numbers, check_weights
 from sklearn_ser.utils._docstrings import substitute_docstring
+from sklearn_ser.utils._ids import format_items
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:

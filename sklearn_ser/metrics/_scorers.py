@@ -13,8 +13,8 @@ from sklearn.metrics._scorer import _Scorer
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.metrics._groups import group_gap
 from sklearn_ser.metrics._metric_names import METRICS, SCORERS, Metric, find_metric
-from sklearn_ser.metrics._validation import as_labels, format_items, label_set
-from sklearn_ser.utils._ids import require_id
+from sklearn_ser.metrics._validation import as_labels, label_set
+from sklearn_ser.utils._ids import format_items, require_id
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._unlabeled import drop_unlabeled, sentinel_as_none
 

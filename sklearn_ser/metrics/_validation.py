@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.utils._ids import format_items
 from sklearn_ser.utils._unlabeled import labeled_rows
 
 if TYPE_CHECKING:
@@ -24,27 +24,9 @@ y_pred : array-like of shape (n_samples,)
     Predicted classes, of the same kind as `y_true`. A prediction that is missing (None, NaN) or
     not among the classes is wrong.
 """
-Y_PROBA = """\
-y_proba : array-like of shape (n_samples, n_classes)
-    Probabilities as returned by ``predict_proba``. Samples whose probabilities are all NaN
-    (failed audio) are left out.
-"""
-LABELS_OF_COLUMNS = """\
-labels : array-like of shape (n_classes,), default=None
-    Class of each column, in order: ``classes_`` of the estimator. With None the sorted classes of
-    `y_true` are used if there are as many of them as columns.
-"""
 SAMPLE_WEIGHT = """\
 sample_weight : array-like of shape (n_samples,), default=None
     Sample weights, finite and not negative. A weight of k counts as k equal samples.
-"""
-PROBABILITY_ERRORS = """\
-MetadataError
-    If `y_true` has missing labels or labels that are not in `labels`, or `labels` does not match
-    the columns of `y_proba`.
-ValueError
-    If `y_proba` is not two-dimensional, or the probabilities of a sample are negative, infinite,
-    partly missing or do not sum to 1 (within 0.01).
 """
 
 #: float16 probabilities of a dozen classes sum to 1 within this; percentages and scores do not.
@@ -59,13 +41,17 @@ def as_labels(y: ArrayLike, name: str) -> np.ndarray:
     return np.asarray(_one_dimensional(values, name, "label").astype(object), dtype=object)
 
 
-def as_numbers(y: ArrayLike, name: str) -> np.ndarray:
-    """Return `y` as a one-dimensional float array, with NaN in place of None."""
+def as_floats(y: ArrayLike, name: str, error_type: type[Exception] = ValueError) -> np.ndarray:
+    """Return `y` as a float array, with NaN in place of None."""
     try:
-        values = np.asarray(y, dtype=np.float64)
+        return np.asarray(y, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise MetadataError(f"{name} must contain numbers: {error}.") from None
-    return _one_dimensional(values, name, "value")
+        raise error_type(f"{name} must contain numbers: {error}.") from None
+
+
+def as_numbers(y: ArrayLike, name: str) -> np.ndarray:
+    """Return `y` as a one-dimensional float array."""
+    return _one_dimensional(as_floats(y, name, MetadataError), name, "value")
 
 
 def _one_dimensional(values: Any, name: str, noun: str) -> Any:
@@ -81,10 +67,7 @@ def _one_dimensional(values: Any, name: str, noun: str) -> Any:
 
 def as_probabilities(y_proba: ArrayLike) -> np.ndarray:
     """Return probabilities as a float array; samples that are NaN throughout are valid."""
-    try:
-        probabilities = np.asarray(y_proba, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"y_proba must contain numbers: {error}.") from None
+    probabilities = as_floats(y_proba, "y_proba")
     if probabilities.ndim != 2 or not probabilities.shape[1]:
         raise ValueError(
             f"y_proba must have the shape (n_samples, n_classes), as returned by predict_proba; "
@@ -115,35 +98,6 @@ def label_set(labels: ArrayLike) -> pd.Index:
             f"labels must be one or more distinct labels without missing values; got {labels!r}."
         )
     return pd.Index(values, dtype=object)
-
-
-def labels_of_columns(
-    y_true: np.ndarray, labels: ArrayLike | None, n_columns: int, name: str
-) -> pd.Index:
-    """Return the class of each column of the scores or probabilities called `name`."""
-    if labels is not None:
-        classes = label_set(labels)
-        if len(classes) != n_columns:
-            raise MetadataError(
-                f"{name} has {n_columns} columns, but labels has {len(classes)} classes: "
-                f"{list(classes)}. Pass one label per column, in the same order (classes_ of the "
-                f"estimator)."
-            )
-        check_same_kind(y_true, classes.to_numpy(), "labels")
-        return classes
-    try:
-        classes = pd.Index(sorted(set(y_true)), dtype=object)
-    except TypeError as error:
-        raise MetadataError(
-            f"y_true has labels that cannot be sorted ({error}). Pass the class of each column in "
-            f"labels."
-        ) from None
-    if len(classes) != n_columns and len(y_true):
-        raise MetadataError(
-            f"{name} has {n_columns} columns, but y_true has the classes {list(classes)}. Pass the "
-            f"class of each column in labels (classes_ of the estimator)."
-        )
-    return classes
 
 
 def check_no_missing(y: np.ndarray, name: str = "y_true") -> None:
@@ -204,11 +158,3 @@ def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> np.ndarray
             f"{format_items(invalid, 'sample')}. Set the weight of samples to leave out to 0."
         )
     return weights
-
-
-def format_items(items: Sequence | np.ndarray, noun: str) -> str:
-    """Return text such as "label 'a'" or "samples 1, 2, 3, 4, 5 and 7 more", for messages."""
-    shown = ", ".join(repr(item) if isinstance(item, str) else str(item) for item in items[:5])
-    more = f" and {len(items) - 5} more" if len(items) > 5 else ""
-    plural = {"class": "classes"}.get(noun, f"{noun}s")
-    return f"{noun if len(items) == 1 else plural} {shown}{more}"

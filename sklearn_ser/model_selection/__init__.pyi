@@ -1,9 +1,9 @@
 from ._corpus import CorpusAdaptationSplit as CorpusAdaptationSplit
+from ._corpus import LeaveOneCorpusOut as LeaveOneCorpusOut
+from ._corpus import LeaveOneLanguageOut as LeaveOneLanguageOut
 from ._corpus import PairwiseCorpusSplit as PairwiseCorpusSplit
-from ._leave_one_out import LeaveOneCorpusOut as LeaveOneCorpusOut
-from ._leave_one_out import LeaveOneLanguageOut as LeaveOneLanguageOut
-from ._leave_one_out import LeaveOneSpeakerOut as LeaveOneSpeakerOut
 from ._semi_supervised import SemiSupervisedSplit as SemiSupervisedSplit
-from ._sentence import SentenceSpeakerKFold as SentenceSpeakerKFold
+from ._speaker import LeaveOneSpeakerOut as LeaveOneSpeakerOut
+from ._speaker import SentenceSpeakerKFold as SentenceSpeakerKFold
 from ._speaker import SpeakerKFold as SpeakerKFold
 from ._speaker import WithinCorpusSpeakerKFold as WithinCorpusSpeakerKFold

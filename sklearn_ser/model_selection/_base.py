@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import validate_parameter_constraints
 
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.utils._docstrings import substitute_docstring
-from sklearn_ser.utils._ids import require_id
+from sklearn_ser.utils._ids import format_items, require_id
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -75,8 +74,8 @@ class IdSplitter(BaseCrossValidator):
     """Base class of splitters by an id.
 
     A subclass sets `_id_name` and ``__metadata_request__split``; its `split` and `get_n_splits`
-    have an argument of that name. The ids are looked up in this order: named argument (metadata
-    routing), `groups` (no routing), column or index level of X of that name.
+    have an argument of that name. Ids come from this argument (metadata routing), else `groups`
+    (no routing), else the column or index level of X of that name.
     """
 
     _id_name: str
@@ -110,23 +109,21 @@ class IdSplitter(BaseCrossValidator):
                 "or add data."
             )
 
-    def _find_groups(self, X, y, groups, ids, name=None):
-        """Return the code of each sample and the unique values in sorted order.
-
-        `name` is the id, `_id_name` by default.
-        """
+    def _find_groups(self, X, y, groups, ids, name=None, minimum=1):
+        """Return the code of each sample and the unique values of an id in sorted order."""
         name = self._id_name if name is None else name
         values = self._find_ids(X, groups, ids, name)
         check_consistent_length(X, y, values)
         missing = np.flatnonzero(pd.isna(values))
         if len(missing):
-            shown = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
             raise MetadataError(
                 f"{type(self).__name__} needs the {name} of every sample, but it is missing "
-                f"(None or NaN) in {len(missing)} of {len(values)} samples: {shown}. Fill it in, "
-                f"or drop these samples."
+                f"(None or NaN) in {format_items(missing, 'sample')} (of {len(values)}). Fill it "
+                f"in, or drop these samples."
             )
-        return sorted_codes(values)
+        codes, names = sorted_codes(values)
+        self._check_n_groups(names, minimum, name)
+        return codes, names
 
     def _find_ids(self, X, groups, ids, id_name):
         for value, argument in ((ids, id_name), (groups, "groups")):
@@ -148,10 +145,9 @@ class IdSplitter(BaseCrossValidator):
                 arguments = f"no {id_name}= (with metadata routing)"
             raise MetadataError(f"{name} got {arguments}, and X has none. {error}") from None
 
-    def _check_n_groups(self, names, minimum, id_name=None, where=""):
+    def _check_n_groups(self, names, minimum, id_name, where=""):
         if len(names) >= minimum:
             return
-        id_name = self._id_name if id_name is None else id_name
         shown = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
         raise MetadataError(
             f"Found {len(names)} unique value{'' if len(names) == 1 else 's'} of {id_name!r}"
@@ -168,10 +164,7 @@ class OneIdSplitter(IdSplitter):
         return 2
 
     def _iter_masks(self, codes: np.ndarray, names: list, y: ArrayLike | None) -> Iterator[Split]:
-        """Yield boolean masks of the training and the test samples of each split.
-
-        `codes` are the positions of the ids of the samples in the sorted `names`.
-        """
+        """Yield masks of training and test samples, by the codes of ids and the sorted ids."""
         for code in range(len(names)):
             yield codes != code, codes == code
 
@@ -180,101 +173,29 @@ class OneIdSplitter(IdSplitter):
 
     def _split(self, X, y, groups, ids):
         self._validate_params()
-        codes, names = self._find_groups(X, y, groups, ids)
-        self._check_n_groups(names, self._min_groups)
+        codes, names = self._find_groups(X, y, groups, ids, minimum=self._min_groups)
         return self._iter_indices(self._iter_masks(codes, names, y), y)
 
     def _count_splits(self, X, y, groups, ids):
-        _, names = self._find_groups(X, y, groups, ids)
-        self._check_n_groups(names, self._min_groups)
+        _, names = self._find_groups(X, y, groups, ids, minimum=self._min_groups)
         return self._n_splits(len(names))
-
-
-class CorpusSplitter(OneIdSplitter):
-    """Base class of splitters by corpus."""
-
-    _id_name = "corpus"
-    __metadata_request__split = {"corpus": True}
-
-    @substitute_docstring(sections=split_sections("corpus"))
-    def split(
-        self,
-        X: ArrayLike,
-        y: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        corpus: ArrayLike | None = None,
-    ) -> Iterator[Split]:
-        """Generate the indices of training and test samples.
-
-        %(sections)s
-        """
-        return self._split(X, y, groups, corpus)
-
-    @substitute_docstring(sections=n_splits_sections("corpus"))
-    def get_n_splits(
-        self,
-        X: ArrayLike | None = None,
-        y: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        corpus: ArrayLike | None = None,
-    ) -> int:
-        """Return the number of splits.
-
-        %(sections)s
-        """
-        return self._count_splits(X, y, groups, corpus)
-
-
-class SpeakerSplitter(OneIdSplitter):
-    """Base class of splitters by speaker."""
-
-    _id_name = "speaker"
-    __metadata_request__split = {"speaker": True}
-
-    @substitute_docstring(sections=split_sections("speaker"))
-    def split(
-        self,
-        X: ArrayLike,
-        y: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        speaker: ArrayLike | None = None,
-    ) -> Iterator[Split]:
-        """Generate the indices of training and test samples.
-
-        %(sections)s
-        """
-        return self._split(X, y, groups, speaker)
-
-    @substitute_docstring(sections=n_splits_sections("speaker"))
-    def get_n_splits(
-        self,
-        X: ArrayLike | None = None,
-        y: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        speaker: ArrayLike | None = None,
-    ) -> int:
-        """Return the number of splits.
-
-        %(sections)s
-        """
-        return self._count_splits(X, y, groups, speaker)
 
 
 def sorted_codes(values: np.ndarray) -> tuple[np.ndarray, list]:
     """Return codes of the values, and the unique values in sorted order."""
     codes, unique = pd.factorize(values)
-    order = _sorted_positions(unique)
+    try:
+        order = sorted(range(len(unique)), key=lambda position: unique[position])
+    except TypeError:  # strings beside numbers
+        order = sorted(range(len(unique)), key=lambda i: (str(unique[i]), type(unique[i]).__name__))
     rank = np.empty(len(unique), dtype=np.intp)
     rank[order] = np.arange(len(unique))
     return rank[codes], [unique[position] for position in order]
 
 
 def join_groups(codes: np.ndarray, n_groups: int, shared: np.ndarray) -> np.ndarray:
-    """Return a new code of each group, the same one for groups with a common value.
-
-    `codes` and `shared` are the codes of group and value by sample; -1 is no value.
-    """
-    known = shared >= 0
+    """Return a code of each group, the same for groups with a sample of the same shared value."""
+    known = shared >= 0  # -1: no value
     n_nodes = n_groups + shared.max(initial=-1) + 1
     links = coo_array(
         (np.ones(known.sum()), (codes[known], n_groups + shared[known])), (n_nodes, n_nodes)
@@ -291,12 +212,3 @@ def class_codes(y: ArrayLike | None) -> tuple[np.ndarray, list] | None:
     if any(isinstance(label, float) and not label.is_integer() for label in classes):
         return None  # continuous
     return codes, list(classes)
-
-
-def _sorted_positions(values: Any) -> list[int]:
-    """Return the positions that sort `values`, as text if they cannot be compared."""
-    positions = range(len(values))
-    try:
-        return sorted(positions, key=lambda position: values[position])
-    except TypeError:
-        return sorted(positions, key=lambda i: (str(values[i]), type(values[i]).__name__))

@@ -1,4 +1,4 @@
-"""Splitters by corpus: ordered pairs of corpora, adaptation to a corpus."""
+"""Splitters by corpus and language."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.model_selection._base import (
-    CorpusSplitter,
     IdSplitter,
+    OneIdSplitter,
     Split,
     n_splits_sections,
     split_sections,
@@ -24,6 +24,125 @@ from sklearn_ser.utils._unlabeled import labeled_rows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+
+class CorpusSplitter(OneIdSplitter):
+    """Base class of splitters by corpus."""
+
+    _id_name = "corpus"
+    __metadata_request__split = {"corpus": True}
+
+    @substitute_docstring(sections=split_sections("corpus"))
+    def split(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        corpus: ArrayLike | None = None,
+    ) -> Iterator[Split]:
+        """Generate the indices of training and test samples.
+
+        %(sections)s
+        """
+        return self._split(X, y, groups, corpus)
+
+    @substitute_docstring(sections=n_splits_sections("corpus"))
+    def get_n_splits(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        corpus: ArrayLike | None = None,
+    ) -> int:
+        """Return the number of splits.
+
+        %(sections)s
+        """
+        return self._count_splits(X, y, groups, corpus)
+
+
+@public_module("sklearn_ser.model_selection")
+class LeaveOneCorpusOut(CorpusSplitter):
+    """Leave-one-corpus-out splitter: each corpus is the test set once, the others are trained on.
+
+    The score is that of speech from an unseen corpus. The test sets are the corpora in sorted
+    order. The corpus of each sample is taken from ``corpus=`` (with metadata routing), else from
+    ``groups=`` (without routing), else from the column or index level ``"corpus"`` of X.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_ser.model_selection import LeaveOneCorpusOut
+    >>> corpora = ["nemo", "emodb", "nemo", "urdu", "urdu"]
+    >>> X = pd.DataFrame({"loudness": range(5), "corpus": corpora})
+    >>> for train, test in LeaveOneCorpusOut().split(X):
+    ...     print(X["corpus"][test].unique().tolist(), train, test)
+    ['emodb'] [0 2 3 4] [1]
+    ['nemo'] [1 3 4] [0 2]
+    ['urdu'] [0 1 2] [3 4]
+
+    Features made by the extractors have the corpus as an index level, so that searches find it:
+
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.model_selection import cross_val_score
+    >>> y = ["anger", "anger", "sadness", "anger", "sadness"]
+    >>> cross_val_score(DummyClassifier(), X.set_index("corpus"), y, cv=LeaveOneCorpusOut())
+    array([1. , 0.5, 0.5])
+    """
+
+
+@public_module("sklearn_ser.model_selection")
+class LeaveOneLanguageOut(OneIdSplitter):
+    """Leave-one-language-out splitter: each language is the test set once.
+
+    With one corpus per language it is :class:`LeaveOneCorpusOut`. With several, no corpus of the
+    test language is in the training set, which is harder.
+
+    The language of each sample is taken from ``language=`` (with metadata routing), else from
+    ``groups=`` (without routing), else from the column or index level ``"language"`` of X.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_ser.model_selection import LeaveOneLanguageOut
+    >>> X = pd.DataFrame({"loudness": range(4), "language": ["de", "en", "en", "ur"]})
+    >>> for train, test in LeaveOneLanguageOut().split(X):
+    ...     print(X["language"][test].unique().tolist(), train, test)
+    ['de'] [1 2 3] [0]
+    ['en'] [0 3] [1 2]
+    ['ur'] [0 1 2] [3]
+    """
+
+    _id_name = "language"
+    __metadata_request__split = {"language": True}
+
+    @substitute_docstring(sections=split_sections("language"))
+    def split(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        language: ArrayLike | None = None,
+    ) -> Iterator[Split]:
+        """Generate the indices of training and test samples.
+
+        %(sections)s
+        """
+        return self._split(X, y, groups, language)
+
+    @substitute_docstring(sections=n_splits_sections("language"))
+    def get_n_splits(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        language: ArrayLike | None = None,
+    ) -> int:
+        """Return the number of splits, which is the number of languages.
+
+        %(sections)s
+        """
+        return self._count_splits(X, y, groups, language)
 
 
 @public_module("sklearn_ser.model_selection")
@@ -136,8 +255,7 @@ class CorpusAdaptationSplit(IdSplitter):
         %(sections)s
         """
         self._validate_params()
-        corpora, names = self._find_groups(X, y, groups, corpus)
-        self._check_n_groups(names, 2)
+        corpora, names = self._find_groups(X, y, groups, corpus, minimum=2)
         speakers, speaker_names = self._find_groups(X, y, None, speaker, "speaker")
         labeled = np.ones(len(corpora), dtype=bool)
         if y is not None and np.ndim(y) == 1:
@@ -159,8 +277,7 @@ class CorpusAdaptationSplit(IdSplitter):
         %(sections)s
         """
         self._validate_params()
-        _, names = self._find_groups(X, y, groups, corpus)
-        self._check_n_groups(names, 2)
+        _, names = self._find_groups(X, y, groups, corpus, minimum=2)
         return len(names) * self.n_repeats
 
     def _masks(self, corpora, names, speakers, speaker_names, labeled):

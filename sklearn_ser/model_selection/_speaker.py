@@ -1,32 +1,131 @@
-"""Speaker-disjoint folds: over all corpora, or within each corpus."""
+"""Splitters by speaker: over all corpora, within each corpus, and disjoint in sentences too."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from numbers import Integral
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from sklearn_ser.model_selection._base import (
     IdSplitter,
-    SpeakerSplitter,
+    OneIdSplitter,
     Split,
     class_codes,
+    join_groups,
     n_splits_sections,
     split_sections,
 )
 from sklearn_ser.utils._docstrings import substitute_docstring
+from sklearn_ser.utils._ids import require_id
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
+class SpeakerSplitter(OneIdSplitter):
+    """Base class of splitters by speaker."""
+
+    _id_name = "speaker"
+    __metadata_request__split = {"speaker": True}
+
+    @substitute_docstring(sections=split_sections("speaker"))
+    def split(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        speaker: ArrayLike | None = None,
+    ) -> Iterator[Split]:
+        """Generate the indices of training and test samples.
+
+        %(sections)s
+        """
+        return self._split(X, y, groups, speaker)
+
+    @substitute_docstring(sections=n_splits_sections("speaker"))
+    def get_n_splits(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        speaker: ArrayLike | None = None,
+    ) -> int:
+        """Return the number of splits.
+
+        %(sections)s
+        """
+        return self._count_splits(X, y, groups, speaker)
+
+
 @public_module("sklearn_ser.model_selection")
-class SpeakerKFold(SpeakerSplitter):
+class LeaveOneSpeakerOut(SpeakerSplitter):
+    """Leave-one-speaker-out (LOSO) splitter: each speaker is the test set once.
+
+    This is the classical protocol of small corpora. Few speakers have all emotions, so that the
+    score of one test set is noisy, and the mean of UARs over the classes that are present is not
+    the UAR of the corpus: pool the predictions of all test sets, as
+    :func:`~sklearn_ser.evaluation.cross_corpus_validate` does, or use :class:`SpeakerKFold`.
+
+    The speaker of each sample is taken from ``speaker=`` (with metadata routing), else from
+    ``groups=`` (without routing), else from the column or index level ``"speaker"`` of X.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_ser.model_selection import LeaveOneSpeakerOut
+    >>> X = pd.DataFrame({"loudness": range(4), "speaker": ["b", "a", "c", "b"]})
+    >>> for train, test in LeaveOneSpeakerOut().split(X):
+    ...     print(X["speaker"][test].unique().tolist(), train, test)
+    ['a'] [0 2 3] [1]
+    ['b'] [1 2] [0 3]
+    ['c'] [0 1 3] [2]
+    """
+
+
+class _SpeakerFolds(IdSplitter):
+    """Base class of splitters into folds of speakers."""
+
+    _parameter_constraints = {
+        "n_splits": [Interval(Integral, 2, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        shuffle: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_splits = n_splits
+        self.shuffle = shuffle
+        self.random_state = random_state
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        # StackingClassifier replaces random_state=None by a RandomState, in any splitter.
+        set_by_user = not isinstance(self.random_state, np.random.RandomState | None)
+        if set_by_user and not self.shuffle:
+            raise ValueError(
+                f"Setting random_state={self.random_state!r} has no effect with shuffle=False. "
+                f"Leave random_state at None, or set shuffle=True."
+            )
+
+    def _assign(self, codes, n_groups, n_folds, y):
+        """Return the fold of each sample."""
+        rng = check_random_state(self.random_state) if self.shuffle else None
+        return folds_of_groups(codes, n_groups, n_folds, y, rng)
+
+
+@public_module("sklearn_ser.model_selection")
+class SpeakerKFold(_SpeakerFolds, SpeakerSplitter):
     """Speaker-disjoint K-fold splitter with balanced classes.
 
     Speakers are assigned to folds so that each fold has about 1 / `n_splits` of the samples of
@@ -71,23 +170,6 @@ class SpeakerKFold(SpeakerSplitter):
     ['c', 'd'] [0 1 2 3] [4 5]
     """
 
-    _parameter_constraints = {
-        "n_splits": [Interval(Integral, 2, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-    }
-
-    def __init__(
-        self,
-        n_splits: int = 5,
-        *,
-        shuffle: bool = False,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.n_splits = n_splits
-        self.shuffle = shuffle
-        self.random_state = random_state
-
     def get_n_splits(
         self,
         X: ArrayLike | None = None,
@@ -113,25 +195,14 @@ class SpeakerKFold(SpeakerSplitter):
     def _min_groups(self) -> int:
         return self.n_splits
 
-    def _validate_params(self) -> None:
-        super()._validate_params()
-        # StackingClassifier replaces random_state=None by a RandomState, in any splitter.
-        set_by_user = not isinstance(self.random_state, np.random.RandomState | None)
-        if set_by_user and not self.shuffle:
-            raise ValueError(
-                f"Setting random_state={self.random_state!r} has no effect with shuffle=False. "
-                f"Leave random_state at None, or set shuffle=True."
-            )
-
     def _iter_masks(self, codes: np.ndarray, names: list, y: ArrayLike | None) -> Iterator[Split]:
-        rng = check_random_state(self.random_state) if self.shuffle else None
-        folds = folds_of_groups(codes, len(names), self.n_splits, y, rng)
+        folds = self._assign(codes, len(names), self.n_splits, y)
         for fold in range(self.n_splits):
             yield folds != fold, folds == fold
 
 
 @public_module("sklearn_ser.model_selection")
-class WithinCorpusSpeakerKFold(IdSplitter):
+class WithinCorpusSpeakerKFold(_SpeakerFolds):
     """Speaker-disjoint K-fold splitter within each corpus: training and test set of one corpus.
 
     The score is that of new speakers of a known corpus. The corpora, in sorted order, are split
@@ -168,17 +239,6 @@ class WithinCorpusSpeakerKFold(IdSplitter):
     _id_name = "speaker"
     __metadata_request__split = {"corpus": True, "speaker": True}
 
-    def __init__(
-        self,
-        n_splits: int = 5,
-        *,
-        shuffle: bool = False,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.n_splits = n_splits
-        self.shuffle = shuffle
-        self.random_state = random_state
-
     @substitute_docstring(sections=split_sections("corpus", "speaker", groups="speaker"))
     def split(
         self,
@@ -193,7 +253,7 @@ class WithinCorpusSpeakerKFold(IdSplitter):
         %(sections)s
         """
         parts = self._by_corpus(X, y, groups, corpus, speaker)
-        return self._iter_indices((masks for part in parts for masks in _fold_masks(part, y)), y)
+        return self._iter_indices(self._masks(parts, y), y)
 
     @substitute_docstring(sections=n_splits_sections("corpus", "speaker", groups="speaker"))
     def get_n_splits(
@@ -209,9 +269,11 @@ class WithinCorpusSpeakerKFold(IdSplitter):
         %(sections)s
         """
         parts = self._by_corpus(X, y, groups, corpus, speaker)
-        return sum(part.splitter.n_splits for part in parts)
+        return sum(n_folds for *_, n_folds in parts)
 
     def _by_corpus(self, X, y, groups, corpus, speaker):
+        """Return, for each corpus, mask and speaker codes of its samples, and numbers of both."""
+        self._validate_params()
         speakers, speaker_names = self._find_groups(X, y, groups, speaker)
         corpora, corpus_names = self._find_groups(X, y, None, corpus, "corpus")
         parts = []
@@ -219,29 +281,150 @@ class WithinCorpusSpeakerKFold(IdSplitter):
             rows = corpora == code
             present, own = np.unique(speakers[rows], return_inverse=True)
             names = [speaker_names[position] for position in present]
-            self._check_n_groups(names, 2, where=f" in corpus {name!r}")
-            n_splits = min(self.n_splits, len(names))
-            splitter = SpeakerKFold(n_splits, shuffle=self.shuffle, random_state=self.random_state)
-            splitter._validate_params()
-            parts.append(_CorpusPart(splitter, rows, own, names))
+            self._check_n_groups(names, 2, "speaker", f" in corpus {name!r}")
+            parts.append((rows, own, len(names), min(self.n_splits, len(names))))
         return parts
 
+    def _masks(self, parts, y):
+        for rows, codes, n_speakers, n_folds in parts:
+            own_y = None if y is None else np.asarray(y, dtype=object)[rows]
+            folds = np.full(len(rows), -1)
+            folds[rows] = self._assign(codes, n_speakers, n_folds, own_y)
+            for fold in range(n_folds):
+                yield rows & (folds != fold), folds == fold
 
-class _CorpusPart(NamedTuple):
-    """Splitter of a corpus, mask of its samples, codes and names of their speakers."""
 
-    splitter: SpeakerKFold
-    rows: np.ndarray
-    codes: np.ndarray
-    names: list
+@public_module("sklearn_ser.model_selection")
+class SentenceSpeakerKFold(IdSplitter):
+    """Splitter that is disjoint in speakers *and* sentences.
+
+    In acted corpora all speakers say the same few sentences, and a model can learn how a sentence
+    is said instead of how an emotion sounds. Speakers are assigned to `n_splits` folds and
+    sentences to `n_sentence_splits`. Each pair of a speaker fold and a sentence fold is a test set
+    once; samples with neither its speakers nor its sentences are the training set. Samples with one
+    of the two are left out of that split: with 5 and 2 folds, 2/5 of the samples are trained on.
+
+    Speaker and text of each sample are taken from ``speaker=`` and ``text=`` (with metadata
+    routing), else the speaker from ``groups=`` (without routing), else from the columns or index
+    levels ``"speaker"`` and ``"text"`` of X.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds of speakers, at least 2.
+    n_sentence_splits : int, default=2
+        Number of folds of sentences, at least 2.
+    keep_together : str or list of str, default=None
+        Columns or index levels of X, such as "recording". Speakers with a common value are in the
+        same fold, so that a recording is never on both sides. Missing values are ignored.
+    shuffle : bool, default=False
+        Whether to assign speakers and sentences in random order instead of the largest first.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the order. Used only with ``shuffle=True``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_ser.model_selection import SentenceSpeakerKFold
+    >>> X = pd.DataFrame({"speaker": list("aabb"), "text": ["hello", "bye"] * 2})
+    >>> for train, test in SentenceSpeakerKFold(n_splits=2).split(X):
+    ...     print(train, test)
+    [2] [1]
+    [3] [0]
+    [0] [3]
+    [1] [2]
+    """
+
+    _id_name = "speaker"
+    __metadata_request__split = {"speaker": True, "text": True}
+
+    _parameter_constraints = {
+        "n_splits": [Interval(Integral, 2, None, closed="left")],
+        "n_sentence_splits": [Interval(Integral, 2, None, closed="left")],
+        "keep_together": [str, list, tuple, None],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_splits: int = 5,
+        n_sentence_splits: int = 2,
+        *,
+        keep_together: str | list[str] | None = None,
+        shuffle: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_splits = n_splits
+        self.n_sentence_splits = n_sentence_splits
+        self.keep_together = keep_together
+        self.shuffle = shuffle
+        self.random_state = random_state
+
+    @substitute_docstring(sections=split_sections("speaker", "text"))
+    def split(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        speaker: ArrayLike | None = None,
+        text: ArrayLike | None = None,
+    ) -> Iterator[Split]:
+        """Generate the indices of training and test samples.
+
+        %(sections)s
+        """
+        speakers, sentences = self._assign_folds(X, y, groups, speaker, text)
+        return self._iter_indices(_pairs(speakers, sentences), y)
+
+    @substitute_docstring(sections=n_splits_sections("speaker", "text"))
+    def get_n_splits(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        speaker: ArrayLike | None = None,
+        text: ArrayLike | None = None,
+    ) -> int:
+        """Return the number of splits, which is the number of pairs of folds that have a sample.
+
+        %(sections)s
+        """
+        speakers, sentences = self._assign_folds(X, y, groups, speaker, text)
+        return len(list(_pairs(speakers, sentences)))
+
+    def _assign_folds(self, X, y, groups, speaker, text):
+        """Return the speaker fold and the sentence fold of each sample."""
+        self._validate_params()
+        rng = check_random_state(self.random_state) if self.shuffle else None
+        codes, names = self._join_speakers(X, *self._find_groups(X, y, groups, speaker))
+        self._check_n_groups(names, self.n_splits, "speaker")
+        sentences, texts = self._find_groups(X, y, None, text, "text", self.n_sentence_splits)
+        return (
+            folds_of_groups(codes, len(names), self.n_splits, y, rng),
+            folds_of_groups(sentences, len(texts), self.n_sentence_splits, y, rng),
+        )
+
+    def _join_speakers(self, X, codes, names):
+        """Return codes and names of speakers, with one for all that must be kept together."""
+        columns = self.keep_together or []
+        columns = [columns] if isinstance(columns, str) else columns
+        joined = np.arange(len(names))
+        for column in columns:
+            shared, _ = pd.factorize(require_id(X, column, owner=type(self).__name__))
+            joined = join_groups(joined[codes], len(names), shared)[joined]
+        return joined[codes], [
+            "+".join(str(names[position]) for position in np.flatnonzero(joined == part))
+            for part in range(joined.max(initial=-1) + 1)
+        ]
 
 
-def _fold_masks(part: _CorpusPart, y: ArrayLike | None) -> Iterator[Split]:
-    own_y = None if y is None else np.asarray(y, dtype=object)[part.rows]
-    for train, test in part.splitter._iter_masks(part.codes, part.names, own_y):
-        masks = np.zeros((2, len(part.rows)), dtype=bool)
-        masks[:, part.rows] = train, test
-        yield masks[0], masks[1]
+def _pairs(speakers: np.ndarray, sentences: np.ndarray) -> Iterator[Split]:
+    for one in np.unique(speakers):
+        for other in np.unique(sentences):
+            test = (speakers == one) & (sentences == other)
+            if test.any():
+                yield (speakers != one) & (sentences != other), test
 
 
 def folds_of_groups(

@@ -22,7 +22,7 @@ from sklearn.exceptions import EstimatorCheckFailedWarning, SkipTestWarning
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from sklearn_ser.exceptions import MissingDependencyError
-from sklearn_ser.testing import _estimator_checks, _failure_checks, _input_checks, _output_checks
+from sklearn_ser.testing import _estimator_checks, _input_checks, _output_checks
 from sklearn_ser.testing._comparison import forget_references, has_parameter
 from sklearn_ser.utils._public import public_module
 
@@ -73,13 +73,13 @@ def _checks_of(step, processes):
         yield _output_checks.check_processes_give_the_same
     if has["store"]:
         yield _output_checks.check_store_gives_the_same
-    yield _failure_checks.check_errors_name_the_row
-    yield _failure_checks.check_the_first_failure_is_raised
-    yield _failure_checks.check_unusual_audio_gives_no_nan
+    yield _input_checks.check_errors_name_the_row
+    yield _input_checks.check_the_first_failure_is_raised
+    yield _input_checks.check_unusual_audio_gives_no_nan
     if has["on_error"]:
-        yield _failure_checks.check_failed_rows_are_nan_and_recorded
-        yield _failure_checks.check_failures_leave_the_other_rows_alone
-        yield _failure_checks.check_failed_rows_are_left_out_of_training
+        yield _input_checks.check_failed_rows_are_nan_and_recorded
+        yield _input_checks.check_failures_leave_the_other_rows_alone
+        yield _input_checks.check_failed_rows_are_left_out_of_training
     yield _estimator_checks.check_in_a_pipeline
     yield _estimator_checks.check_in_a_feature_union
     yield _estimator_checks.check_in_a_grid_search

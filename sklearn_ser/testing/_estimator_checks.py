@@ -27,9 +27,9 @@ from sklearn_ser.testing._comparison import (
     pairs,
     plain,
     reference,
+    speech,
     values_by_row,
 )
-from sklearn_ser.testing._speech import speech
 
 # Checks of scikit-learn that need no data; the others use numeric tables.
 _OF_SKLEARN = (
@@ -98,7 +98,7 @@ def check_fit_ignores_y(step):
 
 
 def check_fit_ignores_the_audio(step):
-    """A step that is fitted on other audio gives the same."""
+    """A step that is fitted on other audio gives the same output."""
     one, other = speech().X["file"].iloc[[1]], pairs([-signal[::-1] for signal in speech().signals])
     for what, training in {"one utterance": list(one), "more utterances": 2 * other}.items():
         actual = plain(step).fit(training, [0] * len(training)).transform(speech().X)
@@ -106,7 +106,7 @@ def check_fit_ignores_the_audio(step):
 
 
 def check_pickle(step):
-    """A pickled step gives the same, before and after its first use."""
+    """A pickled step gives the same output, before and after its first use."""
     X, expected = speech().X, reference(step)
     used = fitted(step)
     pickles = {"before it was used": pickle.dumps(used)}

@@ -22,15 +22,18 @@ from sklearn_ser.testing._comparison import (
     assert_same,
     assert_same_index,
     audio_error,
+    equal_length_signals,
     fitted,
     has_parameter,
     is_frame_table,
     is_table,
+    object_array,
     pairs,
     reference,
+    speech,
     values_by_row,
+    write_16_bit,
 )
-from sklearn_ser.testing._speech import equal_length_signals, object_array, speech, write_16_bit
 from sklearn_ser.utils._frames import FEATURES_ATTR, FRAMES, frame_features, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
 
@@ -188,7 +191,7 @@ def check_global_seeds_are_irrelevant(step):
 
 
 def check_repeated_transform_is_equal(step):
-    """A second transform gives the same, also after other audio."""
+    """A second transform gives the same output, also after other audio."""
     X, used = speech().X, fitted(step)
     first = used.transform(X)
     assert_same(first, reference(step), "two clones of the step differ")
@@ -209,7 +212,7 @@ def check_one_row_equals_that_row_among_others(step):
 
 
 def check_order_of_rows_is_irrelevant(step):
-    """Rows in another order, some repeated, give the same; the index follows the rows."""
+    """Rows in another order, some repeated, give the same output; the index follows the rows."""
     X, used, expected = speech().X, fitted(step), reference(step)
     order = [2, 0, 3, 0, 1]
     actual = used.transform(X.iloc[order])
@@ -271,7 +274,7 @@ def _assert_parallel_is_equal(step, how):
 
 
 def check_store_gives_the_same(step):
-    """A run with an empty or a filled `store` gives the same as without."""
+    """A run with an empty or a filled `store` gives the same output as without."""
     X, expected = speech().X, reference(step)
     folder = speech().new_folder() / "store"
     for store in (folder, str(folder)):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from sklearn_ser.exceptions import MetadataError
@@ -40,15 +41,20 @@ def require_id(X: Any, name: str, owner: str) -> pd.Index:
     )
 
 
-def short_list(names: Sequence[Any], most: int = 6) -> str:
-    """List the first few of many names, for an error message."""
-    shown = ", ".join(map(repr, names[:most]))
-    return f"[{shown}{f', ... {len(names) - most} more' if len(names) > most else ''}]"
+def short_list(names: Sequence[Any]) -> str:
+    """List the first six of many names, for an error message."""
+    shown = ", ".join(map(repr, names[:6]))
+    return f"[{shown}{f', ... {len(names) - 6} more' if len(names) > 6 else ''}]"
 
 
-def rows_text(mask: Iterable[bool]) -> str:
+def format_items(items: Sequence | np.ndarray, noun: str) -> str:
+    """Return text such as "label 'a'" or "samples 1, 2, 3, 4, 5 and 7 more", for messages."""
+    shown = ", ".join(repr(item) if isinstance(item, str) else str(item) for item in items[:5])
+    more = f" and {len(items) - 5} more" if len(items) > 5 else ""
+    plural = {"class": "classes"}.get(noun, f"{noun}s")
+    return f"{noun if len(items) == 1 else plural} {shown}{more}"
+
+
+def rows_text(mask: Sequence[bool] | np.ndarray) -> str:
     """List the positions where `mask` is true: "rows 0, 3 and 12 more"."""
-    rows = [position for position, value in enumerate(mask) if value]
-    shown = ", ".join(map(str, rows[:5]))
-    more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
-    return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
+    return format_items(np.flatnonzero(mask), "row")

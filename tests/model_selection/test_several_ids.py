@@ -205,7 +205,10 @@ def test_too_few_labeled_utterances_of_the_target_corpus():
     ("splitter", "text"),
     [
         (SentenceSpeakerKFold(1), "The 'n_splits' parameter of SentenceSpeakerKFold must be"),
-        (WithinCorpusSpeakerKFold(1), "The 'n_splits' parameter of SpeakerKFold must be"),
+        (
+            WithinCorpusSpeakerKFold(1),
+            "The 'n_splits' parameter of WithinCorpusSpeakerKFold must be",
+        ),
         (CorpusAdaptationSplit(-1), "The 'n_target' parameter of CorpusAdaptationSplit must be"),
     ],
 )

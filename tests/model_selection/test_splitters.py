@@ -141,7 +141,7 @@ def test_missing_ids_name_their_rows(splitter, missing):
     ids = ids.astype(object)
     ids[[3, 17]] = missing
     message = (
-        rf"{name_of(splitter)} of every sample, but it is missing .* in 2 of 48 samples: 3, 17\."
+        rf"{name_of(splitter)} of every sample, but it is missing .* in samples 3, 17 \(of 48\)\."
     )
     with pytest.raises(MetadataError, match=message):
         splitter.split(X, y, groups=ids)
