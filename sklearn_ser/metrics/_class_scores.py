@@ -32,6 +32,11 @@ MetadataError
     If `y_true` has missing labels or labels that are not in `labels`, or one of `y_true` and
     `y_pred` has strings and the other numbers.
 """
+_LABELS = """\
+labels : array-like of shape (n_classes,), default=None
+    Fixed label set C. The score is NaN if one of its classes is absent from `y_true`. With None C
+    is the set of classes in `y_true`, as for one fold of a protocol.
+"""
 _SCORE = """\
 Returns
 -------
@@ -42,7 +47,7 @@ _PARTS = {"y": Y_TRUE + Y_PRED, "sample_weight": SAMPLE_WEIGHT, "errors": _ERROR
 
 
 @public_module("sklearn_ser.metrics")
-@substitute_docstring(**_PARTS, score=_SCORE)
+@substitute_docstring(**_PARTS, labels=_LABELS, score=_SCORE)
 def uar_score(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -61,9 +66,7 @@ def uar_score(
     Parameters
     ----------
     %(y)s
-    labels : array-like of shape (n_classes,), default=None
-        Fixed label set C. The score is NaN if one of its classes is absent from `y_true`. With
-        None C is the set of classes in `y_true`, as for one fold of a protocol.
+    %(labels)s
     %(sample_weight)s
         A class whose weights sum to zero is absent.
 
@@ -142,7 +145,7 @@ def war_score(
 
 
 @public_module("sklearn_ser.metrics")
-@substitute_docstring(**_PARTS, score=_SCORE)
+@substitute_docstring(**_PARTS, labels=_LABELS, score=_SCORE)
 def macro_f1_score(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -160,9 +163,7 @@ def macro_f1_score(
     Parameters
     ----------
     %(y)s
-    labels : array-like of shape (n_classes,), default=None
-        Fixed label set C. The score is NaN if one of its classes is absent from `y_true`. With
-        None C is the set of classes in `y_true`.
+    %(labels)s
     %(sample_weight)s
 
     %(score)s

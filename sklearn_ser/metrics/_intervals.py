@@ -254,10 +254,6 @@ def t_interval(
     return estimate - half, estimate + half
 
 
-def _t(score: Statistic, confidence: float, n_draws: int, random_state) -> tuple[float, float]:
-    return t_interval(score.estimate, score.influence, score.group, confidence)
-
-
 def _bootstrap_t(score, confidence, n_draws, random_state):
     if not isinstance(score, RatioStatistic):
         raise ValueError(
@@ -300,4 +296,10 @@ def _draw_counts(group: np.ndarray, n_draws: int, random_state) -> np.ndarray:
     return counts
 
 
-_METHODS = {"t": _t, "bootstrap-t": _bootstrap_t, "percentile": _percentile}
+_METHODS = {
+    "t": lambda score, confidence, *_: t_interval(
+        score.estimate, score.influence, score.group, confidence
+    ),
+    "bootstrap-t": _bootstrap_t,
+    "percentile": _percentile,
+}

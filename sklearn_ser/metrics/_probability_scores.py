@@ -245,12 +245,7 @@ def _as_scores(y_score: ArrayLike) -> np.ndarray:
 
 def _two_classes(y_true: np.ndarray, labels: ArrayLike | None, pos_label: object) -> pd.Index:
     """Return the negative and the positive class of one-dimensional scores."""
-    try:
-        classes = sorted(set(y_true)) if labels is None else list(as_labels(labels, "labels"))
-    except TypeError as error:
-        raise MetadataError(
-            f"y_true has labels that cannot be sorted ({error}). Pass both classes in labels."
-        ) from None
+    classes = _sorted_classes(y_true) if labels is None else list(as_labels(labels, "labels"))
     if pos_label is None and len(classes) == 2:
         pos_label = classes[1]
     others = [label for label in classes if label != pos_label]
@@ -440,16 +435,19 @@ def _labels_of_columns(
             )
         check_same_kind(y_true, classes.to_numpy(), "labels")
         return classes
-    try:
-        classes = pd.Index(sorted(set(y_true)), dtype=object)
-    except TypeError as error:
-        raise MetadataError(
-            f"y_true has labels that cannot be sorted ({error}). Pass the class of each column in "
-            f"labels."
-        ) from None
+    classes = pd.Index(_sorted_classes(y_true), dtype=object)
     if len(classes) != n_columns and len(y_true):
         raise MetadataError(
             f"{name} has {n_columns} columns, but y_true has the classes {list(classes)}. Pass the "
             f"class of each column in labels (classes_ of the estimator)."
         )
     return classes
+
+
+def _sorted_classes(y_true: np.ndarray) -> list:
+    try:
+        return sorted(set(y_true))
+    except TypeError as error:
+        raise MetadataError(
+            f"y_true has labels that cannot be sorted ({error}). Pass the classes in labels."
+        ) from None

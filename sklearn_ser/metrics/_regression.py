@@ -68,19 +68,11 @@ def concordance_cc(
     >>> concordance_cc([1, 1, 1], [1, 1, 1])
     nan
     """
-    y_true, y_pred, weights = _rated_samples(y_true, y_pred, sample_weight)
-    if len(y_true) < 2 or not np.isfinite(y_pred).all():
+    parts, distance, weights = _deviations(y_true, y_pred, sample_weight)
+    spread = np.average(parts[0] ** 2 + parts[1] ** 2, weights=weights) + distance**2
+    if not spread > 0:
         return float("nan")
-    # Relative to the first sample, so that the deviations of a constant are exactly zero.
-    true_part, predicted_part = y_true - y_true[0], y_pred - y_pred[0]
-    true_mean = np.average(true_part, weights=weights)
-    predicted_mean = np.average(predicted_part, weights=weights)
-    distance = (y_true[0] - y_pred[0]) + (true_mean - predicted_mean)
-    true_part, predicted_part = true_part - true_mean, predicted_part - predicted_mean
-    spread = np.average(true_part**2 + predicted_part**2, weights=weights) + distance**2
-    if spread == 0:
-        return float("nan")
-    return float(2 * np.average(true_part * predicted_part, weights=weights) / spread)
+    return float(2 * np.average(parts[0] * parts[1], weights=weights) / spread)
 
 
 def pearson_correlation(
@@ -90,14 +82,9 @@ def pearson_correlation(
 
     Unlike scipy's it accepts weights and leaves out samples without a true value.
     """
-    y_true, y_pred, weights = _rated_samples(y_true, y_pred, sample_weight)
-    if len(y_true) < 2 or not np.isfinite(y_pred).all():
-        return float("nan")
-    # Relative to the first sample, so that the deviations of a constant are exactly zero.
-    parts = np.stack([y_true - y_true[0], y_pred - y_pred[0]])
-    parts = parts - np.average(parts, axis=1, weights=weights)[:, None]
+    parts, _, weights = _deviations(y_true, y_pred, sample_weight)
     spread = np.average(parts**2, axis=1, weights=weights)
-    if not spread.all():
+    if not (spread > 0).all():
         return float("nan")
     r = np.average(parts[0] * parts[1], weights=weights) / np.sqrt(spread[0] * spread[1])
     return float(np.clip(r, -1, 1))
@@ -114,6 +101,17 @@ def mean_absolute_error(
     if not len(y_true) or not np.isfinite(y_pred).all():
         return float("nan")
     return float(np.average(np.abs(y_true - y_pred), weights=weights))
+
+
+def _deviations(y_true, y_pred, sample_weight):
+    """Return deviations from the means, distance of the means, and weights; NaN if undefined."""
+    y_true, y_pred, weights = _rated_samples(y_true, y_pred, sample_weight)
+    if len(y_true) < 2 or not np.isfinite(y_pred).all():
+        return np.full((2, 1), np.nan), np.nan, np.ones(1)
+    # Relative to the first sample, so that the deviations of a constant are exactly zero.
+    parts = np.stack([y_true - y_true[0], y_pred - y_pred[0]])
+    means = np.average(parts, axis=1, weights=weights)
+    return parts - means[:, None], (y_true[0] - y_pred[0]) + (means[0] - means[1]), weights
 
 
 def _rated_samples(

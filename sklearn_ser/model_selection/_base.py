@@ -90,24 +90,18 @@ class IdSplitter(BaseCrossValidator):
 
     def _iter_indices(self, masks: Iterable[Split], y: ArrayLike | None) -> Iterator[Split]:
         """Yield the indices of masks, after a check that all classes are in the training set."""
+        codes, classes = class_codes(y) or (None, [])
         for number, (train, test) in enumerate(masks):
-            self._check_classes(y, train, number)
+            trained = () if codes is None else np.unique(codes[train])
+            absent = [label for code, label in enumerate(classes) if code not in trained]
+            if absent:
+                raise MetadataError(
+                    f"The training set of split {number} of {self!r} has no sample of "
+                    f"{', '.join(map(repr, absent))} (classes: {', '.join(map(repr, classes))}): "
+                    "all are in the test set or left out. Use fewer folds, drop or merge these "
+                    "classes, or add data."
+                )
             yield np.flatnonzero(train), np.flatnonzero(test)
-
-    def _check_classes(self, y: ArrayLike | None, train: np.ndarray, number: int) -> None:
-        labels = class_codes(y)
-        if labels is None:
-            return
-        codes, classes = labels
-        counts = np.bincount(codes[train & (codes >= 0)], minlength=len(classes))
-        absent = [classes[code] for code in np.flatnonzero(counts == 0)]
-        if absent:
-            raise MetadataError(
-                f"The training set of split {number} of {self!r} has no sample of "
-                f"{', '.join(map(repr, absent))} (classes: {', '.join(map(repr, classes))}): all "
-                "are in the test set or left out. Use fewer folds, drop or merge these classes, "
-                "or add data."
-            )
 
     def _find_groups(self, X, y, groups, ids, name=None, minimum=1):
         """Return the code of each sample and the unique values of an id in sorted order."""

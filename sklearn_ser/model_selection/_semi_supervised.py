@@ -15,12 +15,25 @@ from sklearn.utils.validation import _check_method_params
 
 from sklearn_ser.model_selection._base import Split
 from sklearn_ser.model_selection._speaker import SpeakerKFold
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._unlabeled import SENTINEL_CONSTRAINTS, Sentinel, labeled_rows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from sklearn.utils.metadata_routing import MetadataRequest
+
+
+_PARAMETERS = """\
+X : array-like of shape (n_samples, ...), default=None
+    Samples.
+y : array-like of shape (n_samples,), default=None
+    Labels, with the sentinel value for unlabeled samples.
+groups : array-like of shape (n_samples,), default=None
+    Groups for `cv`.
+**metadata : array-likes of shape (n_samples,)
+    Metadata for `cv`, by name.
+"""
 
 
 @public_module("sklearn_ser.model_selection")
@@ -60,6 +73,7 @@ class SemiSupervisedSplit:
         self.cv = cv
         self.unlabeled = unlabeled
 
+    @substitute_docstring(parameters=_PARAMETERS)
     def split(
         self,
         X: ArrayLike,
@@ -71,14 +85,7 @@ class SemiSupervisedSplit:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...)
-            Samples.
-        y : array-like of shape (n_samples,)
-            Labels, with the sentinel value for unlabeled samples.
-        groups : array-like of shape (n_samples,), default=None
-            Groups for `cv`.
-        **metadata : array-likes of shape (n_samples,)
-            Metadata for `cv`, by name.
+        %(parameters)s
 
         Yields
         ------
@@ -100,6 +107,7 @@ class SemiSupervisedSplit:
             mask[rows[train]] = True
             yield np.flatnonzero(mask), rows[test]
 
+    @substitute_docstring(parameters=_PARAMETERS)
     def get_n_splits(
         self,
         X: ArrayLike | None = None,
@@ -111,14 +119,7 @@ class SemiSupervisedSplit:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, ...), default=None
-            Samples.
-        y : array-like of shape (n_samples,), default=None
-            Labels, with the sentinel value for unlabeled samples.
-        groups : array-like of shape (n_samples,), default=None
-            Groups for `cv`.
-        **metadata : array-likes of shape (n_samples,)
-            Metadata for `cv`, by name.
+        %(parameters)s
 
         Returns
         -------

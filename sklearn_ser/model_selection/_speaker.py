@@ -436,20 +436,12 @@ def folds_of_groups(
 ) -> np.ndarray:
     """Return the fold of each sample; groups are in random order, or largest first without rng."""
     sizes = np.bincount(codes, minlength=n_groups)
-    counts = np.column_stack([*class_counts(y, codes, n_groups), sizes])
-    order = np.argsort(-sizes, kind="stable") if rng is None else rng.permutation(n_groups)
-    return assign_folds(counts, n_folds, order)[codes]
-
-
-def class_counts(y: ArrayLike | None, codes: np.ndarray, n_groups: int) -> list[np.ndarray]:
-    """Return the samples of each group in each class; an empty list if y has no classes."""
-    encoded = class_codes(y)
-    if encoded is None:
-        return []
-    labels, classes = encoded
+    labels, classes = class_codes(y) or (codes, [])
     # Classes are sorted, so that rounding does not depend on the order of the samples.
     by_name = sorted(range(len(classes)), key=lambda position: str(classes[position]))
-    return [np.bincount(codes[labels == position], minlength=n_groups) for position in by_name]
+    counts = [np.bincount(codes[labels == position], minlength=n_groups) for position in by_name]
+    order = np.argsort(-sizes, kind="stable") if rng is None else rng.permutation(n_groups)
+    return assign_folds(np.column_stack([*counts, sizes]), n_folds, order)[codes]
 
 
 #: With more groups no swaps are tried (they take n_groups**2 numbers): moves alone balance folds
@@ -461,17 +453,12 @@ _LEAST_GAIN = 1e-10
 
 
 def assign_folds(counts: np.ndarray, n_folds: int, order: np.ndarray) -> np.ndarray:
-    """Assign groups to folds so that all folds have about the same share of each class.
+    """Assign groups, given their samples in each class and in all, to folds with balanced classes.
 
     The objective is the sum, over folds and classes, of the squared difference between the share
     of the class in the fold and 1 / `n_folds`, so that rare classes count the same as others. The
-    groups are assigned one by one to the fold with the smallest increase of the objective; then
-    the best move of a group or swap of a pair is made until none improves the objective. The
-    result is deterministic.
-
-    `counts` are the samples of each group in each class, of shape (n_groups, n_classes). One column
-    must count all of them, so that each group has a cost and no fold is empty. `order` is that in
-    which the groups are assigned.
+    groups are assigned in the given order to the fold with the smallest increase of the objective;
+    then the best move of a group or swap of a pair is made until none improves the objective.
     """
     totals = counts.sum(axis=0)
     shares = counts[:, totals > 0] / totals[totals > 0]

@@ -26,63 +26,30 @@ from sklearn_ser.testing import _estimator_checks, _input_checks, _output_checks
 from sklearn_ser.testing._comparison import forget_references, has_parameter
 from sklearn_ser.utils._public import public_module
 
+#: Checks of a parameter that not every step has.
+_NEEDED_PARAMETERS = {
+    "check_named_audio_column": "audio",
+    "check_remove_dc": "remove_dc",
+    "check_n_jobs_is_irrelevant": "n_jobs",
+    "check_processes_give_the_same": "n_jobs",
+    "check_store_gives_the_same": "store",
+    "check_failed_rows_are_nan_and_recorded": "on_error",
+    "check_failures_leave_the_other_rows_alone": "on_error",
+    "check_failed_rows_are_left_out_of_training": "on_error",
+}
+
 
 def _checks_of(step, processes):
-    """Yield the checks that apply to a step, in order."""
-    has = {
-        name: has_parameter(step, name)
-        for name in ("audio", "beyond_full_scale", "n_jobs", "on_error", "remove_dc", "store")
-    }
-    yield _estimator_checks.check_scikit_learn_api
-    yield _estimator_checks.check_parameters_are_stored
-    yield _output_checks.check_global_state_is_untouched
-    yield _output_checks.check_global_seeds_are_irrelevant
-    yield _estimator_checks.check_fit_ignores_y
-    yield _estimator_checks.check_fit_ignores_the_audio
-    yield _estimator_checks.check_pickle
-    yield _estimator_checks.check_skops
-    yield _estimator_checks.check_html_repr
-    yield _output_checks.check_output_is_rows_or_frames
-    yield _output_checks.check_names_and_width_agree
-    yield _output_checks.check_set_output
-    yield _output_checks.check_ids_become_index_levels
-    yield _input_checks.check_empty_input
-    yield _input_checks.check_containers_give_the_same
-    yield _input_checks.check_arrays_give_the_same_as_files
-    yield _input_checks.check_equal_length_arrays
-    yield _input_checks.check_channels_are_averaged
-    yield _input_checks.check_rates_are_converted
-    yield _input_checks.check_start_and_end_are_read
-    yield _input_checks.check_audio_in_index_levels
-    yield _input_checks.check_input_is_not_modified
-    yield _input_checks.check_label_columns_are_ignored
-    yield _input_checks.check_beyond_full_scale
-    if has["audio"]:
-        yield _input_checks.check_named_audio_column
-    if has["remove_dc"]:
-        yield _input_checks.check_remove_dc
-    yield _output_checks.check_repeated_transform_is_equal
-    yield _output_checks.check_one_row_equals_that_row_among_others
-    yield _output_checks.check_one_row_equals_that_row_among_many
-    yield _output_checks.check_order_of_rows_is_irrelevant
-    yield _output_checks.check_rewritten_files_are_read_again
-    yield _output_checks.check_nothing_is_printed
-    if has["n_jobs"]:
-        yield _output_checks.check_n_jobs_is_irrelevant
-    if has["n_jobs"] and processes:
-        yield _output_checks.check_processes_give_the_same
-    if has["store"]:
-        yield _output_checks.check_store_gives_the_same
-    yield _input_checks.check_errors_name_the_row
-    yield _input_checks.check_the_first_failure_is_raised
-    yield _input_checks.check_unusual_audio_gives_no_nan
-    if has["on_error"]:
-        yield _input_checks.check_failed_rows_are_nan_and_recorded
-        yield _input_checks.check_failures_leave_the_other_rows_alone
-        yield _input_checks.check_failed_rows_are_left_out_of_training
-    yield _estimator_checks.check_in_a_pipeline
-    yield _estimator_checks.check_in_a_feature_union
-    yield _estimator_checks.check_in_a_grid_search
+    """Yield the checks that apply to a step, in the order of the modules and their functions."""
+    for module in (_estimator_checks, _input_checks, _output_checks):
+        for name, check in vars(module).items():
+            if not name.startswith("check_") or check.__module__.startswith("sklearn."):
+                continue
+            needed = _NEEDED_PARAMETERS.get(name)
+            if needed is not None and not has_parameter(step, needed):
+                continue
+            if processes or name != "check_processes_give_the_same":
+                yield check
 
 
 @public_module("sklearn_ser.testing")
@@ -126,7 +93,7 @@ def audio_step_checks_generator(
     >>> from sklearn_ser.testing import audio_step_checks_generator
     >>> checks = [check for _, check in audio_step_checks_generator(SpeakerEmbedding())]
     >>> print(checks[0].__name__, "...", checks[-1].__name__)
-    check_scikit_learn_api ... check_in_a_grid_search
+    check_scikit_learn_api ... check_nothing_is_printed
     """
     _check_instances([estimator])
     for check in map(_skip_without_dependencies, _checks_of(estimator, processes)):

@@ -184,7 +184,7 @@ def values_by_row(output):
     values = np.asarray(output)
     if values.ndim != 2:
         raise AssertionError(
-            f"transform returned an array of shape {values.shape}: expected (n_utterances, n_features)"
+            f"transform returned an array of shape {values.shape}: expected two dimensions"
         )
     return list(values)
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import os
 import pickle
+import random
+import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import sklearn
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -69,6 +74,68 @@ def check_parameters_are_stored(step):
         changed = clone(step).set_params(n_jobs=3)
         if changed.n_jobs != 3 or clone(changed).get_params()["n_jobs"] != 3:
             raise AssertionError("set_params(n_jobs=3) has no effect")
+
+
+def check_global_state_is_untouched(step):
+    """No global random generator is used or seeded, and no global setting changes.
+
+    The check runs before the others, because loading of libraries happens once per process.
+    """
+    generators = _generators()
+    settings: dict[str, Any] = {}
+    for references in (pairs(speech().signals[:1]), pairs(speech().signals[1:])):
+        fitted(step).transform(references)
+        if not settings:
+            settings = _settings()  # loading of a library may change settings
+    now = {**_generators(), **_settings()}
+    changed = [name for name, value in {**generators, **settings}.items() if now[name] != value]
+    if changed:
+        raise AssertionError(f"the step changes global state: {', '.join(changed)}")
+
+
+def _generators():
+    import torch
+
+    return {
+        "Python's random": random.getstate(),
+        "numpy.random": repr(np.random.get_state()),  # noqa: NPY002 (only read)
+        "torch's generator": torch.get_rng_state().tolist(),
+    }
+
+
+def _settings():
+    import torch
+
+    return {
+        "torch's number of threads": torch.get_num_threads(),
+        "torch's gradient mode": torch.is_grad_enabled(),
+        "the warning filters": list(warnings.filters),
+        "numpy's error handling": np.geterr(),
+        "scikit-learn's configuration": sklearn.get_config(),
+        "the working directory": os.getcwd(),
+        "the environment": dict(os.environ),
+    }
+
+
+def check_global_seeds_are_irrelevant(step):
+    """Other states of the global random generators give the same output."""
+    import torch
+
+    np_state, torch_state, own_state = (  # restored below
+        np.random.get_state(),  # noqa: NPY002
+        torch.get_rng_state(),
+        random.getstate(),
+    )
+    try:
+        random.seed(54321)
+        np.random.seed(54321)  # noqa: NPY002
+        torch.manual_seed(54321)
+        actual = fitted(step).transform(speech().X)
+    finally:
+        random.setstate(own_state)
+        np.random.set_state(np_state)  # noqa: NPY002
+        torch.set_rng_state(torch_state)
+    assert_same(actual, reference(step), "another global seed changes the values")
 
 
 def check_fit_ignores_y(step):

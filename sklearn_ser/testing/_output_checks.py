@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import sys
 import tempfile
 import warnings
-from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
-import sklearn
 from sklearn import config_context
 from sklearn.utils.validation import check_array
 
@@ -126,68 +123,6 @@ def check_ids_become_index_levels(step):
 
 # Rows of the one large batch, beyond the batch sizes in use, and samples of each.
 _MANY, _SHORT = 66, 4000
-
-
-def check_global_state_is_untouched(step):
-    """No global random generator is used or seeded, and no global setting changes.
-
-    The check runs before the others, because loading of libraries happens once per process.
-    """
-    generators = _generators()
-    settings: dict[str, Any] = {}
-    for references in (pairs(speech().signals[:1]), pairs(speech().signals[1:])):
-        fitted(step).transform(references)
-        if not settings:
-            settings = _settings()  # loading of a library may change settings
-    now = {**_generators(), **_settings()}
-    changed = [name for name, value in {**generators, **settings}.items() if now[name] != value]
-    if changed:
-        raise AssertionError(f"the step changes global state: {', '.join(changed)}")
-
-
-def _generators():
-    import torch
-
-    return {
-        "Python's random": random.getstate(),
-        "numpy.random": repr(np.random.get_state()),  # noqa: NPY002 (only read)
-        "torch's generator": torch.get_rng_state().tolist(),
-    }
-
-
-def _settings():
-    import torch
-
-    return {
-        "torch's number of threads": torch.get_num_threads(),
-        "torch's gradient mode": torch.is_grad_enabled(),
-        "the warning filters": list(warnings.filters),
-        "numpy's error handling": np.geterr(),
-        "scikit-learn's configuration": sklearn.get_config(),
-        "the working directory": os.getcwd(),
-        "the environment": dict(os.environ),
-    }
-
-
-def check_global_seeds_are_irrelevant(step):
-    """Other states of the global random generators give the same output."""
-    import torch
-
-    np_state, torch_state, own_state = (  # restored below
-        np.random.get_state(),  # noqa: NPY002
-        torch.get_rng_state(),
-        random.getstate(),
-    )
-    try:
-        random.seed(54321)
-        np.random.seed(54321)  # noqa: NPY002
-        torch.manual_seed(54321)
-        actual = fitted(step).transform(speech().X)
-    finally:
-        random.setstate(own_state)
-        np.random.set_state(np_state)  # noqa: NPY002
-        torch.set_rng_state(torch_state)
-    assert_same(actual, reference(step), "another global seed changes the values")
 
 
 def check_repeated_transform_is_equal(step):

@@ -54,11 +54,10 @@ def insert_missing_rows(values, failed):
     """
     if not failed.any():
         return values
-    if values.dtype.kind in "iuf":
-        dtype = values.dtype if values.dtype.kind == "f" else np.float64
-        full = np.full((len(failed), *values.shape[1:]), np.nan, dtype=dtype)
-    else:
-        full = np.full((len(failed), *values.shape[1:]), None, dtype=object)
+    is_number = values.dtype.kind in "iuf"
+    dtype = object if not is_number else values.dtype if values.dtype.kind == "f" else np.float64
+    shape = (len(failed), *values.shape[1:])
+    full = np.full(shape, np.nan if is_number else None, dtype=dtype)
     full[~failed] = values
     return full
 

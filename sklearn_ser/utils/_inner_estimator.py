@@ -26,6 +26,27 @@ def inner_has(name: str) -> Callable[[Any], bool]:
     return check
 
 
+def _delegated(method: str, summary: str, returns: str) -> Any:
+    """Return a method that calls the one of the fitted inner estimator, if it has one."""
+
+    def call(self, X):
+        return self._call_inner(method, X)
+
+    call.__name__ = method
+    call.__doc__ = f"""{summary}
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples.
+
+        Returns
+        -------
+        {returns}
+        """
+    return available_if(inner_has(method))(call)
+
+
 class InnerAttributes:
     """Predictions, attributes, tags, output configuration and routing of a meta-estimator."""
 
@@ -33,61 +54,24 @@ class InnerAttributes:
     estimator_: Any
     fit: Callable[..., Any]
 
-    @available_if(inner_has("predict"))
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict the label of each sample.
-
-        Parameters
-        ----------
-        X : array-like of n_samples samples
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
-        return self._call_inner("predict", X)
-
-    @available_if(inner_has("predict_proba"))
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Predict the probability of each class of `classes_`.
-
-        Parameters
-        ----------
-        X : array-like of n_samples samples
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-        """
-        return self._call_inner("predict_proba", X)
-
-    @available_if(inner_has("decision_function"))
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Compute the decision values of the inner estimator.
-
-        Parameters
-        ----------
-        X : array-like of n_samples samples
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-        """
-        return self._call_inner("decision_function", X)
-
-    @available_if(inner_has("transform"))
-    def transform(self, X: Any) -> np.ndarray | pd.DataFrame:
-        """Transform each sample.
-
-        Parameters
-        ----------
-        X : array-like of n_samples samples
-
-        Returns
-        -------
-        ndarray or DataFrame of shape (n_samples, n_outputs)
-        """
-        return self._call_inner("transform", X)
+    predict = _delegated(
+        "predict", "Predict the label of each sample.", "ndarray of shape (n_samples,)"
+    )
+    predict_proba = _delegated(
+        "predict_proba",
+        "Predict the probability of each class of `classes_`.",
+        "ndarray of shape (n_samples, n_classes)",
+    )
+    decision_function = _delegated(
+        "decision_function",
+        "Compute the decision values of the inner estimator.",
+        "ndarray of shape (n_samples,) or (n_samples, n_classes)",
+    )
+    transform = _delegated(
+        "transform",
+        "Transform each sample.",
+        "ndarray or DataFrame of shape (n_samples, n_outputs)",
+    )
 
     @available_if(inner_has("transform"))
     def fit_transform(self, X: Any, y: Any = None, **metadata: Any) -> np.ndarray | pd.DataFrame:

@@ -27,14 +27,6 @@ def torch_threads(n_threads: int | None) -> Iterator[None]:
     if n_threads is None:
         yield
         return
-    previous = _enter(n_threads)
-    try:
-        yield
-    finally:
-        _leave(previous)
-
-
-def _enter(n_threads):
     import torch
 
     global _active_limits, _setting_before_limits
@@ -47,13 +39,9 @@ def _enter(n_threads):
         _this_thread.known = True
         _active_limits += 1
         torch.set_num_threads(n_threads)
-    return previous
-
-
-def _leave(previous):
-    import torch
-
-    global _active_limits
-    with _lock:
-        _active_limits -= 1
-        torch.set_num_threads(previous)
+    try:
+        yield
+    finally:
+        with _lock:
+            _active_limits -= 1
+            torch.set_num_threads(previous)

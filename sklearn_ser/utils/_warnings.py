@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 _lock = threading.Lock()
 _this_thread = threading.local()
@@ -23,43 +24,33 @@ def collect_warnings() -> Iterator[list[str]]:
     thread that enters and restored by the last that leaves; warnings of threads that do not collect
     are shown as usual.
     """
+    global _collecting, _outside
     outer = getattr(_this_thread, "notes", None)
     notes: list[str] = []
     _this_thread.notes = notes
-    _enter()
-    try:
-        yield notes
-    finally:
-        _leave()
-        _this_thread.notes = outer
-
-
-def _enter():
-    global _collecting, _outside
     with _lock:
         _collecting += 1
         if _collecting == 1:
             _outside = warnings.catch_warnings()
             _outside.__enter__()
-            shown = warnings.showwarning
             warnings.simplefilter("always")
+            warnings.showwarning = partial(_note_or_show, warnings.showwarning)
+    try:
+        yield notes
+    finally:
+        with _lock:
+            _collecting -= 1
+            if _collecting == 0 and _outside is not None:
+                _outside.__exit__(None, None, None)
+        _this_thread.notes = outer
 
-            def note_or_show(message, category, *args, **kwargs):
-                notes = getattr(_this_thread, "notes", None)
-                if notes is None:
-                    shown(message, category, *args, **kwargs)
-                else:
-                    notes.append(f"{category.__name__}: {message}")
 
-            warnings.showwarning = note_or_show
-
-
-def _leave():
-    global _collecting
-    with _lock:
-        _collecting -= 1
-        if _collecting == 0 and _outside is not None:
-            _outside.__exit__(None, None, None)
+def _note_or_show(show, message, category, *args, **kwargs):
+    notes = getattr(_this_thread, "notes", None)
+    if notes is None:
+        show(message, category, *args, **kwargs)
+    else:
+        notes.append(f"{category.__name__}: {message}")
 
 
 #: Packages that are skipped to find the line of the user.
