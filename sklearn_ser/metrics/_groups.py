@@ -119,12 +119,12 @@ def group_scores(
     names = (
         sorted_labels(group_of[known]) if groups is None else as_labels(groups, "groups").tolist()
     )
-    rows = [
-        _score_group(resolved, true, predicted, (group_of == name) & known, labels)
-        for name in names
-    ]
-    index = pd.Index(names, name="group")
-    return pd.DataFrame(rows, columns=["score", "n"], index=index)
+    rows = []
+    for name in names:
+        own = (group_of == name) & known
+        score = score_seeds(resolved, true[own], predicted[own], labels) if own.any() else np.nan
+        rows.append((score, int(own.sum())))
+    return pd.DataFrame(rows, columns=["score", "n"], index=pd.Index(names, name="group"))
 
 
 @public_module("sklearn_ser.metrics")
@@ -201,13 +201,6 @@ def score_seeds(
     if metric.needs in ("scores", "probabilities") or y_pred.ndim == 1:
         return float(metric(y_true, y_pred, labels))
     return float(np.mean([metric(y_true, column, labels) for column in y_pred.T]))
-
-
-def _score_group(metric, y_true, y_pred, rows, labels):
-    n = int(rows.sum())
-    if not n:
-        return float("nan"), 0
-    return score_seeds(metric, y_true[rows], y_pred[rows], labels), n
 
 
 def _aligned(y_true, y_pred, group):

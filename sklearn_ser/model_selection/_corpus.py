@@ -291,7 +291,10 @@ class CorpusAdaptationSplit(IdSplitter):
                 drawn = rng.permutation(present)
                 n_given = min(max(1, round(self.held_out * len(drawn))), len(drawn) - 1)
                 trained, tested = drawn[:n_given], drawn[n_given:]
-                rows = _permute_by_speaker(target & labeled, speakers, trained, rng)
+                usable = target & labeled
+                rows = np.concatenate(
+                    [rng.permutation(np.flatnonzero(usable & (speakers == one))) for one in trained]
+                )
                 if len(rows) < self.n_target:
                     raise MetadataError(
                         f"The {n_given} speakers of corpus {name!r} that are not tested have "
@@ -301,10 +304,3 @@ class CorpusAdaptationSplit(IdSplitter):
                 train = ~target & ~np.isin(speakers, present)
                 train[rows[: self.n_target]] = True
                 yield train, target & np.isin(speakers, tested)
-
-
-def _permute_by_speaker(usable, speakers, order, rng):
-    """Return usable samples by speaker, in random order within each speaker."""
-    return np.concatenate(
-        [rng.permutation(np.flatnonzero(usable & (speakers == speaker))) for speaker in order]
-    )

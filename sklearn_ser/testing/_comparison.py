@@ -120,7 +120,6 @@ _PLAIN = {
 }
 
 _references: dict[Any, Any] = {}
-_MOST_REFERENCES = 64
 
 
 def has_parameter(step, name):
@@ -157,8 +156,6 @@ def reference(step):
         return fitted(step).transform(speech().X)
     if key not in _references:
         _references[key] = fitted(step).transform(speech().X)
-        if len(_references) > _MOST_REFERENCES:
-            _references.pop(next(iter(_references)))
     return _references[key].copy()
 
 

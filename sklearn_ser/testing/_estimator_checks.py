@@ -194,7 +194,8 @@ def check_skops(step):
     content = skops.io.dumps(used)
     unknown = skops.io.get_untrusted_types(data=content)
     copy = skops.io.loads(content, trusted=unknown)
-    allowed = {_full_name(part) for part in _estimators_within(used)}
+    parts = [used, *(value for value in used.get_params().values() if hasattr(value, "get_params"))]
+    allowed = {f"{type(part).__module__}.{type(part).__qualname__}" for part in parts}
     if not set(unknown) <= allowed:
         raise AssertionError(
             f"skops would have to trust {sorted(set(unknown) - allowed)}: use numpy arrays, "
@@ -214,14 +215,6 @@ def check_html_repr(step):
 def _assert_equal_ids(actual, expected):
     if hasattr(expected, "columns"):
         assert_same_index(actual, expected, "the copy gives another index")
-
-
-def _estimators_within(step):
-    return [step, *(value for value in step.get_params().values() if hasattr(value, "get_params"))]
-
-
-def _full_name(value):
-    return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def mean_of_frames(table):
