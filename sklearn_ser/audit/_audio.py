@@ -43,20 +43,15 @@ CLIPPED_RUN, MIN_CLIPPED_PEAK = 3, 0.03
 
 @dataclass
 class AudioMeasurements:
-    """Measurements of one utterance's audio; NaN or None if they are undefined.
+    """Measurements of one utterance's audio, or the reason why it cannot be used."""
 
-    `numbers` are duration, lead_zeros, trail_zeros, lead_quiet, trail_quiet (seconds), level,
-    speech_level, floor, peak (dBFS), bandwidth (Hz), clipped (samples), pitch (Hz), rate (Hz).
-    `format` is container, coding and channels of a file; the digest of the samples is equal for
-    equal audio in different file formats; `codes` are the fingerprint. The edges are described in
-    :func:`~sklearn_ser.audit._continuation.describe_edge`, inner ones are those of a cut in the
-    middle of the file. If audio cannot be used, `error` is the reason, and all else is empty.
-    """
-
+    #: duration, lead_zeros, trail_zeros, lead_quiet, trail_quiet (seconds), level, speech_level,
+    #: floor, peak (dBFS), bandwidth, pitch, rate (Hz), clipped (samples).
     numbers: dict[str, float] = field(default_factory=dict)
     format: str | None = None
     digest: bytes = b""
     codes: np.ndarray | None = None
+    #: Edges, see `describe_edge`; inner ones are those of a cut in the middle of the file.
     start: tuple | None = None
     end: tuple | None = None
     inner_start: tuple | None = None
@@ -96,10 +91,7 @@ def _measure_part(references):
 
 
 def _measure(reference, start, end):
-    """Measure one audio reference from `start` to `end` in seconds, which are NaN if unknown.
-
-    A bare array has a sampling rate of 16 kHz. An AudioError says why audio cannot be used.
-    """
+    """Measure one audio reference from `start` to `end` in seconds, which are NaN if unknown."""
     _, _, rate = reference_extent(reference, start, end, 16000)
     signal, _ = read_reference(
         reference, start, end, ReadingOptions(rate, 0.0, "clip", False), None
@@ -224,13 +216,11 @@ def _bandwidth(signal, rate):
     width, gap = max(2, round(400 / hertz)), max(1, round(250 / hertz))
     # No level above a band edge is as high as the level just below it.
     above = np.maximum.accumulate(levels[::-1])[::-1]
-    best, edge = BAND_EDGE, len(levels) - 1
     below = np.convolve(levels, np.ones(width) / width, "valid")  # [k]: mean of k .. k+width-1
-    for k in range(max(width, int(MIN_BANDWIDTH / hertz)), len(levels) - gap - width // 2):
-        step = below[k - width] - above[k + gap]
-        if step > best:
-            best, edge = step, k
-    return float(edge * hertz)
+    edges = np.arange(max(width, int(MIN_BANDWIDTH / hertz)), len(levels) - gap - width // 2)
+    steps = below[edges - width] - above[edges + gap]
+    is_band = steps.max(initial=0.0) > BAND_EDGE
+    return float((edges[steps.argmax()] if is_band else len(levels) - 1) * hertz)
 
 
 #: Root-mean-square level in dBFS below which there is hardly any signal: 16 bits reach to -96.

@@ -41,16 +41,14 @@ _THRESHOLDS = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2)
 
 @dataclass
 class Continuations:
-    """Pairs of rows of which the first continues in the second.
-
-    `n_tested` is the number of pairs of which neither edge is silent, `chance` the share of the
-    controls that rank as high as the reported pairs, and `by_name` whether the pairs are neighbors
-    in the order of names.
-    """
+    """Pairs of rows of which the first continues in the second, and how they were found."""
 
     pairs: list[tuple[int, int]]
+    #: Number of pairs of which neither edge is silent.
     n_tested: int
+    #: Share of the controls that rank as high as the reported pairs.
     chance: float = np.nan
+    #: Whether the pairs are neighbors in the order of names.
     by_name: bool = True
 
 
@@ -77,15 +75,11 @@ def find_continuations(
     excluded: set[tuple[int, int]],
     rng: np.random.Generator,
 ) -> Continuations:
-    """Find files that continue in another file of the same speaker.
-
-    `names` are file names, or "" for rows that are in their given order; `starts` are the starts of
-    the rows in their files, in seconds; `excluded` are pairs that are copies or overlap.
-    """
+    """Find files that continue in another file of the same speaker, except in excluded pairs."""
     edges = _AllEdges(measurements, rng)
     following = [pair for pair in neighbors(names, starts, speakers) if edges.can_meet(*pair)]
     following = [pair for pair in following if pair not in excluded]
-    if not edges.n_real_ends or not edges.n_real_starts or len(edges.ends) < 20:
+    if not edges.ends.n_real or not edges.starts.n_real or len(edges.ends.rows) < 20:
         return Continuations([], 0)
     near = set(following) | {(j, i) for i, j in following} | excluded
     controls = edges.controls(speakers, near, rng)
@@ -109,47 +103,77 @@ def find_continuations(
     return Continuations(reported, len(pairs), chance, by_name=False)
 
 
+class _Edges:
+    """Ends, or starts, of all rows: the real ones, then those of cuts in the middle of files."""
+
+    def __init__(self, measurements, kind):
+        edges = [
+            (row, getattr(measured, name))
+            for name in (kind, f"inner_{kind}")
+            for row, measured in enumerate(measurements)
+            if getattr(measured, name) is not None
+        ]
+        self.rows = [row for row, _ in edges]
+        self.n_real = sum(getattr(measured, kind) is not None for measured in measurements)
+        self.position_of = {row: k for k, row in enumerate(self.rows[: self.n_real])}
+        views = zip(*(views for _, views in edges), strict=True)
+        self._views = [tuple(map(np.stack, zip(*view, strict=True))) for view in views]
+        self._rival_scores = {}
+
+    def scores(self, position, others, positions, view):
+        """Return log-likelihood ratios that an edge belongs to those of the other kind."""
+        predicted, whitening, log_determinant, edge, own = (
+            part[position] for part in self._views[view]
+        )
+        of_others = [part[positions] for part in others._views[view]]
+        forward = np.square((of_others[3] - predicted) @ whitening.T).sum(axis=1)
+        backward = np.einsum("kij,kj->ki", of_others[1], edge - of_others[0])
+        return (
+            _log_density(forward, log_determinant)
+            - of_others[4]
+            + _log_density(np.square(backward).sum(axis=1), of_others[2])
+            - own
+        )
+
+    def relative_rank(self, position, score, others, rivals, view):
+        """Return the relative rank of scores of an edge among those with its rivals."""
+        key = (position, view)
+        if key not in self._rival_scores:
+            # A file is not a rival of itself.
+            rivals = [k for k in rivals if others.rows[k] != self.rows[position]]
+            self._rival_scores[key] = np.sort(self.scores(position, others, rivals, view))
+        of_rivals = self._rival_scores[key]
+        n_better = len(of_rivals) - np.searchsorted(of_rivals, score)
+        return (1 + n_better) / (1 + len(of_rivals))
+
+
 class _AllEdges:
-    """Ends and starts of all rows (the real ones, then the inner ones), and ranks among rivals."""
+    """Ends and starts of all rows, and ranks of their pairs among rivals."""
 
     def __init__(self, measurements, rng):
-        kinds = {}
-        for kind in ("end", "start"):
-            edges = [
-                (row, name, getattr(measured, name))
-                for name in (kind, f"inner_{kind}")
-                for row, measured in enumerate(measurements)
-                if getattr(measured, name) is not None
-            ]
-            n_real = sum(name == kind for _, name, _ in edges)
-            kinds[kind] = ([row for row, *_ in edges], n_real, Edges([edge for *_, edge in edges]))
-        self.ends, self.n_real_ends, self._end_stack = kinds["end"]
-        self.starts, self.n_real_starts, self._start_stack = kinds["start"]
-        self._end_of = {row: k for k, row in enumerate(self.ends[: self.n_real_ends])}
-        self._start_of = {row: k for k, row in enumerate(self.starts[: self.n_real_starts])}
-        self._rival_starts = _sample(len(self.starts), rng)
-        self._rival_ends = _sample(len(self.ends), rng)
-        self._sorted = {}
+        self.ends, self.starts = (_Edges(measurements, kind) for kind in ("end", "start"))
+        self._rival_starts = _sample(len(self.starts.rows), rng)
+        self._rival_ends = _sample(len(self.ends.rows), rng)
 
     def can_meet(self, i, j):
         """Return whether neither the end of row i nor the start of row j is silent."""
-        return i in self._end_of and j in self._start_of
+        return i in self.ends.position_of and j in self.starts.position_of
 
     def positions(self, pairs):
         """Return the positions of the ends and starts of pairs of rows."""
-        return [(self._end_of[i], self._start_of[j]) for i, j in pairs]
+        return [(self.ends.position_of[i], self.starts.position_of[j]) for i, j in pairs]
 
     def of_one_speaker(self, speakers, excluded):
         """Return all pairs of rows of one speaker, or [] if they are too many."""
         by_speaker: dict[str, list[int]] = {}
-        for row in self._start_of:
+        for row in self.starts.position_of:
             by_speaker.setdefault(speakers[row], []).append(row)
-        n_pairs = sum(len(by_speaker.get(speakers[row], [])) for row in self._end_of)
+        n_pairs = sum(len(by_speaker.get(speakers[row], [])) for row in self.ends.position_of)
         if n_pairs > MAX_PAIRS:
             return []
         return [
             (i, j)
-            for i in self._end_of
+            for i in self.ends.position_of
             for j in by_speaker.get(speakers[i], [])
             if i != j and (i, j) not in excluded
         ]
@@ -163,32 +187,30 @@ class _AllEdges:
         return positions if len(positions) >= 1000 else positions + self.with_inner(speakers, rng)
 
     def with_inner(self, speakers, rng):
-        """Return positions of pairs of one speaker of which one edge is real and one inner.
-
-        Pairs of any two speakers are added if these are few.
-        """
+        """Return positions of pairs of one speaker of which one edge is real and one inner."""
         positions: list[tuple[int, int]] = []
+        # Pairs of any two speakers are added if those of one speaker are few.
         for same in (True, False):
             for _ in range(20):
                 if len(positions) >= N_CONTROLS // (1 if same else 10):
                     break
-                ends = rng.integers(0, len(self.ends), N_CONTROLS)
-                starts = rng.integers(0, len(self.starts), N_CONTROLS)
-                one_real = (ends < self.n_real_ends) != (starts < self.n_real_starts)
+                ends = rng.integers(0, len(self.ends.rows), N_CONTROLS)
+                starts = rng.integers(0, len(self.starts.rows), N_CONTROLS)
+                one_real = (ends < self.ends.n_real) != (starts < self.starts.n_real)
                 for e, s in zip(ends[one_real].tolist(), starts[one_real].tolist(), strict=True):
-                    i, j = self.ends[e], self.starts[s]
+                    i, j = self.ends.rows[e], self.starts.rows[s]
                     if i != j and (not same or speakers[i] == speakers[j]):
                         positions.append((e, s))
         return list(dict.fromkeys(positions))[: 2 * N_CONTROLS]
 
     def of_two_speakers(self, speakers, rng):
         """Return positions of pairs of real edges of two speakers."""
-        ends = rng.integers(0, self.n_real_ends, N_CONTROLS)
-        starts = rng.integers(0, self.n_real_starts, N_CONTROLS)
+        ends = rng.integers(0, self.ends.n_real, N_CONTROLS)
+        starts = rng.integers(0, self.starts.n_real, N_CONTROLS)
         return [
             (e, s)
             for e, s in dict.fromkeys(zip(ends.tolist(), starts.tolist(), strict=True))
-            if speakers[self.ends[e]] != speakers[self.starts[s]]
+            if speakers[self.ends.rows[e]] != speakers[self.starts.rows[s]]
         ]
 
     def ranks(self, positions):
@@ -197,33 +219,19 @@ class _AllEdges:
         best = np.full(len(positions), np.inf)
         order = np.argsort(positions[:, 0], kind="stable")
         bounds = np.flatnonzero(np.diff(positions[order, 0], prepend=-1))
+        ends, starts = self.ends, self.starts
         for view in range(len(VIEWS)):
             for part in np.split(order, bounds[1:]):
-                end, starts = int(positions[part[0], 0]), positions[part, 1]
-                score = self._end_stack.scores(end, self._start_stack, starts, view)
-                rivals = self._rivals("end", end, view)
-                first = 1 + len(rivals) - np.searchsorted(rivals, score)
+                end, own = int(positions[part[0], 0]), positions[part, 1]
+                score = ends.scores(end, starts, own, view)
+                product = ends.relative_rank(end, score, starts, self._rival_starts, view)
                 # Most pairs rank low here and need not be ranked among ends.
-                product = first / (1 + len(rivals))
                 for k in np.flatnonzero(product <= 0.1):
-                    others = self._rivals("start", int(starts[k]), view)
-                    better = 1 + len(others) - np.searchsorted(others, score[k])
-                    product[k] *= better / (1 + len(others))
+                    product[k] *= starts.relative_rank(
+                        int(own[k]), score[k], ends, self._rival_ends, view
+                    )
                 best[part] = np.minimum(best[part], product)
         return len(VIEWS) * best
-
-    def _rivals(self, kind, position, view):
-        """Return the sorted scores of an end with all rival starts, or of a start with ends."""
-        key = (kind, position, view)
-        if key not in self._sorted:
-            rows = (self.ends, self.starts) if kind == "end" else (self.starts, self.ends)
-            stacks = (self._end_stack, self._start_stack)
-            stack, other_stack = stacks if kind == "end" else stacks[::-1]
-            rivals = self._rival_starts if kind == "end" else self._rival_ends
-            # A file is not a rival of itself.
-            rivals = rivals[np.asarray(rows[1])[rivals] != rows[0][position]]
-            self._sorted[key] = np.sort(stack.scores(position, other_stack, rivals, view))
-        return self._sorted[key]
 
 
 def _above_chance(pairs, edges, *controls):
@@ -272,11 +280,7 @@ FREEDOM = 4.0
 
 
 def describe_edge(signal, rate, speech_level):
-    """Describe the end of a signal, or the start of a reversed one; None if silent or too short.
-
-    For each view it has the predicted continuation, the whitening matrix of its error with its
-    log-determinant, the last samples, and their log-likelihood without a prediction.
-    """
+    """Describe the end of a signal, or the start of a reversed one; None if silent or too short."""
     n = round(SECONDS * rate)
     if len(signal) < 2 * n:
         return None
@@ -305,7 +309,7 @@ def _resample(part, rate, new_rate):
 
 
 def _view(samples, order, gap):
-    """Return one view of an edge, see :func:`describe_edge`."""
+    """Return the prediction, the whitening of its error, the edge and its own log-likelihood."""
     samples = samples[: len(samples) - gap]
     filter_, error = _burg(samples, order)
     horizon = 2 * gap + N_PREDICTED
@@ -363,33 +367,3 @@ def _log_density(square, log_determinant):
     """Return the log density of a t distribution, up to a constant."""
     n = N_PREDICTED
     return -(FREEDOM + n) / 2 * np.log1p(square / FREEDOM) - log_determinant / 2
-
-
-class Edges:
-    """Stacked ends, or starts, of many utterances."""
-
-    def __init__(self, edges):
-        self.views = []
-        if edges:
-            self.views = [
-                tuple(np.stack([edge[view][part] for edge in edges]) for part in range(5))
-                for view in range(len(VIEWS))
-            ]
-
-    def scores(self, position, others, positions, view):
-        """Return log-likelihood ratios that an edge belongs to edges of the other kind.
-
-        The edge is given by its position in this stack, the others by their positions in `others`.
-        """
-        predicted, whitening, log_determinant, edge, own = (
-            part[position] for part in self.views[view]
-        )
-        of_others = [part[positions] for part in others.views[view]]
-        forward = np.square((of_others[3] - predicted) @ whitening.T).sum(axis=1)
-        backward = np.einsum("kij,kj->ki", of_others[1], edge - of_others[0])
-        return (
-            _log_density(forward, log_determinant)
-            - of_others[4]
-            + _log_density(np.square(backward).sum(axis=1), of_others[2])
-            - own
-        )

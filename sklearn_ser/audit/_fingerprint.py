@@ -55,10 +55,7 @@ def fingerprint(signal: np.ndarray) -> np.ndarray:
 
 
 def candidates(codes: list[np.ndarray | None]) -> list[tuple[int, int, int]]:
-    """Find pairs of utterances with equal codes in several frames at one shift.
-
-    Returns the first and the second row (first < second), and the delay of the second in frames.
-    """
+    """Find pairs with equal codes in several frames: both rows, and the delay of the second."""
     rows = np.repeat(np.arange(len(codes)), [0 if c is None else len(c) for c in codes])
     present = [c for c in codes if c is not None]
     if not present:
@@ -122,11 +119,7 @@ def _different_bits(first, second, shift):
 
 
 def compare(first: np.ndarray, second: np.ndarray, shift: int) -> tuple[float, float, float]:
-    """Align two signals at `RATE` and compare the part that they share.
-
-    It is earlier in `second` by about `shift` frames. Returns its absolute correlation, its length
-    in seconds, and the level of `second` relative to `first` in dB.
-    """
+    """Return correlation, seconds, and relative level (dB) of the part that two signals share."""
     nothing = (0.0, 0.0, 0.0)
     # A shift by half a sample would lower the correlation of high frequencies.
     first, second = (resample_poly(signal, OVERSAMPLING, 1) for signal in (first, second))

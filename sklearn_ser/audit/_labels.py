@@ -67,10 +67,7 @@ def check_metadata(frame: pd.DataFrame, y: str) -> list[Finding]:
 def check_labels(
     table: pd.DataFrame, corpus: str, y: str, rng: np.random.Generator
 ) -> list[Finding]:
-    """Check the labels of one corpus.
-
-    The rows of `table` have a known label and speaker; its index holds their positions.
-    """
+    """Check the labels of one corpus, in the rows with a known label and speaker."""
     findings = [
         _check_n_speakers(table, corpus),
         _check_balance(table, corpus, y),

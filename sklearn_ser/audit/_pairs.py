@@ -20,11 +20,9 @@ KINDS = ("exact duplicate", "near duplicate", "overlap", "continuation")
 
 @dataclass
 class Pairs:
-    """Pairs of rows, and the outcome of the search for continuations.
+    """Pairs of rows, and the outcome of the search for continuations."""
 
-    The table has the columns `first`, `second`, `kind`, `shared` (seconds) and `gain` (dB).
-    """
-
+    #: `first`, `second`, `kind`, `shared` (seconds) and `gain` (dB).
     table: pd.DataFrame
     continuations: Continuations
 

@@ -72,8 +72,10 @@ def check_sex_labels(table: pd.DataFrame, pitch: pd.Series, corpus: str, y: str)
         return []
     sexes = table["gender"].map(_sex).to_numpy(dtype=object)
     speakers, labels = (table[name].to_numpy(dtype=object) for name in ("speaker", y))
-    args = pitch.to_numpy(float), sexes, speakers, labels
     flaw = "sex label inconsistent with pitch"
+    known = np.isfinite(pitch.to_numpy(float)) & np.isin(sexes.astype(str), ("female", "male"))
+    codes = np.unique(labels[known].astype(str), return_inverse=True)[1]
+    args = pitch.to_numpy(float)[known], sexes[known] == "female", speakers[known], codes
     distance = _sex_distance(*args)
     if distance < MIN_SEX_DISTANCE:
         cause = "swapped" if distance < -MIN_SEX_DISTANCE else "randomly assigned"
@@ -105,15 +107,10 @@ def _sex(value):
     return known.get(str(value).strip().lower())
 
 
-def _speakers_of_other_pitch(pitches, sexes, speakers, labels):
-    """Find speakers with the pitch of the other sex, corrected for emotion.
-
-    A least-squares fit to all other speakers predicts pitch in semitones from label (angry voices
-    are high) and sex; a speaker's residual is compared with the distance between the sexes.
-    `pitches` are in Hz, NaN if unknown; `sexes` are "female", "male" or None. Returns each speaker,
-    its median pitch in Hz, and that of the other speakers with the same sex label.
-    """
-    pitches, female, speakers, codes = _known_rows(pitches, sexes, speakers, labels)
+def _speakers_of_other_pitch(pitches, female, speakers, codes):
+    """Find speakers with the pitch of the other sex: name, own pitch and that of the same sex."""
+    # A fit to all other speakers predicts pitch in semitones from label (angry voices are high) and
+    # sex; a speaker's residual is compared with the distance between the sexes.
     semitones = 12 * np.log2(pitches)
     design = _design(codes, female)
     unusual = []
@@ -123,14 +120,14 @@ def _speakers_of_other_pitch(pitches, sexes, speakers, labels):
         if (female[own] != sex).any():
             continue
         others = ~own
-        per_sex = [len(set(speakers[others & (female == value)])) for value in (0.0, 1.0)]
+        per_sex = [len(set(speakers[others & (female == value)])) for value in (False, True)]
         own &= np.isin(codes, np.unique(codes[others]))
         if min(per_sex) < MIN_OTHERS or own.sum() < 3:
             continue
         solution = _fit(design[others], semitones[others], speakers[others])
         distance = solution[-1]
         residual = np.median(semitones[own] - design[own] @ solution)
-        toward_other = residual if sex == 0 else -residual
+        toward_other = -residual if sex else residual
         if distance >= MIN_DISTANCE and toward_other >= MAX_DEVIATION * distance:
             same = others & (female == sex)
             unusual.append(
@@ -139,23 +136,11 @@ def _speakers_of_other_pitch(pitches, sexes, speakers, labels):
     return unusual
 
 
-def _sex_distance(pitches, sexes, speakers, labels):
-    """Return by how many semitones women's voices are above men's, corrected for emotion.
-
-    The arguments are those of :func:`_speakers_of_other_pitch`. NaN with fewer than three speakers
-    of either sex.
-    """
-    pitches, female, speakers, codes = _known_rows(pitches, sexes, speakers, labels)
-    if min(len(set(speakers[female == value])) for value in (0.0, 1.0)) <= MIN_OTHERS:
+def _sex_distance(pitches, female, speakers, codes):
+    """Return by how many semitones women's voices are above men's; NaN with too few speakers."""
+    if min(len(set(speakers[female == value])) for value in (False, True)) <= MIN_OTHERS:
         return math.nan
     return float(_fit(_design(codes, female), 12 * np.log2(pitches), speakers)[-1])
-
-
-def _known_rows(pitches, sexes, speakers, labels):
-    """Return pitches, 1.0 for female, speakers and label codes of rows with known pitch and sex."""
-    known = np.isfinite(pitches) & np.isin(sexes.astype(str), ("female", "male"))
-    codes = np.unique(labels[known].astype(str), return_inverse=True)[1]
-    return pitches[known], (sexes[known] == "female").astype(float), speakers[known], codes
 
 
 def _design(codes, female):

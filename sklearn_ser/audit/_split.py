@@ -38,13 +38,6 @@ _IDS = {
         "to measure other sentences.",
     ),
 }
-#: Kinds of pairs in words, for one and for several.
-_KINDS = {
-    "exact duplicate": ("pair of exact duplicates", "pairs of exact duplicates"),
-    "near duplicate": ("pair of near duplicates", "pairs of near duplicates"),
-    "overlap": ("pair of overlapping recordings", "pairs of overlapping recordings"),
-    "continuation": ("recording cut in two", "recordings cut in two"),
-}
 
 
 @public_module("sklearn_ser.audit")
@@ -203,7 +196,7 @@ def _find_shared_audio(frame, splits, pairs):
             continue
         i, j = first[apart][0], second[apart][0]
         text = (
-            f"{count} {_KINDS[kind][count > 1]} with one part in the training set and the other in "
+            f"{plural(count, kind)} with one part in the training set and the other in "
             f"the test set, in {n_splits} of {len(splits)} splits, such as {name_row(frame, i)} "
             f"and {name_row(frame, j)}. Keep them on one side, by a common id in the column "
             f"'recording'."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
@@ -10,11 +11,10 @@ import pandas as pd
 
 from sklearn_ser.evaluation import EvaluationResult
 from sklearn_ser.inspection._plotting import (
+    AxesLike,
+    Display,
     draw_heatmap,
-    figure_of,
-    fit_heatmap_text,
     is_leftmost,
-    make_subplots,
     shared_parameters,
     wrap_name,
 )
@@ -25,11 +25,10 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
     from numpy.typing import ArrayLike
 
-    from sklearn_ser.inspection._plotting import AxesLike
-
 
 @public_module("sklearn_ser.inspection")
-class ConfusionDisplay:
+@dataclass(eq=False, repr=False)
+class ConfusionDisplay(Display):
     """Confusion matrices of one estimator: a subplot of all predictions, and one for each corpus.
 
     Use :meth:`from_result` or :meth:`from_predictions`. Utterances without a prediction (failed
@@ -73,16 +72,10 @@ class ConfusionDisplay:
     sadness    0.0      0.5   0.5
     """
 
-    def __init__(
-        self,
-        counts: Mapping[str, pd.DataFrame],
-        name: str,
-        *,
-        n_utterances: Mapping[str, int] | None = None,
-    ) -> None:
-        self.counts = counts
-        self.name = name
-        self.n_utterances = n_utterances
+    counts: Mapping[str, pd.DataFrame]
+    name: str
+    _: KW_ONLY
+    n_utterances: Mapping[str, int] | None = None
 
     @classmethod
     @shared_parameters
@@ -162,10 +155,9 @@ class ConfusionDisplay:
         %(normalize)s
         %(ax_and_return)s
         """
-        self.axes_ = make_subplots(
+        self._make_subplots(
             ax, [*self.counts], size=(3.6, 3.6), margin=0.4, n_columns=3, min_width=2.6
         )
-        self.figure_ = figure_of(self.axes_[0])
         self.tables_: dict[str, pd.DataFrame] = {}
         self.images_: dict[str, AxesImage] = {}
         self.texts_: dict[str, np.ndarray] = {}
@@ -173,18 +165,15 @@ class ConfusionDisplay:
             sums = counts.sum(axis=1)
             table = counts.div(sums.where(sums > 0), axis=0) if normalize else counts
             self.tables_[name] = table
+            fmt, high = (".2f", 1) if normalize else (".0f", max(1, table.to_numpy().max()))
             self.images_[name], self.texts_[name] = draw_heatmap(
-                axes,
-                table,
-                fmt=".2f" if normalize else ".0f",
-                low=0,
-                high=1 if normalize else max(1, table.to_numpy().max()),
+                axes, table, fmt=fmt, low=0, high=high
             )
             axes.set_title(self._title(name), fontsize="medium")
             axes.set_xlabel("predicted label")
             if is_leftmost(axes):
                 axes.set_ylabel("true label")
-        fit_heatmap_text(self.axes_, list(self.texts_.values()))
+        self._fit_heatmap_text(list(self.texts_.values()))
         return self
 
     def _title(self, name):

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import pandas as pd
 
 from sklearn_ser.inspection._plotting import (
+    AxesLike,
     Display,
     draw_heatmap,
-    figure_of,
-    fit_heatmap_text,
     is_leftmost,
-    make_subplots,
     shared_parameters,
     wrap_name,
 )
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
     from sklearn_ser.evaluation import EvaluationResult
-    from sklearn_ser.inspection._plotting import AxesLike
 
 _MAX_COLUMNS = 3
 
 
 @public_module("sklearn_ser.inspection")
+@dataclass(eq=False, repr=False)
 class CorpusHeatmapDisplay(Display):
     """Unweighted average recall by training corpus (rows) and test corpus (columns).
 
@@ -67,9 +66,9 @@ class CorpusHeatmapDisplay(Display):
     '0.70'
     """
 
-    def __init__(self, tables: Mapping[str, pd.DataFrame], *, chance: float) -> None:
-        self.tables = tables
-        self.chance = chance
+    tables: Mapping[str, pd.DataFrame]
+    _: KW_ONLY
+    chance: float
 
     @classmethod
     @shared_parameters
@@ -125,7 +124,7 @@ class CorpusHeatmapDisplay(Display):
     def _plot(self, ax: AxesLike) -> None:
         n_corpora = max(len(table) for table in self.tables.values())
         side = float(np.clip(0.45 * n_corpora + 1.2, 2.6, 6.0))
-        self.axes_ = make_subplots(
+        self._make_subplots(
             ax,
             [*self.tables],
             size=(side, side),
@@ -134,7 +133,6 @@ class CorpusHeatmapDisplay(Display):
             min_width=1.8,
             min_margin=0.9,
         )
-        self.figure_ = figure_of(self.axes_[0])
         self.images_: dict[str, AxesImage] = {}
         self.texts_: dict[str, np.ndarray] = {}
         for axes, (name, table) in zip(self.axes_, self.tables.items(), strict=True):
@@ -158,7 +156,7 @@ class CorpusHeatmapDisplay(Display):
         self.colorbar_.set_label("unweighted average recall", fontsize="small")
         ticks = [tick for tick in (0.2, 0.4, 0.6, 0.8, 1.0) if tick > self.chance + 0.07]
         self.colorbar_.set_ticks([self.chance, *ticks], labels=["chance", *map(str, ticks)])
-        fit_heatmap_text(self.axes_, list(self.texts_.values()))
+        self._fit_heatmap_text(list(self.texts_.values()))
 
 
 def _recalls(part, labels):

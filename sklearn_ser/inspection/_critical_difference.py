@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Self
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from sklearn_ser.inspection._plotting import (
     LETTER_WIDTH,
+    AxesLike,
+    Display,
     axes_size,
-    figure_of,
     figure_width,
-    make_subplots,
-    update_layout,
     wrap_name,
 )
 from sklearn_ser.utils._public import public_module
@@ -23,14 +23,15 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from matplotlib.text import Text
 
-    from sklearn_ser.inspection._plotting import AxesLike
-
 
 @public_module("sklearn_ser.inspection")
-class CriticalDifferenceDisplay:
+@dataclass(eq=False, repr=False)
+class CriticalDifferenceDisplay(Display):
     """Average ranks on a line, the best on the left; bars join estimators that do not differ.
 
-    The diagram of Demšar [1]_. The display does no test: it draws the outcome of one.
+    The diagram of Demšar [1]_. The display does no test: it draws the outcome of one. The names are
+    on both sides of the Axes: a given figure needs ``layout="constrained"``, which makes room for
+    them.
 
     Parameters
     ----------
@@ -72,30 +73,12 @@ class CriticalDifferenceDisplay:
     1
     """
 
-    def __init__(
-        self,
-        ranks: pd.Series | Mapping[str, float],
-        cliques: Sequence[Sequence[str]],
-        *,
-        critical_difference: float | None = None,
-    ) -> None:
-        self.ranks = ranks
-        self.cliques = cliques
-        self.critical_difference = critical_difference
+    ranks: pd.Series | Mapping[str, float]
+    cliques: Sequence[Sequence[str]]
+    _: KW_ONLY
+    critical_difference: float | None = None
 
-    def plot(self, *, ax: AxesLike = None) -> Self:
-        """Draw the diagram.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes or Figure, default=None
-            Axes to draw on; by default those of a new figure. The names are on both sides of the
-            Axes: use a figure with ``layout="constrained"``, which makes room for them.
-
-        Returns
-        -------
-        CriticalDifferenceDisplay
-        """
+    def _plot(self, ax: AxesLike) -> None:
         ranks, cliques = self._validate()
         n_left = (len(ranks) + 1) // 2
         names = self._wrapped_names(ranks, ax)
@@ -103,13 +86,12 @@ class CriticalDifferenceDisplay:
         # Vertical positions in lines of text from the top: the scale at 0, the bars, the names.
         first = 0.5 + 0.6 * (max(levels, default=-1) + 1) + 0.6
         heights, depth = _heights([name.count("\n") + 1 for name in names], n_left, first)
-        (self.ax_,) = make_subplots(
+        self._make_subplots(
             ax,
             ["average ranks"],
             size=(4.2, 0.7 + 0.18 * depth),
             margin=2 * LETTER_WIDTH * max(len(name) for name in names) + 0.6,
         )
-        self.figure_ = figure_of(self.ax_)
         low, high = 1.0, float(max(len(ranks), np.ceil(ranks.max())))
         self._set_scale(low, high, depth)
         self.names_: dict[str, Text] = {}
@@ -136,11 +118,10 @@ class CriticalDifferenceDisplay:
             self.bars_ += self.ax_.plot(
                 ends, [height] * 2, color="black", linewidth=3.5, solid_capstyle="butt", zorder=3
             )
-        update_layout([self.ax_])
+        self._update_layout()
         line_height = axes_size(self.ax_)[1] / depth
         for label in self.names_.values():
             label.set_fontsize(float(np.clip(0.8 * line_height, 4.0, label.get_fontsize())))
-        return self
 
     def _wrapped_names(self, ranks, ax):
         """Return names on one line for a new figure, else wrapped to the width of the figure."""
@@ -187,11 +168,9 @@ class CriticalDifferenceDisplay:
 
 
 def _heights(n_lines, n_left, first):
-    """Return the vertical centers of the names, and the depth of the diagram.
-
-    The best are on the left from top to bottom, the others on the right from bottom to top, so
-    that no line to a name crosses another name.
-    """
+    """Return the vertical centers of the names, and the depth of the diagram."""
+    # The best are on the left from top to bottom, the others on the right from bottom to top, so
+    # that no line to a name crosses another name.
     heights = np.empty(len(n_lines))
     ends = []
     for indices in (range(n_left), range(len(n_lines) - 1, n_left - 1, -1)):

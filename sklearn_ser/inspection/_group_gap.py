@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -11,13 +12,11 @@ from sklearn.utils import check_consistent_length
 
 from sklearn_ser.inspection._plotting import (
     MARKERS,
+    AxesLike,
     Display,
     draw_score,
-    figure_of,
-    fit_row_text,
     label_rows,
-    legend_below,
-    make_subplots,
+    legend_mark,
     max_name_length,
     names_margin,
     row_offset,
@@ -40,10 +39,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from sklearn_ser.evaluation import EvaluationResult
-    from sklearn_ser.inspection._plotting import AxesLike
 
 
 @public_module("sklearn_ser.inspection")
+@dataclass(eq=False, repr=False)
 class GroupGapDisplay(Display):
     """Unweighted average recall of each group, with the gap between the best and the worst.
 
@@ -91,18 +90,11 @@ class GroupGapDisplay(Display):
     estimator  0.25   0.75  male
     """
 
-    def __init__(
-        self,
-        table: pd.DataFrame,
-        *,
-        by: str,
-        chance: float,
-        speaker_scores: pd.DataFrame | None = None,
-    ) -> None:
-        self.table = table
-        self.by = by
-        self.chance = chance
-        self.speaker_scores = speaker_scores
+    table: pd.DataFrame
+    _: KW_ONLY
+    by: str
+    chance: float
+    speaker_scores: pd.DataFrame | None = None
 
     @classmethod
     @shared_parameters
@@ -214,13 +206,12 @@ class GroupGapDisplay(Display):
         groups = list(dict.fromkeys(self.table["group"]))
         n_per_row = len(groups) if len(groups) <= len(MARKERS) else 1
         as_strokes = n_per_row < len(groups)
-        (self.ax_,) = make_subplots(
+        self._make_subplots(
             ax,
             [f"recall by {self.by}"],
             size=(4.2, 1.3 + len(names) * (0.2 + 0.17 * n_per_row)),
             margin=names_margin(names),
         )
-        self.figure_ = figure_of(self.ax_)
         self.dots_: dict[tuple[str, str], Line2D] = {}
         self.bars_: dict[tuple[str, str], Line2D] = {}
         label_rows(self.ax_, names)
@@ -240,7 +231,7 @@ class GroupGapDisplay(Display):
             else:
                 self._draw_dots(row, name, own, groups)
         self._add_legend(groups, chance, as_strokes)
-        fit_row_text([self.ax_], len(names), n_per_row)
+        self._fit_row_text(len(names), n_per_row)
 
     def _draw_dots(self, row, name, own, groups):
         for index, group in enumerate(groups):
@@ -280,18 +271,12 @@ class GroupGapDisplay(Display):
             )
 
     def _add_legend(self, groups, chance, as_strokes):
-        from matplotlib.lines import Line2D
-
+        styles = [{**series_style(index), "markersize": 5.5} for index in range(len(groups))]
+        labels = [str(group) for group in groups]
         if as_strokes:
-            stroke = Line2D([], [], marker="|", linestyle="", color=series_style(0)["color"])
-            handles, labels = [stroke], [f"one {self.by}"]
-        else:
-            handles = [
-                Line2D([], [], linestyle="", markersize=5.5, **series_style(index))
-                for index in range(len(groups))
-            ]
-            labels = [str(group) for group in groups]
-        legend_below(self.figure_, [self.ax_], [*handles, chance], [*labels, "chance"])
+            styles, labels = [{**series_style(0), "marker": "|"}], [f"one {self.by}"]
+        handles = [legend_mark(**style) for style in styles]
+        self._legend_below([*handles, chance], [*labels, "chance"])
 
 
 def _gap_text(gap, count_left_out):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -20,13 +21,11 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ser.evaluation._audio_steps import extract, predicting_estimator, split_extraction
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.inspection._plotting import (
+    AxesLike,
     Display,
-    figure_of,
-    fit_row_text,
+    draw_spread,
     hide_spines,
     label_rows,
-    legend_below,
-    make_subplots,
     names_margin,
     series_style,
     shared_parameters,
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from numpy.typing import ArrayLike
 
-    from sklearn_ser.inspection._plotting import AxesLike
 
 _METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
@@ -172,13 +170,8 @@ def grouped_permutation_importance(
         mean, without, of_speakers = np.split(baseline - scores, [1, 1 + len(names)])
         importance = float(mean[0])
         low, high = _jackknife_interval(importance, without)
-        rows[group] = {
-            "importance": importance,
-            "low": low,
-            "high": high,
-            "std": std,
-            "n_features": len(columns),
-        }
+        interval = {"low": low, "high": high, "std": std}
+        rows[group] = {"importance": importance, **interval, "n_features": len(columns)}
         by_speaker[group] = dict(zip(names, of_speakers.tolist(), strict=True))
     result = pd.DataFrame.from_dict(rows, orient="index").rename_axis("group")
     result = result.sort_values("importance", ascending=False, kind="stable")
@@ -271,10 +264,7 @@ def _permutations(n_rows, codes, n_repeats, random):
 
 
 def _scores(recorded, scorer, y_true, codes, n_speakers):
-    """Return the mean score over tables, the scores without and of each speaker; and a deviation.
-
-    The first three are one array; the deviation is that of the score over the tables.
-    """
+    """Return an array of the mean score, the scores without and of each speaker; and its std."""
     n_tables, n_rows = recorded.n_tables, len(y_true)
     parts = np.arange(n_tables * n_rows).reshape(n_tables, n_rows)
     by_table = np.array([scorer(recorded, part, y_true) for part in parts])
@@ -299,10 +289,8 @@ def _jackknife_interval(estimate, without):
 class _RecordedModel:
     """Outputs of a model for copies of a table with permuted columns, by positions of rows.
 
-    There is one copy for each order of rows, in which only the given columns are permuted.
-    A scorer that predicts a part of the rows gets the outputs for these rows within whole tables.
-    Predicting them alone would cost time, and change the outputs of models that scale by the
-    statistics of their batch.
+    Rows are predicted within whole tables: alone they would cost time, and the outputs of models
+    that scale by the statistics of their batch would change.
     """
 
     def __init__(self, model, table, columns, orders, named):
@@ -361,52 +349,44 @@ def _model_and_features(estimator, X):
     return model, features
 
 
-#: Group, subgroup, pattern (the beginning of a column's name, or of its name after the ``step__``
-#: of a FeatureUnion), and the source of the assignment. The first match counts.
+#: (group, subgroup) -> patterns of the beginning of a column's name, or of its name after the
+#: ``step__`` of a FeatureUnion. The first match counts.
 #:
-#: "GeMAPS": F. Eyben et al., "The Geneva Minimalistic Acoustic Parameter Set (GeMAPS) for Voice
-#: Research and Affective Computing", IEEE Transactions on Affective Computing 7(2), 2016. It sorts
-#: parameters into frequency, energy or amplitude, spectral (balance) and temporal ones. Here,
-#: frequency without jitter and formants, loudness and temporal ones are prosody; jitter, shimmer
-#: and the harmonics-to-noise ratio, which it describes as measures of the voice, are voice quality,
-#: as are its harmonic differences H1-H2 and H1-A3, which depend on the glottal pulse.
-#: "ComParE": B. Schuller et al., "The INTERSPEECH 2013 Computational Paralinguistics Challenge",
-#: 2013, and F. Weninger et al., "On the Acoustics of Emotion in Audio: What Speech, Music, and
-#: Sound have in Common", Frontiers in Psychology 4, 2013, table 1: its 4 energy, 55 spectral and 6
-#: voicing-related descriptors; the older sets use the same names.
-#: "sklearn_ser": frames of Prosody, LogMelSpectrogram and MFCC, pooled by FunctionalsPooling.
-FEATURE_PATTERNS = (
-    (
-        "prosody",
-        "rhythm",
+#: Assignments of GeMAPS names follow F. Eyben et al., "The Geneva Minimalistic Acoustic Parameter
+#: Set (GeMAPS) for Voice Research and Affective Computing", IEEE Transactions on Affective
+#: Computing 7(2), 2016. It sorts parameters into frequency, energy or amplitude, spectral (balance)
+#: and temporal ones. Here, frequency without jitter and formants, loudness and temporal ones are
+#: prosody; jitter, shimmer and the harmonics-to-noise ratio, which it describes as measures of the
+#: voice, are voice quality, as are its harmonic differences H1-H2 and H1-A3, which depend on the
+#: glottal pulse. Those of ComParE and the older sets follow B. Schuller et al., "The INTERSPEECH
+#: 2013 Computational Paralinguistics Challenge", 2013, and F. Weninger et al., "On the Acoustics of
+#: Emotion in Audio: What Speech, Music, and Sound have in Common", Frontiers in Psychology 4, 2013,
+#: table 1: its 4 energy, 55 spectral and 6 voicing-related descriptors. Names in lower case with
+#: underscores are those of Prosody, LogMelSpectrogram and MFCC, pooled by FunctionalsPooling.
+FEATURE_PATTERNS = {
+    ("prosody", "rhythm"): (
         "loudnessPeaksPerSec|VoicedSegmentsPerSec|(Mean|Stddev)(V|Unv)oicedSegmentLength",
-        "GeMAPS",
+        "F0final__Turn_",
+        "(un)?voiced_(fraction|segment)",
     ),
-    ("prosody", "rhythm", "F0final__Turn_", "IS10"),
-    ("prosody", "rhythm", "(un)?voiced_(fraction|segment)", "sklearn_ser"),
-    ("voice quality", "periodicity", "jitter|shimmer|HNR", "GeMAPS"),
-    ("voice quality", "periodicity", "logHNR|voicingFinal|voiceProb", "ComParE"),
-    ("voice quality", "periodicity", "f0_confidence", "sklearn_ser"),
-    ("voice quality", "glottal pulse", "logRelF0-H1-(H2|A3)", "GeMAPS"),
-    ("prosody", "pitch", "F0semitone", "GeMAPS"),
-    ("prosody", "pitch", "F0(final|finEnv|env)?_sma", "ComParE"),
-    ("prosody", "pitch", "f0_", "sklearn_ser"),
-    ("prosody", "loudness", "loudness_sma|equivalentSoundLevel", "GeMAPS"),
-    (
-        "prosody",
-        "loudness",
+    ("voice quality", "periodicity"): (
+        "jitter|shimmer|HNR",
+        "logHNR|voicingFinal|voiceProb",
+        "f0_confidence",
+    ),
+    ("voice quality", "glottal pulse"): ("logRelF0-H1-(H2|A3)",),
+    ("prosody", "pitch"): ("F0semitone", "F0(final|finEnv|env)?_sma", "f0_"),
+    ("prosody", "loudness"): (
+        "loudness_sma|equivalentSoundLevel",
         "pcm_(RMSenergy|zcr|loudness|intensity)|audspec(Rasta)?_lengthL1norm",
-        "ComParE",
+        "energy_",
     ),
-    ("prosody", "loudness", "energy_", "sklearn_ser"),
-    ("spectrum", "formants", "F[123](frequency|bandwidth|amplitude)", "GeMAPS"),
-    ("spectrum", "balance", "alphaRatio|hammarbergIndex|slopeU?V", "GeMAPS"),
-    ("spectrum", "shape", "spectralFlux", "GeMAPS"),
-    ("spectrum", "shape", "pcm_fftMag_(fband|spectral|psySharpness)", "ComParE"),
-    ("spectrum", "cepstrum", "(pcm_fftMag_)?mfcc", "GeMAPS, ComParE, sklearn_ser"),
-    ("spectrum", "bands", "audSpec_Rfilt|logMelFreqBand|lspFreq", "ComParE, IS10"),
-    ("spectrum", "bands", r"mel_\d", "sklearn_ser"),
-)
+    ("spectrum", "formants"): ("F[123](frequency|bandwidth|amplitude)",),
+    ("spectrum", "balance"): ("alphaRatio|hammarbergIndex|slopeU?V",),
+    ("spectrum", "shape"): ("spectralFlux", "pcm_fftMag_(fband|spectral|psySharpness)"),
+    ("spectrum", "cepstrum"): ("(pcm_fftMag_)?mfcc",),
+    ("spectrum", "bands"): ("audSpec_Rfilt|logMelFreqBand|lspFreq", r"mel_\d"),
+}
 #: Group of columns that match no pattern.
 OTHER = "other"
 
@@ -448,13 +428,14 @@ def feature_groups(names: Iterable[str], *, detail: bool = False) -> dict[str, l
 
 
 def _group_of(name, detail):
-    for group, part, pattern, _ in FEATURE_PATTERNS:
-        if re.search(f"(?:^|__)(?:{pattern})", name):
+    for (group, part), patterns in FEATURE_PATTERNS.items():
+        if re.search(f"(?:^|__)(?:{'|'.join(patterns)})", name):
             return f"{group}: {part}" if detail else group
     return OTHER
 
 
 @public_module("sklearn_ser.inspection")
+@dataclass(eq=False, repr=False)
 class GroupImportanceDisplay(Display):
     """Importance of groups of features as bars, with intervals over speakers, or the speakers.
 
@@ -491,8 +472,7 @@ class GroupImportanceDisplay(Display):
     ['prosody (1)', 'spectrum (1)']
     """
 
-    def __init__(self, table: pd.DataFrame) -> None:
-        self.table = table
+    table: pd.DataFrame
 
     @classmethod
     @shared_parameters
@@ -510,35 +490,24 @@ class GroupImportanceDisplay(Display):
     def _plot(self, ax: AxesLike) -> None:
         table, attrs = self.table, self.table.attrs
         names = [f"{group} ({n})" for group, n in table["n_features"].items()]
-        (self.ax_,) = make_subplots(
-            ax,
-            ["importance"],
-            size=(4.2, 1.4 + 0.34 * len(names)),
-            margin=names_margin(names),
-        )
-        self.figure_ = figure_of(self.ax_)
+        size = (4.2, 1.4 + 0.34 * len(names))
+        self._make_subplots(ax, ["importance"], size=size, margin=names_margin(names))
         label_rows(self.ax_, names)
-        dark = "0.15"
+        color = series_style(3)["color"]
         self.bars_ = self.ax_.barh(
-            range(len(table)),
-            table["importance"],
-            height=0.55,
-            color=series_style(3)["color"],
-            zorder=2,
+            range(len(table)), table["importance"], height=0.55, color=color, zorder=2
         )
         self.ax_.axvline(0, color="0.4", linewidth=0.8, zorder=1)
         self.intervals_: dict[str, Line2D] = {}
         self.speakers_: dict[str, Line2D] = {}
         for row, (group, values) in enumerate(table.iterrows()):
             of_speakers = list(attrs.get("speakers", {}).get(group, {}).values())
-            if np.isfinite(values["low"]):
-                (self.intervals_[group],) = self.ax_.plot(
-                    [values["low"], values["high"]], [row] * 2, color=dark, linewidth=1.5, zorder=3
-                )
-            elif 1 < len(of_speakers) < MIN_SPEAKERS:
-                (self.speakers_[group],) = self.ax_.plot(
-                    of_speakers, [row] * len(of_speakers), "|", color=dark, markersize=9, zorder=3
-                )
+            shown = of_speakers if 1 < len(of_speakers) < MIN_SPEAKERS else []
+            interval, speakers = draw_spread(self.ax_, row, values, shown, color="0.15")
+            if interval is not None:
+                self.intervals_[group] = interval
+            if speakers is not None:
+                self.speakers_[group] = speakers
         # The numbers are beside the longest marks.
         low, high = self.ax_.get_xlim()
         end = high + 0.2 * (high - low)
@@ -552,7 +521,7 @@ class GroupImportanceDisplay(Display):
         hide_spines(self.ax_)
         self.ax_.spines["left"].set_visible(False)
         marks = {"95 % over speakers": self.intervals_, "one speaker": self.speakers_}
-        shown = {label: next(iter(lines.values())) for label, lines in marks.items() if lines}
-        if shown:
-            legend_below(self.figure_, [self.ax_], list(shown.values()), list(shown))
-        fit_row_text([self.ax_], len(names), 1)
+        legend = {label: next(iter(lines.values())) for label, lines in marks.items() if lines}
+        if legend:
+            self._legend_below(list(legend.values()), list(legend))
+        self._fit_row_text(len(names), 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, cast
 
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.legend import Legend
     from matplotlib.lines import Line2D
 
-    AxesLike: TypeAlias = Axes | Sequence[Axes] | np.ndarray | Figure | SubFigure | None
-
+AxesLike: TypeAlias = "Axes | Sequence[Axes] | np.ndarray | Figure | SubFigure | None"
 T = TypeVar("T")
 
 _PARAMETERS = """\
@@ -27,6 +25,9 @@ ax : matplotlib Axes, array of Axes or Figure, default=None
     One Axes for each subplot, or a figure for all of them; by default a new figure.
 result : EvaluationResult
     Evaluation to draw.
+networks : estimator, dict of str to estimator, or list of (str, estimator)
+    Fitted :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, or a Pipeline, a search
+    or another meta-estimator that contains one; or several of them with their names.
 estimators : str or list of str, default=None
     Names of the estimators to draw; all by default.
 setting : {"single", "transductive"}, default=None
@@ -57,6 +58,7 @@ value : {"uar", "accuracy", "changed", "loss"}, default="uar"
     Column to draw; only adversarial robustness has "loss". Intervals are those of the
     recall."""
 _SHARED = {text.partition(" ")[0]: text for text in re.split(r"\n(?=\w)", _PARAMETERS)}
+_SHARED["networks"] = _SHARED["networks"].replace("networks", "estimators", 1)
 
 
 def shared_parameters(documented: T) -> T:
@@ -70,10 +72,24 @@ def shared_parameters(documented: T) -> T:
     return substitute_docstring(**{name: texts[name] for name in names})(documented)
 
 
-class Display(ABC):
-    """Base of the displays that are drawn without options: subclasses have `_plot`."""
+#: Width of a letter of medium size, in inches.
+LETTER_WIDTH = 0.085
 
-    figure_: Figure
+
+class Display:
+    """Base of the displays: subclasses have `_plot`, or `plot` if it takes options."""
+
+    axes_: list[Axes]
+
+    @property
+    def ax_(self) -> Axes:
+        """The only subplot."""
+        return self.axes_[0]
+
+    @property
+    def figure_(self) -> Figure:
+        """Figure of the subplots; a subfigure has the same methods, but `savefig`."""
+        return cast("Figure", self.axes_[0].figure)
 
     @shared_parameters
     def plot(self, *, ax: AxesLike = None) -> Self:
@@ -90,68 +106,122 @@ class Display(ABC):
         self._plot(ax)
         return self
 
-    @abstractmethod
     def _plot(self, ax: AxesLike) -> None:
-        """Draw on `ax`, or on a new figure."""
+        raise NotImplementedError
 
+    def _make_subplots(
+        self,
+        ax: AxesLike,
+        names: Sequence[str],
+        *,
+        size: tuple[float, float],
+        margin: float = 1.5,
+        n_columns: int | None = None,
+        min_width: float | None = None,
+        min_margin: float = 0.0,
+        positions: Sequence[tuple[int, int]] | None = None,
+    ) -> None:
+        """Set the Axes of named subplots: given ones, those of a given figure, or of a new one."""
+        # In a given figure there are fewer columns if subplots would be narrower than `min_width`
+        # beside a margin of `min_margin`. Lengths are in inches.
+        figure: Any = ax
+        if positions is None:
+            columns = n_columns or len(names)
+            if min_width and hasattr(figure, "add_gridspec"):
+                columns = min(columns, max(1, int((figure_width(figure) - min_margin) / min_width)))
+            positions = [divmod(number, columns) for number in range(len(names))]
+        shape = [max(numbers) + 1 for numbers in zip(*positions, strict=True)]
+        if figure is None:
+            import matplotlib.pyplot as plt
 
-#: Width of a letter of medium size, in inches.
-LETTER_WIDTH = 0.085
+            figure = plt.figure(
+                figsize=(size[0] * shape[1] + margin, size[1] * shape[0]), layout="constrained"
+            )
+        if hasattr(figure, "add_gridspec"):
+            grid = figure.add_gridspec(*shape)
+            self.axes_ = [figure.add_subplot(grid[position]) for position in positions]
+            return
+        axes = list(np.asarray(ax, dtype=object).ravel())
+        if len(axes) != len(positions):
+            raise ValueError(
+                f"ax has {len(axes)} Axes, but this display has {len(positions)} "
+                f"subplot{'s' if len(positions) > 1 else ''} ({', '.join(names)}). Pass one Axes "
+                f"for each subplot, or None for a new figure."
+            )
+        self.axes_ = axes
 
+    def _update_layout(self) -> None:
+        """Apply the layout of the figure, so that sizes can be measured."""
+        figure: Any = self.figure_
+        figure.figure.draw_without_rendering()
 
-def make_subplots(
-    ax: AxesLike,
-    names: Sequence[str],
-    *,
-    size: tuple[float, float],
-    margin: float = 1.5,
-    n_columns: int | None = None,
-    min_width: float | None = None,
-    min_margin: float = 0.0,
-    positions: Sequence[tuple[int, int]] | None = None,
-) -> list[Axes]:
-    """Return the Axes of named subplots: given ones, those of a given figure, or of a new one.
+    def _fit_row_text(self, n_rows: int, n_per_row: int) -> None:
+        """Reduce the font size of names and numbers to the height of their rows."""
+        self._update_layout()
+        for ax in self.axes_:
+            height = axes_size(ax)[1] / n_rows
+            for label in ax.get_yticklabels():
+                lines = label.get_text().count("\n") + 1
+                label.set_fontsize(max(4.0, min(label.get_fontsize(), 0.7 * height / lines)))
+            for text in ax.texts:
+                text.set_fontsize(max(4.0, min(text.get_fontsize(), 0.72 * height / n_per_row)))
 
-    They are at `positions` (row and column), or in rows of `n_columns`, by default in one row; in
-    a given figure in fewer columns if they would be narrower than `min_width` beside a margin of
-    `min_margin`. `size` is the width and height of a subplot of a new figure, and `margin` its
-    width beside them (for legends and names of rows). Lengths are in inches.
-    """
-    figure: Any = ax
-    if positions is None:
-        columns = n_columns or len(names)
-        if min_width and hasattr(figure, "add_gridspec"):
-            columns = min(columns, max(1, int((figure_width(figure) - min_margin) / min_width)))
-        positions = [divmod(number, columns) for number in range(len(names))]
-    shape = [max(numbers) + 1 for numbers in zip(*positions, strict=True)]
-    if figure is None:
-        import matplotlib.pyplot as plt
+    def _fit_heatmap_text(self, texts: Sequence[np.ndarray]) -> None:
+        """Rotate tick labels that would overlap; fit numbers into their cells, or hide them."""
+        self._update_layout()
+        for ax, numbers in zip(self.axes_, texts, strict=True):
+            width, height = _cell_size(ax, numbers.shape)
+            _fit_tick_labels(ax.get_xticklabels(), width, rotate=True)
+            _fit_tick_labels(ax.get_yticklabels(), height, rotate=False)
+        self._update_layout()
+        for ax, numbers in zip(self.axes_, texts, strict=True):
+            width, height = _cell_size(ax, numbers.shape)
+            letters = max(len(text.get_text()) for text in numbers.flat)
+            size = width / (_RELATIVE_LETTER_WIDTH * max(letters, 1) + 0.4)
+            size = min(size, 0.6 * height, _MAX_FONT_SIZE)
+            for text in numbers.flat:
+                text.set(fontsize=max(size, 1.0), visible=bool(size >= _MIN_FONT_SIZE))
 
-        figure = plt.figure(
-            figsize=(size[0] * shape[1] + margin, size[1] * shape[0]), layout="constrained"
+    def _legend_beside(self, *args: Any, subplot: int = -1, **kwargs: Any) -> Legend:
+        """Add a legend to the right of a subplot."""
+        style = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "frameon": False}
+        return self.axes_[subplot].legend(*args, **style, **kwargs)
+
+    def _legend_below(self, handles, labels) -> Legend:
+        """Add a legend below all subplots."""
+        # Only the constrained layout makes room for a legend of the figure.
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+        from matplotlib.transforms import ScaledTranslation
+
+        figure: Any = self.figure_
+        if not isinstance(figure.figure.get_layout_engine(), ConstrainedLayoutEngine):
+            ax = self.axes_[-1]
+            below = ax.transAxes + ScaledTranslation(0, -0.6, figure.dpi_scale_trans)
+            return ax.legend(
+                handles,
+                labels,
+                loc="upper left",
+                bbox_to_anchor=(0, 0),
+                bbox_transform=below,
+                frameon=False,
+                fontsize="small",
+            )
+        longest = max(len(line) for label in labels for line in label.split("\n"))
+        width = LETTER_WIDTH * longest + 0.6  # inches, with the handle
+        return figure.legend(
+            handles,
+            labels,
+            loc="outside lower center",
+            ncols=int(np.clip(figure_width(figure) / width, 1, len(labels))),
+            frameon=False,
+            fontsize="small",
         )
-    if hasattr(figure, "add_gridspec"):
-        grid = figure.add_gridspec(*shape)
-        return [figure.add_subplot(grid[position]) for position in positions]
-    axes = list(np.asarray(ax, dtype=object).ravel())
-    if len(axes) != len(positions):
-        raise ValueError(
-            f"ax has {len(axes)} Axes, but this display has {len(positions)} "
-            f"subplot{'s' if len(positions) > 1 else ''} ({', '.join(names)}). Pass one Axes for "
-            f"each subplot, or None for a new figure."
-        )
-    return axes
 
 
 def is_leftmost(ax: Axes) -> bool:
     """Return whether an Axes is in the first column of a grid, or in no grid."""
     spec = ax.get_subplotspec()
     return spec is None or spec.is_first_col()
-
-
-def figure_of(ax: Axes) -> Figure:
-    """Return the figure of an Axes; a subfigure has the same methods, but `savefig`."""
-    return cast("Figure", ax.figure)
 
 
 def figure_width(figure: Any) -> float:
@@ -172,12 +242,6 @@ def wrap_name(name, width: int = 24) -> str:
 def max_name_length(figure: Figure | SubFigure) -> int:
     """Return the length of lines of row names in letters: about a third of the figure."""
     return int(np.clip(0.38 * figure_width(figure) / LETTER_WIDTH, 10, 24))
-
-
-def update_layout(axes: Sequence[Axes]) -> None:
-    """Apply the layout of the figure, so that sizes can be measured."""
-    figure: Any = axes[0].figure
-    figure.figure.draw_without_rendering()
 
 
 def axes_size(ax: Axes) -> tuple[float, float]:
@@ -216,22 +280,6 @@ def label_rows(ax: Axes, names: Sequence[str], *, labeled: bool = True) -> None:
         ax.axhspan(row - 0.5, row + 0.5, color="0.95", linewidth=0, zorder=0)
 
 
-def fit_row_text(axes: Sequence[Axes], n_rows: int, n_per_row: int) -> None:
-    """Reduce the font size of names and numbers to the height of their rows.
-
-    `axes` are all Axes of one figure, with everything drawn; `n_per_row` is the largest number of
-    marks in a row.
-    """
-    update_layout(axes)
-    for ax in axes:
-        height = axes_size(ax)[1] / n_rows
-        for label in ax.get_yticklabels():
-            lines = label.get_text().count("\n") + 1
-            label.set_fontsize(max(4.0, min(label.get_fontsize(), 0.7 * height / lines)))
-        for text in ax.texts:
-            text.set_fontsize(max(4.0, min(text.get_fontsize(), 0.72 * height / n_per_row)))
-
-
 def set_score_axis(ax: Axes, chance: float) -> Line2D:
     """Set up an axis from 0 to 1, with room for numbers beyond it; return the line of chance."""
     ax.set_xlim(-0.03, SCORE_AXIS_END)
@@ -254,24 +302,10 @@ def draw_score(
 ) -> tuple[Line2D, Line2D | None, Line2D | None]:
     """Draw `uar` as a dot with its number and the interval from `low` to `high`, or the speakers.
 
-    Returns the dot, the bar of the interval or None, and the strokes of the speakers or None. NaN
-    is not drawn.
+    Returns the dot, the bar of the interval or None, and the strokes of the speakers or None.
     """
-    bar = speakers = None
-    uar, ends = score["uar"], [score["low"], score["high"]]
-    if np.isfinite(ends).all():
-        (bar,) = ax.plot(ends, [y] * 2, color=style["color"], linewidth=1.8, zorder=2)
-    elif len(speaker_scores):
-        (speakers,) = ax.plot(
-            speaker_scores,
-            [y] * len(speaker_scores),
-            linestyle="",
-            marker="|",
-            markersize=7,
-            color=style["color"],
-            alpha=0.8,
-            zorder=2,
-        )
+    uar = score["uar"]
+    bar, speakers = draw_spread(ax, y, score, speaker_scores, color=style["color"])
     (dot,) = ax.plot(
         [uar],
         [y],
@@ -286,37 +320,27 @@ def draw_score(
     return dot, bar, speakers
 
 
-def legend_below(figure: Any, axes: Sequence[Axes], handles, labels) -> Legend:
-    """Add a legend below all subplots.
-
-    It is a legend of the figure with the constrained layout, which makes room for it; otherwise a
-    legend of the last Axes, below its labels.
-    """
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-    from matplotlib.transforms import ScaledTranslation
-
-    if not isinstance(figure.figure.get_layout_engine(), ConstrainedLayoutEngine):
-        ax = axes[-1]
-        below = ax.transAxes + ScaledTranslation(0, -0.6, figure.dpi_scale_trans)
-        return ax.legend(
-            handles,
-            labels,
-            loc="upper left",
-            bbox_to_anchor=(0, 0),
-            bbox_transform=below,
-            frameon=False,
-            fontsize="small",
+def draw_spread(
+    ax: Axes, y: float, score: Mapping[str, float] | pd.Series, speaker_scores, *, color: str
+) -> tuple[Line2D | None, Line2D | None]:
+    """Draw the interval from `low` to `high` or, if it is NaN, a stroke for each speaker."""
+    bar = speakers = None
+    ends = [score["low"], score["high"]]
+    if np.isfinite(ends).all():
+        (bar,) = ax.plot(ends, [y] * 2, color=color, linewidth=1.8, zorder=2.5)
+    elif len(speaker_scores):
+        ys = [y] * len(speaker_scores)
+        (speakers,) = ax.plot(
+            speaker_scores, ys, "|", markersize=7, color=color, alpha=0.8, zorder=2.5
         )
-    longest = max(len(line) for label in labels for line in label.split("\n"))
-    width = LETTER_WIDTH * longest + 0.6  # inches, with the handle
-    return figure.legend(
-        handles,
-        labels,
-        loc="outside lower center",
-        ncols=int(np.clip(figure_width(figure) / width, 1, len(labels))),
-        frameon=False,
-        fontsize="small",
-    )
+    return bar, speakers
+
+
+def legend_mark(**style: Any) -> Line2D:
+    """Return a mark for a legend; a line if `style` has a linestyle."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], **{"linestyle": "", **style})
 
 
 #: Paul Tol's "bright" scheme, which color-blind readers can distinguish, and a few more.
@@ -361,11 +385,7 @@ _RELATIVE_LETTER_WIDTH = 0.62  # in font sizes
 
 
 def draw_heatmap(ax: Axes, table: pd.DataFrame, *, fmt: str, low: float, high: float):
-    """Draw a table of numbers; NaN is an empty, hatched cell.
-
-    `low` and `high` are the values of the lightest and the darkest color. Returns the image and an
-    array of the texts, which :func:`fit_heatmap_text` fits into the cells.
-    """
+    """Draw a table of numbers, NaN as hatched cells; return the image and an array of the texts."""
     import matplotlib as mpl
     from matplotlib.patches import Rectangle
 
@@ -392,26 +412,6 @@ def draw_heatmap(ax: Axes, table: pd.DataFrame, *, fmt: str, low: float, high: f
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return image, texts
-
-
-def fit_heatmap_text(axes: Sequence[Axes], texts: Sequence[np.ndarray]) -> None:
-    """Rotate tick labels that would overlap, and fit the numbers into their cells.
-
-    Numbers that would be too small to read are hidden. `axes` are all Axes of one figure.
-    """
-    update_layout(axes)
-    for ax, numbers in zip(axes, texts, strict=True):
-        width, height = _cell_size(ax, numbers.shape)
-        _fit_tick_labels(ax.get_xticklabels(), width, rotate=True)
-        _fit_tick_labels(ax.get_yticklabels(), height, rotate=False)
-    update_layout(axes)
-    for ax, numbers in zip(axes, texts, strict=True):
-        width, height = _cell_size(ax, numbers.shape)
-        letters = max(len(text.get_text()) for text in numbers.flat)
-        size = width / (_RELATIVE_LETTER_WIDTH * max(letters, 1) + 0.4)
-        size = min(size, 0.6 * height, _MAX_FONT_SIZE)
-        for text in numbers.flat:
-            text.set(fontsize=max(size, 1.0), visible=bool(size >= _MIN_FONT_SIZE))
 
 
 def _fit_tick_labels(labels, room, *, rotate):

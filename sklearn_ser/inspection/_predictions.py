@@ -57,10 +57,7 @@ def recall_of(part, labels=None):
 
 
 def recall_with_interval(part, labels):
-    """Return `uar` over the label set, and `low` and `high` over speakers, with all seeds pooled.
-
-    `uar` is NaN if a label is absent, the interval also with fewer than 8 speakers.
-    """
+    """Return `uar` over the label set, and its interval `low` to `high` over speakers."""
     uar = recall_of(part, labels)
     low = high = float("nan")
     if np.isfinite(uar) and part["speaker"].nunique() >= MIN_SPEAKERS:
@@ -71,11 +68,7 @@ def recall_with_interval(part, labels):
 
 
 def recall_tables(parts, labels):
-    """Return the recalls of parts of predictions, and those of their speakers, as two tables.
-
-    `parts` are pairs of a dict, whose items become columns, and predictions. The recall of a
-    speaker is the mean over the classes of that speaker, with all seeds pooled.
-    """
+    """Return the recalls of (columns as a dict, predictions), and those of their speakers."""
     rows, speaker_rows = [], []
     for key, part in parts:
         by_speaker = {name: recall_of(own) for name, own in part.groupby("speaker", sort=True)}
@@ -93,10 +86,7 @@ def select(table, **values):
 
 
 def check_frame(frame, part):
-    """Raise an error if `frame` cannot be the table that was evaluated.
-
-    The column `row` of the predictions holds positions in that table.
-    """
+    """Raise an error if `frame` cannot be the table that was evaluated."""
     if len(frame) <= part["row"].max():
         raise ValueError(
             f"frame has {len(frame)} rows, but row {part['row'].max()} was evaluated. Pass the "
@@ -126,11 +116,7 @@ def result_of_predictions(
     speaker: ArrayLike | None = None,
     name: str = "estimator",
 ) -> EvaluationResult:
-    """Return given predictions as the result of an evaluation.
-
-    By default `y_pred` are the classes with the highest `y_proba`, `labels` the sorted values of
-    `y_true`, and all samples are from one corpus and one speaker.
-    """
+    """Return given predictions as the result of an evaluation."""
     check_consistent_length(y_true, y_pred, y_proba, corpus, speaker)
     y_true = np.asarray(y_true, dtype=object)
     labels = sorted(set(y_true), key=str) if labels is None else list(labels)

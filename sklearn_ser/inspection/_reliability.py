@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
@@ -10,12 +11,10 @@ import pandas as pd
 
 from sklearn_ser.evaluation._predictions_table import probability_columns
 from sklearn_ser.inspection._plotting import (
+    AxesLike,
     Display,
-    figure_of,
     hide_spines,
     is_leftmost,
-    legend_below,
-    make_subplots,
     series_style,
     shared_parameters,
     wrap_name,
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from sklearn_ser.evaluation import EvaluationResult
-    from sklearn_ser.inspection._plotting import AxesLike
 
 _MAX_ESTIMATORS = 4
 _MAX_ESTIMATORS_WITH_INTERVALS = 2
@@ -45,6 +43,7 @@ _MIN_PREDICTIONS = 5
 
 
 @public_module("sklearn_ser.inspection")
+@dataclass(eq=False, repr=False)
 class ReliabilityDisplay(Display):
     """Accuracy by confidence, with the expected calibration error; a subplot for each corpus.
 
@@ -94,9 +93,8 @@ class ReliabilityDisplay(Display):
     [0.0]
     """
 
-    def __init__(self, curves: pd.DataFrame, errors: pd.DataFrame) -> None:
-        self.curves = curves
-        self.errors = errors
+    curves: pd.DataFrame
+    errors: pd.DataFrame
 
     @classmethod
     @shared_parameters
@@ -188,10 +186,7 @@ class ReliabilityDisplay(Display):
     def _plot(self, ax: AxesLike) -> None:
         corpora = list(dict.fromkeys(self.errors["corpus"]))
         names = list(dict.fromkeys(self.errors["estimator"]))
-        self.axes_ = make_subplots(
-            ax, corpora, size=(2.7, 2.9), margin=0.4, n_columns=3, min_width=2.2
-        )
-        self.figure_ = figure_of(self.axes_[0])
+        self._make_subplots(ax, corpora, size=(2.7, 2.9), margin=0.4, n_columns=3, min_width=2.2)
         self.lines_: dict[tuple[str, str], Line2D] = {}
         self.texts_: dict[tuple[str, str], Text] = {}
         for axes, corpus in zip(self.axes_, corpora, strict=True):
@@ -208,9 +203,7 @@ class ReliabilityDisplay(Display):
             hide_spines(axes)
         lines = [self.lines_[name, corpora[0]] for name in names]
         labels = [wrap_name(name, 30) for name in names]
-        legend = legend_below(
-            self.figure_, self.axes_, [*lines, diagonal], [*labels, "perfectly calibrated"]
-        )
+        legend = self._legend_below([*lines, diagonal], [*labels, "perfectly calibrated"])
         for handle in legend.get_lines():
             handle.set_markersize(6)
 
@@ -222,24 +215,12 @@ class ReliabilityDisplay(Display):
         (self.lines_[name, corpus],) = ax.plot(
             curve["confidence"], curve["accuracy"], linewidth=1.3, markersize=0, **style, zorder=2
         )
-        ax.scatter(
-            curve["confidence"],
-            curve["accuracy"],
-            s=size,
-            color=style["color"],
-            marker=style["marker"],
-            edgecolors="white",
-            linewidths=0.4,
-            zorder=3,
-        )
+        marks = {"edgecolors": "white", "linewidths": 0.4, "zorder": 3, **style}
+        ax.scatter("confidence", "accuracy", size, data=curve, **marks)
         if self.errors["estimator"].nunique() <= _MAX_ESTIMATORS_WITH_INTERVALS:
+            color = style["color"]
             ax.vlines(
-                curve["confidence"],
-                curve["low"],
-                curve["high"],
-                color=style["color"],
-                linewidth=0.8,
-                alpha=0.7,
+                "confidence", "low", "high", data=curve, color=color, linewidth=0.8, alpha=0.7
             )
         ece = select(self.errors, corpus=corpus, estimator=name)["ece"].iloc[0]
         height = 0.97 - 0.085 * index
@@ -253,15 +234,8 @@ class ReliabilityDisplay(Display):
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
             zorder=4,
         )
-        ax.plot(
-            0.05,
-            height - 0.035,
-            transform=ax.transAxes,
-            markersize=5,
-            linestyle="",
-            zorder=5,
-            **style,
-        )
+        on_axes = {"transform": ax.transAxes, "zorder": 5}
+        ax.plot(0.05, height - 0.035, markersize=5, linestyle="", **on_axes, **style)
 
 
 def _bins(rows, columns, labels, n_bins):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -17,10 +18,10 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.inspection._plotting import (
     MARKERS,
+    AxesLike,
     Display,
-    figure_of,
     label_colors,
-    make_subplots,
+    legend_mark,
     shared_parameters,
 )
 from sklearn_ser.model_selection import SpeakerKFold
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from matplotlib.collections import PathCollection
     from numpy.typing import ArrayLike
 
-    from sklearn_ser.inspection._plotting import AxesLike
     from sklearn_ser.inspection._training_history import Estimators
 
 METRICS = ("euclidean", "cosine")
@@ -192,6 +192,7 @@ def _validate(estimators, X, metric, *, fitted=False, **metadata):
 
 
 @public_module("sklearn_ser.inspection")
+@dataclass(eq=False, repr=False)
 class RepresentationDisplay(Display):
     """Embeddings of the representations of several estimators, colored by emotion.
 
@@ -229,24 +230,14 @@ class RepresentationDisplay(Display):
         Name -> one for each marker.
     """
 
-    def __init__(
-        self,
-        embeddings: Mapping[str, np.ndarray],
-        labels: np.ndarray,
-        *,
-        method: Literal["tsne", "umap", "pca"],
-        style: np.ndarray | None = None,
-        silhouettes: Mapping[str, Mapping[str, float]] | None = None,
-        fold_silhouettes: pd.DataFrame | None = None,
-        n_left_out: int = 0,
-    ) -> None:
-        self.embeddings = embeddings
-        self.labels = labels
-        self.method = method
-        self.style = style
-        self.silhouettes: Mapping[str, Mapping[str, float]] = silhouettes or {}
-        self.fold_silhouettes = fold_silhouettes
-        self.n_left_out = n_left_out
+    embeddings: Mapping[str, np.ndarray]
+    labels: np.ndarray
+    _: KW_ONLY
+    method: Literal["tsne", "umap", "pca"]
+    style: np.ndarray | None = None
+    silhouettes: Mapping[str, Mapping[str, float]] | None = None
+    fold_silhouettes: pd.DataFrame | None = None
+    n_left_out: int = 0
 
     @classmethod
     @shared_parameters
@@ -349,8 +340,7 @@ class RepresentationDisplay(Display):
         colors = label_colors(sorted(set(self.labels), key=str))
         markers = self._markers()
         titles = {name: self._title(name) for name in self.embeddings}
-        self.axes_ = make_subplots(ax, [*self.embeddings], size=(3.8, 4.2), n_columns=3)
-        self.figure_ = figure_of(self.axes_[0])
+        self._make_subplots(ax, [*self.embeddings], size=(3.8, 4.2), n_columns=3)
         self.dots_: dict[str, list[PathCollection]] = {}
         # Samples are drawn in random order, so that no emotion covers the others.
         order = np.random.default_rng(0).permutation(len(self.labels))
@@ -393,12 +383,7 @@ class RepresentationDisplay(Display):
                 ylabel=axis_name.format(2),
                 box_aspect=1,
             )
-        self.axes_[-1].legend(
-            handles=self._legend_handles(colors, markers),
-            loc="center left",
-            bbox_to_anchor=(1.02, 0.5),
-            frameon=False,
-        )
+        self._legend_beside(handles=self._legend_handles(colors, markers))
 
     def _markers(self):
         if self.style is None:
@@ -429,19 +414,12 @@ class RepresentationDisplay(Display):
         return lines
 
     def _legend_handles(self, colors, markers):
-        from matplotlib.lines import Line2D
-
-        handles = [
-            Line2D([], [], color=color, marker="o", linestyle="", label=label)
-            for label, color in colors.items()
-        ]
+        styles = [{"color": color, "marker": "o", "label": name} for name, color in colors.items()]
         if self.style is not None:
-            handles.append(Line2D([], [], linestyle="", label=" "))  # a gap
-            handles += [
-                Line2D([], [], color="dimgray", marker=marker, linestyle="", label=value)
-                for value, marker in markers.items()
-            ]
-        return handles
+            styles.append({"label": " "})  # a gap
+            gray = {"color": "dimgray"}
+            styles += [{**gray, "marker": mark, "label": value} for value, mark in markers.items()]
+        return [legend_mark(**style) for style in styles]
 
 
 def _name_missing(style):

@@ -10,9 +10,9 @@ import pandas as pd
 
 from sklearn_ser.inspection._plotting import (
     MARKERS,
-    figure_of,
+    AxesLike,
+    Display,
     hide_spines,
-    make_subplots,
     shared_parameters,
 )
 from sklearn_ser.utils._public import public_module
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.collections import LineCollection
     from matplotlib.lines import Line2D
 
-    from sklearn_ser.inspection._plotting import AxesLike
 
 _LABELS = {
     "uar": "unweighted average recall",
@@ -33,7 +32,8 @@ _Value: TypeAlias = Literal["uar", "accuracy", "changed", "loss"]
 
 
 @public_module("sklearn_ser.inspection")
-class RobustnessDisplay:
+@dataclass(eq=False, repr=False)
+class RobustnessDisplay(Display):
     """Curves of several estimators by strength of a disturbance; a subplot for each disturbance.
 
     Use :meth:`from_table`. The disturbance increases from left to right, beginning with the
@@ -77,8 +77,7 @@ class RobustnessDisplay:
     ['0', '0.01', '0.03', '0.1', '0.3']
     """
 
-    def __init__(self, table: pd.DataFrame) -> None:
-        self.table = table
+    table: pd.DataFrame
 
     @classmethod
     @shared_parameters
@@ -111,8 +110,7 @@ class RobustnessDisplay:
             wrong.
         """
         subplots = self._subplots(value)
-        self.axes_ = make_subplots(ax, [*subplots], size=(3.4, 3.2))
-        self.figure_ = figure_of(self.axes_[0])
+        self._make_subplots(ax, [*subplots], size=(3.4, 3.2))
         self.lines_: dict[tuple[str, str], Line2D] = {}
         self.bars_: dict[tuple[str, str], LineCollection] = {}
         names = list(dict.fromkeys(self.table["estimator"]))
@@ -131,7 +129,7 @@ class RobustnessDisplay:
                 axes.set_ylim(0.0, 1.0)
             hide_spines(axes)
         self.axes_[0].set_ylabel(_LABELS[value])
-        self.axes_[-1].legend(loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False)
+        self._legend_beside()
         return self
 
     def _draw(self, ax, title, subplot, value, name, index, shift):

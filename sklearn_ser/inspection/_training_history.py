@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 import numpy as np
@@ -12,10 +13,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.inspection._plotting import (
+    AxesLike,
     Display,
-    figure_of,
     hide_spines,
-    make_subplots,
+    legend_mark,
     shared_parameters,
 )
 from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures
@@ -25,8 +26,6 @@ from sklearn_ser.utils._public import public_module
 if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
-    from sklearn_ser.inspection._plotting import AxesLike
-
     Estimators: TypeAlias = (
         BaseEstimator | Mapping[str, BaseEstimator] | Sequence[tuple[str, BaseEstimator]]
     )
@@ -35,7 +34,8 @@ _DASHED = (0, (3, 1.5))
 
 
 @public_module("sklearn_ser.inspection")
-class TrainingHistoryDisplay:
+@dataclass(eq=False, repr=False)
+class TrainingHistoryDisplay(Display):
     """Losses and validation scores over the epochs; a subplot for each task.
 
     Use :meth:`from_estimators`. Dashed lines are training losses (with dropout, noise and mixup, as
@@ -79,11 +79,8 @@ class TrainingHistoryDisplay:
     [('loss', 'y'), ('validation score', 'y')]
     """
 
-    def __init__(
-        self, histories: Mapping[str, pd.DataFrame], best_epochs: Mapping[str, Sequence[int]]
-    ) -> None:
-        self.histories = histories
-        self.best_epochs = best_epochs
+    histories: Mapping[str, pd.DataFrame]
+    best_epochs: Mapping[str, Sequence[int]]
 
     @classmethod
     @shared_parameters
@@ -99,9 +96,7 @@ class TrainingHistoryDisplay:
 
         Parameters
         ----------
-        estimators : estimator, dict of str to estimator, or list of (str, estimator)
-            Fitted :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, or a Pipeline, a search
-            or another meta-estimator that contains one; or several of them with their names.
+        %(networks)s
         %(tasks)s
         %(values)s
         %(ax_and_return)s
@@ -143,13 +138,12 @@ class TrainingHistoryDisplay:
         subplots = self._subplots(self._validate_tasks(tasks), values)
         rows = list(dict.fromkeys(value for value, _ in subplots))
         columns = list(dict.fromkeys(task for _, task in subplots))
-        self.axes_ = make_subplots(
+        self._make_subplots(
             ax,
             [f"{value} of {task}" for value, task in subplots],
             size=(3.2, 2.6),
             positions=[(rows.index(value), columns.index(task)) for value, task in subplots],
         )
-        self.figure_ = figure_of(self.axes_[0])
         self.lines_: dict[tuple[str, str], Line2D] = {}
         self.dots_: dict[tuple[str, str], list[Line2D]] = {}
         for axes, (value, task) in zip(self.axes_, subplots, strict=True):
@@ -159,12 +153,7 @@ class TrainingHistoryDisplay:
             _use_integer_ticks(axes)
             hide_spines(axes)
         end_of_first_row = [value for value, _ in subplots].count(rows[0]) - 1
-        self.axes_[end_of_first_row].legend(
-            handles=self._legend_handles(),
-            loc="upper left",
-            bbox_to_anchor=(1.02, 1),
-            frameon=False,
-        )
+        self._legend_beside(subplot=end_of_first_row, handles=self._legend_handles())
         return self
 
     def _validate_tasks(self, tasks):
@@ -225,26 +214,24 @@ class TrainingHistoryDisplay:
             self.dots_.setdefault((name, known[-1]), []).append(dot)
 
     def _legend_handles(self):
-        from matplotlib.lines import Line2D
-
         several = len(self.histories) > 1
         handles = [
-            Line2D([], [], color=f"C{index}", label=name)
+            legend_mark(color=f"C{index}", linestyle="-", label=name)
             for index, name in enumerate(self.histories)
             if several
         ]
         color = "dimgray" if several else "C0"
-        if any(column.startswith("train_") for _, column in self.lines_):
-            handles.append(Line2D([], [], color=color, linestyle=_DASHED, label="training"))
-        if any(column.startswith("valid_") for _, column in self.lines_):
-            handles.append(Line2D([], [], color=color, label="validation"))
-        handles.append(
-            Line2D([], [], color=color, marker="o", linestyle="", label="best epoch", mec="white")
-        )
-        return handles
+        for prefix, linestyle, label in (
+            ("train_", _DASHED, "training"),
+            ("valid_", "-", "validation"),
+        ):
+            if any(column.startswith(prefix) for _, column in self.lines_):
+                handles.append(legend_mark(color=color, linestyle=linestyle, label=label))
+        return [*handles, legend_mark(color=color, marker="o", mec="white", label="best epoch")]
 
 
 @public_module("sklearn_ser.inspection")
+@dataclass(eq=False, repr=False)
 class TaskWeightsDisplay(Display):
     """Weights of the tasks' losses over the epochs; a subplot for each network.
 
@@ -279,8 +266,7 @@ class TaskWeightsDisplay(Display):
     [('MTLNeuralClassifier', 'y'), ('MTLNeuralClassifier', 'gender')]
     """
 
-    def __init__(self, histories: Mapping[str, pd.DataFrame]) -> None:
-        self.histories = histories
+    histories: Mapping[str, pd.DataFrame]
 
     @classmethod
     @shared_parameters
@@ -289,9 +275,7 @@ class TaskWeightsDisplay(Display):
 
         Parameters
         ----------
-        estimators : estimator, dict of str to estimator, or list of (str, estimator)
-            Fitted :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, or a Pipeline, a search
-            or another meta-estimator that contains one; or several of them with their names.
+        %(networks)s
         %(ax_and_return)s
 
         Raises
@@ -306,8 +290,7 @@ class TaskWeightsDisplay(Display):
 
     def _plot(self, ax: AxesLike) -> None:
         n_subplots = len(self.histories)
-        self.axes_ = make_subplots(ax, [*self.histories], size=(3.6, 2.8))
-        self.figure_ = figure_of(self.axes_[0])
+        self._make_subplots(ax, [*self.histories], size=(3.6, 2.8))
         self.lines_: dict[tuple[str, str], Line2D] = {}
         tasks = _column_suffixes(self.histories, "weight_")
         for axes, (name, history) in zip(self.axes_, self.histories.items(), strict=True):
@@ -327,24 +310,15 @@ class TaskWeightsDisplay(Display):
         first_of_task: dict[str, Line2D] = {}
         for (_, task), line in self.lines_.items():
             first_of_task.setdefault(task, line)
-        self.axes_[-1].legend(
-            list(first_of_task.values()),
-            list(first_of_task),
-            loc="center left",
-            bbox_to_anchor=(1.02, 0.5),
-            frameon=False,
-        )
+        self._legend_beside(list(first_of_task.values()), list(first_of_task))
 
 
 def _find_networks(estimators):
     """Return the network inside each of one or several fitted estimators, by name."""
-    return {
-        name: _find_network(estimator, name)
-        for name, estimator in named_estimators(estimators).items()
-    }
+    return {name: _find_network(name, item) for name, item in named_estimators(estimators).items()}
 
 
-def _find_network(estimator, name):
+def _find_network(name, estimator):
     check_is_fitted(estimator)
     inner = estimator
     while not hasattr(inner, "history_"):
@@ -383,13 +357,7 @@ def _has_values(history, column):
 
 
 def _draw_curve(ax, history, column, **style):
-    """Draw a column over the epochs; of an ensemble the members, faint, and their mean.
-
-    Returns
-    -------
-    Line2D
-        The line, or that of the mean.
-    """
+    """Draw a column over the epochs; return its line, or that of the mean over members."""
     values = history[column]
     if values.index.nlevels > 1:
         by_member = values.unstack(level="member").dropna(axis=1, how="all")

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
 
 from sklearn_ser.inspection._plotting import (
+    AxesLike,
     Display,
     draw_score,
-    figure_of,
-    fit_row_text,
     is_leftmost,
     label_rows,
-    legend_below,
-    make_subplots,
+    legend_mark,
     names_margin,
     row_offset,
     series_style,
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
     from sklearn_ser.evaluation import EvaluationResult
-    from sklearn_ser.inspection._plotting import AxesLike
 
 #: Settings and their names in the legend.
 _SETTINGS = {"single": "one utterance at a time", "transductive": "transductive"}
@@ -38,6 +36,7 @@ _MEAN = "mean"
 
 
 @public_module("sklearn_ser.inspection")
+@dataclass(eq=False, repr=False)
 class UARDisplay(Display):
     """Unweighted average recall: a row for each estimator, a subplot for each test corpus.
 
@@ -72,10 +71,10 @@ class UARDisplay(Display):
     CorpusHeatmapDisplay : Recall by training and test corpus.
     """
 
-    def __init__(self, table: pd.DataFrame, speaker_scores: pd.DataFrame, *, chance: float) -> None:
-        self.table = table
-        self.speaker_scores = speaker_scores
-        self.chance = chance
+    table: pd.DataFrame
+    speaker_scores: pd.DataFrame
+    _: KW_ONLY
+    chance: float
 
     @classmethod
     @shared_parameters
@@ -110,7 +109,7 @@ class UARDisplay(Display):
             for name, rows in self.table.groupby("estimator")
         }
         margin = names_margin(names)
-        self.axes_ = make_subplots(
+        self._make_subplots(
             ax,
             subplots,
             size=(max(1.65, 4.5 / len(subplots)), 1.5 + 0.22 * len(names) * len(settings)),
@@ -119,7 +118,6 @@ class UARDisplay(Display):
             min_width=1.3,
             min_margin=0.75 * margin,
         )
-        self.figure_ = figure_of(self.axes_[0])
         self.dots_: dict[tuple[str, str, str], Line2D] = {}
         self.bars_: dict[tuple[str, str, str], Line2D] = {}
         self.speakers_: dict[tuple[str, str, str], Line2D] = {}
@@ -132,29 +130,23 @@ class UARDisplay(Display):
                 for index, setting in enumerate(own):
                     self._draw(axes, corpus, name, setting, row + row_offset(index, len(own)))
         self._add_legend(settings, chance)
-        fit_row_text(self.axes_, len(names), len(settings))
+        self._fit_row_text(len(names), len(settings))
 
     def _draw(self, ax, corpus, name, setting, y):
         key = (name, setting, corpus)
         rows = select(self.table, estimator=name, setting=setting)
         if corpus == _MEAN:
             score = {"uar": rows["uar"].mean(skipna=False), "low": np.nan, "high": np.nan}
-            of_speakers = self.speaker_scores.iloc[:0]
+            of_speakers = []
         else:
             rows = select(rows, corpus=corpus)
             if rows.empty:
                 return
-            score = rows.iloc[0]
-            of_speakers = select(
-                self.speaker_scores, estimator=name, setting=setting, corpus=corpus
-            )
+            score, scores = rows.iloc[0], self.speaker_scores
+            of_speakers = select(scores, estimator=name, setting=setting, corpus=corpus)["uar"]
+        filled = setting != "transductive"
         self.dots_[key], bar, speakers = draw_score(
-            ax,
-            y,
-            score,
-            of_speakers["uar"].to_numpy(),
-            style=series_style(0),
-            filled=setting != "transductive",
+            ax, y, score, of_speakers, style=series_style(0), filled=filled
         )
         if bar is not None:
             self.bars_[key] = bar
@@ -162,23 +154,19 @@ class UARDisplay(Display):
             self.speakers_[key] = speakers
 
     def _add_legend(self, settings, chance):
-        from matplotlib.lines import Line2D
-
         style = {**series_style(0), "markersize": 5.5}
-        handles = [
-            Line2D(
-                [], [], linestyle="", markerfacecolor="white" if s != "single" else None, **style
-            )
-            for s in settings
-        ]
-        labels = [_SETTINGS[s] for s in settings]
+        marks = {
+            _SETTINGS[setting]: legend_mark(mfc=None if setting == "single" else "white", **style)
+            for setting in settings
+        }
         if self.bars_:
-            handles.append(Line2D([], [], color=style["color"], linewidth=1.8))
-            labels.append("95 % over speakers")
+            marks["95 % over speakers"] = next(iter(self.bars_.values()))
         if self.speakers_:
-            handles.append(Line2D([], [], linestyle="", **{**style, "marker": "|"}))
-            labels.append(f"one speaker (fewer than {MIN_SPEAKERS})")
-        legend_below(self.figure_, self.axes_, [*handles, chance], [*labels, "chance"])
+            marks[f"one speaker (fewer than {MIN_SPEAKERS})"] = legend_mark(
+                **{**style, "marker": "|"}
+            )
+        marks["chance"] = chance
+        self._legend_below(list(marks.values()), list(marks))
 
     def _title(self, corpus):
         if corpus == _MEAN:

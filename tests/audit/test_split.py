@@ -84,7 +84,7 @@ def test_sound_on_both_sides(frame):
         assert flaws_of(report) == [("near duplicate across sides", "error")]
         assert report.findings["rows"][0] == [3, 40]
         assert report.findings["evidence"][0] == (
-            "1 pair of near duplicates with one part in the training set and the other in the "
+            "1 near duplicate with one part in the training set and the other in the "
             "test set, in 2 of 4 splits, such as row 3 and row 40. Keep them on one side, by a "
             "common id in the column 'recording'."
         )
@@ -97,9 +97,9 @@ def test_sound_on_both_sides(frame):
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
-        ("continuation", "2 recordings cut in two with one part in the training set and the ot"),
-        ("overlap", "2 pairs of overlapping recordings with one part in the training set "),
-        ("exact duplicate", "2 pairs of exact duplicates with one part in the training set "),
+        ("continuation", "2 continuations with one part in the training set and the ot"),
+        ("overlap", "2 overlaps with one part in the training set "),
+        ("exact duplicate", "2 exact duplicates with one part in the training set "),
     ],
 )
 def test_each_kind_of_pair_in_words(frame, kind, text):
