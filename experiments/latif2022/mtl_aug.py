@@ -184,7 +184,7 @@ def predict(model, tables, test, y_true):
             {
                 "condition": f"FGSM {epsilon:g}",
                 "row": test[part["row"].to_numpy()],
-                "y_pred": part.iloc[:, -1].to_numpy(),  # the last column holds the predictions
+                "y_pred": part["y_pred"].to_numpy(),
             }
         )
 

@@ -10,8 +10,10 @@ import numpy as np
 
 from sklearn_ser.audio._signal import TOP
 from sklearn_ser.exceptions import AudioError
+from sklearn_ser.utils._public import public_module
 
 
+@public_module("sklearn_ser.audio")
 class DerivedAudio(metaclass=ABCMeta):
     """Utterance that is computed from another one each time it is read.
 

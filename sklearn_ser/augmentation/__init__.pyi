@@ -1,5 +1,6 @@
 from ._audiomentations import AudiomentationsAugmenter as AudiomentationsAugmenter
 from ._base import AudioAugmenter as AudioAugmenter
+from ._base import AugmentedAudio as AugmentedAudio
 from ._classifier import AugmentingClassifier as AugmentingClassifier
 from ._distortion import Clip as Clip
 from ._distortion import Codec as Codec
@@ -12,6 +13,7 @@ from ._frames import FrameAugmenter as FrameAugmenter
 from ._frames import SpecAugment as SpecAugment
 from ._frames import TimeWarp as TimeWarp
 from ._mixing import CutMix as CutMix
+from ._mixing import MixedAudio as MixedAudio
 from ._mixing import MixingAugmenter as MixingAugmenter
 from ._mixing import Mixup as Mixup
 from ._original_samples_split import OriginalSamplesSplit as OriginalSamplesSplit

@@ -9,15 +9,13 @@ import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import numpy as np
 
-from sklearn_ser.augmentation._base import AudioAugmenter, document_audio_augmenter
+from sklearn_ser.augmentation._base import AudioAugmenter, augmenter
 from sklearn_ser.augmentation._recordings import digests_of
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.store._keys import class_revisions
-from sklearn_ser.utils._public import public_module
 
 #: Lock of the global random generators of the process.
 _LOCK = threading.RLock()
@@ -29,8 +27,7 @@ _PATHS = ("path", "file", "folder")
 _NOT_STORED = {"lru_cache_size", "weights"}
 
 
-@public_module("sklearn_ser.augmentation")
-@document_audio_augmenter
+@augmenter
 class AudiomentationsAugmenter(AudioAugmenter):
     """Apply a transform of audiomentations.
 
@@ -75,23 +72,12 @@ class AudiomentationsAugmenter(AudioAugmenter):
     10
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    effect: Callable[[np.ndarray, float], np.ndarray]
+
+    _parameter_constraints = {
         "effect": [callable],
         **AudioAugmenter._parameter_constraints,
     }
-
-    def __init__(
-        self,
-        effect: Callable[[np.ndarray, float], np.ndarray],
-        *,
-        p: float = 1.0,
-        audio: str = "file",
-        sampling_rate: float = 16000,
-        train_only: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ):
-        super().__init__(p, audio, sampling_rate, train_only, random_state)
-        self.effect = effect
 
     def _versions(self):
         versions = {}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 import numpy as np
 import pandas as pd
@@ -29,41 +30,48 @@ if TYPE_CHECKING:
 
     from sklearn_ser.audio._input import AudioReferences
 
-_P = """\
+T = TypeVar("T")
+
+_COMMON = """\
 p : float, default=1.0
-    Probability that a row of X is changed."""
-_AUDIO = """\
-audio : str, default="file"
-    Column of X that holds the audio.
-sampling_rate : int or float, default=16000
-    Sampling rate in Hz at which the audio is changed and returned."""
-_TRAINING = """\
+    Probability that a row of X is changed.
 train_only : bool, default=True
     Whether `transform` returns X unchanged, so that only `fit_transform` (which `fit` of a
     Pipeline calls) and `augment` change it.
 random_state : int, RandomState instance or None, default=None
     Seed of the changes. With an int, a row is changed in the same way at any position, in any
     subset of the rows."""
-
-#: Decorators for the docstrings of augmenters: a line ``%(common_parameters)s`` is replaced by the
-#: descriptions of the parameters that all augmenters of audio, or of features and frames, have.
-document_audio_augmenter = substitute_docstring(
-    common_parameters="\n".join([_P, _AUDIO, _TRAINING])
-)
-document_feature_augmenter = substitute_docstring(common_parameters="\n".join([_P, _TRAINING]))
+_AUDIO = """\
+audio : str, default="file"
+    Column of X that holds the audio.
+sampling_rate : int or float, default=16000
+    Sampling rate in Hz at which the audio is changed and returned."""
 
 
+@dataclass_transform(eq_default=False)
+def augmenter(cls: type[T]) -> type[T]:
+    """Make a public class an augmenter with the parameters that it annotates.
+
+    Its constructor sets these and the parameters of its bases, and a line ``%(common_parameters)s``
+    of its docstring is replaced by the descriptions of the latter.
+    """
+    common = f"{_COMMON}\n{_AUDIO}" if issubclass(cls, AudioAugmenter) else _COMMON
+    documented = substitute_docstring(common_parameters=common)(cls)
+    return public_module("sklearn_ser.augmentation")(dataclass(eq=False, repr=False)(documented))
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
 class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of the augmenters that change each row independently of the others.
 
-    A subclass has at least the parameters in `_parameter_constraints`, and a method ``augment(X)``.
+    A subclass has at least these parameters, and a method ``augment(X)``.
     """
 
-    p: float
-    train_only: bool
-    random_state: int | np.random.RandomState | None
+    p: float = 1.0
+    train_only: bool = True
+    random_state: int | np.random.RandomState | None = None
 
-    _parameter_constraints: dict[str, Any] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "p": [Interval(Real, 0, 1, closed="both")],
         "train_only": ["boolean"],
         "random_state": ["random_state"],
@@ -162,33 +170,28 @@ _N_HASHED = 1024
 
 
 @public_module("sklearn_ser.augmentation")
+@substitute_docstring(common_parameters=f"{_COMMON}\n{_AUDIO}")
+@dataclass(eq=False, repr=False, kw_only=True)
 class AudioAugmenter(CacheableMixin, Augmenter):
     """Base of the augmenters of audio.
 
     A subclass has the parameters of this class, adds its own, and changes one utterance in
     `_augment`. The result depends on the samples of the utterance, the seed and the parameters
     alone: never on other rows, on the position of the row, or on the number of jobs.
+
+    Parameters
+    ----------
+    %(common_parameters)s
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    audio: str = "file"
+    sampling_rate: float = 16000
+
+    _parameter_constraints = {
         "audio": [str],
         "sampling_rate": [Interval(Real, 1000, 1_000_000, closed="both")],
         **Augmenter._parameter_constraints,
     }
-
-    def __init__(
-        self,
-        p: float = 1.0,
-        audio: str = "file",
-        sampling_rate: float = 16000,
-        train_only: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ):
-        self.p = p
-        self.audio = audio
-        self.sampling_rate = sampling_rate
-        self.train_only = train_only
-        self.random_state = random_state
 
     @abstractmethod
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -233,18 +236,18 @@ class AudioAugmenter(CacheableMixin, Augmenter):
             part alone.
         """
         self._validate_params()
-        cells = find_references(X, self.audio)
+        found = find_references(X, self.audio)
         augmenter = self._frozen()
         seed = self._seed()
-        references = np.empty(len(cells.values), dtype=object)
-        for row, reference in enumerate(cells.values):
+        references = np.empty(len(found.values), dtype=object)
+        for row, reference in enumerate(found.values):
             # A row without audio stays as it is: the step that reads it raises the error.
-            if is_missing(reference) or row in cells.faults:
+            if is_missing(reference) or row in found.faults:
                 references[row] = reference
                 continue
-            start, end = cells.span(row)
+            start, end = found.span(row)
             references[row] = AugmentedAudio(reference, start, end, augmenter, seed)
-        return with_audio(X, cells, references, self.audio)
+        return with_audio(X, found, references, self.audio)
 
     def _default_names(self):
         return [self.audio]
@@ -257,6 +260,7 @@ class AudioAugmenter(CacheableMixin, Augmenter):
         return tags
 
 
+@public_module("sklearn_ser.augmentation")
 class AugmentedAudio(DerivedAudio):
     """An utterance that an augmenter changes when it is read.
 
@@ -290,15 +294,15 @@ class AugmentedAudio(DerivedAudio):
         return f"AugmentedAudio({self.source!r}, {self.augmenter!r}, seed={self.seed})"
 
 
-def with_audio(X: Any, cells: AudioReferences, references: np.ndarray, audio: str) -> pd.DataFrame:
+def with_audio(X: Any, found: AudioReferences, references: np.ndarray, audio: str) -> pd.DataFrame:
     """Return X as a table with other audio references, which have no start and end."""
     is_table = isinstance(X, pd.DataFrame) and audio in X.columns
-    table = X if is_table else as_table(X, cells, audio)
+    table = X if is_table else as_table(X, found, audio)
     columns = {audio: pd.Series(references, index=table.index, dtype=object)}
     for name in ("start", "end"):
         if name in table.columns:
             is_faulty = np.zeros(len(table), dtype=bool)
-            is_faulty[list(cells.faults)] = True
+            is_faulty[list(found.faults)] = True
             columns[name] = table[name].where(is_faulty)
     return table.assign(**columns)
 

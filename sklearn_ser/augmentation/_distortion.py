@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import KW_ONLY
 from numbers import Real
-from typing import Any
 
 import numpy as np
 import soundfile
@@ -13,12 +13,10 @@ import soxr
 from scipy.fft import irfft, next_fast_len, rfft
 from sklearn.utils._param_validation import InvalidParameterError
 
-from sklearn_ser.augmentation._base import AudioAugmenter, Range, document_audio_augmenter, draw
-from sklearn_ser.utils._public import public_module
+from sklearn_ser.augmentation._base import AudioAugmenter, Range, augmenter, draw
 
 
-@public_module("sklearn_ser.augmentation")
-@document_audio_augmenter
+@augmenter
 class Gain(AudioAugmenter):
     """Make each utterance louder or softer.
 
@@ -41,30 +39,18 @@ class Gain(AudioAugmenter):
     [0.251 0.251 0.251]
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    gain_db: float | tuple[float, float] = (-12.0, 6.0)
+
+    _parameter_constraints = {
         "gain_db": [Range(Real, -100, 100, closed="both")],
         **AudioAugmenter._parameter_constraints,
     }
-
-    def __init__(
-        self,
-        gain_db: float | tuple[float, float] = (-12.0, 6.0),
-        *,
-        p: float = 1.0,
-        audio: str = "file",
-        sampling_rate: float = 16000,
-        train_only: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ):
-        super().__init__(p, audio, sampling_rate, train_only, random_state)
-        self.gain_db = gain_db
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return signal * np.float32(10.0 ** (draw(self.gain_db, rng) / 20.0))
 
 
-@public_module("sklearn_ser.augmentation")
-@document_audio_augmenter
+@augmenter
 class Clip(AudioAugmenter):
     """Clip the peaks, like an overdriven microphone or converter.
 
@@ -88,26 +74,15 @@ class Clip(AudioAugmenter):
     [ 0.01 -0.08  0.08]
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    overdrive: float | tuple[float, float] = (3.0, 15.0)
+    _: KW_ONLY
+    share: float | tuple[float, float] | None = None
+
+    _parameter_constraints = {
         "overdrive": [Range(Real, 0, 100, closed="both")],
         "share": [Range(Real, 0, 1, closed="left"), None],
         **AudioAugmenter._parameter_constraints,
     }
-
-    def __init__(
-        self,
-        overdrive: float | tuple[float, float] = (3.0, 15.0),
-        *,
-        share: float | tuple[float, float] | None = None,
-        p: float = 1.0,
-        audio: str = "file",
-        sampling_rate: float = 16000,
-        train_only: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ):
-        super().__init__(p, audio, sampling_rate, train_only, random_state)
-        self.overdrive = overdrive
-        self.share = share
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if self.share is None:
@@ -128,8 +103,7 @@ _BELOW, _ABOVE = 100.0, 400.0
 _GUARD = 0.05
 
 
-@public_module("sklearn_ser.augmentation")
-@document_audio_augmenter
+@augmenter
 class TelephoneBand(AudioAugmenter):
     """Restrict the audio to the band of a telephone line: 300 to 3400 Hz.
 
@@ -157,26 +131,14 @@ class TelephoneBand(AudioAugmenter):
     [0. 1. 0.]
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    low: float | tuple[float, float] = 300.0
+    high: float | tuple[float, float] = 3400.0
+
+    _parameter_constraints = {
         "low": [Range(Real, 0, None, closed="left")],
         "high": [Range(Real, 0, None, closed="left")],
         **AudioAugmenter._parameter_constraints,
     }
-
-    def __init__(
-        self,
-        low: float | tuple[float, float] = 300.0,
-        high: float | tuple[float, float] = 3400.0,
-        *,
-        p: float = 1.0,
-        audio: str = "file",
-        sampling_rate: float = 16000,
-        train_only: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ):
-        super().__init__(p, audio, sampling_rate, train_only, random_state)
-        self.low = low
-        self.high = high
 
     def _validate_params(self):
         super()._validate_params()
@@ -224,8 +186,7 @@ _CODECS = {
 }
 
 
-@public_module("sklearn_ser.augmentation")
-@document_audio_augmenter
+@augmenter
 class Codec(AudioAugmenter):
     """Code and decode audio: MP3, Ogg Vorbis, Ogg Opus, or G.711 of telephones.
 
@@ -259,26 +220,15 @@ class Codec(AudioAugmenter):
     (16000, True)
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    codec: str | Sequence[str] = ("mp3", "vorbis", "opus", "mulaw", "alaw")
+    _: KW_ONLY
+    compression: float | tuple[float, float] = (0.7, 0.95)
+
+    _parameter_constraints = {
         "codec": [str, tuple, list],
         "compression": [Range(Real, 0, 0.99, closed="both")],
         **AudioAugmenter._parameter_constraints,
     }
-
-    def __init__(
-        self,
-        codec: str | Sequence[str] = ("mp3", "vorbis", "opus", "mulaw", "alaw"),
-        *,
-        compression: float | tuple[float, float] = (0.7, 0.95),
-        p: float = 1.0,
-        audio: str = "file",
-        sampling_rate: float = 16000,
-        train_only: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ):
-        super().__init__(p, audio, sampling_rate, train_only, random_state)
-        self.codec = codec
-        self.compression = compression
 
     def _validate_params(self):
         super()._validate_params()

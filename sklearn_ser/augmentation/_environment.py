@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import KW_ONLY
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from scipy.signal import fftconvolve
 
-from sklearn_ser.augmentation._base import AudioAugmenter, Range, document_audio_augmenter, draw
+from sklearn_ser.augmentation._base import AudioAugmenter, Range, augmenter, draw
 from sklearn_ser.augmentation._recordings import COLORS, Pool, colored_noise, entries_of
-from sklearn_ser.utils._public import public_module
 
 #: Seconds between the direct sound and the first of a synthetic room's reflections.
 _FIRST_REFLECTION = 0.0025
@@ -45,8 +45,7 @@ class _PoolAugmenter(AudioAugmenter):
         return {self._pool_parameter: self._pool().content()}
 
 
-@public_module("sklearn_ser.augmentation")
-@document_audio_augmenter
+@augmenter
 class AddNoise(_PoolAugmenter):
     """Add noise at a signal-to-noise ratio.
 
@@ -93,27 +92,15 @@ class AddNoise(_PoolAugmenter):
     sklearn_ser.exceptions.AudioError: file 'no_such_folder': there is no such file or folder ...
     """
 
+    snr: float | tuple[float, float] = (5.0, 20.0)
+    noises: Any = ("white", "pink", "brown")
+
     _pool_parameter, _keywords = "noises", COLORS
-    _parameter_constraints: dict[str, Any] = {
+    _parameter_constraints = {
         "snr": [Range(Real, -100, 100, closed="both")],
         "noises": "no_validation",
         **AudioAugmenter._parameter_constraints,
     }
-
-    def __init__(
-        self,
-        snr: float | tuple[float, float] = (5.0, 20.0),
-        noises: Any = ("white", "pink", "brown"),
-        *,
-        p: float = 1.0,
-        audio: str = "file",
-        sampling_rate: float = 16000,
-        train_only: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ):
-        super().__init__(p, audio, sampling_rate, train_only, random_state)
-        self.snr = snr
-        self.noises = noises
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         ratio = 10.0 ** (-draw(self.snr, rng) / 20.0)
@@ -129,8 +116,7 @@ class AddNoise(_PoolAugmenter):
         return signal + np.float32(gain) * (noise - noise.mean())
 
 
-@public_module("sklearn_ser.augmentation")
-@document_audio_augmenter
+@augmenter
 class AddReverb(_PoolAugmenter):
     """Add the reverberation of a room, by convolution with an impulse response.
 
@@ -177,34 +163,21 @@ class AddReverb(_PoolAugmenter):
     (8000, 800)
     """
 
+    impulse_responses: Any = "synthetic"
+    _: KW_ONLY
+    rt60: float | tuple[float, float] = (0.2, 0.8)
+    drr: float | tuple[float, float] = (0.0, 12.0)
+    tail: bool = False
+
     _pool_parameter, _keywords = "impulse_responses", ("synthetic",)
     _first_channel = True
-    _parameter_constraints: dict[str, Any] = {
+    _parameter_constraints = {
         "impulse_responses": "no_validation",
         "rt60": [Range(Real, 0.01, 20, closed="both")],
         "drr": [Range(Real, -60, 60, closed="both")],
         "tail": ["boolean"],
         **AudioAugmenter._parameter_constraints,
     }
-
-    def __init__(
-        self,
-        impulse_responses: Any = "synthetic",
-        *,
-        rt60: float | tuple[float, float] = (0.2, 0.8),
-        drr: float | tuple[float, float] = (0.0, 12.0),
-        tail: bool = False,
-        p: float = 1.0,
-        audio: str = "file",
-        sampling_rate: float = 16000,
-        train_only: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ):
-        super().__init__(p, audio, sampling_rate, train_only, random_state)
-        self.impulse_responses = impulse_responses
-        self.rt60 = rt60
-        self.drr = drr
-        self.tail = tail
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         kind = self._pool().draw(rng)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import KW_ONLY
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +12,7 @@ import pandas as pd
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ser.augmentation._base import Augmenter, document_feature_augmenter, signal_generator
+from sklearn_ser.augmentation._base import Augmenter, augmenter, signal_generator
 from sklearn_ser.utils._frames import as_sequences, is_frames
 from sklearn_ser.utils._public import public_module
 
@@ -100,8 +101,7 @@ def like_frames(X: Any, sequences: list[np.ndarray | None]) -> Any:
     return pd.Series(cells, dtype=object).to_numpy().reshape(X.shape)
 
 
-@public_module("sklearn_ser.augmentation")
-@document_feature_augmenter
+@augmenter
 class SpecAugment(FrameAugmenter):
     """Mask bands of features and intervals of time.
 
@@ -151,7 +151,15 @@ class SpecAugment(FrameAugmenter):
            [1, 1, 0, 0, 0, 1]])
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    frequency_masks: int = 2
+    frequency_width: int = 15
+    time_masks: int = 2
+    time_width: int = 70
+    time_share: float = 0.2
+    _: KW_ONLY
+    fill: Literal["mean"] | float = "mean"
+
+    _parameter_constraints = {
         "frequency_masks": [Interval(Integral, 0, None, closed="left")],
         "frequency_width": [Interval(Integral, 0, None, closed="left")],
         "time_masks": [Interval(Integral, 0, None, closed="left")],
@@ -160,29 +168,6 @@ class SpecAugment(FrameAugmenter):
         "fill": [StrOptions({"mean"}), Real],
         **FrameAugmenter._parameter_constraints,
     }
-
-    def __init__(
-        self,
-        frequency_masks: int = 2,
-        frequency_width: int = 15,
-        time_masks: int = 2,
-        time_width: int = 70,
-        time_share: float = 0.2,
-        *,
-        fill: Literal["mean"] | float = "mean",
-        p: float = 1.0,
-        train_only: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ):
-        self.frequency_masks = frequency_masks
-        self.frequency_width = frequency_width
-        self.time_masks = time_masks
-        self.time_width = time_width
-        self.time_share = time_share
-        self.fill = fill
-        self.p = p
-        self.train_only = train_only
-        self.random_state = random_state
 
     def _augment(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         n_frames, n_features = frames.shape
@@ -198,8 +183,7 @@ class SpecAugment(FrameAugmenter):
         return frames
 
 
-@public_module("sklearn_ser.augmentation")
-@document_feature_augmenter
+@augmenter
 class TimeWarp(FrameAugmenter):
     """Speed up one part of a sequence and slow down the rest.
 
@@ -227,23 +211,12 @@ class TimeWarp(FrameAugmenter):
     array([ 0. ,  0.8,  1.6,  2.3,  3.1,  3.9,  4.7,  5.4,  6.2,  7. ,  9. , 11. ])
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    width: int = 40
+
+    _parameter_constraints = {
         "width": [Interval(Integral, 0, None, closed="left")],
         **FrameAugmenter._parameter_constraints,
     }
-
-    def __init__(
-        self,
-        width: int = 40,
-        *,
-        p: float = 1.0,
-        train_only: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ):
-        self.width = width
-        self.p = p
-        self.train_only = train_only
-        self.random_state = random_state
 
     def _augment(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         n_frames = len(frames)
@@ -266,8 +239,7 @@ def _interval(most, n, rng):
     return slice(start, start + width)
 
 
-@public_module("sklearn_ser.augmentation")
-@document_feature_augmenter
+@augmenter
 class FeatureNoise(Augmenter):
     """Add Gaussian noise to features.
 
@@ -285,24 +257,13 @@ class FeatureNoise(Augmenter):
     array([[ 0.04, -0.01,  0.05]])
     """
 
+    scale: float = 0.1
+
     _augments = "features"
-    _parameter_constraints: dict[str, Any] = {
+    _parameter_constraints = {
         "scale": [Interval(Real, 0, None, closed="left")],
         **Augmenter._parameter_constraints,
     }
-
-    def __init__(
-        self,
-        scale: float = 0.1,
-        *,
-        p: float = 1.0,
-        train_only: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ):
-        self.scale = scale
-        self.p = p
-        self.train_only = train_only
-        self.random_state = random_state
 
     def augment(self, X: pd.DataFrame | ArrayLike) -> np.ndarray | pd.DataFrame:
         """Change every row, whatever `train_only` is.

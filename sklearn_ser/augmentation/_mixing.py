@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import ABCMeta, abstractmethod
+from dataclasses import KW_ONLY, dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -31,34 +32,32 @@ if TYPE_CHECKING:
 
 
 @public_module("sklearn_ser.augmentation")
+@dataclass(eq=False, repr=False)
 class MixingAugmenter(CacheableMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of the augmenters that mix two labeled samples.
 
     A subclass mixes two samples in `_mix_features` and `_mix_sequences`.
+
+    Parameters
+    ----------
+    alpha, least, on, audio, sampling_rate
+        Parameters of :class:`Mixup`.
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    alpha: float = 0.4
+    least: float = 0.2
+    _: KW_ONLY
+    on: Literal["input", "features"] = "input"
+    audio: str = "file"
+    sampling_rate: float = 16000
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "least": [Interval(Real, 0, 0.5, closed="left")],
         "on": [StrOptions({"input", "features"})],
         "audio": [str],
         "sampling_rate": [Interval(Real, 1000, 1_000_000, closed="both")],
     }
-
-    def __init__(
-        self,
-        alpha: float = 0.4,
-        least: float = 0.2,
-        *,
-        on: Literal["input", "features"] = "input",
-        audio: str = "file",
-        sampling_rate: float = 16000,
-    ):
-        self.alpha = alpha
-        self.least = least
-        self.on = on
-        self.audio = audio
-        self.sampling_rate = sampling_rate
 
     @property
     def _augments(self):
@@ -155,16 +154,16 @@ class MixingAugmenter(CacheableMixin, BaseEstimator, metaclass=ABCMeta):
         return like_frames(X, mixtures), shares
 
     def _mixed_audio(self, X, second, shares, rng):
-        cells = find_references(X, self.audio)
+        found = find_references(X, self.audio)
         seeds = rng.integers(0, 2**31, size=len(second))
         references = np.empty(len(second), dtype=object)
         for row, other in enumerate(second):
-            start, end = cells.span(row)
-            partner = (cells.values[other], *cells.span(other))
+            start, end = found.span(row)
+            partner = (found.values[other], *found.span(other))
             references[row] = MixedAudio(
-                cells.values[row], start, end, partner, self, float(shares[row]), int(seeds[row])
+                found.values[row], start, end, partner, self, float(shares[row]), int(seeds[row])
             )
-        return with_audio(X, cells, references, self.audio)
+        return with_audio(X, found, references, self.audio)
 
 
 @public_module("sklearn_ser.augmentation")
@@ -219,6 +218,7 @@ class Mixup(MixingAugmenter):
 
 
 @public_module("sklearn_ser.augmentation")
+@dataclass(eq=False, repr=False)
 class CutMix(MixingAugmenter):
     """Replace a part of each sample by that of another one, with a share of its label [1]_.
 
@@ -247,16 +247,7 @@ class CutMix(MixingAugmenter):
     array([0.6, 0.8, 0.4, 0.2])
     """
 
-    def __init__(
-        self,
-        alpha: float = 1.0,
-        least: float = 0.2,
-        *,
-        on: Literal["input", "features"] = "input",
-        audio: str = "file",
-        sampling_rate: float = 16000,
-    ):
-        super().__init__(alpha, least, on=on, audio=audio, sampling_rate=sampling_rate)
+    alpha: float = 1.0
 
     @staticmethod
     def _mix_features(first, second, share, rng):
@@ -270,6 +261,7 @@ class CutMix(MixingAugmenter):
     _mix_sequences = _mix_features
 
 
+@public_module("sklearn_ser.augmentation")
 class MixedAudio(DerivedAudio):
     """An utterance that is mixed with another one when it is read.
 

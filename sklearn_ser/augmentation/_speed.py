@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY
 from importlib.metadata import version
 from numbers import Real
-from typing import Any
 
 import numpy as np
 import soxr
 from scipy.fft import irfft, next_fast_len, rfft
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ser.augmentation._base import AudioAugmenter, Range, document_audio_augmenter, draw
+from sklearn_ser.augmentation._base import AudioAugmenter, Range, augmenter, draw
 from sklearn_ser.utils._extras import import_extra
-from sklearn_ser.utils._public import public_module
 
 #: Seed of the stretching library, which draws random phases for extreme factors.
 _STRETCH_SEED = 0
 
 
-@public_module("sklearn_ser.augmentation")
-@document_audio_augmenter
+@augmenter
 class SpeedPerturbation(AudioAugmenter):
     """Play faster or slower, like a tape: duration, pitch and formants change together.
 
@@ -48,23 +46,12 @@ class SpeedPerturbation(AudioAugmenter):
     12800
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    factor: float | tuple[float, float] = (0.9, 1.1)
+
+    _parameter_constraints = {
         "factor": [Range(Real, 0.25, 4, closed="both")],
         **AudioAugmenter._parameter_constraints,
     }
-
-    def __init__(
-        self,
-        factor: float | tuple[float, float] = (0.9, 1.1),
-        *,
-        p: float = 1.0,
-        audio: str = "file",
-        sampling_rate: float = 16000,
-        train_only: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ):
-        super().__init__(p, audio, sampling_rate, train_only, random_state)
-        self.factor = factor
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         factor = draw(self.factor, rng)
@@ -98,8 +85,7 @@ class _StretchingAugmenter(AudioAugmenter):
         return np.pad(stretched, (0, missing)) if missing > 0 else stretched[:n_samples]
 
 
-@public_module("sklearn_ser.augmentation")
-@document_audio_augmenter
+@augmenter
 class TempoPerturbation(_StretchingAugmenter):
     """Speak faster or slower: the duration changes, pitch and formants stay the same.
 
@@ -128,31 +114,19 @@ class TempoPerturbation(_StretchingAugmenter):
     12800
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    factor: float | tuple[float, float] = (0.85, 1.2)
+
+    _parameter_constraints = {
         "factor": [Range(Real, 0.25, 4, closed="both")],
         **AudioAugmenter._parameter_constraints,
     }
-
-    def __init__(
-        self,
-        factor: float | tuple[float, float] = (0.85, 1.2),
-        *,
-        p: float = 1.0,
-        audio: str = "file",
-        sampling_rate: float = 16000,
-        train_only: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ):
-        super().__init__(p, audio, sampling_rate, train_only, random_state)
-        self.factor = factor
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         factor = draw(self.factor, rng)
         return self._stretched(signal, max(1, round(len(signal) / factor)), factor=factor)
 
 
-@public_module("sklearn_ser.augmentation")
-@document_audio_augmenter
+@augmenter
 class PitchShift(_StretchingAugmenter):
     """Speak higher or lower: pitch and formants change, the duration stays the same.
 
@@ -182,23 +156,12 @@ class PitchShift(_StretchingAugmenter):
     16000 2.0
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    semitones: float | tuple[float, float] = (-3.0, 3.0)
+
+    _parameter_constraints = {
         "semitones": [Range(Real, -24, 24, closed="both")],
         **AudioAugmenter._parameter_constraints,
     }
-
-    def __init__(
-        self,
-        semitones: float | tuple[float, float] = (-3.0, 3.0),
-        *,
-        p: float = 1.0,
-        audio: str = "file",
-        sampling_rate: float = 16000,
-        train_only: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ):
-        super().__init__(p, audio, sampling_rate, train_only, random_state)
-        self.semitones = semitones
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return self._stretched(signal, len(signal), semitones=draw(self.semitones, rng))
@@ -216,8 +179,7 @@ _MOST_GAIN = np.log(10.0)
 _HIGHEST_BOUNDARY = 0.6
 
 
-@public_module("sklearn_ser.augmentation")
-@document_audio_augmenter
+@augmenter
 class VocalTractLengthPerturbation(AudioAugmenter):
     """Move the formants like a longer or shorter vocal tract; pitch and duration stay the same.
 
@@ -253,26 +215,15 @@ class VocalTractLengthPerturbation(AudioAugmenter):
     16000
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    factor: float | tuple[float, float] = (0.9, 1.1)
+    _: KW_ONLY
+    boundary: float = 4800.0
+
+    _parameter_constraints = {
         "factor": [Range(Real, 0.5, 2, closed="both")],
         "boundary": [Interval(Real, 0, None, closed="neither")],
         **AudioAugmenter._parameter_constraints,
     }
-
-    def __init__(
-        self,
-        factor: float | tuple[float, float] = (0.9, 1.1),
-        *,
-        boundary: float = 4800.0,
-        p: float = 1.0,
-        audio: str = "file",
-        sampling_rate: float = 16000,
-        train_only: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ):
-        super().__init__(p, audio, sampling_rate, train_only, random_state)
-        self.factor = factor
-        self.boundary = boundary
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         factor, rate = draw(self.factor, rng), self.sampling_rate

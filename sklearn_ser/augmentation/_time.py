@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY
 from functools import lru_cache
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ser.augmentation._base import AudioAugmenter, Range, document_audio_augmenter, draw
-from sklearn_ser.utils._public import public_module
+from sklearn_ser.augmentation._base import AudioAugmenter, Range, augmenter, draw
 
 
-@public_module("sklearn_ser.augmentation")
-@document_audio_augmenter
+@augmenter
 class TimeMask(AudioAugmenter):
     """Silence random parts, like dropouts of a transmission.
 
@@ -47,29 +46,17 @@ class TimeMask(AudioAugmenter):
     250
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    share: float | tuple[float, float] = (0.05, 0.2)
+    _: KW_ONLY
+    n_masks: int = 1
+    fade: float = 0.005
+
+    _parameter_constraints = {
         "share": [Range(Real, 0, 1, closed="left")],
         "n_masks": [Interval(Integral, 1, None, closed="left")],
         "fade": [Interval(Real, 0, None, closed="left")],
         **AudioAugmenter._parameter_constraints,
     }
-
-    def __init__(
-        self,
-        share: float | tuple[float, float] = (0.05, 0.2),
-        *,
-        n_masks: int = 1,
-        fade: float = 0.005,
-        p: float = 1.0,
-        audio: str = "file",
-        sampling_rate: float = 16000,
-        train_only: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ):
-        super().__init__(p, audio, sampling_rate, train_only, random_state)
-        self.share = share
-        self.n_masks = n_masks
-        self.fade = fade
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         length = int(draw(self.share, rng) * len(signal) / self.n_masks)
@@ -86,8 +73,7 @@ class TimeMask(AudioAugmenter):
         return masked
 
 
-@public_module("sklearn_ser.augmentation")
-@document_audio_augmenter
+@augmenter
 class TimeShift(AudioAugmenter):
     """Move the speech in time; the duration stays the same.
 
@@ -116,29 +102,17 @@ class TimeShift(AudioAugmenter):
     [4. 5. 6. 7. 0. 0. 0. 0.]
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    shift: float | tuple[float, float] = (-0.25, 0.25)
+    _: KW_ONLY
+    mode: Literal["circular", "silence"] = "circular"
+    fade: float = 0.005
+
+    _parameter_constraints = {
         "shift": [Range(Real, -1, 1, closed="neither")],
         "mode": [StrOptions({"circular", "silence"})],
         "fade": [Interval(Real, 0, None, closed="left")],
         **AudioAugmenter._parameter_constraints,
     }
-
-    def __init__(
-        self,
-        shift: float | tuple[float, float] = (-0.25, 0.25),
-        *,
-        mode: Literal["circular", "silence"] = "circular",
-        fade: float = 0.005,
-        p: float = 1.0,
-        audio: str = "file",
-        sampling_rate: float = 16000,
-        train_only: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-    ):
-        super().__init__(p, audio, sampling_rate, train_only, random_state)
-        self.shift = shift
-        self.mode = mode
-        self.fade = fade
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         most = len(signal) - 1  # 0.99 of 8 samples would round to all of them

@@ -103,8 +103,8 @@ def noise_robustness(
         for the unchanged recordings), ``n_rows``, ``n_speakers``, ``n_classes`` (of `y`).
     predictions : DataFrame
         With `return_predictions`, one row per estimator, condition and row of X: ``estimator``,
-        ``condition``, ``snr``, ``level``, ``row``, ``speaker`` (if known), ``truth``,
-        ``prediction`` (None if the audio failed).
+        ``condition``, ``snr``, ``level``, ``row``, ``speaker`` (if known), ``y_true``,
+        ``y_pred`` (None if the audio failed).
 
     Raises
     ------

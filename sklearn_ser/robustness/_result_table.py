@@ -64,5 +64,5 @@ class EvaluatedRows:
             table["speaker"] = self.speaker
         # As objects, or pandas would turn None among strings into NaN.
         return table.assign(
-            truth=pd.Series(self.y_true, dtype=object), prediction=pd.Series(y_pred, dtype=object)
+            y_true=pd.Series(self.y_true, dtype=object), y_pred=pd.Series(y_pred, dtype=object)
         )

@@ -24,7 +24,10 @@ class Noise(AudioAugmenter):
 
     def __init__(self, level=0.01, p=1.0, audio="file", sampling_rate=16000, train_only=True,
                  random_state=None):  # fmt: skip
-        super().__init__(p, audio, sampling_rate, train_only, random_state)
+        super().__init__(
+            p=p, audio=audio, sampling_rate=sampling_rate, train_only=train_only,
+            random_state=random_state,
+        )  # fmt: skip
         self.level = level
 
     def _augment(self, signal, rng):

@@ -128,11 +128,6 @@ def test_p_is_the_share_that_is_changed():
 
 def test_ones_own():
     class Reverse(FrameAugmenter):
-        def __init__(self, p=1.0, train_only=True, random_state=None):
-            self.p = p
-            self.train_only = train_only
-            self.random_state = random_state
-
         def _augment(self, frames, rng):
             return frames[::-1]
 

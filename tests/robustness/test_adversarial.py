@@ -27,7 +27,7 @@ from sklearn_ser import (
 from sklearn_ser.augmentation import Gain
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError, SerError
 from sklearn_ser.robustness import adversarial_robustness
-from sklearn_ser.robustness._attack import check_ball
+from sklearn_ser.robustness._adversarial import check_ball
 from sklearn_ser.robustness._attacked_features import differentiable
 from sklearn_ser.robustness._attacked_waveform import TorchFrameScaler, TorchLogMel
 
@@ -91,10 +91,10 @@ def test_one_row_for_each_estimator_and_epsilon(data, models):
     # The scores are those of the predictions.
     one = predictions.query("estimator == 'net' and epsilon == 0.2")
     found = table.query("estimator == 'net' and epsilon == 0.2").iloc[0]
-    assert found["uar"] == uar_score(one["truth"], one["prediction"])
-    assert found["accuracy"] == (one["truth"] == one["prediction"]).mean()
+    assert found["uar"] == uar_score(one["y_true"], one["y_pred"])
+    assert found["accuracy"] == (one["y_true"] == one["y_pred"]).mean()
     clean = predictions.query("estimator == 'net' and epsilon == 0.0")
-    changed = clean["prediction"].to_numpy() != one["prediction"].to_numpy()
+    changed = clean["y_pred"].to_numpy() != one["y_pred"].to_numpy()
     assert found["changed"] == changed.mean()
     assert one["speaker"].tolist() == X.index.tolist()
 

@@ -103,7 +103,7 @@ def test_one_row_for_each_estimator_and_condition(recordings, models, routing):
         assert own["uar"].iloc[3] < 0.75
         assert own["changed"].iloc[0] == 0.0
         one = predictions[(predictions["estimator"] == name) & (predictions["level"] == -30.0)]
-        assert own["uar"].iloc[3] == uar_score(one["truth"], one["prediction"])
+        assert own["uar"].iloc[3] == uar_score(one["y_true"], one["y_pred"])
     assert len(predictions) == 2 * 5 * 48
 
 
@@ -115,7 +115,7 @@ def test_predictions_are_those_for_the_augmented_recordings(recordings, models):
     )
     for name, model in models.items():
         one = predictions[(predictions["estimator"] == name) & (predictions["condition"] == "hiss")]
-        assert one["prediction"].tolist() == model.predict(augmenter.augment(X)).tolist()
+        assert one["y_pred"].tolist() == model.predict(augmenter.augment(X)).tolist()
 
 
 def test_seeds(recordings, models, monkeypatch):
@@ -168,7 +168,7 @@ def test_default_conditions(recordings, models):
     )
     names = ["clean", "white noise", "pink noise", "brown noise"]
     assert table["condition"].tolist() == [*names, "reverberation", "telephone band", "codec"]
-    assert predictions["prediction"].notna().all()
+    assert predictions["y_pred"].notna().all()
 
 
 def test_equal_audio_steps_extract_once(recordings, models, monkeypatch):
@@ -200,7 +200,7 @@ def test_equal_audio_steps_extract_once_within_others_too(recordings, models, mo
     _, found = noise_robustness(held, X, y, noises={}, conditions={}, return_predictions=True)
     assert len(calls) == 1
     for name, rows in found.groupby("estimator"):
-        assert rows["prediction"].tolist() == expected[name]
+        assert rows["y_pred"].tolist() == expected[name]
 
 
 def test_failed_audio_is_a_miss(recordings, models):
@@ -218,7 +218,7 @@ def test_failed_audio_is_a_miss(recordings, models):
         return_predictions=True,
     )
     assert (table["accuracy"] <= 47 / 48).all()
-    assert predictions.loc[predictions["row"] == 0, "prediction"].tolist() == [None, None]
+    assert predictions.loc[predictions["row"] == 0, "y_pred"].tolist() == [None, None]
 
 
 @pytest.mark.parametrize(
