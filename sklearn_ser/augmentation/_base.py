@@ -50,11 +50,7 @@ sampling_rate : int or float, default=16000
 
 @dataclass_transform(eq_default=False)
 def augmenter(cls: type[T]) -> type[T]:
-    """Make a public class an augmenter with the parameters that it annotates.
-
-    Its constructor sets these and the parameters of its bases, and a line ``%(common_parameters)s``
-    of its docstring is replaced by the descriptions of the latter.
-    """
+    """Add the parameters of all augmenters to constructor and docstring of a public class."""
     common = f"{_COMMON}\n{_AUDIO}" if issubclass(cls, AudioAugmenter) else _COMMON
     documented = substitute_docstring(common_parameters=common)(cls)
     return public_module("sklearn_ser.augmentation")(dataclass(eq=False, repr=False)(documented))
@@ -207,11 +203,7 @@ class AudioAugmenter(CacheableMixin, Augmenter):
         return {}
 
     def _contents(self) -> dict[str, Any]:
-        """Return the content of parameters whose value does not determine it, such as files.
-
-        It consists of plain values (of files, digests of their bytes), which replace the parameter
-        in the keys of feature stores.
-        """
+        """Return plain values in place of parameters that name files, for the keys of stores."""
         return {}
 
     def _frozen(self) -> Self:
@@ -308,12 +300,9 @@ def with_audio(X: Any, found: AudioReferences, references: np.ndarray, audio: st
 
 
 def signal_generator(seed: int, purpose: str, signal: np.ndarray) -> np.random.Generator:
-    """Return a generator that is the same for equal signals, at any position of a table.
-
-    It is derived from about a thousand evenly spaced samples of a long signal: these identify the
-    signal as well as all of them would, in a tenth of the time. The purpose is the name of the
-    augmenter: two augmenters in a row must not draw the same numbers.
-    """
+    """Return a generator that is the same for equal signals, at any position of a table."""
+    # About a thousand evenly spaced samples identify a signal as well as all of them would, in a
+    # tenth of the time. Two augmenters in a row must not draw the same numbers: hence the purpose.
     signal = np.ravel(signal)
     digest = hashlib.blake2b(f"{seed} {purpose} {signal.size} ".encode(), digest_size=16)
     digest.update(np.ascontiguousarray(signal[:: signal.size // _N_HASHED + 1]).data)

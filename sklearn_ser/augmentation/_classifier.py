@@ -15,8 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils._repr_html.estimator import _VisualBlock
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
+from sklearn.utils.validation import _check_method_params, _num_samples
 
 from sklearn_ser.augmentation._original_samples_split import (
     SOURCES,
@@ -28,7 +27,7 @@ from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.feature_extraction._base import leading_audio_steps
 from sklearn_ser.utils._alignment import check_aux, check_row_orders
 from sklearn_ser.utils._ids import find_id
-from sklearn_ser.utils._inner_estimator import InnerAttributes, inner_has
+from sklearn_ser.utils._inner_estimator import InnerAttributes
 from sklearn_ser.utils._nested_estimators import parameters_named
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_for, arguments_through, routing_is_on
@@ -41,12 +40,6 @@ if TYPE_CHECKING:
 
 #: Name of the samples that no augmenter has changed.
 ORIGINAL = "original"
-
-
-def _has_auxiliary_predictions(meta):
-    inner = getattr(meta, "estimator_", meta.estimator)
-    last = inner.steps[-1][1] if isinstance(inner, Pipeline) else inner
-    return hasattr(last, "predict_aux")
 
 
 @public_module("sklearn_ser.augmentation")
@@ -318,7 +311,10 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         needs_labels = any(hasattr(each, "augment_rows") for each in augmenters.values())
         if y is None and (self.resampler is not None or needs_labels):
-            raise ValueError("y is None, and samplers and augmenters that mix samples need labels.")
+            raise ValueError(
+                "y is None, but samplers and augmenters that mix samples need labels. Give y, or "
+                "leave out resampler and these augmenters."
+            )
         base = TrainingRows.of(X, ORIGINAL)
         if self.resampler is not None:
             base = resampled(self.resampler, base, y, labeled, seed)
@@ -399,50 +395,6 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
                 _explain_unlabeled(error, self.estimator, labeled)
                 raise
 
-    @available_if(_has_auxiliary_predictions)
-    def predict_aux(self, X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
-        """Predict the auxiliary targets, among them the name of the augmenter.
-
-        For a Pipeline, which has no `predict_aux`, these are the predictions of its last step.
-
-        Parameters
-        ----------
-        X : array-like of n_samples samples
-
-        Returns
-        -------
-        DataFrame of n_samples rows
-        """
-        check_is_fitted(self)
-        inner = self.estimator_
-        if hasattr(inner, "predict_aux"):
-            return inner.predict_aux(X)
-        # A Pipeline of one step has nothing before it.
-        before = inner[:-1].transform(X) if len(inner.steps) > 1 else X
-        return inner.steps[-1][1].predict_aux(before)
-
-    @available_if(inner_has("score"))
-    def score(
-        self, X: pd.DataFrame | ArrayLike, y: ArrayLike | None = None, **metadata: Any
-    ) -> float:
-        """Return the score of the inner estimator on samples, unchanged.
-
-        Parameters
-        ----------
-        X : array-like of n_samples samples
-        y : array-like of shape (n_samples,)
-        **metadata : array-likes of n_samples values
-            Metadata, as in `fit`.
-
-        Returns
-        -------
-        float
-        """
-        check_is_fitted(self)
-        given = arguments_through(self, "score", metadata)
-        with config_context(enable_metadata_routing=bool(given) or routing_is_on()):
-            return self.estimator_.score(X, y, **given)
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
@@ -467,11 +419,7 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
 
 
 def named_augmenters(augmenters: Any) -> dict[str, Any]:
-    """Return augmenters by name; those that are None are left out.
-
-    An augmenter without a name gets that of its class in lower case, with its number (``gain-2``)
-    where several are of one class.
-    """
+    """Return the augmenters that are not None by name, by default that of their class."""
     pairs = [(name, each) for name, each in _pairs(augmenters) if each is not None]
     for name, augmenter in pairs:
         if not isinstance(name, str) or not name or "__" in name:
@@ -595,10 +543,8 @@ def _aux(task, given, n_samples, rows, with_kinds):
 
 
 def _nullable(table, known):
-    """Return a table in which integers and booleans that are not all known can be missing.
-
-    As floats, codes of classes would look like values.
-    """
+    """Return a table in which integers and booleans that are not all known can be missing."""
+    # As floats, codes of classes would look like values.
     nullable = {"i": "Int64", "u": "Int64", "b": "boolean"}
     kinds = {
         name: nullable[table[name].dtype.kind]

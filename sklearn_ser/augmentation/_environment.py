@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import KW_ONLY
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.signal import fftconvolve
@@ -21,32 +21,29 @@ _DIRECT = 0.5
 _BEFORE_DIRECT = 0.001
 
 
-class _PoolAugmenter(AudioAugmenter):
+class PoolAugmenter(AudioAugmenter):
     """Base of the augmenters with a parameter of recordings and keywords, to draw from."""
 
-    _pool_parameter: str
-    _keywords: Collection[str]
+    _pool_parameter: ClassVar[str]
+    _keywords: ClassVar[Collection[str]]
     _first_channel = False
+    _listed = None
 
     def _validate_params(self):
         super()._validate_params()
-        entries_of(self, self._pool_parameter, self._keywords)
+        entries_of(self)
 
     def _frozen(self):
         frozen = super()._frozen()
-        frozen._listed = self._pool()
+        vars(frozen)["_listed"] = Pool(self).entries
         return frozen
 
-    def _pool(self):
-        listed = getattr(self, "_listed", None)
-        return listed or Pool.of(self, self._pool_parameter, self._keywords, self._first_channel)
-
     def _contents(self):
-        return {self._pool_parameter: self._pool().content()}
+        return {self._pool_parameter: Pool(self).content()}
 
 
 @augmenter
-class AddNoise(_PoolAugmenter):
+class AddNoise(PoolAugmenter):
     """Add noise at a signal-to-noise ratio.
 
     The ratio is that of the RMS levels of the whole utterance and of the added noise, each about
@@ -104,7 +101,7 @@ class AddNoise(_PoolAugmenter):
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         ratio = 10.0 ** (-draw(self.snr, rng) / 20.0)
-        kind = self._pool().draw(rng)
+        kind = Pool(self).draw(rng)
         if isinstance(kind, str):
             noise = colored_noise(kind, len(signal), self.sampling_rate, rng)
         else:
@@ -117,7 +114,7 @@ class AddNoise(_PoolAugmenter):
 
 
 @augmenter
-class AddReverb(_PoolAugmenter):
+class AddReverb(PoolAugmenter):
     """Add the reverberation of a room, by convolution with an impulse response.
 
     The direct sound is not delayed (the delay from source to microphone is removed), and the level
@@ -180,7 +177,7 @@ class AddReverb(_PoolAugmenter):
     }
 
     def _augment(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        kind = self._pool().draw(rng)
+        kind = Pool(self).draw(rng)
         if isinstance(kind, str):
             room = synthetic_room(
                 draw(self.rt60, rng), draw(self.drr, rng), self.sampling_rate, rng
@@ -204,11 +201,7 @@ class AddReverb(_PoolAugmenter):
 
 
 def synthetic_room(rt60: float, drr: float, rate: float, rng: np.random.Generator) -> np.ndarray:
-    """Return an impulse response: the direct sound, then exponentially decaying noise.
-
-    It is as long as the reverberation time `rt60` in seconds; `drr` is the direct-to-reverberant
-    energy ratio in dB.
-    """
+    """Return an impulse response: the direct sound, then decaying noise for `rt60` seconds."""
     room = np.zeros(max(2, round(rt60 * rate)), dtype=np.float32)
     first = min(max(1, round(_FIRST_REFLECTION * rate)), len(room) - 1)
     decay = np.exp(np.arange(len(room) - first) * (-np.log(1000.0) / (rt60 * rate)))

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 class MixingAugmenter(CacheableMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of the augmenters that mix two labeled samples.
 
-    A subclass mixes two samples in `_mix_features` and `_mix_sequences`.
+    A subclass mixes two samples in `_mix`.
 
     Parameters
     ----------
@@ -65,17 +65,10 @@ class MixingAugmenter(CacheableMixin, BaseEstimator, metaclass=ABCMeta):
 
     @staticmethod
     @abstractmethod
-    def _mix_features(
+    def _mix(
         first: np.ndarray, second: np.ndarray, share: float, rng: np.random.Generator
     ) -> tuple[np.ndarray, float]:
-        """Return a mixture of two samples of features, and the share of the first in it."""
-
-    @staticmethod
-    @abstractmethod
-    def _mix_sequences(
-        first: np.ndarray, second: np.ndarray, share: float, rng: np.random.Generator
-    ) -> tuple[np.ndarray, float]:
-        """Return a mixture of two signals or frame sequences of equal length, and the share."""
+        """Return a mixture of features, signals or frames, and the share of the first in it."""
 
     def augment_rows(
         self, X: Any, y: ArrayLike, rng: np.random.Generator
@@ -131,7 +124,7 @@ class MixingAugmenter(CacheableMixin, BaseEstimator, metaclass=ABCMeta):
         if values is None:
             return self._mixed_audio(X, second, shares, rng), shares
         pairs = [
-            self._mix_features(values[row], values[other], share, rng)
+            self._mix(values[row], values[other], share, rng)
             for row, (other, share) in enumerate(zip(second, shares, strict=True))
         ]
         mixed = np.array([row for row, _ in pairs], dtype=values.dtype)
@@ -149,7 +142,7 @@ class MixingAugmenter(CacheableMixin, BaseEstimator, metaclass=ABCMeta):
                 continue
             # The partner is repeated or cut to the length of the first.
             partner = np.resize(partner, (len(first), *partner.shape[1:]))
-            mixed, shares[row] = self._mix_sequences(first, partner, shares[row], rng)
+            mixed, shares[row] = self._mix(first, partner, shares[row], rng)
             mixtures.append(mixed.astype(first.dtype))
         return like_frames(X, mixtures), shares
 
@@ -211,10 +204,8 @@ class Mixup(MixingAugmenter):
     """
 
     @staticmethod
-    def _mix_features(first, second, share, rng):
+    def _mix(first, second, share, rng):
         return share * first + (1.0 - share) * second, share
-
-    _mix_sequences = _mix_features
 
 
 @public_module("sklearn_ser.augmentation")
@@ -250,15 +241,13 @@ class CutMix(MixingAugmenter):
     alpha: float = 1.0
 
     @staticmethod
-    def _mix_features(first, second, share, rng):
+    def _mix(first, second, share, rng):
         n = len(first)
         width = round((1.0 - share) * n)
         start = int(rng.integers(0, n - width, endpoint=True))
         mixed = first.copy()
         mixed[start : start + width] = second[start : start + width]
         return mixed, 1.0 - width / n
-
-    _mix_sequences = _mix_features
 
 
 @public_module("sklearn_ser.augmentation")
@@ -295,7 +284,7 @@ class MixedAudio(DerivedAudio):
         if not len(partner):
             return signal
         rng = np.random.default_rng(self.seed)
-        mixed, _ = self.mixer._mix_sequences(
+        mixed, _ = self.mixer._mix(
             signal.astype(np.float64), np.resize(partner, len(signal)), self.share, rng
         )
         return as_signal(mixed, type(self.mixer).__name__)

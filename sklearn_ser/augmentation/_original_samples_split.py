@@ -14,11 +14,12 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.validation import _check_method_params, _num_samples
 
-from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.utils._nested_estimators import nested_estimators
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import consumed
+from sklearn_ser.utils._warnings import warn_user
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -159,11 +160,10 @@ class OriginalSamplesSplit:
             return self._sources
         if sources is None:
             raise MetadataError(
-                f"The splitter {self!r} got {_num_samples(X)} samples without `sources`, the "
-                "original samples that they were made from, so that copies of a test sample could "
-                "be among the training samples. The estimator that holds the splitter does not "
-                "route metadata to it: put AugmentingClassifier inside that estimator, or replace "
-                "it by one that routes metadata to its splitter, such as GridSearchCV."
+                f"{self!r} got {_num_samples(X)} samples without `sources`, which it needs to keep "
+                "copies of test samples out of the training samples. The estimator with this "
+                "splitter does not route metadata to it: put AugmentingClassifier inside that "
+                "estimator, or use one that routes metadata, such as GridSearchCV."
             )
         return np.asarray(sources).reshape(_num_samples(X), -1)
 
@@ -196,16 +196,13 @@ def _rows_of(X, y, metadata, rows):
 
 #: Parameters of searches that may hold estimators.
 _GRIDS = ("param_grid", "param_distributions")
-#: Parameters by which estimators hold out training samples by themselves.
-_HOLD_OUT = ("early_stopping", "n_iter_no_change", "oob_score")
+#: Parameters by which estimators hold out training samples by themselves; `probability` of SVC
+#: affects its probabilities alone.
+_HOLD_OUT = ("early_stopping", "n_iter_no_change", "oob_score", "probability")
 
 
 def keep_copies_together(estimator: BaseEstimator, sources: np.ndarray) -> BaseEstimator:
-    """Return a clone whose splitters keep copies together with their originals.
-
-    Raise a MetadataError if a part of the estimator splits its training samples in a way that
-    cannot know of copies.
-    """
+    """Return a clone whose splitters keep copies together; raise for others that cannot."""
     prepared = clone(estimator)
     parts = prepared.get_params()
     for part in [prepared, *parts.values()]:
@@ -228,23 +225,32 @@ _N_SAMPLES_OF_AUTO = 10_000
 
 
 def _check_holds_out_nothing(part, sources):
-    """Raise if an estimator holds out training samples by itself, which cannot know of copies."""
+    """Raise, or warn, if an estimator holds out training samples without knowing of copies."""
     has_copies = len(np.unique(sources[:, 0])) < len(sources) or (sources != sources[:, :1]).any()
     if not has_copies or not hasattr(part, "get_params") or isinstance(part, type):
         return
     params = part.get_params(deep=False)
     for name in _HOLD_OUT:
-        is_off = params.get(name) in (None, False)
+        is_off = params.get(name) in (None, False, "deprecated")
         is_off |= params.get(name) == "auto" and len(sources) <= _N_SAMPLES_OF_AUTO
         is_off |= name == "n_iter_no_change" and "early_stopping" in params
         if is_off or consumed(part, "fit", {SOURCES: True}):
             continue
+        if name == "probability":
+            warn_user(
+                f"{type(part).__name__}(probability=True) calibrates its probabilities in folds "
+                "of its own, which separate augmented copies from their originals, so that the "
+                "probabilities are too close to 0 and 1. Use CalibratedClassifierCV inside "
+                "AugmentingClassifier, whose folds keep copies together.",
+                TrainingWarning,
+            )
+            continue
         raise MetadataError(
             f"{type(part).__name__}({name}={params[name]!r}) holds out training samples by "
-            "itself, and copies of them would stay among those that it trains on. Set "
+            "itself, and trains on augmented copies of them. Set "
             f"{name}={None if name == 'n_iter_no_change' else False}, and choose its settings by "
             "a search inside AugmentingClassifier, which keeps copies together. (An estimator "
-            "that keeps them together by itself requests `sources` in fit.)"
+            "that requests `sources` in fit is accepted.)"
         )
 
 

@@ -7,7 +7,7 @@ import math
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Number
@@ -23,14 +23,11 @@ from sklearn_ser.audio._decoding import decode, reference_extent
 from sklearn_ser.exceptions import AudioError
 
 if TYPE_CHECKING:
-    from sklearn_ser.augmentation._base import AudioAugmenter
+    from sklearn_ser.augmentation._environment import PoolAugmenter
 
 
 class BoundedCache:
-    """Cache of the values that were used last, of at most `most_bytes` together.
-
-    Each value counts at least 1 kB. One that is larger than the cache is not cached.
-    """
+    """Cache of the values that were used last, of at most `most_bytes` together."""
 
     def __init__(self, most_bytes: int):
         self.most_bytes = most_bytes
@@ -39,10 +36,7 @@ class BoundedCache:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, compute: Callable[[], Any]) -> Any:
-        """Return the value of `key`, and compute it if it is not cached.
-
-        Two threads may compute it at once.
-        """
+        """Return the value of `key`, and compute it (in two threads at once, perhaps) if needed."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)
@@ -84,35 +78,29 @@ class Samples(NamedTuple):
 
 @dataclass(frozen=True)
 class Recording:
-    """A file, by its absolute path, or samples at the sampling rate of the augmenter."""
+    """A file, by its absolute path, or wave and level at the sampling rate of the augmenter."""
 
-    source: str | Samples
+    source: str | tuple[np.ndarray, float]
 
     def content(self) -> np.ndarray | bytes | None:
         """Return the content for store keys; None for a file that cannot be read."""
         if not isinstance(self.source, str):
-            return self.source.wave
+            return self.source[0]
         try:
             return _digest(self.source, *_stamp(self.source))
         except (OSError, AudioError):
             return None
 
     def read(self, rate: float, first_channel: bool = False) -> Samples:
-        """Return the whole recording at `rate`, read-only; files are cached.
-
-        Of several channels, the first or their mean is used.
-        """
+        """Return the whole recording at `rate`, read-only: the first channel, or their mean."""
         path = self.source
         if not isinstance(path, str):
-            return path
+            return Samples(*path)
         key = (first_channel, rate, path, *_stamp(path))
         return _cache.get(key, lambda: _read(path, rate, first_channel))
 
     def part(self, n: int, rate: float, rng: np.random.Generator) -> np.ndarray:
-        """Return a random part of `n` samples; a shorter recording is repeated.
-
-        Very soft parts, as between the events of some noise files, are avoided.
-        """
+        """Return a random part of `n` samples; a shorter recording is repeated."""
         if isinstance(self.source, str):
             duration = _duration(self.source)
             if duration > max(_LONGEST_CACHED, 2 * n / rate):
@@ -136,7 +124,9 @@ def _part_of_long(path, duration, n, rate, rng):
         if np.ptp(part) > 0:
             return part
     raise AudioError(
-        f"{_TRIES} random parts of it are digital silence: cut the silence out", file=path
+        f"{_TRIES} random parts of the recording are digital silence: cut the silence out of the "
+        "file",
+        file=path,
     )
 
 
@@ -175,7 +165,7 @@ def _read(path, rate, first_channel):
 def _with_level(wave):
     level = float(wave.std())
     if level == 0:
-        raise AudioError("it is digital silence: leave it out")
+        raise AudioError("the recording is digital silence, and a signal is needed: leave it out")
     wave.setflags(write=False)
     return Samples(wave, level)
 
@@ -203,52 +193,37 @@ _SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
 
 
 class Pool:
-    """The recordings and keywords of a parameter such as `noises`, to draw from.
+    """The entries of a parameter such as `noises`, to draw from.
 
-    Each entry is drawn equally often, and within a folder each of its files. A str is a keyword
-    such as the color of a noise.
+    Each entry is drawn equally often, and within a folder each of its files. Entries are lists of
+    keywords, such as the color of a noise, and of sources of recordings: plain values, as they are
+    in pickles of audio references.
     """
 
-    def __init__(self, entries: list[list[str | Recording]]):
-        self.entries = entries
+    def __init__(self, step: PoolAugmenter):
+        self._keywords = step._keywords
+        self.entries: list[list[str | tuple[np.ndarray, float]]] = step._listed or _listed(step)
 
-    @classmethod
-    def of(
-        cls,
-        step: AudioAugmenter,
-        name: str,
-        keywords: Collection[str],
-        first_channel: bool = False,
-    ) -> Pool:
-        """Return the pool of a parameter of an augmenter; folders are listed now.
-
-        `keywords` are strings that are no paths.
-        """
-        entries = entries_of(step, name, keywords)
-        try:
-            return cls(
-                [_listed(entry, step.sampling_rate, keywords, first_channel) for entry in entries]
-            )
-        except AudioError as error:
-            where = f"parameter {name!r} of {type(step).__name__}"
-            raise AudioError(f"{error.reason} ({where})", file=error.file) from error
+    def _item(self, item):
+        is_keyword = isinstance(item, str) and item in self._keywords
+        return item if is_keyword else Recording(item)
 
     def draw(self, rng: np.random.Generator) -> str | Recording:
         """Draw a keyword or recording."""
         entry = self.entries[rng.integers(len(self.entries))]
-        return entry[rng.integers(len(entry))]
+        return self._item(entry[rng.integers(len(entry))])
 
     def content(self) -> list[list[Any]]:
         """Return the content of all entries for store keys."""
+        items = [[self._item(item) for item in entry] for entry in self.entries]
         return [
-            [item if isinstance(item, str) else item.content() for item in entry]
-            for entry in self.entries
+            [item if isinstance(item, str) else item.content() for item in entry] for entry in items
         ]
 
 
-def entries_of(step: AudioAugmenter, name: str, keywords: Collection[str]) -> list[Any]:
-    """Return the entries of a parameter, checked as far as possible without reading files."""
-    value = getattr(step, name)
+def entries_of(step: PoolAugmenter) -> list[Any]:
+    """Return the entries of the parameter, checked as far as possible without reading files."""
+    value = getattr(step, step._pool_parameter)
     entries = [value] if _is_entry(value) else value
     if (
         isinstance(entries, list | tuple | np.ndarray)
@@ -256,11 +231,11 @@ def entries_of(step: AudioAugmenter, name: str, keywords: Collection[str]) -> li
         and all(map(_is_entry, entries))
     ):
         return list(entries)
-    words = ", ".join(map(repr, keywords))
+    words = ", ".join(map(repr, step._keywords))
     text = repr(value)
     raise InvalidParameterError(
-        f"The {name!r} parameter of {type(step).__name__} must be {words}, a file, a folder, an "
-        "array, a pair (array, rate), or a list of these. Got "
+        f"The {step._pool_parameter!r} parameter of {type(step).__name__} must be {words}, a file, "
+        "a folder, an array, a pair (array, rate), or a list of these. Got "
         f"{text if len(text) <= 80 else text[:80] + '...'} instead."
     )
 
@@ -275,33 +250,43 @@ def _is_entry(value):
     return isinstance(value, np.ndarray) and value.dtype.kind in "iuf" and value.size > 0
 
 
-def _listed(entry, rate, keywords, first_channel):
+def _listed(step):
+    """Return the entries of the parameter of an augmenter, folders as lists of their files."""
+    try:
+        return [_listed_entry(entry, step) for entry in entries_of(step)]
+    except AudioError as error:
+        where = f"parameter {step._pool_parameter!r} of {type(step).__name__}"
+        raise AudioError(f"{error.reason} ({where})", file=error.file) from error
+
+
+def _listed_entry(entry, step):
     """Return the keyword, the recording, or the recordings of a folder."""
-    if isinstance(entry, str) and entry in keywords:
+    rate = step.sampling_rate
+    if isinstance(entry, str) and entry in step._keywords:
         return [entry]
     if not isinstance(entry, str | os.PathLike):
         array, own_rate = entry if isinstance(entry, tuple) else (entry, rate)
         array = np.asarray(array)
-        if first_channel and array.ndim == 2:
+        if step._first_channel and array.ndim == 2:
             array = array[0]
-        return [Recording(_samples_of_array(array, own_rate, rate))]
+        return [tuple(_samples_of_array(array, own_rate, rate))]
     path = os.path.abspath(os.fspath(entry))
     if not os.path.isdir(path):
         if not os.path.exists(path):
-            words = ", ".join(map(repr, keywords))
+            words = ", ".join(map(repr, step._keywords))
             raise AudioError(
                 f"there is no such file or folder (and it is none of {words}): correct the path; "
                 f"relative ones start at the working directory ({os.getcwd()!r})",
                 file=os.fspath(entry),
             )
-        return [Recording(path)]
+        return [path]
     paths = _audio_files(path)
     if not paths:
         raise AudioError(
             f"no audio in this folder: expected files with the suffixes {', '.join(_SUFFIXES)}",
             file=os.fspath(entry),
         )
-    return [Recording(path) for path in paths]
+    return paths
 
 
 def digests_of(path: str | os.PathLike) -> list[Any]:

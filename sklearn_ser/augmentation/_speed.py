@@ -256,10 +256,7 @@ class VocalTractLengthPerturbation(AudioAugmenter):
 
 
 def warped_sources(n_bins: int, rate: float, factor: float, boundary: float) -> np.ndarray:
-    """Return the bin of a spectrum that each bin of the warped spectrum comes from.
-
-    The `n_bins` go from 0 Hz to half the rate; `factor` applies to frequencies up to `boundary` Hz.
-    """
+    """Return for each bin of the warped spectrum the one (of 0 Hz to half the rate) it is from."""
     top = rate / 2
     # The warped boundary of the paper: the boundary itself, or lower if frequencies fall.
     end = min(boundary, _HIGHEST_BOUNDARY * top) * min(factor, 1.0)

@@ -80,11 +80,7 @@ def joined(parts: list[TrainingRows]) -> TrainingRows:
 
 
 def _stacked(parts):
-    """Concatenate containers of samples in a container of the same kind.
-
-    Beside tables (augmenters of audio return one in any case), lists and arrays of audio become
-    their one column.
-    """
+    """Concatenate samples; lists and arrays of audio become the column of tables beside them."""
     if len(parts) == 1:
         return parts[0]
     tables = [part for part in parts if isinstance(part, pd.DataFrame)]
@@ -138,10 +134,7 @@ def _cells(part):
 
 
 def numbers_of(X: Any) -> np.ndarray | None:
-    """Return features as an array of floats, or None if X holds audio or frames.
-
-    A list of arrays, of equal length or not, is audio or frames.
-    """
+    """Return features as an array of floats, or None if X holds audio or frames."""
     if is_frames(X) or (isinstance(X, list | tuple) and X and not isinstance(X[0], list)):
         return None
     try:
@@ -161,11 +154,7 @@ def copies_of(
     y: Any,
     labeled: np.ndarray,
 ) -> list[TrainingRows]:
-    """Return `n_copies` copies of each row by each augmenter.
-
-    Rows that a sampler drew several times are copied with different seeds. `y` and `labeled` are
-    those of the samples of `fit`.
-    """
+    """Return `n_copies` copies of each row by each augmenter; `y` is that of `fit`."""
     parts = []
     # How often the source of each row stands before it.
     occurrence = pd.Series(rows.sources[:, 0]).groupby(rows.sources[:, 0]).cumcount().to_numpy()
@@ -246,10 +235,7 @@ _NEAREST = 200
 def resampled(
     sampler: Any, rows: TrainingRows, y: Any, labeled: np.ndarray, seed: int
 ) -> TrainingRows:
-    """Resample the labeled rows with a sampler of imbalanced-learn, and retain unlabeled ones.
-
-    `rows` are the samples of `fit`, in their order.
-    """
+    """Resample the labeled rows of `fit` with a sampler, and retain unlabeled ones."""
     known = np.flatnonzero(labeled)
     features = _safe_indexing(rows.X, known)
     features = features if sparse.issparse(features) else numbers_of(features)
@@ -272,12 +258,15 @@ def resampled(
         return rows.take(np.concatenate([known[step.sample_indices_], rest]))
     if features is None:
         raise ValueError(
-            f"{type(sampler).__name__} has no sample_indices_, which say what samples it chose, "
-            "and X has no features to identify them by (it holds audio or frame sequences). Use a "
-            "sampler with sample_indices_, such as RandomUnderSampler."
+            f"{type(sampler).__name__} does not say which samples it chose (it has no "
+            "sample_indices_), and X has no features to find them by (it holds audio or frame "
+            "sequences). Use a sampler with sample_indices_, such as RandomUnderSampler."
         )
     if sparse.issparse(X):
-        raise ValueError("A sampler that makes new samples needs dense features, and X is sparse.")
+        raise ValueError(
+            f"X is sparse, and {type(sampler).__name__} makes new samples, which needs dense "
+            "features. Give X.toarray(), or a sampler that chooses samples."
+        )
     return _with_synthetic(rows, known, rest, features, classes, X, np.asarray(new_y))
 
 
@@ -312,11 +301,9 @@ def _with_synthetic(rows, known, rest, features, classes, X, y):
 
 
 def _parents(X, y, features, classes):
-    """Return for each synthetic row the two rows of its class that it lies between.
-
-    The nearer one comes first. Samplers of the SMOTE kind do not say which they are. Where there is
-    no such pair (a sampler that does not interpolate), the two that come nearest to it.
-    """
+    """Return the two rows of its class that each synthetic row lies between, the nearer first."""
+    # Samplers of the SMOTE kind do not say which they are. If a sampler does not interpolate, these
+    # are the two that come nearest to it.
     features = np.asarray(features, dtype=float)
     parents = np.empty((len(X), 2), dtype=int)
     for position, (row, label) in enumerate(zip(X, y, strict=True)):

@@ -1,4 +1,4 @@
-"""Validation of frame sequences that are given to a preprocessing step."""
+"""What preprocessing steps of frame sequences share: validation of their input, tags."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
 
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._frames import (
     FEATURES_ATTR,
     as_sequences,
@@ -16,16 +18,34 @@ from sklearn_ser.utils._frames import (
     kind_and_shape,
 )
 
+#: Decorator for a docstring of `fit` with the line ``%(training_frames)s``.
+document_frames = substitute_docstring(
+    training_frames="""\
+        X : DataFrame, Series, list or array of frame sequences
+            Output of a frame-level step, a list or object array of arrays of shape
+            (n_frames, n_features), or an array of shape (n_sequences, n_frames, n_features). NaN
+            in place of a sequence is failed audio.
+        y : None
+            Ignored."""
+)
+
+
+class FrameStep(TransformerMixin, BaseEstimator):
+    """Base of the preprocessing steps that take frame sequences."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
 
 def read_frames(
     X: Any, step: str, fitted_names: list[str] | None = None
 ) -> tuple[list[np.ndarray | None], pd.Index, list[str]]:
-    """Validate X; return its sequences, its index, and the names of the features of a frame.
-
-    X has any form of `utils._frames`; a table may be empty, and a sequence is None where the audio
-    failed. A ValueError is raised if X holds no frame sequences, some value is NaN or infinite, or
-    the features differ from those of fit (`fitted_names`) where X has names.
-    """
+    """Validate X; return its sequences (None: failed), its index, and the names of the features."""
     check_no_feature_union(X, step)
     if not is_frames(X) and not _is_empty(X):
         raise ValueError(

@@ -6,19 +6,19 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.exceptions import AudioError
-from sklearn_ser.preprocessing._frame_input import read_frames
+from sklearn_ser.preprocessing._frame_input import FrameStep, document_frames, read_frames
 from sklearn_ser.preprocessing._group_scaler import Statistics, statistics_of
 from sklearn_ser.utils._frames import FRAMES, frame_attrs, frames_table
 from sklearn_ser.utils._public import public_module
 
 
 @public_module("sklearn_ser.preprocessing")
-class FrameScaler(TransformerMixin, BaseEstimator):
+class FrameScaler(FrameStep):
     """Standardize each feature of the frames: z = (x - mean) / standard deviation.
 
     Parameters
@@ -80,18 +80,14 @@ class FrameScaler(TransformerMixin, BaseEstimator):
         self.with_mean = with_mean
         self.with_std = with_std
 
+    @document_frames
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
         """Compute the statistics of all frames (with ``per="utterance"`` validate X only).
 
         Parameters
         ----------
-        X : DataFrame, Series, list or array of frame sequences
-            Output of a frame-level step, a list or object array of arrays of shape
-            (n_frames, n_features), or an array of shape (n_sequences, n_frames, n_features). NaN
-            in place of a sequence is failed audio.
-        y : None
-            Ignored.
+        %(training_frames)s
 
         Returns
         -------
@@ -162,21 +158,10 @@ class FrameScaler(TransformerMixin, BaseEstimator):
             values /= statistics.scale
         return values.astype(sequence.dtype if is_float else np.float32)
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = []
-        return tags
-
 
 def _statistics_of_all(sequences):
-    """Return the statistics of the frames of all sequences, and the number of frames.
-
-    They are updated by utterance (Chan, Golub and LeVeque, 1979), so that memory does not grow with
-    the training set.
-    """
+    """Return the statistics of the frames of all sequences, and the number of frames."""
+    # Updated by utterance (Chan, Golub and LeVeque, 1979): memory does not grow with the data.
     n_seen, mean, squares = 0, np.zeros(1), np.zeros(1)
     for sequence in sequences:
         values = sequence.astype(np.float64)

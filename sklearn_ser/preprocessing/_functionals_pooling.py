@@ -10,11 +10,11 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ser.preprocessing._frame_input import read_frames
+from sklearn_ser.preprocessing._frame_input import FrameStep, document_frames, read_frames
 from sklearn_ser.utils._frames import HOP_ATTR, frame_attrs
 from sklearn_ser.utils._public import public_module
 
@@ -27,7 +27,7 @@ LARGEST = float(np.finfo(np.float32).max)
 
 
 @public_module("sklearn_ser.preprocessing")
-class FunctionalsPooling(TransformerMixin, BaseEstimator):
+class FunctionalsPooling(FrameStep):
     """Pool each frame sequence to one row of statistics over time.
 
     The sequences may be those of :class:`LogMelSpectrogram`, :class:`MFCC`,
@@ -131,18 +131,14 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
         self.frames = frames
         self.hop_length = hop_length
 
+    @document_frames
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
         """Store the names of the features of a frame and the hop length; nothing else is learned.
 
         Parameters
         ----------
-        X : DataFrame, Series, list or array of frame sequences
-            Output of a frame-level step, a list or object array of arrays of shape
-            (n_frames, n_features), or an array of shape (n_sequences, n_frames, n_features). NaN
-            in place of a sequence is failed audio.
-        y : None
-            Ignored.
+        %(training_frames)s
 
         Returns
         -------
@@ -276,14 +272,6 @@ class FunctionalsPooling(TransformerMixin, BaseEstimator):
                 f"FunctionalsPooling: frames={self.frames!r} needs voicing=, the name of the "
                 f"feature that indicates voiced frames ('voicing' for Prosody)."
             )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = []
-        return tags
 
 
 _PERCENTILE = re.compile(r"p(\d{2})")
@@ -431,22 +419,8 @@ class FrameStatistics:
 
 
 #: Names of the statistics, except the percentiles p00 to p99.
-FUNCTIONALS = (
-    "mean",
-    "std",
-    "min",
-    "max",
-    "range",
-    "skewness",
-    "kurtosis",
-    "slope",
-    "intercept",
-    "regression_error",
-    "mean_abs_delta",
-    "rising_slope_mean",
-    "rising_slope_std",
-    "falling_slope_mean",
-    "falling_slope_std",
+FUNCTIONALS = tuple(
+    name for name in vars(FrameStatistics) if not name.startswith("_") and name != "percentile"
 )
 
 

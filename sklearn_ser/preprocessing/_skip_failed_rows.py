@@ -24,7 +24,7 @@ from sklearn_ser.utils._failed_rows import (
 )
 from sklearn_ser.utils._frames import as_sequences, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
-from sklearn_ser.utils._inner_estimator import InnerAttributes, inner_has
+from sklearn_ser.utils._inner_estimator import InnerAttributes, inner_has, inner_method
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_through, routing_is_on
 
@@ -131,21 +131,6 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
             self.estimator_ = clone(self.estimator).fit(X, y, **given)
         return self
 
-    @available_if(inner_has("predict_aux"))
-    def predict_aux(self, X: Any) -> pd.DataFrame:
-        """Predict the auxiliary targets of the inner estimator.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), or frame sequences
-
-        Returns
-        -------
-        DataFrame of n_samples rows
-            Predictions, missing in rows of failed audio.
-        """
-        return self._call_inner("predict_aux", X)
-
     @available_if(inner_has("score"))
     def score(self, X: Any, y: Any = None, **metadata: Any) -> float:
         """Score the inner estimator; a row of failed audio counts as an incorrect prediction.
@@ -170,25 +155,29 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         ValueError
             If there are failed rows and the inner estimator is not a classifier.
         """
-        check_is_fitted(self)
-        present = {name: value for name, value in metadata.items() if value is not None}
-        given = arguments_through(self, "score", present)
-        with config_context(enable_metadata_routing=bool(given) or routing_is_on()):
-            if not self._failed_rows(X).any():
-                return self.estimator_.score(X, y, **given)
-            if not is_classifier(self):
-                raise ValueError(
-                    f"X has rows that are entirely NaN (failed audio), which the score of "
-                    f"{type(self.estimator).__name__} cannot count as incorrect "
-                    "predictions, because it is not a classifier. Leave these rows out of X and y."
-                )
-            return self._score_with_misses(X, y, given)
+        return super().score(X, y, **metadata)
+
+    def _score_inner(self, X, y, given):
+        if not self._failed_rows(X).any():
+            return super()._score_inner(X, y, given)
+        if not is_classifier(self):
+            raise ValueError(
+                f"X has rows that are entirely NaN (failed audio), which the score of "
+                f"{type(self.estimator).__name__} cannot count as incorrect "
+                "predictions, because it is not a classifier. Leave these rows out of X and y."
+            )
+        search = _search_that_scores(self.estimator_)
+        if search is not None:
+            routed = process_routing(search, "score", **given)["scorer"]["score"] if given else {}
+            scores = search.scorer_(self, X, y, **routed)
+            return scores[search.refit] if search.multimetric_ else scores
+        return accuracy_with_missing(y, self.predict(X), given.get("sample_weight"))
 
     def _call_inner(self, method, X):
         """Call an inner method for the usable rows, and insert missing outputs for the others."""
         check_is_fitted(self)
         failed = self._failed_rows(X)
-        call = getattr(self.estimator_, method)
+        call = inner_method(self.estimator_, method)
         if not failed.any():
             return call(X)
         if failed.all():
@@ -221,14 +210,6 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         row = X.iloc[[0]].copy()
         row[_feature_names(row)] = 0.0
         return row
-
-    def _score_with_misses(self, X, y, given):
-        search = _search_that_scores(self.estimator_)
-        if search is not None:
-            routed = process_routing(search, "score", **given)["scorer"]["score"] if given else {}
-            scores = search.scorer_(self, X, y, **routed)
-            return scores[search.refit] if search.multimetric_ else scores
-        return accuracy_with_missing(y, self.predict(X), given.get("sample_weight"))
 
 
 def _failed_rows(X, of_frames=False):

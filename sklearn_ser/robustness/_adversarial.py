@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -190,7 +191,7 @@ def adversarial_robustness(
     rows = EvaluatedRows(X, y, speaker)
     clean = -np.inf if space == "waveform" else 0.0
     radii = _checked_radii(_DEFAULTS[space] if epsilons is None else epsilons, space)
-    search = Search(attack, n_steps=n_steps, step_size=step_size, n_restarts=n_restarts)
+    search = Search(attack, n_steps, step_size or 2.5 / n_steps, n_restarts)
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     label = " ".join(
         [attack, *([space] if space == "waveform" else []), *([norm] if norm != "inf" else [])]
@@ -205,7 +206,7 @@ def adversarial_robustness(
                 estimator, X, name, norm=norm, relative=relative, surrogate=surrogate
             )
         codes = _codes(rows.y_true[~target.failed], target.source.classes, name)
-        attacks = Attack(target, codes, search, name, own_gradients=surrogate is None)
+        attacks = Attack(target, codes, search, name, surrogate is None)
         losses = []
         for epsilon in [clean, *radii]:
             if epsilon == clean:
@@ -253,14 +254,14 @@ def _codes(y_true, classes, name):
 _ROUNDING = 1e-4
 
 
+@dataclass
 class Search:
     """The search of one attack, with parameters of `adversarial_robustness`, batch by batch."""
 
-    def __init__(self, attack: str, *, n_steps: int, step_size: float | None, n_restarts: int):
-        self.attack = attack
-        self.n_steps = n_steps
-        self.step_size = 2.5 / n_steps if step_size is None else step_size
-        self.n_restarts = n_restarts
+    attack: str
+    n_steps: int
+    step_size: float
+    n_restarts: int
 
     def __call__(
         self,
@@ -271,11 +272,7 @@ class Search:
         limit: Callable[[torch.Tensor], torch.Tensor],
         generator: torch.Generator,
     ) -> torch.Tensor:
-        """Return the change of each sample, in units of `scale`.
-
-        `losses_of` is a function from a batch to one loss per sample; `limit` one that limits a
-        change so that the values are valid.
-        """
+        """Return the change of each sample, in units of `scale`, within a ball and `limit`."""
         start = torch.zeros_like(values_of(batch))
         if self.attack == "fgsm":
             gradient, _ = _gradient(losses_of, batch, scale, start)
@@ -310,28 +307,19 @@ def _better(best, best_loss, change, losses, batch):
     return torch.where(of_value[:, None], change, best), torch.where(higher, losses, best_loss)
 
 
+@dataclass
 class Attack:
-    """One attack on all samples of one target.
+    """One attack on all samples of one target."""
 
-    `codes` are the true labels of the samples that have not failed, `name` is that of the estimator
-    in errors, and `own_gradients` whether the gradients are those of the estimator itself.
-    """
+    target: AttackedFeatures | AttackedWaveform
+    codes: torch.Tensor  # true labels of the samples that have not failed
+    search: Search
+    name: str  # of the estimator, for errors
+    own_gradients: bool  # whether the gradients are those of the estimator itself
 
-    def __init__(
-        self,
-        target: AttackedFeatures | AttackedWaveform,
-        codes: torch.Tensor,
-        search: Search,
-        name: str,
-        *,
-        own_gradients: bool,
-    ):
-        self.target = target
-        self.search = search
-        self.name = name
-        self.own_gradients = own_gradients
-        self.codes = codes.to(target.device)
-        self.masked = np.zeros(len(codes), dtype=bool)
+    def __post_init__(self) -> None:
+        self.codes = self.codes.to(self.target.device)
+        self.masked = np.zeros(len(self.codes), dtype=bool)
 
     def clean(self) -> tuple[np.ndarray, dict[str, float]]:
         """Return predictions and figures for the unchanged inputs, and check the gradients."""
@@ -392,10 +380,10 @@ class Attack:
         if n_masked == n_samples:
             raise SerError(
                 f"Estimator {self.name!r} has no gradient: the loss of none of the {n_samples} "
-                "samples changes with the input (outputs so extreme that probabilities are exactly "
-                "0 and 1, or a network that ignores its input). An attack by gradients would find "
-                "nothing, and wrongly show robustness. Standardize the features before the "
-                "network, or give surrogate=."
+                "samples changes with the input (its probabilities are exactly 0 and 1, or it "
+                "ignores its input). An attack would change nothing, and the scores would show "
+                "false robustness. Standardize the features before the network, or give "
+                "surrogate=."
             )
         if n_masked > 0.01 * n_samples:
             warn_user(
@@ -463,10 +451,7 @@ def check_ball(sizes: np.ndarray, radius: float, name: str) -> None:
 def warn_of_falling_loss(
     epsilons: Sequence[float], losses: Sequence[float], name: str, attack: str
 ) -> None:
-    """Warn if the mean loss falls as the ball grows, which is a sign of a weak attack.
-
-    The first loss is that without any change.
-    """
+    """Warn if the mean loss falls as the ball grows, which is a sign of a weak attack."""
     values = np.asarray(losses)
     fallen = np.flatnonzero(np.diff(values) < -1e-6 * np.maximum(1.0, np.abs(values[:-1])))
     if len(fallen):

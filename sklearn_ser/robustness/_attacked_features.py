@@ -142,10 +142,7 @@ def _is_linear(classifier: Any) -> bool:
 
 
 def open_chain(estimator: Any) -> tuple[list[Any], Any]:
-    """Return the transformers of a fitted estimator, and the classifier at its end.
-
-    Pipelines, searches and meta-estimators of this package are opened.
-    """
+    """Return the transformers of a fitted estimator, and the classifier at its end."""
     check_is_fitted(estimator)
     steps: list[Any] = []
     last = estimator

@@ -246,8 +246,8 @@ def _warn_of_known_noises(models, noises):
         ]
         if known:
             warn_user(
-                f"Estimator {name!r} was trained on copies with {', '.join(map(repr, known))}, so "
-                "that its scores there are not those for unknown noise. Give other noises=.",
+                f"Estimator {name!r} was trained on copies with {', '.join(map(repr, known))}: its "
+                "scores there are too high for noise that it does not know. Give other noises=.",
                 EvaluationWarning,
             )
 

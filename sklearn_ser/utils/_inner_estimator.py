@@ -8,22 +8,36 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from sklearn import config_context
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils._set_output import _safe_set_output
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ser.utils._routing import arguments_through, routing_is_on
+
 
 def inner_has(name: str) -> Callable[[Any], bool]:
     """Return a check for `available_if`: whether the inner estimator has the attribute."""
 
     def check(self):
-        getattr(getattr(self, "estimator_", self.estimator), name)
+        inner_method(getattr(self, "estimator_", self.estimator), name)
         return True
 
     return check
+
+
+def inner_method(estimator: Any, name: str) -> Any:
+    """Return a method of an estimator, `predict_aux` also of the last step of a Pipeline."""
+    if name == "predict_aux" and isinstance(estimator, Pipeline):
+        last = inner_method(estimator.steps[-1][1], name)
+        # A Pipeline of one step has nothing before it.
+        before = estimator[:-1].transform if len(estimator.steps) > 1 else (lambda X: X)
+        return lambda X: last(before(X))
+    return getattr(estimator, name)
 
 
 def _delegated(method: str, summary: str, returns: str) -> Any:
@@ -73,6 +87,35 @@ class InnerAttributes:
         "ndarray or DataFrame of shape (n_samples, n_outputs)",
     )
 
+    predict_aux = _delegated(
+        "predict_aux",
+        "Predict the auxiliary targets, by the last step of a Pipeline.",
+        "DataFrame of n_samples rows",
+    )
+
+    @available_if(inner_has("score"))
+    def score(self, X: Any, y: Any = None, **metadata: Any) -> float:
+        """Return the score of the inner estimator.
+
+        Parameters
+        ----------
+        X : array-like of n_samples samples
+        y : array-like of shape (n_samples,)
+        **metadata : array-likes of n_samples values
+            Metadata, as in `fit`.
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        given = arguments_through(self, "score", metadata)
+        with config_context(enable_metadata_routing=bool(given) or routing_is_on()):
+            return self._score_inner(X, y, given)
+
+    def _score_inner(self, X, y, given):
+        return self.estimator_.score(X, y, **given)
+
     @available_if(inner_has("transform"))
     def fit_transform(self, X: Any, y: Any = None, **metadata: Any) -> np.ndarray | pd.DataFrame:
         """Fit, then transform the same samples.
@@ -90,7 +133,7 @@ class InnerAttributes:
 
     def _call_inner(self, method, X):
         check_is_fitted(self)
-        return getattr(self.estimator_, method)(X)
+        return inner_method(self.estimator_, method)(X)
 
     @available_if(inner_has("get_feature_names_out"))
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

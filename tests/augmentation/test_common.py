@@ -1,6 +1,7 @@
 """Properties that all augmenters share: one list of instances is used in all tests."""
 
 import pickle
+import re
 
 import audiomentations
 import numpy as np

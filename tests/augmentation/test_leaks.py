@@ -25,6 +25,7 @@ from sklearn.model_selection import (
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from sklearn_ser import (
     AugmentingClassifier,
@@ -34,7 +35,7 @@ from sklearn_ser import (
     make_speech_corpus,
 )
 from sklearn_ser.augmentation import FeatureNoise, Gain, Mixup
-from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.feature_extraction import SpeakerEmbedding
 from sklearn_ser.neural_network.training import _validation_split
 
@@ -175,7 +176,7 @@ def test_a_splitter_without_sources_is_an_error(rows):
     X, y, _ = rows
     stacked = StackingClassifier([("spy", Spy())], LogisticRegression(), cv=2)
     outer = GridSearchCV(stacked, {"spy__C": [1.0]}, cv=2, error_score="raise")
-    with pytest.raises(MetadataError, match=r"got 60 samples without `sources`, the original"):
+    with pytest.raises(MetadataError, match=r"got 60 samples without `sources`, which it"):
         AugmentingClassifier(outer, Mark()).fit(X, y)
 
 
@@ -331,6 +332,19 @@ def test_estimators_that_hold_out_samples_by_themselves_are_errors(estimator, sw
     AugmentingClassifier(other, FeatureNoise(), random_state=0).fit(X, y)
 
 
+@pytest.mark.filterwarnings("ignore:The `probability` parameter was deprecated:FutureWarning")
+def test_probabilities_calibrated_in_folds_of_their_own_warn():
+    X, y = np.random.default_rng(0).normal(size=(60, 3)), np.tile(["a", "b"], 30)
+    svm = make_pipeline(StandardScaler(), SVC(probability=True))
+    search = GridSearchCV(make_pipeline(SVC()), {"svc__probability": [True]})
+    for inner in (svm, search):
+        with pytest.warns(TrainingWarning, match=r"SVC\(probability=True\) calibrates") as caught:
+            AugmentingClassifier(inner, FeatureNoise(), random_state=0).fit(X, y)
+        assert sum(issubclass(each.category, TrainingWarning) for each in caught) == 1
+    AugmentingClassifier(svm, None).fit(X, y)  # no copies, no warning
+    AugmentingClassifier(SVC(), FeatureNoise()).fit(X, y)
+
+
 def test_boosting_that_stops_early_by_default_is_an_error():
     X, y = np.random.default_rng(0).normal(size=(5001, 1)), np.arange(5001) % 2
     with pytest.raises(MetadataError, match=r"Classifier\(early_stopping='auto'\) holds out"):
@@ -385,7 +399,7 @@ def test_estimators_in_a_grid_keep_copies_together_too(as_list):
     assert isinstance(model.estimator_.best_estimator_[0].cv, KFold)
     # Where the search does not pass sources to them, there is an error.
     blind = GridSearchCV(Pipeline([("clf", Spy())]), grid, cv=KFold(2), error_score="raise")
-    with pytest.raises(MetadataError, match="got 60 samples without `sources`, the original"):
+    with pytest.raises(MetadataError, match="got 60 samples without `sources`, which it"):
         AugmentingClassifier(blind, {"mark": Mark()}).fit(X, y)
     varied = GridSearchCV(Pipeline([("clf", calibrated(0))]), {"clf__cv": [2, 3]}, cv=KFold(2))
     with pytest.raises(MetadataError, match=r"The search varies 'clf__cv'\. Inside"):

@@ -166,13 +166,13 @@ def test_mixtures_are_checked_and_scaled_down():
 
 class Sum(Mixup):
     @staticmethod
-    def _mix_sequences(first, second, share, rng):
+    def _mix(first, second, share, rng):
         return first + second, share
 
 
 class Broken(Mixup):
     @staticmethod
-    def _mix_sequences(first, second, share, rng):
+    def _mix(first, second, share, rng):
         return first * np.nan, share
 
 

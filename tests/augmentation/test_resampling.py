@@ -171,7 +171,7 @@ def test_a_sampler_without_sample_indices(recorder):
         def fit_resample(self, X, y):
             return X[::2], y[::2]
 
-    with pytest.raises(ValueError, match="Halves has no sample_indices_, which say what"):
+    with pytest.raises(ValueError, match="Halves does not say which samples it chose"):
         fit(recorder, Halves(), X=[f"{row}.wav" for row in range(60)])
     assert fit(recorder, Halves())[0].n_rows_ == {"original": 30}
 

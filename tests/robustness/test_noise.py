@@ -299,6 +299,6 @@ def test_a_file_of_a_folder_that_a_model_was_trained_with_is_reported(tmp_path, 
     monkeypatch.chdir(tmp_path)
     kinds = {"street": "heard/street.wav", "inner": folder / "in" / "a.wav", "all": str(tmp_path)}
     for name, noise in kinds.items():
-        with pytest.warns(EvaluationWarning, match=f"was trained on copies with '{name}', so"):
+        with pytest.warns(EvaluationWarning, match=f"was trained on copies with '{name}'"):
             module._warn_of_known_noises({"model": model}, {name: noise, "other": "violet"})
     module._warn_of_known_noises({"model": model}, {"rain": tmp_path / "heard_not" / "rain.wav"})
