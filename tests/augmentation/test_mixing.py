@@ -273,7 +273,7 @@ def test_bad_parameters():
 
 
 def test_without_labels():
-    with pytest.raises(ValueError, match="y is None, and samplers and augmenters that mix samples"):
+    with pytest.raises(ValueError, match="y is None, but samplers and augmenters that mix samples"):
         AugmentingClassifier(StandardScaler(), Mixup()).fit(features())
 
 
