@@ -27,7 +27,7 @@ class PoolAugmenter(AudioAugmenter):
     _pool_parameter: ClassVar[str]
     _keywords: ClassVar[Collection[str]]
     _first_channel = False
-    _listed = None
+    _listed: Any = None
 
     def _validate_params(self):
         super()._validate_params()
@@ -35,7 +35,7 @@ class PoolAugmenter(AudioAugmenter):
 
     def _frozen(self):
         frozen = super()._frozen()
-        vars(frozen)["_listed"] = Pool(self).entries
+        frozen._listed = Pool(self).entries
         return frozen
 
     def _contents(self):
