@@ -16,11 +16,7 @@ def weights_of_classes(
     y: np.ndarray,
     sample_weight: np.ndarray,
 ) -> np.ndarray:
-    """Compute class weights like :func:`sklearn.utils.class_weight.compute_class_weight`.
-
-    `classes` are those that occur in y. Negative or infinite weights in a mapping raise a
-    ValueError.
-    """
+    """Compute class weights like scikit-learn; invalid weights in a mapping raise a ValueError."""
     if isinstance(class_weight, Mapping):
         for label, weight in class_weight.items():
             if not (isinstance(weight, Real) and 0.0 <= float(weight) < np.inf):

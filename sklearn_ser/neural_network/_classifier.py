@@ -17,7 +17,6 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
@@ -52,12 +51,12 @@ from sklearn_ser.neural_network.tasks._losses import LOSS_WEIGHTINGS
 from sklearn_ser.neural_network.tasks._make_tasks import task_from_state
 from sklearn_ser.neural_network.training._adversarial_training import AdversarialTraining
 from sklearn_ser.neural_network.training._batches import evaluation_batches
-from sklearn_ser.neural_network.training._fit import FitMode, fit_network
-from sklearn_ser.neural_network.training._fit_one import make_net
+from sklearn_ser.neural_network.training._fit_ensemble import FitMode, fit_network
 from sklearn_ser.neural_network.training._inputs import FitArguments, check_inputs
 from sklearn_ser.neural_network.training._pseudo_labels import PseudoLabels
+from sklearn_ser.neural_network.training._train_network import make_net
 from sklearn_ser.utils._alignment import check_aux, check_row_order
-from sklearn_ser.utils._failed_rows import insert_missing_rows
+from sklearn_ser.utils._failed_rows import accuracy_with_missing, insert_missing_rows
 from sklearn_ser.utils._frames import FRAMES
 from sklearn_ser.utils._model_files import portable_state
 from sklearn_ser.utils._public import public_module
@@ -729,14 +728,7 @@ class MTLNeuralClassifier(
             NaN if no sample is labeled.
         """
         check_row_order(y, X, "y", "X")
-        y_pred = self.predict(X).astype(object)
-        y_true = column_or_1d(y).astype(object)
-        check_consistent_length(y_pred, y_true, sample_weight)
-        labeled = labeled_rows(y_true, self.unlabeled)
-        if not labeled.any():
-            return float("nan")
-        weights = None if sample_weight is None else np.asarray(sample_weight)[labeled]
-        return float(np.average(y_pred[labeled] == y_true[labeled], weights=weights))
+        return accuracy_with_missing(y, self.predict(X), sample_weight, self.unlabeled)
 
     def predict_aux(self, X: ArrayLike) -> pd.DataFrame:
         """Predict the targets of the auxiliary tasks.
@@ -907,6 +899,34 @@ class MTLNeuralClassifier(
         return super().get_feature_names_out(input_features)
 
     @property
+    def aux_classes_(self) -> dict[str, np.ndarray]:
+        """Labels of each auxiliary classification task; see the class."""
+        check_is_fitted(self)
+        return {
+            task.name: task.classes
+            for task in self._fitted_tasks()[1:]
+            if isinstance(task, FittedClassification)
+        }
+
+    @property
+    def validation_split_(self) -> dict[str, Any]:
+        """Record of the validation split; see the class."""
+        check_is_fitted(self)
+        return self._splits[0]
+
+    @property
+    def n_iter_(self) -> int:
+        """Number of epochs run; see the class."""
+        check_is_fitted(self)
+        return max(len(history["epoch"]) for history in self._history)
+
+    @property
+    def best_epoch_(self) -> int:
+        """Epoch whose weights were retained; see the class."""
+        check_is_fitted(self)
+        return self._best_epochs[0]
+
+    @property
     def history_(self) -> pd.DataFrame:
         """Losses and scores by epoch; see the class."""
         check_is_fitted(self)
@@ -972,9 +992,6 @@ class MTLNeuralClassifier(
         self._splits = [member.split for member in members]
         if not self._states:  # partial_fit leaves the rounds unchanged
             self._rounds = [member.rounds for member in members]
-        self.validation_split_ = members[0].split
-        self.best_epoch_ = members[0].best_epoch
-        self.n_iter_ = max(len(member.history["epoch"]) for member in members)
         self._net_cache = NetCache()
 
     def _nets(self):

@@ -28,11 +28,10 @@ T = TypeVar("T")
 
 
 class MultiTaskModule(nn.Module):
-    """An encoder shared by all tasks, and one head per task, in the order of the tasks.
+    """An encoder shared by all tasks, and one head per task.
 
-    Training sets `reversal`, the factors of reversed gradients by the index of the head, and
-    `utterance_heads`, the indices of heads that receive one representation per sequence from a
-    frame-level encoder, instead of one per frame.
+    Training sets `reversal`, the factors of reversed gradients by head, and `utterance_heads`, the
+    heads that receive one representation per sequence from a frame-level encoder.
     """
 
     encoder: Encoder
@@ -72,15 +71,10 @@ class MultiTaskModule(nn.Module):
 def build_module(
     architecture: Mapping[str, Any], *, device: str, seed: int | None = None
 ) -> MultiTaskModule:
-    """Build the module that `architecture` describes.
+    """Build the module that an architecture (of :func:`describe_network`) describes.
 
-    Its keys are ``encoder``, ``n_features``, ``hidden_units``, ``activation``, ``dropout``,
-    ``dtype``, ``encoder_params`` (the encoder's `specific_parameters`), the encoder's
-    `data_parameters`, ``heads``, a dict of task name to number of outputs, and ``head_units``, a
-    dict of task name to widths of hidden layers (for heads that have any).
-
-    Without a seed of initial weights and dropout, and with ``device="meta"``, the module has no
-    memory for weights.
+    Without a seed of initial weights and dropout, and with ``device="meta"``, it has no memory for
+    weights.
     """
 
     def stream(name, where="cpu"):
@@ -123,10 +117,7 @@ def build_module(
 def describe_network(
     estimator, encoder: str | type[nn.Module], x, tasks: Sequence[FittedTask], dtype: str
 ) -> dict[str, Any]:
-    """Return the architecture: plain values, from which `build_module` builds the network.
-
-    `encoder` is the one chosen for the training samples `x`.
-    """
+    """Return the architecture, plain values from which `build_module` builds the network."""
     widths = [*estimator.hidden_units]
     if not widths or not _are_widths(widths):
         raise ValueError(
@@ -217,8 +208,7 @@ def resolve_device(device: str) -> str:
 class NetCache:
     """Cache of the nets built from an estimator's weights, which is not part of its pickled state.
 
-    An estimator has the same cache object until it is fitted again, so that building the nets at
-    the first prediction after loading does not change the estimator's ``__dict__``.
+    An estimator has the same object until it is fitted again: predictions change no attribute.
     """
 
     def __init__(self):

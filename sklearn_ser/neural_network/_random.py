@@ -52,48 +52,11 @@ class Dropout(nn.Module):
 
 
 def linear(n_inputs: int, n_outputs: int, generator: torch.Generator | None) -> nn.Linear:
-    """Return a linear layer with torch's default initialization, drawn from `generator`.
-
-    With ``generator=None`` the layer is on torch's "meta" device, shapes without memory, for a
-    network whose weights are loaded.
-    """
-    return _drawn(nn.Linear(n_inputs, n_outputs, device="meta"), n_inputs**-0.5, generator)
+    """Return a linear layer with torch's default weights, or without memory for weights."""
+    return drawn(nn.Linear(n_inputs, n_outputs, device="meta"), n_inputs**-0.5, generator)
 
 
-def layer_norm(width: int, generator: torch.Generator | None) -> nn.LayerNorm:
-    """Return a layer normalization, with initial weights of 1 and 0."""
-    return nn.LayerNorm(width, device="meta" if generator is None else "cpu")
-
-
-def lstm(
-    n_inputs: int, n_hidden: int, bidirectional: bool, generator: torch.Generator | None
-) -> nn.LSTM:
-    """Return an LSTM layer with torch's default initialization; see :func:`linear`."""
-    layer = nn.LSTM(
-        n_inputs, n_hidden, batch_first=True, bidirectional=bidirectional, device="meta"
-    )
-    return _drawn(layer, n_hidden**-0.5, generator)
-
-
-def convolution(
-    kind: type[nn.Conv1d] | type[nn.Conv2d],
-    n_inputs: int,
-    n_outputs: int,
-    kernel_size: int,
-    generator: torch.Generator | None,
-    groups: int = 1,
-) -> nn.Conv1d | nn.Conv2d:
-    """Return a convolution that preserves the length; for its initialization see :func:`linear`.
-
-    `kernel_size` is odd.
-    """
-    layer = kind(
-        n_inputs, n_outputs, kernel_size, padding=kernel_size // 2, groups=groups, device="meta"
-    )
-    return _drawn(layer, layer.weight[0].numel() ** -0.5, generator)
-
-
-def _drawn(layer: Layer, bound: float, generator: torch.Generator | None) -> Layer:
+def drawn(layer: Layer, bound: float, generator: torch.Generator | None) -> Layer:
     """Return the layer with uniform weights within `bound`, or on "meta" without a generator."""
     if generator is None:
         return layer
@@ -106,10 +69,8 @@ def _drawn(layer: Layer, bound: float, generator: torch.Generator | None) -> Lay
 
 @contextlib.contextmanager
 def global_randomness(seed: int) -> Iterator[None]:
-    """Seed torch's global generators within this context, and restore them afterwards.
-
-    For custom encoders, whose initial weights and dropout use these generators. Threads share
-    them, so only one thread at a time is within the context.
+    """Seed torch's global generators within this context, of one thread at a time, and restore
+    them.
     """
     # All devices, since manual_seed seeds them all; torch warns of several if they are not named.
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else None

@@ -21,10 +21,7 @@ BATCHES_PER_POOL = 8
 
 @dataclass(eq=False, repr=False)
 class FrameSequences:
-    """Sequences of any length that share one tensor of frames.
-
-    `starts` and `lengths` are on the CPU, whatever the device of `frames`.
-    """
+    """Sequences of any length that share a tensor of frames; `starts`, `lengths` are on the CPU."""
 
     frames: torch.Tensor
     starts: torch.Tensor

@@ -82,7 +82,6 @@ _PER_NETWORK: dict[str, Any] = {
     "_splits": [_SPLIT],
 }
 _FORMS = _PER_NETWORK | {
-    "validation_split_": _SPLIT,
     "_seed": _integer(0, 2**31 - 1),
     "dropped_tasks_": {str: _TEXT},
     "device": _TEXT,
@@ -109,10 +108,9 @@ _N_THREADS = _integer(1, 4096)
 
 
 def check_state(state: dict[str, Any]) -> None:
-    """Check the state of a multi-task network; the state of an unfitted estimator is valid.
+    """Raise a SerError if the state is neither that of an unfitted nor of a fitted network.
 
-    Nothing larger than the stored weights is allocated, whatever the state contains. If `fit`
-    cannot produce the state, a SerError names the first invalid part.
+    Nothing larger than the stored weights is allocated, whatever the state contains.
     """
     if not isinstance(state, dict):
         _fail(f"it is a {type(state).__name__}")
@@ -260,14 +258,6 @@ def _check_members(state, n_members):
                 _fail(f"{name!r} in its history is not {len(epochs)} numbers")
         if best > epochs[-1]:
             _fail(f"a best epoch is {best!r}, of {epochs[-1]}")
-    summary = {
-        "n_iter_": max(len(history["epoch"]) for history in state["_history"]),
-        "best_epoch_": state["_best_epochs"][0],
-        "validation_split_": state["_splits"][0],
-    }
-    for name, expected in summary.items():
-        if type(state.get(name)) is not type(expected) or state[name] != expected:
-            _fail(f"{name} is {state.get(name)!r}, and its networks imply {expected!r}")
 
 
 def _check_rounds(members, n_members, n_classes):
@@ -306,11 +296,7 @@ def _check_inputs(state):
 
 
 def _check_training_states(states, n_members, parameters, n_tasks):
-    """Check that the states of optimizers (none, or one per network) fit the networks.
-
-    `parameters` are the dtype (as named by safetensors) and shape of each parameter of the network,
-    or None if unknown.
-    """
+    """Check that the states of optimizers (none, or one per network) fit the networks."""
     if not isinstance(states, list) or len(states) not in (0, n_members):
         _fail(f"_states is not a list of {n_members}, or an empty list")
     for stored in states:
@@ -365,16 +351,6 @@ def _check_tasks(state, architecture):
         _fail(f"its first task is {main.name!r}, not the classes of {MAIN_TASK!r}")
     if not _are_equal(state["classes_"], main.classes):
         _fail("classes_ are not those of its first task")
-    aux_classes = {
-        task.name: task.classes for task in tasks[1:] if isinstance(task, FittedClassification)
-    }
-    stored = state.get("aux_classes_")
-    if (
-        not isinstance(stored, dict)
-        or list(stored) != list(aux_classes)
-        or not all(_are_equal(stored[name], aux_classes[name]) for name in stored)
-    ):
-        _fail("aux_classes_ are not those of its tasks")
 
 
 def _is_array(value):

@@ -22,9 +22,9 @@ from sklearn_ser.recipes._steps import (
     PARAMETERS,
     OnError,
     Store,
-    audio_step,
     make_net,
-    net_pipeline,
+    pipeline_of,
+    utterance_step,
 )
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
@@ -109,7 +109,7 @@ def make_svm_baseline(
         n_jobs=n_jobs,
         error_score="raise",
     )
-    step = audio_step(features, n_jobs, on_error, store)
+    step = utterance_step(features, n_jobs=n_jobs, on_error=on_error, store=store)
     if step is None:
         return search
     return Pipeline([("features", step), ("search", SkipFailedRows(search))])
@@ -147,9 +147,9 @@ def make_single_task_net(
     >>> list(make_single_task_net("ge2e").named_steps)
     ['features', 'scaler', 'net']
     """
-    step = audio_step(features, n_jobs, on_error, store)
+    step = utterance_step(features, n_jobs=n_jobs, on_error=on_error, store=store)
     net = make_net({"tasks": None, "random_state": random_state}, net_params)
-    return net_pipeline(step, scale_by, net)
+    return pipeline_of(step, ("scaler", GroupScaler(by=scale_by)), ("net", net))
 
 
 @public_module("sklearn_ser.recipes")
@@ -190,8 +190,9 @@ def make_multi_task_net(
     >>> make_multi_task_net(None).named_steps["net"].tasks
     'auto'
     """
-    step = audio_step(features, n_jobs, on_error, store)
-    return net_pipeline(step, scale_by, make_net({"random_state": random_state}, net_params))
+    step = utterance_step(features, n_jobs=n_jobs, on_error=on_error, store=store)
+    net = make_net({"random_state": random_state}, net_params)
+    return pipeline_of(step, ("scaler", GroupScaler(by=scale_by)), ("net", net))
 
 
 @public_module("sklearn_ser.recipes")
@@ -256,7 +257,7 @@ def make_self_trained_net(
     """
     from sklearn_ser.neural_network import ClassificationTask, PseudoLabels  # import torch
 
-    step = audio_step(features, n_jobs, on_error, store)
+    step = utterance_step(features, n_jobs=n_jobs, on_error=on_error, store=store)
     defaults = {
         "tasks": {"gender": ClassificationTask(weight=1.0)},
         "hidden_units": (128,),
@@ -271,4 +272,5 @@ def make_self_trained_net(
         "random_state": random_state,
     }
     by = list(scale_by) if isinstance(scale_by, tuple) else scale_by
-    return net_pipeline(step, by, make_net(defaults, net_params))
+    net = make_net(defaults, net_params)
+    return pipeline_of(step, ("scaler", GroupScaler(by=by)), ("net", net))

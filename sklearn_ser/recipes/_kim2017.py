@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from sklearn_ser.preprocessing import FrameScaler
-from sklearn_ser.recipes._steps import PARAMETERS, OnError, Store, frame_step, make_net
+from sklearn_ser.recipes._steps import PARAMETERS, OnError, Store, frame_step, make_net, pipeline_of
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
@@ -75,7 +75,7 @@ def make_dnn_elm(
     >>> model.set_params(elm__n_hidden=120).named_steps["highlevel"].estimator.hidden_units
     (128, 128)
     """
-    step = frame_step(features, n_jobs, on_error, store)
+    step = frame_step(features, n_jobs=n_jobs, on_error=on_error, store=store)
     network = {"encoder": "frame_dnn", "hidden_units": (128, 128)}
     return _elm_pipeline(step, random_state, network, net_params)
 
@@ -121,14 +121,12 @@ def make_lstm_elm(
     >>> make_lstm_elm("egemaps").named_steps["features"].feature_level
     'lld'
     """
-    step = frame_step(features, n_jobs, on_error, store)
+    step = frame_step(features, n_jobs=n_jobs, on_error=on_error, store=store)
     network = {"encoder": "lstm", "hidden_units": (64, 64)}
     return _elm_pipeline(step, random_state, network, net_params)
 
 
-def _elm_pipeline(
-    step: Any, random_state: Any, network: dict[str, Any], net_params: dict[str, Any]
-) -> Pipeline:
+def _elm_pipeline(step, random_state, network, net_params):
     from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures  # import torch
 
     if net_params.get("unlabeled") is not None:
@@ -149,11 +147,9 @@ def _elm_pipeline(
         "random_state": random_state,
     }
     net = make_net({**released, **network}, net_params)
-    return Pipeline(
-        [
-            *([] if step is None else [("features", step)]),
-            ("scaler", FrameScaler()),
-            ("highlevel", HighLevelFeatures(net)),
-            ("elm", ELMClassifier(random_state=random_state)),
-        ]
+    return pipeline_of(
+        step,
+        ("scaler", FrameScaler()),
+        ("highlevel", HighLevelFeatures(net)),
+        ("elm", ELMClassifier(random_state=random_state)),
     )

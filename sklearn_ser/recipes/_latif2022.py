@@ -7,7 +7,6 @@ from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from sklearn_ser.augmentation import (
     AddNoise,
@@ -17,7 +16,7 @@ from sklearn_ser.augmentation import (
     SpeedPerturbation,
 )
 from sklearn_ser.preprocessing import FrameScaler
-from sklearn_ser.recipes._steps import PARAMETERS, OnError, Store, frame_step, make_net
+from sklearn_ser.recipes._steps import PARAMETERS, OnError, Store, frame_step, make_net, pipeline_of
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
@@ -119,7 +118,7 @@ def make_mtl_aug(
             "speed must be a sequence of factors, such as (0.9, 1.1), or () for none; got "
             f"{speed!r}."
         )
-    step = frame_step(features, n_jobs, on_error, store)
+    step = frame_step(features, n_jobs=n_jobs, on_error=on_error, store=store)
     if step is None and (speed or noise):
         raise ValueError(
             "features=None: X holds frame sequences, whose speed cannot be changed and to which no "
@@ -149,11 +148,6 @@ def make_mtl_aug(
         "unlabeled": unlabeled,
         "random_state": random_state,
     }
-    pipeline = Pipeline(
-        [
-            *([] if step is None else [("features", step)]),
-            ("scaler", FrameScaler()),
-            ("net", make_net(defaults, net_params)),
-        ]
-    )
+    net = make_net(defaults, net_params)
+    pipeline = pipeline_of(step, ("scaler", FrameScaler()), ("net", net))
     return AugmentingClassifier(pipeline, augmenters, copies=copies, random_state=random_state)

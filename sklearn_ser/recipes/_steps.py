@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from sklearn_ser.preprocessing import GroupScaler
-
 if TYPE_CHECKING:
     from sklearn_ser.neural_network import MTLNeuralClassifier
 
@@ -60,55 +58,49 @@ PARAMETERS = {
 PARAMETERS["extraction"] = "".join(PARAMETERS[name] for name in ("n_jobs", "on_error", "store"))
 
 
-def frame_step(features: Any, n_jobs: int | None, on_error: OnError, store: Store) -> Any:
+def frame_step(features: Any, **settings: Any) -> Any:
     """Return the audio step with frame sequences, or None where X holds them already."""
-    from sklearn_ser.feature_extraction import LogMelSpectrogram, OpenSmileExtractor
+    return _step_of(features, FRAME_FEATURES, settings)
 
-    if features is None or isinstance(features, BaseEstimator):
-        return features
-    settings: dict[str, Any] = {"n_jobs": n_jobs, "on_error": on_error, "store": store}
-    if features == "logmel":
-        return LogMelSpectrogram(**settings)
-    if features == "egemaps":
-        return OpenSmileExtractor("eGeMAPSv02", "lld", **settings)
-    raise ValueError(
-        f"features must be one of {list(FRAME_FEATURES)}, a transformer or None, got {features!r}"
+
+def utterance_step(features: Any, **settings: Any) -> Any:
+    """Return the audio step with one row per utterance, or None where X holds features already."""
+    return _step_of(features, FEATURES, settings)
+
+
+def _step_of(features, names, settings):
+    from sklearn_ser.feature_extraction import (
+        LogMelSpectrogram,
+        OpenSmileExtractor,
+        SpeakerEmbedding,
     )
 
-
-def audio_step(features: Any, n_jobs: int | None, on_error: OnError, store: Store) -> Any:
-    """Return the audio step with one row per utterance, or None where X holds features already."""
-    from sklearn_ser.feature_extraction import OpenSmileExtractor, SpeakerEmbedding
-
     if features is None or isinstance(features, BaseEstimator):
         return features
-    if features not in FEATURES:
+    if features not in names:
         raise ValueError(
-            f"features must be one of {list(FEATURES)}, a transformer or None, got {features!r}"
+            f"features must be one of {list(names)}, a transformer or None, got {features!r}"
         )
-    settings: dict[str, Any] = {"n_jobs": n_jobs, "on_error": on_error, "store": store}
-    ge2e = SpeakerEmbedding(**settings)
+    if features == "logmel":
+        return LogMelSpectrogram(**settings)
     if features == "ge2e":
-        return ge2e
-    egemaps = OpenSmileExtractor("eGeMAPSv02", **settings)
+        return SpeakerEmbedding(**settings)
+    level = "lld" if names is FRAME_FEATURES else "functionals"
+    egemaps = OpenSmileExtractor("eGeMAPSv02", level, **settings)
     if features == "egemaps":
         return egemaps
     # pandas output retains the ids, which a plain FeatureUnion would convert to bare numbers.
-    union = FeatureUnion([("egemaps", egemaps), ("ge2e", ge2e)], verbose_feature_names_out=False)
-    return union.set_output(transform="pandas")
+    steps = [("egemaps", egemaps), ("ge2e", SpeakerEmbedding(**settings))]
+    return FeatureUnion(steps, verbose_feature_names_out=False).set_output(transform="pandas")
 
 
 def make_net(defaults: dict[str, Any], net_params: dict[str, Any]) -> MTLNeuralClassifier:
-    """Return a network with the parameters of a recipe, overridden by those of the user.
-
-    Both may have nested names, such as ``perturbation__noise``.
-    """
+    """Return a network with the parameters of a recipe, overridden by those of the user."""
     from sklearn_ser.neural_network import MTLNeuralClassifier  # imports torch
 
     return MTLNeuralClassifier().set_params(**defaults).set_params(**net_params)
 
 
-def net_pipeline(step: Any, scale_by: Any, net: MTLNeuralClassifier) -> Pipeline:
-    """Return a Pipeline of an audio step (if any), a group scaler and a network."""
-    steps = [] if step is None else [("features", step)]
-    return Pipeline([*steps, ("scaler", GroupScaler(by=scale_by)), ("net", net)])
+def pipeline_of(step: Any, *steps: tuple[str, Any]) -> Pipeline:
+    """Return a Pipeline of an audio step, if any, and of named steps."""
+    return Pipeline([*([] if step is None else [("features", step)]), *steps])

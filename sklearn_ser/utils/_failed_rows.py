@@ -16,6 +16,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.utils._frames import as_sequences, is_frames
 from sklearn_ser.utils._ids import rows_text
+from sklearn_ser.utils._unlabeled import labeled_rows
 from sklearn_ser.utils._warnings import warn_user
 
 
@@ -62,8 +63,12 @@ def insert_missing_rows(values, failed):
     return full
 
 
-def accuracy_with_missing(y_true, y_pred, sample_weight=None):
-    """Compute the accuracy; a missing prediction (failed audio) counts as incorrect."""
+def accuracy_with_missing(y_true, y_pred, sample_weight=None, unlabeled=None):
+    """Compute the accuracy of labeled samples; a missing prediction counts as incorrect."""
     y_true, y_pred = column_or_1d(y_true).astype(object), y_pred.astype(object)
     check_consistent_length(y_pred, y_true, sample_weight)
-    return float(np.average(y_pred == y_true, weights=sample_weight))
+    labeled = labeled_rows(y_true, unlabeled)
+    if not labeled.any():
+        return float("nan")
+    weights = None if sample_weight is None else np.asarray(sample_weight)[labeled]
+    return float(np.average(y_pred[labeled] == y_true[labeled], weights=weights))

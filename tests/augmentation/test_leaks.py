@@ -210,7 +210,7 @@ def recorded_splits(monkeypatch):
         splits.append((data.sources, split.train, split.valid, split.record))
         return split
 
-    monkeypatch.setattr("sklearn_ser.neural_network.training._ensemble.hold_out", spy)
+    monkeypatch.setattr("sklearn_ser.neural_network.training._fit_ensemble.hold_out", spy)
     return splits
 
 

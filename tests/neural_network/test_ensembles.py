@@ -9,7 +9,7 @@ import torch
 from scipy.special import softmax
 
 from sklearn_ser.neural_network import MTLNeuralClassifier
-from sklearn_ser.neural_network.training._ensemble import member_seed
+from sklearn_ser.neural_network.training._fit_ensemble import member_seed
 
 
 def net(**parameters):

@@ -10,7 +10,7 @@ import torch
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier
 from sklearn_ser.neural_network import _sequences as sequences_module
-from sklearn_ser.neural_network.training import _fit_one
+from sklearn_ser.neural_network.training import _train_network
 from sklearn_ser.preprocessing import FrameScaler
 from sklearn_ser.utils._frames import frames_table
 
@@ -120,14 +120,14 @@ def test_predictions_come_in_bounded_batches(frames, fitted, monkeypatch):
 
 def test_one_step_takes_all_rows_if_asked_to(frames, monkeypatch):
     steps = []
-    step = _fit_one.MultiTaskNet.train_step
+    step = _train_network.MultiTaskNet.train_step
 
     def noting(self, batch, **fit_params):
         steps.append(len(batch[0]))
         return step(self, batch, **fit_params)
 
-    monkeypatch.setattr(_fit_one.MultiTaskNet, "train_step", noting)
-    monkeypatch.setattr(_fit_one.LengthBatches.__init__, "__defaults__", (200, None, True))
+    monkeypatch.setattr(_train_network.MultiTaskNet, "train_step", noting)
+    monkeypatch.setattr(_train_network.Batches.__init__, "__defaults__", (200, None, True))
     for batch_size, one_step in ((None, True), (200, False)):
         steps.clear()
         net(max_epochs=1, batch_size=batch_size, early_stopping=False).fit(frames.X, frames.y)

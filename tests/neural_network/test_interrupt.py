@@ -11,7 +11,7 @@ from skorch.callbacks import Callback
 
 from sklearn_ser.exceptions import SerError, TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier
-from sklearn_ser.neural_network.training import _ensemble
+from sklearn_ser.neural_network.training import _fit_ensemble
 
 
 class Interrupt(Callback):
@@ -174,7 +174,7 @@ def test_while_the_temperature_is_looked_for(speech, monkeypatch):
     def pressed(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_ensemble, "validation_temperature", pressed)
+    monkeypatch.setattr(_fit_ensemble, "validation_temperature", pressed)
     message = (
         "training was interrupted in the fit of the temperature (calibrate=True), which "
         "stays 1: the network is fitted with the weights of epoch 6"

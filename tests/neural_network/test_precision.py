@@ -8,7 +8,7 @@ from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network import DomainAdversarialTask, MTLNeuralClassifier
 from sklearn_ser.neural_network._sequences import FrameSequences
 from sklearn_ser.neural_network.encoders._conformer import _positions
-from sklearn_ser.neural_network.training._fit_one import mixed_precision
+from sklearn_ser.neural_network.training._train_network import mixed_precision
 
 
 def fitted(data, **parameters):

@@ -8,7 +8,7 @@ import torch
 
 from sklearn_ser.exceptions import SerError, TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier
-from sklearn_ser.neural_network.training import _fit_one
+from sklearn_ser.neural_network.training import _train_network
 
 
 def plain_net(**params):
@@ -72,13 +72,13 @@ def test_without_validation_samples_every_epoch_is_run(speech):
 def steps(monkeypatch):
     """Of each training step: its epoch, the batch's features, torch's number of threads."""
     noted = []
-    step = _fit_one.MultiTaskNet.train_step
+    step = _train_network.MultiTaskNet.train_step
 
     def train_step(self, batch, **fit_params):
         noted.append((len(self.history), batch[0].numpy().copy(), torch.get_num_threads()))
         return step(self, batch, **fit_params)
 
-    monkeypatch.setattr(_fit_one.MultiTaskNet, "train_step", train_step)
+    monkeypatch.setattr(_train_network.MultiTaskNet, "train_step", train_step)
     return noted
 
 
@@ -155,8 +155,8 @@ def test_a_validation_loss_that_is_not_finite_is_an_error(speech):
 
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_errors_name_the_epoch(speech, monkeypatch, epoch):
-    validation_step = _fit_one.MultiTaskNet.validation_step
-    train_step = _fit_one.MultiTaskNet.train_step
+    validation_step = _train_network.MultiTaskNet.validation_step
+    train_step = _train_network.MultiTaskNet.train_step
 
     def broken(step):
         def wrapped(self, batch, **fit_params):
@@ -166,25 +166,25 @@ def test_errors_name_the_epoch(speech, monkeypatch, epoch):
         return wrapped
 
     model = plain_net(max_epochs=4, random_state=0)
-    monkeypatch.setattr(_fit_one.MultiTaskNet, "validation_step", broken(validation_step))
+    monkeypatch.setattr(_train_network.MultiTaskNet, "validation_step", broken(validation_step))
     with pytest.raises(
         SerError, match=f"validation samples is not finite in epoch {epoch}\\. Their"
     ):
         model.fit(speech.X, speech.y)
-    monkeypatch.setattr(_fit_one.MultiTaskNet, "train_step", broken(train_step))
+    monkeypatch.setattr(_train_network.MultiTaskNet, "train_step", broken(train_step))
     with pytest.raises(SerError, match=f"training diverged: .* in epoch {epoch}\\. Standardize"):
         model.fit(speech.X, speech.y)
 
 
 def interrupt_in_epoch(monkeypatch, epoch):
-    step = _fit_one.MultiTaskNet.train_step
+    step = _train_network.MultiTaskNet.train_step
 
     def train_step(self, batch, **fit_params):
         if len(self.history) == epoch:
             raise KeyboardInterrupt
         return step(self, batch, **fit_params)
 
-    monkeypatch.setattr(_fit_one.MultiTaskNet, "train_step", train_step)
+    monkeypatch.setattr(_train_network.MultiTaskNet, "train_step", train_step)
 
 
 def test_interrupt_leaves_a_fitted_network_and_propagates(speech, monkeypatch):

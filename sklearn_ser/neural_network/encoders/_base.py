@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from sklearn.utils._param_validation import make_constraint
 from torch import nn
 
-from sklearn_ser.neural_network._random import Dropout, layer_norm, linear
+from sklearn_ser.neural_network._random import Dropout, drawn, linear
+
+Convolution = TypeVar("Convolution", nn.Conv1d, nn.Conv2d)
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
 
 
 @dataclass(frozen=True)
 class LayerFactory:
-    """Layers with an encoder's activation and dropout.
-
-    The generators draw initial weights and dropout. They are None in a network that only predicts,
-    with loaded weights.
-    """
+    """Layers with an encoder's activation and dropout; without generators, for loaded weights."""
 
     activation: str
     dropout: float
@@ -38,7 +36,20 @@ class LayerFactory:
         return linear(n_inputs, n_outputs, self.init_generator)
 
     def norm(self, width: int) -> nn.LayerNorm:
-        return layer_norm(width, self.init_generator)
+        return nn.LayerNorm(width, device=self.device)
+
+    def lstm(self, n_inputs: int, n_hidden: int, bidirectional: bool) -> nn.LSTM:
+        layer = nn.LSTM(
+            n_inputs, n_hidden, batch_first=True, bidirectional=bidirectional, device="meta"
+        )
+        return drawn(layer, n_hidden**-0.5, self.init_generator)
+
+    def convolution(
+        self, kind: type[Convolution], n_inputs: int, n_outputs: int, size: int, groups: int = 1
+    ) -> Convolution:
+        """Return a convolution that preserves the length, for an odd `size` of its kernel."""
+        layer = kind(n_inputs, n_outputs, size, padding=size // 2, groups=groups, device="meta")
+        return drawn(layer, layer.weight[0].numel() ** -0.5, self.init_generator)
 
     def activation_layer(self) -> nn.Module:
         return ACTIVATIONS[self.activation]()
@@ -49,11 +60,7 @@ class LayerFactory:
 
 @dataclass(frozen=True)
 class Parameter:
-    """Default and constraint of a parameter of an encoder.
-
-    The constraint is one as in scikit-learn's `_parameter_constraints`; for a tuple, that of each
-    number.
-    """
+    """Default of a parameter, and constraint as in scikit-learn (of a tuple: of each number)."""
 
     default: Any
     constraint: Any

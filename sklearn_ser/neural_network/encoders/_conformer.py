@@ -10,7 +10,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 from torch.nn import functional
 
-from sklearn_ser.neural_network._random import convolution
 from sklearn_ser.neural_network.encoders._base import Encoder, LayerFactory, Parameter
 from sklearn_ser.neural_network.encoders._pooling import POOLINGS
 
@@ -134,9 +133,7 @@ class GatedConvolution(nn.Module):
     def __init__(self, width, kernel_size, factory: LayerFactory):
         super().__init__()
         self.gate = factory.linear(width, 2 * width)
-        self.depthwise = convolution(
-            nn.Conv1d, width, width, kernel_size, factory.init_generator, groups=width
-        )
+        self.depthwise = factory.convolution(nn.Conv1d, width, width, kernel_size, width)
         self.norm = factory.norm(width)
         self.output = factory.linear(width, width)
 

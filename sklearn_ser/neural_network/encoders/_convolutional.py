@@ -9,7 +9,6 @@ from sklearn.utils._param_validation import Interval
 from torch import nn
 from torch.nn import functional
 
-from sklearn_ser.neural_network._random import convolution
 from sklearn_ser.neural_network.encoders._base import Encoder, LayerFactory, Parameter
 from sklearn_ser.neural_network.encoders._pooling import AttentivePooling
 from sklearn_ser.neural_network.encoders._recurrent import LSTMLayers
@@ -64,7 +63,7 @@ class ConvolutionBlock(nn.Module):
 
     def __init__(self, n_inputs, n_outputs, factory: LayerFactory, halves_time):
         super().__init__()
-        self.convolution = convolution(nn.Conv2d, n_inputs, n_outputs, 3, factory.init_generator)
+        self.convolution = factory.convolution(nn.Conv2d, n_inputs, n_outputs, 3)
         self.norm = factory.norm(n_outputs)
         self.activation = factory.activation_layer()
         self.dropout = factory.dropout_layer()

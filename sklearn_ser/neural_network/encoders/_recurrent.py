@@ -7,7 +7,6 @@ from sklearn.utils._param_validation import StrOptions
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from sklearn_ser.neural_network._random import lstm
 from sklearn_ser.neural_network.encoders._base import Encoder, LayerFactory, Parameter
 from sklearn_ser.neural_network.encoders._pooling import POOLINGS, LastFrame
 
@@ -22,7 +21,7 @@ class LSTMLayers(nn.Module):
         super().__init__()
         layers, n_inputs = [], n_features
         for n_hidden in hidden_units:
-            layers.append(lstm(n_inputs, n_hidden, bidirectional, factory.init_generator))
+            layers.append(factory.lstm(n_inputs, n_hidden, bidirectional))
             n_inputs = n_hidden * (2 if bidirectional else 1)
         self.layers = nn.ModuleList(layers)
         self.dropouts = nn.ModuleList(factory.dropout_layer() for _ in layers)

@@ -23,18 +23,14 @@ if TYPE_CHECKING:
 #: Keeps denominators above 0; too small to change any other value.
 TINY = 1e-8
 
-WEIGHT = [Interval(Real, 0, None, closed="left"), None]
-COLUMN = [str, None]
-HIDDEN_UNITS = ["array-like"]
-
-COLUMN_DOC = """
-    column : str, default=None
-        Column of `aux` with the targets. If None, the column named like the task.
-    """
+#: Descriptions of the parameters that task objects share.
 WEIGHT_DOC = """
     weight : float, default=None
         Weight of the task's loss in the sum of all losses. If None, `aux_weight` of the network.
     """
+COLUMN_DOC = f"""
+    column : str, default=None
+        Column of `aux` with the targets. If None, the column named like the task.{WEIGHT_DOC}"""
 
 
 @dataclass(frozen=True)
@@ -53,6 +49,9 @@ class TaskContext:
 class Task(BaseEstimator):
     """Base class of the task objects, which hold parameters like those of an estimator."""
 
+    _parameter_constraints: ClassVar[dict] = {
+        "weight": [Interval(Real, 0, None, closed="left"), None]
+    }
     weight: float | None
 
     def check(self, name: str) -> None:
@@ -67,6 +66,7 @@ class Task(BaseEstimator):
 class ColumnTask(Task):
     """Base class of the task objects of :class:`PredictingTask`, which have one target."""
 
+    _parameter_constraints: ClassVar[dict] = {**Task._parameter_constraints, "column": [str, None]}
     column: str | None
 
     def columns(self, name: str) -> list[str]:
@@ -134,8 +134,7 @@ class FittedTask(ABC):
     def targets(self, aux, weights, main_codes) -> tuple[np.ndarray, np.ndarray]:
         """Return the target of each sample, and its weight in the loss (0 without a target).
 
-        `main_codes` are the class codes of the main task, -1 for unlabeled samples. By default
-        there are no targets: the loss computes them from the batch.
+        `main_codes` are class codes, -1 for unlabeled samples. By default there are no targets.
         """
         return np.empty((len(weights), 0)), weights
 
@@ -198,10 +197,7 @@ class PredictingTask(FittedTask):
         """Return predictions from outputs of shape (n_samples, n_outputs)."""
 
     def score(self, outputs, targets, weights) -> float:
-        """Compute the score of outputs against encoded targets; NaN if no sample counts.
-
-        Samples of weight 0 are ignored; the score is not weighted otherwise.
-        """
+        """Compute the unweighted score of the samples with a weight; NaN if there are none."""
         known = weights > 0
         if not known.any():
             return float("nan")
@@ -234,20 +230,12 @@ class Inputs(NamedTuple):
 
 
 def utterance_outputs(tasks, outputs, batch: FrameBatch) -> list[torch.Tensor]:
-    """Return the outputs of each sequence, from those of its frames, for each task.
-
-    Posteriors are averaged and returned as logarithms, so that a softmax restores them; values are
-    averaged. Tasks that do not predict have outputs of sequences already.
-    """
+    """Return the outputs of each sequence for each task, from those of its frames."""
     return [task.pool_frames(output, batch) for task, output in zip(tasks, outputs, strict=True)]
 
 
 def average_outputs(tasks, members):
-    """Average the outputs of the networks of an ensemble (`members`), for each task.
-
-    For classes, logarithms of the mean probabilities. Outputs of a single network are returned
-    unchanged.
-    """
+    """Average the outputs of an ensemble for each task; those of one network are unchanged."""
     if len(members) == 1:
         return members[0]
     return [

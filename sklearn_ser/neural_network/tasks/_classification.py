@@ -19,12 +19,8 @@ from torch.nn import functional
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.neural_network._class_weight import weights_of_classes
 from sklearn_ser.neural_network.tasks._base import (
-    COLUMN,
     COLUMN_DOC,
-    HIDDEN_UNITS,
     TINY,
-    WEIGHT,
-    WEIGHT_DOC,
     ColumnTask,
     PredictingTask,
     Task,
@@ -37,14 +33,13 @@ CLASS_WEIGHT = [StrOptions({"balanced"}), dict, None]
 
 
 @public_module("sklearn_ser.neural_network")
-@substitute_docstring(column=COLUMN_DOC, weight=WEIGHT_DOC)
+@substitute_docstring(column=COLUMN_DOC)
 class ClassificationTask(ColumnTask):
     """Prediction of the labels in a column of `aux`, with cross-entropy over a softmax head.
 
     Parameters
     ----------
     %(column)s
-    %(weight)s
     class_weight : "balanced", dict or None, default=None
         Weights of the classes, as in scikit-learn's classifiers.
     label_smoothing : float, default=0.0
@@ -76,8 +71,7 @@ class ClassificationTask(ColumnTask):
     """
 
     _parameter_constraints = {
-        "column": COLUMN,
-        "weight": WEIGHT,
+        **ColumnTask._parameter_constraints,
         "class_weight": CLASS_WEIGHT,
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "focal_gamma": [Interval(Real, 0, None, closed="left")],
@@ -179,9 +173,8 @@ class FittedClassification(PredictingTask):
         return softmax(outputs.astype(np.float64), axis=1)
 
     def class_weights(self, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Compute the factor of each sample's weight that results from `class_weight`.
-
-        It is 0 for unlabeled samples. "balanced" counts samples by their `weights`.
+        """Compute the factor of each sample's weight that results from `class_weight`, 0 if
+        unlabeled.
         """
         known = codes >= 0
         present = np.unique(codes[known])
@@ -269,7 +262,7 @@ class CrossEntropy(nn.Module):
 
 
 @public_module("sklearn_ser.neural_network")
-@substitute_docstring(column=COLUMN_DOC, weight=WEIGHT_DOC)
+@substitute_docstring(column=COLUMN_DOC)
 class DomainAdversarialTask(ColumnTask):
     """Removal of domain information from the representation: corpus, speaker or language [1]_.
 
@@ -279,7 +272,6 @@ class DomainAdversarialTask(ColumnTask):
     Parameters
     ----------
     %(column)s
-    %(weight)s
     strength : float, default=1.0
         Factor of the reversed gradient at the end of the schedule.
     schedule : {"ramp", "constant"}, default="ramp"
@@ -304,11 +296,10 @@ class DomainAdversarialTask(ColumnTask):
     """
 
     _parameter_constraints = {
-        "column": COLUMN,
-        "weight": WEIGHT,
+        **ColumnTask._parameter_constraints,
         "strength": [Interval(Real, 0, None, closed="left")],
         "schedule": [StrOptions({"ramp", "constant"})],
-        "hidden_units": HIDDEN_UNITS,
+        "hidden_units": ["array-like"],
         "class_weight": CLASS_WEIGHT,
     }
 

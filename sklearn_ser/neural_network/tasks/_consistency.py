@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval
 from torch import nn
 from torch.nn import functional
 
-from sklearn_ser.neural_network.tasks._base import TINY, WEIGHT, WEIGHT_DOC, FittedTask, Task
+from sklearn_ser.neural_network.tasks._base import TINY, WEIGHT_DOC, FittedTask, Task
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
@@ -65,7 +65,7 @@ class ConsistencyTask(Task):
     """
 
     _parameter_constraints = {
-        "weight": WEIGHT,
+        **Task._parameter_constraints,
         "threshold": [Interval(Real, 0, 1, closed="both")],
         "balance": ["boolean"],
         "sharpening": [Interval(Real, 0, None, closed="neither")],

@@ -12,15 +12,7 @@ from sklearn.utils._param_validation import Interval
 from torch import nn
 from torch.nn import functional
 
-from sklearn_ser.neural_network.tasks._base import (
-    COLUMN,
-    TINY,
-    WEIGHT,
-    WEIGHT_DOC,
-    FittedTask,
-    Task,
-    aux_column,
-)
+from sklearn_ser.neural_network.tasks._base import TINY, WEIGHT_DOC, FittedTask, Task, aux_column
 from sklearn_ser.neural_network.tasks._classification import (
     ClassificationTask,
     FittedClassification,
@@ -71,9 +63,9 @@ class ContrastiveTask(Task):
     """
 
     _parameter_constraints = {
-        "column": COLUMN,
-        "weight": WEIGHT,
-        "across": COLUMN,
+        **Task._parameter_constraints,
+        "column": [str, None],
+        "across": [str, None],
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "n_components": [Interval(Integral, 1, 65536, closed="both")],
     }
@@ -98,9 +90,9 @@ class ContrastiveTask(Task):
         super().check(name)
         if self.column is not None and self.column == self.across:
             raise ValueError(
-                f"tasks[{name!r}]: column and across are both {self.column!r}, so that no sample "
-                "would have a positive: positives are equal in column and differ in across. Set "
-                "across to another column, or to None."
+                f"tasks[{name!r}] has column={self.column!r} and across={self.across!r}. They must "
+                "be different columns, since positive samples agree in the first and differ in "
+                "the second. Set across to another column, or to None."
             )
 
     def columns(self, name: str) -> list[str]:
@@ -109,10 +101,7 @@ class ContrastiveTask(Task):
 
 @dataclass(frozen=True)
 class FittedContrastive(FittedTask):
-    """A contrastive task and its labels.
-
-    Positives are equal in `labels` and differ in `across`. A restored task has neither.
-    """
+    """A contrastive task, whose positives agree in `labels` and differ in `across`."""
 
     n_outputs: int
     labels: FittedClassification | None = field(default=None, compare=False)

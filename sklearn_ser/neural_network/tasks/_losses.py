@@ -86,10 +86,8 @@ class MultiTaskLoss(nn.Module):
         return mix.share * own + (1.0 - mix.share) * other
 
     def mixed(self, outputs, targets, weights, mix, inputs=None, frame_batch=None):
-        """Compute the losses of samples that were mixed in pairs (mixup).
-
-        The loss is the mean of the losses for the targets of both samples, weighted by their
-        shares. For cross-entropy this is the loss of the mixed (soft) targets.
+        """Compute the losses for the targets of both samples of each pair, weighted by their
+        shares.
         """
         partner = mix.partner.to(weights.device)
         own = self.per_task(outputs, targets, weights, inputs, frame_batch)
@@ -105,10 +103,7 @@ class MultiTaskLoss(nn.Module):
 
 
 class FixedWeighting(nn.Module):
-    """The weighted sum of the losses; tasks of weight 0 are ignored.
-
-    `generator` is for schemes that need random numbers.
-    """
+    """The weighted sum of the losses; tasks of weight 0 are ignored."""
 
     def __init__(self, tasks: Sequence[FittedTask], generator: torch.Generator | None = None):
         super().__init__()
@@ -129,15 +124,12 @@ class FixedWeighting(nn.Module):
 
 
 class UncertaintyWeighting(FixedWeighting):
-    """Weights learned as the tasks' homoscedastic uncertainties [1]_.
+    """Weights learned as homoscedastic uncertainties (Kendall et al., 2018).
 
     With the learned parameter s, initially 0, a loss L becomes ``exp(-s) L + s / 2`` (a squared
-    error: half of ``exp(-s) L + s``), multiplied by the task's weight.
+    error: half of ``exp(-s) L + s``), multiplied by the task's weight. https:
 
-    References
-    ----------
-    .. [1] Kendall, A., Gal, Y., Cipolla, R. (2018). Multi-Task Learning Using Uncertainty to Weigh
-       Losses for Scene Geometry and Semantics. CVPR 2018. https://arxiv.org/abs/1705.07115
+    arxiv.org/abs/1705.07115
     """
 
     halved: torch.Tensor
@@ -168,15 +160,12 @@ class UncertaintyWeighting(FixedWeighting):
 
 
 class PCGrad(FixedWeighting):
-    """Fixed weights, with conflicting gradients for the encoder projected [1]_.
+    """Fixed weights, with conflicting gradients for the encoder projected (Yu et al., 2020).
 
     If two gradients have a negative inner product, each loses its component along the other, in
-    random order. Each head gets its own gradient.
+    random order. https:
 
-    References
-    ----------
-    .. [1] Yu, T. et al. (2020). Gradient Surgery for Multi-Task Learning. NeurIPS 2020.
-       https://arxiv.org/abs/2001.06782
+    arxiv.org/abs/2001.06782
     """
 
     def backward(self, losses, counted, module):

@@ -64,11 +64,7 @@ def task_from_state(state: Mapping[str, Any]) -> FittedTask:
 
 
 def make_tasks(context: TaskContext, tasks, aux_weight):
-    """Make the auxiliary tasks to learn, in the order of `tasks`, or of aux's columns.
-
-    Tasks whose targets are constant are left out with a TrainingWarning; the second return value
-    maps their names to the constant value.
-    """
+    """Make the auxiliary tasks, and a dict of those left out: names and their constant values."""
     bound = [
         next(kind for kind in TASK_KINDS.values() if isinstance(spec, kind.spec_type)).bind(
             name, _weight(spec, aux_weight), spec, context

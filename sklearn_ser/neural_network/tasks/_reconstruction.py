@@ -12,13 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from sklearn_ser.neural_network._sequences import FrameBatch
-from sklearn_ser.neural_network.tasks._base import (
-    HIDDEN_UNITS,
-    WEIGHT,
-    WEIGHT_DOC,
-    FittedTask,
-    Task,
-)
+from sklearn_ser.neural_network.tasks._base import WEIGHT_DOC, FittedTask, Task
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
@@ -52,10 +46,10 @@ class ReconstructionTask(Task):
     """
 
     _parameter_constraints = {
-        "weight": WEIGHT,
+        **Task._parameter_constraints,
         "target": [StrOptions({"clean", "augmented"})],
         "time_bins": [Interval(Integral, 1, 1024, closed="both")],
-        "hidden_units": HIDDEN_UNITS,
+        "hidden_units": ["array-like"],
     }
 
     def __init__(

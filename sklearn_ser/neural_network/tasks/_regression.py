@@ -18,11 +18,8 @@ from torch.nn import functional
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.metrics import concordance_cc
 from sklearn_ser.neural_network.tasks._base import (
-    COLUMN,
     COLUMN_DOC,
     TINY,
-    WEIGHT,
-    WEIGHT_DOC,
     ColumnTask,
     PredictingTask,
     Task,
@@ -33,7 +30,7 @@ from sklearn_ser.utils._public import public_module
 
 
 @public_module("sklearn_ser.neural_network")
-@substitute_docstring(column=COLUMN_DOC, weight=WEIGHT_DOC)
+@substitute_docstring(column=COLUMN_DOC)
 class RegressionTask(ColumnTask):
     """Prediction of the numbers in a column of `aux`, such as arousal, valence or a rating.
 
@@ -42,7 +39,6 @@ class RegressionTask(ColumnTask):
     Parameters
     ----------
     %(column)s
-    %(weight)s
     loss : {"mse", "ccc"}, default="mse"
         Mean squared error, or 1 minus the concordance correlation coefficient of the batch [1]_.
 
@@ -59,8 +55,7 @@ class RegressionTask(ColumnTask):
     """
 
     _parameter_constraints = {
-        "column": COLUMN,
-        "weight": WEIGHT,
+        **ColumnTask._parameter_constraints,
         "loss": [StrOptions({"mse", "ccc"})],
     }
 

@@ -25,7 +25,7 @@ from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
     from sklearn_ser.neural_network.training._batch_perturbation import Mix
-    from sklearn_ser.neural_network.training._skorch_net import MultiTaskNet
+    from sklearn_ser.neural_network.training._training_step import MultiTaskNet
 
 Batch: TypeAlias = torch.Tensor | FrameBatch
 
@@ -218,10 +218,7 @@ def _length(change, batch):
 
 
 def _measured(change, batch):
-    """Return samples scaled to a largest value of 1, their norms then, and the divisors.
-
-    Norms are computed on the scaled samples, because squares of small gradients would underflow.
-    """
+    """Return samples scaled to a largest value of 1, their norms then, and the divisors."""
     tiny = torch.finfo(change.dtype).tiny
     largest = _largest(change, batch).clamp_min(tiny)
     direction = Ball._scaled(change, 1.0 / largest, batch)
@@ -258,13 +255,10 @@ def input_gradient(
 
 @contextlib.contextmanager
 def without_dropout(module: nn.Module) -> Iterator[None]:
-    """Evaluate `module` as in predictions within this context.
-
-    Recurrent layers without dropout stay in training mode, which does not change their outputs:
-    cuDNN computes no gradients through them in evaluation mode.
-    """
+    """Evaluate `module` as in predictions within this context."""
     before = {part: part.training for part in module.modules()}
     for part in before:
+        # cuDNN computes no gradients through recurrent layers in evaluation mode.
         if not (isinstance(part, nn.RNNBase) and not part.dropout):
             part.training = False
     try:
@@ -275,10 +269,7 @@ def without_dropout(module: nn.Module) -> Iterator[None]:
 
 
 class AdversarialLoss:
-    """Loss of a batch that is perturbed within a ball to mislead the current network.
-
-    `scale` is the standard deviation of each feature.
-    """
+    """Loss of a batch that is perturbed within a ball to mislead the current network."""
 
     def __init__(
         self, spec: AdversarialTraining, *, scale: torch.Tensor | float, seed: int, device: str
@@ -298,10 +289,7 @@ class AdversarialLoss:
         weights: torch.Tensor,
         mix: Mix | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Compute the loss, with gradients for the parameters, and the total weight of its samples.
-
-        The batch is after mixup and before noise; targets and weights are those of the main task.
-        """
+        """Compute the loss of a batch before noise, and the total weight of its samples."""
         if self.method == "vat":
             return self._virtual(net, batch), weights.new_tensor(float(len(batch)))
 

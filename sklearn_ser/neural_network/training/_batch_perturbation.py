@@ -246,9 +246,8 @@ class BatchPerturbation:
 
 
 def feature_spread(rows: ResidentRows, tasks: Sequence[FittedTask]) -> torch.Tensor:
-    """Compute the standard deviation of each feature over the samples that train any task.
-
-    For frame sequences, over their frames. Tasks of weight 0 train nothing.
+    """Compute the standard deviation of each feature over the (frames of) samples that train a
+    task.
     """
     active = [index for index, task in enumerate(tasks) if task.weight > 0.0]
     x = rows.x[(rows.weights[:, active] > 0).any(dim=1)]

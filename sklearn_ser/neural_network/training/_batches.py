@@ -65,10 +65,7 @@ class ResidentRows(Dataset):
         return self.plain_weights[:, 0].cpu().numpy()
 
     def priors(self, tasks: Sequence[FittedTask]) -> list[torch.Tensor | None]:
-        """Return the weighted frequency of each class, of each task; None without labels.
-
-        Class weights do not count: with "balanced" ones, all frequencies would be equal.
-        """
+        """Return the frequency of each class, by `plain_weights`, of each task with labels."""
         shares = []
         for task, target, weight in zip(tasks, self.targets, self.plain_weights.T, strict=True):
             share = None
@@ -108,19 +105,31 @@ def pack_rows(data: TrainingData, tasks: Sequence[Any]) -> ResidentRows:
 
 
 @dataclass
-class SliceBatches:
-    """Batches of rows of features; with a generator, in a new random order in each epoch.
+class Batches:
+    """Batches of samples; with a generator, in a new random order in each epoch.
 
-    With ``lone_row=False`` a single remaining sample joins the batch before.
+    Sequences are batched by length (:func:`batches_by_length`, also for the parameters).
     """
 
     dataset: ResidentRows
     batch_size: int
+    most_frames: int | None = MOST_FRAMES
     generator: torch.Generator | None = None
     lone_row: bool = True
 
     def __iter__(self) -> Iterator[tuple]:
         rows = self.dataset
+        if isinstance(rows.x, FrameSequences):
+            for positions in batches_by_length(
+                rows.x.lengths,
+                self.batch_size,
+                most_frames=self.most_frames,
+                generator=self.generator,
+                lone_row=self.lone_row,
+            ):
+                sequences, targets = rows[positions]
+                yield sequences.batch(), targets
+            return
         if self.generator is not None:
             order = torch.randperm(len(rows), generator=self.generator)
             rows = rows.take(order.to(rows.x.device))
@@ -131,35 +140,10 @@ class SliceBatches:
             start += size
 
 
-@dataclass
-class LengthBatches:
-    """Batches of :func:`batches_by_length` of frame sequences, different in each epoch."""
-
-    dataset: ResidentRows
-    batch_size: int
-    most_frames: int | None = MOST_FRAMES
-    generator: torch.Generator | None = None
-    lone_row: bool = True
-
-    def __iter__(self) -> Iterator[tuple]:
-        for rows in batches_by_length(
-            self.dataset.x.lengths,
-            self.batch_size,
-            most_frames=self.most_frames,
-            generator=self.generator,
-            lone_row=self.lone_row,
-        ):
-            sequences, targets = self.dataset[rows]
-            yield sequences.batch(), targets
-
-
 def evaluation_batches(
     x: torch.Tensor | FrameSequences,
 ) -> Iterator[tuple[np.ndarray, torch.Tensor | FrameBatch]]:
-    """Iterate over batches of bounded size, with the positions in `x` of their samples.
-
-    There is at least one batch, which may be empty.
-    """
+    """Iterate over at least one batch of bounded size, and the positions of its samples."""
     if isinstance(x, FrameSequences):
         for rows in batches_by_length(x.lengths, EVALUATION_BATCH):
             yield rows.numpy(), x[rows].batch()

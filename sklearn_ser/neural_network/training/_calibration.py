@@ -22,10 +22,7 @@ def main_outputs(
     x: torch.Tensor | FrameSequences,
     perturb: Callable[[Any], Any] | None = None,
 ) -> np.ndarray:
-    """Compute outputs of the main task in float64, in the current mode of the module.
-
-    `perturb` returns the batch that the network receives instead of a batch.
-    """
+    """Compute outputs of the main task in float64, in the current mode of the module."""
     outputs = np.empty((len(x), tasks[0].n_outputs))
     with torch.inference_mode():
         for positions, batch in evaluation_batches(x):
@@ -49,11 +46,7 @@ def validation_temperature(
 
 
 def fit_temperature(outputs: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> float:
-    """Fit the temperature, in [0.05, 20], at which the softmax of the outputs has the lowest loss.
-
-    It is above 1 if the network is overconfident. See Guo et al. (2017),
-    https://arxiv.org/abs/1706.04599.
-    """
+    """Fit the temperature, in [0.05, 20], at which the loss of the outputs is lowest."""
     outputs = outputs.astype(np.float64)
     of_labels = outputs[np.arange(len(codes)), codes]
 

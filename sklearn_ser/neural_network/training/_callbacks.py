@@ -15,7 +15,7 @@ from sklearn_ser.exceptions import SerError
 
 if TYPE_CHECKING:
     from sklearn_ser.neural_network.tasks._base import FittedTask
-    from sklearn_ser.neural_network.training._fit_one import TrainingRecord
+    from sklearn_ser.neural_network.training._train_network import TrainingRecord
 
 
 class Interrupts:
@@ -59,10 +59,7 @@ def diverged(reason: str) -> SerError:
 
 
 def check_callbacks(callbacks: list | None, *, validated: bool) -> None:
-    """Check that callbacks are skorch callbacks that can work in a multi-task network.
-
-    `validated` is whether the training has validation samples.
-    """
+    """Check that callbacks can work in the training, with (`validated`) or without validation."""
     for index, given in enumerate(callbacks or []):
         callback = given[1] if isinstance(given, tuple) and len(given) == 2 else given
         kind = callback if isinstance(callback, type) else type(callback)
@@ -98,10 +95,7 @@ def without_validation_callbacks(callbacks: list | None) -> list:
 
 
 class EpochRecorder(Callback):
-    """Record of the losses and scores of each epoch, which raises an error if the loss diverges.
-
-    It also advances the progress bar.
-    """
+    """Record of the losses and scores of each epoch, which raises an error if the loss diverges."""
 
     def __init__(self, record: TrainingRecord, tasks: Sequence[FittedTask], bar: Any):
         self.record = record
@@ -148,10 +142,7 @@ class EpochRecorder(Callback):
 
 
 class LastWeights(Callback):
-    """Weights of the last complete epoch, which an interrupted one does not change.
-
-    The module has them at the end of training.
-    """
+    """Weights of the last complete epoch, which the module has at the end of training."""
 
     weights_: dict[str, torch.Tensor] | None = None
 
@@ -167,10 +158,7 @@ class LastWeights(Callback):
 
 
 class BestWeights(LastWeights):
-    """Weights of the epoch with the best value in the column `monitored` of the record.
-
-    `sign` is 1 if lower is better, -1 if higher is.
-    """
+    """Weights of the epoch with the best (`sign` 1: lowest) value in a column of the record."""
 
     def __init__(self, record: TrainingRecord, monitored: str, sign: int):
         self.record = record
@@ -199,11 +187,7 @@ class BestWeights(LastWeights):
 
 
 class Patience(Callback):
-    """Early stopping: the end of a training that has not improved for some epochs.
-
-    Separate from BestWeights, so that callbacks of users, which come between the two, are called
-    for the last epoch, too.
-    """
+    """Early stopping, after the callbacks of users, which are called for the last epoch, too."""
 
     def __init__(self, record: TrainingRecord, patience: int):
         self.record = record

@@ -65,10 +65,7 @@ class TrainingData:
 
 
 def check_inputs(estimator: Any, X: ArrayLike) -> tuple[torch.Tensor | FrameSequences, np.ndarray]:
-    """Validate and convert X for predictions of a fitted estimator.
-
-    Return X, in which values of failed samples are arbitrary, and the mask of failed samples.
-    """
+    """Return X for predictions, arbitrary values for failed samples, and the mask of these."""
     architecture = estimator._architecture
     check_kind(architecture["encoder"], X)
     return _convert_inputs(
@@ -133,11 +130,7 @@ def check_training_data(
     classes: ArrayLike | None = None,
     reset: bool = True,
 ) -> TrainingData:
-    """Validate the arguments of ``fit``, and drop failed audio with a warning.
-
-    With `classes`, y must contain no other labels, and may lack some. Without `reset`, the features
-    of X are compared with those of an earlier fit.
-    """
+    """Validate the arguments of ``fit`` (y may lack some of `classes`), and drop failed audio."""
     X, y, unlabeled = arguments.X, arguments.y, estimator.unlabeled
     x, failed = _convert_inputs(estimator, X, dtype, encoder, reset=reset)
     if y is None:
@@ -170,10 +163,7 @@ def check_training_data(
 
 
 def _check_labels(y, unlabeled, known):
-    """Return y and the mask of labeled samples; missing labels need `unlabeled="nan"`.
-
-    With the classes `known`, all samples may be unlabeled.
-    """
+    """Return y and the mask of labeled samples; with the classes `known`, there may be none."""
     if y.dtype.kind == "f":
         assert_all_finite(y, allow_nan=True, input_name="y")
     missing = ~labeled_rows(y)
@@ -283,10 +273,7 @@ def _check_sources(sources, n_rows):
 def check_sequences(
     estimator: Any, X: ArrayLike, dtype: np.dtype, *, reset: bool
 ) -> tuple[FrameSequences, np.ndarray]:
-    """Pack frame sequences, and return which of them are failed audio (missing, without frames).
-
-    The number of features of a frame and, if X has them, their names are set or compared.
-    """
+    """Pack frame sequences, and return which of them are failed audio (missing, without frames)."""
     sequences = as_sequences(X)
     if not sequences:
         raise ValueError("X has no rows. At least one frame sequence is required.")

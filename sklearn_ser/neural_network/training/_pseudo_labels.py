@@ -22,7 +22,7 @@ from sklearn_ser.neural_network.training._calibration import main_outputs, valid
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
-    from sklearn_ser.neural_network.training._fit_one import TrainingRecord, TrainingSettings
+    from sklearn_ser.neural_network.training._train_network import TrainingRecord, TrainingSettings
     from sklearn_ser.neural_network.training._validation_split import ValidationSplit
 
 #: Rounds end if this share of the selected samples and labels is that of the round before.
@@ -383,11 +383,7 @@ def select_rows(
 def class_quotas(
     balance: Literal["equal", "prior"] | None, share: float, n_rows: int, priors: np.ndarray
 ) -> np.ndarray | int:
-    """Return the maximum number of selected samples of each class, or in total without balance.
-
-    `priors` are the frequencies of the classes among the labeled samples. Numbers are rounded up:
-    at least 1 for a class whose share is above 0.
-    """
+    """Return the maximum number of selected samples of each class, or in total without balance."""
     if balance is None:
         return int(np.ceil(share * n_rows))
     if balance == "equal":

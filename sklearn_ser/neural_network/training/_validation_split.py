@@ -16,8 +16,8 @@ from sklearn_ser.utils._warnings import warn_user
 
 if TYPE_CHECKING:
     from sklearn_ser.neural_network.training._batches import ResidentRows
-    from sklearn_ser.neural_network.training._ensemble import EnsembleSettings
     from sklearn_ser.neural_network.training._inputs import TrainingData
+    from sklearn_ser.neural_network.training._train_network import TrainingSettings
 
 #: Minimum number of validation samples. The loss of fewer is mostly chance.
 MIN_VALIDATION_ROWS = 10
@@ -25,9 +25,8 @@ MIN_VALIDATION_ROWS = 10
 
 @dataclass(frozen=True)
 class ValidationSplit:
-    """Positions of the samples of a validation split.
-
-    Unlabeled samples of held-out groups are in neither part.
+    """Positions of training and validation samples; unlabeled ones of held-out groups are in
+    neither.
     """
 
     train: np.ndarray
@@ -37,26 +36,21 @@ class ValidationSplit:
 
 
 def hold_out(
-    rows: ResidentRows, data: TrainingData, ensemble: EnsembleSettings, seed: int, turn: int
+    rows: ResidentRows, data: TrainingData, settings: TrainingSettings, turn: int
 ) -> ValidationSplit:
-    """Choose the validation samples, and warn if groups could not be held out as a whole.
-
-    `rows` are the packed `data`. `turn` is the rank of the choice among the possible choices of
-    groups, the best one first: the networks of an ensemble hold out different groups, so that each
-    sample trains most of them.
-    """
+    """Choose the validation samples, by the `turn`-th best choice of groups."""
     codes = np.where(rows.weights[:, 0].cpu() > 0, rows.targets[0].cpu(), -1)
-    fraction = ensemble.validation_fraction
+    fraction = settings.validation_fraction
     if fraction is None:
-        reason = "partial_fit holds nothing out" if ensemble.one_epoch else "early_stopping=False"
+        reason = "partial_fit holds nothing out" if settings.one_epoch else "early_stopping=False"
         return no_validation(codes, reason)
-    generator = numpy_stream(seed, "validation")
+    generator = numpy_stream(settings.seed, "validation")
     split = split_validation(codes, data.groups, fraction, generator, turn, data.sources)
     if split.ignores_groups and turn == 0:
         purpose = "self-training is validated on"
-        if ensemble.early_stopping:
+        if settings.params.early_stopping:
             purpose = "early stopping monitors"
-        elif ensemble.calibrate:
+        elif settings.params.calibrate:
             purpose = "calibration uses"
         warn_user(
             f"{purpose} samples of speakers that are also trained on, because "

@@ -1,55 +1,51 @@
-"""Fit of a network: from the arguments of ``fit`` and ``partial_fit`` to fitted networks."""
+"""Fit of an estimator's networks: from the arguments of ``fit`` to fitted networks, one by one."""
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
-from sklearn_ser.neural_network._module import describe_network, resolve_device
+from sklearn_ser.neural_network._module import describe_network, resolve_device, weights_to_bytes
 from sklearn_ser.neural_network._nested_params import parameter_object
 from sklearn_ser.neural_network._random import global_randomness
-from sklearn_ser.neural_network._settings import OptimizationSettings, check_parameters
+from sklearn_ser.neural_network._settings import check_parameters
 from sklearn_ser.neural_network.encoders._registry import choose_encoder
 from sklearn_ser.neural_network.tasks._base import TaskContext
 from sklearn_ser.neural_network.tasks._classification import FittedClassification
 from sklearn_ser.neural_network.tasks._make_tasks import MAIN_TASK, make_tasks, rebind_tasks
 from sklearn_ser.neural_network.training._batch_perturbation import resolve_batch_augmenters
-from sklearn_ser.neural_network.training._batches import pack_rows
+from sklearn_ser.neural_network.training._batches import ResidentRows, pack_rows
+from sklearn_ser.neural_network.training._calibration import validation_temperature
 from sklearn_ser.neural_network.training._callbacks import Interrupts, check_callbacks
-from sklearn_ser.neural_network.training._ensemble import (
-    EnsembleSettings,
-    fit_ensemble,
-    member_seed,
-)
-from sklearn_ser.neural_network.training._fit_one import Start, TrainingSettings
 from sklearn_ser.neural_network.training._inputs import (
     FitArguments,
     TrainingData,
     check_training_data,
 )
-from sklearn_ser.neural_network.training._skorch_net import SWA_START
+from sklearn_ser.neural_network.training._pseudo_labels import self_train
+from sklearn_ser.neural_network.training._train_network import (
+    Start,
+    TrainingRecord,
+    TrainingSettings,
+    optimizer_state,
+    train_network,
+)
+from sklearn_ser.neural_network.training._training_step import SWA_START
+from sklearn_ser.neural_network.training._validation_split import hold_out
 from sklearn_ser.utils._ids import find_id
 from sklearn_ser.utils._progress import progress
 from sklearn_ser.utils._threads import torch_threads
 from sklearn_ser.utils._warnings import warn_user
-
-#: Parameters of the estimator that are settings of the training of each network.
-TRAINING_PARAMETERS = (
-    "batch_size",
-    "lr",
-    "loss_weighting",
-    "patience",
-    "callbacks",
-    "adversarial_training",
-)
 
 
 @dataclass(frozen=True)
@@ -62,10 +58,9 @@ class FitMode:
 
 
 def fit_network(estimator: Any, arguments: FitArguments, mode: FitMode) -> None:
-    """Fit the networks of an estimator and store them in it.
+    """Fit the networks of an estimator, which stays unchanged after an error.
 
-    At a user interrupt, what was trained so far is stored, with a warning, and KeyboardInterrupt is
-    raised. If nothing can be retained, and after any error, the estimator is unchanged.
+    At a user interrupt, what was trained so far is stored, with a warning.
     """
     before = dict(vars(estimator))
     try:
@@ -82,13 +77,17 @@ def fit_network(estimator: Any, arguments: FitArguments, mode: FitMode) -> None:
 def _fit_network(estimator, arguments, mode):
     """Fit the networks; return where the user interrupted the fit, or None."""
     objects = check_parameter_objects(estimator)
-    ensemble = _ensemble_settings(estimator, objects, mode)
+    if mode.one_epoch:  # how many epochs follow is unknown
+        constant = {"lr_schedule": "constant", "warmup": 0.0, "weight_averaging": None}
+        objects.optimization = clone(objects.optimization).set_params(**constant)
+    holds_out = not mode.one_epoch and (
+        estimator.early_stopping or estimator.calibrate or estimator.pseudo_labels is not None
+    )
+    fraction = estimator.validation_fraction if holds_out else None
     check_callbacks(estimator.callbacks, validated=estimator.early_stopping or mode.one_epoch)
     device = resolve_device(estimator.device)
     encoder = choose_encoder(estimator.encoder, arguments.X)
-    groups = validation_groups(
-        None if ensemble.validation_fraction is None else objects.validation.by, arguments
-    )
+    groups = validation_groups(None if fraction is None else objects.validation.by, arguments)
     data = check_training_data(
         estimator,
         arguments,
@@ -121,32 +120,25 @@ def _fit_network(estimator, arguments, mode):
         ) as bar,
     ):
         settings = TrainingSettings(
+            params=estimator,
+            objects=objects,
             architecture=architecture,
             tasks=tasks,
             device=device,
             seed=seed,
             bar=bar,
             interrupts=Interrupts(),
-            planned_epochs=estimator.max_epochs,
             start=Start(),
             max_epochs=1 if mode.one_epoch else estimator.max_epochs,
-            optimization=_optimization(objects.optimization, mode),
-            perturbation=objects.perturbation,
-            compute=objects.compute,
-            monitor=objects.validation.monitor,
-            **{name: getattr(estimator, name) for name in TRAINING_PARAMETERS},
+            one_epoch=mode.one_epoch,
+            validation_fraction=fraction,
         )
-        members, report = fit_ensemble(
-            rows.to(device), data, settings, ensemble, _starts(estimator, mode)
-        )
+        members, report = fit_ensemble(rows.to(device), data, settings, _starts(estimator, mode))
     if not mode.one_epoch:
         _warn_if_without_effect(estimator, objects, tasks, members, interrupted=bool(report))
     if continues_passes:
         _append_history(estimator, members)
     estimator.classes_ = tasks[0].classes
-    estimator.aux_classes_ = {
-        task.name: task.classes for task in tasks[1:] if isinstance(task, FittedClassification)
-    }
     estimator.dropped_tasks_ = dropped
     if not continues_passes:
         estimator._seed = seed
@@ -175,29 +167,6 @@ def check_parameter_objects(estimator: Any) -> SimpleNamespace:
     return objects
 
 
-def _ensemble_settings(estimator, objects, mode):
-    pseudo_labels = None if mode.one_epoch else estimator.pseudo_labels
-    needs_validation = estimator.early_stopping or estimator.calibrate or pseudo_labels is not None
-    holds_out = needs_validation and not mode.one_epoch
-    return EnsembleSettings(
-        n_estimators=estimator.n_estimators,
-        validation_fraction=estimator.validation_fraction if holds_out else None,
-        early_stopping=estimator.early_stopping and holds_out,
-        calibrate=estimator.calibrate,
-        refit=objects.validation.refit,
-        pseudo_labels=pseudo_labels,
-        one_epoch=mode.one_epoch,
-    )
-
-
-def _optimization(settings, mode):
-    """Return the settings of the optimizer; in partial_fit, how many epochs follow is unknown."""
-    if not mode.one_epoch:
-        return settings
-    constant = {"lr_schedule": "constant", "warmup": 0.0, "weight_averaging": None}
-    return OptimizationSettings(**{**settings.get_params(), **constant})
-
-
 def _starts(estimator, mode):
     """Return the state from which each network is trained."""
     if not mode.resume:
@@ -213,11 +182,7 @@ def _starts(estimator, mode):
 
 
 def validation_groups(name: str | None, arguments: FitArguments) -> ArrayLike | None:
-    """Return the groups that early stopping holds out as a whole.
-
-    `name` is a column or index level of X, or a column of `aux`; None stands for the groups passed
-    to ``fit``, or the speakers of X.
-    """
+    """Return the groups that early stopping holds out, by an id or column if it is named."""
     X, aux = arguments.X, arguments.aux
     if name is None:
         return find_id(X, "speaker") if arguments.groups is None else arguments.groups
@@ -337,3 +302,113 @@ def _append_history(estimator, members):
             for name in {**old, **new}
         }
         member.best_epoch += start
+
+
+@dataclass
+class Member:
+    """Fitted network of an ensemble, as plain values."""
+
+    weights: bytes
+    temperature: float
+    history: dict[str, list]
+    best_epoch: int
+    split: dict[str, Any]
+    state: bytes | None
+    rounds: list[dict[str, Any]] | None
+
+
+def member_seed(seed: int, index: int) -> int:
+    """Return the seed of the network with this index; the first has that of the ensemble."""
+    if index == 0:
+        return seed
+    return int(np.random.SeedSequence([seed, index]).generate_state(1)[0] >> 1)
+
+
+def fit_ensemble(
+    rows: ResidentRows,
+    data: TrainingData,
+    settings: TrainingSettings,
+    starts: Sequence[Start],
+) -> tuple[list[Member], str | None]:
+    """Fit networks one after the other, and return them and where the user interrupted the fit.
+
+    KeyboardInterrupt is raised if nothing can be retained.
+    """
+    members: list[Member] = []
+    for index, start in enumerate(starts):
+        own = replace(settings, seed=member_seed(settings.seed, index), start=start)
+        with settings.interrupts.during("training"):
+            member = _fit_member(rows, data, own, index)
+            if member is not None:
+                members.append(member)
+        if settings.interrupts:
+            if not members or settings.one_epoch:
+                raise KeyboardInterrupt
+            return members, _interrupt_report(settings, members, index)
+    return members, None
+
+
+def _fit_member(rows, data, settings, index):
+    """Return the fitted network, or None if it was interrupted before the end of an epoch."""
+    params, interrupts, one_epoch = settings.params, settings.interrupts, settings.one_epoch
+    split = hold_out(rows, data, settings, index)
+    valid_rows = rows.take(split.valid) if len(split.valid) else None
+
+    def fit_labeled(labeled: ResidentRows) -> TrainingRecord:
+        monitored = valid_rows if params.early_stopping else None
+        return train_network(labeled.take(split.train), settings, monitored)
+
+    labeled, rounds = rows, None
+    if one_epoch or params.pseudo_labels is None:
+        record = fit_labeled(rows)
+    else:
+        record, labeled, rounds = self_train(
+            params.pseudo_labels, fit_labeled, rows, split, settings
+        )
+    if not record.epochs:
+        return None
+    result, temperature = record, settings.start.temperature
+    if params.calibrate and valid_rows is not None:
+        with interrupts.during("calibration"):
+            temperature = validation_temperature(record.module, settings.tasks, valid_rows)
+    elif params.calibrate and index == 0 and not one_epoch:
+        warn_user(
+            f"calibrate=True: no samples could be held out, because {split.record['reason']}. "
+            "Probabilities are not calibrated (the temperature is 1).",
+            TrainingWarning,
+        )
+    if settings.objects.validation.refit and valid_rows is not None and not interrupts:
+        settings.bar.total += record.best_epoch
+        with interrupts.during("refit"):
+            again = train_network(labeled, replace(settings, max_epochs=record.best_epoch))
+            if not interrupts:  # else the first network is the better one
+                result = again
+    return Member(
+        weights_to_bytes(result.module),
+        temperature,
+        record.columns(),
+        record.best_epoch,
+        split.record,
+        optimizer_state(result) if one_epoch else None,
+        rounds,
+    )
+
+
+def _interrupt_report(settings, members, index):
+    """Return where the user interrupted a fit and what is retained, for the warning."""
+    n_epochs = len(members[index].history["epoch"]) if index < len(members) else 0
+    after = f"after {n_epochs} of at most {settings.params.max_epochs} epochs"
+    n_estimators = settings.params.n_estimators
+    if n_estimators > 1:
+        return (
+            f"in network {index + 1} of {n_estimators}, {after}: the estimator is fitted with "
+            f"{len(members)} of them"
+        )
+    stage, member = settings.interrupts.interrupted_in, members[0]
+    if stage == "refit":
+        after = "in the refit on all samples (validation__refit=True)"
+    elif stage == "calibration":
+        after = "in the fit of the temperature (calibrate=True), which stays 1"
+    elif stage == "self-training":
+        after = f"after round {len(member.rounds) - 1} of self-training"
+    return f"{after}: the network is fitted with the weights of epoch {member.best_epoch}"

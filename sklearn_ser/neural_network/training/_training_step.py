@@ -30,10 +30,7 @@ EMA_DECAY = 0.99
 
 
 class WeightAverage:
-    """Exponential moving average over steps, or mean over the epochs of the second half.
-
-    `n_epochs` is the maximum number of epochs of the training.
-    """
+    """Exponential moving average over steps, or mean over the epochs of the second half."""
 
     def __init__(self, kind: Literal["ema", "swa"], module: nn.Module, n_epochs: int):
         self.kind = kind
@@ -301,10 +298,8 @@ def _weighted_mean(pairs):
 
 
 def _mean_losses(losses, weights):
-    """Return the mean loss of each task over all samples, and whether any has its target.
-
-    `losses` are the mean losses (n_tasks,) of batches, `weights` their weights (n_samples,
-    n_tasks).
+    """Return the mean loss of each task over all samples of batches, and whether any has its
+    target.
     """
     starts = np.cumsum([0, *map(len, weights[:-1])])
     # Task by task, each contiguous in memory: see MultiTaskLoss.per_task.
@@ -322,10 +317,7 @@ def _mean_losses(losses, weights):
 def rate_factor(
     completed: float, schedule: Literal["constant", "linear", "cosine"], warmup: float
 ) -> float:
-    """Return the factor of the learning rate after the fraction `completed` of the training.
-
-    It rises linearly from 0 in the fraction `warmup`, and then follows the schedule.
-    """
+    """Return the factor of the learning rate after the fraction `completed` of the training."""
     if completed < warmup:
         return completed / warmup
     if schedule == "constant":
