@@ -56,6 +56,7 @@ from sklearn_ser.neural_network.training._inputs import FitArguments, check_inpu
 from sklearn_ser.neural_network.training._pseudo_labels import PseudoLabels
 from sklearn_ser.neural_network.training._train_network import make_net
 from sklearn_ser.utils._alignment import check_aux, check_row_order
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._failed_rows import accuracy_with_missing, insert_missing_rows
 from sklearn_ser.utils._frames import FRAMES
 from sklearn_ser.utils._model_files import portable_state
@@ -75,6 +76,9 @@ if TYPE_CHECKING:
 
 
 @public_module("sklearn_ser.neural_network")
+@substitute_docstring(
+    X="X : array-like of shape (n_samples, n_features), or frame sequences\n    As in :meth:`fit`."
+)
 class MTLNeuralClassifier(
     ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin, BaseEstimator
 ):
@@ -643,8 +647,7 @@ class MTLNeuralClassifier(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), or frame sequences
-            As in :meth:`fit`.
+        %(X)s
         y : array-like of shape (n_samples,)
             Labels. Classes may be absent; with `unlabeled` set, all samples of a later call may be
             unlabeled.
@@ -687,7 +690,7 @@ class MTLNeuralClassifier(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), or frame sequences
+        %(X)s
 
         Returns
         -------
@@ -702,7 +705,7 @@ class MTLNeuralClassifier(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), or frame sequences
+        %(X)s
 
         Returns
         -------
@@ -717,7 +720,7 @@ class MTLNeuralClassifier(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), or frame sequences
+        %(X)s
         y : array-like of shape (n_samples,)
             True labels. Unlabeled samples, by the sentinel value `unlabeled`, are ignored.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -735,7 +738,7 @@ class MTLNeuralClassifier(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), or frame sequences
+        %(X)s
 
         Returns
         -------
@@ -755,7 +758,7 @@ class MTLNeuralClassifier(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), or frame sequences
+        %(X)s
 
         Returns
         -------
@@ -779,7 +782,7 @@ class MTLNeuralClassifier(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), or frame sequences
+        %(X)s
         aux : DataFrame of shape (n_samples, n_aux), Series or array-like
             True targets, in columns named as in `fit`; tasks without a column are left out.
             Samples with a missing target, and failed audio, are ignored. Unknown labels count as
@@ -867,7 +870,7 @@ class MTLNeuralClassifier(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), or frame sequences
+        %(X)s
 
         Returns
         -------
@@ -1040,7 +1043,7 @@ class MTLNeuralClassifier(
     ) -> tuple[list[list[np.ndarray]], np.ndarray]:
         """Evaluate `function(module, batch)` for all usable samples and networks.
 
-        Return the results of each network, in the order of the samples, and the mask of the failed
+        Return the results of each network, in the order of the samples, and the mask of failed
         ones.
         """
         check_is_fitted(self)

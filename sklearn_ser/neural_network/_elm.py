@@ -22,6 +22,7 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_ser.neural_network._class_weight import weights_of_classes
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._failed_rows import (
     accuracy_with_missing,
     failed_rows,
@@ -41,6 +42,12 @@ _SAFE_RIDGE = 1e-8
 
 
 @public_module("sklearn_ser.neural_network")
+@substitute_docstring(
+    X="X : array-like of shape (n_samples, n_features)\n    Features.",
+    sample_weight="""
+    sample_weight : array-like of shape (n_samples,), default=None
+        Sample weights.""",
+)
 class ELMClassifier(ClassifierMixin, BaseEstimator):
     """Extreme learning machine: random hidden units, output weights by ridge regression.
 
@@ -158,12 +165,10 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Features.
+        %(X)s
         y : array-like of shape (n_samples,)
             Class labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights.
+        %(sample_weight)s
 
         Returns
         -------
@@ -212,8 +217,7 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Features.
+        %(X)s
 
         Returns
         -------
@@ -230,8 +234,7 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Features.
+        %(X)s
 
         Returns
         -------
@@ -251,8 +254,7 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Features.
+        %(X)s
 
         Returns
         -------
@@ -267,12 +269,10 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Features.
+        %(X)s
         y : array-like of shape (n_samples,)
             True labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights.
+        %(sample_weight)s
 
         Returns
         -------

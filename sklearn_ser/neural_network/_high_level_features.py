@@ -9,7 +9,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn import config_context
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, _fit_context, clone
 from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.utils import _safe_indexing, get_tags
@@ -18,13 +17,18 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
 
 from sklearn_ser.model_selection import SpeakerKFold
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
-from sklearn_ser.utils._routing import arguments_for, arguments_through, routing_is_on
+from sklearn_ser.utils._routing import arguments_for, arguments_through, routing_for, routing_is_on
 
 STATISTICS = ("max", "min", "mean", "above")
 
 
 @public_module("sklearn_ser.neural_network")
+@substitute_docstring(
+    X="X : frame sequences\n    Frames in a form that the network takes.",
+    y="y : array-like of shape (n_samples,)\n    Labels of the utterances.",
+)
 class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     """Statistics of a network's posteriors over the frames of each utterance.
 
@@ -140,10 +144,8 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : frame sequences
-            Frames in a form that the network takes.
-        y : array-like of shape (n_samples,)
-            Labels of the utterances.
+        %(X)s
+        %(y)s
         **metadata : array-likes of n_samples rows
             Metadata for the network: ``aux``, ``groups`` (with metadata routing enabled:
             ``speaker``) and ``sample_weight``. With routing enabled, the network must request
@@ -163,8 +165,7 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : frame sequences
-            Frames in a form that the network takes.
+        %(X)s
 
         Returns
         -------
@@ -186,10 +187,8 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : frame sequences
-            Frames in a form that the network takes.
-        y : array-like of shape (n_samples,)
-            Labels of the utterances.
+        %(X)s
+        %(y)s
         **metadata : array-likes of n_samples rows
             Metadata for the network, see :meth:`fit`. With `cv`, also metadata for the splitter
             (``speaker``, ``corpus``, ...).
@@ -268,7 +267,7 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
     def _fit_clone(self, X, y, given):
         # Metadata reaches the parts of the network only with routing enabled.
-        with config_context(enable_metadata_routing=bool(given) or routing_is_on()):
+        with routing_for(given):
             return clone(self.estimator).fit(X, y, **given)
 
     def _fit_transform_out_of_fold(self, X, y, metadata):
@@ -354,8 +353,7 @@ def _check_same_tasks(classes_of_fold, expected, fold):
         lacking = sorted(set(np.asarray(classes).tolist()) - set(learned))
         if lacking:
             raise ValueError(
-                f"the network of fold {fold} of cv has not learned {lacking} of task {task!r}, "
-                "because its training samples have none of these (or nothing else), so that its "
-                "features differ from those of the other networks. Use other folds, or leave the "
-                "task out."
+                f"the training samples of fold {fold} of cv lack the labels {lacking} of task "
+                f"{task!r}. Its network must learn the same tasks and labels as the other "
+                "networks. Use other folds, or leave the task out."
             )

@@ -144,9 +144,8 @@ class FrameBatch:
         return rows.to(self.frames.device)
 
     def frames_of(self, partner: torch.Tensor) -> torch.Tensor:
-        """Return, for each frame, the position of the simultaneous frame of the partner sequence.
-
-        A shorter partner is repeated.
+        """Return, for each frame, the position of the simultaneous one of a (repeated) partner
+        sequence.
         """
         starts = self.lengths.cumsum(0) - self.lengths
         row = torch.arange(len(self)).repeat_interleave(self.lengths)
@@ -154,10 +153,7 @@ class FrameBatch:
         return starts[partner][row] + time % self.lengths[partner][row]
 
     def binned(self, n_bins: int) -> torch.Tensor:
-        """Compute means over `n_bins` equal parts of each sequence (parts may share frames).
-
-        The result has the shape (n_sequences, n_bins, n_features).
-        """
+        """Compute means over `n_bins` equal parts of each sequence (parts may share frames)."""
         starts, lengths = (self.lengths.cumsum(0) - self.lengths)[:, None], self.lengths[:, None]
         first = starts + torch.arange(n_bins) * lengths // n_bins
         last = starts - (-(torch.arange(1, n_bins + 1) * lengths) // n_bins)
@@ -179,13 +175,11 @@ def batches_by_length(
     generator: torch.Generator | None = None,
     lone_row: bool = True,
 ) -> list[torch.Tensor]:
-    """Assign sequences to batches of similar length, and return their positions.
+    """Return the positions of sequences in batches of similar length, within the limits.
 
-    A batch has at most `batch_size` sequences and `most_frames` frames, including padding; a longer
-    sequence forms a batch of its own. With a generator, it draws the sequences that are batched
-    together, and the order of the batches; without one, batches are in the order of length. With
-    ``lone_row=False`` a single remaining sequence joins another batch, which may then exceed the
-    limits.
+    A longer sequence forms a batch of its own. A generator draws the sequences that are batched
+    together, and the order of the batches, which is otherwise that of length. With
+    ``lone_row=False`` a single remaining sequence joins another batch.
     """
     n_rows = len(lengths)
     if generator is None:

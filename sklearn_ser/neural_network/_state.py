@@ -349,14 +349,15 @@ def _check_tasks(state, architecture):
     main = tasks[0]
     if main.name != MAIN_TASK or type(main) is not FittedClassification:
         _fail(f"its first task is {main.name!r}, not the classes of {MAIN_TASK!r}")
-    if not _are_equal(state["classes_"], main.classes):
+    classes = state["classes_"]
+    if (
+        not _is_array(classes)
+        or classes.dtype != main.classes.dtype
+        or not np.array_equal(classes, main.classes)
+    ):
         _fail("classes_ are not those of its first task")
 
 
 def _is_array(value):
     """Return whether a value is an array, in memory or memory-mapped (joblib's ``mmap_mode``)."""
     return type(value) in (np.ndarray, np.memmap)
-
-
-def _are_equal(stored, expected):
-    return _is_array(stored) and stored.dtype == expected.dtype and np.array_equal(stored, expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import isfunction
 from textwrap import dedent, indent
 from typing import TypeVar
 
@@ -10,26 +11,34 @@ T = TypeVar("T")
 
 
 def substitute_docstring(**parts: str) -> Callable[[T], T]:
-    """Return a decorator that replaces lines ``%(name)s`` of a docstring by shared texts.
+    """Return a decorator that replaces lines ``%(name)s`` of docstrings by shared texts.
 
-    Each text replaces the lines that hold nothing but its ``%(name)s``, and is indented like them.
-    A docstring without such a line raises a ValueError.
+    Each text replaces the lines that hold nothing but its ``%(name)s``, and is indented like them,
+    in the docstring of a function, or of a class and its methods. A text without such a line raises
+    a ValueError.
     """
 
     def decorate(documented: T) -> T:
-        text = documented.__doc__
-        if text is None:  # python -OO
-            return documented
-        lines = text.splitlines()
-        for name, part in parts.items():
-            mark = f"%({name})s"
-            numbers = [number for number, line in enumerate(lines) if line.strip() == mark]
-            if not numbers:
-                raise ValueError(f"the docstring of {documented!r} has no line {mark}")
-            for number in numbers:
-                margin = lines[number].partition("%")[0]
-                lines[number] = indent(dedent(part).strip("\n"), margin)
-        documented.__doc__ = "\n".join(lines)
+        members = vars(documented).values() if isinstance(documented, type) else ()
+        owners = [documented, *(member for member in members if isfunction(member))]
+        unused = set(parts)
+        for owner in owners:
+            if owner.__doc__ is not None:  # python -OO
+                owner.__doc__, used = _substituted(owner.__doc__, parts)
+                unused -= used
+        if unused and documented.__doc__ is not None:
+            raise ValueError(f"the docstring of {documented!r} has no line %({min(unused)})s")
         return documented
 
     return decorate
+
+
+def _substituted(text, parts):
+    """Return a docstring with shared texts, and the names of these."""
+    lines, used = text.splitlines(), set()
+    for number, line in enumerate(lines):
+        name = line.strip().removeprefix("%(").removesuffix(")s")
+        if name in parts and line.strip() == f"%({name})s":
+            used.add(name)
+            lines[number] = indent(dedent(parts[name]).strip("\n"), line.partition("%")[0])
+    return "\n".join(lines), used

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from inspect import signature
 from typing import Any
 
@@ -17,6 +18,11 @@ from sklearn.utils.metadata_routing import (
 def routing_is_on() -> bool:
     """Return whether metadata routing is enabled."""
     return get_config()["enable_metadata_routing"]
+
+
+def routing_for(metadata: dict[str, Any]) -> AbstractContextManager[None]:
+    """Return a context in which routing is enabled if it was or if there is metadata to route."""
+    return config_context(enable_metadata_routing=bool(metadata) or routing_is_on())
 
 
 def consumed(estimator: Any, method: str, metadata: dict[str, Any]) -> dict[str, Any]:
@@ -50,8 +56,8 @@ def arguments_through(meta: Any, method: str, metadata: dict[str, Any]) -> dict[
 
     With routing enabled, the inner estimator must have requested all of it; otherwise it receives
     what it requested and what its method names, and the rest is dropped. Values of None are left
-    out. Routing must be enabled during the call if there is any metadata, so that nested estimators
-    receive what they consume.
+    out. The call must be in the context :func:`routing_for`, so that nested estimators receive what
+    they consume.
     """
     metadata = {name: value for name, value in metadata.items() if value is not None}
     if not metadata:

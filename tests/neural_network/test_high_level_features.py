@@ -280,8 +280,8 @@ def test_out_of_fold_errors(frames):
     by_gender = [(female, ~female), (~female, female)]  # masks serve as well as positions
     step = HighLevelFeatures(Frames(), cv=by_gender)
     message = (
-        "the network of fold 0 of cv has not learned ['female', 'male'] of task 'gender', "
-        "because its training samples have none of these (or nothing else)"
+        "the training samples of fold 0 of cv lack the labels ['female', 'male'] of task 'gender'. "
+        "Its network must learn the same tasks and labels"
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         step.fit_transform(frames.X, frames.y, aux=frames.aux[["gender"]])

@@ -50,10 +50,7 @@ class LSTMLayers(nn.Module):
 
     @staticmethod
     def _run_directions(layer, batch, hidden):
-        """Run each direction separately, on padded sequences.
-
-        For the backward direction, every sequence is reversed within its length.
-        """
+        """Run each direction separately, on padded sequences, reversed for the backward direction."""
 
         def run(hidden, weights):
             padded = batch.padded(hidden)

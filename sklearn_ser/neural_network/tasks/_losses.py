@@ -47,9 +47,8 @@ class MultiTaskLoss(nn.Module):
     def per_task(self, outputs, targets, weights, inputs=None, frame_batch=None):
         """Compute one scalar loss per task; `weights` has shape (n_samples, n_tasks).
 
-        `frame_batch` is given if the outputs are of frames: every frame has the target of its
-        sequence, and each sequence counts as one sample, whatever its length. Tasks whose targets
-        are computed from the batch use `inputs`.
+        With `frame_batch`, the outputs are of its frames, which have the target of their sequence;
+        each sequence counts as one sample.
         """
         # The weights of each task are contiguous and summed separately: a sum over a column of a
         # table has an order, and so last digits, that depend on the number of columns.

@@ -82,12 +82,9 @@ def make_tasks(context: TaskContext, tasks, aux_weight):
 
 
 def rebind_tasks(known, dropped, context: TaskContext, tasks, aux_weight):
-    """Bind the tasks of a fitted network to other samples, for further training.
+    """Bind the tasks of a fitted network to other samples; classes and scales do not change.
 
-    `known` are the tasks of the network without the main task, and `dropped` those whose targets
-    were constant in the first fit, which may still be named. Classes and scales do not change;
-    parameters are those of `tasks`. Tasks that `tasks` does not name get weight 0. Targets are
-    missing if `aux` lacks their column.
+    Tasks that `tasks` does not name get weight 0; it may name those `dropped` in the first fit.
     """
     names = [task.name for task in known]
     specs = _specs_by_name(names, tasks or {})

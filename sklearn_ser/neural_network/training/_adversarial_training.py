@@ -242,10 +242,7 @@ def input_gradient(
     scale: torch.Tensor | float,
     change: torch.Tensor,
 ) -> torch.Tensor:
-    """Compute the gradient of a loss with respect to a change of the batch alone.
-
-    The gradient for a sample may depend on the other samples by a factor only.
-    """
+    """Compute the gradient of a loss with respect to a change of the batch alone."""
     with torch.enable_grad():
         change = change.detach().requires_grad_()
         loss = loss_of(changed(batch, change, scale))

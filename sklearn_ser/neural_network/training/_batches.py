@@ -37,8 +37,7 @@ class ResidentRows(Dataset):
     """Samples with the targets of every task and their weight in each task.
 
     `targets` are one tensor per task: class codes (-1 if unlabeled), values (0 if missing), several
-    codes per sample, or none (of shape (n_samples, 0)) if the loss computes targets from the batch.
-    `weights` of shape (n_samples, n_tasks) are 0 where the sample has no target of the task.
+    codes per sample, or none. `weights` of shape (n_samples, n_tasks) are 0 without a target;
     `plain_weights` are the same without class weights.
     """
 

@@ -182,10 +182,8 @@ def self_train(
 ) -> tuple[TrainingRecord, ResidentRows, list[dict[str, Any]]]:
     """Train, label and retrain until one of the rules of `spec` ends the rounds.
 
-    Samples of the training part of `split` are labeled; those of its validation part validate the
-    rounds. Return the record of the retained round (without epochs if a user interrupt came in the
-    first), all samples with the pseudo-labels of that round, and one dict of plain values per
-    round; see ``pseudo_labels_`` of MTLNeuralClassifier.
+    Return the record of the retained round, all samples with its pseudo-labels, and one dict of
+    plain values per round.
     """
     interrupts = settings.interrupts
     record = fit_labeled(rows)
@@ -359,11 +357,9 @@ def select_rows(
     threshold: float,
     agreement: float,
 ) -> PredictedLabels:
-    """Label samples, and select those whose label is learned.
+    """Label samples, and select the most probable ones, up to `quotas`, whose label is learned.
 
-    `votes` are the fractions of the perturbed copies of each sample that have its label; None if
-    there are no copies. `quotas` are the maximum number of samples of each class, or in total. The
-    most probable ones are selected; of equally probable ones, the first.
+    `votes` are the fractions of the perturbed copies of each sample that have its label.
     """
     codes = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)

@@ -126,10 +126,8 @@ class Procedure:
 class MultiTaskNet(NeuralNet):
     """skorch net that records the loss of each task, read from the device once per epoch.
 
-    The dict ``epoch_`` has arrays of the last epoch: ``train_losses`` and ``valid_losses``, one per
-    task, ``train_labeled`` and ``valid_labeled``, whether any sample has the target of the task,
-    and the dict ``valid_scores``. They are not in the history, which callbacks of skorch write as
-    JSON.
+    The dict ``epoch_`` has arrays of the last epoch, beside the history, which callbacks of skorch
+    write as JSON: losses by task, whether any sample has the target, and validation scores.
     """
 
     def __init__(self, module, criterion, *args, procedure=None, **kwargs):
@@ -262,10 +260,7 @@ class MultiTaskNet(NeuralNet):
         return probabilities
 
     def _add_adversarial_gradient(self, x, targets, weights, mix):
-        """Add the gradients of the loss on adversarially perturbed samples.
-
-        After those of the tasks, whose weighting may set gradients instead of adding to them.
-        """
+        """Add the gradients of the loss on perturbed samples, after those of the tasks are set."""
         adversarial = self.procedure.adversarial
         loss, total = adversarial(self, x, targets, weights, mix)
         (adversarial.weight * loss).backward()

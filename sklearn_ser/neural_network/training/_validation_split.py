@@ -68,15 +68,11 @@ def split_validation(
     turn: int = 0,
     sources: np.ndarray | None = None,
 ) -> ValidationSplit:
-    """Choose the validation samples.
+    """Choose the validation samples: whole groups if possible, else at random within each class.
 
-    With groups, whole groups of about `fraction` of the labeled samples are held out, such that
-    every class stays in training and is about as frequent in both parts; samples without a group
-    (None, NaN) form one group. Without groups, or where that is impossible, samples are drawn at
-    random within each class. `codes` are -1 for samples that cannot validate (unlabeled, or of
-    weight 0). `sources` of shape (n_samples, k) are the original samples that each sample was made
-    from: samples of which a source is held out are not trained on, and mixtures of several sources
-    are not validated on.
+    Every class stays in training and is about as frequent in both parts. `codes` are -1 for samples
+    that cannot validate. Samples of which a source (of shape (n_samples, k)) is held out are not
+    trained on; mixtures of several sources are not validated on.
     """
     labeled = codes >= 0
     at_random = _random_rows(codes, fraction, generator, sources)
