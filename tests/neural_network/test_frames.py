@@ -127,7 +127,7 @@ def test_one_step_takes_all_rows_if_asked_to(frames, monkeypatch):
         return step(self, batch, **fit_params)
 
     monkeypatch.setattr(_train_network.MultiTaskNet, "train_step", noting)
-    monkeypatch.setattr(_train_network.Batches.__init__, "__defaults__", (200, None, True))
+    monkeypatch.setattr(_train_network, "MOST_FRAMES", 200)
     for batch_size, one_step in ((None, True), (200, False)):
         steps.clear()
         net(max_epochs=1, batch_size=batch_size, early_stopping=False).fit(frames.X, frames.y)

@@ -50,7 +50,7 @@ class LSTMLayers(nn.Module):
 
     @staticmethod
     def _run_directions(layer, batch, hidden):
-        """Run each direction separately, on padded sequences, reversed for the backward direction."""
+        """Run each direction separately on padded sequences; the backward one on reversed ones."""
 
         def run(hidden, weights):
             padded = batch.padded(hidden)
