@@ -7,7 +7,6 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
-from sklearn import config_context
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_consistent_length
@@ -26,7 +25,7 @@ from sklearn_ser.utils._frames import as_sequences, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS
 from sklearn_ser.utils._inner_estimator import InnerAttributes, inner_has, inner_method
 from sklearn_ser.utils._public import public_module
-from sklearn_ser.utils._routing import arguments_through, routing_is_on
+from sklearn_ser.utils._routing import arguments_through, routing_for
 
 
 @public_module("sklearn_ser.preprocessing")
@@ -127,7 +126,7 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         self._shape_of_frames = _shape_of_frames(X)
         given = arguments_through(self, "fit", metadata)
         # Nested estimators receive the metadata that they consume only with routing enabled.
-        with config_context(enable_metadata_routing=bool(given) or routing_is_on()):
+        with routing_for(given):
             self.estimator_ = clone(self.estimator).fit(X, y, **given)
         return self
 

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -17,7 +16,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ser.utils._routing import arguments_through, routing_is_on
+from sklearn_ser.utils._routing import arguments_through, routing_for
 
 
 def inner_has(name: str) -> Callable[[Any], bool]:
@@ -110,7 +109,7 @@ class InnerAttributes:
         """
         check_is_fitted(self)
         given = arguments_through(self, "score", metadata)
-        with config_context(enable_metadata_routing=bool(given) or routing_is_on()):
+        with routing_for(given):
             return self._score_inner(X, y, given)
 
     def _score_inner(self, X, y, given):
