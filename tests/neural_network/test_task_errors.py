@@ -110,8 +110,8 @@ def net(**parameters):
         ),
         (
             {"clusters": ContrastiveTask(column="gender", across="gender")},
-            "tasks['clusters']: column and across are both 'gender', so that no sample would have "
-            "a positive: positives are equal in column and differ in across.",
+            "tasks['clusters'] has column='gender' and across='gender'. They must be different "
+            "columns, since positive samples agree in the first and differ in the second.",
         ),
         (
             {"clusters": ContrastiveTask(temperature=0)},
