@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sklearn_ser.cli._options import load_one, mapping
+from sklearn_ser.cli._options import add_map_argument, load_one
 
 
 def add_arguments(parser):
@@ -14,14 +14,7 @@ def add_arguments(parser):
         "text, recording), or that file, or NAME=DIR; several corpora are also compared with "
         "each other",
     )
-    parser.add_argument(
-        "--map",
-        action="append",
-        default=[],
-        type=mapping,
-        metavar="FROM=TO",
-        help="map one emotion to another, such as calm=neutral; required for unknown labels",
-    )
+    add_map_argument(parser)
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="also write the findings to a .csv or .json file"
     )

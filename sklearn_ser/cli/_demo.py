@@ -18,7 +18,7 @@ def add_arguments(parser):
 
 
 def run(options):
-    from sklearn_ser.cli._ablation import make_ablation, show_result
+    from sklearn_ser.cli._comparison import make_ablation, show_result
     from sklearn_ser.datasets import load_features
     from sklearn_ser.evaluation import cross_corpus_validate
 

@@ -29,7 +29,7 @@ def add_arguments(parser):
 
 def run(options):
     from sklearn_ser.audit import audit_corpus
-    from sklearn_ser.cli._ablation import make_ablation, show_result
+    from sklearn_ser.cli._comparison import make_ablation, show_result
     from sklearn_ser.evaluation import cross_corpus_validate
     from sklearn_ser.evaluation._protocols import make_folds
 

@@ -4,9 +4,7 @@ import argparse
 import sys
 
 from sklearn_ser.exceptions import CorpusError
-
-#: Same as in utils._ids, whose import would load pandas before the options are parsed.
-ID_COLUMNS = ("corpus", "speaker", "language", "text", "recording")
+from sklearn_ser.utils._ids import ID_COLUMNS
 
 AUX = ("gender", "naturalness")
 FEATURES = ("ge2e", "egemaps", "both")
@@ -48,15 +46,7 @@ def add_corpus_arguments(parser):
         metavar="A,B",
         help="fixed set of emotions (default: those that all corpora have in common)",
     )
-    parser.add_argument(
-        "--map",
-        action="append",
-        default=[],
-        type=mapping,
-        metavar="FROM=TO",
-        help="map one emotion to another, such as calm=neutral; an empty TO leaves these "
-        "utterances out, an empty FROM means an empty cell",
-    )
+    add_map_argument(parser)
     parser.add_argument(
         "--scale-by",
         type=_ids,
@@ -78,6 +68,18 @@ def add_corpus_arguments(parser):
         "'sklearn-ser store'",
     )
     parser.add_argument("--n-jobs", type=int, default=None, help="number of parallel jobs")
+
+
+def add_map_argument(parser):
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        type=_mapping,
+        metavar="FROM=TO",
+        help="map one emotion to another, such as calm=neutral, as is required for unknown labels; "
+        "an empty TO leaves these utterances out, an empty FROM means an empty cell",
+    )
 
 
 def recipe_settings(options):
@@ -122,13 +124,8 @@ def load_one(source, root, emotion_map, options, **settings):
     from sklearn_ser.datasets import load_corpus
 
     try:
-        return load_corpus(
-            source,
-            root,
-            emotion_map=emotion_map or None,
-            verbose=int(not options.quiet),
-            **settings,
-        )
+        settings |= {"emotion_map": emotion_map or None, "verbose": int(not options.quiet)}
+        return load_corpus(source, root, **settings)
     except CorpusError as error:
         if "emotion_map" not in str(error):
             raise
@@ -180,7 +177,7 @@ def _named_folder(text):
     return name, folder
 
 
-def mapping(text):
+def _mapping(text):
     """Parse FROM=TO; TO is None if it is empty."""
     label, equals, target = text.partition("=")
     if not equals:

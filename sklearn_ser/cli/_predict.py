@@ -1,7 +1,6 @@
 """``sklearn-ser predict``: predictions for recordings with a model file."""
 
 import json
-import math
 import sys
 from pathlib import Path
 
@@ -13,9 +12,9 @@ def add_arguments(parser):
     parser.add_argument(
         "--group",
         metavar="NAME",
-        help="name of the corpus that the recordings form; they are scaled by its statistics: "
-        "those of training if it was in training, else their own (with 10 or more recordings). "
-        "Without it, each recording is scaled by the training statistics",
+        help="name of the corpus that the recordings belong to. They are scaled by the statistics "
+        "of that corpus in training or, if it was not in training, by their own (at least 10 "
+        "recordings). Without this option they are scaled by those of the whole training data",
     )
     parser.add_argument(
         "--window",
@@ -38,7 +37,6 @@ def run(options):
 
     from sklearn_ser.cli._options import say
     from sklearn_ser.evaluation import predict_table, predict_timeline
-    from sklearn_ser.evaluation._model import shortest_window
     from sklearn_ser.persistence import load_model
     from sklearn_ser.preprocessing._transduction import record_transduction
 
@@ -56,7 +54,6 @@ def run(options):
             table.insert(1, "file", X["file"])
         else:
             hop = options.window / 2 if options.hop is None else options.hop
-            _check_windows(options.window, hop, shortest_window(model))
             table = predict_timeline(model, X, options.window, hop, verbose=verbose)
     if options.group and table["error"].isna().any():
         say(options, _describe_scaling(model, options.group, bool(scaled_by_batch)))
@@ -69,19 +66,6 @@ def run(options):
         print(line, file=sys.stderr)
     # A recording has failed if no window of it could be used.
     return 1 if failed.groupby(table["row"]).all().any() else 0
-
-
-def _check_windows(window, hop, shortest):
-    """Check as predict_timeline does, with the names of the options in the errors."""
-    if not shortest <= window < math.inf:
-        raise ValueError(
-            f"--window must be at least {shortest:g} seconds, the minimum of this model's audio "
-            f"steps. Got {window:g}"
-        )
-    if not 0 < hop <= window:
-        raise ValueError(
-            f"--hop must be more than 0 and at most --window, {window:g} seconds. Got {hop:g}"
-        )
 
 
 def _describe_failures(failed, n_windows):
@@ -113,14 +97,11 @@ def _describe_scaling(model, group, by_own_statistics):
 
 
 def _training_groups(model):
-    """Return the keys of the groups of a scaler at any depth of the fitted model."""
-    if hasattr(model, "group_keys_"):
-        return model.group_keys_
-    parts = [step for _, step in getattr(model, "steps", [])]
-    parts += [
-        getattr(model, name) for name in ("estimator_", "best_estimator_") if hasattr(model, name)
-    ]
-    return [key for part in parts for key in _training_groups(part)]
+    """Return the keys of the groups of the scalers at any depth of the fitted model."""
+    from sklearn_ser.utils._nested_estimators import nested_estimators
+
+    parts = nested_estimators(model)
+    return [key for part in parts for key in getattr(part, "group_keys_", ())]
 
 
 def _records(table):

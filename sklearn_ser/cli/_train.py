@@ -27,7 +27,7 @@ def add_arguments(parser):
 def run(options):
     from sklearn_ser.evaluation import fit_model
     from sklearn_ser.evaluation._audio_steps import audio_steps
-    from sklearn_ser.evaluation._fold import with_seed
+    from sklearn_ser.evaluation._run_fold import with_seed
     from sklearn_ser.persistence import save_model
     from sklearn_ser.recipes import make_multi_task_net, make_single_task_net, make_svm_baseline
 

@@ -22,26 +22,21 @@ from sklearn_ser.utils._nested_estimators import nested_estimators
 def split_extraction(estimator) -> tuple[list[tuple[str, BaseEstimator]], BaseEstimator]:
     """Separate the audio steps at the head of a Pipeline, or of a search over one, from the rest.
 
-    Both are clones; the rest is a Pipeline of the other steps, or the whole estimator.
+    Both are clones; the rest is a Pipeline of the other steps, or the whole estimator, as for a
+    search that varies the audio steps.
     """
     if hasattr(estimator, "estimator") and hasattr(estimator, "cv"):
-        return _split_search(estimator)
+        extraction, rest = split_extraction(estimator.estimator)
+        searched = {key.split("__")[0] for grid in search_grids(estimator) for key in grid}
+        if extraction and searched.isdisjoint({*dict(extraction), "steps"}):
+            return extraction, clone(estimator).set_params(estimator=rest)
+        return [], clone(estimator)
     if not isinstance(estimator, Pipeline):
         return [], clone(estimator)
     extraction = [(name, clone(step)) for name, step in leading_audio_steps(estimator)]
     rest = clone(estimator)
     rest.steps = rest.steps[len(extraction) :]
     return extraction, rest
-
-
-def _split_search(search):
-    """Separate the audio steps of the Pipeline of a search, unless the search varies them."""
-    extraction, rest = split_extraction(search.estimator)
-    names = {name for name, _ in extraction}
-    searched = {key.split("__")[0] for grid in search_grids(search) for key in grid}
-    if not extraction or searched & {*names, "steps"}:
-        return [], clone(search)
-    return extraction, clone(search).set_params(estimator=rest)
 
 
 def search_grids(search) -> list[dict]:
@@ -66,12 +61,9 @@ def audio_steps(estimator) -> list[AudioExtractor]:
     """Return the audio steps of an estimator, also those in nested Pipelines and FeatureUnions."""
     if isinstance(estimator, AudioExtractor):
         return [estimator]
-    if isinstance(estimator, Pipeline):
-        parts = estimator.steps
-    elif isinstance(estimator, FeatureUnion):
-        parts = estimator.transformer_list
-    else:
+    if not isinstance(estimator, Pipeline | FeatureUnion):
         return []
+    parts = estimator.steps if isinstance(estimator, Pipeline) else estimator.transformer_list
     return [step for _, part in parts for step in audio_steps(part)]
 
 

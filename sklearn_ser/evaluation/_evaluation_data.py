@@ -24,10 +24,7 @@ AUDIO_COLUMNS = ("file", "start", "end")
 
 @dataclass
 class EvaluationData:
-    """Aligned tables with one row per evaluated utterance; unlabeled ones come last.
-
-    There are unlabeled ones only if one of the estimators is trained on them.
-    """
+    """Aligned tables, one row per utterance; unlabeled ones, if any estimator needs them, last."""
 
     #: Audio and id columns (`is_audio`), or features with the ids as index levels.
     X: pd.DataFrame
@@ -65,6 +62,11 @@ class EvaluationData:
         is_unlabeled = np.arange(len(self.row)) >= len(self.y)
         return mark_unlabeled(np.resize(self.y, len(self.row)), is_unlabeled, sentinel)
 
+    def content_beside_X(self, n_rows: int) -> tuple:
+        """Return all that the folds of the first samples depend on, apart from X and y."""
+        aux = None if self.aux is None else self.aux.iloc[:n_rows]
+        return aux, self.ids.iloc[:n_rows], list(self.kept_together[:n_rows]), self.labels
+
     def metadata(self) -> dict:
         """Return the metadata that `fit` may request; `speaker` holds the grouping."""
         metadata = {name: self.ids[name] for name in self.ids}
@@ -77,8 +79,7 @@ def select_data(
 ) -> EvaluationData:
     """Check the tables against each other and select the rows of the fixed label set.
 
-    Unlabeled samples are selected too, after the others, if one of the estimators (a dict of name
-    to estimator) can be trained on them. A warning names semi-supervised estimators that cannot.
+    Unlabeled samples are selected too if one of the estimators can be trained on them.
     """
     if not isinstance(frame, pd.DataFrame):
         raise MetadataError(
@@ -167,15 +168,14 @@ def _usable_sentinels(estimators, configured, n_unlabeled, unlabeled_test):
 
 
 def _check_columns(frame, wanted):
-    missing = {
-        argument: [name for name in names if name not in frame.columns]
+    missing = [
+        f"{argument}={absent}"
         for argument, names in wanted.items()
-    }
-    missing = {argument: names for argument, names in missing.items() if names}
+        if (absent := [name for name in names if name not in frame.columns])
+    ]
     if missing:
-        listed = "; ".join(f"{argument}={names}" for argument, names in missing.items())
         raise MetadataError(
-            f"frame lacks requested columns: {listed}. It has {list(frame.columns)}. "
+            f"frame lacks requested columns: {'; '.join(missing)}. It has {list(frame.columns)}. "
             f"Name other columns, or leave auxiliary targets out with aux=()"
         )
 
@@ -316,16 +316,13 @@ def _count_dropped(y_true, corpus, labels):
 
 def audio_fingerprint(X: pd.DataFrame) -> str:
     """Hash the audio references: path, size and time of files, content of arrays."""
-    return joblib.hash(
-        [(name, [_reference_fingerprint(audio) for audio in X[name]]) for name in X.columns]
-    )
 
+    def fingerprint(audio):
+        if not isinstance(audio, str | Path):
+            return joblib.hash(audio)
+        if not Path(audio).is_file():
+            return str(audio)
+        stat = Path(audio).stat()
+        return str(audio), stat.st_size, stat.st_mtime_ns
 
-def _reference_fingerprint(audio):
-    if isinstance(audio, str | Path):
-        path = Path(audio)
-        if path.is_file():
-            stat = path.stat()
-            return str(audio), stat.st_size, stat.st_mtime_ns
-        return str(audio)
-    return joblib.hash(audio)
+    return joblib.hash([(name, [fingerprint(audio) for audio in X[name]]) for name in X.columns])

@@ -81,14 +81,13 @@ def _speaker_folds(name, rows, y, speaker, n_splits):
 
 def check_unique_speakers(corpus: np.ndarray, speaker: np.ndarray) -> None:
     """Check that no speaker id is in two corpora, where it could mean two different people."""
-    first_corpus: dict = {}
-    for one_corpus, one_speaker in zip(corpus, speaker, strict=True):
-        home = first_corpus.setdefault(one_speaker, one_corpus)
-        if home != one_corpus:
+    home: dict = {}
+    for where, name in zip(corpus, speaker, strict=True):
+        if home.setdefault(name, where) != where:
             raise MetadataError(
-                f"speaker '{one_speaker}' is in two corpora ('{home}' and '{one_corpus}'): "
-                f"speaker ids must be unique over all corpora, such as {home}/{one_speaker}; "
-                f"load_corpus makes them so"
+                f"speaker {name!r} is in two corpora ({home[name]!r} and {where!r}): speaker ids "
+                f"must be unique over all corpora, such as {home[name]}/{name}; load_corpus makes "
+                f"them so"
             )
 
 

@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,19 +39,10 @@ pre { overflow-x: auto; background: #f5f5f5; padding: .6rem; font-size: .85rem; 
 #: Greatest number of estimators in one calibration plot.
 _MAX_CURVES = 4
 #: Columns of text, aligned left.
-_TEXT_COLUMNS = (
-    "estimator",
-    "setting",
-    "baseline",
-    "baseline_setting",
-    "corpus",
-    "speaker",
-    "flaw",
-    "severity",
-    "fold",
-    "parameter",
-    "value",
-)
+_TEXT_COLUMNS = {
+    *("estimator", "setting", "baseline", "baseline_setting", "corpus", "speaker"),
+    *("flaw", "severity", "fold", "parameter", "value"),
+}
 
 
 def write_report(result, path, *, baseline=None, audit=None, title=None) -> None:
@@ -82,9 +74,16 @@ def _protocol(result):
     return "".join(f"<p>{html.escape(line)}</p>" for line in describe_protocol(result))
 
 
-def _data(result):
+def _corpora(result):
+    """Return the evaluated utterances, and their number and that of the speakers by corpus."""
     first = result.predictions.drop_duplicates("row")
-    table = first.groupby("corpus").agg(utterances=("row", "size"), speakers=("speaker", "nunique"))
+    return first, first.groupby("corpus").agg(
+        utterances=("row", "size"), speakers=("speaker", "nunique")
+    )
+
+
+def _data(result):
+    first, table = _corpora(result)
     counts = pd.crosstab(first["corpus"], first["y_true"]).reindex(columns=result.labels)
     return _table(table.join(counts).reset_index())
 
@@ -130,45 +129,39 @@ def _conclusions(result, baseline):
     if len(result.estimators) < 2:
         return ""
     baseline = baseline or result.estimators[0]
-    return "\n".join(
-        [
-            _list(describe_comparisons(result, baseline)),
-            _table(result.compare(baseline), "Paired tests, speaker by speaker"),
-            _by_corpus(result, baseline),
-        ]
-    )
-
-
-def _by_corpus(result, baseline):
-    if result.predictions["corpus"].nunique() < 2:
-        return ""
-    table = result.compare(baseline, by_corpus=True)
-    table = table[table["corpus"] != MEAN].drop(columns=["p_holm", "corpora_better"])
-    return _table(table, "Paired tests in each corpus: p is not corrected")
+    parts = [
+        _list(describe_comparisons(result, baseline)),
+        _table(result.compare(baseline), "Paired tests, speaker by speaker"),
+    ]
+    if result.predictions["corpus"].nunique() > 1:
+        table = result.compare(baseline, by_corpus=True)
+        table = table[table["corpus"] != MEAN].drop(columns=["p_holm", "corpora_better"])
+        parts.append(_table(table, "Paired tests in each corpus: p is not corrected"))
+    return "\n".join(parts)
 
 
 def _confusions(result):
-    figures = "\n".join(
-        _figure(
-            lambda name=name: result.plot_confusion(name), f"{name}: shares of each true emotion"
-        )
+    figures = [
+        _figure(partial(result.plot_confusion, name), f"{name}: shares of each true emotion")
         for name in result.estimators
-    )
-    return f'<div class="row">{figures}</div>'
+    ]
+    return '<div class="row">' + "\n".join(figures) + "</div>"
 
 
 def _groups(result):
     parts = []
-    for column in ("gender", "language", "naturalness"):
-        if column in result.utterances and result.utterances[column].nunique() > 1:
-            parts.append(
-                _figure(lambda column=column: result.plot_groups(column), f"Recall by {column}")
-            )
-            parts.append(_table(result.by(column)))
+    for column in _varying(result, "gender", "language", "naturalness"):
+        parts.append(_figure(partial(result.plot_groups, column), f"Recall by {column}"))
+        parts.append(_table(result.by(column)))
     speakers = result.by("speaker", metric="war")
     worst = speakers.sort_values("score").groupby("estimator", sort=False).head(3)
     parts.append(_table(worst.drop(columns="gap"), "Speakers with the lowest accuracy"))
     return "\n".join(parts)
+
+
+def _varying(result, *columns):
+    table = result.utterances
+    return [name for name in columns if name in table and table[name].nunique() > 1]
 
 
 def _calibration(result):
@@ -178,7 +171,7 @@ def _calibration(result):
     names = list(scores["estimator"].unique())
     figures = [
         _figure(
-            lambda first=first: result.plot_reliability(names[first : first + _MAX_CURVES]),
+            partial(result.plot_reliability, names[first : first + _MAX_CURVES]),
             "Frequency of correct predictions against their confidence",
         )
         for first in range(0, len(names), _MAX_CURVES)
@@ -193,26 +186,28 @@ def _audit(audit):
         return ""
     if audit.findings.empty:
         return "<p>The audit has no findings.</p>"
-    columns = [name for name in audit.findings.columns if name != "rows"]
-    return _table(audit.findings[columns])
+    return _table(audit.findings.drop(columns="rows"))
 
 
 def _provenance(result):
     info = result.info
-    parts = []
-    if info.get("versions"):
-        versions = [f"{name} {version}" for name, version in info["versions"].items()]
-        parts.append(f"<p>{html.escape(', '.join(versions))}.</p>")
-    if info.get("seconds"):
-        spent = [f"{name} {seconds:.1f} s" for name, seconds in info["seconds"].items()]
-        parts.append(f"<p>Time of fits and predictions: {html.escape(', '.join(spent))}.</p>")
-    if info.get("seeds"):
-        parts.append(f"<p>Seeds: {html.escape(', '.join(map(str, info['seeds'])))}.</p>")
+    spent = [f"{name} {seconds:.1f} s" for name, seconds in info.get("seconds", {}).items()]
+    lines = {
+        "": _versions(result),
+        "Time of fits and predictions: ": ", ".join(spent),
+        "Seeds: ": ", ".join(map(str, info.get("seeds", ()))),
+    }
+    parts = [f"<p>{html.escape(head + text)}.</p>" for head, text in lines.items() if text]
     if len(result.best_params):
         parts.append(_table(result.best_params, "Parameters chosen by searches"))
     for name, text in info.get("estimators", {}).items():
         parts.append(f"<p>{html.escape(name)}</p><pre>{html.escape(text)}</pre>")
     return "\n".join(parts)
+
+
+def _versions(result):
+    versions = result.info.get("versions", {})
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _list(lines):
@@ -329,10 +324,7 @@ def describe_protocol(result) -> list[str]:
 
 
 def describe_comparisons(result, baseline: str) -> list[str]:
-    """Describe in sentences how the UAR of each estimator compares with that of the baseline.
-
-    The last one, after one per other estimator in their order, is about the scope of the tests.
-    """
+    """Describe how the UAR of each other estimator compares, and last the scope of the tests."""
     table = result.compare(baseline)
     if table.empty:
         return []
@@ -340,14 +332,11 @@ def describe_comparisons(result, baseline: str) -> list[str]:
     tested = "pairs of training and test corpora" if result.protocol == "pairwise" else "corpora"
     lines = [_describe_comparison(row, several, tested) for row in table.itertuples()]
     n = result.predictions["corpus"].nunique()
+    corrected = f" p is corrected (Holm) for {len(table)} comparisons." if len(table) > 1 else ""
+    scope = f"{n} corpora are too few" if n > 1 else "one corpus is too little"
     lines.append(
-        "p and intervals refer to further speakers of these corpora"
-        + (f"; p is corrected (Holm) for {len(table)} comparisons. " if len(table) > 1 else ". ")
-        + (
-            f"No test can show from {n} corpora whether the scores hold in another one."
-            if n > 1
-            else "There is one corpus, so nothing can be concluded about others."
-        )
+        "p and intervals account for the choice of speakers from these corpora, not for the choice "
+        f"of corpora: {scope} to conclude how the estimators compare in another corpus.{corrected}"
     )
     return lines
 
@@ -414,10 +403,9 @@ def write_model_card(result, estimator: str, *, baseline: str | None = None, aud
 
 def _card_model(result, estimator):
     text = result.info.get("estimators", {}).get(estimator)
-    versions = result.info.get("versions", {})
     parts = [] if text is None else [f"```\n{text}\n```"]
-    if versions:
-        parts.append(", ".join(f"{name} {version}" for name, version in versions.items()) + ".")
+    if _versions(result):
+        parts.append(f"{_versions(result)}.")
     return "\n\n".join(parts)
 
 
@@ -432,8 +420,7 @@ def _card_use(result):
 
 
 def _card_data(result):
-    first = result.predictions.drop_duplicates("row")
-    table = first.groupby("corpus").agg(utterances=("row", "size"), speakers=("speaker", "nunique"))
+    first, table = _corpora(result)
     for column in ("language", "naturalness"):
         if column in result.utterances:
             values = first.assign(value=result._column(first, column))
@@ -459,11 +446,10 @@ def _card_comparison(result, estimator, baseline):
 
 def _card_groups(result, estimator):
     parts = []
-    for column in ("gender", "language"):
-        if column in result.utterances and result.utterances[column].nunique() > 1:
-            table = result.by(column)
-            table = table[table["estimator"] == estimator].drop(columns="estimator")
-            parts.append(as_markdown(table.rename(columns={"score": "UAR"})))
+    for column in _varying(result, "gender", "language"):
+        table = result.by(column)
+        table = table[table["estimator"] == estimator].drop(columns="estimator")
+        parts.append(as_markdown(table.rename(columns={"score": "UAR"})))
     return "\n\n".join(parts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -49,11 +50,8 @@ _DETAILS = "result.json"
 _TABLES = ("dropped", "notes", "failures", "best_params")
 #: Number of failed utterances that remarks list one by one.
 _MAX_SHOWN = 10
-_CLASS_METRICS: dict[str, Callable] = {
-    "uar": uar_score,
-    "war": war_score,
-    "macro_f1": macro_f1_score,
-}
+_CLASS_METRICS: dict[str, Callable]
+_CLASS_METRICS = {"uar": uar_score, "war": war_score, "macro_f1": macro_f1_score}
 _PROBABILITY_METRICS: dict[str, Callable] = {
     "auc": macro_auc_score,
     "ece": expected_calibration_error,
@@ -274,8 +272,8 @@ class EvaluationResult:
         -------
         pandas.DataFrame
             Columns estimator, setting, corpus (last "mean", with equal weights), estimate, low,
-            high, speakers, note (why there is no interval, or ""). The intervals refer to further
-            speakers of these corpora, not to further corpora.
+            high, speakers, note (why there is no interval, or ""). The intervals account for the
+            choice of speakers from these corpora, not for the choice of corpora.
         """
         _check_metric(metric)
         rows = []
@@ -296,19 +294,11 @@ class EvaluationResult:
                     labels=self.labels,
                     min_clusters=min_clusters,
                 )
+                bounds = interval.estimate, interval.low, interval.high
                 rows.append(
-                    {
-                        "estimator": estimator,
-                        "setting": setting,
-                        "corpus": tested,
-                        "estimate": interval.estimate,
-                        "low": interval.low,
-                        "high": interval.high,
-                        "speakers": interval.n_clusters,
-                        "note": interval.note,
-                    }
+                    (estimator, setting, tested, *bounds, interval.n_clusters, interval.note)
                 )
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, columns=_INTERVALS)
 
     def compare(
         self,
@@ -343,19 +333,18 @@ class EvaluationResult:
             (least p that this number of speakers can reach), speakers, and corpora_better: in how
             many of the test corpora (with "pairwise": pairs of training and test corpora) the
             estimator is better. If only one of the two has the setting, the column of the other
-            one holds its own. p refers to further speakers of these corpora. Whether a further
-            corpus agrees, no test of a few corpora can show; `corpora_better` is an indication.
+            one holds its own. p accounts for the choice of speakers from these corpora, not for
+            the choice of corpora, for which `corpora_better` is an indication.
         """
         _check_metric(metric)
         parts = self._parts(setting)
         settings = {name: part["setting"].iloc[0] for name, part in parts.items()}
         if baseline is not None and baseline not in parts:
             self._of(baseline, None)  # raises
-        names = list(parts)
         if baseline is None:
-            pairs = [(b, a) for i, a in enumerate(names) for b in names[i + 1 :]]
+            pairs = [(name, against) for against, name in combinations(parts, 2)]
         else:
-            pairs = [(name, baseline) for name in names if name != baseline]
+            pairs = [(name, baseline) for name in parts if name != baseline]
         rows = []
         for name, against in pairs:
             items = _items(parts[name], parts[against], names=(name, against))
@@ -367,21 +356,12 @@ class EvaluationResult:
             shown = tests if by_corpus else {k: v for k, v in tests.items() if k == MEAN}
             for tested, test in (shown or tests).items():
                 rows.append(
-                    {
-                        "estimator": name,
-                        "setting": settings[name],
-                        "baseline": against,
-                        "baseline_setting": settings[against],
-                        "corpus": tested,
-                        "difference": test.difference,
-                        "low": test.low,
-                        "high": test.high,
-                        "p": test.p_value,
-                        "p_holm": np.nan,
-                        "smallest_p": test.smallest_p,
-                        "speakers": test.n_clusters,
-                        "corpora_better": f"{sum(value > 0 for value in own)} of {len(own)}",
-                    }
+                    (
+                        *(name, settings[name], against, settings[against], tested),
+                        *(test.difference, test.low, test.high, test.p_value, np.nan),
+                        *(test.smallest_p, test.n_clusters),
+                        f"{sum(value > 0 for value in own)} of {len(own)}",
+                    )
                 )
         table = pd.DataFrame(rows, columns=_COMPARED)
         return table.assign(p_holm=holm(table["p"].astype(float)))
@@ -407,14 +387,10 @@ class EvaluationResult:
         columns = {}
         for name, part in self._parts(setting).items():
             items = _items(part)
-            interval = cluster_interval(
-                items["y_true"],
-                items[_seed_columns(items)],
-                items["speaker"],  # one block per speaker, however many training corpora there are
-                metric=metric,
-                min_clusters=2,
-            )
-            columns[name] = interval.values
+            y_pred = items[_seed_columns(items)]
+            # One block per speaker, however many training corpora there are.
+            blocks = items["y_true"], y_pred, items["speaker"]
+            columns[name] = cluster_interval(*blocks, metric=metric, min_clusters=2).values
         # A speaker without a score (too few classes) is no block.
         return critical_difference(pd.DataFrame(columns).dropna(), **parameters)
 
@@ -520,19 +496,6 @@ class EvaluationResult:
             **{name: pd.DataFrame(details[name]) for name in _TABLES},
         )
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return a copy of the tidy predictions, from which everything else is derived.
-
-        Returns
-        -------
-        pandas.DataFrame
-        """
-        return self.predictions.copy()
-
-    def to_parquet(self, path: str | Path) -> None:
-        """Write the tidy predictions to a Parquet file; :meth:`save` writes the rest as well."""
-        self.predictions.to_parquet(path)
-
     def to_json(self, path: str | Path | None = None) -> str | None:
         """Write scores, summary, intervals and provenance as JSON.
 
@@ -555,11 +518,7 @@ class EvaluationResult:
             "intervals": _records(self.intervals()),
             "remarks": self.remarks(),
         }
-        text = json.dumps(content, indent=2, default=str)
-        if path is None:
-            return text
-        Path(path).write_text(text, encoding="utf-8")
-        return None
+        return _write_or_return(json.dumps(content, indent=2, default=str), path)
 
     def to_markdown(self, metric: Metric = "uar", digits: int = 3) -> str:
         """Return the summary as a Markdown table; see :meth:`summary` for `metric`."""
@@ -617,11 +576,8 @@ class EvaluationResult:
         -------
         str or None
         """
-        text = write_model_card(self, estimator, baseline=baseline, audit=audit)
-        if path is None:
-            return text
-        Path(path).write_text(text, encoding="utf-8")
-        return None
+        card = write_model_card(self, estimator, baseline=baseline, audit=audit)
+        return _write_or_return(card, path)
 
     def plot_scores(self, *, ax: Axes | None = None) -> inspection.UARDisplay:
         """Plot recalls by corpus with intervals: :class:`~sklearn_ser.inspection.UARDisplay`."""
@@ -691,12 +647,9 @@ class EvaluationResult:
         """Select the predictions of one estimator in one setting, "transductive" by default."""
         part = self.predictions[self.predictions["estimator"] == estimator]
         if part.empty:
-            raise ValueError(
-                f"no estimator {estimator!r} in this result: it has "
-                f"{list(self.predictions['estimator'].unique())}"
-            )
+            raise ValueError(f"no estimator {estimator!r} in this result: it has {self.estimators}")
         settings = list(part["setting"].unique())
-        setting = setting or ("transductive" if "transductive" in settings else settings[0])
+        setting = setting or (TRANSDUCTIVE if TRANSDUCTIVE in settings else settings[0])
         if setting not in settings:
             raise ValueError(f"{estimator!r} has the settings {settings}, not {setting!r}")
         return part[part["setting"] == setting]
@@ -709,17 +662,13 @@ class EvaluationResult:
 
     def _scores_of(self, metrics):
         keys = ["estimator", "setting", "seed", "train", "corpus"]
-        rows = []
-        for key, part in self._with_test_keys().groupby(keys, sort=False):
-            rows.append(
-                {
-                    **dict(zip(keys, key, strict=True)),
-                    **{name: self._score(part, name) for name in metrics},
-                    "utterances": len(part),
-                    "failed": int(part["failed"].sum()),
-                    "speakers": part["speaker"].nunique(),
-                }
-            )
+        rows = [
+            dict(zip(keys, key, strict=True))
+            | {name: self._score(part, name) for name in metrics}
+            | {"utterances": len(part), "failed": int(part["failed"].sum())}
+            | {"speakers": part["speaker"].nunique()}
+            for key, part in self._with_test_keys().groupby(keys, sort=False)
+        ]
         return pd.DataFrame(rows)
 
     def _score(self, part, metric):
@@ -781,6 +730,13 @@ class EvaluationResult:
         )
 
 
+def _write_or_return(text, path):
+    if path is None:
+        return text
+    Path(path).write_text(text, encoding="utf-8")
+    return None
+
+
 def _records(table):
     table = table.astype(object).replace({np.nan: None})
     return table.to_dict("records")
@@ -792,6 +748,7 @@ def _as_table(table, *columns):
     return table.where(table.notna(), None)
 
 
+_INTERVALS = ["estimator", "setting", "corpus", "estimate", "low", "high", "speakers", "note"]
 _COMPARED = [
     *("estimator", "setting", "baseline", "baseline_setting", "corpus", "difference"),
     *("low", "high", "p", "p_holm", "smallest_p", "speakers", "corpora_better"),

@@ -97,19 +97,14 @@ def with_unlabeled(fold: Fold, data: EvaluationData, *, with_test: bool) -> Fold
     samples of their corpora; their labels and auxiliary targets are to be hidden (`Fold.hidden`).
     """
     rows = np.arange(len(data.y), len(data.row))
-    not_trained = set(data.corpus[: len(data.y)]) - set(data.corpus[fold.train])
-    speakers = set(data.kept_together[fold.test])
-    allowed = np.array(
-        [
-            corpus not in not_trained and speaker not in speakers
-            for corpus, speaker in zip(data.corpus[rows], data.kept_together[rows], strict=True)
-        ],
-        dtype=bool,
-    )
+    corpus, speaker = data.corpus, data.kept_together
+    not_trained = set(corpus[: len(data.y)]) - set(corpus[fold.train])
+    is_tested = np.isin(speaker[rows], list(set(speaker[fold.test])))
+    allowed = ~is_tested & ~np.isin(corpus[rows], list(not_trained))
     train = np.append(fold.train, rows[allowed])
     if not with_test:
         return replace(fold, train=train)
-    in_test_corpora = np.isin(data.corpus[rows], list(set(data.corpus[fold.test])))
+    in_test_corpora = np.isin(corpus[rows], list(set(corpus[fold.test])))
     hidden = np.append(fold.test, rows[~allowed & in_test_corpora])
     return replace(fold, train=np.append(train, hidden), hidden=hidden)
 

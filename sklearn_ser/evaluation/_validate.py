@@ -19,8 +19,6 @@ from sklearn.base import BaseEstimator
 
 from sklearn_ser.evaluation._audio_steps import extract, split_extraction, with_ids, with_store
 from sklearn_ser.evaluation._evaluation_data import audio_fingerprint, select_data
-from sklearn_ser.evaluation._fold import is_random, run_fold, with_seed
-from sklearn_ser.evaluation._fold_cache import FoldCache, estimator_key, library_versions, work_key
 from sklearn_ser.evaluation._predictions_table import (
     FORMAT,
     SINGLE,
@@ -30,8 +28,18 @@ from sklearn_ser.evaluation._predictions_table import (
 )
 from sklearn_ser.evaluation._protocols import Fold, check_unique_speakers, make_folds
 from sklearn_ser.evaluation._result import EvaluationResult
+from sklearn_ser.evaluation._run_fold import (
+    FoldCache,
+    estimator_key,
+    is_random,
+    library_versions,
+    run_fold,
+    with_seed,
+    work_key,
+)
 from sklearn_ser.evaluation._semi_supervised import hide_aux, with_unlabeled
 from sklearn_ser.exceptions import EvaluationWarning
+from sklearn_ser.store._keys import NoStableContent
 from sklearn_ser.utils._failed_rows import failed_rows
 from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._progress import progress
@@ -142,8 +150,9 @@ def cross_corpus_validate(
 
     "Transductive" scores use the statistics of those samples of the test corpus that are in the
     label set. A fold is loaded from `out` if its estimator, data, rows, seed and library versions
-    are the same; the code of custom estimator classes is not compared, nor are tables and other
-    objects that a function finds in its module.
+    are the same. The folds of an estimator that holds a class or function of your own are stored
+    only if the class declares `cache_revision`, an integer that is raised with each change of its
+    results; a warning names what declares none.
 
     Warns
     -----
@@ -170,42 +179,25 @@ def cross_corpus_validate(
     distinct_seeds = _checked_seeds(seeds)
     if unlabeled_test not in ("exclude", "train"):
         raise ValueError(f"unlabeled_test must be 'exclude' or 'train', got {unlabeled_test!r}")
-    data = select_data(
-        estimators,
-        frame,
-        X=X,
-        y=y,
-        aux=aux,
-        corpus=corpus,
-        speaker=speaker,
-        labels=labels,
-        unlabeled_test=unlabeled_test,
-    )
+    chosen = {"X": X, "y": y, "aux": aux, "corpus": corpus, "speaker": speaker, "labels": labels}
+    data = select_data(estimators, frame, unlabeled_test=unlabeled_test, **chosen)
     check_unique_speakers(data.corpus, data.speaker)
     n_labeled = len(data.y)
-    folds = make_folds(
-        protocol,
-        y=data.y,
-        corpus=data.corpus[:n_labeled],
-        speaker=data.kept_together[:n_labeled],
-        n_splits=n_splits,
-    )
-    cache = FoldCache(out)
+    ids = {"corpus": data.corpus[:n_labeled], "speaker": data.kept_together[:n_labeled]}
+    folds = make_folds(protocol, y=data.y, n_splits=n_splits, **ids)
+    cache = None if out is None else FoldCache(out)
     prepared = _prepare(estimators, data, cache, verbose)
-    jobs = [
-        _Job(
-            name,
-            seed,
-            fold
-            if part.sentinel is None
-            else with_unlabeled(fold, data, with_test=unlabeled_test == "train"),
-            with_seed(part.estimator, seed),
-            part,
-        )
-        for name, part in prepared.items()
-        for seed in (distinct_seeds if is_random(part.estimator) else distinct_seeds[:1])
-        for fold in folds
-    ]
+    jobs = []
+    for name, part in prepared.items():
+        own_folds = folds
+        if part.sentinel is not None:
+            with_test = unlabeled_test == "train"
+            own_folds = [with_unlabeled(fold, data, with_test=with_test) for fold in folds]
+        is_stored = cache is not None and _has_key(name, part.estimator)
+        for seed in distinct_seeds if is_random(part.estimator) else distinct_seeds[:1]:
+            seeded = with_seed(part.estimator, seed)
+            key = estimator_key(seeded) if is_stored else None
+            jobs += [_Job(name, seed, fold, seeded, part, key) for fold in own_folds]
     run = partial(
         _run_or_load,
         metadata=data.metadata(),
@@ -214,15 +206,16 @@ def cross_corpus_validate(
         cache=cache,
     )
     tables = _run_all(jobs, run, n_jobs=n_jobs, desc=protocol, verbose=verbose)
+    fits = list(zip(jobs, tables, strict=True))
     result = EvaluationResult(
-        _tidy_predictions(jobs, tables, data),
+        _tidy_predictions(fits, data),
         labels=data.labels,
         protocol=protocol,
         dropped=data.dropped,
-        notes=_collect_notes(jobs, tables),
+        notes=_collect_notes(fits),
         failures=_collect_failures(prepared.values(), data),
         utterances=_describe_utterances(frame, data.row),
-        best_params=_collect_best_params(jobs, tables),
+        best_params=_collect_best_params(fits),
         info={
             "estimators": {name: repr(estimator) for name, estimator in estimators.items()},
             "n_splits": n_splits,
@@ -230,7 +223,7 @@ def cross_corpus_validate(
             "aux": [aux] if isinstance(aux, str) else list(aux or ()),
             "unlabeled": _count_unlabeled(jobs, data),
             "unlabeled_test": unlabeled_test,
-            "seconds": _sum_seconds(jobs, tables),
+            "seconds": _sum_seconds(fits),
             "versions": library_versions(),
         },
     )
@@ -252,102 +245,93 @@ def _checked_seeds(seeds):
 
 
 @dataclass(frozen=True)
-class _Features:
-    """Input of an estimator after its audio steps, and the hash of its content.
-
-    `failed` is the mask of samples without usable audio; `failures` are row, file and reason of
-    those that the audio steps found.
-    """
-
-    X: pd.DataFrame
-    failed: np.ndarray
-    failures: list[dict]
-    key: str
-
-
-@dataclass(frozen=True)
 class _Prepared:
     """An estimator without its audio steps, and the samples it is evaluated on.
 
-    `target_key` is the hash of everything beside X that the folds have in common, `sentinel` the
-    sentinel value in y; None if there are labeled samples only.
+    `failed` is the mask of samples without usable audio, `failures` are row, file and reason of
+    those that the audio steps found; `key` is the hash of all that the folds have in common (if
+    they are stored), `sentinel` the sentinel value in y, None if there are labeled samples only.
     """
 
     estimator: BaseEstimator
-    features: _Features
+    X: pd.DataFrame
     y: np.ndarray
-    target_key: str
+    failed: np.ndarray
+    failures: list[dict]
+    key: str
     sentinel: Sentinel | None
 
 
 @dataclass(frozen=True)
 class _Job:
-    """One fit: an estimator's name, seed, fold, seeded clone and samples."""
+    """One fit: an estimator's name, seed, fold, seeded clone, samples and cache key, if any."""
 
     name: str
     seed: int
     fold: Fold
     estimator: BaseEstimator
     prepared: _Prepared
+    estimator_key: str | None
 
 
 def _prepare(estimators, data, cache, verbose):
     """Run each distinct extraction once, and leave the other steps to the folds."""
-    split, n_extracted = {}, Counter[str]()
+    # An estimator that cannot use unlabeled samples gets none: its finished folds stay valid when
+    # such samples are added.
+    n_rows = {
+        name: len(data.y) if sentinel is None else len(data.row)
+        for name, sentinel in data.sentinels.items()
+    }
+    rest: dict[str, BaseEstimator] = {}
+    same_extraction: dict[str, tuple[list, list[str]]] = {}
     for name, estimator in estimators.items():
-        extraction, rest = split_extraction(estimator) if data.is_audio else ([], estimator)
-        step_key = work_key([estimator_key(step) for _, step in extraction])
-        # An estimator that cannot use unlabeled samples gets none: its finished folds stay valid
-        # when such samples are added.
-        n_rows = len(data.y) if data.sentinels[name] is None else len(data.row)
-        split[name] = extraction, rest, step_key, n_rows
-        n_extracted[step_key] = max(n_rows, n_extracted[step_key])
-    extracted: dict = {}
-    features: dict = {}
+        extraction, rest[name] = split_extraction(estimator) if data.is_audio else ([], estimator)
+        key = estimator_key(extraction, code_version=id)
+        same_extraction.setdefault(key, (extraction, []))[1].append(name)
     prepared = {}
-    for name, (extraction, rest, step_key, n_rows) in split.items():
-        sentinel = data.sentinels[name]
-        if step_key not in extracted:
-            X = data.X.iloc[: n_extracted[step_key]]
-            extracted[step_key] = _extract(extraction, X, cache, verbose)
-        if (step_key, n_rows) not in features:
-            features[step_key, n_rows] = _first_rows(n_rows, extracted[step_key], step_key, data)
-        y = data.targets(sentinel)
-        aux = None if data.aux is None else data.aux.iloc[:n_rows]
-        together = list(data.kept_together[:n_rows])
-        target_key = joblib.hash((list(y), aux, data.ids.iloc[:n_rows], together, data.labels))
-        prepared[name] = _Prepared(rest, features[step_key, n_rows], y, target_key, sentinel)
-    return prepared
+    for extraction, names in same_extraction.values():
+        rows = {n_rows[name] for name in names}
+        X = data.X.iloc[: max(rows)]
+        failures: list[dict] = []
+        if extraction:
+            store = cache and cache.store
+            features, failures = extract(extraction, X, store=store, verbose=verbose)
+            X = with_ids(features, data.ids.iloc[: max(rows)])
+        # Features are hashed by their content, which covers every way in which files can change.
+        hash_X = audio_fingerprint if data.is_audio and not extraction else _hash_features
+        keys = {n: "" if cache is None else hash_X(X.iloc[:n]) for n in rows}
+        for name in names:
+            n, sentinel = n_rows[name], data.sentinels[name]
+            own = [record for record in failures if record["row"] < n]
+            failed = failed_rows(X.iloc[:n])
+            failed[[record["row"] for record in own]] = True
+            y = data.targets(sentinel)
+            key = keys[n] and joblib.hash((keys[n], list(y), *data.content_beside_X(n)))
+            prepared[name] = _Prepared(rest[name], X.iloc[:n], y, failed, own, key, sentinel)
+    return {name: prepared[name] for name in estimators}
 
 
-def _extract(extraction, X, cache, verbose):
-    """Return features and failures; None as features if X is the input of the estimator."""
-    if not extraction:
-        return None, []
-    features, failures = extract(extraction, X, store=cache.store, verbose=verbose)
-    return features.reset_index(drop=True), failures
-
-
-def _first_rows(n_rows, extracted, step_key, data):
-    """Select the first rows of the extracted features."""
-    features, failures = extracted
-    if features is None:
-        X = data.X.iloc[:n_rows]
-        key = audio_fingerprint(X) if data.is_audio else _content_key(X)
-        return _Features(X, failed_rows(X), [], key)
-    failures = [record for record in failures if record["row"] < n_rows]
-    failed = np.zeros(n_rows, dtype=bool)
-    failed[[record["row"] for record in failures]] = True
-    # The key hashes the features, not the files: this covers every way in which files can change.
-    X = with_ids(features.iloc[:n_rows], data.ids.iloc[:n_rows])
-    return _Features(X, failed, failures, work_key(step_key, _content_key(X)))
-
-
-def _content_key(X):
+def _hash_features(X):
     """Hash the values and their names, whatever their memory layout; ids are hashed elsewhere."""
     return joblib.hash(
         [(name, np.ascontiguousarray(column.to_numpy())) for name, column in X.items()]
     )
+
+
+def _has_key(name, estimator):
+    """Return whether an estimator has a cache key, and warn if it has none."""
+    try:
+        estimator_key(estimator)
+    except NoStableContent as error:
+        warn_user(
+            f"The folds of {name!r} are not stored in `out`, because {error}: a later run could "
+            "not tell whether its code has changed. Declare `cache_revision = 1` in the class, and "
+            "raise it with each change of the results; or move a function to an installed package "
+            "that has a `__version__`.",
+            EvaluationWarning,
+        )
+        return False
+    return True
 
 
 #: Least time in seconds to wait for a fold that another process computes.
@@ -383,9 +367,10 @@ def _run_or_load(job, *, metadata, known_aux, labels, cache, patience=None):
     A table that another process computes is awaited for `patience` seconds and then computed here;
     without patience the result is None.
     """
+    if job.estimator_key is None:
+        return _run(job, metadata, known_aux, labels, cache)
     part = job.prepared
-    content = part.features.key, part.target_key, job.fold.train, job.fold.test
-    key = "" if cache.path is None else work_key(FORMAT, estimator_key(job.estimator), *content)
+    key = work_key(FORMAT, job.estimator_key, part.key, job.fold.train, job.fold.test)
     deadline = None if patience is None else time.monotonic() + patience
     while True:
         table = cache.load(key)
@@ -404,34 +389,28 @@ def _run_or_load(job, *, metadata, known_aux, labels, cache, patience=None):
 
 
 def _run(job, metadata, known_aux, labels, cache):
-    estimator, fold, y = job.estimator, job.fold, job.prepared.y
-    features = job.prepared.features
-    if cache.store is not None:  # for audio steps inside a meta-estimator, which run in every fold
+    estimator, fold, part = job.estimator, job.fold, job.prepared
+    y = part.y
+    if cache is not None:  # for audio steps inside a meta-estimator, which run in every fold
         estimator = with_store(estimator, cache.store)
     if len(fold.hidden):
-        y = mark_unlabeled(y, np.isin(np.arange(len(y)), fold.hidden), job.prepared.sentinel)
+        y = mark_unlabeled(y, np.isin(np.arange(len(y)), fold.hidden), part.sentinel)
         if "aux" in metadata:
             metadata = metadata | {"aux": hide_aux(metadata["aux"], fold.hidden, known_aux)}
     try:
-        return run_fold(estimator, features.X, y, metadata, fold, labels, features.failed)
+        return run_fold(estimator, part.X, y, metadata, fold, labels, part.failed)
     except Exception as error:
         error.add_note(f"(while evaluating {job.name!r}, fold {fold.name!r}, seed {job.seed})")
         raise
 
 
-def _tidy_predictions(jobs, tables, data):
-    """Concatenate the predictions of all folds, in the order of the jobs.
-
-    An estimator with transductive predictions in some folds has both settings in all of them: in
-    the others the two are the same, and a score pools every utterance in either setting.
-    """
-    transductive = {
-        job.name
-        for job, table in zip(jobs, tables, strict=True)
-        if (table["setting"] == TRANSDUCTIVE).any()
-    }
+def _tidy_predictions(fits, data):
+    """Concatenate the predictions of all folds, in the order of the jobs."""
+    # An estimator with transductive predictions in some folds has both settings in all of them: in
+    # the others the two are the same, and a score pools every utterance in either setting.
+    transductive = {job.name for job, table in fits if (table["setting"] == TRANSDUCTIVE).any()}
     parts = []
-    for job, table in zip(jobs, tables, strict=True):
+    for job, table in fits:
         if job.name in transductive and (table["setting"] == SINGLE).all():
             table = pd.concat([table.assign(setting=TRANSDUCTIVE), table], ignore_index=True)
         position = table["position"].to_numpy()
@@ -455,31 +434,27 @@ def _tidy_predictions(jobs, tables, data):
     return pd.concat(parts, ignore_index=True)
 
 
-def _collect_notes(jobs, tables):
+def _collect_notes(fits):
     """Count in how many fits of each estimator each warning was raised."""
-    counts = Counter(
-        (job.name, note)
-        for job, table in zip(jobs, tables, strict=True)
-        for note in table.attrs.get("notes", [])
-    )
-    rows = [(name, note, fits) for (name, note), fits in counts.items()]
+    counts = Counter((job.name, note) for job, table in fits for note in table.attrs["notes"])
+    rows = [(*key, count) for key, count in counts.items()]
     return pd.DataFrame(rows, columns=["estimator", "note", "fits"])
 
 
-def _collect_best_params(jobs, tables):
+def _collect_best_params(fits):
     rows = [
         (job.name, job.seed, job.fold.name, parameter, value)
-        for job, table in zip(jobs, tables, strict=True)
-        for parameter, value in table.attrs.get("best_params", {}).items()
+        for job, table in fits
+        for parameter, value in table.attrs["best_params"].items()
     ]
     return pd.DataFrame(rows, columns=["estimator", "seed", "fold", "parameter", "value"])
 
 
-def _sum_seconds(jobs, tables):
+def _sum_seconds(fits):
     """Sum the time of fits and predictions by estimator, wherever they were computed."""
-    seconds: dict[str, float] = {}
-    for job, table in zip(jobs, tables, strict=True):
-        seconds[job.name] = seconds.get(job.name, 0.0) + table.attrs.get("seconds", 0.0)
+    seconds = Counter[str]()
+    for job, table in fits:
+        seconds[job.name] += table.attrs["seconds"]
     return {name: round(total, 3) for name, total in seconds.items()}
 
 
@@ -491,7 +466,7 @@ def _count_unlabeled(jobs, data):
             continue
         if len(data.row) == len(data.y) and not len(job.fold.hidden):
             continue
-        train = job.fold.train[~job.prepared.features.failed[job.fold.train]]
+        train = job.fold.train[~job.prepared.failed[job.fold.train]]
         n_rows = int(((train >= len(data.y)) | np.isin(train, job.fold.hidden)).sum())
         least, greatest = counts.get(job.name, [n_rows, n_rows])
         counts[job.name] = [min(least, n_rows), max(greatest, n_rows)]
@@ -502,10 +477,7 @@ _AS_TEXT = ("file", "gender", "language", "naturalness", "text", "recording")
 
 
 def _describe_utterances(frame, rows):
-    """Select the columns of a frame that results may be grouped by or looked up with.
-
-    Missing values are None; audio in memory is left out.
-    """
+    """Select the columns of a frame that results may be grouped by, without audio in memory."""
     columns = {}
     for name in (*_AS_TEXT, "start", "end"):
         if name not in frame:
@@ -521,13 +493,14 @@ def _describe_utterances(frame, rows):
 
 def _collect_failures(prepared, data):
     """List the utterances whose audio could not be used: row of the frame, file, reason."""
-    records: dict = {}
-    for part in prepared:
-        for record in part.features.failures:
-            row = int(data.row[record["row"]])
-            records.setdefault((row, record["reason"]), (row, record["file"], record["reason"]))
-    ordered = sorted(records.values(), key=operator.itemgetter(0))
-    return pd.DataFrame(ordered, columns=["row", "file", "reason"])
+    records = [
+        (int(data.row[record["row"]]), record["file"], record["reason"])
+        for part in prepared
+        for record in part.failures
+    ]
+    table = pd.DataFrame(records, columns=["row", "file", "reason"])
+    table = table.drop_duplicates(["row", "reason"])
+    return table.sort_values("row", kind="stable", ignore_index=True)
 
 
 def _warn_of_failed(result):
@@ -538,8 +511,7 @@ def _warn_of_failed(result):
     shown = [
         f"row {r.row}{f' ({r.file})' if r.file else ''}: {r.reason}"
         for r in known.head(3).itertuples()
-    ]
-    shown = shown or [f"rows {rows[:5]}"]
+    ] or [f"rows {rows[:5]}"]
     warn_user(
         f"{len(rows)} utterances had no usable audio or no prediction, and count as misses: "
         f"{'; '.join(shown)}{' ...' if len(rows) > len(shown) else ''}",

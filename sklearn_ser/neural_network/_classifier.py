@@ -289,11 +289,11 @@ class MTLNeuralClassifier(
         pseudo-labels. ``selected`` (number of pseudo-labeled samples), ``n_<class>`` (the same for
         each class), ``agreement`` (fraction of the unlabeled samples with the same label as in the
         previous round; NaN at first), ``valid_loss`` (cross-entropy) and ``valid_score``
-        (unweighted average recall) of `y` on the validation samples, ``kept`` (whether the network
-        is that of this round), ``stopped`` (in the last round, why it was the last: the parameter
-        of :class:`PseudoLabels` that ended the rounds, "settled" if the pseudo-labels hardly
-        changed, "nothing unlabeled", or "interrupted"). With several networks, the index has the
-        levels ``member`` and ``round``.
+        (unweighted average recall) of `y` on the validation samples, ``retained`` (whether the
+        network is that of this round), ``stopped`` (in the last round, why it was the last: the
+        parameter of :class:`PseudoLabels` that ended the rounds, "settled" if the pseudo-labels
+        hardly changed, "nothing unlabeled", or "interrupted"). With several networks, the index
+        has the levels ``member`` and ``round``.
     layer_weights_ : ndarray of shape (n_layers,)
         Only with ``encoder="layers"``. Weight of each layer; they sum to 1.
     net_ : skorch.NeuralNet

@@ -70,7 +70,7 @@ _ROUND_OF_SELF_TRAINING = {
     "agreement": _exactly(float),
     "valid_loss": _exactly(float),
     "valid_score": _exactly(float),
-    "kept": _exactly(bool),
+    "retained": _exactly(bool),
     "stopped": _exactly(str),
 }
 _PER_NETWORK: dict[str, Any] = {

@@ -19,7 +19,7 @@ from sklearn_ser import (
 from sklearn_ser.augmentation import Gain
 from sklearn_ser.evaluation import fit_model
 from sklearn_ser.evaluation._audio_steps import audio_steps, extract, split_extraction
-from sklearn_ser.evaluation._fold_cache import FoldCache
+from sklearn_ser.evaluation._run_fold import FoldCache
 from sklearn_ser.exceptions import AudioError, EvaluationWarning
 
 

@@ -5,52 +5,81 @@ import subprocess
 import sys
 import textwrap
 
+import numpy as np
 import pytest
-from sklearn import config_context
-from sklearn.preprocessing import FunctionTransformer
+from scipy.stats import loguniform
+from sklearn import clone, config_context
+from sklearn.feature_selection import SelectKBest, f_classif, mutual_info_classif
+from sklearn.metrics import make_scorer
+from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVC, LinearSVC
 
-from sklearn_ser import MTLNeuralClassifier
-from sklearn_ser.evaluation._fold_cache import estimator_key
-
-
-def function(source, name="f"):
-    """Define a function as a module with this source would."""
-    module = {"__name__": "a_module"}
-    exec(textwrap.dedent(source), module)
-    return module[name]
-
-
-def key(func, **parameters):
-    return estimator_key(FunctionTransformer(func, **parameters))
+from sklearn_ser import MTLNeuralClassifier, OpenSmileExtractor
+from sklearn_ser.evaluation._run_fold import estimator_key
+from sklearn_ser.store._keys import NoStableContent
 
 
-CHANGES = {
-    "code": ("def f(x): return x", "def f(x): return 2 * x"),
-    "default": ("def f(x, by=2): return x", "def f(x, by=3): return x"),
-    "default by name": ("def f(x, *, by=2): return x", "def f(x, *, by=3): return x"),
-    "constant of the module": ("A = 2\ndef f(x): return x * A", "A = 3\ndef f(x): return x * A"),
-    "function of the module": (
-        "def g(x): return x\ndef f(x): return g(x)",
-        "def g(x): return -x\ndef f(x): return g(x)",
-    ),
-    "enclosed": (
-        "def make(a): return lambda x: a * x\nf = make(2)",
-        "def make(a): return lambda x: a * x\nf = make(3)",
-    ),
-}
+class OwnSVC(LinearSVC):
+    """A class of a module that belongs to no package with a version."""
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_changed_function_has_another_key(change):
-    before, after = (function(source) for source in CHANGES[change])
-    assert key(before) == key(function(CHANGES[change][0]))
-    assert key(before) != key(after)
-    assert key(functools.partial(before)) != key(functools.partial(after))
+def own_function(X):
+    return X
 
 
-def test_arguments_of_a_partial_are_part_of_the_key():
-    f = function("def f(x, by=2): return x * by")
-    assert key(functools.partial(f, by=2)) != key(functools.partial(f, by=3))
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        OwnSVC(),
+        make_pipeline(StandardScaler(), OwnSVC()),
+        FunctionTransformer(own_function),
+        FunctionTransformer(lambda X: X),
+        FunctionTransformer(functools.partial(own_function)),
+        GridSearchCV(LinearSVC(), {"C": [1.0]}, scoring=make_scorer(own_function)),
+        GridSearchCV(make_pipeline(LinearSVC()), {"linearsvc": [OwnSVC()]}),
+    ],
+)
+def test_code_without_a_version_has_no_key(estimator):
+    with pytest.raises(NoStableContent, match=r"OwnSVC|own_function|<lambda>"):
+        estimator_key(estimator)
+
+
+def test_a_declared_revision_is_part_of_the_key():
+    keys = set()
+    for revision in (1, 2, 2):
+        own = type("OwnSVC", (LinearSVC,), {"cache_revision": revision})
+        keys.add(estimator_key(make_pipeline(own())))
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (LinearSVC(C=1.0), LinearSVC(C=2.0)),
+        (SelectKBest(f_classif), SelectKBest(mutual_info_classif)),
+        (
+            FunctionTransformer(functools.partial(np.clip, a_min=0)),
+            FunctionTransformer(functools.partial(np.clip, a_min=1)),
+        ),
+        (GridSearchCV(SVC(), {}, cv=KFold(2)), GridSearchCV(SVC(), {}, cv=KFold(3))),
+        (
+            RandomizedSearchCV(SVC(), {"C": loguniform(0.1, 1.0)}),
+            RandomizedSearchCV(SVC(), {"C": loguniform(0.1, 2.0)}),
+        ),
+    ],
+)
+def test_content_is_part_of_the_key(one, other):
+    assert estimator_key(one) == estimator_key(clone(one))
+    assert estimator_key(one) != estimator_key(other)
+
+
+def test_number_of_processes_is_not_part_of_the_key():
+    parallel = make_pipeline(OpenSmileExtractor(n_jobs=2, verbose=1), LinearSVC(verbose=1))
+    assert estimator_key(parallel) == estimator_key(
+        make_pipeline(OpenSmileExtractor(), LinearSVC())
+    )
 
 
 def test_metadata_request_of_fit_is_part_of_the_key():
@@ -62,14 +91,16 @@ def test_metadata_request_of_fit_is_part_of_the_key():
     assert estimator_key(net) != before
 
 
-def test_sets_have_one_key_in_all_processes():
-    """Their order depends on hashes of strings, which differ between processes."""
+def test_keys_are_the_same_in_all_processes():
+    """The order of sets depends on hashes of strings, the state of numpy's generator on nothing."""
     program = """
+    from scipy.stats import loguniform
+    from sklearn.model_selection import RandomizedSearchCV
     from sklearn.preprocessing import FunctionTransformer
-    from sklearn_ser.evaluation._fold_cache import estimator_key
-    def f(x): return x in {"anger", "joy", "sadness", "boredom", "neutral"}
+    from sklearn_ser.evaluation._run_fold import estimator_key
     given = {"y": frozenset("abcdef"), "z": {"a", "b"}}
-    print(estimator_key(FunctionTransformer(f, kw_args=given)))
+    print(estimator_key(FunctionTransformer(kw_args=given)))
+    print(estimator_key(RandomizedSearchCV(FunctionTransformer(), {"a": loguniform(0.1, 1)})))
     """
     found = {
         subprocess.run(
@@ -82,4 +113,5 @@ def test_sets_have_one_key_in_all_processes():
         for seed in ("1", "2")
     }
     assert len(found) == 1
-    assert key(None, kw_args={"y": {"a"}}) != key(None, kw_args={"y": {"b"}})
+    different = (FunctionTransformer(kw_args={"y": {name}}) for name in "ab")
+    assert len(set(map(estimator_key, different))) == 2

@@ -221,10 +221,6 @@ def test_save_and_load(result, tmp_path):
 
 
 def test_exports(result, tmp_path):
-    assert result.to_frame().equals(result.predictions)
-    assert result.to_frame() is not result.predictions
-    result.to_parquet(tmp_path / "p.parquet")
-    assert len(pd.read_parquet(tmp_path / "p.parquet")) == len(result.predictions)
     content = json.loads(result.to_json())
     assert content["summary"][0]["estimator"] == "svm"
     assert content["intervals"][2]["low"] is None  # four speakers

@@ -192,12 +192,12 @@ def test_command_continues_after_silence_and_bad_files(model_file, speech, tmp_p
     ("extra", "message"),
     [
         (["--hop", "1"], "--hop requires --window"),
-        (["--window", "0"], "--window must be at least 0.06 seconds, the minimum of this model"),
-        (["--window", "0.001"], "steps. Got 0.001"),
-        (["--window", "inf"], "steps. Got inf"),
-        (["--window", "nan"], "steps. Got nan"),
-        (["--window", "2", "--hop", "3"], "--hop must be more than 0 and at most --window, 2 sec"),
-        (["--window", "2", "--hop", "-1"], "--window, 2 seconds. Got -1"),
+        (["--window", "0"], "in the range (0.0, inf). Got 0"),
+        (["--window", "0.001"], "window must be finite and at least 0.06 s"),
+        (["--window", "inf"], "this model. Got inf"),
+        (["--window", "nan"], "in the range (0.0, inf). Got nan"),
+        (["--window", "2", "--hop", "3"], "hop must be at most window, 2.0 s. Got 3.0"),
+        (["--window", "2", "--hop", "-1"], "in the range (0.0, inf). Got -1"),
     ],
 )
 def test_command_checks_windows(model_file, extra, message, capsys):

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from sklearn_ser import cross_corpus_validate
 from sklearn_ser.evaluation import _validate
-from sklearn_ser.evaluation._fold_cache import FoldCache, estimator_key
+from sklearn_ser.evaluation._run_fold import FoldCache, estimator_key
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 forks = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -23,6 +23,8 @@ SEEDS = range(3)
 
 class NearestMean(ClassifierMixin, BaseEstimator):
     """Logs each fit, and takes some time."""
+
+    cache_revision = 1
 
     def __init__(self, journal=None, seconds=0.0, random_state=None):
         self.journal = journal

@@ -199,6 +199,8 @@ def test_failed_samples_under_test_are_misses(half_labeled, fits):
 class SelfTrained(ClassifierMixin, BaseEstimator):
     """scikit-learn's self-training with the sentinel value "nan"."""
 
+    cache_revision = 1
+
     def __init__(self, C=1.0, unlabeled="nan"):
         self.C = C
         self.unlabeled = unlabeled

@@ -15,7 +15,7 @@ from sklearn.svm import LinearSVC
 
 from sklearn_ser import GroupScaler, MTLNeuralClassifier, SpeakerKFold, cross_corpus_validate
 from sklearn_ser.evaluation import EvaluationResult
-from sklearn_ser.evaluation._fold import with_seed
+from sklearn_ser.evaluation._run_fold import with_seed
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.model_selection import SemiSupervisedSplit
 
@@ -164,6 +164,7 @@ def test_failed_rows_are_misses(feature_table):
 class CountedSVC(LinearSVC):
     """Counts its fits."""
 
+    cache_revision = 1
     fits = 0
 
     def fit(self, X, y):
@@ -186,6 +187,20 @@ def test_resume_runs_only_what_is_missing(feature_table, tmp_path, counted_svm):
     next((tmp_path / "folds").iterdir()).unlink()
     cross_corpus_validate({"svm": counted_svm}, frame, X=X, aux=(), out=tmp_path)
     assert CountedSVC.fits == 4
+
+
+def test_folds_of_code_without_a_version_are_not_stored(feature_table, tmp_path):
+    frame, X = feature_table
+    means = []
+    for function in (lambda X: X, lambda X: 0 * X):
+        own = make_pipeline(FunctionTransformer(function), LinearSVC(C=0.01))
+        with pytest.warns(EvaluationWarning, match=r"folds of 'own' are not stored .*<lambda>"):
+            result = cross_corpus_validate(
+                {"own": own, "svm": GLOBAL_SVM}, frame, X=X, aux=(), seeds=[0, 1], out=tmp_path
+            )
+        means.append(result.summary()["mean"].iloc[0])
+    assert len(list((tmp_path / "folds").iterdir())) == 6
+    assert means[0] > means[1] == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize("change", ["parameter", "feature", "label", "order"])
@@ -407,17 +422,6 @@ def test_recordings_stay_together(feature_table):
     )
     folds = result.predictions.assign(recording=np.take(pair, result.predictions["row"]))
     assert (folds.groupby("recording")["fold"].nunique() == 1).all()
-
-
-def test_functions_are_distinguished_by_their_code(feature_table, tmp_path):
-    frame, X = feature_table
-    means = []
-    for function in (lambda X: X, lambda X: 0 * X):
-        model = make_pipeline(FunctionTransformer(function), LinearSVC(C=0.01))
-        result = cross_corpus_validate({"svm": model}, frame, X=X, aux=(), out=tmp_path)
-        means.append(result.summary()["mean"].iloc[0])
-    assert means[1] == pytest.approx(1 / 3)
-    assert means[0] > means[1]
 
 
 def test_other_versions_of_the_libraries_do_not_reuse_a_fold(feature_table, tmp_path, monkeypatch):

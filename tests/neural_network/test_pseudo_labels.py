@@ -230,7 +230,7 @@ def test_it_ends_after_max_rounds(fitted):
     table = fitted.pseudo_labels_
     assert table.index.tolist() == [0, 1, 2]
     assert table["stopped"].tolist() == ["", "", "max_rounds"]
-    assert table["kept"].tolist() == [False, False, True]
+    assert table["retained"].tolist() == [False, False, True]
     assert table["agreement"].isna().tolist() == [True, True, False]
     assert table["agreement"][2] > 0.5
     assert table["valid_loss"].nunique() == 3
@@ -241,7 +241,7 @@ def test_too_few_sure_rows(speech, half, fitted):
     plain = net().fit(speech.X, half, groups=speech.speaker)
     model = net(PseudoLabels(threshold=1.0)).fit(speech.X, half, groups=speech.speaker)
     assert model.pseudo_labels_["stopped"].tolist() == ["min_rows"]
-    assert model.pseudo_labels_["kept"].tolist() == [True]
+    assert model.pseudo_labels_["retained"].tolist() == [True]
     # The first round is the plain fit, bit for bit; further ones are not.
     assert model._weights == plain._weights
     assert fitted._weights != plain._weights
@@ -252,7 +252,7 @@ def test_unstable_labels_end_the_rounds(speech, half):
     X = speech.X * np.where(np.arange(8) == 0, 0.2, 1.0)  # hard to tell
     table = net(spec, max_epochs=2).fit(X, half, groups=speech.speaker).pseudo_labels_
     assert table["stopped"].tolist() == ["", "stability"]
-    assert table["kept"].tolist() == [False, True]
+    assert table["retained"].tolist() == [False, True]
 
 
 def test_a_round_that_is_worse_on_validation_samples_is_dropped(speech):
@@ -265,8 +265,8 @@ def test_a_round_that_is_worse_on_validation_samples_is_dropped(speech):
     model = net(spec).fit(X, y, groups=speech.speaker)
     table = model.pseudo_labels_
     assert table["stopped"].iloc[-1] == "tolerance"
-    assert table["kept"].iloc[-2]
-    assert table["kept"].sum() == 1
+    assert table["retained"].iloc[-2]
+    assert table["retained"].sum() == 1
     assert table["valid_loss"].iloc[-1] > table["valid_loss"].iloc[:-1].min()
     # What is kept is the network of the round before.
     shares = {"share": 1.0 * (len(table) - 2) / 5, "max_rounds": len(table) - 2}
@@ -303,7 +303,7 @@ def test_interrupted(speech, half, epoch, n_rounds):
         model.fit(speech.X, half)
     table = model.pseudo_labels_
     assert len(table) == n_rounds
-    assert table.iloc[-1][["kept", "stopped"]].tolist() == [True, "interrupted"]
+    assert table.iloc[-1][["retained", "stopped"]].tolist() == [True, "interrupted"]
     assert model.predict(speech.X).shape == (240,)
 
 
@@ -384,7 +384,7 @@ def test_without_early_stopping_samples_are_held_out_nevertheless(speech, half):
     model = net(spec).fit(speech.X[few], y)
     assert model.validation_split_["kind"] == "none"
     assert model.pseudo_labels_["valid_loss"].isna().all()
-    assert model.pseudo_labels_["kept"].tolist() == [False, True]
+    assert model.pseudo_labels_["retained"].tolist() == [False, True]
 
 
 def test_frames(frames):
@@ -504,7 +504,7 @@ def test_at_rest(speech, fitted, tmp_path):
         (lambda rounds: [[]], "_rounds[0] is [], not rounds of"),
         (lambda rounds: [["text"]], "_rounds[0][0] is 'text', not a dict of"),
         (
-            lambda rounds: [[{**rounds[0][0], "kept": 1}]],
+            lambda rounds: [[{**rounds[0][0], "retained": 1}]],
             "_rounds[0][0]['kept'] is 1, not of type bool",
         ),
         (lambda rounds: [[{**rounds[0][0], "counts": [0]}]], "_rounds[0] is [{"),

@@ -126,7 +126,7 @@ def test_self_training_improves_on_an_unlabeled_corpus():
     aux = frame[["gender"]].where(~target[:, None], None)
     model = fit_routed(make_self_trained_net(None, random_state=0), X, y, aux=aux)
     net = model.named_steps["net"]
-    assert net.pseudo_labels_["selected"][net.pseudo_labels_["kept"]].item() > 0
+    assert net.pseudo_labels_["selected"][net.pseudo_labels_["retained"]].item() > 0
     alone = clone(model).set_params(net__pseudo_labels=None)
     alone = fit_routed(alone, X, y, aux=aux)
     y_true = frame["emotion"][target]

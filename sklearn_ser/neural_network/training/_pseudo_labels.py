@@ -112,12 +112,12 @@ class PseudoLabels(BaseEstimator):
     >>> net = MTLNeuralClassifier(
     ...     unlabeled=-1, pseudo_labels=PseudoLabels(max_rounds=2), max_epochs=10, random_state=0
     ... )
-    >>> net.fit(X, y).pseudo_labels_[["selected", "n_0", "n_1", "kept"]]
-           selected  n_0  n_1   kept
+    >>> net.fit(X, y).pseudo_labels_[["selected", "n_0", "n_1", "retained"]]
+           selected  n_0  n_1  retained
     round
-    0               0    0    0  False
-    1              42   21   21  False
-    2              84   42   42   True
+    0             0    0    0     False
+    1            42   21   21     False
+    2            84   42   42      True
     >>> net.set_params(pseudo_labels__threshold=0.8).pseudo_labels
     PseudoLabels(max_rounds=2, threshold=0.8)
     """
@@ -218,7 +218,7 @@ def self_train(
     if interrupts:
         reason = "interrupted"
     table[-1]["stopped"] = reason
-    table[-2 if reason == "tolerance" else -1]["kept"] = True
+    table[-2 if reason == "tolerance" else -1]["retained"] = True
     return *retained, table
 
 
@@ -253,7 +253,7 @@ def _table_row(tasks, valid, record, labels=None, previous=None):
         "agreement": np.nan if previous is None else labels.agreement(previous),
         "valid_loss": loss,
         "valid_score": score,
-        "kept": False,
+        "retained": False,
         "stopped": "",
     }
 

@@ -1,7 +1,5 @@
 """Evaluation of an SVM and of networks: the models, the printed table, and the files."""
 
-from pathlib import Path
-
 from sklearn_ser.recipes import make_multi_task_net, make_single_task_net, make_svm_baseline
 
 
@@ -23,49 +21,35 @@ def make_ablation(aux, *, cv=5, **settings):
 
 
 def show_result(result, out, *, data="", audit=None):
-    """Print the table; write it (above `data`), the report, plots and predictions to a folder.
+    """Print the table, and write it (above `data`), report, plots and predictions to a folder.
 
     The paths of the files are returned.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from sklearn_ser.inspection import ConfusionDisplay, UARDisplay
-
-    out = Path(out)
     result.save(out)
-    print(_heading(result))
-    print(result.summary().round(3).to_string())
-    for remark in result.remarks():
-        print(remark)
-    below = [f"```text\n{data}\n```"] if data else []
-    table = out / "table.md"
-    table.write_text(
-        "\n\n".join([_heading(result), result.to_markdown(), *result.remarks(), *below]) + "\n",
-        encoding="utf-8",
-    )
+    heading = _heading(result)
+    print(heading, result.summary().round(3).to_string(), *result.remarks(), sep="\n")
+    parts = [heading, result.to_markdown(), *result.remarks()]
+    parts += [f"```text\n{data}\n```"] if data else []
+    (out / "table.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     result.report(out / "report.html", audit=audit)
-    written = [table, out / "report.html", out / "predictions.parquet"]
 
-    def draw(name, size, drawer):
-        figure = Figure(figsize=size, layout="constrained")
+    names = result.estimators
+    width, height = 1.7 * min(5, result.summary().shape[1]) + 3, 2.5 + 0.45 * len(names)
+    scores = Figure(figsize=(width, height), layout="constrained")
+    result.plot_scores(ax=scores)
+    confusions = Figure(figsize=(3.6 * len(names), 4), layout="constrained")
+    confusions.suptitle(f"{result.protocol}, transductive scores where available")
+    axes = confusions.subplots(1, len(names), squeeze=False)[0]
+    for name, ax in zip(names, axes, strict=True):
+        result.plot_confusion(name, ax=ax)
+    for figure, name in ((scores, "uar.png"), (confusions, "confusion.png")):
         FigureCanvasAgg(figure)
-        drawer(figure)
         figure.savefig(out / name, dpi=120)
-        written.append(out / name)
-
-    names = list(result.predictions["estimator"].unique())
-    size = (1.7 * min(5, result.summary().shape[1]) + 3, 2.5 + 0.45 * len(names))
-    draw("uar.png", size, lambda figure: UARDisplay.from_result(result, ax=figure))
-
-    def confusions(figure):
-        figure.suptitle(f"{result.protocol}, transductive scores where available")
-        axes = figure.subplots(1, len(names), squeeze=False)[0]
-        for name, ax in zip(names, axes, strict=True):
-            ConfusionDisplay.from_result(result, name, ax=ax)
-
-    draw("confusion.png", (3.6 * len(names), 4), confusions)
-    return written
+    written = ("table.md", "report.html", "predictions.parquet", "uar.png", "confusion.png")
+    return [out / name for name in written]
 
 
 def _heading(result):

@@ -221,32 +221,23 @@ def predict_timeline(
     >>> timeline["start"].tolist()[:3]
     [0.0, 0.5, 1.0]
     """
-    steps = _leading_audio_steps(model)
+    extraction, _ = split_extraction(predicting_estimator(model))
+    steps = [audio_step for _, step in extraction for audio_step in audio_steps(step)]
     audio = steps[0].audio if steps else "file"
-    shortest = shortest_window(model)
-    if window < shortest:
+    shortest = max((step._min_duration for step in steps), default=0.0)
+    if not shortest <= window < np.inf:
         raise ValueError(
-            f"window must be at least {shortest:g} s, the minimum of the audio steps of this "
-            f"model. Got {window:g} instead."
+            f"window must be finite and at least {shortest:g} s, the minimum of the audio steps of "
+            f"this model. Got {window:g} instead."
         )
     # A window below the minimum of the steps would only fail.
     min_window = max(window / 2 if min_window is None else min_window, shortest)
     windows = window_table(X, window, hop, min_window=min_window, audio=audio)
     table = predict_table(model, windows, verbose=verbose)
     # Of dtype object: as strings, pandas would replace the None of arrays by NaN.
-    files = pd.Series([path_of(cell) for cell in windows[audio]], windows.index, dtype=object)
+    files = pd.Series([path_of(one) for one in windows[audio]], windows.index, dtype=object)
     times = windows[["row", "start", "end"]]
     times.insert(1, "file", files)
     for position, name in enumerate(times.columns):
         table.insert(position, name, times[name].set_axis(table.index))
     return table
-
-
-def shortest_window(model: BaseEstimator) -> float:
-    """Return the minimum duration in seconds of a window for all audio steps of a model."""
-    return max((step._min_duration for step in _leading_audio_steps(model)), default=0.0)
-
-
-def _leading_audio_steps(model):
-    extraction, _ = split_extraction(predicting_estimator(model))
-    return [audio_step for _, step in extraction for audio_step in audio_steps(step)]

@@ -1,0 +1,250 @@
+"""One fold of an evaluation: seeds, fit and predictions, and storage of finished folds."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import sys
+import tempfile
+import time
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+from joblib import parallel_config
+from joblib.hashing import NumpyHasher
+from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state
+
+from sklearn_ser.evaluation._predictions_table import SINGLE, TRANSDUCTIVE, probability_columns
+from sklearn_ser.evaluation._protocols import Fold
+from sklearn_ser.preprocessing._transduction import record_transduction, without_batch_statistics
+from sklearn_ser.store._keys import NoStableContent, class_revisions
+from sklearn_ser.store._locks import KeyLocks
+from sklearn_ser.utils._nested_estimators import parameters_named
+from sklearn_ser.utils._routing import fit_routed
+from sklearn_ser.utils._warnings import collect_warnings
+
+#: Parameters that change the effort, not the result.
+_EFFORT = ("n_jobs", "store", "verbose")
+_GLOBAL_GENERATOR = check_random_state(None)
+_LIBRARIES = ("sklearn-ser", "scikit-learn", "numpy", "torch", "opensmile", "soxr")
+
+
+def with_seed(estimator, seed: int):
+    """Clone an estimator and set every `random_state` of it, its parts and splitters to `seed`."""
+    seeded = clone(estimator)
+    for name in parameters_named(seeded, "random_state"):
+        seeded.set_params(**{name: seed})
+    for splitter in _random_splitters(seeded):
+        splitter.random_state = seed
+    return seeded
+
+
+def is_random(estimator) -> bool:
+    """Return whether any part of the estimator has a `random_state`."""
+    return bool(parameters_named(estimator, "random_state") or _random_splitters(estimator))
+
+
+def _random_splitters(estimator):
+    """List the splitters that shuffle, also in others; they need not be among the parameters."""
+    found = []
+    for value in estimator.get_params().values():
+        while hasattr(value, "split"):
+            if hasattr(value, "random_state") and getattr(value, "shuffle", True):
+                found.append(value)
+            value = getattr(value, "cv", None)
+    return found
+
+
+def run_fold(
+    estimator,
+    X: pd.DataFrame,
+    y: np.ndarray,
+    metadata: dict[str, pd.Series | pd.DataFrame],
+    fold: Fold,
+    labels: list,
+    failed: np.ndarray,
+) -> pd.DataFrame:
+    """Fit the estimator itself on one fold and predict its test samples.
+
+    X, y, `failed` (left out of training, and misses in the test) and each of `metadata` are those
+    of all samples. The table has one row per test utterance and setting: `position` in X,
+    `setting`, `y_pred`, `failed` and one probability column per label. Its ``attrs`` hold `notes`
+    (warnings of the fit), `seconds` and `best_params` (of a search, as texts).
+    """
+    train, test = fold.train[~failed[fold.train]], fold.test[~failed[fold.test]]
+    started = time.monotonic()
+    with collect_warnings() as notes:
+        fit_routed(
+            estimator,
+            X.iloc[train],
+            y[train],
+            **{name: values.iloc[train] for name, values in metadata.items()},
+        )
+        tables = _predict_settings(estimator, X.iloc[test], test, labels)
+    if len(fold.hidden):  # fitted on the test utterances: no prediction is that of one alone
+        tables = {TRANSDUCTIVE: tables.get(TRANSDUCTIVE, tables[SINGLE])}
+    missed = _table(fold.test[failed[fold.test]], None, labels)
+    result = pd.concat(
+        [
+            pd.concat([table, missed] if len(missed) else [table]).assign(setting=setting)
+            for setting, table in tables.items()
+        ],
+        ignore_index=True,
+    )
+    result["failed"] = result["y_pred"].isna()
+    absent = sorted(set(labels) - set(y[train]), key=str)
+    if absent:
+        notes.append(f"no training sample of {absent}")
+    result.attrs["notes"] = sorted(set(notes))
+    result.attrs["seconds"] = time.monotonic() - started
+    result.attrs["best_params"] = _best_params(estimator)
+    return result
+
+
+def _predict_settings(estimator, X, positions, labels):
+    """Predict the batch and, if statistics of the batch were used, also one sample at a time."""
+    if not len(X):
+        return {SINGLE: _table(positions, None, labels)}
+    # Both contexts hold for one thread: parallel code inside the estimator must not leave it.
+    with parallel_config(backend="sequential"), record_transduction() as scaled_by_batch:
+        table = _predict(estimator, X, positions, labels)
+    if not scaled_by_batch:
+        return {SINGLE: table}
+    with parallel_config(backend="sequential"), without_batch_statistics():
+        return {TRANSDUCTIVE: table, SINGLE: _predict(estimator, X, positions, labels)}
+
+
+def _predict(estimator, X, positions, labels):
+    table = _table(positions, estimator.predict(X), labels)
+    if hasattr(estimator, "predict_proba"):
+        probabilities = pd.DataFrame(estimator.predict_proba(X), columns=estimator.classes_)
+        table[probability_columns(labels)] = probabilities.reindex(
+            columns=labels, fill_value=0.0
+        ).to_numpy()
+    return table
+
+
+def _table(positions, y_pred, labels):
+    table = pd.DataFrame({"position": np.asarray(positions, dtype=np.int64)})
+    table["y_pred"] = np.asarray([None] * len(table) if y_pred is None else y_pred, dtype=object)
+    return table.assign(**dict.fromkeys(probability_columns(labels), np.nan))
+
+
+def _best_params(model):
+    """Return the parameters chosen by a search, also by one inside a Pipeline or meta-estimator."""
+    while model is not None and not hasattr(model, "best_params_"):
+        inner = getattr(model, "estimator_", None)
+        model = model.steps[-1][1] if isinstance(model, Pipeline) else inner
+    return {name: repr(value) for name, value in getattr(model, "best_params_", {}).items()}
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that results depend on, by name."""
+    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
+
+
+def work_key(*parts) -> str:
+    """Hash these parts together with the versions of the libraries."""
+    return joblib.hash((parts, list(library_versions().items())))
+
+
+def code_version(code: types.FunctionType | type) -> Any:
+    """Return the version of the package of a function or class, or the revision of the class.
+
+    Raise NoStableContent if neither is known.
+    """
+    module, package = map(sys.modules.get, (code.__module__, code.__module__.partition(".")[0]))
+    version = getattr(package, "__version__", None)
+    if version is not None and getattr(module, code.__qualname__, None) is code:
+        return version
+    if isinstance(code, type):
+        return class_revisions(code)
+    raise NoStableContent(f"the function {code.__qualname__} belongs to no versioned package")
+
+
+def estimator_key(estimator: Any, code_version: Callable = code_version) -> str:
+    """Hash the content of an estimator: its type, parameters, metadata requests and its parts.
+
+    Functions and classes are hashed by their name and by what `code_version` returns for them.
+    """
+    return _EstimatorHasher(code_version).hash(estimator)
+
+
+class _EstimatorHasher(NumpyHasher):
+    def __init__(self, code_version):
+        super().__init__()
+        self.code_version = code_version
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, types.FunctionType | type):
+            if value.__module__.partition(".")[0] in sys.stdlib_module_names:
+                return NotImplemented  # by its name
+            return tuple, ((value.__module__, value.__qualname__, self.code_version(value)),)
+        if isinstance(value, BaseEstimator):
+            params = value.get_params(deep=False)
+            covered = {name: params[name] for name in params if name not in _EFFORT}
+            # The metadata request is no parameter, but changes what `fit` receives.
+            request = str(vars(value).get("_metadata_request", ""))
+            return tuple, ((type(value), covered, request),)
+        if isinstance(value, set | frozenset):  # the order of strings differs between processes
+            return tuple, (sorted(estimator_key(part, self.code_version) for part in value),)
+        if value is _GLOBAL_GENERATOR:  # (of the distributions of scipy; its state is arbitrary)
+            return tuple, ("global generator",)
+        return NotImplemented
+
+
+class FoldCache:
+    """Tables of finished folds in a folder, by key.
+
+    A table is written to a temporary file that is then renamed, so that a reader, or a run after a
+    kill, finds a complete table or none.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def store(self) -> Path:
+        """Folder of the FeatureStore of extracted features."""
+        return self.path / "features"
+
+    def load(self, key: str) -> pd.DataFrame | None:
+        """Return the table of `key`, or None if there is none."""
+        file = self._file(key)
+        return pd.read_parquet(file) if file.is_file() else None
+
+    def save(self, key: str, table: pd.DataFrame) -> None:
+        """Write `table`, including its ``attrs``, under `key`."""
+        target = self._file(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, suffix=".part")
+        os.close(handle)
+        try:
+            table.to_parquet(name)
+            os.replace(name, target)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    @contextmanager
+    def lock(self, key: str) -> Iterator[bool]:
+        """Try to lock `key` within this context, without waiting: False if another process has it.
+
+        True where the file system has no locks.
+        """
+        locks, entry = KeyLocks(self.path / "folds.lock"), bytes.fromhex(key)
+        try:
+            yield bool(locks.acquire([entry]))
+        finally:
+            locks.release([entry])
+
+    def _file(self, key):
+        return self.path / "folds" / f"{key}.parquet"
