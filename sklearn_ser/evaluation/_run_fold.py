@@ -20,7 +20,6 @@ from joblib import parallel_config
 from joblib.hashing import NumpyHasher
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state
 
 from sklearn_ser.evaluation._predictions_table import SINGLE, TRANSDUCTIVE, probability_columns
 from sklearn_ser.evaluation._protocols import Fold
@@ -33,7 +32,6 @@ from sklearn_ser.utils._warnings import collect_warnings
 
 #: Parameters that change the effort, not the result.
 _EFFORT = ("n_jobs", "store", "verbose")
-_GLOBAL_GENERATOR = check_random_state(None)
 _LIBRARIES = ("sklearn-ser", "scikit-learn", "numpy", "torch", "opensmile", "soxr")
 
 
@@ -196,8 +194,8 @@ class _EstimatorHasher(NumpyHasher):
             return tuple, ((type(value), covered, request),)
         if isinstance(value, set | frozenset):  # the order of strings differs between processes
             return tuple, (sorted(estimator_key(part, self.code_version) for part in value),)
-        if value is _GLOBAL_GENERATOR:  # (of the distributions of scipy; its state is arbitrary)
-            return tuple, ("global generator",)
+        if hasattr(value, "rvs") and hasattr(value, "dist"):  # of scipy.stats; holds a generator
+            return tuple, ((type(value.dist), value.args, value.kwds),)
         return NotImplemented
 
 
