@@ -225,10 +225,10 @@ def predict_timeline(
     steps = [audio_step for _, step in extraction for audio_step in audio_steps(step)]
     audio = steps[0].audio if steps else "file"
     shortest = max((step._min_duration for step in steps), default=0.0)
-    if not shortest <= window < np.inf:
+    if window < shortest:
         raise ValueError(
-            f"window must be finite and at least {shortest:g} s, the minimum of the audio steps of "
-            f"this model. Got {window:g} instead."
+            f"window must be at least {shortest:g} s, the minimum of the audio steps of this "
+            f"model. Got {window:g} instead."
         )
     # A window below the minimum of the steps would only fail.
     min_window = max(window / 2 if min_window is None else min_window, shortest)
