@@ -30,6 +30,8 @@ FITS = []
 class Spy(ClassifierMixin, BaseEstimator):
     """Records the y and aux of each training sample; X holds the number of the sample."""
 
+    cache_revision = 1
+
     __metadata_request__fit = {"aux": True}
 
     def __init__(self, unlabeled=None):
