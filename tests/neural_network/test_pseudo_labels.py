@@ -505,7 +505,7 @@ def test_at_rest(speech, fitted, tmp_path):
         (lambda rounds: [["text"]], "_rounds[0][0] is 'text', not a dict of"),
         (
             lambda rounds: [[{**rounds[0][0], "retained": 1}]],
-            "_rounds[0][0]['kept'] is 1, not of type bool",
+            "_rounds[0][0]['retained'] is 1, not of type bool",
         ),
         (lambda rounds: [[{**rounds[0][0], "counts": [0]}]], "_rounds[0] is [{"),
         (lambda rounds: [[{**rounds[0][0], "more": 1}]], "_rounds[0][0] is {"),
