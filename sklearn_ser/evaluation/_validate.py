@@ -15,7 +15,7 @@ import joblib
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from sklearn_ser.evaluation._audio_steps import extract, split_extraction, with_ids, with_store
 from sklearn_ser.evaluation._evaluation_data import audio_fingerprint, select_data
@@ -197,7 +197,7 @@ def cross_corpus_validate(
         for seed in distinct_seeds if is_random(part.estimator) else distinct_seeds[:1]:
             seeded = with_seed(part.estimator, seed)
             key = estimator_key(seeded) if is_stored else None
-            jobs += [_Job(name, seed, fold, seeded, part, key) for fold in own_folds]
+            jobs += [_Job(name, seed, fold, clone(seeded), part, key) for fold in own_folds]
     run = partial(
         _run_or_load,
         metadata=data.metadata(),
