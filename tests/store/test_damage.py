@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sklearn_ser.exceptions import SerError, StoreError
-from sklearn_ser.store import FeatureStore, _connection
+from sklearn_ser.store import FeatureStore, _store
 from tests.store.conftest import DAY, assert_holds, at_time, entries, execute
 
 # Damage -------------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ def read_only(monkeypatch):
         database = database.replace("mode=rwc", "mode=ro").replace("mode=rw", "mode=ro")
         return connect(database, **settings)
 
-    monkeypatch.setattr(_connection.sqlite3, "connect", connect_to_read)
+    monkeypatch.setattr(_store.sqlite3, "connect", connect_to_read)
 
 
 def test_a_read_only_store_is_read(store, monkeypatch):
@@ -243,7 +243,7 @@ def test_a_full_disk_does_not_change_the_store(store, monkeypatch):
         connection.execute("PRAGMA max_page_count = 8")
         return connection
 
-    monkeypatch.setattr(_connection.sqlite3, "connect", connect_to_full_disk)
+    monkeypatch.setattr(_store.sqlite3, "connect", connect_to_full_disk)
     with pytest.raises(
         StoreError,
         match=r"written: the disk is full .* Free space elsewhere .*, or delete '.*sqlite'",
@@ -302,7 +302,7 @@ def test_an_error_message_of_sqlite_that_cannot_be_decoded(tmp_path):
     match = r"the file is damaged .* Delete '.*features.sqlite'"
     with (
         pytest.raises(StoreError, match=match),
-        _connection.open_for_reading(str(tmp_path)),
+        _store.open_for_reading(str(tmp_path)),
     ):
         b"\xff".decode()
 

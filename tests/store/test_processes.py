@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sklearn_ser.exceptions import StoreError
-from sklearn_ser.store import FeatureStore, _connection
+from sklearn_ser.store import FeatureStore, _store
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork, by which they start"),
@@ -92,7 +92,7 @@ def test_a_kill_at_any_moment_leaves_only_correct_entries(store):
 
 
 def die_during_a_write(store):
-    with _connection.open_for_writing(store.path) as connection:
+    with _store.open_for_writing(store.path) as connection:
         # A cache so small that half of the data is in the file before the end.
         connection.execute("PRAGMA cache_size = 10")
         connection.execute("UPDATE entries SET clipped = 7, data = zeroblob(length(data))")
@@ -109,7 +109,7 @@ def test_a_kill_in_the_middle_of_a_write_is_undone(store, monkeypatch):
         # Nothing may be read before the partial write is undone, and a reader cannot undo it.
         connect = sqlite3.connect
         patched.setattr(
-            _connection.sqlite3,
+            _store.sqlite3,
             "connect",
             lambda database, **settings: connect(
                 database.replace("mode=rw", "mode=ro"), **settings

@@ -20,7 +20,7 @@ from sklearn.svm import LinearSVC
 from sklearn_ser.datasets import make_speech_corpus
 from sklearn_ser.exceptions import AudioError, AudioWarning, StoreWarning
 from sklearn_ser.feature_extraction import LogMelSpectrogram, OpenSmileExtractor, SpeakerEmbedding
-from sklearn_ser.store import FeatureStore, _connection, _file_digests
+from sklearn_ser.store import FeatureStore, _file_digests, _store
 from tests.conftest import LevelExtractor
 
 
@@ -324,7 +324,7 @@ def test_a_folder_without_permission_to_create_it(frame, store, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(_connection.os, "makedirs", refuse)
+    monkeypatch.setattr(_store.os, "makedirs", refuse)
     transform_and_warn(Loudness(store=store), frame, match="cannot be written: Permission denied")
 
 
@@ -368,7 +368,7 @@ def test_a_full_disk_is_tried_once(frame, store, monkeypatch):
         return connection
 
     long = [np.full(2_000_000, 0.1, dtype="float32")] * 40  # frames that need room
-    monkeypatch.setattr(_connection.sqlite3, "connect", connect_to_full_disk)
+    monkeypatch.setattr(_store.sqlite3, "connect", connect_to_full_disk)
     transform_and_warn(LoudnessFrames(store=store), long, match="written: the disk is full")
     assert len([place for place in tried if "mode=rwc" in place[0]]) == 1
     assert len(tried) == 3  # a look, one more right before the work, one attempt to write
@@ -384,7 +384,7 @@ def test_a_read_only_store_returns_its_entries(frame, store, monkeypatch, extrac
         database = database.replace("mode=rwc", "mode=ro").replace("mode=rw", "mode=ro")
         return connect(database, **settings)
 
-    monkeypatch.setattr(_connection.sqlite3, "connect", connect_to_read)
+    monkeypatch.setattr(_store.sqlite3, "connect", connect_to_read)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Loudness(store=store).transform(frame[:10])
