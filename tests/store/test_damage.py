@@ -257,7 +257,7 @@ def test_a_full_disk_does_not_change_the_store(store, monkeypatch):
 
 def test_a_store_that_stays_locked(store, monkeypatch):
     store.put_many(entries(1))
-    monkeypatch.setattr(_connection, "TIMEOUT", 0.05)
+    monkeypatch.setattr(_store, "TIMEOUT", 0.05)
     other = sqlite3.connect(store.info()["file"], isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StoreError, match=r"cannot be read: another process has locked it for"):

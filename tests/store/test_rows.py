@@ -396,7 +396,7 @@ def test_a_read_only_store_returns_its_entries(frame, store, monkeypatch, extrac
 
 def test_a_locked_store(frame, store, monkeypatch):
     Loudness(store=store).transform(frame)
-    monkeypatch.setattr(_connection, "TIMEOUT", 0.05)
+    monkeypatch.setattr(_store, "TIMEOUT", 0.05)
     other = sqlite3.connect(store / "features.sqlite", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     transform_and_warn(Loudness(store=store), frame, match="another process has locked it")
