@@ -63,7 +63,8 @@ class AudioExtractor(CacheableMixin, TransformerMixin, BaseEstimator, metaclass=
     """Base class of the stateless steps that turn each utterance into features.
 
     A subclass passes the parameters of this class on, adds its own, and implements
-    `_feature_names` and one of `_extract` (for one utterance) and `_extract_batch` (for several).
+    `_feature_names` and one of `_extract` (for one utterance) and `_extract_batch` (for several),
+    each of which calls the other by default.
     It stores nothing large in the instance: networks and openSMILE objects belong into a cache of
     the process, so that extractors are cloned, pickled and sent to workers as parameters.
 
@@ -125,13 +126,16 @@ class AudioExtractor(CacheableMixin, TransformerMixin, BaseEstimator, metaclass=
     def _feature_names(self) -> list[str]:
         """Return the names of the features of a row, or of a frame, in order."""
 
-    @abstractmethod
     def _extract(self, signal: np.ndarray) -> ArrayLike:
         """Return the features of one utterance, (n_features,) or (n_frames, n_features).
 
         The samples are float32, and not all of them are 0. An AudioError, to which the caller adds
         row and file, means that the utterance has no features.
         """
+        (values,) = self._extract_batch([signal])
+        if isinstance(values, AudioError):
+            raise values
+        return values
 
     def _extract_batch(self, signals: Sequence[np.ndarray]) -> list[Any]:
         """Return the features of several utterances, or the AudioError of each that has none.
@@ -279,26 +283,10 @@ def is_audio_step(step: Any) -> bool:
 
 
 def _report_failures(failures, on_error, n_rows):
-    """Raise the first failure or warn about all, as `on_error` says; return them as records.
-
-    Parameters
-    ----------
-    failures : list of AudioError
-        In any order.
-    on_error : {"raise", "warn", "ignore"}
-    n_rows : int
-        Number of rows that were read.
-
-    Returns
-    -------
-    list of dict
-        ``row`` (int), ``file`` (str or None) and ``reason`` (str) of each failure, by row.
-    """
+    """Raise the first failure or warn about all, as `on_error` says; return them as records."""
     failures = sorted(failures, key=lambda failure: failure.row)
     if failures and on_error == "raise":
-        failures[0].add_note(
-            "on_error='warn' or 'ignore' of the step gives a row of NaN and goes on"
-        )
+        failures[0].add_note("Set on_error='warn' or 'ignore' to get a row of NaN and continue.")
         raise failures[0]
     if failures and on_error == "warn":
         shown = "".join(f"\n  {failure}" for failure in failures[:3])

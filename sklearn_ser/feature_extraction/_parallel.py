@@ -5,14 +5,16 @@ from __future__ import annotations
 import pickle
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from joblib.parallel import ParallelBackendBase, SequentialBackend, get_active_backend
+from joblib.parallel import get_active_backend
 
 from sklearn_ser.audio._decoding import path_of
 from sklearn_ser.audio._derived import DerivedAudio
@@ -31,6 +33,8 @@ MAX_TASK_SIZE = 16
 TASKS_PER_JOB = 4
 #: Rows that are looked up in the store at a time.
 ROWS_PER_LOOKUP = 512
+#: Tasks per thread of a Dask cluster that are submitted at a time.
+MAX_PENDING = 3
 #: Maximum number of samples that a task holds at a time (10 minutes at 16 kHz), unless a single
 #: utterance has more.
 MAX_SAMPLES = 9_600_000
@@ -39,11 +43,7 @@ MAX_SAMPLES = 9_600_000
 def extract_rows(
     extractor: AudioExtractor, table: AudioTable, collect: Callable[[int, np.ndarray], None]
 ) -> list[AudioError]:
-    """Extract every utterance of a table, with the results of only a few tasks in memory.
-
-    ``collect(row, values)`` is called once for every utterance that has values. The failures are
-    returned, with their rows; with ``on_error="raise"`` the work ends soon after the first.
-    """
+    """Call ``collect(row, values)`` for every utterance that has values; return the failures."""
     stored = None if extractor.store is None else StoredRows(extractor, table)
     name = type(extractor).__name__
     with (
@@ -110,10 +110,11 @@ def _extract_missing(
     # Threads by default: openSMILE and torch release the interpreter lock. Results come in the
     # order of the rows, so the failure that is raised does not depend on n_jobs.
     backend = get_active_backend(prefer="threads")[0]
-    if type(backend).__name__ == "DaskDistributedBackend":
-        backend = MonitoredDaskBackend(backend)
     parallel = Parallel(n_jobs=extractor.n_jobs, backend=backend, return_as="generator")
     n_jobs = backend.effective_n_jobs(parallel.n_jobs)
+    if type(backend).__name__ == "DaskDistributedBackend":
+        n_jobs = max(2, n_jobs)  # a single worker, too, is another process
+        parallel = partial(_results_of_dask, backend, n_jobs)
     in_processes = n_jobs > 1 and not getattr(backend, "supports_sharedmem", False)
     # `tasks` runs in threads of joblib, which only append to these two.
     from_store: deque[dict[int, Extracted]] = deque()
@@ -128,7 +129,10 @@ def _extract_missing(
         if not rows:
             return None
         sources = None if stored is None else stored.key_sources(rows, in_process)
-        return extractor, _part(table, rows, in_process), sources, rows
+        part = table.part(rows)
+        if in_process:  # whose working directory may be another one
+            part.references.values = [_absolute(each) for each in part.references.values]
+        return extractor, part, sources, rows
 
     def tasks():
         # joblib takes tasks from here as jobs become free, so that a failure ends the work soon.
@@ -136,7 +140,7 @@ def _extract_missing(
             if results.failures and extractor.on_error == "raise":
                 return
             if (arguments := task(rows, in_processes)) is not None:
-                yield delayed(extract_and_compare)(*arguments)
+                yield delayed(extract_task)(*arguments)
 
     def add(rows, chunk, same_extractor, other_files):
         extracted = dict(zip(rows, chunk, strict=True))
@@ -157,7 +161,7 @@ def _extract_missing(
         unsendable = [row for row in missing if not _can_be_pickled(table.references.values[row])]
         missing = sorted(set(missing).difference(unsendable)) if unsendable else missing
         if unsendable and (arguments := task(unsendable, in_process=False)) is not None:
-            add(*extract_and_compare(*arguments))
+            add(*extract_task(*arguments))
     for chunk in parallel(tasks()) if len(missing) else ():
         add(*chunk)
         add_from_store()
@@ -165,25 +169,16 @@ def _extract_missing(
     return others
 
 
-def _part(table, rows, in_process):
-    """Return a part of the table; in another process its paths must be absolute."""
-    part = table.part(rows)
-    if in_process:
-        cells = part.references
-        cells.values = [_absolute(cell) for cell in cells.values]
-    return part
+def _absolute(reference):
+    if isinstance(reference, DerivedAudio):
+        return reference.with_source(_absolute(reference.source))
+    return reference if (path := path_of(reference)) is None else absolute_path(path)
 
 
-def _absolute(cell):
-    if isinstance(cell, DerivedAudio):
-        return cell.with_source(_absolute(cell.source))
-    return cell if (path := path_of(cell)) is None else absolute_path(path)
-
-
-def _can_be_pickled(cell):
+def _can_be_pickled(reference):
     """Return whether audio can be sent to another process, without copying any samples."""
     try:
-        for part in cell if isinstance(cell, tuple) else (cell,):
+        for part in reference if isinstance(reference, tuple) else (reference,):
             is_plain = isinstance(part, np.ndarray) and not part.dtype.hasobject
             if not is_plain and path_of(part) is None:
                 pickle.dumps(part)
@@ -193,40 +188,22 @@ def _can_be_pickled(cell):
 
 
 def split_rows(rows: Sequence[int], n_jobs: int, batch_size: int = 1) -> list[Sequence[int]]:
-    """Split rows into consecutive parts, one per task.
-
-    For a step that works in batches the parts do not depend on `n_jobs`, so that the same
-    utterances share a batch.
-    """
+    """Split rows into consecutive parts, one per task."""
     size = min(MAX_TASK_SIZE, max(1, -(-len(rows) // (TASKS_PER_JOB * n_jobs))))
-    if batch_size > 1:
+    if batch_size > 1:  # whatever n_jobs is, the same utterances share a batch
         size = max(MAX_TASK_SIZE, 2 * batch_size)
     return [rows[part.start : part.stop] for part in _parts(len(rows), size)]
 
 
-def extract_and_compare(
+def extract_task(
     extractor: AudioExtractor, part: AudioTable, sources: KeySources | None, rows: Sequence[int]
 ) -> tuple[Sequence[int], list[Extracted], bool, set[int]]:
-    """Run one task, and compare extractor and files with the inputs of the cache keys.
-
-    Return the rows, their results, whether the extractor was that of the keys before and after,
-    and the rows whose file has another content than that of their key.
-    """
-    if sources is None:
-        return rows, extract_task(extractor, part, rows), True, set()
-    matched = sources.matches_extractor(extractor, part)
-    results = extract_task(extractor, part, rows)
-    matched = matched and sources.matches_extractor(extractor, part)
-    return rows, results, matched, sources.rows_of_other_files()
-
-
-def extract_task(
-    extractor: AudioExtractor, part: AudioTable, rows: Sequence[int]
-) -> list[Extracted]:
     """Extract the rows of one task, a part of the table.
 
-    With ``on_error="raise"`` the results after the first failure may be empty.
+    Return the rows, their results, whether the extractor was that of the cache keys before and
+    after, and the rows whose file has another content than that of their key.
     """
+    matched = sources is None or sources.matches_extractor(extractor, part)
     results = [Extracted() for _ in rows]
     with extractor._computing():
         for positions, signals in _read(extractor, part, rows, results):
@@ -240,7 +217,10 @@ def extract_task(
                 break
     for row, peak in part.clipped.items():
         results[rows.index(row)].clipped = peak
-    return results
+    if sources is None:
+        return rows, results, True, set()
+    matched = matched and sources.matches_extractor(extractor, part)
+    return rows, results, matched, sources.rows_of_other_files()
 
 
 def _read(extractor, part, rows, results):
@@ -272,45 +252,34 @@ def _batches(pending, batch_size):
 def _features(extractor, signals):
     """Return validated features, or an AudioError, for each signal of a batch."""
     silence = AudioError(
-        "digital silence: every sample is 0, so there is no voice to describe; leave the "
-        "utterance out"
+        "digital silence: every sample is 0, and an utterance needs a signal; leave the row out"
     )
     results = [None if signal.any() else silence for signal in signals]
     sounding = [position for position, result in enumerate(results) if result is None]
     if sounding:
         batch = extractor._extract_batch([signals[position] for position in sounding])
         for position, values in zip(sounding, batch, strict=True):
-            results[position] = _validated(extractor, values, signals[position])
+            results[position] = validated(extractor, values, len(signals[position]))
     return results
 
 
-def _validated(extractor, values, signal):
+def validated(extractor: AudioExtractor, values: Any, n_samples: int) -> Any:
+    """Return the features of some audio as float32, or an AudioError if they cannot be used."""
     if isinstance(values, AudioError):
         return values
     values = np.ascontiguousarray(values, dtype=np.float32)
-    seconds = len(signal) / extractor._sampling_rate
-    if values.size == 0:
-        return AudioError(
-            f"{type(extractor).__name__} gives no frame for this utterance of {seconds:.3f} s; "
-            f"leave it out"
-        )
     n_bad = np.count_nonzero(~np.isfinite(values))
+    if values.size and not n_bad:
+        return values
+    name, seconds = type(extractor).__name__, n_samples / extractor._sampling_rate
+    found = f"{name} gives no frame"
     if n_bad:
-        return AudioError(
-            f"{n_bad} of the {values.size} features of {type(extractor).__name__} are NaN or "
-            f"infinite for this utterance of {seconds:.3f} s; leave it out"
-        )
-    return values
+        found = f"{n_bad} of the {values.size} features of {name} are NaN or infinite"
+    return AudioError(f"{found} for {seconds:.3f} s of audio; leave the row out")
 
 
 def _parts(n, size):
     return [range(start, min(start + size, n)) for start in range(0, n, size)]
-
-
-@dataclass
-class _Outcome:
-    results: list | None = None
-    error: BaseException | None = None
 
 
 class _CalledWhenUnpickled:
@@ -323,104 +292,85 @@ class _CalledWhenUnpickled:
         return self.function, ()
 
 
-class MonitoredDaskBackend(ParallelBackendBase):
-    """Backend that runs tasks on the workers of a Dask client, each of which ends or fails.
+def _results_of_dask(backend, n_jobs, tasks):
+    """Yield the results of tasks from the workers of a Dask client, each of which ends or fails.
 
-    joblib's own backend, `configured`, waits forever for a task that Dask has given up. Its client
-    and settings are used.
+    joblib's own use of its `backend` waits forever for a task that Dask has given up.
     """
-
-    supports_retrieve_callback = True
-    default_n_jobs = -1
-
-    def __init__(self, configured: Any) -> None:
-        super().__init__()
-        self._configured = configured
-        self._client = configured.client
-        self._unfinished: set[Any] = set()
-
-    def effective_n_jobs(self, n_jobs: int | None) -> int:
-        """Return the number of threads of all workers; wait for the first worker."""
-        # With 1, joblib would run the tasks in this process instead of on the only worker.
-        return max(2, self._configured.effective_n_jobs(n_jobs))
-
-    def get_nested_backend(self) -> tuple[ParallelBackendBase, None]:
-        """Return the backend within a task: an extraction task has one core."""
-        return SequentialBackend(nesting_level=self.nesting_level), None
-
-    def submit(self, func: Any, callback: Any = None) -> Any:
-        """Submit a task; `callback` receives an `_Outcome` in another thread."""
-        (_, (*_, rows), _), *others = func.items
-        last = others[-1][1][-1] if others else rows
-        task_name = f"rows {rows[0]} to {last[-1]}"
-        key = f"extract-{task_name.replace(' ', '-')}-{uuid.uuid4().hex}"
+    client, tasks = backend.client, iter(tasks)
+    pending: deque[tuple[Any, str]] = deque()
+    with _outside_worker_threads():
         try:
-            import cloudpickle
+            while True:
+                for function, arguments, _ in islice(tasks, MAX_PENDING * n_jobs - len(pending)):
+                    rows = arguments[-1]
+                    name = f"rows {rows[0]} to {rows[-1]}"
+                    pending.append((_submit(backend, partial(function, *arguments), name), name))
+                if not pending:
+                    return
+                future, name = pending.popleft()
+                with _explain_errors(name):
+                    results = future.result()
+                yield results
+        finally:
+            if client.status == "running":
+                client.cancel([future for future, _ in pending])
 
-            task = cloudpickle.dumps(_CalledWhenUnpickled(func))
-            future = self._client.submit(
-                pickle.loads, task, key=key, pure=False, **self._configured.submit_kwargs
-            )
-        except Exception as error:
-            callback(_Outcome(error=_explained(error, task_name)))
-            return None
-        self._unfinished.add(future)
-        future.add_done_callback(lambda done: self._finish(done, task_name, callback))
-        return future
 
-    def _finish(self, future, task_name, callback):
-        try:
-            outcome = _Outcome(results=future.result())
-        except BaseException as error:
-            outcome = _Outcome(error=_explained(error, task_name))
-        self._unfinished.discard(future)
-        callback(outcome)
+def _submit(backend, function, name):
+    import cloudpickle
 
-    def retrieve_result_callback(self, out: _Outcome) -> list | None:
-        """Return the results of a task, or raise its error."""
-        if out.error is not None:
-            raise out.error
-        return out.results
+    task = cloudpickle.dumps(_CalledWhenUnpickled(function))
+    key = f"extract-{name.replace(' ', '-')}-{uuid.uuid4().hex}"
+    settings = {"key": key, "pure": False, **backend.submit_kwargs}
+    with _explain_errors(name):
+        return backend.client.submit(pickle.loads, task, **settings)
 
-    def abort_everything(self, ensure_ready: bool = True) -> None:
-        """Cancel the tasks that are running."""
-        unfinished, self._unfinished = self._unfinished, set()
-        if self._client.status == "running":
-            self._client.cancel(list(unfinished))
 
-    @contextmanager
-    def retrieval_context(self) -> Iterator[None]:
-        """Wait for results; inside a task of the cluster, without occupying a thread."""
-        import distributed
+@contextmanager
+def _outside_worker_threads():
+    """Inside a task of a Dask cluster, wait for others without occupying a thread of the worker."""
+    import distributed
 
-        try:
-            distributed.get_worker()
-        except ValueError:
-            yield
-            return
-        distributed.secede()
+    try:
+        distributed.get_worker()
+    except ValueError:
         yield
-        distributed.rejoin()
+        return
+    distributed.secede()
+    yield
+    distributed.rejoin()
 
 
-def _explained(error, task_name):
-    """Return a clearer error if the cluster, not the extractor, has failed."""
+@contextmanager
+def _explain_errors(task_name):
+    """Raise a clearer error if the cluster, not the extractor, has failed."""
+    try:
+        yield
+    except (Exception, CancelledError) as error:
+        reason = _explanation(error)
+        if reason is None:
+            raise
+        raise SerError(f"{task_name}: {reason}") from error
+
+
+def _explanation(error: Any) -> str | None:
     # By name, because dask may not be installed.
     name = type(error).__name__
     if name == "KilledWorker":
-        return SerError(
-            f"{task_name}: each Dask worker that ran this task died, the last of them at "
+        return (
+            f"each Dask worker that ran this task died, the last of them at "
             f"{error.last_worker.address}. The cause is in these utterances or in others that the "
             f"workers processed beside them, most often too little memory: give the workers more, "
             f"or cut long recordings with start and end. See the logs of the workers. With store=, "
             f"features that were extracted before are not lost"
         )
     if isinstance(error, ImportError) and not isinstance(error, SerError):
-        return SerError(
-            f"{task_name}: a Dask worker cannot import a package that these tasks need ({error}). "
-            f"Install the packages of this environment, in the same versions, on all workers; "
+        return (
+            f"a Dask worker cannot import a package that these tasks need ({error}). Install the "
+            f"packages of this environment, in the same versions, on all workers; "
             f"client.get_versions(check=True) compares them"
         )
     if name in ("CancelledError", "FutureCancelledError", "FuturesCancelledError"):
-        return SerError(f"{task_name}: the Dask cluster or its client was closed during the work")
-    return error
+        return "the Dask cluster or its client was closed during the work"
+    return None

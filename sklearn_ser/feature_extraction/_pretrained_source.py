@@ -300,10 +300,7 @@ class Description:
 
 
 def describe_model(source: ModelSource) -> Description:
-    """Describe the model of a folder.
-
-    Raise a PretrainedModelError if it holds no model, a damaged one, or no speech encoder.
-    """
+    """Describe the model of a folder, or raise an error if it holds no intact speech encoder."""
     small = [source.folder / name for name in (CONFIG, *PREPARATION)]
     stamps = tuple((at.stat().st_mtime_ns, at.stat().st_size) for at in small if at.is_file())
     return _describe_model(source, stamps)
@@ -343,15 +340,12 @@ def _describe_model(source, stamps):
         raise unreadable(source, "configuration", error) from error
     config.add_adapter = False  # an adapter would shorten the sequence of frames
     if model_type == "whisper":
-        _check_whisper(source, config, preparation)
+        n_samples = 2 * preparation.hop_length * config.max_source_positions
+        expected = {"feature_size": config.num_mel_bins, "n_samples": n_samples}
+        _check_preparation(source, preparation, expected)
         preparation.dither = 0.0  # random numbers
         return Description(model_type, config.d_model, config.encoder_layers, config, preparation)
-    if preparation.feature_size != 1:
-        raise PretrainedModelError(
-            f"the preparation of the model {source.name!r} gives {preparation.feature_size} values "
-            f"per sample ('feature_size'), but its network takes samples: the files of the folder "
-            f"do not belong together"
-        )
+    _check_preparation(source, preparation, {"feature_size": 1})
     n_layers = config.num_hidden_layers
     return Description(model_type, config.hidden_size, n_layers, config, preparation)
 
@@ -363,11 +357,7 @@ def _model_type(source):
         raise unreadable(source, "configuration", error) from error
 
 
-def _check_whisper(source, config, preparation):
-    expected = {
-        "feature_size": config.num_mel_bins,
-        "n_samples": 2 * preparation.hop_length * config.max_source_positions,
-    }
+def _check_preparation(source, preparation, expected):
     for name, value in expected.items():
         if getattr(preparation, name) != value:
             raise PretrainedModelError(
@@ -388,12 +378,9 @@ def unreadable(source: ModelSource, part: str, error: Exception) -> PretrainedMo
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence transformers: no progress bars, no reports of what it loads.
-
-    Its settings are those of the process, so this is used by one thread at a time.
-    """
+    """Silence transformers: no progress bars, no reports of what it loads."""
     logging = import_transformers().utils.logging
-    with _quieting:
+    with _quieting:  # its settings are those of the process
         verbosity, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
         logging.set_verbosity(logging.CRITICAL)
         logging.disable_progress_bar()

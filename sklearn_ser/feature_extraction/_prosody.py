@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import threading
 from functools import cache
 from numbers import Real
 from typing import Any, Literal
@@ -19,7 +18,11 @@ from sklearn_ser.feature_extraction._base import (
     OnError,
     document_audio_parameters,
 )
-from sklearn_ser.feature_extraction._spectral import MAX_FFT_SAMPLES, SAMPLING_RATE, padded_frames
+from sklearn_ser.feature_extraction._spectral import (
+    SAMPLING_RATE,
+    check_frame_parameters,
+    padded_frames,
+)
 from sklearn_ser.utils._extras import import_extra
 from sklearn_ser.utils._frames import HOP_ATTR
 from sklearn_ser.utils._public import public_module
@@ -32,7 +35,6 @@ SEMITONE_ZERO = 27.5
 FLOOR_DB = -100.0
 #: Samples that the tracker gets at a time (5 minutes): bounds the memory of long recordings.
 PART = 300 * SAMPLING_RATE
-_loading = threading.Lock()
 
 
 @public_module("sklearn_ser.feature_extraction")
@@ -137,18 +139,7 @@ class Prosody(AudioExtractor):
 
     def _validate_params(self) -> None:
         super()._validate_params()
-        if min(self._samples()) < 1:
-            raise ValueError(
-                f"Prosody needs a window and a hop of one sample or more at {SAMPLING_RATE} Hz, "
-                f"got window_length={self.window_length} s and hop_length={self.hop_length} s."
-            )
-        if self._samples()[0] > MAX_FFT_SAMPLES:
-            raise ValueError(
-                f"Prosody: a window_length of {self.window_length} s has more than the maximum of "
-                f"{MAX_FFT_SAMPLES} samples."
-            )
-        if self.fmin >= self.fmax:
-            raise ValueError(f"Prosody: fmin={self.fmin} Hz is not below fmax={self.fmax} Hz.")
+        check_frame_parameters(self, *self._samples())
 
     def _samples(self) -> tuple[int, int]:
         """Return the lengths of window and hop in samples."""
@@ -198,12 +189,10 @@ def track_f0(
 def resample_track(
     at: np.ndarray, times: np.ndarray, f0: np.ndarray, confidence: np.ndarray, threshold: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolate F0 and confidence of a track at other times, beyond its ends by its ends.
-
-    Between two voiced estimates (of a confidence of at least `threshold`) the logarithm of F0 is
-    interpolated, unless they are more than half an octave apart. Otherwise the nearest estimate is
-    taken, or, if that is unvoiced, the one of the higher confidence.
-    """
+    """Interpolate F0 and confidence of a track at other times, beyond its ends by its ends."""
+    # Between two voiced estimates the logarithm of F0 is interpolated, unless they are more than
+    # half an octave apart. Otherwise the nearest estimate is taken, or, if that is unvoiced, the
+    # one of the higher confidence.
     after = np.clip(np.searchsorted(times, at, side="right"), 1, len(times) - 1)
     before = after - 1
     nearest = np.where(times[after] - at < at - times[before], after, before)
@@ -216,13 +205,7 @@ def resample_track(
     return np.where(smooth, between, f0[chosen]), np.interp(at, times, confidence)
 
 
-def load_detector() -> Any:
-    """Return the network, loaded once per process; safe in several threads."""
-    swift_f0 = import_extra("swift_f0", "prosody", "Prosody")
-    with _loading:
-        return _load_detector(swift_f0)
-
-
 @cache
-def _load_detector(swift_f0):
-    return swift_f0.SwiftF0(threads=1, spin=False)
+def load_detector() -> Any:
+    """Return the network, loaded once per process."""
+    return import_extra("swift_f0", "prosody", "Prosody").SwiftF0(threads=1, spin=False)

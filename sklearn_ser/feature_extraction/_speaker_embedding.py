@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from functools import lru_cache
+from functools import cache
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ser.feature_extraction._base import (
@@ -52,7 +50,6 @@ MARGIN = -(-(WINDOW_SAMPLES // 2) // HOP_SAMPLES)
 PARTIAL_FRAMES = 160
 PARTIAL_STEP = 77
 MIN_COVERAGE = 0.75
-_loading = threading.Lock()
 
 
 @public_module("sklearn_ser.feature_extraction")
@@ -175,9 +172,6 @@ class SpeakerEmbedding(AudioExtractor):
     def _frame_marks(self) -> dict[str, Any]:
         return {HOP_ATTR: HOP_SAMPLES / self._sampling_rate}
 
-    def _extract(self, signal: np.ndarray) -> ArrayLike:
-        return self._extract_batch([signal])[0]
-
     def _extract_batch(self, signals: Sequence[np.ndarray]) -> list[Any]:
         import torch
 
@@ -187,9 +181,9 @@ class SpeakerEmbedding(AudioExtractor):
         with torch.inference_mode():
             if self.pooling == "partials":
                 return _mean_of_partials(network, signals)
-            pools = [_POOLS[self.pooling]() for _ in signals]
-            run_in_groups(network["lstm"], [mel_frames(signal) for signal in signals], pools)
-            pooled = [pool.result() for pool in pools]
+            add, result = _POOLINGS[self.pooling]
+            pools = run_in_groups(network["lstm"], [mel_frames(signal) for signal in signals], add)
+            pooled = [result(pool) for pool in pools]
             if self.pooling == "unit":
                 pooled = [unit_embedding(network["linear"], output) for output in pooled]
             return [values.numpy() for values in pooled]
@@ -208,14 +202,9 @@ def scale_to_level(signal: np.ndarray, dbfs: float) -> np.ndarray:
     return (signal * (10.0 ** (dbfs / 20.0) / rms)).astype(np.float32)
 
 
+@cache
 def load_network() -> Any:
-    """Return the layers of the encoder, loaded once per process; safe in several threads."""
-    with _loading:
-        return _load_network()
-
-
-@lru_cache(maxsize=1)
-def _load_network():
+    """Return the layers of the encoder, loaded once per process."""
     import torch
     from safetensors.torch import load_file
 
@@ -230,73 +219,52 @@ def _load_network():
     return layers.eval().requires_grad_(False)
 
 
-@lru_cache(maxsize=8)
-def _window_and_filters(sampling_rate, n_fft, n_mels):
+@cache
+def _window_and_filters():
     import torch
 
     # Cached for later calls, so they must not be "inference tensors" of the first caller.
     with torch.inference_mode(False):
-        window = torch.hann_window(n_fft, periodic=True, dtype=torch.float64).to(torch.float32)
-        return window, torch.from_numpy(mel_filterbank(sampling_rate, n_fft, n_mels))
-
-
-def mel_power_spectrogram(
-    signal: np.ndarray, *, sampling_rate: int, n_fft: int, hop_length: int, n_mels: int
-) -> torch.Tensor:
-    """Compute the mel power spectrogram (not logarithmic) of one signal, as librosa does.
-
-    Hann windows of `n_fft` samples are centered on every `hop_length`-th sample of the signal,
-    which is padded with zeros by half a window at both ends. The result has the shape
-    (1 + n_samples // hop_length, n_mels).
-    """
-    import torch
-
-    window, filters = _window_and_filters(sampling_rate, n_fft, n_mels)
-    spectrum = torch.stft(
-        torch.from_numpy(signal),
-        n_fft,
-        hop_length=hop_length,
-        window=window,
-        center=True,
-        pad_mode="constant",
-        return_complex=True,
-    )
-    power = spectrum.real.square() + spectrum.imag.square()
-    return power.T @ filters.T
+        window = torch.hann_window(WINDOW_SAMPLES, periodic=True, dtype=torch.float64)
+        filters = torch.from_numpy(mel_filterbank(SAMPLING_RATE, WINDOW_SAMPLES, N_MELS))
+        return window.to(torch.float32), filters
 
 
 def mel_frames(signal: np.ndarray) -> torch.Tensor:
-    """Compute the mel power bands (n_frames, N_MELS) of a signal, block by block."""
+    """Compute the mel power bands (n_frames, N_MELS) of a signal, as librosa does, in blocks."""
     import torch
 
+    window, filters = _window_and_filters()
     n_frames = 1 + len(signal) // HOP_SAMPLES
     blocks = []
     for start in range(0, n_frames, BLOCK_FRAMES):
         stop = min(start + BLOCK_FRAMES, n_frames)
         # With the neighboring samples, so that zeros pad only the ends of the signal.
         first = max(0, start - MARGIN)
-        mels = mel_power_spectrogram(
-            signal[first * HOP_SAMPLES : (stop + MARGIN) * HOP_SAMPLES],
-            sampling_rate=SAMPLING_RATE,
-            n_fft=WINDOW_SAMPLES,
+        samples = signal[first * HOP_SAMPLES : (stop + MARGIN) * HOP_SAMPLES]
+        spectrum = torch.stft(
+            torch.from_numpy(samples),
+            WINDOW_SAMPLES,
             hop_length=HOP_SAMPLES,
-            n_mels=N_MELS,
+            window=window,
+            center=True,
+            pad_mode="constant",
+            return_complex=True,
         )
-        blocks.append(mels[start - first : stop - first])
+        power = spectrum.real.square() + spectrum.imag.square()
+        blocks.append((power.T @ filters.T)[start - first : stop - first])
     return torch.cat(blocks)
 
 
 def run_in_groups(
     lstm: torch.nn.LSTM,
     sequences: Sequence[torch.Tensor],
-    pools: Sequence[Moments | Last | Frames],
-) -> None:
-    """Run the LSTM on every sequence, `GROUP_SIZE` at a time, and add its outputs to its pool.
-
-    This is fastest if neighbors have similar lengths.
-    """
+    add: Callable[[Any, torch.Tensor], Any],
+) -> list[Any]:
+    """Run the LSTM on every sequence; ``add(pool, outputs)`` adds a block to its pool, or None."""
     import torch
 
+    pools: list[Any] = [None] * len(sequences)
     for first in range(0, len(sequences), GROUP_SIZE):
         group = sequences[first : first + GROUP_SIZE]
         state = None
@@ -309,66 +277,45 @@ def run_in_groups(
             outputs, state = lstm(block, state)
             for row, part in enumerate(parts):
                 if len(part):
-                    pools[first + row].add(outputs[row, : len(part)])
+                    pools[first + row] = add(pools[first + row], outputs[row, : len(part)])
+    return pools
 
 
-# Poolings of the outputs (n_frames, HIDDEN_SIZE) of a sequence, which are added block by block.
+def _add_moments(pool, outputs):
+    """Add number, sum and sum of squares."""
+    outputs = outputs.double()
+    moments = len(outputs), outputs.sum(dim=0), outputs.square().sum(dim=0)
+    return moments if pool is None else tuple(map(sum, zip(pool, moments, strict=True)))
 
 
-class Moments:
-    """Mean and standard deviation over time."""
+def _mean_and_deviation(pool):
+    import torch
 
-    def __init__(self) -> None:
-        self.n_frames = 0
-        self.total: Any = 0.0
-        self.squares: Any = 0.0
-
-    def add(self, outputs: torch.Tensor) -> None:
-        outputs = outputs.double()
-        self.n_frames += len(outputs)
-        self.total = self.total + outputs.sum(dim=0)
-        self.squares = self.squares + outputs.square().sum(dim=0)
-
-    def result(self) -> torch.Tensor:
-        import torch
-
-        mean = self.total / self.n_frames
-        variance = (self.squares / self.n_frames - mean.square()).clamp_min(0)
-        return torch.cat([mean, variance.sqrt()]).float()
+    n_frames, total, squares = pool
+    mean = total / n_frames
+    variance = (squares / n_frames - mean.square()).clamp_min(0)
+    return torch.cat([mean, variance.sqrt()]).float()
 
 
-class Last:
-    """Output at the last frame."""
-
-    def __init__(self) -> None:
-        self.output: Any = None
-
-    def add(self, outputs: torch.Tensor) -> None:
-        self.output = outputs[-1].clone()
-
-    def result(self) -> torch.Tensor:
-        return self.output
+def _last(pool, outputs):
+    return outputs[-1].clone()
 
 
-class Frames:
-    """Outputs at all frames."""
-
-    def __init__(self) -> None:
-        self.blocks: list[torch.Tensor] = []
-
-    def add(self, outputs: torch.Tensor) -> None:
-        self.blocks.append(outputs.clone())
-
-    def result(self) -> torch.Tensor:
-        import torch
-
-        return torch.cat(self.blocks)
+def _add_frames(pool, outputs):
+    return [*(pool or ()), outputs.clone()]
 
 
-_POOLS: dict[str, type[Moments] | type[Last] | type[Frames]] = {
-    "mean_std": Moments,
-    "unit": Last,
-    "frames": Frames,
+def _all_frames(pool):
+    import torch
+
+    return torch.cat(pool)
+
+
+#: By `pooling`: function that adds the outputs of a block to a pool, and that returns its result.
+_POOLINGS: dict[str, tuple[Callable, Callable]] = {
+    "mean_std": (_add_moments, _mean_and_deviation),
+    "unit": (_last, lambda pool: pool),
+    "frames": (_add_frames, _all_frames),
 }
 
 
@@ -406,11 +353,9 @@ def _mean_of_partials(network, signals: Iterable[np.ndarray]) -> list[np.ndarray
         mels = mel_frames(np.pad(signal, (0, max(0, n_padding))))
         windows += [mels[start : start + PARTIAL_FRAMES] for start in starts]
         ends.append(len(windows))
-    pools = [Last() for _ in windows]
-    run_in_groups(network["lstm"], windows, pools)
+    outputs = run_in_groups(network["lstm"], windows, _last)
     results = []
     for first, end in zip([0, *ends], ends, strict=False):
-        outputs = torch.stack([pool.result() for pool in pools[first:end]])
-        mean = unit_embedding(network["linear"], outputs).mean(dim=0)
+        mean = unit_embedding(network["linear"], torch.stack(outputs[first:end])).mean(dim=0)
         results.append(to_unit_length(mean).numpy())
     return results

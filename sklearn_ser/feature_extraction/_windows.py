@@ -9,7 +9,6 @@ from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ser.audio._signal import in_samples, window_bounds
@@ -20,6 +19,7 @@ from sklearn_ser.feature_extraction._base import (
     OnError,
     document_audio_parameters,
 )
+from sklearn_ser.feature_extraction._parallel import validated
 from sklearn_ser.utils._frames import AXIS_ATTR, HOP_ATTR, LAYERS
 from sklearn_ser.utils._public import public_module
 
@@ -178,17 +178,14 @@ class SlidingWindows(AudioExtractor):
         super()._validate_params()
         inner._validate_params()
         name = type(inner).__name__
-        if inner._frame_level and inner._frame_marks().get(AXIS_ATTR) == LAYERS:
-            raise ValueError(
-                f"The 'extractor' parameter of SlidingWindows must give one row for each "
-                f"utterance, but {name} gives all layers of its model here, a sequence for each "
-                f"utterance. Choose one layer, or their mean (layer='mean')."
-            )
         if inner._frame_level:
+            found = "frames here, which are shorter than windows. Set its parameters such that it "
+            found += "gives a row, or use it without windows"
+            if inner._frame_marks().get(AXIS_ATTR) == LAYERS:
+                found = "all layers of its model. Choose one layer, or their mean (layer='mean')"
             raise ValueError(
                 f"The 'extractor' parameter of SlidingWindows must give one row for each "
-                f"utterance, but {name} gives frames here, which are shorter than windows. Set "
-                f"its parameters such that it gives a row, or use it without windows."
+                f"utterance, but {name} gives {found}."
             )
         for parameter, default in _LOADING_DEFAULTS.items():
             value = getattr(inner, parameter, default)
@@ -197,20 +194,17 @@ class SlidingWindows(AudioExtractor):
                     f"{parameter}={value!r} is set in the {name} inside SlidingWindows, which does "
                     f"not load audio itself: set it in SlidingWindows."
                 )
-        if self.hop > self.window:
-            raise ValueError(
-                f"The 'hop' parameter of SlidingWindows must be at most its window, {self.window} "
-                f"s, so that the windows cover the utterance. Got {self.hop} instead."
-            )
+        for parameter in ("hop", "min_window"):
+            value = getattr(self, parameter)
+            if value is not None and value > self.window:
+                raise ValueError(
+                    f"The {parameter!r} parameter of SlidingWindows must be at most its window, "
+                    f"{self.window} s. Got {value} instead."
+                )
         if self.window < inner._min_duration:
             raise ValueError(
                 f"The 'window' parameter of SlidingWindows must be at least the "
                 f"{inner._min_duration} s that {name} needs. Got {self.window} instead."
-            )
-        if self.min_window is not None and self.min_window > self.window:
-            raise ValueError(
-                f"The 'min_window' parameter of SlidingWindows must be at most its window, "
-                f"{self.window} s. Got {self.min_window} instead."
             )
 
     def _feature_names(self) -> list[str]:
@@ -221,12 +215,6 @@ class SlidingWindows(AudioExtractor):
 
     def _frame_marks(self) -> dict[str, Any]:
         return {HOP_ATTR: self.hop}
-
-    def _extract(self, signal: np.ndarray) -> ArrayLike:
-        (values,) = self._extract_batch([signal])
-        if isinstance(values, AudioError):
-            raise values
-        return values
 
     def _extract_batch(self, signals: Sequence[np.ndarray]) -> list[Any]:
         windows, owners = [], []
@@ -263,7 +251,7 @@ class SlidingWindows(AudioExtractor):
             batch = order[first : first + size]
             rows = self.extractor._extract_batch([windows[i] for i in batch])
             for i, values in zip(batch, rows, strict=True):
-                results[i] = _validated(values)
+                results[i] = validated(self.extractor, values, len(windows[i]))
         return results
 
     def _pool(self, rows: Sequence[np.ndarray]) -> np.ndarray:
@@ -272,13 +260,3 @@ class SlidingWindows(AudioExtractor):
             return stacked
         stacked = stacked.astype(np.float64)
         return np.concatenate([statistic(stacked) for _, statistic in _STATISTICS[self.pooling]])
-
-
-def _validated(values):
-    if isinstance(values, AudioError):
-        return values
-    values = np.asarray(values, dtype=np.float32)
-    n_bad = np.count_nonzero(~np.isfinite(values))
-    if n_bad or not values.size:
-        return AudioError(f"{n_bad} of the {values.size} features are NaN or infinite")
-    return values

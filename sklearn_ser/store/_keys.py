@@ -58,11 +58,7 @@ class NoRevision(NoStableContent):
 
 
 def extractor_digest(extractor: Any, options: ReadingOptions) -> bytes:
-    """Return a digest of everything but the audio that the features of a step depend on.
-
-    Raise NoStableContent if a parameter has no content that can be compared in another process, or
-    if the class of the step declares no revision.
-    """
+    """Return a digest of all but the audio that features depend on, or raise NoStableContent."""
     content = {
         "step": _step_content(extractor, _WITHOUT_EFFECT),
         "reading": {
@@ -77,10 +73,7 @@ def extractor_digest(extractor: Any, options: ReadingOptions) -> bytes:
 
 
 def utterance_key(extractor_digest: bytes, audio_digest: bytes, start: float, end: float) -> bytes:
-    """Return the cache key of an utterance that starts and ends at these seconds of its audio.
-
-    NaN stands for the start or end of the audio.
-    """
+    """Return the cache key of an utterance; NaN stands for the start or end of its audio."""
     start = math.nan if start != start or start == 0 else start  # NaN has many bit patterns
     end = math.nan if end != end else end
     lengths = b"%d,%d;" % (len(extractor_digest), len(audio_digest))
@@ -89,10 +82,7 @@ def utterance_key(extractor_digest: bytes, audio_digest: bytes, start: float, en
 
 
 def array_digest(cell: Any, sampling_rate: float) -> bytes | None:
-    """Return the digest of an array or a pair (array, rate), or None if it cannot be read.
-
-    `sampling_rate` is that of a bare array.
-    """
+    """Return the digest of an array or a pair (array, rate), or None if it cannot be read."""
     try:
         array, rate = array_and_rate(cell, sampling_rate)
     except AudioError:
@@ -104,19 +94,15 @@ def array_digest(cell: Any, sampling_rate: float) -> bytes | None:
 
 
 def derived_digest(source_digest: bytes, cell: DerivedAudio, known: dict[int, bytes]) -> bytes:
-    """Return the digest of audio that is computed from other audio.
-
-    `known` holds the encodings of steps by their ids, and is filled here: one step may augment
-    thousands of utterances. Raise NoStableContent if the recipe of the audio has no content that
-    can be compared in another process.
-    """
+    """Return the digest of audio that is computed from other audio, or raise NoStableContent."""
     digest = hashlib.sha256(b"derived" + source_digest)
     digest.update(encoded([float(cell.start), float(cell.end), float(cell.sampling_rate)]))
     for part in cell.recipe():
         if not isinstance(part, BaseEstimator):
             digest.update(encoded(part))
             continue
-        # The table holds the audio and this its steps: no other step can get the same id.
+        # One step may augment thousands of utterances. The table holds the audio and this its
+        # steps: no other step can get the same id.
         if id(part) not in known:
             known[id(part)] = encoded(part)
         digest.update(known[id(part)])
@@ -140,10 +126,7 @@ def class_revisions(cls: type) -> list[tuple[str, Any]]:
 
 
 def encoded(value: Any) -> bytes:
-    """Return a value as bytes that are equal in any process exactly if the content is equal.
-
-    Raise NoStableContent if the value is or holds something without such content.
-    """
+    """Return a value as bytes that are equal in any process exactly if the content is equal."""
     if isinstance(value, np.generic) and not isinstance(value, np.void):
         value = value.item()
     if value is None or isinstance(value, bool):

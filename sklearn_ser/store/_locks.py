@@ -6,8 +6,8 @@ however it ends, so that nothing expires and nothing has to be cleaned up. A pro
 while it holds a lock, and every wait is bounded.
 
 File locks hold between processes; a table in memory holds between the threads of one. Where the
-system has no file locks (Windows, some network file systems, a read-only folder) every lock is
-granted.
+system has no file locks (Windows, some network file systems) or the file cannot be written, every
+lock is granted.
 """
 
 from __future__ import annotations
@@ -44,11 +44,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class KeyLocks:
-    """Locks that one caller holds on cache keys, which are bytes of a file.
-
-    The file is created if necessary, with its folder. If it cannot be written, every lock is
-    granted.
-    """
+    """Locks that one caller holds on cache keys, which are bytes of a file."""
 
     def __init__(self, file: str | os.PathLike[str]) -> None:
         self._file = os.path.realpath(file)

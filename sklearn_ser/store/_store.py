@@ -10,6 +10,7 @@ import sqlite3
 import struct
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -55,8 +56,6 @@ _TIMEOUT_OF_DATES = 0.2
 _OVERHEAD = 180
 #: Entries removed in one transaction: other processes wait meanwhile.
 _MAX_REMOVED = 1000
-#: Approximate bytes of values that are read at a time.
-_MAX_BYTES_READ = 50_000_000
 _PUT = f"""
 INSERT INTO entries ({COLUMNS}, extractor, created, used) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET checksum = excluded.checksum, clipped = excluded.clipped,
@@ -313,10 +312,10 @@ class FeatureStore:
             if connection is None:
                 return 0
             if where is not None:
-                while count := _remove(connection, where, values, _MAX_REMOVED):
-                    n_removed += count
+                n_removed += _remove(connection, where, values)
             if max_bytes is not None:
-                n_removed += _shrink(connection, max_bytes, extractor)
+                of_extractor = ("1", []) if extractor is None else ("extractor = ?", [extractor])
+                n_removed += _remove(connection, *of_extractor, max_bytes)
             # As a script: `execute` takes a single step through a statement that it expects to
             # return no rows, and so would free a single page.
             connection.executescript("PRAGMA incremental_vacuum")
@@ -466,35 +465,19 @@ def _condition(older_than, max_bytes, extractor):
     return " AND ".join(conditions), values
 
 
-def _remove(connection, where, values, limit):
-    with transaction(connection):
-        cursor = connection.execute(
-            f"DELETE FROM entries WHERE id IN "
-            f"(SELECT id FROM entries WHERE {where} ORDER BY used, id LIMIT {limit})",
-            values,
-        )
-    return cursor.rowcount
-
-
-def _shrink(connection, max_bytes, extractor):
-    """Remove the least recently used entries until the rest takes at most `max_bytes`."""
-    where, values = ("extractor = ?", [extractor]) if extractor is not None else ("1", [])
+def _remove(connection, where, values, max_bytes=-math.inf):
+    """Remove the least recently used entries of a condition until the file is small enough."""
+    query = f"SELECT id, length(data) FROM entries WHERE {where} ORDER BY used, id"
+    candidates = deque(connection.execute(query, values).fetchall())
     n_removed = 0
-    while (excess := _used_bytes(connection) - max_bytes) > 0:
-        sizes = connection.execute(
-            f"SELECT length(data) FROM entries WHERE {where} ORDER BY used, id "
-            f"LIMIT {_MAX_REMOVED}",
-            values,
-        ).fetchall()
-        if not sizes:
-            break
-        count = 0
-        for (size,) in sizes:
-            count += 1
+    while candidates and (excess := _used_bytes(connection) - max_bytes) > 0:
+        part: list[tuple[int]] = []
+        while candidates and excess > 0 and len(part) < _MAX_REMOVED:
+            row, size = candidates.popleft()
+            part.append((row,))
             excess -= size + _OVERHEAD
-            if excess <= 0:
-                break
-        n_removed += _remove(connection, where, values, count)
+        with transaction(connection):
+            n_removed += connection.executemany("DELETE FROM entries WHERE id = ?", part).rowcount
     return n_removed
 
 
@@ -507,27 +490,16 @@ def _used_bytes(connection):
 
 
 def _damaged_entries(connection) -> Iterator[tuple[int, bytes, dict[str, str]]]:
-    """Yield id, checksum and record of each damaged entry; memory stays bounded."""
-    last: float = -math.inf
-    while True:
-        sizes = connection.execute(
-            "SELECT id, length(data) FROM entries WHERE id > ? ORDER BY id LIMIT 1000", [last]
-        ).fetchall()
-        if not sizes:
-            return
-        until, n_bytes = last, 0
-        for row, size in sizes:
-            until, n_bytes = row, n_bytes + (size or 0)
-            if n_bytes > _MAX_BYTES_READ:
-                break
-        entries = connection.execute(
-            f"SELECT id, extractor, {COLUMNS} FROM entries WHERE id > ? AND id <= ?", [last, until]
-        ).fetchall()
-        for row, extractor, key, checksum, *rest in entries:
+    """Yield id, checksum and record of each damaged entry; others can write meanwhile."""
+    query = f"SELECT id, extractor, {COLUMNS} FROM entries WHERE id > ? ORDER BY id LIMIT 1000"
+    last: float | None = -math.inf
+    while last is not None:
+        first, last = last, None
+        for row, extractor, key, checksum, *rest in connection.execute(query, [first]):
+            last = row
             if decode_entry(key, checksum, *rest) is None:
                 name = key.hex() if isinstance(key, bytes) else str(key)
                 yield row, checksum, {"key": name, "extractor": str(extractor)}
-        last = until
 
 
 # A connection lives no longer than one operation: it outlives no fork and is not shared between
@@ -549,10 +521,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def open_for_reading(folder: str, purpose: str = "read") -> Iterator[sqlite3.Connection | None]:
-    """Open a connection outside any transaction; None if nothing was stored yet.
-
-    `purpose` is a participle for error messages: "cannot be read".
-    """
+    """Open a connection outside any transaction; None if nothing was stored yet."""
     with _operating, _translate_errors(folder, purpose):
         if not _exists(folder):
             yield None
@@ -647,16 +616,12 @@ def _translate_errors(folder, action):
     """Raise errors of SQLite and the system as StoreError."""
     try:
         yield
+    except StoreError:
+        raise
     # OverflowError: an entry of 2 GB. UnicodeDecodeError: a damaged name in SQLite's own message.
-    except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
+    except (sqlite3.Error, OverflowError, UnicodeDecodeError, OSError) as error:
         raise StoreError(
             f"the feature store {folder!r} cannot be {action}: {_explanation(error, folder)}"
-        ) from error
-    except OSError as error:
-        if isinstance(error, StoreError):
-            raise
-        raise StoreError(
-            f"the feature store {folder!r} cannot be {action}: {error.strerror or error}"
         ) from error
 
 
@@ -686,7 +651,7 @@ def _explanation(error, folder):
         return (
             f"the file {file!r} cannot be opened ({error}). Check that you may write to its folder"
         )
-    return str(error)
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _indicates_damage(error):

@@ -67,11 +67,9 @@ class KeySources:
 
     def rows_of_other_files(self) -> set[int]:
         """Return the rows whose file has another content in this process."""
-        same: dict[str, bool] = {}
-        for path, digest in self.files.values():
-            if path not in same:
-                same[path] = digest.is_found_at(path)
-        return {row for row, (path, _) in self.files.items() if not same[path]}
+        digests = dict(self.files.values())
+        other = {path for path, digest in digests.items() if not digest.is_found_at(path)}
+        return {row for row, (path, _) in self.files.items() if path in other}
 
 
 @dataclass
@@ -179,7 +177,7 @@ class StoredRows:
                 f"once they no longer change"
             )
         entries: dict[bytes, tuple[np.ndarray, float | None]] = {}
-        unchanged: dict[str, bool] = {}
+        unchanged: dict[str | None, bool] = {None: True}  # arrays
         done = []
         for row, result in extracted.items():
             known = self._to_add.pop(row, None)
@@ -188,12 +186,10 @@ class StoredRows:
             done.append(known.key)
             if result.values is None or self._disabled or row in other_files:
                 continue
-            if known.path is not None and known.file is not None:
-                if known.path not in unchanged:
-                    unchanged[known.path] = known.file.still_holds(known.path)
-                if not unchanged[known.path]:
-                    continue
-            entries[known.key] = result.values, result.clipped
+            if known.path and known.file is not None and known.path not in unchanged:
+                unchanged[known.path] = known.file.still_holds(known.path)
+            if unchanged[known.path]:
+                entries[known.key] = result.values, result.clipped
         try:
             self._store.put_many(entries, extractor=type(self._extractor).__name__)
         except StoreError as error:

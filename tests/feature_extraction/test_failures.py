@@ -16,7 +16,7 @@ def test_raise_names_the_first_row():
     ) as caught:
         MFCC(on_error="raise").transform(X)
     assert caught.value.__notes__ == [
-        "on_error='warn' or 'ignore' of the step gives a row of NaN and goes on"
+        "Set on_error='warn' or 'ignore' to get a row of NaN and continue."
     ]
 
 

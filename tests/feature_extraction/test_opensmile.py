@@ -12,12 +12,12 @@ from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction import OpenSmileExtractor
 from sklearn_ser.feature_extraction._opensmile import (
     STANDARD_LEVELS,
+    fast_sink_of_standard_set,
     feature_sets,
     load_engine,
     standard_levels,
     standard_path,
 )
-from sklearn_ser.feature_extraction._opensmile_engine import fast_sink_of_standard_set
 
 SETS_AND_LEVELS = [(name, level) for name in feature_sets() for level in standard_levels(name)]
 

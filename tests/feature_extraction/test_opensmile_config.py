@@ -12,8 +12,12 @@ from sklearn.base import clone
 
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction import OpenSmileExtractor
-from sklearn_ser.feature_extraction._opensmile import load_engine, standard_path
-from sklearn_ser.feature_extraction._opensmile_engine import config_digest, written_levels
+from sklearn_ser.feature_extraction._opensmile import (
+    config_digest,
+    load_engine,
+    standard_path,
+    written_levels,
+)
 
 CONFIG = r"""
 [componentInstances:cComponentManager]

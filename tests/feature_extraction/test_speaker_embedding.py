@@ -7,12 +7,7 @@ from safetensors import safe_open
 
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction import SpeakerEmbedding
-from sklearn_ser.feature_extraction._speaker_embedding import (
-    WEIGHTS,
-    _load_network,
-    load_network,
-    scale_to_level,
-)
+from sklearn_ser.feature_extraction._speaker_embedding import WEIGHTS, load_network, scale_to_level
 
 
 def make_voice(seconds):
@@ -156,7 +151,7 @@ def test_wrong_parameters(parameters, message):
 
 
 def test_does_not_change_the_state_of_torch(voice):
-    _load_network.cache_clear()
+    load_network.cache_clear()
     threads, state = torch.get_num_threads(), torch.random.get_rng_state()
     SpeakerEmbedding(n_jobs=2).fit_transform([voice, voice])
     assert torch.get_num_threads() == threads

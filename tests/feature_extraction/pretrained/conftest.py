@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_ser.feature_extraction import _pretrained_encoder, _pretrained_source
+from sklearn_ser.feature_extraction import _pretrained, _pretrained_source
 
 transformers = pytest.importorskip("transformers")
 
@@ -145,5 +145,5 @@ def no_network(monkeypatch, tmp_path_factory):
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path_factory.mktemp("hub")))
-    monkeypatch.setattr(_pretrained_encoder, "_loaded", type(_pretrained_encoder._loaded)())
+    monkeypatch.setattr(_pretrained, "_loaded", type(_pretrained._loaded)())
     monkeypatch.setattr(_pretrained_source, "_hub_sources", {})

@@ -9,7 +9,7 @@ import torch
 
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction import PretrainedEmbedding
-from sklearn_ser.feature_extraction._pretrained_encoder import SpeechEncoder
+from sklearn_ser.feature_extraction._pretrained import SpeechEncoder
 
 KINDS = [
     "wav2vec2 group",

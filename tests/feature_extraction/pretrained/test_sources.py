@@ -89,7 +89,7 @@ def test_model_without_preparation(folder):
 
 def test_files_that_do_not_belong_together(folder, tmp_path, save_model):
     transformers.Wav2Vec2FeatureExtractor(feature_size=80).save_pretrained(folder)
-    assert_error(folder, r"gives 80 values per sample .* do not belong together")
+    assert_error(folder, r"has feature_size=80, but its network takes 1: .* do not belong together")
     save_model("whisper", tmp_path / "whisper", chunk_length=2)
     assert_error(tmp_path / "whisper", r"has n_samples=32000, but its network takes 16000: ")
     save_model("whisper", tmp_path / "mels", feature_size=20)

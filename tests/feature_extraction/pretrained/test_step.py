@@ -21,7 +21,7 @@ from sklearn_ser.evaluation import fit_model
 from sklearn_ser.feature_extraction import (
     PretrainedEmbedding,
     SlidingWindows,
-    _pretrained_encoder,
+    _pretrained,
     _pretrained_source,
 )
 from sklearn_ser.preprocessing import FrameScaler
@@ -31,13 +31,13 @@ from sklearn_ser.testing import check_audio_step
 @pytest.fixture
 def loads(monkeypatch):
     """Record each network that is read from disk."""
-    noted, load = [], _pretrained_encoder._load
+    noted, load = [], _pretrained._load
 
     def noting(source, device):
         noted.append(Path(source.name).name)
         return load(source, device)
 
-    monkeypatch.setattr(_pretrained_encoder, "_load", noting)
+    monkeypatch.setattr(_pretrained, "_load", noting)
     return noted
 
 
@@ -131,7 +131,7 @@ def test_a_search_over_layers_loads_the_model_once(tiny_model, signals, loads):
 def test_threads_share_one_network(tiny_model, signals, loads):
     step = PretrainedEmbedding(tiny_model("wavlm layer"))
     expected = step.fit_transform(signals)
-    _pretrained_encoder._loaded.clear()
+    _pretrained._loaded.clear()
     loads.clear()
     found = [None] * 4
 
@@ -173,7 +173,7 @@ def test_few_models_stay_in_memory(tiny_model, signals, loads):
     for kind in [*kinds, "wavlm group"]:
         PretrainedEmbedding(tiny_model(kind)).fit_transform(signals[:1])
     assert loads == ["hubert_group", "wavlm_group", "data2vec", "wavlm_group"]
-    assert len(_pretrained_encoder._loaded) == _pretrained_encoder.MAX_LOADED == 2
+    assert len(_pretrained._loaded) == _pretrained.MAX_LOADED == 2
 
 
 def test_a_changed_model_is_another_model(tiny_model, signals, tmp_path):
