@@ -252,7 +252,8 @@ def _batches(pending, batch_size):
 def _features(extractor, signals):
     """Return validated features, or an AudioError, for each signal of a batch."""
     silence = AudioError(
-        "digital silence: every sample is 0, and an utterance needs a signal; leave the row out"
+        "digital silence: every sample is 0, so no features can be computed; leave the "
+        "utterance out"
     )
     results = [None if signal.any() else silence for signal in signals]
     sounding = [position for position, result in enumerate(results) if result is None]

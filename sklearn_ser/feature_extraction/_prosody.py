@@ -173,7 +173,7 @@ def track_f0(
     signal: np.ndarray, fmin: float, fmax: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return times in seconds, F0 in Hz (within the range) and confidence, every 16 ms."""
-    detector = load_detector()
+    detector = load_detector(import_extra("swift_f0", "prosody", "Prosody"))
     if len(signal) <= PART:
         parts = [detector.detect(signal, SAMPLING_RATE, fmin=fmin, fmax=fmax)]
     else:
@@ -206,6 +206,6 @@ def resample_track(
 
 
 @cache
-def load_detector() -> Any:
+def load_detector(swift_f0: Any) -> Any:
     """Return the network, loaded once per process."""
-    return import_extra("swift_f0", "prosody", "Prosody").SwiftF0(threads=1, spin=False)
+    return swift_f0.SwiftF0(threads=1, spin=False)

@@ -44,7 +44,7 @@ def test_the_warning_names_number_rows_and_reasons_at_the_line_of_the_caller(ext
     lines = str(caught[0].message).splitlines()
     assert lines[0] == "4 of 6 rows could not be used and became rows of NaN:"
     assert lines[1].startswith("  row 1, file 'missing.wav': the file does not exist")
-    assert lines[2].startswith("  row 3: digital silence: every sample is 0, so there is no voice")
+    assert lines[2].startswith("  row 3: digital silence: every sample is 0, so no features")
     assert lines[3].startswith("  row 4: the audio lasts 0.000625 s, but this step needs at least")
     assert lines[4:] == ["  ... 1 more"]
 

@@ -190,7 +190,7 @@ def test_failed_audio_is_one_nan():
         (MFCC(n_mels=10**9), r"n_mels=1000000000 is more than the 257 bins"),
         (
             MFCC(window_length=1e9),
-            r"\(window_length=1000000000.0 s\) is longer than the maximum of 65536",
+            r"a window_length of 1000000000.0 s or .* is longer than the maximum of 65536",
         ),
         (LogMelSpectrogram(n_mels=200), r"\d+ of the 200 mel bands .* always be empty"),
         (MFCC(41), r"n_mfcc=41 is more than the number of mel bands, n_mels=40"),

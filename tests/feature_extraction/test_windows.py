@@ -133,7 +133,8 @@ def test_windows_without_features_are_omitted():
     assert found["frames"].isna().tolist() == [False, True, True, True]
     assert [record["reason"] for record in step.failures_][:2] == [
         "no window of this utterance can be used: too low",
-        "no window of this utterance can be used: 1 of the 2 features are NaN or infinite",
+        "no window of this utterance can be used: 1 of the 2 features of FirstAndLast are NaN or "
+        "infinite for 1.000 s of audio; leave the row out",
     ]
     assert step.failures_[2]["reason"].startswith("digital silence")
     with pytest.raises(AudioError, match=r"^row 0: no window of this utterance can be used"):
