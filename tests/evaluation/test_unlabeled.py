@@ -216,7 +216,7 @@ def test_failed_audio_of_an_unlabeled_sample_is_no_miss(half_labeled_speech):
     shown = [line for line in result.remarks() if "silence" in line]
     assert shown == [
         f"  row {tested}: digital silence: every sample is 0, so no features "
-        "to describe; leave the utterance out"
+        "can be computed; leave the utterance out"
     ]
     assert sorted(result.predictions["row"]) == frame.index[frame["emotion"].notna()].tolist()
 
