@@ -68,7 +68,7 @@ def true_recall(shift=0.0):
 def coverage(kind, n_speakers, n_draws):
     """Share of the intervals that hold the true recall, and their mean widths."""
     rng = np.random.default_rng(n_speakers)
-    truth_value = true_recall()
+    true_score = true_recall()
     inside, widths = [], []
     for _ in range(n_draws):
         speaker, code, (right,) = experiment(kind, n_speakers, rng, estimators=1)
@@ -81,7 +81,7 @@ def coverage(kind, n_speakers, n_draws):
         linear = (found.estimate, found.linear_influence, found.group, 0.95)
         intervals["linearized t"] = _intervals.t_interval(*linear)
         intervals["i.i.d. bootstrap"] = independent_bootstrap(code, right, rng)
-        inside.append({name: holds(truth_value, *edges) for name, edges in intervals.items()})
+        inside.append({name: holds(true_score, *edges) for name, edges in intervals.items()})
         widths.append(
             {
                 f"width {name}": np.minimum(1, high) - np.maximum(0, low)
@@ -95,14 +95,14 @@ def coverage(kind, n_speakers, n_draws):
 def coverage_of_numbers(kind, n_speakers, n_draws):
     """The same of a concordance correlation, whose speakers differ in height and scale."""
     population = numbers(np.repeat(np.arange(20_000), 20), np.random.default_rng(0))
-    truth_value = concordance_cc(*population)
+    true_score = concordance_cc(*population)
     rng = np.random.default_rng(n_speakers)
     inside = []
     for _ in range(n_draws):
         speaker = experiment(kind, n_speakers, rng, estimators=1)[0]
-        truth, predicted = numbers(speaker, rng)
-        found = cluster_interval(truth, predicted, speaker, metric="ccc", min_clusters=2)
-        inside.append(holds(truth_value, found.low, found.high))
+        y_true, y_pred = numbers(speaker, rng)
+        found = cluster_interval(y_true, y_pred, speaker, metric="ccc", min_clusters=2)
+        inside.append(holds(true_score, found.low, found.high))
     return {"t": np.nanmean(inside)}
 
 
@@ -112,11 +112,11 @@ def holds(value, low, high):
 
 
 def numbers(speaker, rng):
-    """Ratings, and predictions of them that are each speaker's own mixture of truth and noise."""
+    """Ratings, and predictions of them that are each speaker's own mixture of true rating and noise."""
     n = speaker.max() + 1
-    truth = rng.normal(size=len(speaker)) + rng.normal(0, 0.3, n)[speaker]
+    y_true = rng.normal(size=len(speaker)) + rng.normal(0, 0.3, n)[speaker]
     slope, height = rng.normal(0.5, 0.15, n)[speaker], rng.normal(0, 0.3, n)[speaker]
-    return truth, slope * truth + height + rng.normal(0, 0.6, len(speaker))
+    return y_true, slope * y_true + height + rng.normal(0, 0.6, len(speaker))
 
 
 def errors(kind, n_speakers, n_draws, *, gain=0.0, interaction=INTERACTION):
