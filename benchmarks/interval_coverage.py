@@ -112,7 +112,7 @@ def holds(value, low, high):
 
 
 def numbers(speaker, rng):
-    """Ratings, and predictions of them that are each speaker's own mixture of true rating and noise."""
+    """Ratings, and predictions that are each speaker's own mixture of true rating and noise."""
     n = speaker.max() + 1
     y_true = rng.normal(size=len(speaker)) + rng.normal(0, 0.3, n)[speaker]
     slope, height = rng.normal(0.5, 0.15, n)[speaker], rng.normal(0, 0.3, n)[speaker]
