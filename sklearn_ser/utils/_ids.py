@@ -1,8 +1,11 @@
-"""Ids of utterances in the columns or index levels of X, and lists for error messages."""
+"""Ids of utterances in the columns or index levels of X, and lists for error messages.
+
+An id is never a feature: estimators of features call :func:`ids_as_levels` before they look at X.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +18,76 @@ from sklearn_ser.exceptions import MetadataError
 ID_COLUMNS = ("corpus", "speaker", "language", "text", "recording")
 
 
+def as_frame(X: Any) -> Any:
+    """Return a table of another library (polars, pyarrow, ...) as a DataFrame, else X itself."""
+    if isinstance(X, pd.DataFrame | pd.Series | pd.Index | np.ndarray | list | tuple):
+        return X
+    if hasattr(X, "to_pandas"):
+        return X.to_pandas()
+    if hasattr(X, "__arrow_c_stream__"):
+        import pyarrow
+
+        return pyarrow.table(X).to_pandas()
+    if hasattr(X, "__dataframe__"):
+        from pyarrow.interchange import from_dataframe
+
+        return from_dataframe(X).to_pandas()
+    return X
+
+
+def id_columns(columns: Iterable[Any], names: Collection[str] = ()) -> dict[Any, str]:
+    """Return the columns that are ids, `names` or one of `ID_COLUMNS`, and the id of each.
+
+    A ColumnTransformer or FeatureUnion may have put the name of a step before it: "rest__speaker".
+    """
+    known = {*ID_COLUMNS, *names}
+    endings = tuple(known)
+    candidates = [name for name in columns if isinstance(name, str) and name.endswith(endings)]
+    ids = {name: name if name in known else name.rpartition("__")[2] for name in candidates}
+    return {name: id_name for name, id_name in ids.items() if id_name in known and id_name}
+
+
+def ids_as_levels(X: Any, names: Collection[str] = ()) -> Any:
+    """Return a table without its id columns, which become index levels, as a DataFrame.
+
+    X is a table of any library; anything else is returned unchanged. `names` are further ids.
+    """
+    X = as_frame(X)
+    if not isinstance(X, pd.DataFrame):
+        return X
+    if X.columns.nlevels > 1:
+        raise ValueError(
+            f"The columns of X have {X.columns.nlevels} levels (such as {X.columns[0]}), one is "
+            "expected. Join them: X.columns = X.columns.map('_'.join)."
+        )
+    ids = id_columns(X.columns.tolist(), names)
+    if not ids:
+        return X
+    is_id = X.columns.isin(list(ids))
+    if is_id.sum() > len(set(ids.values())):
+        raise _several_columns(X.columns[is_id])
+    kept = [level for level, name in enumerate(X.index.names) if name not in ids.values()]
+    levels = [X.index.get_level_values(level) for level in kept]
+    index = pd.MultiIndex.from_arrays(
+        [*levels, *(X[column] for column in ids)],
+        names=[*(X.index.names[level] for level in kept), *ids.values()],
+    )
+    return X.loc[:, ~is_id].set_axis(index)
+
+
+def _several_columns(columns):
+    return MetadataError(
+        f"X has an id in several columns: {columns.tolist()}. One column for each id is expected: "
+        "rename or drop the others."
+    )
+
+
 def find_id(X: Any, name: str) -> pd.Index | None:
     """Return the values of an id: the column of X, else its index level, else None."""
-    if isinstance(X, pd.DataFrame) and name in X.columns:
+    X = as_frame(X)
+    if isinstance(X, pd.DataFrame) and X.columns.nlevels == 1 and name in X.columns:
+        if isinstance(X[name], pd.DataFrame):
+            raise _several_columns(X.columns[X.columns == name])
         return pd.Index(X[name], name=name)
     if isinstance(X, pd.DataFrame | pd.Series) and name in X.index.names:
         return pd.Index(X.index.get_level_values(name), name=name)
@@ -29,6 +99,7 @@ def require_id(X: Any, name: str, owner: str) -> pd.Index:
     values = find_id(X, name)
     if values is not None:
         return values
+    X = as_frame(X)
     if isinstance(X, pd.DataFrame):
         levels = [level for level in X.index.names if level is not None]
         seen = f"X has the columns {short_list(list(X.columns))} and the index levels {levels}"
