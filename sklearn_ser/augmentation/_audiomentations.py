@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import os
 import random
 import threading
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -79,6 +81,18 @@ class AudiomentationsAugmenter(AudioAugmenter):
         **AudioAugmenter._parameter_constraints,
     }
 
+    def __sklearn_clone__(self):
+        parts = _parts(self.effect)
+        with suppress(Exception):  # what cannot be copied, such as an open file, is shared
+            parts = copy.deepcopy(parts)
+        return type(self)(**{**self.get_params(deep=False), "effect": _from_parts(parts)})
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "effect": _parts(self.effect)}
+
+    def __setstate__(self, state):
+        super().__setstate__({**state, "effect": _from_parts(state["effect"])})
+
     def _versions(self):
         versions = {}
         for package in _PACKAGES:
@@ -102,6 +116,36 @@ class AudiomentationsAugmenter(AudioAugmenter):
                 raise AudioError(
                     f"{type(self.effect).__name__} failed ({type(error).__name__}: {error})"
                 ) from error
+
+
+#: Keys of the class of a transform, and of the size of a cache, in the parts of transforms.
+_CLASS, _CACHE = "class of transform", "size of cache"
+
+
+def _parts(value):
+    """Return transforms as plain values; in copies and pickles of their own, some lack caches."""
+    if isinstance(value, list | tuple):
+        return type(value)(_parts(part) for part in value)
+    if hasattr(value, "cache_parameters"):
+        return {_CACHE: value.cache_parameters()["maxsize"]}
+    if not hasattr(value, "randomize_parameters"):
+        return value
+    return {_CLASS: type(value)} | {name: _parts(part) for name, part in vars(value).items()}
+
+
+def _from_parts(parts):
+    """Return the transforms of `_parts`, with empty caches."""
+    if isinstance(parts, list | tuple):
+        return type(parts)(_from_parts(part) for part in parts)
+    if not (isinstance(parts, dict) and _CLASS in parts):
+        return parts
+    value = parts[_CLASS].__new__(parts[_CLASS])
+    for name, part in parts.items():
+        if isinstance(part, dict) and _CACHE in part:
+            vars(value)[name] = lru_cache(part[_CACHE])(getattr(value, name))
+        elif name != _CLASS:
+            vars(value)[name] = _from_parts(part)
+    return value
 
 
 @contextmanager

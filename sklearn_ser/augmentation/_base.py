@@ -21,6 +21,8 @@ from sklearn_ser.audio._input import as_table, find_references
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.store._keys import CacheableMixin
 from sklearn_ser.utils._docstrings import substitute_docstring
+from sklearn_ser.utils._ids import as_frame
+from sklearn_ser.utils._output import OwnContainerMixin
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         return X if self.train_only else self.augment(X)
 
     def fit_transform(self, X: Any, y: Any = None) -> Any:
-        """Return `augment(X)`.
+        """Fit, and return `augment(X)`.
 
         Parameters
         ----------
@@ -120,11 +122,15 @@ class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         -------
         The result of `augment`
         """
-        return self.augment(X)
+        return self.fit(X).augment(X)
 
     @abstractmethod
     def augment(self, X: Any) -> Any:
         """Change every row, whatever `train_only` is."""
+
+    @abstractmethod
+    def _default_names(self) -> Sequence[str]:
+        """Return the names of the columns of what `augment` returns if X is no DataFrame."""
 
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> np.ndarray:
         """Return the names of the columns, which are those of the input.
@@ -140,10 +146,6 @@ class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         """
         names = self._default_names() if input_features is None else input_features
         return np.asarray(list(names), dtype=object)
-
-    def _default_names(self) -> list[str]:
-        """Return the names of the columns of what `augment` returns if X is no DataFrame."""
-        raise ValueError(f"{type(self).__name__} does not store the names of features: give them.")
 
     def _seed(self):
         if isinstance(self.random_state, int | np.integer):
@@ -168,7 +170,7 @@ _N_HASHED = 1024
 @public_module("sklearn_ser.augmentation")
 @substitute_docstring(common_parameters=f"{_COMMON}\n{_AUDIO}")
 @dataclass(eq=False, repr=False, kw_only=True)
-class AudioAugmenter(CacheableMixin, Augmenter):
+class AudioAugmenter(CacheableMixin, OwnContainerMixin, Augmenter):
     """Base of the augmenters of audio.
 
     A subclass has the parameters of this class, adds its own, and changes one utterance in
@@ -228,6 +230,7 @@ class AudioAugmenter(CacheableMixin, Augmenter):
             part alone.
         """
         self._validate_params()
+        X = as_frame(X)
         found = find_references(X, self.audio)
         augmenter = self._frozen()
         seed = self._seed()
@@ -241,7 +244,7 @@ class AudioAugmenter(CacheableMixin, Augmenter):
             references[row] = AugmentedAudio(reference, start, end, augmenter, seed)
         return with_audio(X, found, references, self.audio)
 
-    def _default_names(self):
+    def _default_names(self) -> Sequence[str]:
         return [self.audio]
 
     def __sklearn_tags__(self):

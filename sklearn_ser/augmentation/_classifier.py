@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn import config_context
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_random_state, indexable
@@ -30,7 +29,7 @@ from sklearn_ser.utils._ids import find_id
 from sklearn_ser.utils._inner_estimator import InnerAttributes
 from sklearn_ser.utils._nested_estimators import parameters_named
 from sklearn_ser.utils._public import public_module
-from sklearn_ser.utils._routing import arguments_for, arguments_through, routing_is_on
+from sklearn_ser.utils._routing import arguments_for, arguments_through, routing_for, routing_is_on
 from sklearn_ser.utils._unlabeled import labeled_rows, sentinel_as_none
 
 if TYPE_CHECKING:
@@ -70,7 +69,8 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
     augmenters : augmenter, list, list of (str, augmenter), dict or None
         Augmenters, each of which makes `copies` copies of every sample, under its name (by default
         its class in lower case): objects with ``augment(X)``, Pipelines of them, and augmenters
-        that need labels (:class:`Mixup`, :class:`CutMix`). Their own `random_state` is replaced.
+        that need labels (:class:`Mixup`, :class:`CutMix`). The seed of each copy is derived from
+        the augmenter's own `random_state` where that is set, else from that of this class.
         Augmenters of features or frames (:class:`SpecAugment`) change the output of the audio
         steps at the head of `estimator`, a Pipeline. Parameters are set and searched as
         ``augmenters__noise__snr``, or ``augmenters__snr`` of a single one; a None in a list or
@@ -87,10 +87,10 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         samples are all retained. Random samplers work on any samples, including audio; those that
         use features work on features only. A synthetic sample (SMOTE) has a weight of 1, no
         auxiliary targets, and the ids and groups of the nearer of the two samples that it lies
-        between.
+        between. Its own `random_state` is used where it is set.
     random_state : int, RandomState instance or None, default=None
-        Seed of the augmenters. With an int, copies are the same in every fit, so that a feature
-        store recognizes them.
+        Seed of augmenters and sampler that have none of their own. With an int, copies are the
+        same in every fit, so that a feature store recognizes them.
 
     Attributes
     ----------
@@ -286,7 +286,7 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
                 "augmenters, or keep_original=True."
             )
         metadata = {name: value for name, value in metadata.items() if value is not None}
-        X, y = indexable(X, y)
+        X, y = indexable(self._with_ids_as_levels(X), y)
         check_row_orders(X, y, metadata)
         n_samples = _num_samples(X)
         labeled = _labeled(self.estimator, y, n_samples)
@@ -367,19 +367,20 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
             **arguments_for(estimator, "fit", derived),
         }
         weights = given.get("sample_weight", derived.get("sample_weight"))
-        routing = True
+        plain: dict[str, Any] = {}
         if not routing_is_on():
             # With routing off an estimator need not request what its `fit` names.
             for name in signature(estimator.fit).parameters:
                 if name in ("aux", "sample_weight") and name in derived:
                     taken[name] = derived[name]
-            routing = bool(taken)
             if not taken and weights is not None and isinstance(estimator, Pipeline):
                 # The names by which scikit-learn's Pipeline takes them then.
                 last, step = estimator.steps[-1]
                 if hasattr(step, "fit") and "sample_weight" in signature(step.fit).parameters:
-                    taken[f"{last}__sample_weight"] = weights
-        if weights is not None and not any(name.endswith("sample_weight") for name in taken):
+                    plain[f"{last}__sample_weight"] = weights
+        if weights is not None and not any(
+            name.endswith("sample_weight") for name in (*taken, *plain)
+        ):
             raise MetadataError(
                 f"The training samples have sample weights, and {type(estimator).__name__} takes "
                 "none. (Augmenters that mix samples of two classes use their shares as weights.) "
@@ -387,10 +388,9 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
                 "the estimator inside that takes them; or leave out the weights and these "
                 "augmenters."
             )
-        # What the parts of the inner estimator consume reaches them only with routing on.
-        with config_context(enable_metadata_routing=routing):
+        with routing_for(estimator, taken):
             try:
-                estimator.fit(X, y, **taken)
+                estimator.fit(X, y, **taken, **plain)
             except (TypeError, ValueError) as error:
                 _explain_unlabeled(error, self.estimator, labeled)
                 raise

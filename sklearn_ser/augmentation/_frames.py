@@ -11,17 +11,22 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_feature_names_in, validate_data
 
 from sklearn_ser.augmentation._base import Augmenter, augmenter, signal_generator
 from sklearn_ser.utils._frames import as_sequences, is_frames
+from sklearn_ser.utils._ids import as_frame, ids_as_levels, with_features
+from sklearn_ser.utils._output import OwnContainerMixin
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from numpy.typing import ArrayLike
 
 
 @public_module("sklearn_ser.augmentation")
-class FrameAugmenter(Augmenter):
+class FrameAugmenter(OwnContainerMixin, Augmenter):
     """Base of the augmenters of frame sequences, such as log-mel spectrograms.
 
     A subclass changes one sequence in `_augment`. The result depends on its values, the seed and
@@ -265,13 +270,33 @@ class FeatureNoise(Augmenter):
         **Augmenter._parameter_constraints,
     }
 
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check the parameters, and store the names of the features. Nothing is learned from X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+        """
+        super().fit(X)
+        validate_data(self, as_frame(X), skip_check_array=True)
+        return self
+
+    def _default_names(self):
+        return _check_feature_names_in(self)
+
     def augment(self, X: pd.DataFrame | ArrayLike) -> np.ndarray | pd.DataFrame:
         """Change every row, whatever `train_only` is.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Features. NaN, as in rows of failed audio, stays.
+            Features. NaN, as in rows of failed audio, stays, and so do ids in columns.
 
         Returns
         -------
@@ -284,19 +309,23 @@ class FeatureNoise(Augmenter):
             If X does not hold features.
         """
         self._validate_params()
-        if is_frames(X):
+        X = as_frame(X)
+        features = ids_as_levels(X)
+        if is_frames(features):
             raise ValueError(
                 "X holds frame sequences, and FeatureNoise changes features. Use SpecAugment or "
                 "TimeWarp, or perturbation__noise of MTLNeuralClassifier."
             )
         values = check_array(
-            X, dtype=[np.float64, np.float32], ensure_all_finite=False, estimator=self, copy=True
+            features,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite=False,
+            estimator=self,
+            copy=True,
         )
         seed = self._seed()
         for row in values:
             rng = signal_generator(seed, type(self).__name__, row)
             if rng.random() < self.p:
                 row += self.scale * rng.normal(size=len(row))
-        if isinstance(X, pd.DataFrame):
-            return pd.DataFrame(values, index=X.index, columns=X.columns)
-        return values
+        return with_features(X, values)

@@ -10,7 +10,6 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import pandas as pd
 from scipy.stats import beta
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing
@@ -25,6 +24,7 @@ from sklearn_ser.augmentation._training_rows import numbers_of
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.store._keys import CacheableMixin, class_revisions
 from sklearn_ser.utils._frames import as_sequences, is_frames
+from sklearn_ser.utils._ids import as_frame, with_features
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ class MixingAugmenter(CacheableMixin, BaseEstimator, metaclass=ABCMeta):
             mixtures is that of one with a soft label.
         """
         self._validate_params()
+        X = as_frame(X)
         labels = np.asarray(y, dtype=object)
         n = len(labels)
         first = np.arange(n)
@@ -128,9 +129,7 @@ class MixingAugmenter(CacheableMixin, BaseEstimator, metaclass=ABCMeta):
             for row, (other, share) in enumerate(zip(second, shares, strict=True))
         ]
         mixed = np.array([row for row, _ in pairs], dtype=values.dtype)
-        if isinstance(X, pd.DataFrame):
-            mixed = pd.DataFrame(mixed, index=X.index, columns=X.columns)
-        return mixed, np.array([share for _, share in pairs])
+        return with_features(X, mixed), np.array([share for _, share in pairs])
 
     def _mixed_frames(self, X, second, shares, rng):
         sequences = as_sequences(X)

@@ -15,6 +15,7 @@ from sklearn.utils.validation import _num_samples
 
 from sklearn_ser.utils._failed_rows import failed_rows
 from sklearn_ser.utils._frames import is_frames
+from sklearn_ser.utils._ids import ids_as_levels, with_features
 from sklearn_ser.utils._nested_estimators import parameters_named
 
 
@@ -135,6 +136,7 @@ def _cells(part):
 
 def numbers_of(X: Any) -> np.ndarray | None:
     """Return features as an array of floats, or None if X holds audio or frames."""
+    X = ids_as_levels(X)
     if is_frames(X) or (isinstance(X, list | tuple) and X and not isinstance(X[0], list)):
         return None
     try:
@@ -211,15 +213,18 @@ def _mixtures(rows, name, augmenter, seed, y, labeled):
     return mixtures
 
 
-def _seeded(augmenter, *seed):
-    """Return a clone whose every `random_state`, those of its parts included, is derived."""
+def _seeded(augmenter, seed, *parts, keep_own=False):
+    """Return a clone with seeds derived from `seed`, or from (or, to keep) those that it has."""
     augmenter = clone(augmenter, safe=False)
     if not hasattr(augmenter, "get_params"):
         return augmenter
-    states = {
-        name: seed_of(*seed, name) for name in sorted(parameters_named(augmenter, "random_state"))
-    }
-    return augmenter.set_params(**states) if states else augmenter
+    for name, own in parameters_named(augmenter, "random_state").items():
+        if keep_own and own is not None:
+            continue
+        if isinstance(own, np.random.RandomState):
+            own = int(own.randint(np.iinfo(np.int32).max))
+        augmenter.set_params(**{name: seed_of(seed if own is None else own, *parts, name)})
+    return augmenter
 
 
 def seed_of(*parts: Any) -> int:
@@ -242,7 +247,7 @@ def resampled(
     classes = np.asarray(_safe_indexing(y, known))
     # Rows without features are identified by text, which no sampler accepts as a feature.
     stand_ins = np.array([[f"row {row}"] for row in known], dtype=object)
-    step = _seeded(sampler, seed, "resampler")
+    step = _seeded(sampler, seed, "resampler", keep_own=True)
     try:
         X, new_y = step.fit_resample(stand_ins if features is None else features, classes)
     except ValueError as error:
@@ -288,10 +293,8 @@ def _with_synthetic(rows, known, rest, features, classes, X, y):
         # The nearer parent gives ids and groups; early stopping and splitters know both parents.
         values, like = np.asarray(X)[new], _safe_indexing(rows.X, parents[:, 0])
         synthetic = rows.take(parents[:, 0])
-        if isinstance(like, pd.DataFrame):
-            synthetic.X = pd.DataFrame(values, index=like.index, columns=like.columns)
-        else:
-            synthetic.X = values.tolist() if isinstance(like, list) else values
+        is_list = isinstance(like, list)
+        synthetic.X = values.tolist() if is_list else with_features(like, values)
         synthetic.sources = parents
         synthetic.kinds[:] = None
         synthetic.synthetic[:] = True

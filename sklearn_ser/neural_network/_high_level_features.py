@@ -267,7 +267,7 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
     def _fit_clone(self, X, y, given):
         # Metadata reaches the parts of the network only with routing enabled.
-        with routing_for(given):
+        with routing_for(self.estimator, given):
             return clone(self.estimator).fit(X, y, **given)
 
     def _fit_transform_out_of_fold(self, X, y, metadata):

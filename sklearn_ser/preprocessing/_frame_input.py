@@ -17,6 +17,7 @@ from sklearn_ser.utils._frames import (
     is_frames,
     kind_and_shape,
 )
+from sklearn_ser.utils._ids import ids_as_levels
 
 #: Decorator for a docstring of `fit` with the line ``%(training_frames)s``.
 document_frames = substitute_docstring(
@@ -46,6 +47,7 @@ def read_frames(
     X: Any, step: str, fitted_names: list[str] | None = None
 ) -> tuple[list[np.ndarray | None], pd.Index, list[str]]:
     """Validate X; return its sequences (None: failed), its index, and the names of the features."""
+    X = ids_as_levels(X)
     check_no_feature_union(X, step)
     if not is_frames(X) and not _is_empty(X):
         raise ValueError(

@@ -14,11 +14,12 @@ from sklearn_ser.exceptions import AudioError
 from sklearn_ser.preprocessing._frame_input import FrameStep, document_frames, read_frames
 from sklearn_ser.preprocessing._group_scaler import Statistics, statistics_of
 from sklearn_ser.utils._frames import FRAMES, frame_attrs, frames_table
+from sklearn_ser.utils._output import OwnContainerMixin
 from sklearn_ser.utils._public import public_module
 
 
 @public_module("sklearn_ser.preprocessing")
-class FrameScaler(FrameStep):
+class FrameScaler(OwnContainerMixin, FrameStep):
     """Standardize each feature of the frames: z = (x - mean) / standard deviation.
 
     Parameters

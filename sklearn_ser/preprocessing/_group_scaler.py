@@ -9,7 +9,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from pandas.api.types import is_numeric_dtype, is_object_dtype
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -17,7 +19,7 @@ from sklearn_ser.exceptions import AudioError, MetadataError
 from sklearn_ser.preprocessing._transduction import batch_statistics_allowed, note_batch_statistics
 from sklearn_ser.utils._failed_rows import failed_rows
 from sklearn_ser.utils._frames import check_no_feature_union, is_frames
-from sklearn_ser.utils._ids import ID_COLUMNS, find_id, require_id
+from sklearn_ser.utils._ids import ID_COLUMNS, find_id, id_columns, ids_as_levels, require_id
 from sklearn_ser.utils._public import public_module
 
 
@@ -158,8 +160,8 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If X has infinite values or a row that is partly NaN, or holds frame sequences.
         """
         owner = f"GroupScaler(by={self.by!r})"
+        values, failed, X = self._read(X, reset=True)
         ids = [require_id(X, name, owner).to_numpy(dtype=object) for name in self._names()]
-        values, failed = self._read(X, reset=True)
         if failed.all():
             raise AudioError(
                 "every row of X is NaN: GroupScaler needs at least one usable row to be fitted"
@@ -191,7 +193,7 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Scaled features; for a DataFrame a DataFrame with ids as index levels.
         """
         check_is_fitted(self)
-        values, failed = self._read(X, reset=False)
+        values, failed, X = self._read(X, reset=False)
         levels = [find_id(X, name) for name in self._names()]
         missing = np.full(len(values), None, dtype=object)
         ids = [missing if level is None else level.to_numpy(dtype=object) for level in levels]
@@ -208,9 +210,25 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             scaled[members] = (values[members] - nearest.mean) / nearest.scale
         if not isinstance(X, pd.DataFrame):
             return scaled
-        id_columns = self._id_columns(X)
-        columns = X.columns.drop(id_columns)
-        return pd.DataFrame(scaled, index=_index_with_ids(X, id_columns), columns=columns)
+        return pd.DataFrame(scaled, index=X.index, columns=X.columns)
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
+        """Return the names of the features, which are those of the input without ids.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of the input, as a ColumnTransformer or Pipeline passes them.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        if input_features is not None:
+            names = np.asarray(input_features, dtype=object)
+            is_id = np.isin(names, list(id_columns(names.tolist(), self._names())))
+            input_features = names[~is_id]
+        return super().get_feature_names_out(input_features)
 
     def _training_groups(self, values, ids, rows, path, parent):
         """Yield (path, size, statistics) of each group that is large enough, parents first."""
@@ -258,27 +276,24 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             raise ValueError(f"by must be one or more different names of ids, got {self.by!r}.")
         return names
 
-    def _id_columns(self, X):
-        """Return the columns of a DataFrame that hold ids."""
-        return list(X.columns[X.columns.isin([*self._names(), *ID_COLUMNS])])
-
     def _read(self, X, *, reset):
-        """Return the features of X as an array of floats, and the mask of failed rows."""
-        if isinstance(X, pd.DataFrame):
-            X = X.drop(columns=self._id_columns(X))
-            _check_numeric(X)
+        """Return the features of X as floats, the mask of failed rows, and X with ids as levels."""
+        X = ids_as_levels(X, self._names())
         check_no_feature_union(X, "GroupScaler")
         if is_frames(X):
             raise ValueError(
                 "GroupScaler expects rows of features, but X holds frame sequences. Pool them to "
                 "rows before (FunctionalsPooling), or scale the frames by FrameScaler."
             )
-        values = validate_data(
-            self, X, dtype=[np.float64, np.float32], ensure_all_finite=False, reset=reset
-        )
+        checks = {"dtype": [np.float64, np.float32], "ensure_all_finite": False}
+        if isinstance(X, pd.DataFrame):
+            validate_data(self, X, skip_check_array=True, reset=reset)  # the names of the features
+            values = check_array(_as_array(X), estimator=self, input_name="X", **checks)
+        else:
+            values = validate_data(self, X, reset=reset, **checks)
         failed = failed_rows(values)
         _check_finite(values, failed)
-        return values, failed
+        return values, failed, X
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -286,29 +301,18 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return tags
 
 
-def _index_with_ids(X, id_columns):
-    """Return the index of X with id columns as levels (in place of levels of the same names)."""
-    if not id_columns:
-        return X.index
-    others = [level for level, name in enumerate(X.index.names) if name not in id_columns]
-    levels = [X.index.get_level_values(level) for level in others]
-    return pd.MultiIndex.from_arrays(
-        [*levels, *(X[name] for name in id_columns)],
-        names=[*(X.index.names[level] for level in others), *id_columns],
-    )
-
-
 def _plain(value):
     """Return an id as a plain Python value, which a model file can hold."""
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _check_numeric(X):
-    text = [
-        name
-        for name, dtype in X.dtypes.items()
-        if not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_object_dtype(dtype))
-    ]
+def _as_array(X):
+    """Return a table as an array if one dtype of numpy holds it, which scikit-learn checks fast."""
+    kinds = list(X.dtypes)
+    if len(set(kinds)) == 1 and isinstance(kinds[0], np.dtype) and kinds[0].kind in "fiu":
+        return X.to_numpy()
+    is_number = {kind: is_numeric_dtype(kind) or is_object_dtype(kind) for kind in {*kinds}}
+    text = [name for name, kind in zip(X.columns, kinds, strict=True) if not is_number[kind]]
     if text:
         raise MetadataError(
             f"GroupScaler expects numeric features, but these columns of X are not numeric: "
@@ -316,6 +320,7 @@ def _check_numeric(X):
             f"the output of a feature extractor, or drop these columns (all but the ids "
             f"{', '.join(ID_COLUMNS)})."
         )
+    return X
 
 
 def _check_finite(values, failed):

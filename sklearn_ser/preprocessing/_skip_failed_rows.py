@@ -22,7 +22,7 @@ from sklearn_ser.utils._failed_rows import (
     warn_failed_rows,
 )
 from sklearn_ser.utils._frames import as_sequences, is_frames
-from sklearn_ser.utils._ids import ID_COLUMNS
+from sklearn_ser.utils._ids import id_columns, ids_as_levels
 from sklearn_ser.utils._inner_estimator import InnerAttributes, inner_has, inner_method
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_through, routing_for
@@ -113,6 +113,7 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         TrainingWarning
             If rows are left out.
         """
+        X = self._with_ids_as_levels(X)
         failed = _failed_rows(X)
         warn_failed_rows(failed)
         metadata = {name: value for name, value in metadata.items() if value is not None}
@@ -125,8 +126,7 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
             y = None if y is None else _safe_indexing(y, usable)
         self._shape_of_frames = _shape_of_frames(X)
         given = arguments_through(self, "fit", metadata)
-        # Nested estimators receive the metadata that they consume only with routing enabled.
-        with routing_for(given):
+        with routing_for(self.estimator, given):
             self.estimator_ = clone(self.estimator).fit(X, y, **given)
         return self
 
@@ -175,6 +175,7 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
     def _call_inner(self, method, X):
         """Call an inner method for the usable rows, and insert missing outputs for the others."""
         check_is_fitted(self)
+        X = self._with_ids_as_levels(X)
         failed = self._failed_rows(X)
         call = inner_method(self.estimator_, method)
         if not failed.any():
@@ -215,14 +216,15 @@ def _failed_rows(X, of_frames=False):
     """Return the mask of failed rows; id columns are ignored."""
     if issparse(X):
         return np.zeros(X.shape[0], dtype=bool)
-    features = X[_feature_names(X)] if isinstance(X, pd.DataFrame) else X
+    features = ids_as_levels(X)
     if of_frames:  # also where the audio of every row failed
         return np.array([sequence is None for sequence in as_sequences(features)], dtype=bool)
     return failed_rows(features)
 
 
 def _feature_names(X):
-    return [name for name in X.columns if name not in ID_COLUMNS]
+    ids = id_columns(X.columns)
+    return [name for name in X.columns if name not in ids]
 
 
 def _check_metadata_length(metadata, n_rows, n_usable):
@@ -238,7 +240,7 @@ def _check_metadata_length(metadata, n_rows, n_usable):
 
 def _shape_of_frames(X):
     """Return the shape of the first frame sequence of X; None if X has rows of features."""
-    features = X[_feature_names(X)] if isinstance(X, pd.DataFrame) else X
+    features = ids_as_levels(X)
     return list(as_sequences(features)[0].shape) if is_frames(features) else None
 
 

@@ -126,7 +126,7 @@ def adversarial_robustness(
         One row per estimator and epsilon: ``estimator``, ``attack`` ("fgsm", with the space and
         norm if they are not "features" and "inf"), ``epsilon`` (0, or -inf dB, for the unchanged
         inputs), ``uar``, ``uar_low`` and ``uar_high`` (a 95 % t interval over speakers, see
-        `cluster_interval`, for any number of them; NaN where a class has fewer than two),
+        `cluster_interval`; NaN with fewer than 8, or where a class has fewer than two),
         ``accuracy``, ``changed`` (share of predictions that differ from those for the unchanged
         inputs), ``n_rows``, ``n_speakers``, ``n_classes`` (of `y`), ``loss`` (mean cross-entropy
         of the estimator that gives the gradients; for linear models, of the softmax of their

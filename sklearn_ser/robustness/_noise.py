@@ -98,7 +98,7 @@ def noise_robustness(
         One row per estimator and condition: ``estimator``, ``condition`` (first "clean", the
         unchanged recordings), ``snr`` (inf for "clean"; NaN for conditions other than noise),
         ``level`` (NaN for conditions without levels), ``uar``, ``uar_low`` and ``uar_high`` (a 95 %
-        t interval over speakers, see `cluster_interval`, for any number of them; NaN where a class
+        t interval over speakers, see `cluster_interval`; NaN with fewer than 8, or where a class
         has fewer than two), ``accuracy``, ``changed`` (share of predictions that differ from those
         for the unchanged recordings), ``n_rows``, ``n_speakers``, ``n_classes`` (of `y`).
     predictions : DataFrame

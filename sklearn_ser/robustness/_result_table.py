@@ -42,8 +42,7 @@ class EvaluatedRows:
         low = high = np.nan
         n_speakers = 0
         if self.speaker is not None:
-            # An interval from few speakers is wide; n_speakers stands beside it.
-            interval = cluster_interval(self.y_true, y_pred, self.speaker, min_clusters=2)
+            interval = cluster_interval(self.y_true, y_pred, self.speaker)
             low, high, n_speakers = interval.low, interval.high, interval.n_clusters
         return {
             "uar": uar_score(self.y_true, y_pred),

@@ -100,20 +100,18 @@ def frame_features(X, width):
 def check_no_feature_union(X, step):
     """Raise for a table of several columns with sequences, as returned by a FeatureUnion."""
     if isinstance(X, pd.DataFrame):
-        names, columns = list(X.columns), [column for _, column in X.items()]
-    elif isinstance(X, np.ndarray) and X.ndim == 2:
-        names, columns = list(range(X.shape[1])), list(X.T)
+        # A Series of each of thousands of columns of numbers would take longer than the step.
+        positions = [i for i, dtype in enumerate(X.dtypes) if dtype.kind == "O"]
+        columns = {X.columns[i]: X.iloc[:, i] for i in positions}
+    elif isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype == object:
+        columns = dict(enumerate(X.T))
     else:
         return
-    of_sequences = [
-        name
-        for name, column in zip(names, columns, strict=True)
-        if column.dtype == object and _holds_sequences(column)
-    ]
-    if of_sequences and len(names) > 1:
+    of_sequences = [name for name, column in columns.items() if _holds_sequences(column)]
+    if of_sequences and X.shape[1] > 1:
         shown = ", ".join(map(repr, of_sequences[:4])) + (", ..." if len(of_sequences) > 4 else "")
         raise ValueError(
-            f"{step} is given {len(names)} columns with frame sequences in {shown}. Sequences "
+            f"{step} is given {X.shape[1]} columns with frame sequences in {shown}. Sequences "
             f"cannot be united column by column: in the FeatureUnion, pool each to a row "
             f"(FunctionalsPooling after the frame-level step)."
         )

@@ -75,6 +75,17 @@ def ids_as_levels(X: Any, names: Collection[str] = ()) -> Any:
     return X.loc[:, ~is_id].set_axis(index)
 
 
+def with_features(X: Any, values: np.ndarray) -> Any:
+    """Return `values` in a table like X, ids included, if X is one, else as they are."""
+    if not isinstance(X, pd.DataFrame):
+        return values
+    is_id = X.columns.isin(list(id_columns(X.columns.tolist())))
+    table = pd.DataFrame(values, index=X.index, columns=X.columns[~is_id])
+    for position in np.flatnonzero(is_id):
+        table.insert(int(position), X.columns[position], X.iloc[:, position])
+    return table
+
+
 def _several_columns(columns):
     return MetadataError(
         f"X has an id in several columns: {columns.tolist()}. One column for each id is expected: "

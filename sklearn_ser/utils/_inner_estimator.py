@@ -8,7 +8,9 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils._set_output import _safe_set_output
@@ -16,6 +18,8 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ser.utils._ids import as_frame, ids_as_levels
+from sklearn_ser.utils._nested_estimators import nested_estimators
 from sklearn_ser.utils._routing import arguments_through, routing_for
 
 
@@ -109,8 +113,8 @@ class InnerAttributes:
         """
         check_is_fitted(self)
         given = arguments_through(self, "score", metadata)
-        with routing_for(given):
-            return self._score_inner(X, y, given)
+        with routing_for(self.estimator_, given):
+            return self._score_inner(self._with_ids_as_levels(X), y, given)
 
     def _score_inner(self, X, y, given):
         return self.estimator_.score(X, y, **given)
@@ -132,7 +136,19 @@ class InnerAttributes:
 
     def _call_inner(self, method, X):
         check_is_fitted(self)
-        return inner_method(self.estimator_, method)(X)
+        return inner_method(self.estimator_, method)(self._with_ids_as_levels(X))
+
+    def _with_ids_as_levels(self, X):
+        """Return features with ids as index levels, unless columns are selected inside."""
+        X = as_frame(X)
+        if not isinstance(X, pd.DataFrame):
+            return X
+        parts = nested_estimators(self.estimator)
+        if any(isinstance(part, ColumnTransformer) for part in parts):
+            return X
+        features = ids_as_levels(X)
+        # An audio step reads its column alone.
+        return features if all(map(is_numeric_dtype, {*features.dtypes})) else X
 
     @available_if(inner_has("get_feature_names_out"))
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

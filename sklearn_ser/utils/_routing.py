@@ -20,9 +20,14 @@ def routing_is_on() -> bool:
     return get_config()["enable_metadata_routing"]
 
 
-def routing_for(metadata: dict[str, Any]) -> AbstractContextManager[None]:
-    """Return a context in which routing is enabled if it was or if there is metadata to route."""
-    return config_context(enable_metadata_routing=bool(metadata) or routing_is_on())
+def routing_for(estimator: Any, metadata: dict[str, Any]) -> AbstractContextManager[None]:
+    """Return a context in which routing is enabled if it was or if there is metadata to route.
+
+    Some estimators of scikit-learn, such as AdaBoostClassifier, do not implement routing, and raise
+    an error for any metadata while it is enabled.
+    """
+    needed = bool(metadata) and _routing_of(estimator) is not None
+    return config_context(enable_metadata_routing=needed or routing_is_on())
 
 
 def consumed(estimator: Any, method: str, metadata: dict[str, Any]) -> dict[str, Any]:
@@ -32,8 +37,9 @@ def consumed(estimator: Any, method: str, metadata: dict[str, Any]) -> dict[str,
     with this filter the same call serves an SVM and a multi-task network.
     """
     present = {name: value for name, value in metadata.items() if value is not None}
+    routing = _routing_of(estimator)
     with config_context(enable_metadata_routing=True):
-        requested = get_routing_for_object(estimator).consumes(method, list(present))
+        requested = routing.consumes(method, list(present)) if routing else set()
     return {name: value for name, value in present.items() if name in requested}
 
 
@@ -42,12 +48,14 @@ def arguments_for(estimator: Any, method: str, metadata: dict[str, Any]) -> dict
 
     A network that requests `speaker` as `groups` receives ``groups=``.
     """
+    requested = consumed(estimator, method, metadata)
+    if not requested:
+        return {}
     with config_context(enable_metadata_routing=True):
         router = MetadataRouter(owner=estimator).add(
             estimator=estimator,
             method_mapping=MethodMapping().add(caller=method, callee=method),
         )
-        requested = consumed(estimator, method, metadata)
         return dict(process_routing(router, method, **requested)["estimator"][method])
 
 
@@ -78,6 +86,15 @@ def arguments_through(meta: Any, method: str, metadata: dict[str, Any]) -> dict[
         if "groups" in metadata and "groups" not in given and name not in metadata:
             given |= arguments_for(inner, method, {name: metadata["groups"]})
     return given
+
+
+def _routing_of(estimator):
+    """Return the routing of an estimator, or None if a part of it does not implement routing."""
+    with config_context(enable_metadata_routing=True):
+        try:
+            return get_routing_for_object(estimator)
+        except NotImplementedError:
+            return None
 
 
 def fit_routed(estimator: Any, X: Any, y: Any, **metadata: Any) -> Any:

@@ -1,5 +1,6 @@
 """AudiomentationsAugmenter: the global generators, threads, what a store knows of a transform."""
 
+import pickle
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -7,11 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 import audiomentations as theirs
 import numpy as np
 import pytest
+import soundfile
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
 
 from sklearn_ser import LogMelSpectrogram
 from sklearn_ser.audio import open_audio, read_audio
-from sklearn_ser.augmentation import AudiomentationsAugmenter
+from sklearn_ser.augmentation import AudiomentationsAugmenter, AugmentingClassifier
 from sklearn_ser.exceptions import AudioError
+from sklearn_ser.preprocessing import FunctionalsPooling
 from sklearn_ser.store._keys import NoStableContent, encoded
 
 CHAIN = theirs.Compose(
@@ -189,3 +195,55 @@ def test_an_array_of_another_shape_is_an_error():
         AudioError, match=r"Audiomentations.* returned an array of shape \(2, 3000\)"
     ):
         heard(step, signals(1))
+
+
+class Scaled:
+    """A callable that can be neither copied nor pickled."""
+
+    def __init__(self, gain):
+        self.gain, self.lock = gain, threading.Lock()
+
+    def __call__(self, samples, sample_rate):
+        with self.lock:
+            return samples * self.gain
+
+
+def impulse_responses(folder):
+    return theirs.ApplyImpulseResponse(str(folder), p=1.0)
+
+
+def short_noises(folder):
+    return theirs.AddShortNoises(
+        str(folder), p=1.0, min_time_between_sounds=0.01, max_time_between_sounds=0.1
+    )
+
+
+def chain_of_both(folder):
+    return theirs.Compose([impulse_responses(folder), short_noises(folder)])
+
+
+@pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("effect", [impulse_responses, short_noises, chain_of_both])
+def test_transforms_that_lose_their_cache_in_copies(effect, tmp_path):
+    rng = np.random.default_rng(0)
+    soundfile.write(tmp_path / "a.wav", 0.1 * rng.normal(size=800), 16000)
+    X = signals(2)
+    step = AudiomentationsAugmenter(effect(tmp_path), random_state=0)
+    expected = heard(step, X)
+    unpickled = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(step))))
+    for copied in (clone(clone(step)), unpickled):
+        assert repr(copied) == repr(step)
+        assert equal(heard(copied, X), expected)
+    later = step.augment(X)
+    for part in getattr(step.effect, "transforms", [step.effect]):
+        part.p = 0.0
+    assert equal(list(open_audio(later)), expected)
+
+
+def test_effects_that_cannot_be_copied_are_shared():
+    step = AudiomentationsAugmenter(Scaled(0.5))
+    assert clone(step).effect is step.effect
+    svm = make_pipeline(LogMelSpectrogram(), FunctionalsPooling(("mean",)), LinearSVC())
+    X, y = signals(4), ["a", "b"] * 2
+    model = AugmentingClassifier(svm, {"soft": step}, random_state=0).fit(X, y)
+    assert model.n_rows_ == {"original": 4, "soft": 4}
