@@ -118,19 +118,23 @@ class AudiomentationsAugmenter(AudioAugmenter):
                 ) from error
 
 
-#: Keys of the class of a transform, and of the size of a cache, in the parts of transforms.
-_CLASS, _CACHE = "class of transform", "size of cache"
+#: Keys of the class of a transform, and of a cached function of it, in the parts of transforms.
+_CLASS, _CACHED = "class of transform", "cached function"
 
 
 def _parts(value):
     """Return transforms as plain values; in copies and pickles of their own, some lack caches."""
     if isinstance(value, list | tuple):
         return type(value)(_parts(part) for part in value)
-    if hasattr(value, "cache_parameters"):
-        return {_CACHE: value.cache_parameters()["maxsize"]}
     if not hasattr(value, "randomize_parameters"):
         return value
-    return {_CLASS: type(value)} | {name: _parts(part) for name, part in vars(value).items()}
+    kind = type(value)
+    parts = {_CLASS: kind} | {name: _parts(part) for name, part in vars(value).items()}
+    for name, part in vars(value).items():
+        if hasattr(part, "cache_parameters"):  # of functools.lru_cache
+            own = next(each for each in dir(kind) if getattr(kind, each, None) is part.__wrapped__)
+            parts[name] = {_CACHED: own, "maxsize": part.cache_parameters()["maxsize"]}
+    return parts
 
 
 def _from_parts(parts):
@@ -141,8 +145,8 @@ def _from_parts(parts):
         return parts
     value = parts[_CLASS].__new__(parts[_CLASS])
     for name, part in parts.items():
-        if isinstance(part, dict) and _CACHE in part:
-            vars(value)[name] = lru_cache(part[_CACHE])(getattr(value, name))
+        if isinstance(part, dict) and _CACHED in part:
+            vars(value)[name] = lru_cache(part["maxsize"])(getattr(type(value), part[_CACHED]))
         elif name != _CLASS:
             vars(value)[name] = _from_parts(part)
     return value

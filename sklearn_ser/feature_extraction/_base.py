@@ -23,6 +23,7 @@ from sklearn_ser.store._keys import CacheableMixin
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._frames import FRAMES, frames_table
 from sklearn_ser.utils._model_files import portable_state
+from sklearn_ser.utils._output import OwnContainerMixin
 from sklearn_ser.utils._warnings import warn_user
 
 #: Descriptions of the parameters that all audio steps share.
@@ -59,7 +60,9 @@ BeyondFullScale = Literal["raise", "clip"]
 AudioInput: TypeAlias = pd.DataFrame | pd.Series | np.ndarray | Sequence[Any]
 
 
-class AudioExtractor(CacheableMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta):
+class AudioExtractor(
+    CacheableMixin, OwnContainerMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
+):
     """Base class of the stateless steps that turn each utterance into features.
 
     A subclass passes the parameters of this class on, adds its own, and implements
@@ -226,6 +229,10 @@ class AudioExtractor(CacheableMixin, TransformerMixin, BaseEstimator, metaclass=
         if self._frame_level:
             return frames_table(sequences, table.index, names, self._frame_marks())
         return pd.DataFrame(features, index=table.index, columns=names)
+
+    @property
+    def _own_container(self) -> bool:
+        return self._frame_level
 
     def get_feature_names_out(self, input_features: None = None) -> np.ndarray:
         """Return the names of the output columns, which depend on the parameters only.

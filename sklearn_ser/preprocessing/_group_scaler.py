@@ -203,11 +203,14 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 self.group_keys_, self.group_means_, self.group_vars_, strict=True
             )
         }
-        scaled = np.full_like(values, np.nan)
+        scaled = np.full_like(values, np.nan) if failed.any() else np.empty_like(values)
         whole = Statistics(self.mean_, self.var_)
         rows = np.flatnonzero(~failed)
         for members, nearest in self._assigned(values, ids, rows, (), whole, known):
-            scaled[members] = (values[members] - nearest.mean) / nearest.scale
+            part = slice(None) if len(members) == len(values) else members  # saves two copies
+            z = values[part] - nearest.mean
+            z /= nearest.scale
+            scaled[part] = z
         if not isinstance(X, pd.DataFrame):
             return scaled
         return pd.DataFrame(scaled, index=X.index, columns=X.columns)
@@ -325,6 +328,9 @@ def _as_array(X):
 
 def _check_finite(values, failed):
     """Raise for NaN and infinite values, except in rows of failed audio."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()):
+            return
     bad = ~np.isfinite(values)
     bad[failed] = False
     if not bad.any():

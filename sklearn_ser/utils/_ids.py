@@ -60,6 +60,12 @@ def ids_as_levels(X: Any, names: Collection[str] = ()) -> Any:
             f"The columns of X have {X.columns.nlevels} levels (such as {X.columns[0]}), one is "
             "expected. Join them: X.columns = X.columns.map('_'.join)."
         )
+    if not X.columns.is_unique:
+        twice = X.columns[X.columns.duplicated()].unique().tolist()
+        raise ValueError(
+            f"Columns of X have the same name: {short_list(twice)}. Unique names are expected: "
+            "rename or drop the others."
+        )
     ids = id_columns(X.columns.tolist(), names)
     if not ids:
         return X

@@ -7,7 +7,7 @@ from imblearn.combine import SMOTEENN
 from imblearn.over_sampling import ADASYN, SMOTE, RandomOverSampler
 from imblearn.pipeline import Pipeline as SamplingPipeline
 from imblearn.under_sampling import NearMiss, RandomUnderSampler, TomekLinks
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.svm import LinearSVC
@@ -221,3 +221,55 @@ def test_a_sampler_before_a_network_is_sent_to_the_classifier_that_takes_it(give
     model = SamplingPipeline([("smote", SMOTE(random_state=0)), ("net", MTLNeuralClassifier())])
     with pytest.raises(MetadataError, match=r"\(A sampler .* AugmentingClassifier\(resampler="):
         model.fit(X, y, **{f"net__{given}": values})
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        RandomOverSampler(random_state=3),
+        RandomUnderSampler(random_state=3),
+        RandomOverSampler(random_state=np.random.RandomState(3)),
+        SMOTE(random_state=3),
+        SMOTEENN(smote=SMOTE(random_state=3)),
+    ],
+    ids=lambda sampler: type(sampler).__name__,
+)
+def test_the_seed_of_a_sampler_is_used(rows, recorder, sampler):
+    X, y, _ = rows
+    X, y = X[:50], y[:50]
+    features, labels = clone(sampler).fit_resample(X, y)
+    expected = sorted(map(tuple, np.column_stack([features.to_numpy(), labels])))
+    for seed in (0, 1):
+        model = AugmentingClassifier(recorder, None, resampler=sampler, random_state=seed)
+        seen = model.fit(X, y).estimator_.seen_
+        drawn = np.column_stack([seen["X"].to_numpy(), seen["y"]])
+        assert sorted(map(tuple, drawn)) == expected
+
+
+def test_a_sampler_without_a_seed_gets_one(rows, recorder):
+    X, y, _ = rows
+    X, y = X[:50], y[:50]
+
+    def drawn(sampler, seed):
+        model = AugmentingClassifier(recorder, None, resampler=sampler, random_state=seed)
+        return model.fit(X, y).estimator_.seen_["X"]["row"].tolist()
+
+    assert drawn(RandomUnderSampler(), 0) == drawn(RandomUnderSampler(), 0)
+    assert drawn(RandomUnderSampler(), 0) != drawn(RandomUnderSampler(), 1)
+
+
+def test_the_seed_of_an_augmenter_is_used(rows, recorder):
+    X, y, _ = rows
+    X = X.to_numpy()
+
+    def copies(augmenter, seed, **params):
+        params = {"keep_original": False, "random_state": seed, **params}
+        return AugmentingClassifier(recorder, augmenter, **params).fit(X, y).estimator_.seen_["X"]
+
+    for own in (3, np.random.RandomState(3)):
+        seeded = FeatureNoise(random_state=own)
+        np.testing.assert_array_equal(copies(seeded, 0), copies(seeded, 1))
+        both = copies(seeded, 0, copies=2)
+        assert not np.array_equal(both[:60], both[60:])
+    assert not np.array_equal(copies(seeded, 0), copies(FeatureNoise(random_state=4), 0))
+    assert not np.array_equal(copies(FeatureNoise(), 0), copies(FeatureNoise(), 1))

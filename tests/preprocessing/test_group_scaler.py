@@ -11,12 +11,12 @@ from sklearn import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_ser.exceptions import AudioError, MetadataError
 from sklearn_ser.model_selection import LeaveOneCorpusOut
-from sklearn_ser.preprocessing import GroupScaler
+from sklearn_ser.preprocessing import FrameScaler, FunctionalsPooling, GroupScaler, SkipFailedRows
 
 NESTED = ["corpus", "speaker"]
 
@@ -441,3 +441,25 @@ def test_the_order_of_rows_never_matters(train_ids, test_ids, shrinkage, data):
         found = again.transform(new.iloc[order]).to_numpy()
     assert np.isfinite(expected).all()
     np.testing.assert_allclose(found, expected[order], rtol=1e-6, atol=1e-6)
+
+
+def test_columns_of_two_levels_raise():
+    """As groupby().agg() returns."""
+    columns = pd.MultiIndex.from_product([["loudness", "pitch"], ["mean", "std"]])
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(30, 4)), columns=columns)
+    joined = X.set_axis(X.columns.map("_".join), axis=1)
+    text = r"The columns of X have 2 levels \(such as \('loudness', 'mean'\)\), one is expec"
+    for step in (GroupScaler(), SkipFailedRows(LinearSVC()), FrameScaler(), FunctionalsPooling()):
+        with pytest.raises(ValueError, match=text):
+            step.fit(X, np.arange(30) % 2)
+    with pytest.raises(ValueError, match=text):
+        GroupScaler().fit(joined).transform(X)
+    assert GroupScaler().fit(joined).n_features_in_ == 4
+
+
+def test_names_that_occur_twice():
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(30, 3)), columns=["a", "a", "corpus"])
+    text = r"Columns of X have the same name: \['a'\]\. Unique names are expected: rename or drop"
+    for step in (GroupScaler(), SkipFailedRows(LinearSVC()), FrameScaler(), FunctionalsPooling()):
+        with pytest.raises(ValueError, match=text):
+            step.fit(X, np.arange(30) % 2)

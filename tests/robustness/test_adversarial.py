@@ -203,6 +203,7 @@ def test_frame_sequences(sequences, encoder):
     assert table["uar"].iloc[2] < table["uar"].iloc[0]
     assert table["uar"].iloc[0] == uar_score(y, fitted.predict(X))
     assert (table["n_speakers"] == 6).all()
+    assert table[["uar_low", "uar_high"]].isna().all(axis=None)  # fewer than 8
 
 
 def test_a_row_alone(sequences, data, models):

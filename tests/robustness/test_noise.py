@@ -302,3 +302,14 @@ def test_a_file_of_a_folder_that_a_model_was_trained_with_is_reported(tmp_path, 
         with pytest.warns(EvaluationWarning, match=f"was trained on copies with '{name}'"):
             module._warn_of_known_noises({"model": model}, {name: noise, "other": "violet"})
     module._warn_of_known_noises({"model": model}, {"rain": tmp_path / "heard_not" / "rain.wav"})
+
+
+def test_intervals_need_as_many_speakers_as_elsewhere(recordings, models):
+    X, y = recordings
+    conditions = {"softer": Gain(-6.0), "hiss": Hiss(0)}
+    for n_speakers, has_interval in ((2, False), (7, False), (8, True)):
+        given = X.assign(speaker=np.arange(48) % n_speakers)
+        table = noise_robustness(models["svm"], given, y, noises={}, conditions=conditions)
+        assert (table["n_speakers"] == n_speakers).all()
+        assert table[["uar_low", "uar_high"]].notna().all(axis=None) == has_interval
+        assert table["uar"].notna().all()
