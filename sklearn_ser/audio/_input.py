@@ -12,7 +12,7 @@ import pandas as pd
 
 from sklearn_ser.audio._signal import seconds
 from sklearn_ser.exceptions import AudioError
-from sklearn_ser.utils._ids import ID_COLUMNS, find_id, short_list
+from sklearn_ser.utils._ids import ID_COLUMNS, as_frame, find_id, short_list
 
 # More columns than this make a 2-D array a stack of utterances, not a channel-last signal.
 _MOST_CHANNELS = 8
@@ -46,6 +46,7 @@ class AudioReferences:
 
 def find_references(X: Any, audio: str) -> AudioReferences:
     """Find the audio in X; `audio` names the column, Series or index level that holds it."""
+    X = as_frame(X)
     frame = _as_frame(X, audio)
     if frame is not None:
         return _from_frame(frame, audio)
@@ -71,6 +72,7 @@ def as_table(X: Any, references: AudioReferences, audio: str) -> pd.DataFrame:
 
 def _as_frame(X, audio):
     """Return a DataFrame, or an index (of a Series too) with the audio, as a DataFrame, or None."""
+    X = as_frame(X)
     if isinstance(X, pd.Series) and audio in X.index.names and X.name != audio:
         return X.to_frame()  # a column of an audformat table: labels, with the audio in the index
     if isinstance(X, pd.Index) and audio in X.names:

@@ -20,6 +20,7 @@ from sklearn_ser.neural_network.training._adversarial_training import Ball, chan
 from sklearn_ser.robustness._attacked_features import AttackedFeatures
 from sklearn_ser.robustness._attacked_waveform import AttackedWaveform
 from sklearn_ser.robustness._result_table import EvaluatedRows
+from sklearn_ser.utils._ids import as_frame
 from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._warnings import warn_user
@@ -188,6 +189,7 @@ def adversarial_robustness(
     2      0.5  0.46     0.47
     """
     models = named_estimators(estimators)
+    X = as_frame(X)
     rows = EvaluatedRows(X, y, speaker)
     clean = -np.inf if space == "waveform" else 0.0
     radii = _checked_radii(_DEFAULTS[space] if epsilons is None else epsilons, space)

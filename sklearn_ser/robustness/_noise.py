@@ -20,6 +20,7 @@ from sklearn_ser.evaluation._audio_steps import all_audio_steps, predicting_esti
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.robustness._result_table import EvaluatedRows
+from sklearn_ser.utils._ids import as_frame
 from sklearn_ser.utils._nested_estimators import named_estimators, parameters_named
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._unlabeled import missing_as_none
@@ -150,6 +151,7 @@ def noise_robustness(
     1    softer           4
     """
     models = named_estimators(estimators)
+    X = as_frame(X)
     for name, estimator in models.items():
         if not all_audio_steps(estimator):
             raise MetadataError(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.utils._ids import ID_COLUMNS
+from sklearn_ser.utils._ids import ID_COLUMNS, as_frame
 
 #: Hint in error messages about lengths.
 SAMPLER_HINT = (
@@ -80,6 +80,7 @@ def _index_levels(table):
 
 def check_aux(aux: Any, n_rows: int) -> pd.DataFrame | None:
     """Validate auxiliary targets; return them as a DataFrame with string column names, or None."""
+    aux = as_frame(aux)
     if aux is None:
         return None
     if isinstance(aux, Mapping):

@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import soundfile
 from imblearn.over_sampling import SMOTE
 from sklearn import config_context
 from sklearn.base import clone
@@ -29,7 +30,7 @@ from sklearn_ser.augmentation import (
 )
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.feature_extraction import LogMelSpectrogram, SpeakerEmbedding
-from sklearn_ser.preprocessing import FrameScaler, FunctionalsPooling
+from sklearn_ser.preprocessing import FrameScaler, FunctionalsPooling, window_table
 
 LIBRARIES = {
     "pandas": lambda frame: frame,
@@ -260,3 +261,26 @@ def test_boosting_across_corpora_and_with_mixtures(features):
     assert result.predictions["y_pred"].notna().all()
     model = AugmentingClassifier(boosting, Mixup(), random_state=0).fit(features[["f0", "f1"]], Y)
     assert model.n_rows_["mixup"] > 120
+
+
+@every_library
+def test_audio_in_tables_of_any_library(tmp_path, to_library):
+    rng = np.random.default_rng(0)
+    paths = [str(tmp_path / f"{row}.wav") for row in range(3)]
+    for path in paths:
+        soundfile.write(path, 0.05 * rng.normal(size=16000), 16000)
+    times = {"start": [0.0, 0.1, 0.2], "end": [0.5, 0.6, 1.0]}
+    frame = pd.DataFrame({"file": paths, "speaker": [1, 1, 2], **times})
+    expected = LogMelSpectrogram().fit_transform(frame)
+    X = to_library(frame)
+    result = LogMelSpectrogram().fit_transform(X)
+    assert result.index.equals(expected.index)
+    assert all(map(np.array_equal, result["frames"], expected["frames"]))
+    softer = Gain(-6.0).augment(X)
+    assert list(softer.columns) == list(frame.columns)
+    assert all(map(np.array_equal, open_audio(softer), open_audio(Gain(-6.0).augment(frame))))
+    pd.testing.assert_frame_equal(window_table(X, 0.3, 0.2), window_table(frame, 0.3, 0.2))
+    model = AugmentingClassifier(
+        make_pipeline(SpeakerEmbedding(), LogisticRegression()), Gain(-6.0), random_state=0
+    ).fit(X, ["a", "b", "a"])
+    assert model.predict(X).shape == (3,)

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.utils._alignment import check_aux
 from sklearn_ser.utils._ids import as_frame, find_id, id_columns, ids_as_levels, require_id
 
 FRAME = pd.DataFrame({"f0": [0.5, 1.5, 2.5], "speaker": [1, 2, 2], "corpus": ["a", "a", "b"]})
@@ -101,3 +102,8 @@ def test_names_of_columns_that_cannot_be_understood():
     assert find_id(levels.rename_axis("speaker"), "speaker").tolist() == [0, 1, 2]
     with pytest.raises(MetadataError, match=r"several columns: \['speaker', 'speaker'\]. One"):
         find_id(two, "speaker")
+
+
+@every_library
+def test_auxiliary_targets_of_any_library_keep_their_names(X):
+    assert list(check_aux(X, 3).columns) == ["f0", "speaker", "corpus"]
