@@ -15,6 +15,7 @@ from sklearn_ser.audit._pairs import describe_pairs, find_pairs
 from sklearn_ser.audit._pitch import check_sex_labels
 from sklearn_ser.audit._report import AuditReport, plural
 from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.utils._ids import ID_COLUMNS, canonical_ids
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -156,7 +157,8 @@ def check_frame(frame, y, audio, caller):
     if not len(frame):
         raise MetadataError(f"{caller} needs at least one row, got a frame without rows.")
     frame = frame.reset_index(drop=True)
-    return frame if "corpus" in frame else frame.assign(corpus="")
+    ids = {name: canonical_ids(frame[name]) for name in ID_COLUMNS if name in frame}
+    return frame.assign(**{"corpus": "", **ids})
 
 
 def describe_frame(frame):

@@ -35,7 +35,7 @@ from sklearn_ser.datasets._labels import (
     unify_spelling,
 )
 from sklearn_ser.exceptions import CorpusError
-from sklearn_ser.utils._ids import rows_text
+from sklearn_ser.utils._ids import canonical_ids, rows_text
 from sklearn_ser.utils._public import public_module
 
 METADATA_FILE = "metadata.csv"
@@ -311,7 +311,7 @@ def _tidy_frame(table, name, root):
             frame[column] = None
     for column in ("speaker", "language", "emotion", "gender", "naturalness", "text", "recording"):
         if column in frame.columns:
-            frame[column] = _as_text(frame[column])
+            frame[column] = pd.Series(canonical_ids(frame[column]), frame.index, dtype=object)
     for column in ("file", "speaker"):
         empty = frame[column].map(is_missing)
         if empty.any():
@@ -359,18 +359,6 @@ def _rename_columns(table, name):
         percent = table.pop(_PERCENT_OF_NATURALNESS)
         table["naturalness_rating"] = _as_numbers(percent, _PERCENT_OF_NATURALNESS, name) / 100
     return table
-
-
-def _as_text(values):
-    """Convert ids to strings: 3 and 3.0 (of a column with missing values) to "3", "" to None."""
-
-    def text(value):
-        if is_missing(value):
-            return None
-        is_integer = isinstance(value, float) and value.is_integer()
-        return str(int(value) if is_integer else value).strip() or None
-
-    return pd.Series([text(value) for value in values], index=values.index, dtype=object)
 
 
 def _add_prefix(values, prefix):

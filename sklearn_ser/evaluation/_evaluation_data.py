@@ -15,10 +15,11 @@ from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.model_selection._base import join_groups
 from sklearn_ser.utils._alignment import check_row_order
 from sklearn_ser.utils._frames import as_sequences, frames_table, is_frames
-from sklearn_ser.utils._ids import ID_COLUMNS
+from sklearn_ser.utils._ids import ID_COLUMNS, canonical_ids
 from sklearn_ser.utils._unlabeled import Sentinel, labeled_rows, mark_unlabeled, sentinel_of
 from sklearn_ser.utils._warnings import warn_user
 
+_REQUIRED_IDS = ("corpus", "speaker")
 AUDIO_COLUMNS = ("file", "start", "end")
 
 
@@ -94,11 +95,16 @@ def select_data(
         raise MetadataError(f"aux={aux} holds {y!r}, which is the label itself: leave it out")
     if isinstance(X, list | tuple) and any(isinstance(name, str) and name == y for name in X):
         raise MetadataError(f"X holds the column {y!r}, which is the label itself: leave it out")
-    for name in (corpus, speaker):
-        missing = np.flatnonzero(frame[name].isna())
+    named = {name: frame[name] for name in ID_COLUMNS if name in frame}
+    named |= {"corpus": frame[corpus], "speaker": frame[speaker]}
+    ids = pd.DataFrame(
+        {name: canonical_ids(column) for name, column in named.items()}, dtype=object
+    )
+    for name, column in {"corpus": corpus, "speaker": speaker}.items():
+        missing = np.flatnonzero(ids[name].isna())
         if len(missing):
             raise MetadataError(
-                f"column {name!r} has no value in {len(missing)} rows (first: row {missing[0]}): "
+                f"column {column!r} has no value in {len(missing)} rows (first: row {missing[0]}): "
                 f"every utterance needs one, or training and test cannot be kept apart"
             )
     X, is_audio = _choose_X(frame, X)
@@ -110,22 +116,19 @@ def select_data(
     y_true = _as_plain_labels(frame[y])
     if -1 in configured.values():
         y_true = y_true.where(labeled_rows(y_true, -1), None)
-    labels = _fixed_labels(y_true, frame[corpus], labels)
+    labels = _fixed_labels(y_true, ids["corpus"], labels)
     labeled = np.flatnonzero(y_true.isin(labels))
     unlabeled = np.flatnonzero(~labeled_rows(y_true))
     sentinels = _usable_sentinels(estimators, configured, len(unlabeled), unlabeled_test)
     is_used = any(sentinel is not None for sentinel in sentinels.values())
     selected = np.append(labeled, unlabeled) if is_used else labeled
-    ids = pd.DataFrame({name: frame[name] for name in ID_COLUMNS if name in frame})
-    # As strings: a mixture of numbers and strings could neither be sorted nor saved.
-    ids = ids.assign(corpus=frame[corpus].astype(str), speaker=frame[speaker].astype(str))
-    ids = ids.astype(object)
     # Links do not depend on the estimators, so that the folds do not either.
     kept_together = _linked_speakers(ids.iloc[np.append(labeled, unlabeled)])[: len(selected)]
+    dropped = _count_dropped(y_true, ids["corpus"], labels)
     ids = ids.iloc[selected].reset_index(drop=True)
     X = X.iloc[selected].reset_index(drop=True)
     if is_audio:
-        X = X.assign(**{name: ids[name] for name in ("corpus", "speaker")})
+        X = X.assign(**{name: ids[name] for name in ids if name in X or name in _REQUIRED_IDS})
         _check_distinct_audio(X, ids, selected)
     else:
         _warn_of_same_features(X, ids, selected)
@@ -139,7 +142,7 @@ def select_data(
         ids=ids,
         row=selected,
         labels=labels,
-        dropped=_count_dropped(y_true, frame[corpus], labels),
+        dropped=dropped,
         sentinels=sentinels,
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.model_selection import LeaveOneCorpusOut, SpeakerKFold
-from sklearn_ser.model_selection._base import sorted_codes
+from sklearn_ser.utils._ids import id_codes
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _speaker_folds(name, rows, y, speaker, n_splits):
             f"{name!r} has {n_speakers} speaker: speaker-disjoint folds need at least 2"
         )
     # Not by `split`, for which a class that is absent from training is an error.
-    codes, speakers = sorted_codes(speaker[rows])
+    codes, speakers = id_codes(speaker[rows])
     masks = SpeakerKFold(n_splits)._iter_masks(codes, speakers, y[rows])
     return [
         Fold(f"{name}, speakers {k}/{n_splits}", name, rows[train], rows[test])

@@ -14,7 +14,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import validate_parameter_constraints
 
 from sklearn_ser.exceptions import MetadataError
-from sklearn_ser.utils._ids import format_items, require_id
+from sklearn_ser.utils._ids import format_items, id_codes, require_id
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -108,14 +108,14 @@ class IdSplitter(BaseCrossValidator):
         name = self._id_name if name is None else name
         values = self._find_ids(X, groups, ids, name)
         check_consistent_length(X, y, values)
-        missing = np.flatnonzero(pd.isna(values))
+        codes, names = id_codes(values)
+        missing = np.flatnonzero(codes < 0)
         if len(missing):
             raise MetadataError(
                 f"{type(self).__name__} needs the {name} of every sample, but it is missing "
                 f"(None or NaN) in {format_items(missing, 'sample')} (of {len(values)}). Fill it "
                 f"in, or drop these samples."
             )
-        codes, names = sorted_codes(values)
         self._check_n_groups(names, minimum, name)
         return codes, names
 
@@ -173,18 +173,6 @@ class OneIdSplitter(IdSplitter):
     def _count_splits(self, X, y, groups, ids):
         _, names = self._find_groups(X, y, groups, ids, minimum=self._min_groups)
         return self._n_splits(len(names))
-
-
-def sorted_codes(values: np.ndarray) -> tuple[np.ndarray, list]:
-    """Return codes of the values, and the unique values in sorted order."""
-    codes, unique = pd.factorize(values)
-    try:
-        order = sorted(range(len(unique)), key=lambda position: unique[position])
-    except TypeError:  # strings beside numbers
-        order = sorted(range(len(unique)), key=lambda i: (str(unique[i]), type(unique[i]).__name__))
-    rank = np.empty(len(unique), dtype=np.intp)
-    rank[order] = np.arange(len(unique))
-    return rank[codes], [unique[position] for position in order]
 
 
 def join_groups(codes: np.ndarray, n_groups: int, shared: np.ndarray) -> np.ndarray:

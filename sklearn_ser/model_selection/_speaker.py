@@ -7,7 +7,6 @@ from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
@@ -21,7 +20,7 @@ from sklearn_ser.model_selection._base import (
     split_sections,
 )
 from sklearn_ser.utils._docstrings import substitute_docstring
-from sklearn_ser.utils._ids import require_id
+from sklearn_ser.utils._ids import id_codes, require_id
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -77,8 +76,7 @@ class LeaveOneSpeakerOut(SpeakerSplitter):
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> from sklearn_ser.model_selection import LeaveOneSpeakerOut
+    >>>     >>> from sklearn_ser.model_selection import LeaveOneSpeakerOut
     >>> X = pd.DataFrame({"loudness": range(4), "speaker": ["b", "a", "c", "b"]})
     >>> for train, test in LeaveOneSpeakerOut().split(X):
     ...     print(X["speaker"][test].unique().tolist(), train, test)
@@ -159,8 +157,7 @@ class SpeakerKFold(_SpeakerFolds, SpeakerSplitter):
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> from sklearn_ser.model_selection import SpeakerKFold
+    >>>     >>> from sklearn_ser.model_selection import SpeakerKFold
     >>> X = pd.DataFrame({"loudness": range(6), "speaker": ["a", "a", "b", "b", "c", "d"]})
     >>> y = ["anger", "sadness", "anger", "sadness", "anger", "sadness"]
     >>> for train, test in SpeakerKFold(n_splits=3).split(X, y):
@@ -224,8 +221,7 @@ class WithinCorpusSpeakerKFold(_SpeakerFolds):
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> from sklearn_ser.model_selection import WithinCorpusSpeakerKFold
+    >>>     >>> from sklearn_ser.model_selection import WithinCorpusSpeakerKFold
     >>> X = pd.DataFrame({"corpus": ["x"] * 3 + ["y"] * 3, "speaker": list("abcdde")})
     >>> for train, test in WithinCorpusSpeakerKFold(n_splits=3).split(X):
     ...     print(X["corpus"][test].iloc[0], train, test)
@@ -324,8 +320,7 @@ class SentenceSpeakerKFold(IdSplitter):
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> from sklearn_ser.model_selection import SentenceSpeakerKFold
+    >>>     >>> from sklearn_ser.model_selection import SentenceSpeakerKFold
     >>> X = pd.DataFrame({"speaker": list("aabb"), "text": ["hello", "bye"] * 2})
     >>> for train, test in SentenceSpeakerKFold(n_splits=2).split(X):
     ...     print(train, test)
@@ -411,7 +406,7 @@ class SentenceSpeakerKFold(IdSplitter):
         columns = [columns] if isinstance(columns, str) else columns
         joined = np.arange(len(names))
         for column in columns:
-            shared, _ = pd.factorize(require_id(X, column, owner=type(self).__name__))
+            shared, _ = id_codes(require_id(X, column, owner=type(self).__name__))
             joined = join_groups(joined[codes], len(names), shared)[joined]
         return joined[codes], [
             "+".join(str(names[position]) for position in np.flatnonzero(joined == part))

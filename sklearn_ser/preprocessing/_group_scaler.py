@@ -19,7 +19,14 @@ from sklearn_ser.exceptions import AudioError, MetadataError
 from sklearn_ser.preprocessing._transduction import batch_statistics_allowed, note_batch_statistics
 from sklearn_ser.utils._failed_rows import failed_rows
 from sklearn_ser.utils._frames import check_no_feature_union, is_frames
-from sklearn_ser.utils._ids import ID_COLUMNS, find_id, id_columns, ids_as_levels, require_id
+from sklearn_ser.utils._ids import (
+    ID_COLUMNS,
+    canonical_ids,
+    find_id,
+    id_columns,
+    ids_as_levels,
+    require_id,
+)
 from sklearn_ser.utils._public import public_module
 
 
@@ -57,7 +64,7 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     n_samples_seen_ : int
         Number of training rows; rows of failed audio are left out.
     group_keys_ : list of list
-        Groups of the training set, each as the values of its ids down to its level.
+        Groups of the training set, each as its ids (strings) down to its level.
     group_sizes_ : ndarray of shape (n_groups,)
         Number of training rows of each group.
     group_means_, group_vars_ : ndarray of shape (n_groups, n_features_in_)
@@ -161,7 +168,7 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         owner = f"GroupScaler(by={self.by!r})"
         values, failed, X = self._read(X, reset=True)
-        ids = [require_id(X, name, owner).to_numpy(dtype=object) for name in self._names()]
+        ids = [canonical_ids(require_id(X, name, owner)) for name in self._names()]
         if failed.all():
             raise AudioError(
                 "every row of X is NaN: GroupScaler needs at least one usable row to be fitted"
@@ -172,7 +179,7 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.n_samples_seen_ = len(rows)
 
         groups = list(self._training_groups(values, ids, rows, (), whole))
-        self.group_keys_ = [list(map(_plain, key)) for key, _, _ in groups]
+        self.group_keys_ = [list(key) for key, _, _ in groups]
         self.group_sizes_ = np.array([size for _, size, _ in groups], dtype=np.intp)
         shape = (len(groups), self.n_features_in_)
         self.group_means_ = np.array([own.mean for _, _, own in groups]).reshape(shape)
@@ -196,7 +203,7 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         values, failed, X = self._read(X, reset=False)
         levels = [find_id(X, name) for name in self._names()]
         missing = np.full(len(values), None, dtype=object)
-        ids = [missing if level is None else level.to_numpy(dtype=object) for level in levels]
+        ids = [missing if level is None else canonical_ids(level) for level in levels]
         known = {
             tuple(key): Statistics(mean, var)
             for key, mean, var in zip(
@@ -302,11 +309,6 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _plain(value):
-    """Return an id as a plain Python value, which a model file can hold."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _as_array(X):

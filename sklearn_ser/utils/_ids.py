@@ -1,11 +1,20 @@
-"""Ids of utterances in the columns or index levels of X, and lists for error messages.
+"""Ids of utterances: where they are found, which are the same, and lists for error messages.
+
+One rule says which ids are the same: whole numbers and their strings (3, 3.0, "3" and "3.0"), and
+strings that differ only in their Unicode form (a composed and a decomposed "é") or in spaces around
+them. Tables that were read in different ways then name the same speaker. All else is different,
+also "3" and "03" or "Anna" and "anna", which `near_equal_ids` finds. "" is a missing id.
 
 An id is never a feature: estimators of features call :func:`ids_as_levels` before they look at X.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Collection, Iterable, Sequence
+from decimal import Decimal
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -127,6 +136,63 @@ def require_id(X: Any, name: str, owner: str) -> pd.Index:
         f"that name ({seen}). Give X as a DataFrame with it; if an earlier step of a Pipeline "
         f"drops it, call set_output(transform='pandas') on that step or on the Pipeline."
     )
+
+
+def canonical_ids(values: Any) -> np.ndarray:
+    """Return ids as strings, equal for the same id, in an object array; None where missing."""
+    codes, names = pd.factorize(np.asarray(values, dtype=object))
+    canonical = np.empty(len(names) + 1, dtype=object)  # the last one, at -1, is None
+    canonical[:-1] = [_canonical_id(name) or None for name in names]
+    return canonical[codes]
+
+
+def id_codes(values: Any) -> tuple[np.ndarray, list]:
+    """Return the code of each id, -1 where missing, and the sorted ids.
+
+    Ids are as in `canonical_ids`, but remain what they are if none of them is a string.
+    """
+    codes, names = pd.factorize(np.asarray(values, dtype=object))
+    if any(isinstance(name, str | bytes) for name in names):
+        merged, names = pd.factorize(canonical_ids(names))
+        codes = np.append(merged, -1)[codes]  # the last one, at -1, is missing
+    try:
+        order = sorted(range(len(names)), key=lambda code: names[code])
+    except TypeError:  # of several types
+        order = sorted(range(len(names)), key=lambda i: (str(names[i]), type(names[i]).__name__))
+    rank = np.full(len(names) + 1, -1, dtype=np.intp)
+    rank[order] = np.arange(len(names))
+    return rank[codes], [names[code] for code in order]
+
+
+def near_equal_ids(values: Any) -> list[list[str]]:
+    """Return groups of different ids that are equal but for case, accents, zeros or separators.
+
+    "Anna" and "anna", "José" and "Jose", "3" and "03", "spk_1" and "SPK 01" are near-equal; "1-11"
+    and "11-1" are not.
+    """
+    groups: dict[tuple, list[str]] = {}
+    for name in id_codes(canonical_ids(values))[1]:
+        groups.setdefault(_near_key(name), []).append(name)
+    return [names for names in groups.values() if len(names) > 1]
+
+
+def _canonical_id(value):
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    is_number = isinstance(value, Real | Decimal) and not isinstance(value, bool)
+    if is_number and (isinstance(value, Integral) or float(value).is_integer()):
+        return str(int(value))
+    text = unicodedata.normalize("NFC", str(value)).strip()
+    whole = re.fullmatch(r"([+-]?[0-9]+)[.]0+", text)
+    return whole[1] if whole else text
+
+
+def _near_key(name):
+    """Return the words and the values of the numbers in a name, without case and accents."""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
+    plain = "".join(char for char in plain if not unicodedata.combining(char))
+    parts = re.findall(r"[^\W\d_]+|\d+", plain)
+    return tuple(int(part) if part.isdecimal() else part for part in parts) or (plain,)
 
 
 def short_list(names: Sequence[Any]) -> str:

@@ -223,14 +223,17 @@ def test_missing_ids_at_fit_count_for_the_larger_groups():
     close(scaler.transform(X)[24:], standardized(X[24:].to_numpy(), X.to_numpy()))
 
 
-def test_numeric_ids_match_across_dtypes():
+@pytest.mark.parametrize("form", [int, float, str, np.int8])
+def test_ids_match_across_types(form):
     X = pd.DataFrame({"f": np.arange(20.0), "speaker": np.repeat([3, 4], 10)})
     scaler = GroupScaler(by="speaker").fit(X)
-    assert scaler.group_keys_ == [[3], [4]]
-    assert all(type(key) is int for (key,) in scaler.group_keys_)
-    floats = X.assign(speaker=X["speaker"].astype(float))
-    floats.loc[0, "speaker"] = np.nan  # what makes pandas turn integers into floats
-    np.testing.assert_array_equal(scaler.transform(floats)[1:], scaler.transform(X)[1:])
+    assert scaler.group_keys_ == [["3"], ["4"]]
+    other = X.assign(speaker=[form(number) for number in X["speaker"]]).astype({"speaker": object})
+    other.loc[0, "speaker"] = np.nan  # what makes pandas turn integers into floats
+    np.testing.assert_array_equal(scaler.transform(other)[1:], scaler.transform(X)[1:])
+    mixed = X.astype({"speaker": object})
+    mixed.loc[::2, "speaker"] = [form(number) for number in X["speaker"][::2]]
+    assert GroupScaler(by="speaker").fit(mixed).group_sizes_.tolist() == [10, 10]
 
 
 # Failed audio and bad numbers --------------------------------------------------------------

@@ -10,8 +10,8 @@ import pandas as pd
 
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.model_selection import SpeakerKFold
-from sklearn_ser.model_selection._base import sorted_codes
 from sklearn_ser.neural_network._random import numpy_stream
+from sklearn_ser.utils._ids import canonical_ids
 from sklearn_ser.utils._warnings import warn_user
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def split_validation(
         )
     reason = "no groups were given"
     if groups is not None:
-        ids, names = pd.factorize(groups, use_na_sentinel=False)
+        ids, names = pd.factorize(canonical_ids(groups), use_na_sentinel=False)
         chosen, reason = _choose_groups(codes[labeled], ids[labeled], fraction, turn)
         if chosen is not None:
             valid, train = _separate(np.isin(ids, chosen), labeled, sources)
@@ -124,9 +124,9 @@ def _choose_groups(codes, ids, fraction, turn):
     overall = np.bincount(codes) / len(codes)
     n_splits = min(n_groups, max(2, round(1 / fraction)))
     choices = []
-    positions, names = sorted_codes(ids)
+    names, positions = np.unique(ids, return_inverse=True)
     # The masks themselves: `split` raises an error if any of them loses a class.
-    for train, valid in SpeakerKFold(n_splits)._iter_masks(positions, names, codes):
+    for train, valid in SpeakerKFold(n_splits)._iter_masks(positions, list(names), codes):
         counts = np.bincount(codes[train], minlength=len(overall))
         if (counts[overall > 0] == 0).any():
             continue
