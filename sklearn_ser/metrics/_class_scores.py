@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -97,8 +98,7 @@ def uar_score(
     >>> uar_score(y_true, y_true, labels=["anger", "fear", "sadness"])
     nan
     """
-    counts = _count_classes(y_true, y_pred, labels, sample_weight)
-    return _mean_over_classes(counts.correct, counts.true, counts, labels)
+    return _score("uar", y_true, y_pred, labels, sample_weight)
 
 
 @public_module("sklearn_ser.metrics")
@@ -138,10 +138,7 @@ def war_score(
     >>> war_score(["anger", "anger", "anger", "sadness"], ["anger", "anger", None, "anger"])
     0.5
     """
-    counts = _count_classes(y_true, y_pred, labels, sample_weight)
-    if not counts.true.sum() > 0:
-        return float("nan")
-    return float(counts.correct.sum() / counts.true.sum())
+    return _score("war", y_true, y_pred, labels, sample_weight)
 
 
 @public_module("sklearn_ser.metrics")
@@ -182,8 +179,7 @@ def macro_f1_score(
     >>> macro_f1_score(["anger", "anger", "sadness"], ["anger", "sadness", "sadness"])
     0.666...
     """
-    counts = _count_classes(y_true, y_pred, labels, sample_weight)
-    return _mean_over_classes(2 * counts.correct, counts.true + counts.predicted, counts, labels)
+    return _score("macro_f1", y_true, y_pred, labels, sample_weight)
 
 
 @public_module("sklearn_ser.metrics")
@@ -222,13 +218,12 @@ def recall_by_class(
     sadness    1.0
     Name: recall, dtype: float64
     """
-    counts = _count_classes(y_true, y_pred, labels, sample_weight)
-    total = np.where(counts.true > 0, counts.true, np.nan)
-    return pd.Series(counts.correct / total, index=counts.classes, name="recall")
+    counts = count_classes(y_true, y_pred, labels, sample_weight)
+    return pd.Series(_ratio(counts.correct, counts.true)[0], index=counts.classes, name="recall")
 
 
-class _ClassCounts(NamedTuple):
-    """Sums of weights by class: samples of it, those of them predicted as it, and all of these."""
+class ClassCounts(NamedTuple):
+    """Sums of weights by group and class: samples of it, correct ones, predictions of it."""
 
     classes: pd.Index
     true: np.ndarray
@@ -236,16 +231,15 @@ class _ClassCounts(NamedTuple):
     predicted: np.ndarray
 
 
-def _mean_over_classes(part, total, counts, labels):
-    """Return the mean ratio of the present classes; NaN if one of `labels`, or all, are absent."""
-    present = counts.true > 0
-    if not present.any() or (labels is not None and not present.all()):
-        return float("nan")
-    return float(np.mean(part[present] / total[present]))
-
-
-def _count_classes(y_true, y_pred, labels, sample_weight):
-    """Count the classes in `labels`, or those in `y_true`."""
+def count_classes(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    labels: ArrayLike | None,
+    sample_weight: ArrayLike | None = None,
+    group: np.ndarray | None = None,
+    n_groups: int = 1,
+) -> ClassCounts:
+    """Count the classes in `labels`, or those in `y_true`, by the code of a group."""
     y_true, y_pred = as_labels(y_true, "y_true"), as_labels(y_pred, "y_pred")
     check_consistent_length(y_true, y_pred, sample_weight)
     check_no_missing(y_true)
@@ -254,10 +248,51 @@ def _count_classes(y_true, y_pred, labels, sample_weight):
 
     true_codes, predicted_codes = encode_labels(y_true, classes), classes.get_indexer(y_pred)
     weights = check_weights(sample_weight, len(y_true))
-    inside = predicted_codes >= 0
-    return _ClassCounts(
+    first = 0 if group is None else group * len(classes)
+    shape = (n_groups, len(classes))
+
+    def sums(codes, rows):
+        cells = (first + codes)[rows]
+        return np.bincount(cells, weights[rows], minlength=shape[0] * shape[1]).reshape(shape)
+
+    return ClassCounts(
         classes,
-        np.bincount(true_codes, weights, minlength=len(classes)),
-        np.bincount(true_codes, weights * (true_codes == predicted_codes), len(classes)),
-        np.bincount(predicted_codes[inside], weights[inside], minlength=len(classes)),
+        true=sums(true_codes, slice(None)),
+        correct=sums(true_codes, true_codes == predicted_codes),
+        predicted=sums(predicted_codes, predicted_codes >= 0),
     )
+
+
+def _ratio(part, total, defined=None):
+    """Return part / total, NaN where it is undefined."""
+    defined = total > 0 if defined is None else defined
+    return np.divide(part, total, out=np.full(total.shape, np.nan), where=defined)
+
+
+#: Scores of groups by the name of the metric, from their counts; NaN where a class is absent.
+_SCORES: dict[str, Callable[[ClassCounts], np.ndarray]] = {
+    "uar": lambda counts: _ratio(counts.correct, counts.true).mean(axis=-1),
+    "war": lambda counts: _ratio(counts.correct.sum(axis=-1), counts.true.sum(axis=-1)),
+    "macro_f1": lambda counts: _ratio(
+        2 * counts.correct, counts.true + counts.predicted, counts.true > 0
+    ).mean(axis=-1),
+}
+
+
+def _score(name, y_true, y_pred, labels, sample_weight):
+    """Return a score over the classes in `labels`, or those in `y_true`."""
+    classes, *counts = count_classes(y_true, y_pred, labels, sample_weight)
+    means_of_present = labels is None and name != "war"
+    used = counts[0][0] > 0 if means_of_present else slice(None)
+    counts = [part[0, used] for part in counts]
+    return float(_SCORES[name](ClassCounts(classes, *counts))) if counts[0].size else float("nan")
+
+
+def score_groups(
+    name: str, y_true: np.ndarray, y_pred: np.ndarray, labels: Any, codes: np.ndarray, n: int
+) -> np.ndarray:
+    """Return a score of each of n groups over all of `labels`, averaged over columns of seeds."""
+    rows = np.flatnonzero(codes >= 0)
+    columns = y_pred[rows].reshape(len(rows), -1).T
+    counts = (count_classes(y_true[rows], one, labels, None, codes[rows], n) for one in columns)
+    return np.mean([_SCORES[name](each) for each in counts], axis=0)

@@ -24,8 +24,8 @@ from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.metrics._groups import check_length, score_seeds, sorted_labels
 from sklearn_ser.metrics._metric_names import METRICS, Metric, find_metric
 from sklearn_ser.metrics._validation import as_labels, as_probabilities
-from sklearn_ser.utils._ids import format_items
-from sklearn_ser.utils._unlabeled import drop_unlabeled, labeled_rows, missing_as_none
+from sklearn_ser.utils._ids import canonical_ids, format_items, id_codes, rows_by_code
+from sklearn_ser.utils._unlabeled import drop_unlabeled, missing_as_none
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -81,7 +81,7 @@ class JackknifeStatistic:
     def __init__(self, rows: ClusterRows, which: int = 0) -> None:
         self.rows, self.which, self.group = rows, which, rows.group
         n = rows.n_clusters
-        self.members = [np.flatnonzero(rows.cluster == code) for code in range(n)]
+        self.members = rows_by_code(rows.cluster, n)
         every = np.ones((1, n), dtype=int)
         self.estimate = float(self.resampled(every)[0])
         self.influence = _jackknife(self.resampled(every - np.eye(n, dtype=int)), self.group)
@@ -129,7 +129,7 @@ def own_values(rows: ClusterRows, which: int) -> pd.Series:
         with np.errstate(invalid="ignore"):
             values = shares.sum(axis=1) / has.sum(axis=1)
     else:
-        members = (np.flatnonzero(rows.cluster == code) for code in range(rows.n_clusters))
+        members = rows_by_code(rows.cluster, rows.n_clusters)
         values = np.array([rows.score(which, inside) for inside in members], dtype=float)
     return pd.Series(values, rows.index, dtype=float, name=rows.metric.name)
 
@@ -296,24 +296,26 @@ def cluster_rows(
             "y_true has no labeled sample. Pass at least one: intervals and tests leave out "
             "unlabeled samples."
         )
-    for name, values in {"clusters": cluster, "strata": stratum}.items():
-        if values is not None and not labeled_rows(values).all():
-            missing = np.flatnonzero(~labeled_rows(values))
+    codes, index = id_codes(cluster)
+    strata_codes = np.zeros(len(codes), int)
+    if stratum is not None:
+        strata_codes = pd.factorize(canonical_ids(stratum))[0]
+    for name, found in {"clusters": codes, "strata": strata_codes}.items():
+        missing = np.flatnonzero(found < 0)
+        if len(missing):
             raise MetadataError(
                 f"{name} is missing (None or NaN) in {format_items(missing, 'sample')} of the "
                 f"labeled samples. Fill it in, or drop these samples first."
             )
-    codes, index = pd.factorize(cluster, sort=_is_sortable(cluster))
-    stratum = np.zeros(len(codes), int) if stratum is None else pd.factorize(stratum)[0]
-    in_stratum = np.zeros((len(index), stratum.max(initial=-1) + 1), dtype=bool)
-    in_stratum[codes, stratum] = True
+    in_stratum = np.zeros((len(index), strata_codes.max(initial=-1) + 1), dtype=bool)
+    in_stratum[codes, strata_codes] = True
     fixed = None if labels is None else list(as_labels(labels, "labels"))
     return ClusterRows(
         y_true=true,
         predictions=tables,
         cluster=codes,
         index=pd.Index(index, name="cluster"),
-        stratum=stratum,
+        stratum=strata_codes,
         group=np.unique(in_stratum, axis=0, return_inverse=True)[1].reshape(-1),
         metric=find_metric(metric),
         labels=fixed,
@@ -331,7 +333,3 @@ def _as_table(y_pred: ArrayLike, name: str) -> np.ndarray:
             f"array of shape {values.shape}."
         )
     return missing_as_none(values)
-
-
-def _is_sortable(values: np.ndarray) -> bool:
-    return len({isinstance(value, str) for value in values}) == 1

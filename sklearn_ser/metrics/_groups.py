@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.metrics._class_scores import score_groups
 from sklearn_ser.metrics._metric_names import Metric, find_metric
 from sklearn_ser.metrics._validation import as_labels
 from sklearn_ser.utils._docstrings import substitute_docstring
+from sklearn_ser.utils._ids import canonical_ids, id_codes, rows_by_code
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._unlabeled import drop_unlabeled, labeled_rows, missing_as_none
 
@@ -113,18 +115,26 @@ def group_scores(
     """
     resolved = find_metric(metric)
     true, predicted, group_of = drop_unlabeled(*_aligned(y_true, y_pred, group))
-    if resolved.takes_labels and labels is None:
-        labels = sorted_labels(true)
-    known = labeled_rows(group_of)
-    names = (
-        sorted_labels(group_of[known]) if groups is None else as_labels(groups, "groups").tolist()
-    )
-    rows = []
-    for name in names:
-        own = (group_of == name) & known
-        score = score_seeds(resolved, true[own], predicted[own], labels) if own.any() else np.nan
-        rows.append((score, int(own.sum())))
-    return pd.DataFrame(rows, columns=["score", "n"], index=pd.Index(names, name="group"))
+    labels = sorted_labels(true) if labels is None and resolved.takes_labels else labels
+    if groups is None:
+        codes, names = id_codes(group_of)
+    else:
+        names = as_labels(groups, "groups").tolist()
+        codes = pd.Index(canonical_ids(names)).get_indexer(canonical_ids(group_of))
+        codes[~labeled_rows(group_of)] = -1
+    parts = rows_by_code(codes, len(names))
+    if resolved.needs == "class":
+        scores = score_groups(resolved.name, true, predicted, labels, codes, len(names))
+    else:
+        scores = np.array(
+            [
+                score_seeds(resolved, true[rows], predicted[rows], labels) if len(rows) else np.nan
+                for rows in parts
+            ],
+            dtype=float,
+        )
+    table = {"score": scores, "n": [len(rows) for rows in parts]}
+    return pd.DataFrame(table, index=pd.Index(names, name="group"))
 
 
 @public_module("sklearn_ser.metrics")

@@ -228,6 +228,10 @@ def paired_test(
     )
 
 
+#: Number of random signs that are drawn at once.
+_MOST_SIGNS = 2**22
+
+
 def sign_flip(
     parts: np.ndarray, n_draws: int, generator: np.random.Generator
 ) -> tuple[float, float]:
@@ -242,13 +246,15 @@ def sign_flip(
     smallest = min(1.0, 2.0 ** (1 - n))
     observed = abs(parts.sum()) - 1e-12
     moving = parts[parts != 0]
-    if 2.0 ** (len(moving) - 1) <= n_draws:
+    if len(moving) <= int(n_draws).bit_length():  # at most n_draws combinations, up to their sign
         k = max(len(moving) - 1, 0)
         signs = 1.0 - 2.0 * ((np.arange(2**k)[:, None] >> np.arange(k)) & 1)
         sums = signs @ moving[1:] + moving[0] if len(moving) else np.zeros(1)
         return float(np.mean(np.abs(sums) >= observed)), smallest
-    signs = generator.choice([-1.0, 1.0], size=(n_draws, n))
-    as_large = int(np.sum(np.abs(signs @ parts) >= observed))
+    as_large, rows = 0, max(1, _MOST_SIGNS // n)  # in pieces, so that memory is bounded
+    for start in range(0, n_draws, rows):
+        signs = generator.choice([-1.0, 1.0], size=(min(rows, n_draws - start), n))
+        as_large += int(np.sum(np.abs(signs @ parts) >= observed))
     return (as_large + 1) / (n_draws + 1), max(smallest, 1 / (n_draws + 1))
 
 

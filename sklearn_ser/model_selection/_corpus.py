@@ -19,6 +19,7 @@ from sklearn_ser.model_selection._base import (
     split_sections,
 )
 from sklearn_ser.utils._docstrings import substitute_docstring
+from sklearn_ser.utils._ids import rows_by_code
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._unlabeled import labeled_rows
 
@@ -284,17 +285,17 @@ class CorpusAdaptationSplit(IdSplitter):
         rng = check_random_state(self.random_state)
         for code, name in enumerate(names):
             target = corpora == code
-            present = np.unique(speakers[target])
+            own = np.flatnonzero(target)
+            present, own_codes = np.unique(speakers[own], return_inverse=True)
             own_names = [speaker_names[position] for position in present]
             self._check_n_groups(own_names, 2, "speaker", f" in corpus {name!r}")
+            usable = [own[part] for part in rows_by_code(own_codes, len(present))]
+            usable = [rows[labeled[rows]] for rows in usable]
             for _ in range(self.n_repeats):
-                drawn = rng.permutation(present)
+                drawn = rng.permutation(len(present))
                 n_given = min(max(1, round(self.held_out * len(drawn))), len(drawn) - 1)
                 trained, tested = drawn[:n_given], drawn[n_given:]
-                usable = target & labeled
-                rows = np.concatenate(
-                    [rng.permutation(np.flatnonzero(usable & (speakers == one))) for one in trained]
-                )
+                rows = np.concatenate([rng.permutation(usable[speaker]) for speaker in trained])
                 if len(rows) < self.n_target:
                     raise MetadataError(
                         f"The {n_given} speakers of corpus {name!r} that are not tested have "
@@ -303,4 +304,4 @@ class CorpusAdaptationSplit(IdSplitter):
                     )
                 train = ~target & ~np.isin(speakers, present)
                 train[rows[: self.n_target]] = True
-                yield train, target & np.isin(speakers, tested)
+                yield train, target & np.isin(speakers, present[tested])

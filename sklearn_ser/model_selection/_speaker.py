@@ -20,7 +20,7 @@ from sklearn_ser.model_selection._base import (
     split_sections,
 )
 from sklearn_ser.utils._docstrings import substitute_docstring
-from sklearn_ser.utils._ids import id_codes, require_id
+from sklearn_ser.utils._ids import id_codes, require_id, rows_by_code
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -408,10 +408,8 @@ class SentenceSpeakerKFold(IdSplitter):
         for column in columns:
             shared, _ = id_codes(require_id(X, column, owner=type(self).__name__))
             joined = join_groups(joined[codes], len(names), shared)[joined]
-        return joined[codes], [
-            "+".join(str(names[position]) for position in np.flatnonzero(joined == part))
-            for part in range(joined.max(initial=-1) + 1)
-        ]
+        parts = rows_by_code(joined, joined.max(initial=-1) + 1)
+        return joined[codes], ["+".join(str(names[code]) for code in part) for part in parts]
 
 
 def _pairs(speakers: np.ndarray, sentences: np.ndarray) -> Iterator[Split]:

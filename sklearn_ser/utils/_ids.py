@@ -164,6 +164,12 @@ def id_codes(values: Any) -> tuple[np.ndarray, list]:
     return rank[codes], [names[code] for code in order]
 
 
+def rows_by_code(codes: np.ndarray, n_codes: int) -> list[np.ndarray]:
+    """Return the positions of each code from 0 on, in one pass; -1 is left out."""
+    sizes = np.bincount(codes + 1, minlength=n_codes + 1)
+    return np.split(np.argsort(codes, kind="stable"), np.cumsum(sizes)[:-1])[1:]
+
+
 def near_equal_ids(values: Any) -> list[list[str]]:
     """Return groups of different ids that are equal but for case, accents, zeros or separators.
 
