@@ -137,13 +137,13 @@ def errors(kind, n_speakers, n_draws, *, gain=0.0, interaction=INTERACTION):
         linear = first.linear_influence - second.linear_influence
         found.append(
             {
-                "sign-flip": _significance.sign_flip(sums, RESAMPLES, rng)[0],
-                "wilcoxon": _significance.sign_flip(
-                    _significance.signed_ranks(own.to_numpy()), RESAMPLES, rng
-                )[0],
+                "sign-flip": _significance.sign_flips([sums], RESAMPLES, rng)[0][0],
+                "wilcoxon": _significance.sign_flips(
+                    [_significance.signed_ranks(own.to_numpy())], RESAMPLES, rng
+                )[0][0],
                 "t": _significance._t(difference, influence, first.group),
                 "linearized t": _significance._t(difference, linear, first.group),
-                "i.i.d. McNemar": _significance._mcnemar(rows)[1],
+                "i.i.d. McNemar": _significance._mcnemar(rows, (0, 1))[0],
             }
         )
     return (pd.DataFrame(found) < 0.05).mean()

@@ -29,13 +29,11 @@ from sklearn_ser.metrics import (
     group_scores,
     holm,
     macro_auc_score,
-    macro_f1_score,
     multiclass_brier_score,
-    paired_test,
-    uar_score,
-    war_score,
 )
+from sklearn_ser.metrics._class_scores import score_groups
 from sklearn_ser.metrics._intervals import MIN_CLUSTERS
+from sklearn_ser.metrics._significance import paired_tests
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -50,8 +48,7 @@ _DETAILS = "result.json"
 _TABLES = ("dropped", "notes", "failures", "best_params")
 #: Number of failed utterances that remarks list one by one.
 _MAX_SHOWN = 10
-_CLASS_METRICS: dict[str, Callable]
-_CLASS_METRICS = {"uar": uar_score, "war": war_score, "macro_f1": macro_f1_score}
+_CLASS_METRICS = ("uar", "war", "macro_f1")
 _PROBABILITY_METRICS: dict[str, Callable] = {
     "auc": macro_auc_score,
     "ece": expected_calibration_error,
@@ -178,9 +175,8 @@ class EvaluationResult:
         table = table[sorted(table.columns)]
         table.columns.name = None
         table["mean"] = table.mean(axis=1, skipna=False)
-        by_seed = self._with_test_keys().groupby([*index, "seed"], sort=False)
-        pooled = pd.Series({key: self._score(part, metric) for key, part in by_seed})
-        table["pooled"] = pooled.groupby(level=[0, 1], sort=False).mean().reindex(table.index)
+        pooled = self._scores_of([metric], [*index, "seed"]).groupby(index, sort=False)[metric]
+        table["pooled"] = pooled.mean().reindex(table.index)
         return table
 
     def remarks(self) -> list[str]:
@@ -276,16 +272,17 @@ class EvaluationResult:
             choice of speakers from these corpora, not for the choice of corpora.
         """
         _check_metric(metric)
-        rows = []
+        records = []
         for (estimator, setting), part in self.predictions.groupby(
             ["estimator", "setting"], sort=False
         ):
-            items = _items(part)
-            for tested, piece in _by_tested_corpus(items):
+            items, y_pred = _items(part)
+            for tested, rows in _by_tested_corpus(items):
+                piece = items.iloc[rows]
                 strata = piece["tested"] if tested == MEAN else None
                 interval = cluster_interval(
                     piece["y_true"],
-                    piece[_seed_columns(piece)],
+                    y_pred[rows],
                     piece["speaker"],
                     metric=metric,
                     method=method,
@@ -295,10 +292,10 @@ class EvaluationResult:
                     min_clusters=min_clusters,
                 )
                 bounds = interval.estimate, interval.low, interval.high
-                rows.append(
+                records.append(
                     (estimator, setting, tested, *bounds, interval.n_clusters, interval.note)
                 )
-        return pd.DataFrame(rows, columns=_INTERVALS)
+        return pd.DataFrame(records, columns=_INTERVALS)
 
     def compare(
         self,
@@ -345,16 +342,13 @@ class EvaluationResult:
             pairs = [(name, against) for against, name in combinations(parts, 2)]
         else:
             pairs = [(name, baseline) for name in parts if name != baseline]
+        tests = self._paired_tests(parts, pairs, metric, method, confidence)
         rows = []
         for name, against in pairs:
-            items = _items(parts[name], parts[against], names=(name, against))
-            tests = {
-                tested: self._paired_test(piece, tested, metric, method, confidence)
-                for tested, piece in _by_tested_corpus(items)
-            }
-            own = [test.difference for tested, test in tests.items() if tested != MEAN]
-            shown = tests if by_corpus else {k: v for k, v in tests.items() if k == MEAN}
-            for tested, test in (shown or tests).items():
+            by_tested = tests[name, against]
+            own = [test.difference for tested, test in by_tested.items() if tested != MEAN]
+            shown = {k: v for k, v in by_tested.items() if by_corpus or k == MEAN} or by_tested
+            for tested, test in shown.items():
                 rows.append(
                     (
                         *(name, settings[name], against, settings[against], tested),
@@ -386,8 +380,7 @@ class EvaluationResult:
         _check_metric(metric)
         columns = {}
         for name, part in self._parts(setting).items():
-            items = _items(part)
-            y_pred = items[_seed_columns(items)]
+            items, y_pred = _items(part)
             # One block per speaker, however many training corpora there are.
             blocks = items["y_true"], y_pred, items["speaker"]
             columns[name] = cluster_interval(*blocks, metric=metric, min_clusters=2).values
@@ -422,11 +415,11 @@ class EvaluationResult:
         """
         tables = []
         for name, part in self._parts(setting).items():
-            items = _items(part.assign(group=self._column(part, column)), more=("group",))
+            items, y_pred = _items(part)
             scores = group_scores(
                 items["y_true"],
-                items[_seed_columns(items)],
-                items["group"],
+                y_pred,
+                self._column(part, column)[items["position"]],
                 metric=metric,
                 labels=self.labels,
             )
@@ -654,26 +647,28 @@ class EvaluationResult:
             raise ValueError(f"{estimator!r} has the settings {settings}, not {setting!r}")
         return part[part["setting"] == setting]
 
-    def _with_test_keys(self):
-        """Return the predictions, with `train` emptied unless it distinguishes their scores."""
-        if self.protocol == "pairwise":
-            return self.predictions
-        return self.predictions.assign(train="")
+    def _scores_of(self, metrics, keys=("estimator", "setting", "seed", "train", "corpus")):
+        """Compute metrics by `keys`; `train` is one of them only if it distinguishes scores."""
+        used = [name for name in keys if name != "train" or self.protocol == "pairwise"]
+        groups = self.predictions.groupby(used, sort=False)
+        table = pd.DataFrame({"utterances": groups.size()}).reset_index()
+        columns = {name: table[name] if name in used else "" for name in keys}
+        codes, n = groups.ngroup().to_numpy(), len(table)
+        y_true, y_pred = (self.predictions[name].to_numpy() for name in ("y_true", "y_pred"))
+        for name in metrics:
+            columns[name] = (
+                score_groups(name, y_true, y_pred, self.labels, codes, n)
+                if name in _CLASS_METRICS
+                else [self._probability_score(part, name) for _, part in groups]
+            )
+        columns |= {
+            "utterances": table["utterances"],
+            "failed": groups["failed"].sum().to_numpy(dtype=int),
+            "speakers": groups["speaker"].nunique().to_numpy(),
+        }
+        return pd.DataFrame(columns)
 
-    def _scores_of(self, metrics):
-        keys = ["estimator", "setting", "seed", "train", "corpus"]
-        rows = [
-            dict(zip(keys, key, strict=True))
-            | {name: self._score(part, name) for name in metrics}
-            | {"utterances": len(part), "failed": int(part["failed"].sum())}
-            | {"speakers": part["speaker"].nunique()}
-            for key, part in self._with_test_keys().groupby(keys, sort=False)
-        ]
-        return pd.DataFrame(rows)
-
-    def _score(self, part, metric):
-        if metric in _CLASS_METRICS:
-            return _CLASS_METRICS[metric](part["y_true"], part["y_pred"], labels=self.labels)
+    def _probability_score(self, part, metric):
         try:
             return self._score_probabilities(part, metric)
         except ValueError:  # (reported in remarks(); the other scores are valid)
@@ -689,23 +684,33 @@ class EvaluationResult:
             return float("nan")
         return _PROBABILITY_METRICS[metric](known["y_true"], known[columns], labels=self.labels)
 
-    def _paired_test(self, piece, tested, metric, method, confidence):
-        first, second = (
-            piece[[name for name in _seed_columns(piece) if name[0] == index]] for index in (0, 1)
-        )
-        if method == "mcnemar":  # (one prediction per utterance: that of the first seed)
-            first, second = first.iloc[:, 0], second.iloc[:, 0]
-        return paired_test(
-            piece["y_true"],
-            first,
-            second,
-            piece["speaker"],
-            method=method,
-            metric=metric,
-            strata=piece["tested"] if tested == MEAN else None,
-            labels=self.labels,
-            confidence=confidence,
-        )
+    def _paired_tests(self, parts, pairs, metric, method, confidence):
+        """Test pairs of estimators; return a dict of pair to a dict of tested corpus to test."""
+        names = list(dict.fromkeys(name for pair in pairs for name in pair))
+        items = {name: _items(parts[name]) for name in names}
+        tests: dict = {pair: {} for pair in pairs}
+        for first, second in pairs:
+            _check_same_utterances(first, second, items[first][0], items[second][0])
+        if not pairs:
+            return tests
+        table = items[names[0]][0]
+        n_seeds = 1 if method == "mcnemar" else None  # (one prediction per utterance)
+        for tested, rows in _by_tested_corpus(table):
+            piece = table.iloc[rows]
+            found = paired_tests(
+                piece["y_true"],
+                [items[name][1][rows, :n_seeds] for name in names],
+                piece["speaker"],
+                [(names.index(first), names.index(second)) for first, second in pairs],
+                method=method,
+                metric=metric,
+                strata=piece["tested"] if tested == MEAN else None,
+                labels=self.labels,
+                confidence=confidence,
+            )
+            for pair, test in zip(pairs, found, strict=True):
+                tests[pair][tested] = test
+        return tests
 
     def _parts(self, setting):
         """Select the predictions of each estimator, in its default setting if it lacks this one."""
@@ -761,43 +766,44 @@ def _check_metric(metric):
         raise ValueError(f"metric must be one of {', '.join(_CLASS_METRICS)}, got {metric!r}")
 
 
-def _items(*parts, names=(), more=()):
-    """Tabulate one row per utterance and training corpora, one column ``(index, seed)`` per y_pred.
+def _items(part):
+    """Return a table of one row per utterance and training corpora, and y_pred by seed.
 
-    `parts` are the predictions of one or two estimators called `names`; `index` is their position.
-    Columns in `more` are copied.
+    `position` in the table is that of the first seed in `part`.
     """
-    keys = ["row", "train", "corpus", "speaker", "y_true", *more]
-    tables = []
-    for index, part in enumerate(parts):
-        # (`train` distinguishes rows in "pairwise" only; elsewhere it follows from the fold)
-        table = part.set_index([*keys, "seed"])["y_pred"].unstack("seed")
-        if len(part) != table.size:  # (an utterance without prediction would count as a miss)
-            raise MetadataError(
-                f"{part['estimator'].iloc[0]!r} was not tested on the same utterances with each of "
-                f"its {table.shape[1]} seeds: {len(part)} predictions of {len(table)} utterances."
-            )
-        tables.append(table.set_axis([(index, seed) for seed in table.columns], axis=1))
-    if len(tables) == 2 and not tables[0].index.equals(tables[1].index):
+    # (`train` distinguishes rows in "pairwise" only; elsewhere it follows from the fold)
+    seeds = np.unique(part["seed"], return_inverse=True)[1]
+    trains = pd.factorize(part["train"], sort=True)[0]
+    order = np.lexsort((trains, part["row"], seeds))
+    n_seeds, n = seeds.max() + 1, len(part)
+    utterances = np.column_stack([part["row"], trains])[order]
+    by_seed = np.split(utterances, np.flatnonzero(np.diff(seeds[order])) + 1)
+    if not all(np.array_equal(one, by_seed[0]) for one in by_seed):
+        # (an utterance without prediction would count as a miss)
         raise MetadataError(
-            f"{names[0]!r} and {names[1]!r} were not tested on the same utterances: "
-            f"{len(tables[0])} and {len(tables[1])} of them."
+            f"{part['estimator'].iloc[0]!r} was not tested on the same utterances with each of "
+            f"its {n_seeds} seeds: {n} predictions of {len(np.unique(utterances, axis=0))} "
+            f"utterances."
         )
-    joined = pd.concat(tables, axis=1)
-    ids = joined.index.to_frame(index=False)
-    joined = joined.reset_index(drop=True)
-    joined.columns = pd.Index(list(joined.columns), tupleize_cols=False)
-    tested = ids["corpus"].astype(str)
-    if ids["row"].duplicated().any():  # tested after training on different corpora
-        tested = ids["train"].astype(str) + " -> " + tested
-    return pd.concat([ids.assign(tested=tested), joined], axis=1)
+    order = order.reshape(n_seeds, -1)
+    items = part[["row", "train", "corpus", "speaker", "y_true"]].iloc[order[0]]
+    items = items.reset_index(drop=True).assign(position=order[0])
+    tested = items["corpus"].astype(str)
+    if items["row"].duplicated().any():  # tested after training on different corpora
+        tested = items["train"].astype(str) + " -> " + tested
+    return items.assign(tested=tested), part["y_pred"].to_numpy(dtype=object)[order].T
 
 
-def _seed_columns(items):
-    return [name for name in items.columns if isinstance(name, tuple)]
+def _check_same_utterances(name, other, items, others):
+    keys = ["row", "train", "corpus", "speaker", "y_true"]
+    if not items[keys].equals(others[keys]):
+        raise MetadataError(
+            f"{name!r} and {other!r} were not tested on the same utterances: {len(items)} and "
+            f"{len(others)} of them."
+        )
 
 
 def _by_tested_corpus(items):
     """List each tested corpus with its rows, and "mean" with all rows if there are several."""
-    pieces = list(items.groupby("tested", sort=True))
-    return [*pieces, (MEAN, items)] if len(pieces) > 1 else pieces
+    pieces = sorted(items.groupby("tested").indices.items())
+    return [*pieces, (MEAN, np.arange(len(items)))] if len(pieces) > 1 else pieces

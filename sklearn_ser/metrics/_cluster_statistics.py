@@ -281,7 +281,9 @@ def cluster_rows(
     cluster: a speaker who is tested after training on each of several corpora is one speaker.
     """
     y_true = as_labels(y_true, "y_true")
-    names = ["y_pred"] if len(predictions) == 1 else ["y_pred_a", "y_pred_b"]
+    names = [f"y_pred_{'ab'[k] if k < 2 else k}" for k in range(len(predictions))]
+    if len(predictions) == 1:
+        names = ["y_pred"]
     aligned = {
         **{name: _as_table(part, name) for name, part in zip(names, predictions, strict=True)},
         "clusters": as_labels(clusters, "clusters"),

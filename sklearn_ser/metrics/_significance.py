@@ -190,72 +190,133 @@ def paired_test(
     >>> print(paired_test(y_true[few], better[few], worse[few], speaker[few]))
     +0.250, p = 0.125 (sign-flip, 4 speakers of these corpora); smallest possible p: 0.125
     """
+    return paired_tests(
+        y_true,
+        [y_pred_a, y_pred_b],
+        clusters,
+        [(0, 1)],
+        method=method,
+        metric=metric,
+        strata=strata,
+        average=average,
+        labels=labels,
+        unit=unit,
+        confidence=confidence,
+        min_clusters=min_clusters,
+        n_draws=n_draws,
+        random_state=random_state,
+    )[0]
+
+
+def paired_tests(
+    y_true: ArrayLike,
+    predictions: list,
+    clusters: ArrayLike,
+    pairs: list[tuple[int, int]],
+    *,
+    method: str = "sign-flip",
+    metric: str | Callable[..., float] = "uar",
+    strata: ArrayLike | None = None,
+    average: str = "rows",
+    labels: ArrayLike | None = None,
+    unit: str = "speaker",
+    confidence: float = 0.95,
+    min_clusters: int = MIN_CLUSTERS,
+    n_draws: int = 20000,
+    random_state: int | np.random.Generator | None = 0,
+) -> list[PairedTest]:
+    """Test pairs of many estimators, each of which is scored once; `pairs` are their positions."""
     if method == "mcnemar":
         metric, average = "war", "rows"
-    rows = cluster_rows(y_true, [y_pred_a, y_pred_b], clusters, strata, metric, labels)
-    first, second = (statistic(rows, which, average) for which in (0, 1))
-    own = pd.DataFrame({name: own_values(rows, which) for which, name in enumerate("ab")})
-    own["difference"] = own["a"] - own["b"]
-    difference = first.estimate - second.estimate
-    influence = first.influence - second.influence
-    low = high = float("nan")
-    if not any(why_no_interval(rows, score, min_clusters) for score in (first, second)):
-        low, high = t_interval(difference, influence, first.group, confidence)
-    generator = np.random.default_rng(random_state)
+    rows = cluster_rows(y_true, predictions, clusters, strata, metric, labels)
+    scores = [statistic(rows, which, average) for which in range(len(predictions))]
+    own = [own_values(rows, which) for which in range(len(predictions))]
+    reasons = [why_no_interval(rows, score, min_clusters) for score in scores]
     described = population(unit)
     if method == "mcnemar":
-        difference, p, smallest = _mcnemar(rows)
         described = f"{unit}s, utterances assumed independent"
+        p_values = [_mcnemar(rows, pair) for pair in pairs]
     elif method == "t":
-        p, smallest = _t(difference, influence, first.group), 0.0
+        p_values = [(_t(*_difference(scores, pair)), 0.0) for pair in pairs]
     else:
         if method == "wilcoxon":
-            parts = signed_ranks(own["difference"].to_numpy())
+            parts = [signed_ranks((own[a] - own[b]).to_numpy()) for a, b in pairs]
         else:
-            parts = _contributions(first, second)
-        p, smallest = sign_flip(parts, n_draws, generator)
-    return PairedTest(
-        difference=float(difference),
-        p_value=float(p),
-        low=float(low),
-        high=float(high),
-        confidence=confidence,
-        smallest_p=float(smallest),
-        n_clusters=rows.n_clusters,
-        method=method,
-        population=described,
-        values=own,
-    )
+            parts = [_contributions(scores[a], scores[b]) for a, b in pairs]
+        p_values = sign_flips(parts, n_draws, random_state)
+    tests = []
+    for (a, b), (p, smallest) in zip(pairs, p_values, strict=True):
+        difference, influence, group = _difference(scores, (a, b))
+        low = high = float("nan")
+        if not reasons[a] and not reasons[b]:
+            low, high = t_interval(difference, influence, group, confidence)
+        tests.append(
+            PairedTest(
+                difference=float(difference),
+                p_value=float(p),
+                low=float(low),
+                high=float(high),
+                confidence=confidence,
+                smallest_p=float(smallest),
+                n_clusters=rows.n_clusters,
+                method=method,
+                population=described,
+                values=pd.DataFrame({"a": own[a], "b": own[b], "difference": own[a] - own[b]}),
+            )
+        )
+    return tests
+
+
+def _difference(scores, pair):
+    """Return the difference of two scores, its influence by cluster, and the groups of clusters."""
+    first, second = (scores[which] for which in pair)
+    return first.estimate - second.estimate, first.influence - second.influence, first.group
 
 
 #: Number of random signs that are drawn at once.
 _MOST_SIGNS = 2**22
 
 
-def sign_flip(
-    parts: np.ndarray, n_draws: int, generator: np.random.Generator
-) -> tuple[float, float]:
-    """Return the share of sign changes with a sum as large as that of `parts`, and the smallest.
+def sign_flips(
+    parts: list[np.ndarray], n_draws: int, random_state: int | np.random.Generator | None
+) -> list[tuple[float, float]]:
+    """Return, for several sums, the share of sign changes as large as the sum, and the smallest.
 
     All combinations of signs are used (half of them: the test is two-sided) unless there are more
-    than `n_draws`.
+    than `n_draws`. Random signs are the same for all sums of as many parts.
     """
-    if np.isnan(parts).any():
-        return float("nan"), float("nan")
-    n = len(parts)
-    smallest = min(1.0, 2.0 ** (1 - n))
-    observed = abs(parts.sum()) - 1e-12
-    moving = parts[parts != 0]
-    if len(moving) <= int(n_draws).bit_length():  # at most n_draws combinations, up to their sign
+    found: list = [None] * len(parts)
+    at_random: dict[int, list[int]] = {}
+    for which, own in enumerate(parts):
+        if np.isnan(own).any():
+            found[which] = float("nan"), float("nan")
+            continue
+        smallest = min(1.0, 2.0 ** (1 - len(own)))
+        moving = own[own != 0]
+        if len(moving) > int(n_draws).bit_length():  # more than n_draws combinations
+            at_random.setdefault(len(own), []).append(which)
+            continue
         k = max(len(moving) - 1, 0)
         signs = 1.0 - 2.0 * ((np.arange(2**k)[:, None] >> np.arange(k)) & 1)
         sums = signs @ moving[1:] + moving[0] if len(moving) else np.zeros(1)
-        return float(np.mean(np.abs(sums) >= observed)), smallest
-    as_large, rows = 0, max(1, _MOST_SIGNS // n)  # in pieces, so that memory is bounded
-    for start in range(0, n_draws, rows):
-        signs = generator.choice([-1.0, 1.0], size=(min(rows, n_draws - start), n))
-        as_large += int(np.sum(np.abs(signs @ parts) >= observed))
-    return (as_large + 1) / (n_draws + 1), max(smallest, 1 / (n_draws + 1))
+        found[which] = float(np.mean(np.abs(sums) >= _least(own))), smallest
+    for n, members in at_random.items():
+        generator = np.random.default_rng(random_state)
+        together = np.column_stack([parts[which] for which in members])
+        least = np.array([_least(parts[which]) for which in members])
+        as_large, rows = np.zeros(len(members), dtype=int), max(1, _MOST_SIGNS // n)
+        for start in range(0, n_draws, rows):  # in pieces, so that memory is bounded
+            signs = generator.choice([-1.0, 1.0], size=(min(rows, n_draws - start), n))
+            as_large += np.sum(np.abs(signs @ together) >= least, axis=0)
+        for which, count in zip(members, as_large, strict=True):
+            smallest = max(min(1.0, 2.0 ** (1 - n)), 1 / (n_draws + 1))
+            found[which] = (int(count) + 1) / (n_draws + 1), smallest
+    return found
+
+
+def _least(parts):
+    """Return the smallest sum that is as large as that of `parts`, with a margin for rounding."""
+    return abs(parts.sum()) - 1e-12
 
 
 def _contributions(first: Statistic, second: Statistic) -> np.ndarray:
@@ -285,10 +346,10 @@ def _t(difference: float, influence: np.ndarray, group: np.ndarray) -> float:
     return 2 * stats.t.sf(abs(difference) / error, df)
 
 
-def _mcnemar(rows: ClusterRows) -> tuple[float, float, float]:
-    """Return difference of accuracies, p-value, and the smallest possible p-value."""
+def _mcnemar(rows: ClusterRows, pair: tuple[int, int]) -> tuple[float, float]:
+    """Return the p-value and the smallest possible one."""
     correct = []
-    for y_pred in rows.predictions:
+    for y_pred in (rows.predictions[which] for which in pair):
         y_pred = y_pred.reshape(len(rows.y_true), -1)
         if y_pred.shape[1] != 1:
             raise MetadataError(
@@ -300,9 +361,8 @@ def _mcnemar(rows: ClusterRows) -> tuple[float, float, float]:
     only_first, only_second = (int(np.sum(a & ~b)) for a, b in (correct, correct[::-1]))
     n = only_first + only_second
     if not n:
-        return 0.0, 1.0, 1.0
-    p = stats.binomtest(only_first, n).pvalue
-    return (only_first - only_second) / len(rows.y_true), p, min(1.0, 2.0 ** (1 - n))
+        return 1.0, 1.0
+    return stats.binomtest(only_first, n).pvalue, min(1.0, 2.0 ** (1 - n))
 
 
 @public_module("sklearn_ser.metrics")
@@ -427,7 +487,7 @@ def critical_difference(
         gaps = np.abs(average.to_numpy()[:, None] - average.to_numpy())
         p = stats.studentized_range.sf(gaps / step * np.sqrt(2), k, np.inf)
     else:
-        p = _wilcoxon_holm(table[average.index].to_numpy(), np.random.default_rng(random_state))
+        p = _wilcoxon_holm(table[average.index].to_numpy(), random_state)
     p_values = pd.DataFrame(p, average.index, average.index)
     significant = (p < alpha) & (p_friedman < alpha)
     return CriticalDifference(
@@ -468,13 +528,11 @@ def _friedman(ranks: np.ndarray) -> float:
     return float(stats.chi2.sf(n * np.square(centered.mean(axis=0)).sum() / spread, k - 1))
 
 
-def _wilcoxon_holm(values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def _wilcoxon_holm(values: np.ndarray, random_state) -> np.ndarray:
     """Return the corrected p-value of each pair of columns, 1 on the diagonal."""
     first, second = np.triu_indices(values.shape[1], 1)
-    uncorrected = [
-        sign_flip(signed_ranks(values[:, i] - values[:, j]), 2**14, generator)[0]
-        for i, j in zip(first, second, strict=True)
-    ]
+    ranks = [signed_ranks(values[:, i] - values[:, j]) for i, j in zip(first, second, strict=True)]
+    uncorrected = [p for p, _ in sign_flips(ranks, 2**14, random_state)]
     p = np.ones((values.shape[1],) * 2)
     p[first, second] = p[second, first] = holm(uncorrected)
     return p
