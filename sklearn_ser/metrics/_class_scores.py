@@ -19,6 +19,7 @@ from sklearn_ser.metrics._validation import (
     check_weights,
     encode_labels,
     label_set,
+    positions_in,
 )
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
@@ -243,10 +244,10 @@ def count_classes(
     y_true, y_pred = as_labels(y_true, "y_true"), as_labels(y_pred, "y_pred")
     check_consistent_length(y_true, y_pred, sample_weight)
     check_no_missing(y_true)
-    classes = pd.Index(y_true).unique() if labels is None else label_set(labels)
+    classes = pd.Index(pd.unique(y_true)) if labels is None else label_set(labels)
     check_same_kind(y_true, y_pred, "y_pred")
 
-    true_codes, predicted_codes = encode_labels(y_true, classes), classes.get_indexer(y_pred)
+    true_codes, predicted_codes = encode_labels(y_true, classes), positions_in(classes, y_pred)
     weights = check_weights(sample_weight, len(y_true))
     first = 0 if group is None else group * len(classes)
     shape = (n_groups, len(classes))

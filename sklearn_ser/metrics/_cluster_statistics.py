@@ -23,7 +23,7 @@ import pandas as pd
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.metrics._groups import check_length, score_seeds, sorted_labels
 from sklearn_ser.metrics._metric_names import METRICS, Metric, find_metric
-from sklearn_ser.metrics._validation import as_labels, as_probabilities
+from sklearn_ser.metrics._validation import as_labels, as_probabilities, positions_in
 from sklearn_ser.utils._ids import canonical_ids, format_items, id_codes, rows_by_code
 from sklearn_ser.utils._unlabeled import drop_unlabeled, missing_as_none
 
@@ -75,13 +75,23 @@ class RatioStatistic:
             return (values - self.estimate) / np.sqrt(variance)
 
 
+#: Largest number of times that a metric is computed without some of the clusters.
+MAX_BLOCKS = 200
+
+
 class JackknifeStatistic:
-    """Any metric, averaged over strata, computed without each of the clusters in turn."""
+    """Any metric, averaged over strata, computed without each of the clusters in turn.
+
+    More than `MAX_BLOCKS` clusters form so many blocks, of clusters of one group, which are left
+    out, drawn and exchanged as a whole: the time remains proportional to the number of samples.
+    """
 
     def __init__(self, rows: ClusterRows, which: int = 0) -> None:
-        self.rows, self.which, self.group = rows, which, rows.group
-        n = rows.n_clusters
-        self.members = rows_by_code(rows.cluster, n)
+        self.rows, self.which = rows, which
+        block = _blocks(rows.group)
+        n = block.max(initial=-1) + 1
+        self.members = rows_by_code(block[rows.cluster], n)
+        self.group = rows.group[np.unique(block, return_index=True)[1]]
         every = np.ones((1, n), dtype=int)
         self.estimate = float(self.resampled(every)[0])
         self.influence = _jackknife(self.resampled(every - np.eye(n, dtype=int)), self.group)
@@ -101,6 +111,18 @@ class JackknifeStatistic:
             for h in range(self.rows.stratum.max(initial=-1) + 1)
         ]
         return float(np.mean(scores)) if scores else np.nan
+
+
+def _blocks(group: np.ndarray) -> np.ndarray:
+    """Return the block of each cluster, at most `MAX_BLOCKS` or two in each group."""
+    if len(group) <= MAX_BLOCKS:
+        return np.arange(len(group))
+    block, first = np.empty(len(group), dtype=int), 0
+    for clusters in rows_by_code(group, group.max() + 1):
+        n = min(len(clusters), max(2, MAX_BLOCKS * len(clusters) // len(group)))
+        block[clusters] = first + np.arange(len(clusters)) % n
+        first += n
+    return block
 
 
 Statistic: TypeAlias = RatioStatistic | JackknifeStatistic
@@ -183,7 +205,7 @@ def _mean_over_rows(rows: ClusterRows, which: int) -> RatioStatistic:
     else:
         probabilities = as_probabilities(y_pred)
         rows.score(which, slice(None))  # the metric validates labels and columns
-        codes = pd.Index(rows.classes).get_indexer(y_true)
+        codes = positions_in(pd.Index(rows.classes), y_true)
         is_true = codes[:, None] == np.arange(len(rows.classes))
         values = np.square(probabilities - is_true).sum(axis=1)
     present = ~np.isnan(values) if rows.metric.name == "brier" else np.ones(len(values), dtype=bool)
@@ -203,7 +225,7 @@ def _mean_over_classes(rows: ClusterRows, which: int) -> RatioStatistic:
     classes = pd.Index(rows.classes, dtype=object)
     n_strata = rows.stratum.max(initial=-1) + 1
     h = rows.stratum
-    code = classes.get_indexer(y_true)
+    code = positions_in(classes, y_true)
     shape = (rows.n_clusters, n_strata * len(classes))
     column = h * len(classes) + code
     correct = _sums(shape, rows.cluster, column, _correct_shares(y_true, y_pred))
@@ -212,7 +234,7 @@ def _mean_over_classes(rows: ClusterRows, which: int) -> RatioStatistic:
     if rows.metric.name == "macro_f1":
         A, B = 2 * correct, total.copy()
         for seed in y_pred.T:
-            predicted = classes.get_indexer(seed)
+            predicted = positions_in(classes, seed)
             inside = predicted >= 0
             column = h[inside] * len(classes) + predicted[inside]
             share = np.full(inside.sum(), 1 / y_pred.shape[1])

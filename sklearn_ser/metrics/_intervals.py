@@ -179,7 +179,8 @@ def cluster_interval(
     "t" is the default because of its coverage in simulations (``benchmarks/RESULTS.md``). With the
     scores :math:`\theta_{(s)}` without cluster s, and their mean :math:`\theta_{(\cdot)}`, the
     variance is :math:`\frac{G - 1}{G} \sum_s (\theta_{(s)} - \theta_{(\cdot)})^2`. The interval is
-    clipped to the range of the metric. Its width is zero if all clusters have the same scores, and
+    clipped to the range of the metric. Of more than 200 clusters, blocks of clusters are left out
+    in turn for metrics other than "uar", "war", "macro_f1", "mae" and "brier". Its width is zero if all clusters have the same scores, and
     there is none if only one cluster has a class.
 
     References
@@ -236,9 +237,9 @@ def why_no_interval(rows: ClusterRows, score: Statistic, min_clusters: int) -> s
         return "the score is undefined"
     if rows.n_clusters < min_clusters:
         return f"{rows.n_clusters} clusters, fewer than {min_clusters}"
-    single = np.flatnonzero(np.bincount(score.group)[score.group] == 1)
-    if len(single):
-        names = format_items(list(rows.index[single]), "cluster")
+    alone = np.flatnonzero(np.bincount(score.group) == 1)
+    if len(alone):
+        names = format_items(list(rows.index[np.isin(rows.group, alone)]), "cluster")
         return f"no other cluster in the stratum of {names}"
     if np.isnan(score.influence).any():
         return "a class that only one cluster has"

@@ -112,10 +112,7 @@ def check_no_missing(y: np.ndarray, name: str = "y_true") -> None:
 
 def check_same_kind(y_true: np.ndarray, others: np.ndarray, name: str) -> None:
     """Raise if one array has strings and the other numbers: 1 and "1" never compare equal."""
-    kinds = [
-        {isinstance(value, str) for value in values[labeled_rows(values)]}
-        for values in (y_true, others)
-    ]
+    kinds = [_kinds(values) for values in (y_true, others)]
     if all(kinds) and not kinds[0] & kinds[1]:
         first, second = ("strings" if True in kind else "numbers" for kind in kinds)
         raise MetadataError(
@@ -124,9 +121,23 @@ def check_same_kind(y_true: np.ndarray, others: np.ndarray, name: str) -> None:
         )
 
 
+def _kinds(values):
+    """Return whether the labels are strings, for each kind of label among them."""
+    kind = pd.api.types.infer_dtype(values, skipna=True)
+    if kind.startswith("mixed"):
+        return {isinstance(value, str) for value in values[labeled_rows(values)]}
+    return set() if kind == "empty" else {kind == "string"}
+
+
+def positions_in(classes: pd.Index, labels: np.ndarray) -> np.ndarray:
+    """Return the position of each label in `classes`, -1 for others and missing ones."""
+    # As objects: pandas would otherwise convert all of them to its own strings.
+    return classes.astype(object).get_indexer(pd.Index(labels, dtype=object))
+
+
 def encode_labels(y_true: np.ndarray, classes: pd.Index) -> np.ndarray:
     """Return the position of each true label in `classes`."""
-    codes = classes.get_indexer(y_true)
+    codes = positions_in(classes, y_true)
     outside = np.flatnonzero(codes < 0)
     if len(outside):
         unknown = sorted(map(str, set(y_true[outside])))
