@@ -283,7 +283,7 @@ def _check_distinct_audio(X, ids, row):
     if again.any():
         first = paths[again].iloc[0]
         rows = paths.index[(paths == first).all(axis=1)][:2]
-        corpora = " and ".join(repr(ids["corpus"][i]) for i in rows)
+        corpora = " and ".join(map(repr, ids["corpus"][rows].unique()))
         raise MetadataError(
             f"{again.sum()} rows share their audio with another row: rows {row[rows[0]]} and "
             f"{row[rows[1]]} (corpora {corpora}) are both {first['file']!r}. Training and test "
@@ -300,11 +300,13 @@ def _warn_of_same_features(X, ids, row):
     hashes = hashes[X.notna().any(axis=1)]
     speakers = ids["speaker"][hashes.index].groupby(hashes).nunique()
     if (speakers > 1).any():
-        rows = hashes.index[hashes == speakers.index[speakers > 1][0]][:2]
+        names = ids["speaker"][hashes.index[hashes == speakers.index[speakers > 1][0]]]
+        names = names.drop_duplicates().iloc[:2]  # the first row of each speaker
+        rows = " and ".join(str(row[position]) for position in names.index)
         warn_user(
-            f"{(speakers > 1).sum()} feature vectors belong to several speakers (rows "
-            f"{row[rows[0]]} and {row[rows[1]]}, speakers {ids['speaker'][rows[0]]!r} "
-            f"and {ids['speaker'][rows[1]]!r}): the same recording may be in training and test",
+            f"{(speakers > 1).sum()} feature vectors belong to several speakers (rows {rows}, "
+            f"speakers {' and '.join(map(repr, names))}): the same recording may be in training "
+            f"and test",
             EvaluationWarning,
         )
 

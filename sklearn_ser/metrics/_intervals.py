@@ -179,9 +179,9 @@ def cluster_interval(
     "t" is the default because of its coverage in simulations (``benchmarks/RESULTS.md``). With the
     scores :math:`\theta_{(s)}` without cluster s, and their mean :math:`\theta_{(\cdot)}`, the
     variance is :math:`\frac{G - 1}{G} \sum_s (\theta_{(s)} - \theta_{(\cdot)})^2`. The interval is
-    clipped to the range of the metric. Of more than 200 clusters, blocks of clusters are left out
-    in turn for metrics other than "uar", "war", "macro_f1", "mae" and "brier". Its width is zero if all clusters have the same scores, and
-    there is none if only one cluster has a class.
+    clipped to the range of the metric. Its width is zero if all clusters have the same scores, and
+    there is none if only one cluster has a class. Of more than 200 clusters, blocks of clusters
+    are left out in turn for metrics other than "uar", "war", "macro_f1", "mae" and "brier".
 
     References
     ----------

@@ -289,3 +289,26 @@ def test_errors():
 def test_no_labeled_row_is_an_error(y_true):
     with pytest.raises(MetadataError, match="y_true has no labeled sample"):
         cluster_interval(y_true, ["anger"] * len(y_true), range(len(y_true)))
+
+
+def test_many_clusters_are_left_out_in_blocks():
+    rng = np.random.default_rng(0)
+    speaker = np.repeat(np.arange(1000), 2)
+    y_true = rng.normal(size=2000) + rng.normal(size=1000)[speaker]
+    y_pred = y_true + rng.normal(size=2000) + rng.normal(size=1000)[speaker]
+    n_samples = []
+
+    def mean_error(y_true, y_pred):
+        n_samples.append(len(y_true))
+        return float(np.mean(np.abs(y_true - y_pred)))
+
+    found = cluster_interval(y_true, y_pred, speaker, metric=mean_error)
+    assert sum(n_samples) < 205 * 2000  # of all samples once per block, and of each speaker
+    exact = cluster_interval(y_true, y_pred, speaker, metric="mae")
+    assert found.estimate == pytest.approx(exact.estimate)
+    assert found.high - found.low == pytest.approx(exact.high - exact.low, rel=0.15)
+    strata = np.where(speaker < 10, "few", "many")
+    assert np.isfinite(cluster_interval(y_true, y_pred, speaker, metric="ccc", strata=strata).low)
+    alone = np.where(speaker < 1, "one", "many")
+    note = cluster_interval(y_true, y_pred, speaker, metric="ccc", strata=alone).note
+    assert note == "no other cluster in the stratum of cluster 0"

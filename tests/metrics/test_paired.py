@@ -247,3 +247,17 @@ def test_errors():
         paired_test(["a", "b"], ["a", "b"], ["a"], ["s", "t"])
     with pytest.raises(InvalidParameterError, match="'method' parameter"):
         paired_test(["a", "b"], ["a", "b"], ["a", "b"], ["s", "t"], method="z")
+
+
+@pytest.mark.parametrize("method", ["sign-flip", "wilcoxon", "t", "mcnemar"])
+@pytest.mark.parametrize("n_speakers", [1024, 1025, 1100])
+def test_more_than_a_thousand_speakers(method, n_speakers):
+    rng = np.random.default_rng(0)
+    y_true = np.tile(["a", "b"], n_speakers)
+    better, worse = (np.where(rng.random(2 * n_speakers) < p, y_true, "a") for p in (0.6, 0.3))
+    speaker = np.repeat(np.arange(n_speakers), 2)
+    test = paired_test(y_true, better, worse, speaker, method=method, n_draws=500)
+    assert 0 <= test.p_value < 0.01
+    assert test.low > 0
+    same = paired_test(y_true, better, better, speaker, method=method, n_draws=500)
+    assert (same.difference, same.p_value) == (0, 1)
