@@ -115,9 +115,9 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
     Unlabeled samples (None, NaN, or -1 where a parameter ``unlabeled`` inside `estimator` says so)
     get copies, but are not mixed.
 
-    A model file (:func:`~sklearn_ser.save_model`) holds no sampler of imbalanced-learn and no
-    transform of audiomentations. To save such a model, set `resampler` and `augmenters` to None on
-    the fitted model first; it predicts without them.
+    A model file (:func:`~sklearn_ser.save_model`) holds no sampler of imbalanced-learn, no
+    transform of audiomentations, and no recordings of noise or rooms. To save such a model, set
+    `resampler` and `augmenters` to None on the fitted model first; it predicts without them.
 
     The methods `predict`, `predict_proba`, `decision_function`, `transform`, `predict_aux` and
     `score` are available where the inner estimator has them.

@@ -22,7 +22,6 @@ from sklearn_ser.feature_extraction._parallel import extract_rows
 from sklearn_ser.store._keys import CacheableMixin
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._frames import FRAMES, frames_table
-from sklearn_ser.utils._model_files import portable_state
 from sklearn_ser.utils._output import OwnContainerMixin
 from sklearn_ser.utils._warnings import warn_user
 
@@ -251,12 +250,6 @@ class AudioExtractor(
         self._validate_params()
         names = [FRAMES] if self._frame_level else self._feature_names()
         return np.asarray(names, dtype=object)
-
-    def __getstate__(self):
-        return portable_state(super().__getstate__())
-
-    def __setstate__(self, state):
-        super().__setstate__(portable_state(state))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

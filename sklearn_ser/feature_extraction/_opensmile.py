@@ -133,8 +133,8 @@ class OpenSmileExtractor(AudioExtractor):
     A level that gives a single vector for each of two test signals of 1 s and 5 s gives rows, any
     other level gives frames. Relative paths of included files start at the file that includes
     them. A configuration is read again when the file, or one that it includes or names, changes,
-    and its features have another cache key then. The file is not part of a saved model: it must
-    exist under the same path where the model is loaded.
+    and its features have another cache key then. A model file
+    (:func:`~sklearn_ser.save_model`) does not hold a step with a configuration file.
 
     References
     ----------

@@ -66,7 +66,9 @@ class PretrainedEmbedding(AudioExtractor):
     model : str
         Folder written by ``save_pretrained`` of transformers (relative to the working directory),
         or name on the hub such as ``"microsoft/wavlm-base-plus"``. Files in the local cache of the
-        hub are used as they are; only missing files are downloaded.
+        hub are used as they are; only missing files are downloaded. A model file
+        (:func:`~sklearn_ser.save_model`) does not hold it: set it after loading,
+        ``set_params(pretrainedembedding__model=...)``.
     layer : int or {"mean", "all"}, default=-1
         Hidden state of the n layers of the encoder. 0 is the input of the first layer (the
         projected features with their positions), i the output of the i-th, n or -1 the output of
@@ -146,7 +148,7 @@ class PretrainedEmbedding(AudioExtractor):
     """
 
     _parameter_constraints = {
-        "model": [str],
+        "model": [str, None],  # None in an estimator from a model file
         "layer": [Integral, StrOptions({"mean", "all"})],
         "pooling": [StrOptions({"mean", "mean_std", "frames"})],
         "revision": [str, None],

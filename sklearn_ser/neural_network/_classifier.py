@@ -59,7 +59,6 @@ from sklearn_ser.utils._alignment import check_aux, check_row_order
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._failed_rows import accuracy_with_missing, insert_missing_rows
 from sklearn_ser.utils._frames import FRAMES
-from sklearn_ser.utils._model_files import portable_state
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._threads import torch_threads
 from sklearn_ser.utils._unlabeled import SENTINEL_CONSTRAINTS, labeled_rows
@@ -122,7 +121,8 @@ class MTLNeuralClassifier(
         ``forward`` receives rows of shape (n, n_features) or, with the class attribute
         ``on_frames = True``, padded sequences of shape (n, longest, n_features) and their lengths
         of shape (n,), and returns an array of shape (n, width). `hidden_units`, `activation` and
-        `dropout` have no effect on it.
+        `dropout` have no effect on it. From a model file it is loaded by
+        ``load_model(path, trusted=["my_package.MyEncoder"])``.
     encoder_params : dict or None, default=None
         Further parameters of the encoder by name, also accessible as
         ``encoder_params__pooling``. Those that are not given have the defaults in parentheses.
@@ -1071,15 +1071,15 @@ class MTLNeuralClassifier(
         return width * len(self._weights)
 
     def __getstate__(self):
-        # The nets are torch objects, which neither skops nor another device can load: they are
-        # built again from the weights.
+        # The nets are torch objects, which another device cannot load: they are built again from
+        # the weights.
         state = dict(super().__getstate__())
         state.pop("_net_cache", None)
-        return portable_state(state)
+        return state
 
     def __setstate__(self, state):
         check_state(state)  # it may come from a file
-        super().__setstate__(portable_state(state))
+        super().__setstate__(state)
         if "_weights" in state:
             self._net_cache = NetCache()
 

@@ -1,7 +1,7 @@
 """The torch module (an encoder and one head per task), and its stored form.
 
 A network is stored as a dict of plain values (its architecture) and safetensors bytes (its
-weights). Both can be saved by pickle and skops, and neither can hold code.
+weights). Pickles and model files hold both, and neither can hold code.
 """
 
 from __future__ import annotations

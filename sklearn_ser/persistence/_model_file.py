@@ -1,141 +1,60 @@
-"""Model files that are safe to share: loading a file never executes code from it.
+"""Model files that are safe to share: plain data and dense arrays of a closed list of estimators.
 
-A file contains a skops archive (a zip of JSON and arrays) of the fitted estimator, and facts about
-it. Network weights are safetensors bytes inside. skops builds only objects of types that are
-trusted by name: those of scikit-learn and numpy, and those listed here. A file with any other type
-is rejected before anything is built.
+A file is a JSON text and arrays in the layout of safetensors. The text is a tree of values: None,
+truth values, numbers, strings and lists are themselves, everything else is a dict with one key, the
+tag of what it holds. Objects are built from attributes that their schema has checked.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import os
-import pickle
 import platform
-from collections.abc import Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import sklearn
 from packaging.version import InvalidVersion, Version
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.utils._metadata_requests import SIMPLE_METHODS
 from sklearn.utils.metadata_routing import MetadataRequest
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser import __version__
 from sklearn_ser.exceptions import ModelFileError, SerError
-from sklearn_ser.persistence._archive import (
-    archive_of,
-    check_skops,
+from sklearn_ser.persistence._container import (
     checked_target,
-    read_members,
-    size_limit,
+    container_of,
+    read_container,
     write_file,
 )
-from sklearn_ser.utils._model_files import model_file
+from sklearn_ser.persistence._schemas import (
+    SCHEMAS,
+    check_values,
+    class_of,
+    excluded_parameters,
+    name_of,
+    parameters_of,
+)
 from sklearn_ser.utils._public import public_module
 
-#: Version of the format. In format 2, networks are lists with an entry per member of an ensemble.
-FORMAT = 2
-_MODEL, _INFO = "model.skops", "info.json"
-
-#: Types and functions that a model file may hold beyond those that skops trusts, by module. Those
-#: of scikit-learn are part of fitted searches (scorers with their functions, splitters), of
-#: calibration, voting and stacking, and of metadata requests. The types only store what they are
-#: given; the functions are accepted inside a scorer only.
-_TRUSTED = {
-    "sklearn_ser.augmentation": (
-        "AddNoise",
-        "AddReverb",
-        "AudiomentationsAugmenter",
-        "AugmentingClassifier",
-        "Clip",
-        "Codec",
-        "CutMix",
-        "FeatureNoise",
-        "Gain",
-        "Mixup",
-        "OriginalSamplesSplit",
-        "PitchShift",
-        "SpecAugment",
-        "SpeedPerturbation",
-        "TelephoneBand",
-        "TempoPerturbation",
-        "TimeMask",
-        "TimeShift",
-        "TimeWarp",
-        "VocalTractLengthPerturbation",
-    ),
-    "sklearn.calibration": (
-        "_CalibratedClassifier",
-        "_SigmoidCalibration",
-        "_TemperatureScaling",
-    ),
-    "sklearn.metrics": ("accuracy_score", "balanced_accuracy_score", "f1_score", "recall_score"),
-    "sklearn.metrics._scorer": ("_PassthroughScorer", "_Scorer"),
-    "sklearn.model_selection": (
-        "GroupKFold",
-        "KFold",
-        "LeaveOneGroupOut",
-        "StratifiedGroupKFold",
-        "StratifiedKFold",
-    ),
-    "sklearn.utils": ("Bunch",),
-    "sklearn.utils._metadata_requests": ("MetadataRequest", "MethodMetadataRequest"),
-    "sklearn_ser.feature_extraction": (
-        "LogMelSpectrogram",
-        "MFCC",
-        "OpenSmileExtractor",
-        "PretrainedEmbedding",
-        "Prosody",
-        "SlidingWindows",
-        "SpeakerEmbedding",
-    ),
-    "sklearn_ser.metrics": ("SerScorer", "score_labeled_samples", "uar_score"),
-    "sklearn_ser.model_selection": (
-        "CorpusAdaptationSplit",
-        "LeaveOneLanguageOut",
-        "LeaveOneCorpusOut",
-        "LeaveOneSpeakerOut",
-        "PairwiseCorpusSplit",
-        "SentenceSpeakerKFold",
-        "SpeakerKFold",
-        "SemiSupervisedSplit",
-        "WithinCorpusSpeakerKFold",
-    ),
-    "sklearn_ser.neural_network": (
-        "DomainAdversarialTask",
-        "AdversarialTraining",
-        "BatchSpecAugment",
-        "ClassificationTask",
-        "ComputeSettings",
-        "ConsistencyTask",
-        "ContrastiveTask",
-        "ELMClassifier",
-        "HighLevelFeatures",
-        "InputPerturbation",
-        "MTLNeuralClassifier",
-        "OptimizationSettings",
-        "PseudoLabels",
-        "ReconstructionTask",
-        "RegressionTask",
-        "ValidationSettings",
-    ),
-    "sklearn_ser.preprocessing": (
-        "FrameScaler",
-        "FunctionalsPooling",
-        "GroupScaler",
-        "SkipFailedRows",
-    ),
-}
+#: Version of the format. Format 3 is a closed list of schemas; 1 and 2 were archives of skops.
+FORMAT = 3
+_REQUESTS, _OUTPUT = "_metadata_request", "_sklearn_output_config"
+_MAX_TEXT_BYTES = 2**24
+#: Limit of objects within objects: the tags of nested Pipelines take time that grows by powers of 2.
+_MAX_DEPTH = 16
+_MAX_ERROR = 2000
 
 
 @public_module("sklearn_ser.persistence")
-def trusted_types() -> list[str]:
-    """Return the names of the types that :func:`load_model` accepts beyond those of skops.
-
-    The functions among them are accepted inside a scorer only, and loading never calls them.
+def supported_types() -> list[str]:
+    """Return the full names of the classes of which a model file can hold objects.
 
     Returns
     -------
@@ -143,11 +62,11 @@ def trusted_types() -> list[str]:
 
     Examples
     --------
-    >>> from sklearn_ser.persistence import trusted_types
-    >>> any(name.endswith("GroupScaler") for name in trusted_types())
+    >>> from sklearn_ser.persistence import supported_types
+    >>> "sklearn_ser.preprocessing.GroupScaler" in supported_types()
     True
     """
-    return [_full_name(value) for value in _trusted_objects()]
+    return sorted(SCHEMAS)
 
 
 @public_module("sklearn_ser.persistence")
@@ -159,8 +78,11 @@ def save_model(
 ) -> None:
     """Save a fitted estimator to a file.
 
-    The feature stores of audio steps and the `callbacks` of networks are excluded: both parameters
-    are None in the file, and unchanged in `model`.
+    A file holds the estimators of this package, and the scikit-learn estimators that its recipes
+    and documentation use (see :func:`supported_types`), with parameters that are plain values. What
+    belongs to the machine or to the training is excluded, and has its default in the file: `store`,
+    `memory`, `callbacks`, `n_jobs`, `pre_dispatch`, the folder or name of a pretrained `model`,
+    random generators (not seeds), and the `cv_results_` of a search. `model` is unchanged.
 
     Parameters
     ----------
@@ -175,8 +97,13 @@ def save_model(
     Raises
     ------
     ModelFileError
-        If the model is not a fitted estimator or holds a type that loading would reject, if `info`
+        If the model is not a fitted estimator or holds anything that a file cannot hold, if `info`
         cannot be converted to JSON, or if the file cannot be written.
+
+    Notes
+    -----
+    Of a network with a custom encoder, the file holds the name of its class, which the reader must
+    trust by name.
 
     Examples
     --------
@@ -189,8 +116,6 @@ def save_model(
     >>> load_model(path)
     GroupScaler()
     """
-    import sklearn
-
     target = checked_target(path)
     facts = {
         "format": FORMAT,
@@ -200,22 +125,29 @@ def save_model(
         "info": _checked_info(info),
     }
     _check_estimator(model, "the model")
-    content = archive_of({_INFO: json.dumps(facts, indent=2).encode(), _MODEL: _dumps(model)})
-    write_file(target, content)
+    with _as_model_file_error("the model cannot be saved to a file"):
+        writer = _Writer()
+        tree = writer.value(model, "model")
+        parts = container_of(json.dumps({**facts, "model": tree}), writer.arrays)
+        _Reader(dict(writer.arrays), writer.trusted, sklearn.__version__).model(tree)
+    write_file(target, parts)
 
 
 @public_module("sklearn_ser.persistence")
 def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> BaseEstimator:
     """Load a fitted estimator from a model file.
 
+    Loading runs no code from the file, and imports nothing that the file names except what is in
+    `trusted`. A loaded model reads no file, opens no connection and does not touch memory other
+    than its own, whatever the file holds; see ``SECURITY.md``.
+
     Parameters
     ----------
     path : str or Path
         Path of the file.
     trusted : sequence of str, default=()
-        Full names of further types to trust. Objects of a trusted type are built from the content
-        of the file, and a trusted function may be passed to any estimator in it: add only types
-        that you know.
+        Full names of custom encoders that the file may name, such as ``["my_package.MyEncoder"]``.
+        They are imported, and constructed with the parameters in the file.
 
     Returns
     -------
@@ -225,27 +157,14 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
     Raises
     ------
     ModelFileError
-        If the file is missing, damaged, of a newer version or of an older format, or if it holds a
-        type that is not trusted or anything but a fitted estimator.
+        If the file is missing, damaged, of a newer version or of an older format, or if it holds
+        anything but a valid fitted estimator.
     """
-    import skops.io
-
     trusted = _checked_names(trusted)
-    data, _ = _read(path, _MODEL)
+    facts, arrays = _read(path)
     with _as_model_file_error(f"model file {str(path)!r} cannot be read"):
-        _check(data, size_limit(Path(path).stat().st_size), trusted)
-        unknown = _untrusted(data, trusted)
-    if unknown:
-        raise ModelFileError(
-            f"model file {str(path)!r} holds types that are not trusted and was not loaded: "
-            f"{unknown}. If you know that they are harmless, add them to trusted="
-        )
-    with _as_model_file_error(f"model file {str(path)!r} cannot be read"):
-        with model_file():
-            model = skops.io.loads(data, trusted=[*trusted_types(), *trusted])
-        _check_estimator(model, "what it holds")
-        repr(model)  # raises if a parameter is missing or invalid
-    return model
+        version = str(facts.get("scikit_learn"))[:40]
+        return _Reader(arrays, trusted, version).model(facts.get("model"))
 
 
 @public_module("sklearn_ser.persistence")
@@ -268,19 +187,285 @@ def load_model_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     ModelFileError
         If the file is missing, damaged, of a newer version or of an older format.
     """
-    return _read(path)[-1]
+    facts, _ = _read(path, with_arrays=False)
+    return {name: value for name, value in facts.items() if name != "model"}
 
 
-def _trusted_objects():
-    return [
-        getattr(importlib.import_module(module), attribute)
-        for module, attributes in _TRUSTED.items()
-        for attribute in attributes
-    ]
+class _Writer:
+    """Converter of an estimator to a tree of JSON values, arrays by name, and trusted names."""
+
+    def __init__(self):
+        self.arrays: dict[str, np.ndarray] = {}
+        self.trusted: list[str] = []
+
+    def value(self, value, where):
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            return str(value)
+        if isinstance(value, np.generic | np.dtype):
+            return self._numpy(value, where)
+        if isinstance(value, int):
+            return value
+        if isinstance(value, float):
+            return value if np.isfinite(value) else {"float": str(value)}
+        if isinstance(value, list | tuple):
+            parts = [self.value(part, f"{where}.{i}") for i, part in enumerate(value)]
+            return parts if type(value) is list else {"tuple": parts}
+        if isinstance(value, dict):
+            parts = [self.value(part, f"{where}.{key}") for key, part in value.items()]
+            if all(isinstance(key, str) for key in value):
+                return {"dict": dict(zip(map(str, value), parts, strict=True))}
+            keys = [self.value(key, where) for key in value]
+            return {"pairs": [list(pair) for pair in zip(keys, parts, strict=True)]}
+        if isinstance(value, bytes):
+            return {"bytes": self._stored(np.frombuffer(value, np.uint8), where)}
+        if type(value) is np.ndarray or type(value) is np.memmap:
+            return self._array(np.asarray(value), where)
+        if isinstance(value, type):
+            if "." in value.__qualname__:
+                raise ModelFileError(
+                    f"{where} is the class {value.__qualname__}, which cannot be imported by name: "
+                    "define it at the top level of a module"
+                )
+            self.trusted.append(f"{value.__module__}.{value.__qualname__}")
+            return {"type": self.trusted[-1]}
+        return {"object": self._object(value, where)}
+
+    def _numpy(self, value, where):
+        if isinstance(value, np.dtype) and value.kind in "biuf":
+            return {"dtype": value.str}
+        if isinstance(value, np.generic) and value.dtype.kind in "biuf":
+            number = self.value(value.item(), where)
+            return {"scalar": [value.dtype.str, number]}
+        raise ModelFileError(f"{where} is of {value!r}, which a model file does not hold")
+
+    def _array(self, array, where):
+        if array.dtype.kind in "UO":
+            if array.ndim != 1 or not all(isinstance(each, str) for each in array):
+                raise ModelFileError(
+                    f"{where} is an array of objects of shape {array.shape}; a model file holds "
+                    "arrays of numbers, and one-dimensional arrays of strings"
+                )
+            return {"strings": [array.dtype.str, [str(each) for each in array]]}
+        if array.ndim > 1 and array.flags.f_contiguous and not array.flags.c_contiguous:
+            return {"transposed": self._stored(array.T, where)}
+        return {"array": self._stored(array, where)}
+
+    def _stored(self, array, where):
+        self.arrays[where] = np.ascontiguousarray(array).reshape(array.shape)
+        return where
+
+    def _object(self, value, where):
+        name = name_of(type(value))
+        if name not in SCHEMAS or class_of(name) is not type(value):
+            raise ModelFileError(
+                f"{where} is of the type {type(value).__module__}.{type(value).__qualname__}, "
+                "which is not among those that a model file can hold: "
+                f"{', '.join(each for each in supported_types() if '._' not in each)}. Use skops "
+                "or pickle yourself for others"
+            )
+        schema, state = SCHEMAS[name], dict(vars(value))
+        excluded = excluded_parameters(name)
+        params = {key: state.pop(key) for key in parameters_of(name)}
+        params = {key: each for key, each in params.items() if key not in excluded}
+        if not isinstance(params.get("random_state"), int | np.integer | None):
+            params["random_state"] = None
+        node: dict[str, Any] = {"class": name}
+        requests, output = state.pop(_REQUESTS, None), state.pop(_OUTPUT, None)
+        if requests is not None:
+            node["requests"] = {
+                method: dict(getattr(requests, method).requests)
+                for method in SIMPLE_METHODS
+                if getattr(requests, method).requests
+            }
+        if output is not None:
+            node["output"] = output
+        fitted = {key: state.pop(key) for key in schema.fitted if key in state}
+        if state:
+            known = {*schema.dropped, *schema.derived, *_initial_state(name, params)}
+            unknown = sorted(state.keys() - known)
+            if unknown:
+                raise ModelFileError(
+                    f"{where} has the attributes {unknown}, which are none of {name}"
+                )
+        for part, values in {"params": params, "fitted": fitted}.items():
+            node[part] = {key: self.value(each, f"{where}.{key}") for key, each in values.items()}
+        return node
 
 
-def _full_name(value):
-    return f"{value.__module__}.{value.__qualname__}"
+class _Reader:
+    """Builder of an estimator from a tree of JSON values, each array of which is used once."""
+
+    def __init__(self, arrays, trusted, scikit_learn):
+        self.arrays = arrays
+        self.trusted = trusted
+        self.scikit_learn = scikit_learn
+        self.depth = 0
+
+    def model(self, tree):
+        """Build the whole model."""
+        model = self.value(tree)
+        if self.arrays:
+            raise ModelFileError(f"nothing in it uses the arrays {sorted(self.arrays)[:5]}")
+        _check_estimator(model, "what it holds")
+        return model
+
+    def value(self, node):
+        if isinstance(node, str):
+            node.encode()  # raises for single surrogates
+        elif isinstance(node, list):
+            return [self.value(part) for part in node]
+        elif isinstance(node, dict):
+            if len(node) != 1:
+                raise ModelFileError(f"{sorted(node)[:5]} stand where a value with one tag does")
+            ((tag, content),) = node.items()
+            build = _TAGS.get(tag)
+            if build is None:
+                raise ModelFileError(f"there is no tag {tag[:40]!r}")
+            return build(self, content)
+        elif isinstance(node, int) and not -(2**63) <= node < 2**64:
+            raise ModelFileError("an integer in it has more than 64 bits")
+        return node
+
+    def _float(self, content):
+        return {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}[content]
+
+    def _tuple(self, content):
+        return tuple(self.value(_checked(content, list)))
+
+    def _dict(self, content):
+        return {self.value(key): self.value(part) for key, part in content.items()}
+
+    def _pairs(self, content):
+        return {self.value(key): self.value(part) for key, part in content}
+
+    def _stored(self, content):
+        if not isinstance(content, str) or content not in self.arrays:
+            raise ModelFileError(f"there is no array {str(content)[:80]!r}, or it is used twice")
+        return self.arrays.pop(content)
+
+    def _transposed(self, content):
+        return self._stored(content).T
+
+    def _bytes(self, content):
+        array = self._stored(content)
+        if array.dtype != np.uint8 or array.ndim != 1:
+            raise ModelFileError(f"{content[:80]!r} are no bytes")
+        return array.tobytes()
+
+    def _strings(self, content):
+        code, values = content
+        if not all(isinstance(each, str) for each in _checked(values, list)):
+            raise ModelFileError("an array of strings in it holds other values")
+        self.value(values)
+        if code == "|O":
+            array = np.empty(len(values), object)
+            array[:] = values
+            return array
+        dtype = np.dtype(_checked(code, str)[:16])
+        width = dtype.itemsize // 4
+        is_text = dtype.kind == "U" and dtype.isnative
+        if not is_text or dtype.itemsize * len(values) > _MAX_TEXT_BYTES:
+            raise ModelFileError(f"an array of strings in it is of {str(code)[:40]!r}")
+        if any(len(each) > width for each in values):
+            raise ModelFileError(f"a string in it is longer than {width} characters")
+        return np.array(values, dtype)
+
+    def _dtype(self, content):
+        dtype = np.dtype(_checked(content, str)[:8])
+        if dtype.kind not in "biuf" or dtype.itemsize > 8:
+            raise ModelFileError(f"it holds the dtype {dtype}")
+        return dtype
+
+    def _scalar(self, content):
+        code, number = content
+        number = self.value(number)
+        if not isinstance(number, bool | int | float):
+            raise ModelFileError("a number in it is none")
+        return self._dtype(code).type(number)
+
+    def _type(self, content):
+        if content not in self.trusted:
+            raise ModelFileError(
+                f"it names the class {str(content)[:200]!r}, which is not trusted. If you know "
+                f"this class, load the file with trusted=[{str(content)[:200]!r}]"
+            )
+        module, _, attribute = content.rpartition(".")
+        found = getattr(importlib.import_module(module), attribute)
+        if not isinstance(found, type):
+            raise ModelFileError(f"{content!r} is not a class")
+        return found
+
+    def _object(self, content):
+        name = content.get("class")
+        if name not in SCHEMAS:
+            raise ModelFileError(f"a model file does not hold objects of {str(name)[:80]!r}")
+        if content.keys() - {"class", "params", "fitted", "requests", "output"}:
+            raise ModelFileError(f"an object in it has parts other than {sorted(content)[:5]}")
+        self.depth += 1
+        if self.depth > _MAX_DEPTH:
+            raise ModelFileError(f"it holds objects within more than {_MAX_DEPTH} others")
+        params, fitted = (
+            {key: self.value(each) for key, each in _checked(content[part], dict).items()}
+            for part in ("params", "fitted")
+        )
+        self.depth -= 1
+        check_values(name, params, fitted)
+        schema, cls = SCHEMAS[name], class_of(name)
+        state = _initial_state(name, params) | fitted
+        if "requests" in content:
+            state[_REQUESTS] = _requests(content["requests"], cls)
+        if "output" in content:
+            output = content["output"]
+            if output not in ({"transform": each} for each in ("default", "pandas", "polars")):
+                raise ModelFileError("the output of an object in it is none of scikit-learn's")
+            state[_OUTPUT] = output
+        model = cls.__new__(cls)
+        if not isinstance(model, BaseEstimator):
+            vars(model).update(state)
+        elif name.startswith("sklearn."):
+            model.__setstate__({**state, "_sklearn_version": self.scikit_learn})
+        else:
+            model.__setstate__(state)
+        if fitted:
+            vars(model).update({key: make(model) for key, make in schema.derived.items()})
+        if schema.check is not None and (fitted or not schema.fitted):
+            schema.check(model)
+        return model
+
+
+_TAGS = {
+    name: getattr(_Reader, f"_{name}")
+    for name in (
+        "float", "tuple", "dict", "pairs", "transposed", "bytes", "strings", "dtype", "scalar",
+        "type", "object",
+    )
+} | {"array": _Reader._stored}  # fmt: skip
+
+
+def _initial_state(name, params):
+    """Return the attributes that the constructor of a class sets."""
+    if not SCHEMAS[name].arguments:
+        return {}
+    excluded = {key: parameters_of(name)[key] for key in excluded_parameters(name)}
+    return dict(vars(class_of(name)(**excluded, **params)))
+
+
+def _requests(content, cls):
+    request = MetadataRequest(owner=cls.__name__)
+    for method, params in content.items():
+        if method not in SIMPLE_METHODS:
+            raise ModelFileError(f"metadata are requested for {str(method)[:40]!r}")
+        for param, alias in params.items():
+            getattr(request, method).add_request(param=param, alias=alias)
+    return request
+
+
+def _checked(value, kind):
+    if not isinstance(value, kind):
+        raise ModelFileError(f"a {type(value).__name__} stands where a {kind.__name__} does")
+    return value
 
 
 def _checked_info(info):
@@ -312,10 +497,6 @@ def _checked_names(trusted):
 
 def _check_estimator(model, what):
     """Raise for anything but a fitted estimator."""
-    from sklearn.base import BaseEstimator
-    from sklearn.exceptions import NotFittedError
-    from sklearn.utils.validation import check_is_fitted
-
     if not isinstance(model, BaseEstimator):
         kind = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
         raise ModelFileError(f"{what} must be a fitted estimator of scikit-learn, got {kind}")
@@ -327,41 +508,23 @@ def _check_estimator(model, what):
         raise ModelFileError(f"{what} is not fitted: {error}") from error
 
 
-def _dumps(model):
-    """Return the skops archive of a model that load_model accepts."""
-    import skops.io
-
-    try:
-        with model_file(), named_owners(model):
-            data = skops.io.dumps(model)
-        _check(data, size_limit(len(data)), ())
-        unknown = _untrusted(data, ())
-    except Exception as error:
-        raise ModelFileError(f"the model cannot be saved to a file: {_text(error)}") from error
-    if unknown:
-        raise ModelFileError(
-            f"the model holds types that a model file may not: {unknown}. They are neither in "
-            f"sklearn_ser.persistence.trusted_types() nor trusted by skops (as most of "
-            f"scikit-learn is, except decision trees). skops.io.dump can save them, and loading "
-            f"that file requires to trust them by name"
-        )
-    return data
-
-
-def _read(path, *names):
-    """Return the members of the given names as bytes, and the validated facts."""
+def _read(path, with_arrays=True):
+    """Return the facts in a file, with the tree of the model, and its arrays."""
     path = Path(path)
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+    except ValueError:  # a null character, on some versions of Python
+        is_file = False
+    if not is_file:
         raise ModelFileError(f"no model file {str(path)!r}")
     with _as_model_file_error(f"{str(path)!r} is not a model file of sklearn_ser, or is damaged"):
-        members = read_members(path, (*names, _INFO))
-        facts = json.loads(members[_INFO])
+        facts, arrays = read_container(path, with_arrays=with_arrays)
         if not isinstance(facts, dict) or not isinstance(facts.get("info", {}), dict):
-            raise ModelFileError(f"{_INFO} does not hold what save_model writes")
+            raise ModelFileError("its header does not hold what save_model writes")
         file_format = facts.get("format")
-        if type(file_format) is not int or file_format < 1:
+        if type(file_format) is not int or file_format < FORMAT:
             raise ModelFileError(
-                f"{_INFO} must have a format of 1 or higher, it has {str(file_format)[:40]}"
+                f"it must have a format of {FORMAT} or higher, it has {str(file_format)[:40]}"
             )
         written_by = _version_of(facts)
     if file_format > FORMAT or written_by > Version(__version__):
@@ -370,13 +533,7 @@ def _read(path, *names):
             f"{written_by}; this is {__version__}, which reads format {FORMAT} of this and "
             f"older versions: pip install --upgrade 'sklearn-ser>={written_by}'"
         )
-    if file_format < FORMAT:
-        raise ModelFileError(
-            f"model file {str(path)!r} has format {file_format}, and this sklearn_ser "
-            f"({__version__}) reads format {FORMAT}: fit the model again and save it, or use the "
-            f"sklearn_ser that wrote it ({written_by})"
-        )
-    return *(members[name] for name in names), facts
+    return facts, arrays
 
 
 def _version_of(facts):
@@ -385,77 +542,16 @@ def _version_of(facts):
         return Version(facts.get("sklearn_ser"))
     except (TypeError, InvalidVersion) as error:
         raise ModelFileError(
-            f"{_INFO} must have the version of sklearn_ser that wrote it, it has "
+            f"it must name the version of sklearn_ser that wrote it, it has "
             f"{str(facts.get('sklearn_ser'))[:40]}"
         ) from error
 
 
-def _check(data, limit, trusted):
-    functions = {_full_name(each) for each in _trusted_objects() if not isinstance(each, type)}
-    check_skops(data, limit, {*trusted_types(), *trusted}, functions)
-
-
-def _untrusted(data, trusted):
-    """Return the types in a skops archive that are not trusted by skops, us or the caller."""
-    import skops.io
-
-    untrusted = skops.io.get_untrusted_types(data=data)
-    return sorted(set(untrusted) - {*trusted_types(), *trusted})
-
-
-@contextlib.contextmanager
-def _as_model_file_error(opening):
+@contextmanager
+def _as_model_file_error(opening: str) -> Iterator[None]:
     """Convert every error in the context to a ModelFileError."""
     try:
         yield
     except Exception as error:
-        raise ModelFileError(f"{opening}: {_text(error)}") from error
-
-
-def _text(error):
-    """Return the text of an error, with its type unless it is of this package."""
-    return str(error) if isinstance(error, SerError) else f"{type(error).__name__}: {error}"
-
-
-@contextmanager
-def named_owners(model):
-    """Replace the owners of metadata requests within a model by their names in the context."""
-    owners = [(part, part.owner) for part in _parts(model) if not isinstance(part.owner, str)]
-    try:
-        for part, owner in owners:
-            part.owner = type(owner).__name__
-        yield
-    finally:
-        for part, owner in owners:
-            part.owner = owner
-
-
-def _parts(model):
-    """Yield the metadata requests in a model, and those of their methods."""
-    finder = _Finder()
-    with suppress(Exception):  # skops reports objects that cannot be pickled
-        finder.dump(model)
-    for request in finder.requests:
-        yield request
-        yield from (part for part in vars(request).values() if hasattr(part, "owner"))
-
-
-class _Finder(pickle.Pickler):
-    """Pickler that only collects the metadata requests in an object."""
-
-    def __init__(self):
-        super().__init__(self, protocol=5, buffer_callback=_not_in_band)
-        self.requests: list[MetadataRequest] = []
-
-    def write(self, data):
-        return len(data)
-
-    def reducer_override(self, obj):
-        if isinstance(obj, MetadataRequest):
-            self.requests.append(obj)
-        return NotImplemented
-
-
-def _not_in_band(buffer):
-    """Return False, so that arrays are not copied."""
-    return False
+        text = str(error) if isinstance(error, SerError) else f"{type(error).__name__}: {error}"
+        raise ModelFileError(f"{opening}: {text[:_MAX_ERROR]}") from error

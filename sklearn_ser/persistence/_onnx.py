@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser import __version__
 from sklearn_ser.exceptions import SerError
-from sklearn_ser.persistence._archive import checked_target, write_file
+from sklearn_ser.persistence._container import checked_target, write_file
 from sklearn_ser.utils._extras import import_extra
 from sklearn_ser.utils._public import public_module
 
@@ -95,7 +95,7 @@ def export_onnx(model: MTLNeuralClassifier, path: str | os.PathLike[str]) -> Pat
         warnings.simplefilter("ignore")  # deprecations of the exporter
         data = _to_onnx(model)
         _compare(model, data)
-    write_file(target, data)
+    write_file(target, [data])
     return Path(path)
 
 

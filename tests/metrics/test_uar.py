@@ -239,15 +239,3 @@ def test_scorers_drop_samples_with_the_sentinel_value_of_the_estimator(scorer):
 
 def test_minus_one_is_an_ordinary_label_to_others():
     assert uar_scorer(Constant([-1, -1]), np.zeros((2, 1)), [-1, 1]) == 0.5
-
-
-def test_a_search_with_the_scorer_goes_through_skops():
-    io = pytest.importorskip("skops.io")
-    search = GridSearchCV(DummyClassifier(), {}, scoring=uar_scorer)
-    data = io.dumps(search)
-    foreign = io.get_untrusted_types(data=data)
-    assert foreign == [
-        "sklearn_ser.metrics.SerScorer",
-        "sklearn_ser.metrics.score_labeled_samples",
-    ]
-    assert io.loads(data, trusted=foreign).scoring(Constant([1]), np.zeros((1, 1)), [1]) == 1.0

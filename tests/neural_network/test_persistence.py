@@ -5,15 +5,12 @@ import pickle
 
 import numpy as np
 import pytest
-import skops.io
 import torch
 from sklearn.base import clone
 
 from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network import MTLNeuralClassifier
 from sklearn_ser.neural_network._module import resolve_device
-
-TRUSTED = ["sklearn_ser.neural_network.MTLNeuralClassifier"]
 
 
 @pytest.fixture(scope="module")
@@ -25,16 +22,10 @@ def fitted(speech):
     return model.fit(speech.X, speech.y, aux=speech.aux, groups=speech.speaker)
 
 
-def through_skops(model):
-    data = skops.io.dumps(model)
-    assert skops.io.get_untrusted_types(data=data) == TRUSTED
-    return skops.io.loads(data, trusted=TRUSTED)
-
-
 @pytest.mark.parametrize(
     "copied",
-    [lambda model: pickle.loads(pickle.dumps(model)), copy.deepcopy, through_skops],
-    ids=["pickle", "deepcopy", "skops"],
+    [lambda model: pickle.loads(pickle.dumps(model)), copy.deepcopy],
+    ids=["pickle", "deepcopy"],
 )
 def test_a_copy_predicts_the_same_and_its_state_is_unchanged(speech, fitted, copied):
     loaded = copied(fitted)
@@ -51,7 +42,7 @@ def test_a_copy_predicts_the_same_and_its_state_is_unchanged(speech, fitted, cop
 
 def test_an_unfitted_one_goes_through_too(speech, fitted):
     for unfitted in (MTLNeuralClassifier(hidden_units=(8,)), clone(fitted)):
-        loaded = through_skops(pickle.loads(pickle.dumps(unfitted)))
+        loaded = pickle.loads(pickle.dumps(unfitted))
         assert loaded.get_params() == unfitted.get_params()
         assert not hasattr(loaded, "classes_")
 

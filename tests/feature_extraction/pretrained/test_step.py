@@ -18,6 +18,7 @@ from sklearn.svm import LinearSVC
 
 from sklearn_ser import MTLNeuralClassifier, load_model, make_speech_corpus, save_model
 from sklearn_ser.evaluation import fit_model
+from sklearn_ser.exceptions import PretrainedModelError
 from sklearn_ser.feature_extraction import (
     PretrainedEmbedding,
     SlidingWindows,
@@ -111,6 +112,10 @@ def test_saved_within_a_model(tiny_model, signals, tmp_path):
     expected = model.fit(signals, y).decision_function(signals)
     save_model(model, tmp_path / "model.ser")
     loaded = load_model(tmp_path / "model.ser")
+    for use in (lambda: loaded.predict(signals), lambda: loaded[0].get_feature_names_out()):
+        with pytest.raises(PretrainedModelError, match=r"set_params\(pretrainedembedding__model="):
+            use()
+    loaded.set_params(pretrainedembedding__model=model[0].model)
     np.testing.assert_array_equal(loaded.decision_function(signals), expected)
 
 
