@@ -72,8 +72,8 @@ def find_model(model: str | None, revision: str | None = None) -> ModelSource:
     """Find the folder of a model; of a hub model, download at most its small JSON files."""
     if model is None:
         raise PretrainedModelError(
-            "PretrainedEmbedding has no model, since a model file holds neither folders nor names of "
-            "pretrained models. Set the one that the saved model was fitted with: "
+            "PretrainedEmbedding has no model, since a model file holds neither folders nor names "
+            "of pretrained models. Set the one that the saved model was fitted with: "
             "set_params(model=...), in a Pipeline set_params(pretrainedembedding__model=...)"
         )
     folder = Path(model).expanduser()

@@ -66,8 +66,8 @@ def read_container(path: Path, *, with_arrays: bool = True) -> tuple[Any, dict[s
         start = file.read(8)
         if start[:4] == b"PK\x03\x04":
             raise ModelFileError(
-                "it has the format of an older sklearn_ser, which is not read any more: fit the "
-                "model again and save it, or load it by the sklearn_ser that wrote it"
+                "it is a zip archive, as sklearn_ser wrote before format 3: fit the model again "
+                "and save it, or load it by the sklearn_ser that wrote it"
             )
         n_bytes = int.from_bytes(start, "little")
         _check_header(n_bytes, size)
@@ -122,9 +122,7 @@ def write_file(path: Path, parts: Iterable[bytes | memoryview]) -> None:
 
 def _check_header(n_bytes, size):
     if size > MAX_FILE_BYTES:
-        raise ModelFileError(
-            f"it has {size} bytes, and a model file has at most {MAX_FILE_BYTES}"
-        )
+        raise ModelFileError(f"it has {size} bytes, and a model file has at most {MAX_FILE_BYTES}")
     if not 2 <= n_bytes <= min(MAX_HEADER_BYTES, size - 8):
         raise ModelFileError(
             f"its header of {n_bytes} bytes does not fit in its {size} bytes, or exceeds the "
@@ -170,7 +168,7 @@ def _read(file, name, dtype, shape):
     array = np.empty(shape, dtype)
     if array.nbytes and file.readinto(_buffer(array)) != array.nbytes:
         raise ModelFileError(f"it ends within the array {name!r}")
-    if dtype == bool and (array.view(np.uint8) > 1).any():
+    if dtype.kind == "b" and (array.view(np.uint8) > 1).any():
         raise ModelFileError(f"the array {name!r} holds bytes that are no truth values")
     return array
 

@@ -47,7 +47,7 @@ from sklearn_ser.utils._public import public_module
 FORMAT = 3
 _REQUESTS, _OUTPUT = "_metadata_request", "_sklearn_output_config"
 _MAX_TEXT_BYTES = 2**24
-#: Limit of objects within objects: the tags of nested Pipelines take time that grows by powers of 2.
+#: Limit of objects within objects: each Pipeline around another doubles the time for its tags.
 _MAX_DEPTH = 16
 _MAX_ERROR = 2000
 
@@ -259,11 +259,12 @@ class _Writer:
     def _object(self, value, where):
         name = name_of(type(value))
         if name not in SCHEMAS or class_of(name) is not type(value):
+            short = [name.rpartition(".")[2] for name in supported_types()]
             raise ModelFileError(
                 f"{where} is of the type {type(value).__module__}.{type(value).__qualname__}, "
                 "which is not among those that a model file can hold: "
-                f"{', '.join(each for each in supported_types() if '._' not in each)}. Use skops "
-                "or pickle yourself for others"
+                f"{', '.join(each for each in short if each[0] != '_')}. Use skops or pickle "
+                "yourself for others"
             )
         schema, state = SCHEMAS[name], dict(vars(value))
         excluded = excluded_parameters(name)
@@ -428,10 +429,10 @@ class _Reader:
             model.__setstate__({**state, "_sklearn_version": self.scikit_learn})
         else:
             model.__setstate__(state)
-        if fitted:
-            vars(model).update({key: make(model) for key, make in schema.derived.items()})
         if schema.check is not None and (fitted or not schema.fitted):
             schema.check(model)
+        if fitted:
+            vars(model).update({key: make(model) for key, make in schema.derived.items()})
         return model
 
 
@@ -458,6 +459,8 @@ def _requests(content, cls):
         if method not in SIMPLE_METHODS:
             raise ModelFileError(f"metadata are requested for {str(method)[:40]!r}")
         for param, alias in params.items():
+            if not param.isidentifier():
+                raise ModelFileError(f"{param[:40]!r} is no name of metadata")
             getattr(request, method).add_request(param=param, alias=alias)
     return request
 

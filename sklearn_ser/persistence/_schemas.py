@@ -135,7 +135,9 @@ def array(
 
     sizes = ", ".join("*" if callable(size) or size is None else str(size) for size in shape)
     limits = "" if (low, high) == (-np.inf, np.inf) else f", from {low} to {high}"
-    return Spec(test, f"{'' if nan else 'finite '}numbers of dtype {dtype}, shape ({sizes}){limits}")
+    return Spec(
+        test, f"{'' if nan else 'finite '}numbers of dtype {dtype}, shape ({sizes}){limits}"
+    )
 
 
 def _fits(size, found, sizes):
@@ -213,22 +215,26 @@ DTYPE = Spec(lambda value, _: isinstance(value, np.dtype), "a dtype")
 PLAIN = Spec(lambda value, _: True, "a plain value")
 #: Named parts of a Pipeline or an ensemble: (name, estimator).
 PARTS = Spec(
-    lambda value, _: type(value) in (list, tuple)
-    and all(
-        type(part) in (list, tuple)
-        and len(part) == 2
-        and isinstance(part[0], str)
-        and (isinstance(part[1], BaseEstimator) or part[1] in ("passthrough", "drop", None))
-        for part in value
+    lambda value, _: (
+        type(value) in (list, tuple)
+        and all(
+            type(part) in (list, tuple)
+            and len(part) == 2
+            and isinstance(part[0], str)
+            and (isinstance(part[1], BaseEstimator) or part[1] in ("passthrough", "drop", None))
+            for part in value
+        )
     ),
     "a list of (name, estimator)",
 )
 #: Shape of a sequence of frames, of which one is allocated.
 SHAPE = Spec(
-    lambda value, _: type(value) is list
-    and len(value) == 2
-    and all(type(size) is int and size > 0 for size in value)
-    and prod(value) <= 2**26,
+    lambda value, _: (
+        type(value) is list
+        and len(value) == 2
+        and all(type(size) is int and size > 0 for size in value)
+        and prod(value) <= 2**26
+    ),
     "the shape of a sequence of frames",
 )
 COLORS = one_of("white", "pink", "brown", "blue", "violet")
@@ -296,12 +302,13 @@ _FRAMES = {"frame_features_": items(TEXT, "f")}
 _SECONDS = number(1e-4, 1e5)
 _SPECTRAL = Schema(
     params={
-        "window_length": _SECONDS,
+        "window_length": number(1e-4, 2),
         "hop_length": _SECONDS,
-        "n_fft": NONE | integer(2, 2**17),
-        "n_mels": integer(1, 1024),
+        "n_fft": NONE | integer(2, 2**15),
+        "n_mels": integer(1, 256),
     },
     dropped=("failures_",),
+    check=lambda step: step._validate_params(),
 )
 _PARAMS_ONLY = Schema()
 
@@ -513,7 +520,8 @@ def _schemas():
         **{
             f"model_selection.{name}": _PARAMS_ONLY
             for name in (
-                "GroupKFold", "KFold", "LeaveOneGroupOut", "StratifiedGroupKFold", "StratifiedKFold",
+                "GroupKFold", "KFold", "LeaveOneGroupOut", "StratifiedGroupKFold",
+                "StratifiedKFold",
             )
         },
         "naive_bayes.GaussianNB": Schema(
@@ -527,7 +535,7 @@ def _schemas():
                 "epsilon_": number(0),
             }
         ),
-        "pipeline.FeatureUnion": _PARAMS_ONLY,
+        "pipeline.FeatureUnion": Schema(dropped=("_transformers_feature_names_out",)),
         "pipeline.Pipeline": _PARAMS_ONLY,
         "preprocessing.LabelEncoder": Schema({"classes_": labels("k")}),
         "preprocessing.MinMaxScaler": Schema(
@@ -563,8 +571,8 @@ def _schemas():
             f"augmentation.{name}": _PARAMS_ONLY
             for name in (
                 "Clip", "Codec", "CutMix", "FeatureNoise", "Gain", "Mixup", "PitchShift",
-                "SpecAugment", "SpeedPerturbation", "TelephoneBand", "TempoPerturbation", "TimeMask",
-                "TimeShift", "TimeWarp", "VocalTractLengthPerturbation",
+                "SpecAugment", "SpeedPerturbation", "TelephoneBand", "TempoPerturbation",
+                "TimeMask", "TimeShift", "TimeWarp", "VocalTractLengthPerturbation",
             )
         },
         "augmentation.AddNoise": Schema(
@@ -584,10 +592,25 @@ def _schemas():
             params={"batch_size": integer(1, 4096)}, excluded=("model",), dropped=("failures_",)
         ),
         "feature_extraction.Prosody": Schema(
-            params={"window_length": _SECONDS, "hop_length": _SECONDS}, dropped=("failures_",)
+            params={"window_length": number(1e-4, 2), "hop_length": _SECONDS},
+            dropped=("failures_",),
+            check=lambda step: step._validate_params(),
         ),
         "feature_extraction.SlidingWindows": Schema(
-            params={"window": _SECONDS, "hop": _SECONDS}, dropped=("failures_",)
+            params={
+                "extractor": instance(
+                    *(
+                        f"sklearn_ser.feature_extraction.{name}"
+                        for name in (
+                            "LogMelSpectrogram", "MFCC", "OpenSmileExtractor",
+                            "PretrainedEmbedding", "Prosody", "SpeakerEmbedding",
+                        )
+                    )
+                ),
+                "window": _SECONDS,
+                "hop": _SECONDS,
+            },
+            dropped=("failures_",),
         ),
         "feature_extraction.SpeakerEmbedding": Schema(dropped=("failures_",)),
         "metrics.SerScorer": Schema(

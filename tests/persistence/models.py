@@ -41,7 +41,9 @@ TWO = slice(0, 100)
 TABLE = pd.DataFrame(X, columns=["a", "b", "c", "d"]).assign(
     corpus=np.repeat(["x", "y", "z"], 50), speaker=np.arange(150) % 6
 )
-FRAMES = [np.outer(np.linspace(0.5, 1.5, 4 + i % 3), row).astype("float32") for i, row in enumerate(X)]
+FRAMES = [
+    np.outer(np.linspace(0.5, 1.5, 4 + i % 3), row).astype("float32") for i, row in enumerate(X)
+]
 AUX = pd.DataFrame({"gender": np.where(np.arange(150) % 2, "female", "male")})
 
 

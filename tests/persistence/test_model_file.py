@@ -1,79 +1,233 @@
-import contextlib
-import io
-import os
-import zipfile
+"""Model files: what is saved comes back the same, and what cannot be saved is named."""
 
+import os
+
+import joblib
 import numpy as np
+import pandas as pd
 import pytest
-import skops.io
-from sklearn.calibration import CalibratedClassifierCV
+from sklearn.base import clone
 from sklearn.cluster import Birch
 from sklearn.datasets import load_iris
-from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
+from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.feature_selection import SelectKBest
+from sklearn.metrics import make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
     KFold,
     LeaveOneGroupOut,
     StratifiedGroupKFold,
+    StratifiedKFold,
 )
-from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Normalizer
-from sklearn.svm import LinearSVC
+from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
+from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
+import sklearn_ser.augmentation
 from sklearn_ser import GroupScaler, MTLNeuralClassifier, SpeakerEmbedding, uar_scorer
+from sklearn_ser.augmentation import AddNoise, AddReverb, AugmentingClassifier, OriginalSamplesSplit
 from sklearn_ser.exceptions import ModelFileError
+from sklearn_ser.feature_extraction import OpenSmileExtractor, PretrainedEmbedding
 from sklearn_ser.metrics import make_ser_scorer
+from sklearn_ser.model_selection import (
+    CorpusAdaptationSplit,
+    LeaveOneCorpusOut,
+    LeaveOneLanguageOut,
+    LeaveOneSpeakerOut,
+    PairwiseCorpusSplit,
+    SemiSupervisedSplit,
+    SentenceSpeakerKFold,
+    SpeakerKFold,
+    WithinCorpusSpeakerKFold,
+)
+from sklearn_ser.neural_network import (
+    AdversarialTraining,
+    BatchSpecAugment,
+    ClassificationTask,
+    ComputeSettings,
+    ConsistencyTask,
+    ContrastiveTask,
+    DomainAdversarialTask,
+    InputPerturbation,
+    OptimizationSettings,
+    PseudoLabels,
+    ReconstructionTask,
+    RegressionTask,
+    ValidationSettings,
+)
 from sklearn_ser.persistence import (
-    _archive,
-    _model_file,
+    _container,
     load_model,
     load_model_info,
     save_model,
-    trusted_types,
+    supported_types,
 )
-from sklearn_ser.recipes import make_svm_baseline
+from sklearn_ser.persistence._container import read_container
+from tests.persistence.crafting import parts_of, write
+from tests.persistence.models import MODELS, fitted, net, outputs_of
 
 X, y = load_iris(return_X_y=True)
 NAMES = np.array(["anger", "happiness", "sadness"])[y]
 
 
 @pytest.fixture(scope="module")
-def net():
-    return make_pipeline(GroupScaler(), MTLNeuralClassifier(max_epochs=5, random_state=0)).fit(
-        X, NAMES
-    )
+def model():
+    return make_pipeline(GroupScaler(), net()).fit(X, NAMES)
 
 
-def test_net_round_trip(net, tmp_path):
-    save_model(net, tmp_path / "m.ser", info={"corpora": ["iris"]})
+def test_net_round_trip(model, tmp_path):
+    save_model(model, tmp_path / "m.ser", info={"corpora": ["iris"]})
     loaded = load_model(tmp_path / "m.ser")
-    np.testing.assert_array_equal(loaded.predict_proba(X), net.predict_proba(X))
-    np.testing.assert_array_equal(loaded.predict(X), net.predict(X))
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
     assert load_model_info(tmp_path / "m.ser")["info"] == {"corpora": ["iris"]}
 
 
-def test_search_round_trip(tmp_path):
-    search = make_svm_baseline(features=None, scale_by=None, Cs=[0.01, 0.1], cv=3)
-    search.fit(X, NAMES, groups=np.arange(len(X)) % 10)
-    save_model(search, tmp_path / "m.ser")
-    np.testing.assert_array_equal(load_model(tmp_path / "m.ser").predict(X), search.predict(X))
+def assert_same(found, expected):
+    if isinstance(expected, pd.DataFrame):
+        assert found.index.equals(expected.index)
+        assert found.columns.equals(expected.columns)
+        for column in expected:
+            for one, other in zip(found[column], expected[column], strict=True):
+                np.testing.assert_array_equal(one, other)
+    else:
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == expected.dtype
 
 
-def test_own_types_are_estimators_splitters_and_metrics():
-    names = {name.rsplit(".", 1)[-1] for name in trusted_types()}
-    assert {"GroupScaler", "MTLNeuralClassifier", "SpeakerKFold", "OpenSmileExtractor"} <= names
-    others = {name for name in trusted_types() if not name.startswith("sklearn_ser.")}
-    assert {name.rsplit(".", 1)[0] for name in others} == {
-        "sklearn.calibration",
-        "sklearn.metrics._classification",
-        "sklearn.metrics._scorer",
-        "sklearn.model_selection._split",
-        "sklearn.utils._bunch",
-        "sklearn.utils._metadata_requests",
-    }
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_gives_the_same_bits(name, tmp_path):
+    model, X = fitted(name), MODELS[name][1]
+    expected = outputs_of(model, X)
+    save_model(model, tmp_path / "m.ser")
+    loaded = load_model(tmp_path / "m.ser")
+    found = outputs_of(loaded, X)
+    assert expected
+    assert expected.keys() == found.keys()
+    for method in expected:
+        assert_same(found[method], expected[method])
+    assert repr(clone(loaded)) == repr(clone(model).set_params(**not_in_files(model)))
+    save_model(loaded, tmp_path / "again.ser")
+    assert (tmp_path / "again.ser").read_bytes() == (tmp_path / "m.ser").read_bytes()
+
+
+def not_in_files(model):
+    """Return the parameters of a model that a file does not hold, with their defaults."""
+    params = model.get_params()
+    none = {name: None for name in params if name.rpartition("__")[2] == "n_jobs"}
+    generators = (n for n, v in params.items() if isinstance(v, np.random.RandomState))
+    return none | dict.fromkeys(generators)
+
+
+def classes_within(tree):
+    """Return the names of the classes in a tree of JSON values."""
+    found = set()
+    if isinstance(tree, dict):
+        found |= {tree["class"]} if "class" in tree and "params" in tree else set()
+        tree = list(tree.values())
+    for part in tree if isinstance(tree, list) else ():
+        found |= classes_within(part)
+    return found
+
+
+SETTINGS = {
+    "optimization": OptimizationSettings(weight_decay=0.1),
+    "perturbation": InputPerturbation(augmenters=[BatchSpecAugment()]),
+    "adversarial_training": AdversarialTraining(),
+    "validation": ValidationSettings(refit=True),
+    "compute": ComputeSettings(),
+    "pseudo_labels": PseudoLabels(),
+    "tasks": {
+        "a": ClassificationTask(class_weight={"male": 2.0, 1: 0.5}),
+        "b": RegressionTask(),
+        "c": DomainAdversarialTask(hidden_units=(2,)),
+        "d": ReconstructionTask(),
+        "e": ContrastiveTask(),
+        "f": ConsistencyTask(),
+    },
+}
+SPLITTERS = (
+    CorpusAdaptationSplit(5), LeaveOneCorpusOut(), LeaveOneLanguageOut(), LeaveOneSpeakerOut(),
+    PairwiseCorpusSplit(), SemiSupervisedSplit(SpeakerKFold(2), unlabeled="nan"),
+    SentenceSpeakerKFold(), WithinCorpusSpeakerKFold(), OriginalSamplesSplit(KFold(2)),
+    GroupKFold(2), LeaveOneGroupOut(), StratifiedGroupKFold(2), StratifiedKFold(2),
+)  # fmt: skip
+
+
+def test_every_class_is_in_some_file(tmp_path):
+    for number, name in enumerate(MODELS):
+        save_model(fitted(name), tmp_path / f"{number}.ser")
+    model = clone(fitted("network")).set_params(**SETTINGS)
+    network = fitted("network")
+    for name, value in SETTINGS.items():
+        setattr(model, name, value)
+    vars(model).update({k: v for k, v in vars(network).items() if k not in model.get_params()})
+    save_model(model, tmp_path / "settings.ser")
+    loaded = load_model(tmp_path / "settings.ser")
+    assert repr(loaded) == repr(model)
+    assert loaded.tasks["a"].class_weight == {"male": 2.0, 1: 0.5}
+    augmenters = [
+        getattr(sklearn_ser.augmentation, name)()
+        for name in sklearn_ser.augmentation.__all__
+        if f"sklearn_ser.augmentation.{name}" in supported_types()
+        and name not in ("AugmentingClassifier", "OriginalSamplesSplit")
+    ]
+    augmented = fitted("augmented")
+    vars(augmented)["augmenters"], before = augmenters, augmented.augmenters
+    save_model(augmented, tmp_path / "augmenters.ser")
+    assert repr(load_model(tmp_path / "augmenters.ser")) == repr(augmented)
+    augmented.augmenters = before
+    for number, cv in enumerate(SPLITTERS):
+        search = GridSearchCV(LinearSVC(), {"C": [1.0]}, cv=2).fit(X, y).set_params(cv=cv)
+        save_model(search, tmp_path / f"cv{number}.ser")
+        loaded = load_model(tmp_path / f"cv{number}.ser")
+        assert type(loaded.cv) is type(cv)
+        assert {k: repr(v) for k, v in vars(loaded.cv).items()} == {
+            k: repr(v) for k, v in vars(cv).items()
+        }
+    found = set().union(*(classes_within(read_container(each)[0]) for each in tmp_path.iterdir()))
+    files_of_weights = {"sklearn_ser.feature_extraction.PretrainedEmbedding"}  # tested there
+    assert found | files_of_weights == set(supported_types())
+
+
+def test_seeds_are_saved_and_generators_are_not(tmp_path):
+    for given, expected in ((3, 3), (np.int64(3), 3), (np.random.RandomState(3), None)):
+        model = LinearSVC(random_state=given).fit(X, y)
+        save_model(model, tmp_path / "m.ser")
+        assert load_model(tmp_path / "m.ser").random_state == expected
+        assert model.random_state is given
+
+
+def test_what_belongs_to_the_machine_has_its_default(tmp_path):
+    model = GridSearchCV(
+        make_pipeline(StandardScaler(), LinearSVC(), memory=joblib.Memory(tmp_path / "cache")),
+        {"linearsvc__C": [1.0]},
+        n_jobs=2,
+        pre_dispatch="n_jobs",
+    ).fit(X, y)
+    save_model(model, tmp_path / "m.ser")
+    loaded = load_model(tmp_path / "m.ser")
+    assert [loaded.n_jobs, loaded.pre_dispatch] == [None, "2*n_jobs"]
+    assert loaded.estimator.memory is None
+    assert loaded.best_estimator_.memory is None
+    assert not hasattr(loaded, "cv_results_")
+    assert (loaded.best_score_, loaded.best_params_) == (model.best_score_, model.best_params_)
+    assert str(tmp_path).encode() not in (tmp_path / "m.ser").read_bytes()
+    assert model.n_jobs == 2
+
+
+def test_another_version_of_scikit_learn_is_reported(tmp_path):
+    facts, arrays = parts_of(StandardScaler().fit(X), tmp_path / "m.ser")
+    write(tmp_path / "m.ser", facts | {"scikit_learn": "1.7.0"}, arrays)
+    with pytest.warns(InconsistentVersionWarning, match=r"StandardScaler from version 1\.7\.0"):
+        load_model(tmp_path / "m.ser")
+
+
+def test_output_containers_are_saved(tmp_path):
+    save_model(StandardScaler().set_output(transform="pandas").fit(X), tmp_path / "m.ser")
+    assert isinstance(load_model(tmp_path / "m.ser").transform(X), pd.DataFrame)
 
 
 @pytest.mark.parametrize(
@@ -94,28 +248,6 @@ def test_searches_with_the_splitters_of_scikit_learn_round_trip(cv, tmp_path):
     np.testing.assert_array_equal(load_model(tmp_path / "m.ser").predict(X), search.predict(X))
 
 
-@pytest.mark.parametrize(
-    "around",
-    [
-        lambda net: CalibratedClassifierCV(net, cv=2),
-        lambda net: CalibratedClassifierCV(net, cv=2, method="isotonic"),
-        lambda net: CalibratedClassifierCV(net, cv=2, method="temperature"),
-        lambda net: VotingClassifier([("one", net), ("other", GaussianNB())], voting="soft"),
-        lambda net: StackingClassifier([("one", net), ("other", GaussianNB())], cv=2),
-        lambda net: BaggingClassifier(net, n_estimators=2, random_state=0),
-    ],
-    ids=["sigmoid", "isotonic", "temperature", "voting", "stacking", "bagging"],
-)
-def test_meta_estimators_around_a_network_round_trip(around, tmp_path):
-    X = np.random.default_rng(0).normal(size=(60, 4))
-    y = np.repeat(["anger", "calm", "joy"], 20)
-    net = MTLNeuralClassifier(tasks=None, max_epochs=1, hidden_units=(4,), random_state=0)
-    model = around(net).fit(X, y)
-    save_model(model, tmp_path / "m.ser")
-    loaded = load_model(tmp_path / "m.ser")
-    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
-
-
 def test_scorers_round_trip(tmp_path):
     for scorer in (
         uar_scorer,
@@ -133,21 +265,100 @@ class Stranger(LinearSVC):
     """An undeclared type."""
 
 
-def test_saving_an_undeclared_type_raises(tmp_path):
-    with pytest.raises(ModelFileError, match=r"types that a model file may not: .*Stranger"):
-        save_model(Stranger().fit(X, y), tmp_path / "m.ser")
-    assert not (tmp_path / "m.ser").exists()
+@pytest.mark.parametrize(
+    ("model", "where", "name"),
+    [
+        (Stranger(), "model", rf"{__name__}\.Stranger"),
+        (make_pipeline(StandardScaler(), Stranger()), r"model\.steps\.1\.1", "Stranger"),
+        (DecisionTreeClassifier(), "model", r"sklearn\.tree\._classes\.DecisionTreeClassifier"),
+        (Birch(n_clusters=None), "model", "Birch"),
+        (FunctionTransformer(np.log1p), "model", "FunctionTransformer"),
+        (SelectKBest(k=2), "model", "SelectKBest"),
+        (
+            GridSearchCV(LinearSVC(), {}, scoring=make_scorer(lambda *_: 1.0)),
+            r"model\.scoring",
+            "_Scorer",
+        ),
+    ],
+)
+def test_other_types_are_refused_with_the_list(model, where, name, tmp_path):
+    text = (
+        rf"^the model cannot be saved to a file: {where} is of the type .*{name}, which is not "
+        r"among those that a model file can hold: CalibratedClassifierCV, PCA, .*SkipFailedRows\. "
+        r"Use skops or pickle yourself for others$"
+    )
+    with pytest.raises(ModelFileError, match=text):
+        save_model(model.fit(X, y), tmp_path / "m.ser")
+    assert not list(tmp_path.iterdir())
 
 
-def test_loading_an_undeclared_type_raises(net, tmp_path):
-    save_model(net, tmp_path / "good.ser")
-    with zipfile.ZipFile(tmp_path / "good.ser") as good:
-        info = good.read("info.json")
-    with zipfile.ZipFile(tmp_path / "bad.ser", "w") as bad:
-        bad.writestr("info.json", info)
-        bad.writestr("model.skops", skops.io.dumps(Stranger().fit(X, y)))
-    with pytest.raises(ModelFileError, match=r"not trusted and was not loaded: .*Stranger"):
-        load_model(tmp_path / "bad.ser")
+def changed(model, **attributes):
+    for name, value in attributes.items():
+        setattr(model, name, value)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "text"),
+    [
+        (
+            lambda: changed(LinearSVC().fit(X, y), coef_=LinearSVC().fit(X, y).sparsify().coef_),
+            r"model\.coef_ is of the type scipy\.sparse",
+        ),
+        (lambda: changed(LinearSVC().fit(X, y), hook_=1), r"model has the attributes \['hook_'\]"),
+        (lambda: changed(LinearSVC().fit(X, y), C=-1.0), "The 'C' parameter of LinearSVC must be"),
+        (
+            lambda: SVC(kernel="precomputed").fit(X @ X.T, y),
+            r"kernel of SVC is not one of \('linear', 'poly', 'rbf', 'sigmoid'\)",
+        ),
+        (
+            lambda: OpenSmileExtractor("my.conf"),
+            r"OpenSmileExtractor\(feature_set='my\.conf'\) names a configuration file, and a model",
+        ),
+        (lambda: augmented(AddNoise(noises="street.wav")), "noises of AddNoise is not one of"),
+        (lambda: augmented(AddReverb(np.ones(9))), "impulse_responses of AddReverb is not one of"),
+        (
+            lambda: changed(LinearSVC().fit(X, y), coef_=np.zeros((3, 4), object)),
+            r"model\.coef_ is an array of objects of shape \(3, 4\); a model file holds arrays of",
+        ),
+        (
+            lambda: changed(LinearSVC().fit(X, y), coef_=np.zeros((3, 4), complex)),
+            "is an array of dtype complex128, and a model file holds arrays of float64, float32",
+        ),
+        (lambda: net(encoder=local_encoder(), tasks=None).fit(X, y), "cannot be imported by name"),
+        (
+            lambda: GridSearchCV(LinearSVC(), {"C": list(range(1, 300_000))}).set_params(cv=2),
+            "the model is not fitted",
+        ),
+    ],
+)
+def test_what_a_file_cannot_hold_is_named(model, text, tmp_path):
+    with pytest.raises(ModelFileError, match=text):
+        save_model(model(), tmp_path / "m.ser")
+    assert not list(tmp_path.iterdir())
+
+
+def augmented(augmenter):
+    return changed(
+        AugmentingClassifier(LinearSVC(), None, random_state=0).fit(X, y), augmenters=[augmenter]
+    )
+
+
+def local_encoder():
+    import torch
+
+    class Local(torch.nn.Linear):
+        def __init__(self, n_features):
+            super().__init__(n_features, 3)
+
+    return Local
+
+
+def test_too_many_values_are_refused(tmp_path):
+    model = GridSearchCV(LinearSVC(), {"C": [1.0]}, cv=2).fit(X, y)
+    model.set_params(param_grid={"C": [1.0] * 300_001})
+    with pytest.raises(ModelFileError, match=r"it holds \d+ values apart from arrays, and a model"):
+        save_model(model, tmp_path / "m.ser")
 
 
 def test_pickle_raises(tmp_path):
@@ -156,8 +367,8 @@ def test_pickle_raises(tmp_path):
         load_model(tmp_path / "m.ser")
 
 
-def test_truncated_file_raises(net, tmp_path):
-    save_model(net, tmp_path / "m.ser")
+def test_truncated_file_raises(model, tmp_path):
+    save_model(model, tmp_path / "m.ser")
     data = (tmp_path / "m.ser").read_bytes()
     (tmp_path / "m.ser").write_bytes(data[: len(data) // 2])
     with pytest.raises(ModelFileError, match="is not a model file of sklearn_ser, or is damaged"):
@@ -167,16 +378,6 @@ def test_truncated_file_raises(net, tmp_path):
 def test_missing_file():
     with pytest.raises(ModelFileError, match=r"no model file 'nowhere\.ser'"):
         load_model("nowhere.ser")
-
-
-def test_trees_raise_with_the_reason(tmp_path):
-    model = DecisionTreeClassifier().fit(X, y)
-    text = (
-        r"holds types that a model file may not: \['sklearn\.tree\._tree\.Tree'\]\. "
-        r"They are neither in .*trusted_types\(\) nor trusted by skops"
-    )
-    with pytest.raises(ModelFileError, match=text):
-        save_model(model, tmp_path / "m.ser")
 
 
 @pytest.mark.parametrize(
@@ -203,12 +404,6 @@ def test_a_stateless_estimator_needs_no_fit(tmp_path):
     assert isinstance(load_model(tmp_path / "m.ser"), Normalizer)
 
 
-def test_types_without_skops_support_raise(tmp_path):
-    text = "model cannot be saved to a file: UnsupportedTypeException: .*Birch are not supported"
-    with pytest.raises(ModelFileError, match=text):
-        save_model(Birch(n_clusters=None).fit(X), tmp_path / "m.ser")
-
-
 @pytest.mark.parametrize(
     ("info", "text"),
     [
@@ -221,85 +416,62 @@ def test_types_without_skops_support_raise(tmp_path):
         (["a"], "info must be a dict, got list"),
     ],
 )
-def test_bad_info_is_named_and_the_old_file_stays(net, tmp_path, info, text):
-    save_model(net, tmp_path / "m.ser")
+def test_bad_info_is_named_and_the_old_file_stays(model, tmp_path, info, text):
+    save_model(model, tmp_path / "m.ser")
     before = (tmp_path / "m.ser").read_bytes()
     with pytest.raises(ModelFileError, match=text):
-        save_model(net, tmp_path / "m.ser", info=info)
+        save_model(model, tmp_path / "m.ser", info=info)
     assert (tmp_path / "m.ser").read_bytes() == before
 
 
-def test_a_failing_disk_leaves_the_old_file(net, tmp_path, monkeypatch):
-    save_model(net, tmp_path / "m.ser")
+def test_a_failing_disk_leaves_the_old_file(model, tmp_path, monkeypatch):
+    save_model(model, tmp_path / "m.ser")
     before = (tmp_path / "m.ser").read_bytes()
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_archive.os, "fsync", full)
+    monkeypatch.setattr(_container.os, "fsync", full)
     with pytest.raises(ModelFileError, match=r"cannot write the model file .*No space left"):
-        save_model(net, tmp_path / "m.ser", info={"new": True})
+        save_model(model, tmp_path / "m.ser", info={"new": True})
     assert (tmp_path / "m.ser").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["m.ser"]
 
 
-def test_paths_that_cannot_be_written(net, tmp_path):
+def test_paths_that_cannot_be_written(model, tmp_path):
     with pytest.raises(ModelFileError, match=r"cannot write .*: this is a folder"):
-        save_model(net, tmp_path)
+        save_model(model, tmp_path)
     with pytest.raises(ModelFileError, match=r"cannot write .*: there is no folder '.*nowhere'"):
-        save_model(net, tmp_path / "nowhere" / "m.ser")
+        save_model(model, tmp_path / "nowhere" / "m.ser")
     with pytest.raises(ModelFileError, match=r"cannot write .*null"):
-        save_model(net, "m\0.ser")
+        save_model(model, "m\0.ser")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX modes and links")
-def test_a_saved_file_is_as_any_other(net, tmp_path):
+def test_a_saved_file_is_as_any_other(model, tmp_path):
     (tmp_path / "other").touch()
     (tmp_path / "link.ser").symlink_to(tmp_path / "m.ser")
-    save_model(net, tmp_path / "link.ser")
+    save_model(model, tmp_path / "link.ser")
     assert (tmp_path / "link.ser").is_symlink()
     assert (tmp_path / "m.ser").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
-def test_very_compressible_models_pass_the_size_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr(_archive, "SMALLEST_LIMIT", 0)
-    model = LinearSVC().fit(X, y)
-    model.coef_ = np.zeros((3, 400_000))
-    save_model(model, tmp_path / "m.ser")
-    assert load_model(tmp_path / "m.ser").coef_.shape == (3, 400_000)
-
-
 @pytest.mark.parametrize("trusted", ["os.system", None, [1], LinearSVC])
-def test_trusted_must_be_a_list_of_names(net, tmp_path, trusted):
-    save_model(net, tmp_path / "m.ser")
+def test_trusted_must_be_a_list_of_names(model, tmp_path, trusted):
+    save_model(model, tmp_path / "m.ser")
     with pytest.raises(ModelFileError, match="trusted must be a list of full names of types"):
         load_model(tmp_path / "m.ser", trusted=trusted)
 
 
-def test_trusting_by_name(tmp_path):
-    model = DecisionTreeClassifier(random_state=0).fit(X, y)
-    good = tmp_path / "good.ser"
-    save_model(LinearSVC().fit(X, y), good)
-    with zipfile.ZipFile(good) as archive:
-        info = archive.read("info.json")
-    with zipfile.ZipFile(tmp_path / "tree.ser", "w") as archive:
-        archive.writestr("info.json", info)
-        archive.writestr("model.skops", skops.io.dumps(model))
-    with pytest.raises(ModelFileError, match=r"not trusted and was not loaded: .*Tree"):
-        load_model(tmp_path / "tree.ser")
-    loaded = load_model(tmp_path / "tree.ser", trusted=("sklearn.tree._tree.Tree",))
-    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
-
-
-def test_a_model_file_names_no_store_and_cannot_choose_one(tmp_path, monkeypatch):
+def test_a_model_file_names_no_store(tmp_path):
     step = SpeakerEmbedding(store=str(tmp_path / "store"))
     save_model(step, tmp_path / "m.ser")
     assert step.store == str(tmp_path / "store")
-    (model,) = _archive.read_members(tmp_path / "m.ser", ["model.skops"]).values()
-    with zipfile.ZipFile(io.BytesIO(model)) as archive:
-        assert str(tmp_path) not in archive.read("schema.json").decode()
+    assert str(tmp_path).encode() not in (tmp_path / "m.ser").read_bytes()
     assert load_model(tmp_path / "m.ser").store is None
-    monkeypatch.setattr(_model_file, "model_file", contextlib.nullcontext)
-    save_model(step, tmp_path / "hostile.ser")
-    monkeypatch.undo()
-    assert load_model(tmp_path / "hostile.ser").store is None
+
+
+def test_a_model_file_names_no_pretrained_model(tmp_path):
+    save_model(PretrainedEmbedding("microsoft/wavlm-base"), tmp_path / "m.ser")
+    assert b"wavlm" not in (tmp_path / "m.ser").read_bytes()
+    assert load_model(tmp_path / "m.ser").model is None
