@@ -40,6 +40,7 @@ from sklearn_ser.persistence._schemas import (
     excluded_parameters,
     name_of,
     parameters_of,
+    specs_of,
 )
 from sklearn_ser.utils._public import public_module
 
@@ -282,7 +283,7 @@ class _Writer:
             }
         if output is not None:
             node["output"] = output
-        fitted = {key: state.pop(key) for key in schema.fitted if key in state}
+        fitted = {key: state.pop(key) for key in specs_of(schema.fitted) if key in state}
         if state:
             known = {*schema.dropped, *schema.derived, *_initial_state(name, params)}
             unknown = sorted(state.keys() - known)

@@ -1,16 +1,20 @@
 """Estimators that a model file can hold, and the valid values of all their attributes.
 
 A schema lists the fitted attributes of a class: kinds, dtypes, bounds, and shapes in terms of sizes
-that must agree with one another ("n" features, "k" classes). Parameters are plain values that are
-valid by the constraints of their class. What a schema does not list is neither written nor read.
+that must agree with one another (n features, k classes). Parameters are plain values that are valid
+by the constraints of their class. What a schema does not list is neither written nor read.
+
+Attributes are declared as ``names: kind sizes | other kind; names?: kind``, where ``?`` marks those
+that may be absent. The kinds are in `_KINDS`, beside ``list size kind`` and ``tuple size kind``.
 """
 
 from __future__ import annotations
 
 import importlib
 import re
+import reprlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from inspect import Parameter, signature
 from math import prod
@@ -26,22 +30,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ser.exceptions import ModelFileError
 
 Sizes = dict[str, int]
-Size = int | str | Callable[[Sizes], int] | None
-
-
-@dataclass(frozen=True)
-class Spec:
-    """Valid values of an attribute: a test, which may set sizes, and a description."""
-
-    test: Callable[[Any, Sizes], bool]
-    text: str
-    optional: bool = False
-
-    def __or__(self, other: Spec) -> Spec:
-        def test(value, sizes):
-            return self.test(value, sizes) or other.test(value, sizes)
-
-        return Spec(test, f"{self.text} or {other.text}", self.optional)
+Test = Callable[[Any, Sizes], bool]
 
 
 @dataclass(frozen=True)
@@ -54,8 +43,8 @@ class Schema:
     agree. Without `arguments`, the constructor sets none of the attributes.
     """
 
-    fitted: Mapping[str, Spec] = field(default_factory=dict)
-    params: Mapping[str, Spec] = field(default_factory=dict)
+    fitted: str = ""
+    params: str = ""
     excluded: Collection[str] = ()
     dropped: Collection[str] = ()
     derived: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
@@ -63,254 +52,206 @@ class Schema:
     arguments: bool = True
 
 
-def maybe(spec: Spec) -> Spec:
-    """Specify an attribute that may be absent."""
-    return replace(spec, optional=True)
+@dataclass(frozen=True)
+class Spec:
+    """Valid values of an attribute: a test, which may set sizes, and its declaration."""
+
+    test: Test
+    text: str
+    optional: bool
 
 
-def one_of(*values: Any) -> Spec:
-    """Specify an attribute with one of a few values."""
-
-    def test(value, _):
-        return any(type(value) is type(each) and value == each for each in values)
-
-    return Spec(test, f"one of {values}")
-
-
-def kind(*types: type) -> Spec:
-    """Specify an attribute of one of a few types."""
-    return Spec(lambda value, _: type(value) in types, " or ".join(t.__name__ for t in types))
+@cache
+def specs_of(declaration: str) -> dict[str, Spec]:
+    """Return the specification of each attribute that a schema declares."""
+    specs = {}
+    for part in filter(str.strip, declaration.split(";")):
+        names, _, text = part.partition(":")
+        tests = [_test_of(words.split()) for words in text.split("|")]
+        for name in names.split():
+            specs[name.rstrip("?")] = Spec(_any_of(tests), text.strip(), name.endswith("?"))
+    return specs
 
 
-def matching(pattern: str) -> Spec:
-    """Specify a string by a regular expression."""
-    return Spec(
-        lambda value, _: isinstance(value, str) and re.fullmatch(pattern, value) is not None,
-        f"a string like {pattern}",
-    )
+def _any_of(tests):
+    return lambda value, sizes: any(test(value, sizes) for test in tests)
 
 
-def number(low: float = -np.inf, high: float = np.inf, nan: bool = False) -> Spec:
-    """Specify a number within bounds, finite unless `nan`."""
-
-    def test(value, _):
-        if not isinstance(value, Real) or isinstance(value, bool | np.bool_):
-            return False
-        return (nan or bool(np.isfinite(value))) and not (value < low or value > high)
-
-    return Spec(test, f"a number from {low} to {high}")
-
-
-def integer(low: int = 0, high: float = 2**62, size: str | None = None) -> Spec:
-    """Specify an integer within bounds, which may be a size."""
-
-    def test(value, sizes):
-        is_integer = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
-        return is_integer and low <= value <= high and _fits(size, int(value), sizes)
-
-    return Spec(test, f"an integer from {low} to {high}" + (f" (the size {size})" if size else ""))
-
-
-def array(
-    *shape: Size,
-    dtype: str = "f4 f8",
-    low: float = -np.inf,
-    high: float = np.inf,
-    nan: bool = False,
-    contiguous: bool = False,
-) -> Spec:
-    """Specify a dense array of a shape, with finite values (unless `nan`) within bounds."""
-    dtypes = [np.dtype(name) for name in dtype.split()]
-
-    def test(value, sizes):
-        if type(value) is not np.ndarray or value.dtype not in dtypes or value.ndim != len(shape):
-            return False
-        if not all(_fits(*pair, sizes) for pair in zip(shape, value.shape, strict=True)):
-            return False
-        if contiguous and not value.flags.c_contiguous:
-            return False
-        if value.dtype.kind == "f" and not (nan or np.isfinite(value).all()):
-            return False
-        return not ((value < low) | (value > high)).any()
-
-    sizes = ", ".join("*" if callable(size) or size is None else str(size) for size in shape)
-    limits = "" if (low, high) == (-np.inf, np.inf) else f", from {low} to {high}"
-    return Spec(
-        test, f"{'' if nan else 'finite '}numbers of dtype {dtype}, shape ({sizes}){limits}"
-    )
+def _test_of(words):
+    kind, *rest = words
+    if kind in ("list", "tuple"):
+        return _items({"list": list, "tuple": tuple}[kind], rest[0], _test_of(rest[1:]))
+    return _KINDS[kind](*rest)
 
 
 def _fits(size, found, sizes):
-    if size is None:
+    """Return whether a size has the declared value, which the first use of a name sets."""
+    if size == "*":
         return True
-    if isinstance(size, str):
-        return sizes.setdefault(size, found) == found
-    return found == (size(sizes) if callable(size) else size)
+    if size in _COMPUTED_SIZES:
+        return found == _COMPUTED_SIZES[size](sizes.get("k", 0))
+    return found == (int(size) if size.isdecimal() else sizes.setdefault(size, found))
 
 
-def labels(size: str, low: int = 1) -> Spec:
-    """Specify an array of at least `low` different labels: strings or finite numbers."""
+#: Sizes that follow from the number of classes k: rows of a linear classifier, pairs of classes.
+_COMPUTED_SIZES = {
+    "rows": lambda k: 1 if k == 2 else k,
+    "pairs": lambda k: k * (k - 1) // 2,
+    "k-1": lambda k: k - 1,
+}
 
+
+def _items(kind, size, inner):
     def test(value, sizes):
-        if type(value) is not np.ndarray or value.ndim != 1 or not low <= len(value) <= 10**5:
-            return False
-        is_text = value.dtype.kind in "UO" and all(isinstance(each, str) for each in value)
-        is_number = value.dtype.kind in "biuf" and bool(np.isfinite(value).all())
-        if not (is_text or is_number) or len(set(value.tolist())) < len(value):
-            return False
-        return _fits(size, len(value), sizes)
+        fits = type(value) is kind and _fits(size, len(value), sizes)
+        return fits and all(inner(each, sizes) for each in value)
 
-    return Spec(test, f"an array of at least {low} different labels (the size {size})")
+    return test
 
 
-def names(size: str) -> Spec:
-    """Specify an object array of strings."""
+def _array(dtypes, low=-np.inf, high=np.inf, nan=False, contiguous=False):
+    """Return a kind of dense arrays, with finite values (unless `nan`) within bounds."""
+    known = [np.dtype(name) for name in dtypes.split()]
 
+    def kind(*shape):
+        def test(value, sizes):
+            if type(value) is not np.ndarray or value.dtype not in known:
+                return False
+            if value.ndim != len(shape) or not all(map(_fits, shape, value.shape, [sizes] * 9)):
+                return False
+            if contiguous and not value.flags.c_contiguous:
+                return False
+            if value.dtype.kind == "f" and not (nan or np.isfinite(value).all()):
+                return False
+            return not ((value < low) | (value > high)).any()
+
+        return test
+
+    return kind
+
+
+def _number(kind, low=-np.inf, high=np.inf, nan=False):
+    def of(lowest=low, highest=high):
+        def test(value, _):
+            if not isinstance(value, kind) or isinstance(value, bool | np.bool_):
+                return False
+            finite = nan or bool(np.isfinite(value))
+            return finite and not (value < float(lowest) or value > float(highest))
+
+        return test
+
+    return of
+
+
+def _size(name):
+    is_count = _number(Integral, 0)()
+    return lambda value, sizes: is_count(value, sizes) and _fits(name, int(value), sizes)
+
+
+def _labels(least):
+    def kind(size):
+        def test(value, sizes):
+            if type(value) is not np.ndarray or value.ndim != 1:
+                return False
+            if not least <= len(value) <= 10**5:
+                return False
+            is_text = value.dtype.kind in "UO" and all(isinstance(each, str) for each in value)
+            is_number = value.dtype.kind in "biuf" and bool(np.isfinite(value).all())
+            is_set = (is_text or is_number) and len(set(value.tolist())) == len(value)
+            return is_set and _fits(size, len(value), sizes)
+
+        return test
+
+    return kind
+
+
+def _names(size):
     def test(value, sizes):
         is_array = type(value) is np.ndarray and value.dtype == object and value.ndim == 1
-        return is_array and all(type(each) is str for each in value) and _fits(
-            size, len(value), sizes
-        )  # fmt: skip
+        is_text = is_array and all(type(each) is str for each in value)
+        return is_text and _fits(size, len(value), sizes)
 
-    return Spec(test, f"an object array of {size} strings")
-
-
-def items(spec: Spec, size: str | None = None, of: type = list) -> Spec:
-    """Specify a list (or tuple) of values."""
-
-    def test(value, sizes):
-        if type(value) is not of or not _fits(size, len(value), sizes):
-            return False
-        return all(spec.test(each, sizes) for each in value)
-
-    return Spec(test, f"a {of.__name__} of {spec.text}")
+    return test
 
 
-def mapping(spec: Spec) -> Spec:
-    """Specify a dict of strings to values."""
-
-    def test(value, sizes):
-        return type(value) is dict and all(
-            isinstance(key, str) and spec.test(each, sizes) for key, each in value.items()
-        )
-
-    return Spec(test, f"a dict of {spec.text}")
-
-
-def instance(*allowed: str) -> Spec:
-    """Specify an object of one of the classes, by full name."""
-    return Spec(lambda value, _: name_of(type(value)) in allowed, " or ".join(allowed))
-
-
-def _is_fitted(value, _=None):
+def _is_fitted(value, _):
     if not isinstance(value, BaseEstimator) or not hasattr(value, "fit"):
         return False
     check_is_fitted(value)
     return True
 
 
-FITTED = Spec(_is_fitted, "a fitted estimator")
-TEXT, FLAG, NONE = kind(str), kind(bool, np.bool_), one_of(None)
-DTYPE = Spec(lambda value, _: isinstance(value, np.dtype), "a dtype")
-PLAIN = Spec(lambda value, _: True, "a plain value")
-#: Named parts of a Pipeline or an ensemble: (name, estimator).
-PARTS = Spec(
-    lambda value, _: (
-        type(value) in (list, tuple)
-        and all(
-            type(part) in (list, tuple)
-            and len(part) == 2
-            and isinstance(part[0], str)
-            and (isinstance(part[1], BaseEstimator) or part[1] in ("passthrough", "drop", None))
-            for part in value
-        )
+def _are_parts(value, _):
+    """Test the named parts of a Pipeline or an ensemble: (name, estimator)."""
+    return type(value) in (list, tuple) and all(
+        type(part) in (list, tuple)
+        and len(part) == 2
+        and isinstance(part[0], str)
+        and (isinstance(part[1], BaseEstimator) or part[1] in ("passthrough", "drop", None))
+        for part in value
+    )
+
+
+def _is_shape_of_frames(value, _):
+    """Test the shape of a sequence of frames, of which one is allocated."""
+    is_shape = type(value) is list and len(value) == 2
+    return (
+        is_shape and all(type(size) is int and size > 0 for size in value) and prod(value) <= 2**26
+    )
+
+
+def _type(*types):
+    return lambda: lambda value, _: type(value) in types
+
+
+#: Functions of the words after the kind that return a test.
+_KINDS: dict[str, Callable[..., Test]] = {
+    "floats": _array("f4 f8"),
+    "floats+": _array("f4 f8", low=0),
+    "floats-or-nan": _array("f4 f8", nan=True),
+    "shares": _array("f4 f8", low=0, high=1),
+    "doubles": _array("f8"),
+    "doubles+": _array("f8", low=0),
+    "c-doubles": _array("f8", contiguous=True),
+    "c-counts": _array("i4", low=0, contiguous=True),
+    "integers": _array("i4 i8"),
+    "counts": _array("i4 i8", low=0),
+    "number": _number(Real),
+    "number+": _number(Real, 0),
+    "number-or-nan": _number(Real, nan=True),
+    "int": _number(Integral, 0, 2**62),
+    "int+": _number(Integral, 1, 2**62),
+    "size": _size,
+    "labels": _labels(1),
+    "classes": _labels(2),
+    "names": _names,
+    "one-of": lambda *words: lambda value, _: type(value) is str and value in words,
+    "matching": lambda pattern: (
+        lambda value, _: type(value) is str and re.fullmatch(pattern, value) is not None
     ),
-    "a list of (name, estimator)",
-)
-#: Shape of a sequence of frames, of which one is allocated.
-SHAPE = Spec(
-    lambda value, _: (
-        type(value) is list
-        and len(value) == 2
-        and all(type(size) is int and size > 0 for size in value)
-        and prod(value) <= 2**26
-    ),
-    "the shape of a sequence of frames",
-)
-COLORS = one_of("white", "pink", "brown", "blue", "violet")
+    "of": lambda *names: lambda value, _: name_of(type(value)) in names,
+    "none": _type(type(None)),
+    "false": lambda: lambda value, _: value is False,
+    "flag": _type(bool, np.bool_),
+    "text": _type(str),
+    "float": _type(float),
+    "bytes": _type(bytes),
+    "id": _type(str, int, float, bool),
+    "dict": _type(dict),
+    "dtype": lambda: lambda value, _: isinstance(value, np.dtype),
+    "plain": lambda: lambda value, _: True,
+    "fitted": lambda: _is_fitted,
+    "parts": lambda: _are_parts,
+    "frames": lambda: _is_shape_of_frames,
+}
 #: Parameters that a model file does not hold: folders, workers and code.
 EXCLUDED = frozenset({"store", "callbacks", "memory", "n_jobs", "pre_dispatch"})
 #: Restrictions of parameters of any class.
-PARAMS = {
-    "device": matching(r"auto|cpu|mps|cuda(:\d{1,3})?"),
-    "random_state": NONE | integer(0, 2**32 - 1),
-    "steps": PARTS,
-    "estimators": PARTS,
-    "transformer_list": PARTS,
-}
-
-
-_N = {"n_features_in_": integer(1, size="n"), "feature_names_in_": maybe(names("n"))}
-_MAYBE_N = {name: maybe(spec) for name, spec in _N.items()}
-_K = {"classes_": labels("k", 2)}
-_VECTOR = array("n")
-#: Rows of a linear classifier, and pairs of classes.
-_ROWS = lambda sizes: 1 if sizes["k"] == 2 else sizes["k"]  # noqa: E731
-_PAIRS = lambda sizes: sizes["k"] * (sizes["k"] - 1) // 2  # noqa: E731
-_LINEAR = _N | _K | {"coef_": array(_ROWS, "n"), "intercept_": array(_ROWS) | number()}
-_N_SEEN = number(0) | array("n", dtype="i4 i8 f8", low=0)
-_DOUBLES = {"dtype": "f8", "contiguous": True}
-_COUNTS = {"dtype": "i4", "contiguous": True}
-_SVC = {
-    **_N,
-    **_K,
-    "support_vectors_": array("v", "n", **_DOUBLES),
-    "support_": array("v", low=0, **_COUNTS),
-    "_n_support": array("k", low=0, **_COUNTS),
-    "_dual_coef_": array(lambda sizes: sizes["k"] - 1, "v", **_DOUBLES),
-    "dual_coef_": array(lambda sizes: sizes["k"] - 1, "v", **_DOUBLES),
-    "_intercept_": array(_PAIRS, **_DOUBLES),
-    "intercept_": array(_PAIRS, **_DOUBLES),
-    "_probA": array(_PAIRS, **_DOUBLES) | array(0, **_DOUBLES),
-    "_probB": array(_PAIRS, **_DOUBLES) | array(0, **_DOUBLES),
-    "_gamma": number(0),
-    "_sparse": one_of(False),
-    "_effective_probability": maybe(FLAG),
-    "class_weight_": array("k"),
-    "fit_status_": integer(0, 1),
-    "shape_fit_": items(integer(1), of=tuple),
-    "_num_iter": array(_PAIRS, dtype="i4"),
-    "n_iter_": array(_PAIRS, dtype="i4"),
-}
-_NAMED = {"named_estimators_": lambda model: _named_parts(model)}
-_SEARCH = Schema(
-    {
-        "best_estimator_": maybe(FITTED),
-        "best_params_": maybe(mapping(PLAIN)),
-        "best_score_": maybe(number(nan=True)),
-        "best_index_": maybe(integer()),
-        "n_splits_": integer(1),
-        "multimetric_": FLAG,
-        "refit_time_": maybe(number(0)),
-        "feature_names_in_": maybe(names("n")),
-    },
-    {"refit": FLAG | TEXT, "error_score": number(nan=True) | one_of("raise")},
-    dropped=("cv_results_", "_checked_cv_orig", "scorer_"),
-    derived={"scorer_": lambda search: search._get_scorers()[0]},
-)
-_FRAMES = {"frame_features_": items(TEXT, "f")}
-_SECONDS = number(1e-4, 1e5)
-_SPECTRAL = Schema(
-    params={
-        "window_length": number(1e-4, 2),
-        "hop_length": _SECONDS,
-        "n_fft": NONE | integer(2, 2**15),
-        "n_mels": integer(1, 256),
-    },
-    dropped=("failures_",),
-    check=lambda step: step._validate_params(),
-)
-_PARAMS_ONLY = Schema()
+_PARAMS = """
+    device: one-of auto cpu mps cuda | matching cuda:[0-9]{1,3};
+    random_state: none | int 0 4294967295;
+    steps estimators transformer_list: parts;
+"""
 
 
 def _named_parts(model):
@@ -324,7 +265,7 @@ def _check_svc(model):
     if model._n_support.sum() != len(model.support_vectors_) or not len(model.support_):
         raise ModelFileError("the support vectors of its SVC are not those of its classes")
     shape = [len(model._probA), model.shape_fit_[-1]]
-    if shape != [len(model._probB), model.n_features_in_] or len(model.shape_fit_) != 2:
+    if shape != [len(model._probB), model.n_features_in_]:
         raise ModelFileError("the arrays of its SVC do not agree")
 
 
@@ -336,6 +277,8 @@ def _check_codes(model):
 
 
 def _check_parts(model):
+    if getattr(model, "cv", None) == "prefit":
+        return  # a stack of parts that were fitted on labels
     _check_codes(model)
     if len(model.estimators_) != sum(part != "drop" for _, part in model.estimators):
         raise ModelFileError("its fitted parts are not those of its parameter estimators")
@@ -364,6 +307,11 @@ def _check_opensmile(step):
             "a model file holds no paths. Save the steps after it, and extract the features apart"
         )
     check_config(step.feature_set, step.feature_level)
+
+
+def _check_windows(step):
+    if not name_of(type(step.extractor)).startswith("sklearn_ser.feature_extraction."):
+        raise ModelFileError("the extractor of its SlidingWindows is no audio step")
 
 
 def _check_functionals(step):
@@ -398,315 +346,198 @@ def _score_function(_):
     return score_labeled_samples
 
 
-def _schemas():
-    calibrators = [
-        f"sklearn.{name}"
-        for name in (
-            "isotonic.IsotonicRegression",
-            "calibration._SigmoidCalibration",
-            "calibration._TemperatureScaling",
-        )
-    ]
-    encoder = instance("sklearn.preprocessing.LabelEncoder")
-    in_scikit_learn = {
-        "calibration._CalibratedClassifier": Schema(
-            params={
-                "estimator": FITTED,
-                "calibrators": items(instance(*calibrators)),
-                "classes": labels("k", 2),
-                "method": one_of("sigmoid", "isotonic", "temperature"),
-            },
-            check=_check_calibrators,
-        ),
-        "calibration._SigmoidCalibration": Schema({"a_": number(), "b_": number()}),
-        "calibration._TemperatureScaling": Schema({"beta_": number()}),
-        "calibration.CalibratedClassifierCV": Schema(
-            {
-                **_K,
-                **_MAYBE_N,
-                "calibrated_classifiers_": items(
-                    instance("sklearn.calibration._CalibratedClassifier")
-                ),
-            },
-            check=_check_calibrated,
-        ),
-        "decomposition.PCA": Schema(
-            {
-                **_N,
-                "components_": array("c", "n"),
-                "mean_": _VECTOR,
-                **dict.fromkeys(
-                    ("explained_variance_", "explained_variance_ratio_", "singular_values_"),
-                    array("c"),
-                ),
-                "noise_variance_": number(),
-                "n_components_": integer(size="c"),
-                "n_samples_": integer(1),
-                "_fit_svd_solver": maybe(TEXT),
-            }
-        ),
-        "dummy.DummyClassifier": Schema(
-            {
-                **_N,
-                "classes_": labels("k"),
-                "class_prior_": array("k", low=0, high=1),
-                "n_classes_": integer(size="k"),
-                "n_outputs_": one_of(1),
-                "sparse_output_": one_of(False),
-                "_strategy": TEXT,
-            }
-        ),
-        "ensemble.BaggingClassifier": Schema(
-            {
-                **_N,
-                **_K,
-                "n_classes_": integer(size="k"),
-                "estimator_": PLAIN,
-                "estimators_": items(FITTED, "m"),
-                "estimators_features_": items(array(None, dtype="i8", low=0), "m"),
-                "_seeds": array(None, dtype="i4 i8"),
-                "_n_samples": integer(1),
-                "_max_samples": integer(1),
-                "_max_features": integer(1),
-            },
-            dropped=("_sample_weight", "oob_score_", "oob_decision_function_"),
-            check=_check_codes,
-        ),
-        "ensemble.StackingClassifier": Schema(
-            {
-                **_K,
-                **_MAYBE_N,
-                "estimators_": items(FITTED, "m"),
-                "final_estimator_": FITTED,
-                "_label_encoder": encoder,
-                "stack_method_": items(
-                    one_of("predict_proba", "decision_function", "predict"), "m"
-                ),
-                "_n_feature_outs": maybe(items(integer(1), "m")),
-            },
-            derived=_NAMED,
-            check=lambda model: _check_parts(model) if model.cv != "prefit" else None,
-        ),
-        "ensemble.VotingClassifier": Schema(
-            {**_K, **_MAYBE_N, "estimators_": items(FITTED, "m"), "le_": encoder},
-            derived=_NAMED,
-            check=_check_parts,
-        ),
-        "frozen.FrozenEstimator": Schema(params={"estimator": FITTED}),
-        "impute.SimpleImputer": Schema(
-            {
-                **_N,
-                "statistics_": array("n", nan=True),
-                "indicator_": NONE,
-                "_fit_dtype": DTYPE,
-                "_fill_dtype": maybe(DTYPE),
-            }
-        ),
-        "isotonic.IsotonicRegression": Schema(
-            {
-                "X_min_": number(),
-                "X_max_": number(),
-                "X_thresholds_": array("t", low=-1e300, high=1e300),
-                "y_thresholds_": array("t"),
-                "increasing_": FLAG,
-            },
-            dropped=("f_",),
-        ),
-        "linear_model.LogisticRegression": Schema(
-            _LINEAR | {"n_iter_": array(None, dtype="i4 i8")}
-        ),
-        "model_selection.GridSearchCV": _SEARCH,
-        "model_selection.RandomizedSearchCV": _SEARCH,
-        **{
-            f"model_selection.{name}": _PARAMS_ONLY
-            for name in (
-                "GroupKFold", "KFold", "LeaveOneGroupOut", "StratifiedGroupKFold",
-                "StratifiedKFold",
-            )
-        },
-        "naive_bayes.GaussianNB": Schema(
-            {
-                **_N,
-                **_K,
-                "theta_": array("k", "n"),
-                "var_": array("k", "n", low=0),
-                "class_count_": array("k", low=0),
-                "class_prior_": array("k", low=0, high=1),
-                "epsilon_": number(0),
-            }
-        ),
-        "pipeline.FeatureUnion": Schema(dropped=("_transformers_feature_names_out",)),
-        "pipeline.Pipeline": _PARAMS_ONLY,
-        "preprocessing.LabelEncoder": Schema({"classes_": labels("k")}),
-        "preprocessing.MinMaxScaler": Schema(
-            {
-                **_N,
-                **dict.fromkeys(
-                    ("scale_", "min_", "data_min_", "data_max_", "data_range_"), _VECTOR
-                ),
-                "n_samples_seen_": _N_SEEN,
-            }
-        ),
-        "preprocessing.Normalizer": Schema(_MAYBE_N),
-        "preprocessing.RobustScaler": Schema(
-            {**_N, "center_": NONE | _VECTOR, "scale_": NONE | _VECTOR}
-        ),
-        "preprocessing.StandardScaler": Schema(
-            {
-                **_N,
-                "mean_": NONE | _VECTOR,
-                "var_": NONE | array("n", low=0),
-                "scale_": NONE | array("n", low=0),
-                "n_samples_seen_": _N_SEEN,
-            }
-        ),
-        "feature_selection.VarianceThreshold": Schema({**_N, "variances_": array("n", nan=True)}),
-        "svm.LinearSVC": Schema(_LINEAR | {"n_iter_": integer()}),
-        "svm.SVC": Schema(
-            _SVC, {"kernel": one_of("linear", "poly", "rbf", "sigmoid")}, check=_check_svc
-        ),
-    }  # fmt: skip
-    of_the_package = {
-        **{
-            f"augmentation.{name}": _PARAMS_ONLY
-            for name in (
-                "Clip", "Codec", "CutMix", "FeatureNoise", "Gain", "Mixup", "PitchShift",
-                "SpecAugment", "SpeedPerturbation", "TelephoneBand", "TempoPerturbation",
-                "TimeMask", "TimeShift", "TimeWarp", "VocalTractLengthPerturbation",
-            )
-        },
-        "augmentation.AddNoise": Schema(
-            params={"noises": COLORS | items(COLORS) | items(COLORS, of=tuple)}
-        ),
-        "augmentation.AddReverb": Schema(params={"impulse_responses": one_of("synthetic")}),
-        "augmentation.AugmentingClassifier": Schema(
-            {"estimator_": FITTED, "n_rows_": mapping(integer())}, {"resampler": NONE}
-        ),
-        "augmentation.OriginalSamplesSplit": Schema(dropped=("_sources", "_replaced")),
-        "feature_extraction.LogMelSpectrogram": _SPECTRAL,
-        "feature_extraction.MFCC": _SPECTRAL,
-        "feature_extraction.OpenSmileExtractor": Schema(
-            dropped=("failures_",), check=_check_opensmile
-        ),
-        "feature_extraction.PretrainedEmbedding": Schema(
-            params={"batch_size": integer(1, 4096)}, excluded=("model",), dropped=("failures_",)
-        ),
-        "feature_extraction.Prosody": Schema(
-            params={"window_length": number(1e-4, 2), "hop_length": _SECONDS},
-            dropped=("failures_",),
-            check=lambda step: step._validate_params(),
-        ),
-        "feature_extraction.SlidingWindows": Schema(
-            params={
-                "extractor": instance(
-                    *(
-                        f"sklearn_ser.feature_extraction.{name}"
-                        for name in (
-                            "LogMelSpectrogram", "MFCC", "OpenSmileExtractor",
-                            "PretrainedEmbedding", "Prosody", "SpeakerEmbedding",
-                        )
-                    )
-                ),
-                "window": _SECONDS,
-                "hop": _SECONDS,
-            },
-            dropped=("failures_",),
-        ),
-        "feature_extraction.SpeakerEmbedding": Schema(dropped=("failures_",)),
-        "metrics.SerScorer": Schema(
-            {
-                "_sign": one_of(1, -1),
-                "_kwargs": mapping(PLAIN),
-                "_response_method": TEXT | items(TEXT, of=tuple),
-            },
-            dropped=("_score_func",),
-            derived={"_score_func": _score_function},
-            arguments=False,
-        ),
-        **{
-            f"model_selection.{name}": _PARAMS_ONLY
-            for name in (
-                "CorpusAdaptationSplit", "LeaveOneCorpusOut", "LeaveOneLanguageOut",
-                "LeaveOneSpeakerOut", "PairwiseCorpusSplit", "SemiSupervisedSplit",
-                "SentenceSpeakerKFold", "SpeakerKFold", "WithinCorpusSpeakerKFold",
-            )
-        },
-        **{
-            f"neural_network.{name}": _PARAMS_ONLY
-            for name in (
-                "AdversarialTraining", "BatchSpecAugment", "ClassificationTask", "ComputeSettings",
-                "ConsistencyTask", "ContrastiveTask", "DomainAdversarialTask", "InputPerturbation",
-                "OptimizationSettings", "PseudoLabels", "ReconstructionTask", "RegressionTask",
-                "ValidationSettings",
-            )
-        },
-        "neural_network.ELMClassifier": Schema(
-            {
-                **_N,
-                **_K,
-                "hidden_weights_": array("n", "h", dtype="f8"),
-                "hidden_bias_": array("h", dtype="f8"),
-                "output_weights_": array("h", "k", dtype="f8"),
-            }
-        ),
-        "neural_network.HighLevelFeatures": Schema({"estimator_": FITTED}),
-        "neural_network.MTLNeuralClassifier": Schema(
-            {
-                **_N,
-                **_K,
-                "_architecture": mapping(PLAIN),
-                "_weights": items(kind(bytes), "networks"),
-                "_temperatures": items(kind(float), "networks"),
-                "_states": items(kind(bytes)),
-                "_tasks": items(mapping(PLAIN)),
-                "_history": items(mapping(items(number(nan=True))), "networks"),
-                "_best_epochs": items(integer(1), "networks"),
-                "_splits": items(mapping(PLAIN), "networks"),
-                "_rounds": maybe(items(PLAIN, "networks")),
-                "_seed": integer(),
-                "aux_classes_": maybe(mapping(labels("a") | PLAIN)),
-                "best_epoch_": maybe(integer(1)),
-                "dropped_tasks_": mapping(TEXT),
-                "n_iter_": maybe(integer(1)),
-                "validation_split_": maybe(mapping(PLAIN)),
-            },
-            dropped=("_net_cache",),
-            check=_check_network,
-        ),
-        "preprocessing.FrameScaler": Schema(
-            {
-                **_FRAMES,
-                **dict.fromkeys(("mean_", "var_", "scale_"), maybe(array("f", dtype="f8"))),
-                "n_frames_seen_": maybe(integer(1)),
-            }
-        ),
-        "preprocessing.FunctionalsPooling": Schema(
-            _FRAMES | {"hop_length_": number(1e-9, 1e9)}, check=_check_functionals
-        ),
-        "preprocessing.GroupScaler": Schema(
-            {
-                **_N,
-                **dict.fromkeys(("mean_", "scale_"), array("n", dtype="f8")),
-                "var_": array("n", dtype="f8", low=0),
-                "n_samples_seen_": integer(1),
-                "group_keys_": items(items(kind(str, int, float, bool)), "g"),
-                "group_sizes_": array("g", dtype="i8", low=1),
-                "group_means_": array("g", "n", dtype="f8"),
-                "group_vars_": array("g", "n", dtype="f8", low=0),
-            },
-            check=_check_group_scaler,
-        ),
-        "preprocessing.SkipFailedRows": Schema(
-            {"estimator_": FITTED, "_shape_of_frames": NONE | SHAPE}
-        ),
-    }  # fmt: skip
-    return {f"sklearn.{name}": schema for name, schema in in_scikit_learn.items()} | {
-        f"sklearn_ser.{name}": schema for name, schema in of_the_package.items()
-    }
+_N = "n_features_in_: size n; feature_names_in_?: names n;"
+_MAYBE_N = "n_features_in_?: size n; feature_names_in_?: names n;"
+_NK = f"{_N} classes_: classes k;"
+_LINEAR = f"{_NK} coef_: floats rows n; intercept_: floats rows | number;"
+_PARTS = f"{_MAYBE_N} classes_: classes k; estimators_: list m fitted;"
+_FAILURES = ("failures_",)
+_FRAMES = "window_length: number 1e-4 2; hop_length: number 1e-4 1e5;"
+_NOISE = "one-of white pink brown blue violet"
 
 
+def _validate(step):
+    step._validate_params()
+
+
+_SEARCH = Schema(
+    "best_estimator_?: fitted; best_params_?: dict; best_score_?: number-or-nan; best_index_?: int;"
+    "n_splits_: int+; multimetric_: flag; refit_time_?: number+; feature_names_in_?: names n",
+    "refit: flag | text; error_score: number-or-nan | one-of raise",
+    dropped=("cv_results_", "_checked_cv_orig", "scorer_"),
+    derived={"scorer_": lambda search: search._get_scorers()[0]},
+)
+_SPECTRAL = Schema(
+    params=f"{_FRAMES} n_fft: none | int 2 32768; n_mels: int 1 256",
+    dropped=_FAILURES,
+    check=_validate,
+)
+_IN_SCIKIT_LEARN = {
+    "calibration._CalibratedClassifier": Schema(
+        params="estimator: fitted; classes: classes k; method: one-of sigmoid isotonic temperature;"
+        "calibrators: list * of sklearn.isotonic.IsotonicRegression "
+        "sklearn.calibration._SigmoidCalibration sklearn.calibration._TemperatureScaling",
+        check=_check_calibrators,
+    ),
+    "calibration._SigmoidCalibration": Schema("a_ b_: number"),
+    "calibration._TemperatureScaling": Schema("beta_: number"),
+    "calibration.CalibratedClassifierCV": Schema(
+        f"{_MAYBE_N} classes_: classes k;"
+        "calibrated_classifiers_: list * of sklearn.calibration._CalibratedClassifier",
+        check=_check_calibrated,
+    ),
+    "decomposition.PCA": Schema(
+        f"{_N} components_: floats c n; mean_: floats n; n_components_: size c; n_samples_: int+;"
+        "explained_variance_ explained_variance_ratio_ singular_values_: floats c;"
+        "noise_variance_: number; _fit_svd_solver?: text"
+    ),
+    "dummy.DummyClassifier": Schema(
+        f"{_N} classes_: labels k; class_prior_: shares k; n_classes_: size k; n_outputs_: int 1 1;"
+        "sparse_output_: false; _strategy: text"
+    ),
+    "ensemble.BaggingClassifier": Schema(
+        f"{_NK} n_classes_: size k; estimator_: plain; estimators_: list m fitted;"
+        "estimators_features_: list m counts *; _seeds: integers *;"
+        "_n_samples _max_samples _max_features: int+",
+        dropped=("_sample_weight", "oob_score_", "oob_decision_function_"),
+        check=_check_codes,
+    ),
+    "ensemble.StackingClassifier": Schema(
+        f"{_PARTS} final_estimator_: fitted; _label_encoder: of sklearn.preprocessing.LabelEncoder;"
+        "stack_method_: list m one-of predict_proba decision_function predict;"
+        "_n_feature_outs?: list m int+",
+        derived={"named_estimators_": _named_parts},
+        check=_check_parts,
+    ),
+    "ensemble.VotingClassifier": Schema(
+        f"{_PARTS} le_: of sklearn.preprocessing.LabelEncoder",
+        derived={"named_estimators_": _named_parts},
+        check=_check_parts,
+    ),
+    "feature_selection.VarianceThreshold": Schema(f"{_N} variances_: floats-or-nan n"),
+    "frozen.FrozenEstimator": Schema(params="estimator: fitted"),
+    "impute.SimpleImputer": Schema(
+        f"{_N} statistics_: floats-or-nan n; indicator_: none; _fit_dtype: dtype;"
+        "_fill_dtype?: dtype"
+    ),
+    "isotonic.IsotonicRegression": Schema(
+        "X_min_ X_max_: number; X_thresholds_ y_thresholds_: floats t; increasing_: flag",
+        dropped=("f_",),
+    ),
+    "linear_model.LogisticRegression": Schema(f"{_LINEAR} n_iter_: integers *"),
+    "model_selection.GridSearchCV": _SEARCH,
+    "model_selection.RandomizedSearchCV": _SEARCH,
+    "naive_bayes.GaussianNB": Schema(
+        f"{_NK} theta_: floats k n; var_: floats+ k n; class_count_: floats+ k;"
+        "class_prior_: shares k;"
+        "epsilon_: number+"
+    ),
+    "pipeline.FeatureUnion": Schema(dropped=("_transformers_feature_names_out",)),
+    "preprocessing.LabelEncoder": Schema("classes_: labels k"),
+    "preprocessing.MinMaxScaler": Schema(
+        f"{_N} scale_ min_ data_min_ data_max_ data_range_: floats n;"
+        "n_samples_seen_: number+ | counts n"
+    ),
+    "preprocessing.Normalizer": Schema(_MAYBE_N),
+    "preprocessing.RobustScaler": Schema(f"{_N} center_ scale_: none | floats n"),
+    "preprocessing.StandardScaler": Schema(
+        f"{_N} mean_: none | floats n; var_ scale_: none | floats+ n;"
+        "n_samples_seen_: number+ | counts n | floats+ n"
+    ),
+    "svm.LinearSVC": Schema(f"{_LINEAR} n_iter_: int"),
+    "svm.SVC": Schema(
+        f"{_NK} support_vectors_: c-doubles v n; support_: c-counts v;"
+        "_n_support: c-counts k;"
+        "_dual_coef_ dual_coef_: c-doubles k-1 v;"
+        "_intercept_ intercept_: c-doubles pairs;"
+        "_probA _probB: c-doubles pairs | c-doubles 0;"
+        "_gamma: number+; _sparse: false;"
+        "_effective_probability?: flag; class_weight_: floats k; fit_status_: int 0 1;"
+        "shape_fit_: tuple 2 int+; _num_iter n_iter_: integers pairs",
+        "kernel: one-of linear poly rbf sigmoid",
+        check=_check_svc,
+    ),
+}
+_OF_THE_PACKAGE = {
+    "augmentation.AddNoise": Schema(
+        params=f"noises: {_NOISE} | list * {_NOISE} | tuple * {_NOISE}"
+    ),
+    "augmentation.AddReverb": Schema(params="impulse_responses: one-of synthetic"),
+    "augmentation.AugmentingClassifier": Schema(
+        "estimator_: fitted; n_rows_: dict", "resampler: none"
+    ),
+    "augmentation.OriginalSamplesSplit": Schema(dropped=("_sources", "_replaced")),
+    "feature_extraction.LogMelSpectrogram": _SPECTRAL,
+    "feature_extraction.MFCC": _SPECTRAL,
+    "feature_extraction.OpenSmileExtractor": Schema(dropped=_FAILURES, check=_check_opensmile),
+    "feature_extraction.PretrainedEmbedding": Schema(
+        params="batch_size: int 1 4096", excluded=("model",), dropped=_FAILURES
+    ),
+    "feature_extraction.Prosody": Schema(params=_FRAMES, dropped=_FAILURES, check=_validate),
+    "feature_extraction.SlidingWindows": Schema(
+        params="window hop: number 1e-4 1e5", dropped=_FAILURES, check=_check_windows
+    ),
+    "feature_extraction.SpeakerEmbedding": Schema(dropped=_FAILURES),
+    "metrics.SerScorer": Schema(
+        "_sign: int -1 1; _kwargs: dict; _response_method: text | tuple * text",
+        dropped=("_score_func",),
+        derived={"_score_func": _score_function},
+        arguments=False,
+    ),
+    "neural_network.ELMClassifier": Schema(
+        f"{_NK} hidden_weights_: doubles n h; hidden_bias_: doubles h; output_weights_: doubles h k"
+    ),
+    "neural_network.HighLevelFeatures": Schema("estimator_: fitted"),
+    "neural_network.MTLNeuralClassifier": Schema(
+        f"{_NK} _architecture: dict; _weights: list m bytes; _temperatures: list m float;"
+        "_states: list * bytes; _tasks: list * dict; _history: list m dict;"
+        "_best_epochs: list m int+; _splits: list m dict; _rounds?: list m plain; _seed: int;"
+        "dropped_tasks_: dict",
+        dropped=("_net_cache",),
+        check=_check_network,
+    ),
+    "preprocessing.FrameScaler": Schema(
+        "frame_features_: list f text; mean_? scale_?: doubles f; var_?: doubles+ f;"
+        "n_frames_seen_?: int+"
+    ),
+    "preprocessing.FunctionalsPooling": Schema(
+        "frame_features_: list f text; hop_length_: number 1e-9 1e9", check=_check_functionals
+    ),
+    "preprocessing.GroupScaler": Schema(
+        f"{_N} mean_ scale_: doubles n; var_: doubles+ n; n_samples_seen_: int+;"
+        "group_keys_: list g list * id; group_sizes_: counts g; group_means_: doubles g n;"
+        "group_vars_: doubles+ g n",
+        check=_check_group_scaler,
+    ),
+    "preprocessing.SkipFailedRows": Schema("estimator_: fitted; _shape_of_frames: none | frames"),
+}
+#: Classes that have parameters only, by module.
+_PARAMETERS_ONLY = {
+    "sklearn.model_selection": """
+        GroupKFold KFold LeaveOneGroupOut StratifiedGroupKFold StratifiedKFold""",
+    "sklearn.pipeline": "Pipeline",
+    "sklearn_ser.augmentation": """
+        Clip Codec CutMix FeatureNoise Gain Mixup PitchShift SpecAugment SpeedPerturbation
+        TelephoneBand TempoPerturbation TimeMask TimeShift TimeWarp VocalTractLengthPerturbation""",
+    "sklearn_ser.model_selection": """
+        CorpusAdaptationSplit LeaveOneCorpusOut LeaveOneLanguageOut LeaveOneSpeakerOut
+        PairwiseCorpusSplit SemiSupervisedSplit SentenceSpeakerKFold SpeakerKFold
+        WithinCorpusSpeakerKFold""",
+    "sklearn_ser.neural_network": """
+        AdversarialTraining BatchSpecAugment ClassificationTask ComputeSettings ConsistencyTask
+        ContrastiveTask DomainAdversarialTask InputPerturbation OptimizationSettings PseudoLabels
+        ReconstructionTask RegressionTask ValidationSettings""",
+}
 #: By the full public name of the class.
-SCHEMAS: dict[str, Schema] = _schemas()
+SCHEMAS: dict[str, Schema] = {
+    **{f"sklearn.{name}": schema for name, schema in _IN_SCIKIT_LEARN.items()},
+    **{f"sklearn_ser.{name}": schema for name, schema in _OF_THE_PACKAGE.items()},
+    **{
+        f"{module}.{name}": Schema()
+        for module, names in _PARAMETERS_ONLY.items()
+        for name in names.split()
+    },
+}
 
 
 def name_of(cls: type) -> str:
@@ -744,20 +575,22 @@ def check_values(name: str, params: dict[str, Any], fitted: dict[str, Any]) -> N
     """Check the parameters and the fitted attributes (if any) of an object of a class."""
     schema, short = SCHEMAS[name], name.rpartition(".")[2]
     unknown = params.keys() - (parameters_of(name).keys() - excluded_parameters(name))
-    unknown |= fitted.keys() - schema.fitted.keys()
+    unknown |= fitted.keys() - specs_of(schema.fitted).keys()
     if unknown:
         raise ModelFileError(f"{short} has no attributes {sorted(unknown)} in a model file")
     constraints = getattr(class_of(name), "_parameter_constraints", None)
     if constraints is not None:
         validate_parameter_constraints(constraints, params, caller_name=short)
-    restrictions = {**PARAMS, **schema.params}
-    specs = {key: restrictions[key] for key in params.keys() & restrictions.keys()}
-    needed = schema.fitted if fitted else {}
+    sizes: Sizes = {}
+    restrictions = specs_of(_PARAMS) | specs_of(schema.params)
+    needed = specs_of(schema.fitted) if fitted else {}
     missing = [key for key, spec in needed.items() if key not in fitted and not spec.optional]
     if missing:
         raise ModelFileError(f"{short} lacks {missing}")
-    sizes: Sizes = {}
     values = {**params, **fitted}
-    for key, spec in [*specs.items(), *needed.items()]:
+    for key, spec in [*restrictions.items(), *needed.items()]:
         if key in values and not spec.test(values[key], sizes):
-            raise ModelFileError(f"{key} of {short} is not {spec.text}")
+            found = values[key]
+            is_array = isinstance(found, np.ndarray)
+            text = f"{found.dtype} of shape {found.shape}" if is_array else reprlib.repr(found)
+            raise ModelFileError(f"{key} of {short} is {text}, and not: {spec.text}")

@@ -224,7 +224,6 @@ def _values_within(value):
         yield value
 
 
-
 def mean_of_frames(table):
     """Return the mean over time of every row of a table of frames."""
     means = [frames.mean(axis=0) for frames in values_by_row(table)]

@@ -155,7 +155,7 @@ GROUP_SCALER = "sklearn_ser.preprocessing.GroupScaler"
         (node("sklearn.pipeline.Pipeline", {"steps": [], "memory": "x"}), r"attributes \['memory'"),
         (
             node("sklearn.pipeline.Pipeline", {"steps": ["ab"]}),
-            "steps of Pipeline is not a list",
+            "steps of Pipeline is .*, and not: parts",
         ),
         (
             node("sklearn_ser.feature_extraction.SpeakerEmbedding", {"store": "x"}),
@@ -171,15 +171,15 @@ GROUP_SCALER = "sklearn_ser.preprocessing.GroupScaler"
         ),
         (
             node("sklearn_ser.feature_extraction.LogMelSpectrogram", {"n_fft": 2**40}),
-            "n_fft of LogMelSpectrogram is not one of",
+            "n_fft of LogMelSpectrogram is 1099511627776, and not: none \\| int 2 32768",
         ),
         (
             node("sklearn_ser.feature_extraction.SlidingWindows", {"hop": 1e-9}),
-            "hop of SlidingWindows is not a number from 0.0001",
+            "hop of SlidingWindows is 1e-09, and not: number 1e-4 1e5",
         ),
         (
             node("sklearn_ser.feature_extraction.SlidingWindows", {"extractor": 1}),
-            "extractor of SlidingWindows is not sklearn_ser",
+            "the extractor of its SlidingWindows is no audio step",
         ),
         (
             node("sklearn_ser.neural_network.MTLNeuralClassifier", {"encoder": {"type": "os.abc"}}),
@@ -187,7 +187,7 @@ GROUP_SCALER = "sklearn_ser.preprocessing.GroupScaler"
         ),
         (
             node("sklearn_ser.neural_network.MTLNeuralClassifier", {"device": "cuda:0; rm"}),
-            "device of MTLNeuralClassifier is not a string like",
+            "device of MTLNeuralClassifier is 'cuda:0; rm', and not: one-of auto",
         ),
         (
             node("sklearn.preprocessing.Normalizer", requests={"fit": {"X y": True}}),
@@ -259,7 +259,10 @@ BOUNDS = {"a": 0, "b": 1}
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"_dual_coef_": np.zeros((2, 0))}, "_dual_coef_ of SVC is not finite numbers of dtype f8"),
+        (
+            {"_dual_coef_": np.zeros((2, 0))},
+            r"_dual_coef_ of SVC is float64 of shape \(2, 0\), and not: c-doubles k-1 v",
+        ),
         ({"_intercept_": np.zeros(0)}, "_intercept_ of SVC"),
         ({"_intercept_": np.zeros(2)}, "_intercept_ of SVC"),
         ({"_n_support": np.array([9, 9, 9], np.int32)}, "support vectors of its SVC are not those"),
@@ -272,12 +275,16 @@ BOUNDS = {"a": 0, "b": 1}
         ({"support_vectors_": np.zeros((60, 9))}, "support_vectors_ of SVC"),
         ({"_probA": np.zeros(1)}, "_probA of SVC"),
         ({"_probA": np.zeros(3)}, "the arrays of its SVC do not agree"),
-        ({"_sparse": True}, "_sparse of SVC is not one of"),
+        ({"_sparse": True}, "_sparse of SVC is True, and not: false"),
         ({"n_features_in_": 9}, "support_vectors_ of SVC"),
-        ({"classes_": {"strings": ["<U1", ["a", "b"]]}}, "of SVC is not"),
-        ({"classes_": {"strings": ["<U1", ["a", "b", "b"]]}}, "classes_ of SVC is not an array of"),
-        ({"_gamma": {"float": "nan"}}, "_gamma of SVC is not a number"),
-        ({"shape_fit_": {"tuple": [150]}}, "the arrays of its SVC do not agree"),
+        ({"classes_": {"strings": ["<U1", ["a", "b"]]}}, "of SVC is .*, and not: "),
+        (
+            {"classes_": {"strings": ["<U1", ["a", "b", "b"]]}},
+            "classes_ of SVC is .*, and not: classes k",
+        ),
+        ({"_gamma": {"float": "nan"}}, r"_gamma of SVC is nan, and not: number\+"),
+        ({"shape_fit_": {"tuple": [150]}}, r"shape_fit_ of SVC is \(150,\), and not: tuple 2"),
+        ({"shape_fit_": {"tuple": [150, 5]}}, "the arrays of its SVC do not agree"),
     ],
     ids=lambda part: repr(part)[:60],
 )
@@ -289,8 +296,12 @@ def test_arrays_of_an_svm_agree(path, changes, text):
 @pytest.mark.parametrize(
     ("model", "changes", "text"),
     [
-        ("linear svm", {"coef_": np.zeros((2, 4))}, "coef_ of LinearSVC is not finite numbers"),
-        ("linear svm", {"coef_": np.full((4, 3), np.nan)}, "coef_ of LinearSVC is not finite"),
+        (
+            "linear svm",
+            {"coef_": np.zeros((2, 4))},
+            r"coef_ of LinearSVC is float64 of shape \(4, 2\), and not: floats rows n",
+        ),
+        ("linear svm", {"coef_": np.full((4, 3), np.nan)}, "coef_ of LinearSVC is float64"),
         ("linear svm", {"coef_": {"dict": {}}}, "coef_ of LinearSVC"),
         ("linear svm", {"intercept_": np.zeros(4)}, "intercept_ of LinearSVC"),
         ("standard", {"mean_": np.zeros(3)}, "mean_ of StandardScaler"),
