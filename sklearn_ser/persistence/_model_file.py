@@ -423,7 +423,7 @@ class _Reader:
             if output not in ({"transform": each} for each in ("default", "pandas", "polars")):
                 raise ModelFileError("the output of an object in it is none of scikit-learn's")
             state[_OUTPUT] = output
-        model = cls.__new__(cls)
+        model: Any = object.__new__(cls)
         if not isinstance(model, BaseEstimator):
             vars(model).update(state)
         elif name.startswith("sklearn."):

@@ -253,7 +253,7 @@ def test_a_custom_encoder_comes_back_where_its_name_is_trusted(speech, tmp_path)
     assert_same(load_model(tmp_path / "m.ser", trusted=[name]), model, speech.X)
     other = copy(model)
     other._architecture = model._architecture | {"encoder_params": {"width": 5}}
-    with pytest.raises(ModelFileError, match="size mismatch for encoder.module.layer.weight"):
+    with pytest.raises(ModelFileError, match=r"size mismatch for encoder\.module\.layer"):
         save_model(other, tmp_path / "m.ser")
     for architecture, text in (
         (
