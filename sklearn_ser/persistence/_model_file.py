@@ -46,7 +46,9 @@ from sklearn_ser.utils._public import public_module
 
 #: Version of the format. Format 3 is a closed list of schemas; 1 and 2 were archives of skops.
 FORMAT = 3
-_REQUESTS, _OUTPUT = "_metadata_request", "_sklearn_output_config"
+_REQUESTS = "_metadata_request"
+#: Attributes of `set_output`; the second is that of steps with containers of their own.
+_OUTPUTS = ("_sklearn_output_config", "_output_config")
 _MAX_TEXT_BYTES = 2**24
 #: Limit of objects within objects: each Pipeline around another doubles the time for its tags.
 _MAX_DEPTH = 16
@@ -254,6 +256,8 @@ class _Writer:
         return {"array": self._stored(array, where)}
 
     def _stored(self, array, where):
+        while where in self.arrays:  # a key of a dict may look like a path
+            where += "'"
         self.arrays[where] = np.ascontiguousarray(array).reshape(array.shape)
         return where
 
@@ -274,15 +278,14 @@ class _Writer:
         if not isinstance(params.get("random_state"), int | np.integer | None):
             params["random_state"] = None
         node: dict[str, Any] = {"class": name}
-        requests, output = state.pop(_REQUESTS, None), state.pop(_OUTPUT, None)
+        requests = state.pop(_REQUESTS, None)
         if requests is not None:
             node["requests"] = {
                 method: dict(getattr(requests, method).requests)
                 for method in SIMPLE_METHODS
                 if getattr(requests, method).requests
             }
-        if output is not None:
-            node["output"] = output
+        node["output"] = {name: state.pop(name) for name in _OUTPUTS if name in state}
         fitted = {key: state.pop(key) for key in specs_of(schema.fitted) if key in state}
         if state:
             known = {*schema.dropped, *schema.derived, *_initial_state(name, params)}
@@ -418,11 +421,11 @@ class _Reader:
         state = _initial_state(name, params) | fitted
         if "requests" in content:
             state[_REQUESTS] = _requests(content["requests"], cls)
-        if "output" in content:
-            output = content["output"]
-            if output not in ({"transform": each} for each in ("default", "pandas", "polars")):
+        for key, config in content.get("output", {}).items():
+            valid = [{"transform": each} for each in ("default", "pandas", "polars")]
+            if key not in _OUTPUTS or config not in valid:
                 raise ModelFileError("the output of an object in it is none of scikit-learn's")
-            state[_OUTPUT] = output
+            state[key] = config
         model: Any = object.__new__(cls)
         if not isinstance(model, BaseEstimator):
             vars(model).update(state)

@@ -288,8 +288,8 @@ def test_a_search_over_mixed_samples_in_a_file(rows, tmp_path, scoring):
             scoring = deepcopy(scoring).set_score_request(sample_weight=False)
     search = GridSearchCV(svm, {"max_iter": [900, 1000]}, cv=2, scoring=scoring)
     model = AugmentingClassifier(search, Mixup(), random_state=0).fit(X, y)
-    save_model(model, tmp_path / "model.skops")
-    loaded = load_model(tmp_path / "model.skops")
+    save_model(model, tmp_path / "model.ser")
+    loaded = load_model(tmp_path / "model.ser")
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
 
 

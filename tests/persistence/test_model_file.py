@@ -192,6 +192,16 @@ def test_every_class_is_in_some_file(tmp_path):
     assert found | files_of_weights == set(supported_types())
 
 
+def test_keys_that_look_like_paths(tmp_path):
+    one, other = np.arange(2.0), np.arange(3.0)
+    search = GridSearchCV(LinearSVC(), {"C": [1.0]}, cv=2).fit(X, y)
+    search.param_grid = {"C": [one], "C.0": other}
+    save_model(search, tmp_path / "m.ser")
+    loaded = load_model(tmp_path / "m.ser").param_grid
+    np.testing.assert_array_equal(loaded["C"][0], one)
+    np.testing.assert_array_equal(loaded["C.0"], other)
+
+
 def test_seeds_are_saved_and_generators_are_not(tmp_path):
     for given, expected in ((3, 3), (np.int64(3), 3), (np.random.RandomState(3), None)):
         model = LinearSVC(random_state=given).fit(X, y)

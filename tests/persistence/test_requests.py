@@ -61,7 +61,7 @@ def test_what_saving_does_not_change(tmp_path):
 
 def test_owners_are_restored_after_an_error(tmp_path):
     scaler = StandardScaler().set_fit_request(sample_weight=False).fit(X)
-    scaler.extra = compile("1", "x", "eval")  # neither pickle nor skops takes it
+    scaler.extra = compile("1", "x", "eval")
     with pytest.raises(Exception, match="the model cannot be saved to a file"):
         save_model(scaler, tmp_path / "m.ser")
     assert owners_of(scaler) == [scaler] * 3
