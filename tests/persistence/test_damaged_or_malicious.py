@@ -194,7 +194,10 @@ GROUP_SCALER = "sklearn_ser.preprocessing.GroupScaler"
             "'X y' is no name of metadata",
         ),
         (node("sklearn.preprocessing.Normalizer", requests={"eval": {}}), "requested for 'eval'"),
-        (node("sklearn.preprocessing.Normalizer", output={"x": {"transform": "pandas"}}), "none of scikit-lea"),
+        (
+            node("sklearn.preprocessing.Normalizer", output={"x": {"transform": "pandas"}}),
+            "none of scikit-lea",
+        ),
         ({"array": "nowhere"}, "there is no array 'nowhere', or it is used twice"),
         ({"array": ["nowhere"]}, "there is no array"),
         ({"a": 1, "b": 2}, "stand where a value with one tag does"),
