@@ -6,6 +6,7 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +87,17 @@ def shared():
             pytest.fail(message)
         pytest.skip(message)  # no audio is in the repository; CI has it and fails above instead
     return folder
+
+
+@contextmanager
+def changed_torch_state():
+    """Give torch every state by which its users could change the results of a network."""
+    import torch
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16), torch.device("meta"):
+            yield
+    finally:
+        torch.set_default_dtype(before)

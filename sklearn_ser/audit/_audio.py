@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import soxr
-from joblib import Parallel, delayed
+from joblib import delayed
 from joblib.parallel import get_active_backend
 from scipy.fft import rfft
 
@@ -22,6 +22,7 @@ from sklearn_ser.audit._pitch import has_pitch, median_pitch
 from sklearn_ser.audit._report import Finding, name_rows, plural
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._parallel import split_rows
+from sklearn_ser.utils._jobs import results_in_order
 from sklearn_ser.utils._progress import progress
 
 #: Length of the frames of levels in seconds.
@@ -65,13 +66,11 @@ def measure_all(
     """Measure the audio of every row, `n_jobs` at a time, by default in threads."""
     table = open_audio(frame, audio=audio, beyond_full_scale="clip")
     backend = get_active_backend(prefer="threads")[0]
-    parallel = Parallel(n_jobs=n_jobs, backend=backend, return_as="generator")
     parts = split_rows(range(len(table)), backend.effective_n_jobs(n_jobs or 1))
     results = []
     with progress(total=len(table), desc="audit", unit="utt", verbose=verbose) as bar:
-        for measurements in parallel(
-            delayed(_measure_part)(table.part(rows).references) for rows in parts
-        ):
+        tasks = (delayed(_measure_part)(table.part(rows).references) for rows in parts)
+        for measurements in results_in_order(tasks, n_jobs, backend):
             results += measurements
             bar.update(len(measurements))
     return results

@@ -73,7 +73,7 @@ def _info(store, options):
                 f"{each['entries']:,}",
                 _size(each["bytes"]),
                 each["created"][:10],
-                each["used"][:10],
+                (each["used"] or "unknown")[:10],
             )
             for each in info["extractors"]
         ]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import joblib
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from sklearn.base import BaseEstimator, clone
 
 from sklearn_ser.evaluation._audio_steps import extract, split_extraction, with_ids, with_store
@@ -41,6 +41,7 @@ from sklearn_ser.evaluation._semi_supervised import hide_aux, with_unlabeled
 from sklearn_ser.exceptions import EvaluationWarning
 from sklearn_ser.store._keys import NoStableContent
 from sklearn_ser.utils._failed_rows import failed_rows
+from sklearn_ser.utils._jobs import results_in_order
 from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._progress import progress
 from sklearn_ser.utils._public import public_module
@@ -344,9 +345,8 @@ def _run_all(jobs, run, *, n_jobs, desc, verbose):
     """Return the tables of all jobs; those that other processes compute are awaited last."""
 
     def run_some(indices, desc, **options):
-        finished = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(run)(jobs[index], **options) for index in indices
-        )
+        tasks = (delayed(run)(jobs[index], **options) for index in indices)
+        finished = results_in_order(tasks, n_jobs)
         return progress(finished, total=len(indices), desc=desc, unit="fold", verbose=verbose)
 
     started = time.monotonic()

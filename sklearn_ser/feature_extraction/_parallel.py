@@ -20,6 +20,7 @@ from sklearn_ser.audio._decoding import path_of
 from sklearn_ser.audio._derived import DerivedAudio
 from sklearn_ser.exceptions import AudioError, SerError
 from sklearn_ser.store._stored_rows import Extracted, KeySources, StoredRows, absolute_path
+from sklearn_ser.utils._jobs import results_in_order
 from sklearn_ser.utils._progress import progress
 
 if TYPE_CHECKING:
@@ -110,11 +111,11 @@ def _extract_missing(
     # Threads by default: openSMILE and torch release the interpreter lock. Results come in the
     # order of the rows, so the failure that is raised does not depend on n_jobs.
     backend = get_active_backend(prefer="threads")[0]
-    parallel = Parallel(n_jobs=extractor.n_jobs, backend=backend, return_as="generator")
-    n_jobs = backend.effective_n_jobs(parallel.n_jobs)
+    n_jobs = backend.effective_n_jobs(Parallel(n_jobs=extractor.n_jobs, backend=backend).n_jobs)
+    run = partial(results_in_order, n_jobs=extractor.n_jobs, backend=backend)
     if type(backend).__name__ == "DaskDistributedBackend":
         n_jobs = max(2, n_jobs)  # a single worker, too, is another process
-        parallel = partial(_results_of_dask, backend, n_jobs)
+        run = partial(_results_of_dask, backend=backend, n_jobs=n_jobs)
     in_processes = n_jobs > 1 and not getattr(backend, "supports_sharedmem", False)
     # `tasks` runs in threads of joblib, which only append to these two.
     from_store: deque[dict[int, Extracted]] = deque()
@@ -162,7 +163,7 @@ def _extract_missing(
         missing = sorted(set(missing).difference(unsendable)) if unsendable else missing
         if unsendable and (arguments := task(unsendable, in_process=False)) is not None:
             add(*extract_task(*arguments))
-    for chunk in parallel(tasks()) if len(missing) else ():
+    for chunk in run(tasks()) if len(missing) else ():
         add(*chunk)
         add_from_store()
     add_from_store()
@@ -293,7 +294,7 @@ class _CalledWhenUnpickled:
         return self.function, ()
 
 
-def _results_of_dask(backend, n_jobs, tasks):
+def _results_of_dask(tasks, backend, n_jobs):
     """Yield the results of tasks from the workers of a Dask client, each of which ends or fails.
 
     joblib's own use of its `backend` waits forever for a task that Dask has given up.

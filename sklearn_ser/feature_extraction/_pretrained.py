@@ -7,8 +7,8 @@ import os
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,6 +36,7 @@ from sklearn_ser.feature_extraction._pretrained_source import (
 from sklearn_ser.utils._frames import AXIS_ATTR, HOP_ATTR, LAYERS
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._threads import torch_threads
+from sklearn_ser.utils._torch_state import default_torch_state
 
 if TYPE_CHECKING:
     import torch
@@ -242,9 +243,11 @@ class PretrainedEmbedding(AudioExtractor):
             **{name: importlib.metadata.version(name) for name in ("torch", "transformers")},
         }
 
-    def _computing(self) -> AbstractContextManager:
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
         # Several utterances at a time use the cores better than several threads for one.
-        return torch_threads(1)
+        with default_torch_state(), torch_threads(1):
+            yield
 
     def _extract_batch(self, signals: Sequence[np.ndarray]) -> list[Any]:
         encoder = load_encoder(find_model(self.model, self.revision), resolve_device(self.device))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from numbers import Real
 from pathlib import Path
@@ -24,6 +24,7 @@ from sklearn_ser.feature_extraction._spectral import mel_filterbank
 from sklearn_ser.utils._frames import HOP_ATTR
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._threads import torch_threads
+from sklearn_ser.utils._torch_state import default_torch_state
 
 if TYPE_CHECKING:
     import torch
@@ -191,9 +192,11 @@ class SpeakerEmbedding(AudioExtractor):
     def _versions(self) -> dict[str, Any]:
         return {name: importlib.metadata.version(name) for name in ("torch", "numpy")}
 
-    def _computing(self) -> AbstractContextManager:
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
         # More threads only slow down an LSTM this small; several utterances at a time pay off.
-        return torch_threads(1)
+        with default_torch_state(), torch_threads(1):
+            yield
 
 
 def scale_to_level(signal: np.ndarray, dbfs: float) -> np.ndarray:

@@ -13,9 +13,10 @@ lock is granted.
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 fcntl: Any
@@ -26,6 +27,7 @@ except ImportError:
 
 _mutex = threading.Lock()
 _owners: dict[str, dict[int, KeyLocks]] = {}  # file -> {offset of the locked byte: owner}
+_devices_with_locks: set[int] = set()
 _descriptors: dict[str, int] = {}  # one per file: closing any other would end all of its locks
 
 
@@ -90,6 +92,25 @@ class KeyLocks:
             except OSError:
                 return None
         return _descriptors[self._file]
+
+
+def has_locks(folder: str) -> bool:
+    """Return whether the file system of a folder has file locks; True if nothing can be tried."""
+    if fcntl is None:
+        return True
+    device = os.stat(folder).st_dev
+    if device not in _devices_with_locks:
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+            except OSError:
+                return True
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:  # no other process knows this file
+                return False
+        _devices_with_locks.add(device)
+    return True
 
 
 def _offset(key):

@@ -20,8 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_ser.exceptions import StoreError
+from sklearn_ser.exceptions import StoreError, StoreWarning
+from sklearn_ser.store._locks import has_locks
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._warnings import warn_user
 
 FILE_NAME = "features.sqlite"
 #: Seconds to wait for other processes that have locked the file.
@@ -56,10 +58,22 @@ _TIMEOUT_OF_DATES = 0.2
 _OVERHEAD = 180
 #: Entries removed in one transaction: other processes wait meanwhile.
 _MAX_REMOVED = 1000
+#: SQL condition: name and dates, which the checksum does not cover, can be read. Whatever is
+#: stored, it is 1 or 0. (Texts and blobs compare greater than every number.)
+_READABLE = " AND ".join(
+    [
+        "typeof(extractor) = 'text'",
+        *(
+            f"{name} IS NOT NULL AND {name} BETWEEN 0 AND 253402300799"
+            for name in ("created", "used")
+        ),
+    ]
+)
 _PUT = f"""
 INSERT INTO entries ({COLUMNS}, extractor, created, used) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET checksum = excluded.checksum, clipped = excluded.clipped,
-shape = excluded.shape, data = excluded.data, extractor = excluded.extractor, used = excluded.used
+shape = excluded.shape, data = excluded.data, extractor = excluded.extractor, used = excluded.used,
+created = CASE WHEN {_READABLE} THEN created ELSE excluded.created END
 """
 
 
@@ -102,19 +116,20 @@ class FeatureStore:
     augmenters.
 
     **Several processes** may read and write at once. A process that is killed loses only what it
-    was writing. Each entry carries a checksum that is verified whenever it is read: a damaged
-    entry counts as missing and is replaced. Processes and threads that need the same utterances
-    share the work: utterances that one of them is extracting are left to it by the others, which
-    wait for them at the end (at most 30 s in all, then they extract them themselves). Where the
-    system has no file locks (Windows, some network file systems), processes that start together
-    may extract an utterance twice.
+    was writing. Each entry carries a checksum that is verified whenever it is read: a damaged entry
+    counts as missing, with a StoreWarning that says how many are, and is replaced. Processes and
+    threads that need the same utterances share the work: utterances that one of them is extracting
+    are left to it by the others, which wait for them at the end (at most 30 s in all, then they
+    extract them themselves). On Windows, processes that start together may extract an utterance
+    twice.
 
     **Changes during a transform.** If a configuration or a model file changes, nothing more of
     that transform is stored, with a StoreWarning. A change that is reverted before the few
     utterances that are extracted at a time (16, or two batches) are done is not detected.
 
     An instance holds only a path: it can be copied, pickled and sent to other processes. A folder
-    that several machines share (NFS) works where its file locks do.
+    that several machines share (NFS) works where its file locks do. On a file system without locks
+    nothing is stored: a transform says so at once, in a StoreWarning, and computes its features.
 
     Examples
     --------
@@ -151,7 +166,7 @@ class FeatureStore:
         return self.path
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, tuple[np.ndarray, float | None]]:
-        """Return entries by their keys.
+        """Return entries by their keys, with a StoreWarning if some of them are damaged.
 
         Parameters
         ----------
@@ -173,25 +188,37 @@ class FeatureStore:
         >>> FeatureStore("no-such-folder").get_many([b"key"])
         {}
         """
+        entries, damaged = self._read(keys)
+        if damaged:
+            warn_user(damage_text(self.path, len(damaged)), StoreWarning)
+        return entries
+
+    def _read(
+        self, keys: Iterable[bytes]
+    ) -> tuple[dict[bytes, tuple[np.ndarray, float | None]], set[bytes]]:
+        """Return entries by their keys, and the keys of damaged ones."""
         keys = list(dict.fromkeys(keys))
         entries: dict[bytes, tuple[np.ndarray, float | None]] = {}
+        damaged: set[bytes] = set()
         outdated, now = [], int(time.time())
         with open_for_reading(self.path) as connection:
             if connection is None:
-                return {}
+                return {}, damaged
             for start in range(0, len(keys), MAX_KEYS_PER_QUERY):
                 part = keys[start : start + MAX_KEYS_PER_QUERY]
                 marks = ",".join("?" * len(part))
-                query = f"SELECT used, {COLUMNS} FROM entries WHERE key IN ({marks})"
-                for used, *columns in connection.execute(query, part).fetchall():
-                    entry = decode_entry(*columns)
-                    if entry is not None:
-                        entries[columns[0]] = entry
-                        if not abs(now - used) < ONE_DAY:
-                            outdated.append(columns[0])
+                query = f"SELECT used, {_READABLE}, {COLUMNS} FROM entries WHERE key IN ({marks})"
+                for used, readable, *columns in connection.execute(query, part).fetchall():
+                    entry = decode_entry(*columns) if readable else None
+                    if entry is None:
+                        damaged.add(columns[0])
+                        continue
+                    entries[columns[0]] = entry
+                    if not abs(now - used) < ONE_DAY:
+                        outdated.append(columns[0])
             if outdated:
                 _note_use(connection, outdated, now)
-        return entries
+        return entries, damaged
 
     def put_many(
         self,
@@ -243,7 +270,8 @@ class FeatureStore:
             ``path``, ``file``, ``entries`` (their number), ``bytes`` (of the file), and
             ``extractors``: a list of dict with ``extractor``, ``entries``, ``bytes`` (of the
             values), ``created`` and ``used`` (the first and the last time, in UTC, as ISO 8601;
-            use is recorded once a day).
+            use is recorded once a day; None if no date is readable) and ``unreadable`` (the number
+            of entries with a damaged name or date; :meth:`verify` finds all damage).
 
         Raises
         ------
@@ -277,7 +305,8 @@ class FeatureStore:
         Parameters
         ----------
         older_than : float or timedelta, optional
-            Age (a number: in days) from which on entries that were not used since are removed.
+            Age (a number: in days) from which on entries that were not used since are removed,
+            as are entries whose dates are damaged.
         max_bytes : int, optional
             Maximum size of the file. After `older_than`, the entries that were not used for the
             longest time are removed until the file is no larger.
@@ -360,7 +389,7 @@ class FeatureStore:
                 with transaction(connection):
                     # By checksum as well: another process may have replaced the entry meanwhile.
                     connection.executemany(
-                        "DELETE FROM entries WHERE id = ? AND checksum IS ?",
+                        "DELETE FROM entries WHERE id = ? AND CAST(checksum AS BLOB) IS ?",
                         [(row, checksum) for row, checksum, _ in damaged],
                     )
         return [record for _, _, record in damaged]
@@ -395,6 +424,16 @@ def decode_entry(
         return None  # a column of another type than the one that was written
 
 
+def damage_text(path: str, n_damaged: int) -> str:
+    """Return the text of a warning about damaged entries."""
+    entries = "1 entry is" if n_damaged == 1 else f"{n_damaged} entries are"
+    return (
+        f"{entries} damaged in the feature store {path!r}. Damaged entries count as missing: they "
+        f"are replaced when they are computed again, and FeatureStore.verify(repair=True) removes "
+        f"all of them"
+    )
+
+
 def _checksum(key, clipped, shape, data):
     peak = b"" if clipped is None else struct.pack("<d", clipped)
     head = b"%d:%s%d:%s%d:%s" % (len(key), key, len(peak), peak, len(shape), shape.encode())
@@ -418,9 +457,11 @@ def _note_use(connection, keys, now):
 
 
 def _summary_by_extractor(connection):
-    query = """
-        SELECT extractor, count(*), total(length(data)), min(created), max(used)
-        FROM entries GROUP BY extractor ORDER BY extractor
+    query = f"""
+        SELECT CASE WHEN typeof(extractor) = 'text' THEN extractor ELSE '' END AS name, count(*),
+        total(length(data)), min(CASE WHEN {_READABLE} THEN created END),
+        max(CASE WHEN {_READABLE} THEN used END), sum(NOT ({_READABLE}))
+        FROM entries GROUP BY name ORDER BY name
     """
     return [
         {
@@ -429,12 +470,15 @@ def _summary_by_extractor(connection):
             "bytes": int(n_bytes),
             "created": _iso_date(created),
             "used": _iso_date(used),
+            "unreadable": n_unreadable,
         }
-        for name, count, n_bytes, created, used in connection.execute(query).fetchall()
+        for name, count, n_bytes, created, used, n_unreadable in connection.execute(query)
     ]
 
 
 def _iso_date(seconds):
+    if seconds is None:
+        return None
     moment = datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC)
     return moment.isoformat().replace("+00:00", "Z")
 
@@ -455,7 +499,7 @@ def _condition(older_than, max_bytes, extractor):
             raise ValueError(f"older_than must be days or a timedelta, got {older_than!r}.")
         if not 0 <= seconds < math.inf:
             raise ValueError(f"older_than must be at least 0 and finite, got {older_than!r}.")
-        conditions.append("used < ?")
+        conditions.append(f"(used < ? OR NOT ({_READABLE}))")
         values.append(int(time.time() - seconds))
     elif max_bytes is not None:
         return None, []
@@ -466,8 +510,10 @@ def _condition(older_than, max_bytes, extractor):
 
 
 def _remove(connection, where, values, max_bytes=-math.inf):
-    """Remove the least recently used entries of a condition until the file is small enough."""
-    query = f"SELECT id, length(data) FROM entries WHERE {where} ORDER BY used, id"
+    """Remove entries of a condition, damaged and old ones first, until the file is small enough."""
+    order = f"{_READABLE}, used, id"
+    query = f"SELECT id, coalesce(length(data), 0) FROM entries WHERE {where} ORDER BY {order}"
+    # In a damaged file, removed entries may stay: so each is tried once.
     candidates = deque(connection.execute(query, values).fetchall())
     n_removed = 0
     while candidates and (excess := _used_bytes(connection) - max_bytes) > 0:
@@ -491,13 +537,16 @@ def _used_bytes(connection):
 
 def _damaged_entries(connection) -> Iterator[tuple[int, bytes, dict[str, str]]]:
     """Yield id, checksum and record of each damaged entry; others can write meanwhile."""
-    query = f"SELECT id, extractor, {COLUMNS} FROM entries WHERE id > ? ORDER BY id LIMIT 1000"
-    last: float | None = -math.inf
-    while last is not None:
-        first, last = last, None
-        for row, extractor, key, checksum, *rest in connection.execute(query, [first]):
-            last = row
-            if decode_entry(key, checksum, *rest) is None:
+    query = f"""
+        SELECT id, extractor, CAST(checksum AS BLOB), {_READABLE}, {COLUMNS}
+        FROM entries WHERE id > ? ORDER BY id LIMIT 1000
+    """
+    first, last = -math.inf, 0
+    while last > first:
+        first = max(first, last)
+        for row, extractor, checksum, readable, key, *rest in connection.execute(query, [first]):
+            last = max(last, row)
+            if not readable or decode_entry(key, *rest) is None:
                 name = key.hex() if isinstance(key, bytes) else str(key)
                 yield row, checksum, {"key": name, "extractor": str(extractor)}
 
@@ -526,6 +575,7 @@ def open_for_reading(folder: str, purpose: str = "read") -> Iterator[sqlite3.Con
         if not _exists(folder):
             yield None
             return
+        _check_locks(folder)
         with _connection(folder, "rw") as connection:
             yield connection if _has_entries_table(connection, folder) else None
 
@@ -536,6 +586,7 @@ def open_for_writing(folder: str) -> Iterator[sqlite3.Connection]:
     with _operating, _translate_errors(folder, "written"):
         _exists(folder)  # raises a clear error if the path is that of a file
         os.makedirs(folder, exist_ok=True)
+        _check_locks(folder)
         with _connection(folder, "rwc") as connection:
             if not _has_entries_table(connection, folder):
                 # Only a new file takes this setting, by which pages that `prune` frees are
@@ -576,6 +627,8 @@ def _connection(folder, mode):
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA trusted_schema = OFF")
+        # A damaged text is a damaged entry, not an error of the query that returns it.
+        connection.text_factory = lambda data: data.decode("utf-8", "replace")
         yield connection
     finally:
         connection.close()
@@ -611,6 +664,15 @@ def _has_entries_table(connection, folder):
     return False
 
 
+def _check_locks(folder):
+    if not has_locks(folder):  # SQLite would wait for a lock, and then take it as one of others
+        raise StoreError(
+            f"the feature store {folder!r} cannot be used: its file system has no file locks, "
+            f"without which processes that write at once would damage it. Choose a folder on "
+            f"another file system, such as a local disk"
+        )
+
+
 @contextmanager
 def _translate_errors(folder, action):
     """Raise errors of SQLite and the system as StoreError."""
@@ -642,7 +704,9 @@ def _explanation(error, folder):
         return f"it is read-only ({error})"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
         return f"another process has locked it for {TIMEOUT:g} s ({error})"
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or _indicates_damage(error):
+    # (Every constraint is one that intact files fulfill.)
+    damage = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CONSTRAINT")
+    if name.startswith(damage) or _indicates_damage(error):
         return (
             f"the file is damaged ({error}). Delete {file!r}: its content is computed and stored "
             f"again"

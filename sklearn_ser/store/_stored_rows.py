@@ -26,7 +26,7 @@ from sklearn_ser.store._keys import (
     utterance_key,
 )
 from sklearn_ser.store._locks import KeyLocks
-from sklearn_ser.store._store import FeatureStore
+from sklearn_ser.store._store import FeatureStore, damage_text
 from sklearn_ser.utils._warnings import warn_user
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ class StoredRows:
         self._arrays: dict[int, bytes | None] = {}
         self._recipes: dict[int, bytes] = {}
         self._to_add: dict[int, _Key] = {}
+        self._damaged: set[bytes] = set()
         self._disabled = False
         self._pending_warning: str | None = None
         self._step = b""
@@ -203,15 +204,18 @@ class StoredRows:
             warn_user(f"{message}. Extraction continues without the store.", StoreWarning)
 
     def close(self) -> None:
-        """Release all locks."""
+        """Release all locks, and warn about damaged entries that were found."""
         self._locks.release()
+        if self._damaged:
+            warn_user(damage_text(self._store.path, len(self._damaged)), StoreWarning)
 
     def _read(self, keys: dict[int, _Key]) -> dict[int, Extracted]:
         try:
-            entries = self._store.get_many({each.key for each in keys.values()})
+            entries, damaged = self._store._read({each.key for each in keys.values()})
         except StoreError as error:
             self._disable(str(error))
             return {}
+        self._damaged |= damaged
         extracted, used = {}, set()
         for row, known in keys.items():
             if known.key in entries:

@@ -6,10 +6,12 @@ import time
 
 import numpy as np
 import pytest
+from joblib import parallel_config
+from sklearn.base import clone
 
 from sklearn_ser.audio import open_audio
 from sklearn_ser.exceptions import AudioError
-from sklearn_ser.feature_extraction import _parallel
+from sklearn_ser.feature_extraction import MFCC, OpenSmileExtractor, SpeakerEmbedding, _parallel
 from sklearn_ser.feature_extraction._parallel import extract_rows, split_rows
 from tests.conftest import LevelExtractor
 
@@ -56,6 +58,23 @@ def test_a_failure_that_is_raised_ends_the_work_soon(n_jobs):
     with pytest.raises(AudioError, match=r"^row 0: the audio is empty"):
         extractor.fit_transform(X)
     assert len(extractor.seen_) < 500
+
+
+@pytest.mark.parametrize("step", [OpenSmileExtractor(), SpeakerEmbedding("unit"), MFCC()])
+def test_a_backend_that_gives_no_generator(step, tmp_path):
+    X = list(np.random.default_rng(0).normal(scale=0.1, size=(20, 2000)))
+    expected = step.fit_transform(X)
+    with parallel_config("multiprocessing", n_jobs=2):
+        for _ in range(2):  # computed, then read
+            found = clone(step).set_params(store=str(tmp_path)).fit_transform(X)
+            assert_same_rows(found, expected)
+        with pytest.raises(AudioError, match=r"^row 3: the audio is empty"):
+            clone(step).fit_transform([*X[:3], np.zeros(0), *X])
+
+
+def assert_same_rows(found, expected):
+    for values, others in zip(found.to_numpy().ravel(), expected.to_numpy().ravel(), strict=True):
+        np.testing.assert_array_equal(values, others)
 
 
 def test_an_ignored_failure_does_not_end_the_work():

@@ -1,13 +1,20 @@
 """SpeakerEmbedding against values of resemblyzer 0.1.4, its parameters and weights."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors import safe_open
 
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction import SpeakerEmbedding
-from sklearn_ser.feature_extraction._speaker_embedding import WEIGHTS, load_network, scale_to_level
+from sklearn_ser.feature_extraction._speaker_embedding import (
+    WEIGHTS,
+    _window_and_filters,
+    load_network,
+    scale_to_level,
+)
+from tests.conftest import changed_torch_state
 
 
 def make_voice(seconds):
@@ -156,6 +163,17 @@ def test_does_not_change_the_state_of_torch(voice):
     SpeakerEmbedding(n_jobs=2).fit_transform([voice, voice])
     assert torch.get_num_threads() == threads
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("pooling", ["mean_std", "unit", "partials"])
+def test_the_state_of_torch_does_not_change_the_features(pooling, voice):
+    step = SpeakerEmbedding(pooling)
+    expected = step.fit_transform([voice, voice[:9000]])
+    load_network.cache_clear()
+    _window_and_filters.cache_clear()
+    with changed_torch_state():
+        pd.testing.assert_frame_equal(step.fit_transform([voice, voice[:9000]]), expected)
+    assert not any(weight.is_inference() for weight in load_network().parameters())
 
 
 def test_weights_are_float32_name_their_source_and_need_no_gradient():

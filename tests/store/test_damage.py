@@ -1,16 +1,20 @@
 """Damaged stores, later formats, full disks and missing permissions."""
 
+import errno
 import os
 import sqlite3
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
+from warnings import catch_warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from sklearn_ser.exceptions import SerError, StoreError
-from sklearn_ser.store import FeatureStore, _store
+from sklearn_ser.exceptions import SerError, StoreError, StoreWarning
+from sklearn_ser.store import FeatureStore, _locks, _store
+from tests.conftest import LevelExtractor
 from tests.store.conftest import DAY, assert_holds, at_time, entries, execute
 
 # Damage -------------------------------------------------------------------------------------------
@@ -29,6 +33,17 @@ from tests.store.conftest import DAY, assert_holds, at_time, entries, execute
         "clipped = 'loud'",
         "checksum = zeroblob(16)",
         "checksum = 3",
+        "checksum = CAST(x'ff' AS TEXT)",
+        "shape = CAST(x'ff' AS TEXT)",
+        "data = CAST(x'ff' AS TEXT)",
+        "used = 'soon'",
+        "used = x'00'",
+        "used = -1",
+        "used = 9e300",
+        "created = 9000000000000000",
+        "created = 'once'",
+        "extractor = x'00'",
+        "extractor = CAST(x'41ff' AS BLOB)",
         "key = x'00'",
     ],
 )
@@ -36,15 +51,60 @@ def test_a_damaged_entry_is_never_returned_and_is_replaced(store, damage):
     put = entries(3)
     store.put_many(put, extractor="A")
     execute(store, f"UPDATE entries SET {damage} WHERE key = ?", [b"key 1"])
-    assert store.get_many([*put, b"\0"]).keys() == {b"key 0", b"key 2"}
+    with pytest.warns(StoreWarning, match="1 entry is damaged in the feature store") as caught:
+        assert store.get_many([*put, b"\0"]).keys() == {b"key 0", b"key 2"}
+    assert [warning.filename for warning in caught] == [__file__]
+    assert sum(each["entries"] for each in store.info()["extractors"]) == 3
     damaged = store.verify()
-    assert [entry["extractor"] for entry in damaged] == ["A"]
+    assert len(damaged) == 1
+    assert "extractor" in damage or damaged[0]["extractor"] == "A"
     assert damaged[0]["key"] == ("00" if damage.startswith("key") else b"key 1".hex())
     store.put_many({b"key 1": put[b"key 1"]}, extractor="A")
     assert_holds(store, put)
     assert store.verify(repair=True) == (damaged if damage.startswith("key") else [])
     assert store.verify() == []
     assert_holds(store, put)
+
+
+def test_damaged_dates_are_counted_and_removed_first(store):
+    put = entries(4)
+    store.put_many(put, extractor="A")
+    execute(store, "UPDATE entries SET used = 'soon' WHERE key = ?", [b"key 1"])
+    execute(store, "UPDATE entries SET created = 9000000000000000 WHERE key = ?", [b"key 2"])
+    (extractor,) = store.info()["extractors"]
+    assert extractor["entries"] == 4
+    assert extractor["unreadable"] == 2
+    assert extractor["created"] is not None
+    assert store.prune(older_than=365) == 2
+    execute(store, "UPDATE entries SET created = x'00', used = -5")
+    (extractor,) = store.info()["extractors"]
+    assert (extractor["unreadable"], extractor["created"], extractor["used"]) == (2, None, None)
+    store.put_many(put, extractor="A")
+    assert_holds(store, put)
+    assert store.info()["extractors"][0]["unreadable"] == 0
+
+
+def test_a_file_system_without_locks_is_reported_at_once(store, monkeypatch):
+    store.put_many(entries(3))
+    monkeypatch.setattr(_locks, "_devices_with_locks", set())
+
+    def without_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(_locks.fcntl, "lockf", without_locks)
+    monkeypatch.setattr(_store.sqlite3, "connect", None)  # it would wait for half a minute
+    message = r"its file system has no file locks, .* Choose a folder on another file system"
+    for use in (lambda: store.get_many([b"key 0"]), lambda: store.put_many(entries(1)), store.info):
+        with pytest.raises(StoreError, match=message):
+            use()
+    signals = [np.full(1000, 0.1), np.full(1200, 0.2)]
+    expected = LevelExtractor().fit_transform(signals)
+    step = LevelExtractor(store=store.path)
+    with pytest.warns(
+        StoreWarning, match=message + ".* Extraction continues without the"
+    ) as caught:
+        pd.testing.assert_frame_equal(step.fit_transform(signals), expected)
+    assert len(caught) == 1
 
 
 def test_repair_removes_damaged_entries_only(store):
@@ -67,10 +127,11 @@ def test_any_flipped_byte_of_the_file_is_noticed_or_harmless(store):
         with open(file, "r+b") as opened:
             opened.seek(offset)
             opened.write(bytes([whole[offset] ^ 0x55]))
-        try:
-            found = store.get_many(put)
-        except StoreError:
-            found = {}
+        with catch_warnings(action="ignore", category=StoreWarning):
+            try:
+                found = store.get_many(put)
+            except StoreError:
+                found = {}
         for key, (values, clipped) in found.items():
             np.testing.assert_array_equal(values, put[key][0])
             assert clipped is None

@@ -76,6 +76,8 @@ def test_a_kill_at_any_moment_leaves_only_correct_entries(store):
     before = 0
     for _ in range(20):
         writer = start(write, store, range(20_000), 100)
+        while store.info()["entries"] == 0:  # a loaded machine takes seconds to start a process
+            time.sleep(0.01)
         time.sleep(random.uniform(0.01, 0.1))
         assert writer.is_alive()
         writer.kill()

@@ -341,8 +341,10 @@ def test_a_damaged_entry_is_computed_and_replaced(frame, store, extracted):
     with connection:
         connection.execute("UPDATE entries SET data = zeroblob(12) WHERE id % 2 = 0")
     connection.close()
-    for _ in range(2):
+    with pytest.warns(StoreWarning, match="^8 entries are damaged in the feature store") as caught:
         pd.testing.assert_frame_equal(Loudness(store=store).transform(frame), expected)
+    assert [warning.filename for warning in caught] == [__file__]
+    pd.testing.assert_frame_equal(Loudness(store=store).transform(frame), expected)
     assert len(extracted) == 16 + 8
     assert FeatureStore(store).verify() == []
 

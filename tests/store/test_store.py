@@ -109,6 +109,7 @@ def test_info(store, monkeypatch):
             "bytes": 3 * 88 * 4,
             "created": "1970-01-01T00:00:00Z",
             "used": "1970-01-03T00:00:00Z",
+            "unreadable": 0,
         },
         {
             "extractor": "B",
@@ -116,6 +117,7 @@ def test_info(store, monkeypatch):
             "bytes": 2 * 20 * 4,
             "created": "1970-01-03T00:00:00Z",
             "used": "1970-01-03T00:00:00Z",
+            "unreadable": 0,
         },
     ]
     assert info["entries"] == 5

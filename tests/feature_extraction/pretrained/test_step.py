@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from joblib import parallel_config
@@ -27,6 +28,7 @@ from sklearn_ser.feature_extraction import (
 )
 from sklearn_ser.preprocessing import FrameScaler
 from sklearn_ser.testing import check_audio_step
+from tests.conftest import changed_torch_state
 
 
 @pytest.fixture
@@ -224,6 +226,15 @@ def test_leaves_no_trace(tiny_model, signals, capfd):
     assert torch.equal(torch.get_rng_state(), before[2])
     assert np.array_equal(np.random.get_state()[1], np_before)  # noqa: NPY002
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("kind", ["wav2vec2 group", "wavlm layer", "whisper"])
+def test_the_state_of_torch_does_not_change_the_features(kind, tiny_model, signals, monkeypatch):
+    step = PretrainedEmbedding(tiny_model(kind), batch_size=2)
+    expected = step.fit_transform(signals)
+    monkeypatch.setattr(_pretrained, "_loaded", type(_pretrained._loaded)())
+    with changed_torch_state():
+        pd.testing.assert_frame_equal(step.fit_transform(signals), expected)
 
 
 def test_all_layers_go_into_the_network_that_weights_them(tiny_model):
