@@ -35,6 +35,8 @@ LONGER_MINIMUM = {"IS10": 0.07, "IS11": 0.07, "IS12": 0.07}
 FUNCTIONALS = "functionals"
 #: Levels of the standard sets, and their names in the configuration files.
 STANDARD_LEVELS = {FUNCTIONALS: "func", "lld": "lld", "lld_de": "lld_de"}
+#: Characters that `plain_names` replaces.
+_OTHER_CHARACTERS = re.compile(r"[^A-Za-z0-9_]+")
 #: Part of the names of sets whose configuration has no deltas.
 _WITHOUT_DELTAS = "GeMAPS"
 
@@ -104,6 +106,10 @@ class OpenSmileExtractor(AudioExtractor):
 
         For a configuration file: the name of a level that one of its components writes
         ("functionals" also stands for a level "func").
+    plain_names : bool, default=False
+        Whether the names of features have no other characters than letters, digits and
+        underscores, as gradient-boosting libraries (XGBoost, LightGBM) demand: any other
+        characters become an underscore, and ``mfcc_sma[1]_max`` is ``mfcc_sma_1_max``.
     %(audio_parameters)s
 
     Attributes
@@ -160,6 +166,7 @@ class OpenSmileExtractor(AudioExtractor):
     _parameter_constraints = {
         "feature_set": [str],
         "feature_level": [str],
+        "plain_names": ["boolean"],
         **AudioExtractor._parameter_constraints,
     }
 
@@ -168,6 +175,7 @@ class OpenSmileExtractor(AudioExtractor):
         feature_set: str = "eGeMAPSv02",
         feature_level: str = "functionals",
         *,
+        plain_names: bool = False,
         audio: str = "file",
         on_error: OnError = "raise",
         beyond_full_scale: BeyondFullScale = "raise",
@@ -179,6 +187,7 @@ class OpenSmileExtractor(AudioExtractor):
         super().__init__(audio, on_error, beyond_full_scale, remove_dc, store, n_jobs, verbose)
         self.feature_set = feature_set
         self.feature_level = feature_level
+        self.plain_names = plain_names
 
     @property
     def _min_duration(self) -> float:
@@ -200,7 +209,17 @@ class OpenSmileExtractor(AudioExtractor):
         return load_engine(self.feature_set, self.feature_level)
 
     def _feature_names(self) -> list[str]:
-        return self._engine().names
+        names = self._engine().names
+        if not self.plain_names:
+            return names
+        plain = [_OTHER_CHARACTERS.sub("_", name).strip("_") for name in names]
+        if len(set(plain)) < len(set(names)):
+            raise ValueError(
+                f"plain_names=True gives several features of {self.feature_set!r} the same name: "
+                f"they differ only in other characters than letters, digits and underscores. "
+                f"Set plain_names=False, or rename them in the configuration."
+            )
+        return plain
 
     def _versions(self) -> dict[str, Any]:
         versions = {"opensmile": importlib.metadata.version("opensmile")}

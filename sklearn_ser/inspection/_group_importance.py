@@ -374,7 +374,7 @@ FEATURE_PATTERNS = {
         "logHNR|voicingFinal|voiceProb",
         "f0_confidence",
     ),
-    ("voice quality", "glottal pulse"): ("logRelF0-H1-(H2|A3)",),
+    ("voice quality", "glottal pulse"): ("logRelF0[-_]H1[-_](H2|A3)",),
     ("prosody", "pitch"): ("F0semitone", "F0(final|finEnv|env)?_sma", "f0_"),
     ("prosody", "loudness"): (
         "loudness_sma|equivalentSoundLevel",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sklearn_ser.audio._derived import DerivedAudio
 
 #: Parameters of an audio step that do not change the features of an utterance.
-_WITHOUT_EFFECT = {"audio", "on_error", "store", "n_jobs", "verbose"}
+_WITHOUT_EFFECT = {"audio", "on_error", "store", "n_jobs", "verbose", "plain_names"}
 #: Packages whose classes need not declare a revision of their own.
 _KNOWN_PACKAGES = {"sklearn_ser", "sklearn"}
 

@@ -1,6 +1,8 @@
 """OpenSmileExtractor: bit-equal to opensmile itself, and clear errors."""
 
+import re
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import opensmile
@@ -9,7 +11,7 @@ import pytest
 from sklearn_ser.audio import read_audio
 from sklearn_ser.datasets import make_speech_corpus
 from sklearn_ser.exceptions import AudioError
-from sklearn_ser.feature_extraction import OpenSmileExtractor
+from sklearn_ser.feature_extraction import OpenSmileExtractor, SlidingWindows
 from sklearn_ser.feature_extraction._opensmile import (
     STANDARD_LEVELS,
     fast_sink_of_standard_set,
@@ -18,6 +20,8 @@ from sklearn_ser.feature_extraction._opensmile import (
     standard_levels,
     standard_path,
 )
+from sklearn_ser.inspection import feature_groups
+from sklearn_ser.store import FeatureStore
 
 SETS_AND_LEVELS = [(name, level) for name in feature_sets() for level in standard_levels(name)]
 
@@ -214,3 +218,36 @@ def test_features_that_are_not_finite_are_a_failure(signal, monkeypatch):
         OpenSmileExtractor().fit_transform([signal])
     features = OpenSmileExtractor(on_error="ignore").fit_transform([signal])
     assert features.isna().all(axis=None)
+
+
+@pytest.mark.parametrize("level", ["functionals", "lld"])
+@pytest.mark.parametrize("feature_set", ["ComParE_2016", "emobase", "IS09", "eGeMAPSv02"])
+def test_plain_names_are_unique_and_of_the_same_group(feature_set, level):
+    names = OpenSmileExtractor(feature_set, level)._feature_names()
+    plain = OpenSmileExtractor(feature_set, level, plain_names=True)._feature_names()
+    assert len(set(plain)) == len(plain) == len(names)
+    assert all(re.fullmatch("[A-Za-z0-9][A-Za-z0-9_]*", name) for name in plain)
+    for name, other in zip(names, plain, strict=True):
+        assert list(feature_groups([name], detail=True)) == list(
+            feature_groups([other], detail=True)
+        )
+
+
+def test_plain_names_are_those_of_the_output_and_share_the_store(signal, tmp_path):
+    step = OpenSmileExtractor("emobase", store=str(tmp_path))
+    features = step.fit_transform([signal])
+    assert "mfcc_sma[1]_max" in features.columns
+    plain = step.set_params(plain_names=True).fit_transform([signal])
+    assert list(plain.columns) == list(step.get_feature_names_out())
+    assert "mfcc_sma_1_max" in plain.columns
+    np.testing.assert_array_equal(plain, features)
+    assert FeatureStore(tmp_path).info()["entries"] == 1
+    windows = SlidingWindows(OpenSmileExtractor("IS09", plain_names=True), window=0.5, hop=0.25)
+    assert not any("[" in name for name in windows.get_feature_names_out())
+
+
+def test_plain_names_that_would_be_equal(signal, monkeypatch):
+    engine = SimpleNamespace(names=["a[1]", "a.1"])
+    monkeypatch.setattr(OpenSmileExtractor, "_engine", lambda _: engine)
+    with pytest.raises(ValueError, match=r"gives several features of 'IS09' the same name: .* Set"):
+        OpenSmileExtractor("IS09", plain_names=True).transform([signal])
