@@ -198,9 +198,11 @@ class AudioExtractor(
         -------
         DataFrame of float32 of shape (n_utterances, n_features)
             Its index levels are the id columns of X (corpus, speaker, ...) if there are any, else
-            it has the index of X. No other column of X has any influence. The output of a
-            frame-level step has one column, ``frames``, of float32 arrays of shape (n_frames,
-            n_features); where known, the seconds between frames are in ``attrs["hop_length"]``.
+            it has the index of X. (A ColumnTransformer with pandas output joins by the index: pass
+            the same id columns to each of its audio steps.) No other column of X has any
+            influence. The output of a frame-level step has one column, ``frames``, of float32
+            arrays of shape (n_frames, n_features); where known, the seconds between frames are in
+            ``attrs["hop_length"]``.
 
         Raises
         ------

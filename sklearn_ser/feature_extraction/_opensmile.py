@@ -36,7 +36,7 @@ FUNCTIONALS = "functionals"
 #: Levels of the standard sets, and their names in the configuration files.
 STANDARD_LEVELS = {FUNCTIONALS: "func", "lld": "lld", "lld_de": "lld_de"}
 #: Characters that `plain_names` replaces.
-_OTHER_CHARACTERS = re.compile(r"[^A-Za-z0-9_]+")
+_OTHER_CHARACTERS = re.compile(r"[^A-Za-z0-9_]+_?")
 #: Part of the names of sets whose configuration has no deltas.
 _WITHOUT_DELTAS = "GeMAPS"
 

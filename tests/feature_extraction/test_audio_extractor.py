@@ -4,8 +4,10 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -107,3 +109,18 @@ def test_importing_the_extractors_loads_no_heavy_library():
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("output", ["default", "pandas"])
+def test_two_audio_steps_in_a_column_transformer(frame, output):
+    columns = ["file", "corpus", "speaker"]
+    first, second = SpeakerEmbedding(), SpeakerEmbedding("unit")
+    union = ColumnTransformer([("a", first, columns), ("b", second, columns)])
+    found = union.set_output(transform=output).fit_transform(frame)
+    expected = pd.concat(
+        [first.transform(frame[columns]), second.transform(frame[columns])], axis=1
+    )
+    np.testing.assert_array_equal(found, expected)
+    if output == "pandas":
+        pd.testing.assert_index_equal(found.index, expected.index)
+        assert list(found.columns[[0, -1]]) == ["a__ge2e_mean_000", "b__ge2e_unit_255"]
