@@ -7,22 +7,25 @@ import numbers
 import os
 import stat
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import soundfile
 
 from sklearn_ser.audio._derived import DerivedAudio, source_chain
+from sklearn_ser.audio._mpeg import native_path
 from sklearn_ser.audio._signal import (
     as_array,
     check_duration,
     check_rate,
     finish,
+    is_missing,
     sample_span,
     seconds,
     shortened,
     to_mono,
 )
+from sklearn_ser.audio._streams import ByteRange, RangeFile, find_streams
 from sklearn_ser.exceptions import AudioError
 
 
@@ -108,8 +111,8 @@ def reference_extent(reference, start, end, sampling_rate):
     start, end = seconds(start, "start"), seconds(end, "end")
     path = path_of(reference)
     if path:
-        with _opened(path) as opened:
-            return _span(opened, start, end)
+        with _opened(path) as streams:
+            return _span(streams, start, end)
     if isinstance(reference, DerivedAudio):
         array, rate, _ = _derived(reference, math.nan, math.nan, _ANY_AUDIO)
     else:
@@ -171,51 +174,114 @@ def file_of(reference):
     return path_of(source_chain(reference)[0])
 
 
-def is_missing(reference):
-    """Return whether a value is None, NaN, NaT, NA or an empty string."""
-    return (
-        any(reference is missing for missing in (None, pd.NaT, pd.NA))
-        or (isinstance(reference, str) and not reference)
-        or (isinstance(reference, numbers.Real) and reference != reference)
-    )
-
-
 _MPEG_SUBTYPES = {"MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
 _LOSSY_SUBTYPES = {"VORBIS", "OPUS"} | _MPEG_SUBTYPES
 
-# An mp3 frame borrows bits from frames before it. After a seek these are missing and the decoder
-# gives silence, up to 0.3 s of it in trials; 10 frames ahead cured every one, so 16 are decoded.
+# Bytes of a sample in uncompressed audio.
+_SAMPLE_SIZES = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4}
+_LONGEST_HEADER = 8192  # bytes
+
+# Number of samples decoded ahead of a part in MPEG audio outside of mp3 files.
 _MPEG_RUN_UP = 16 * 1152
+
+# Samples that are decoded at once to get to a part, where a codec cannot seek.
+_BLOCK = 2**20
 
 # Number of frames that libsndfile reports for a stream whose header lacks the length.
 _UNKNOWN_LENGTH = 2**63 - 1
 
+# Start of the files that stand for others, and the command that fetches these.
+_POINTERS = {b"version https://git-lfs": "git lfs pull", b"/annex/objects/": "git annex get"}
+
 
 def decode(path, start, end):
     """Return float32 samples of a segment of a file, the rate, and whether the format is lossy."""
-    with _opened(path) as opened:
-        first, stop, rate = _span(opened, start, end)
-        run_up = min(first, _MPEG_RUN_UP) if opened.subtype in _MPEG_SUBTYPES else 0
-        if first > run_up:
-            opened.seek(first - run_up)
-        array = opened.read(stop - first + run_up, dtype="float32")[run_up:]
-        # The length of an mp3 without a table of contents is only estimated: the decoded samples
-        # count. A segment with an explicit end must be complete.
+    with _opened(path) as streams:
+        first, stop, rate = _span(streams, start, end)
+        parts, before = [], 0
+        for stream in streams:
+            bounds = max(first - before, 0), min(stop - before, stream.n_samples)
+            if bounds[0] < bounds[1]:
+                parts.append(stream.read(*bounds))
+            before += stream.n_samples
+        array = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        # A truncated file is shorter than its header states: the decoded samples count. A segment
+        # with an explicit end must be complete.
         if len(array) < stop - first and (end == end or len(array) == 0):
             raise AudioError(
                 f"the file ends at {(first + len(array)) / rate:.6g} s, before the end of the "
                 f"requested segment ({stop / rate:.6g} s)"
             )
-        return array.T, rate, opened.subtype in _LOSSY_SUBTYPES
+        return array.T, rate, streams[0].is_lossy
+
+
+class _SoundFile(soundfile.SoundFile):
+    """File that soundfile does not seek in after each read: some codecs cannot."""
+
+    def seekable(self):
+        return False
+
+
+class _LibsndfileStream:
+    """Stream that libsndfile decodes."""
+
+    def __init__(self, source):
+        self._opened = _SoundFile(source)
+        self.rate, self.n_channels = self._opened.samplerate, self._opened.channels
+        self.n_samples = self._opened.frames
+        self.is_lossy = self._opened.subtype in _LOSSY_SUBTYPES
+
+    def check_length(self, size):
+        """Raise an AudioError if a file of `size` bytes holds much more than its header states."""
+        n_bytes = _SAMPLE_SIZES.get(self._opened.subtype, 0) * self.n_channels
+        # `find_streams` has checked most; a sample dump has more bytes than samples.
+        is_checked = self._opened.format in ("WAV", "WAVEX", "AIFF", "SDS")
+        if self.n_samples == 0 and size > _LONGEST_HEADER:
+            found = f"no samples, but the file has {size} bytes"
+        elif n_bytes and not is_checked and size > 1.5 * n_bytes * self.n_samples + _LONGEST_HEADER:
+            found = (
+                f"{self.n_samples / self.rate:.6g} s, but the file has bytes for "
+                f"{size / n_bytes / self.rate:.6g} s"
+            )
+        else:
+            return
+        raise AudioError(
+            f"the header of the file states {found}: files were joined, or the recording or a copy "
+            f"of it broke off. Repair or convert it, for example with ffmpeg"
+        )
+
+    def read(self, first, stop):
+        """Return float32 samples of shape (samples,) or (samples, channels) of a part."""
+        run_up = min(first, _MPEG_RUN_UP) if self._opened.subtype in _MPEG_SUBTYPES else 0
+        if first > run_up:
+            try:
+                self._opened.seek(first - run_up)
+            except soundfile.LibsndfileError:
+                for at in range(0, first - run_up, _BLOCK):
+                    self._opened.read(min(_BLOCK, first - run_up - at), dtype="float32")
+        return self._opened.read(stop - first + run_up, dtype="float32")[run_up:]
+
+    def close(self):
+        """Close the file."""
+        self._opened.close()
 
 
 @contextmanager
 def _opened(path):
-    _check_file(path)
+    """Open the streams of a file: one, unless several files were joined."""
+    status = _check_file(path)
+    closed: list[Any] = []
     try:
-        # soundfile encodes a str strictly, and fails for names that are not valid UTF-8.
-        with soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path)) as opened:
-            yield opened
+        streams: list[Any] = [*find_streams(path, status)]
+        if not streams:
+            closed.append(_LibsndfileStream(native_path(path)))
+            closed[0].check_length(status.st_size)
+            streams = [*closed]
+        elif isinstance(streams[0], ByteRange):
+            closed += [RangeFile(path, stream) for stream in streams]
+            streams = [_LibsndfileStream(file) for file in closed]
+            closed = streams + closed
+        yield streams
     except (AudioError, MemoryError):
         raise
     except Exception as error:
@@ -223,16 +289,31 @@ def _opened(path):
             detail = "a file without a header"
         else:
             detail = f"{getattr(error, 'error_string', error)}".strip().rstrip(".")
+        with open(path, "rb") as file:
+            head = file.read(64)
+        for mark, command in _POINTERS.items():
+            if head.startswith(mark):
+                raise AudioError(
+                    f"the file is a pointer of git, not audio: fetch the audio, with {command!r}"
+                ) from error
         raise AudioError(
             f"the file cannot be decoded ({detail}): expected wav, flac, ogg or mp3. It may be "
             f"damaged, truncated or of another format; convert it, for example with ffmpeg"
         ) from error
+    finally:
+        for opened in closed:
+            opened.close()
 
 
 def _check_file(path):
     try:
         status = os.stat(path)
     except FileNotFoundError as error:
+        if os.path.islink(path):
+            raise AudioError(
+                f"the file is a link to {os.readlink(path)!r}, which does not exist: fetch or copy "
+                f"the audio (git-annex: 'git annex get')"
+            ) from error
         raise AudioError(
             f"the file does not exist: relative paths start at the working directory "
             f"({os.getcwd()!r})"
@@ -246,15 +327,23 @@ def _check_file(path):
         raise AudioError("this is not a regular file: expected an audio file")
     if status.st_size == 0:
         raise AudioError("the file is empty (0 bytes): copy or convert it again")
+    return status
 
 
-def _span(opened, start, end):
+def _span(streams, start, end):
+    kinds = {(stream.rate, stream.n_channels) for stream in streams}
+    if len(kinds) > 1:
+        found = " and ".join(f"{rate} Hz with {n} channel(s)" for rate, n in sorted(kinds))
+        raise AudioError(
+            f"the file holds {len(streams)} joined streams of different kinds ({found}): expected "
+            f"one rate and number of channels. Split it, for example with ffmpeg"
+        )
     # A damaged header may state a rate of 1 Hz, from which resampling would fill the memory.
-    rate = check_rate(opened.samplerate, "the sampling rate in the file's header")
-    n_frames = opened.frames
-    if n_frames == _UNKNOWN_LENGTH:
+    rate = check_rate(streams[0].rate, "the sampling rate in the file's header")
+    n_samples = sum(stream.n_samples for stream in streams)
+    if n_samples >= _UNKNOWN_LENGTH:
         raise AudioError(
             "the header of the file does not state its length (it was written to a pipe): convert "
             "it, for example with ffmpeg, to a regular file"
         )
-    return *sample_span(start, end, n_frames, rate), rate
+    return *sample_span(start, end, n_samples, rate), rate

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.audio._signal import seconds
+from sklearn_ser.audio._signal import all_seconds
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.utils._ids import ID_COLUMNS, as_frame, find_id, short_list
 
@@ -101,10 +101,12 @@ def _from_frame(X, audio):
             f"that holds the audio with audio="
         )
     faults: dict[int, str] = {}
-    starts, ends = (
-        np.full(len(X), np.nan) if times is None else _all_seconds(times, name, faults)
-        for times, name in ((start, "start"), (end, "end"))
-    )
+    starts = ends = np.full(len(X), np.nan)
+    if end is not None:
+        ends, faults = all_seconds(end, "end")
+    if start is not None:
+        starts, start_faults = all_seconds(start, "start")
+        faults |= start_faults
     return AudioReferences(column.tolist(), starts, ends, _output_index(X), faults)
 
 
@@ -112,22 +114,6 @@ def _level_or_column(X, name):
     if name in X.index.names:
         return X.index.get_level_values(name)
     return find_id(X, name)
-
-
-def _all_seconds(values, name, faults):
-    """Convert a column of starts or ends to float seconds; add invalid times to `faults`."""
-    if pd.api.types.is_timedelta64_dtype(values.dtype):
-        return pd.TimedeltaIndex(values).total_seconds().to_numpy(dtype=float)
-    if getattr(values.dtype, "kind", "O") in "iuf":
-        return pd.Series(values).to_numpy(dtype=float, na_value=np.nan)
-    converted = np.empty(len(values))
-    for row, value in enumerate(values):
-        try:
-            converted[row] = seconds(value, name)
-        except AudioError as error:
-            faults.setdefault(row, error.reason)
-            converted[row] = -np.inf  # an invalid time
-    return converted
 
 
 def _output_index(X):

@@ -32,10 +32,15 @@ resampler, and that of lossy decoders (mp3, ogg, opus; up to 2.0).
 **Errors.** The following raise an :class:`~sklearn_ser.exceptions.AudioError` with the row and the
 file: a missing, empty or undecodable file, NaN or Inf, empty or too short audio, a start or end
 outside the audio (an end may be 5 ms beyond it), samples of unknown scale (int64, bool, ...),
-channel-last arrays. Silence is accepted. A truncated wav, ogg or mp3 is shorter, as libsndfile
-reads it; a truncated flac raises an error. The length of an mp3 of variable bit rate without a
-table of contents (a Xing header) is only estimated, and libsndfile reads no further: convert such
-files first.
+channel-last arrays, channels that cancel each other out (their mean is 20 dB or more below what
+independent ones would leave), audio below one step of 16 bits. Digital silence is accepted, and
+what lossy decoders leave of it is rounded to it.
+
+**Length.** The audio counts, not what the first header says: the frames of an mp3 are counted,
+files that were joined end to end (mp3, ogg, flac, wav, aiff) are read whole, and the wav file of a
+recorder that was stopped before it wrote the length is read to its end. Other formats raise an
+error that states both lengths. A truncated wav, ogg or mp3 is shorter; a truncated flac raises an
+error.
 """
 
 from __future__ import annotations
@@ -59,7 +64,7 @@ if TYPE_CHECKING:
 
 #: Part of the cache keys of feature stores. Incremented whenever the same audio is loaded as
 #: different samples.
-REVISION = 1
+REVISION = 2
 
 _OPTION_TEXTS = {
     "min_duration": """

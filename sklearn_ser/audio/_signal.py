@@ -25,6 +25,12 @@ _FULL_SCALE = 1 + 2**-24
 # at full scale. Twice full scale is not an overshoot of a decoder.
 _LOSSY_FULL_SCALE = 2.0
 
+_SIXTEEN_BIT_STEP = 1 / 32768
+
+# Power that is left of two channels when they are averaged: 1/2 if they are independent. Above
+# -20 dB, they differ enough for their mean to hold speech.
+_MOST_CANCELED = 0.01
+
 # dtype -> (value of silence, full scale)
 _INTEGER_SCALES = {
     np.dtype(np.uint8): (128, 128),
@@ -50,9 +56,16 @@ def check_rate(rate, name):
     return int(rate) if rate == int(rate) else float(rate)
 
 
+def is_missing(value):
+    """Return whether a value is None, NaN, NaT, NA or an empty string."""
+    if isinstance(value, str):
+        return not value
+    return pd.api.types.is_scalar(value) and bool(pd.isna(value))
+
+
 def seconds(value, name):
     """Convert a start or end to float seconds, NaN where it is missing."""
-    if value is None or value is pd.NaT or value is pd.NA:
+    if is_missing(value):
         return math.nan
     try:
         if isinstance(value, datetime.timedelta):  # pandas.Timedelta is one
@@ -68,6 +81,22 @@ def seconds(value, name):
         f"{name} must be a number of seconds or a timedelta, got {shortened(value)}: convert the "
         f"column with pandas.to_numeric or pandas.to_timedelta"
     )
+
+
+def all_seconds(values, name):
+    """Convert a column of starts or ends to float seconds; return it and the faults by row."""
+    if pd.api.types.is_timedelta64_dtype(values.dtype):
+        return pd.TimedeltaIndex(values).total_seconds().to_numpy(dtype=float), {}
+    if getattr(values.dtype, "kind", "O") in "iuf":
+        return pd.Series(values).to_numpy(dtype=float, na_value=np.nan), {}
+    converted, faults = np.empty(len(values)), {}
+    for row, value in enumerate(values):
+        try:
+            converted[row] = seconds(value, name)
+        except AudioError as error:
+            faults[row] = error.reason
+            converted[row] = -np.inf  # an invalid time
+    return converted, faults
 
 
 def sample_span(start: float, end: float, n_samples: int, rate: float) -> tuple[int, int]:
@@ -158,7 +187,7 @@ def to_mono(array, beyond_full_scale, lossy=False):
     """
     if array.size == 0:
         raise AudioError("the audio is empty (0 samples): leave this row out")
-    clipped_peak = None
+    clipped_peak = peak = None
     if array.dtype.kind == "f":
         with np.errstate(invalid="ignore"):
             low, high = float(array.min()), float(array.max())
@@ -180,8 +209,33 @@ def to_mono(array, beyond_full_scale, lossy=False):
         array = array.astype(np.float32 if array.dtype.itemsize < 4 else np.float64)
         array = ((array - silence) / full_scale).astype(np.float32, copy=False)
     if array.ndim == 2:
-        array = array[0] if len(array) == 1 else array.mean(axis=0, dtype=np.float32)
+        channels, array = array, array[0]
+        if len(channels) > 1:
+            array, peak = channels.mean(axis=0, dtype=np.float32), None
+            _check_channels(channels, array)
+    if peak is None:
+        peak = float(np.abs(array).max())
+    if 0 < peak < _SIXTEEN_BIT_STEP:
+        if lossy:
+            return np.zeros_like(array), clipped_peak  # a residue of the decoder in silence
+        raise AudioError(
+            f"the peak is {peak:.3g}, below one step of 16-bit audio ({_SIXTEEN_BIT_STEP:.3g}): "
+            f"this is silence. Scale the audio (it may have been divided by its full scale twice), "
+            f"or leave this row out"
+        )
     return array, clipped_peak
+
+
+def _check_channels(channels, mono):
+    """Raise an AudioError if the channels cancel each other out."""
+    level, left = float(np.var(channels, axis=1).mean()), float(np.var(mono))
+    # The mean of n independent channels has 1/n of their power, that of inverted ones far less.
+    if left * len(channels) < 2 * _MOST_CANCELED * level:
+        decibels = f"{10 * math.log10(left / level):.0f} dB" if left > 0 else "silence"
+        raise AudioError(
+            f"the {len(channels)} channels cancel each other out: their mean is {decibels} beside "
+            f"them, since one is probably inverted. Give one channel, or invert it back"
+        )
 
 
 def check_duration(n_samples, rate, min_duration):

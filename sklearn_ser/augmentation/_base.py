@@ -15,9 +15,9 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ser.audio._decoding import is_missing
 from sklearn_ser.audio._derived import DerivedAudio, as_signal
 from sklearn_ser.audio._input import as_table, find_references
+from sklearn_ser.audio._signal import is_missing
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.store._keys import CacheableMixin
 from sklearn_ser.utils._docstrings import substitute_docstring

@@ -30,10 +30,12 @@ def concat_corpora(
         The keys of a dict must be the corpora's names.
     emotion_map : dict, optional
         Mapping of an emotion to another lower-case noun, or to None to leave its utterances out
-        (``{"calm": "neutral", "disgust": None}``). The name of a corpus maps to such a dict for
-        that corpus only, which takes precedence (``{"ravdess": {"calm": "neutral"}}``).
+        (``{"calm": "neutral", "disgust": None}``); ``""`` is a missing emotion. The name of a
+        corpus maps to such a dict for that corpus only, which takes precedence
+        (``{"ravdess": {"calm": "neutral"}}``).
     emotions : sequence of str, "shared" or None, default=None
-        Label set after `emotion_map`: these emotions, those that every corpus has, or all.
+        Label set after `emotion_map`: these emotions, those that every corpus with labels has, or
+        all. Unlabeled samples are retained.
 
     Returns
     -------
@@ -66,18 +68,18 @@ def concat_corpora(
     """
     selection = _check_corpora(corpora)
     frame = text_as_object(pd.concat([c.frame for c in selection], ignore_index=True))
-    labels = {name: set(part) for name, part in frame.groupby("corpus")["emotion"]}
+    written = frame["emotion"].fillna("")
+    labels = {name: set(part) for name, part in written.groupby(frame["corpus"])}
     maps = _maps_by_corpus(emotion_map, labels)
     mapped = [
-        maps[name].get(label, label)
-        for name, label in zip(frame["corpus"], frame["emotion"], strict=True)
+        maps[name].get(label, label) for name, label in zip(frame["corpus"], written, strict=True)
     ]
     mapped = pd.Series(mapped, index=frame.index, dtype=object)
     by_corpus = {name: set(part.dropna()) for name, part in mapped.groupby(frame["corpus"])}
-    selected, reason = _select_labels(emotions, by_corpus)
-    is_selected = mapped.isin(selected)
+    selected, reason = _select_labels(emotions, {name: of - {""} for name, of in by_corpus.items()})
+    is_selected = mapped.isin(selected | {""})
     for name, of_corpus in by_corpus.items():
-        if not of_corpus & selected:
+        if not of_corpus & (selected | {""}):
             raise CorpusError(
                 f"no utterance of corpus {name!r} is left: its emotions are {sorted(of_corpus)} "
                 f"after emotion_map, and the label set is {sorted(selected)}. Change emotion_map "
@@ -88,9 +90,9 @@ def concat_corpora(
         rows_left_out(frame, mapped.isna(), "mapped to nothing by emotion_map"),
         rows_left_out(frame, mapped.notna() & ~is_selected, reason),
     ]
-    frame = frame.assign(emotion=mapped)[is_selected].reset_index(drop=True)
+    frame = frame.assign(emotion=mapped.where(mapped != "", None))[is_selected]
     return Corpus(
-        in_contract_order(frame),
+        in_contract_order(frame.reset_index(drop=True)),
         " + ".join(corpus.name for corpus in selection),
         description="\n".join(f"{c.name}: {c.description}" for c in selection if c.description),
         license="\n".join(f"{c.name}: {c.license}" for c in selection if c.license),
@@ -156,7 +158,8 @@ def _select_labels(emotions, by_corpus):
             raise CorpusError(
                 f"emotions={emotions!r}: expected a sequence of labels, 'shared' or None"
             )
-        shared = set.intersection(*by_corpus.values())
+        labeled = [of_corpus for of_corpus in by_corpus.values() if of_corpus]
+        shared = set.intersection(*labeled) if labeled else set()
         if not shared:
             raise CorpusError(
                 "emotions='shared': no emotion occurs in every corpus. Merge labels with "

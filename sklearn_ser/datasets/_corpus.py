@@ -34,6 +34,9 @@ OPTIONAL_COLUMNS = (
 #: Ids that are unique only within their corpus: stored as ``corpus/id``.
 PREFIXED_COLUMNS = ("speaker", "text", "recording")
 
+# Heading of the utterances without an emotion.
+_UNLABELED = "unlabeled"
+
 _DROPPED_COLUMNS = ("corpus", "file", "emotion", "reason")
 
 
@@ -71,7 +74,7 @@ class Corpus:
     - ``gender``: female, male;
     - ``language``: as the corpus says, normally an ISO 639-1 code;
     - ``emotion``: a lower-case noun (anger, happiness, sadness, neutral, fear, disgust, surprise,
-      boredom, calm, contempt, or a value of an ``emotion_map``);
+      boredom, calm, contempt, or a value of an ``emotion_map``), None for an unlabeled sample;
     - ``naturalness``: acted, elicited, natural;
 
     and, where known, ``start`` and ``end`` (seconds in the file), ``recording`` (``corpus/id``;
@@ -130,7 +133,7 @@ class Corpus:
             for values in (_unique(frame["language"]), _unique(frame["naturalness"]))
             if values
         ]
-        emotions = frame["emotion"].value_counts().sort_index()
+        emotions = frame["emotion"].fillna(_UNLABELED).value_counts().sort_index()
         facts = [
             f"{len(frame)} utterances",
             f"{frame['speaker'].nunique()} speakers" + (f" ({genders})" if genders else ""),
@@ -149,14 +152,15 @@ class Corpus:
         -------
         DataFrame
             One row per corpus: utterances, speakers, female and male speakers, then utterances of
-            each emotion.
+            each emotion, and unlabeled ones if there are any.
         """
         frame = self.frame
         speakers = frame.drop_duplicates("speaker")
         by_gender = pd.crosstab(speakers["corpus"], speakers["gender"])
         table = frame.groupby("corpus")["speaker"].agg(utterances="size", speakers="nunique")
         table = table.join(by_gender.reindex(table.index, columns=["female", "male"], fill_value=0))
-        return table.join(pd.crosstab(frame["corpus"], frame["emotion"]))
+        emotions = frame["emotion"].fillna(_UNLABELED)
+        return table.join(pd.crosstab(frame["corpus"], emotions))
 
     @property
     def dropped(self) -> pd.DataFrame:
@@ -164,7 +168,9 @@ class Corpus:
         counts = self.dropped_rows.groupby(
             ["corpus", "emotion", "reason"], dropna=False, sort=True
         ).size()
-        return text_as_object(counts.rename("utterances").reset_index())
+        counts = counts.rename("utterances").reset_index()
+        emotion = counts["emotion"].astype(object)  # NaN throughout if all are unlabeled
+        return text_as_object(counts.assign(emotion=emotion))
 
     def report(self) -> str:
         """Describe the corpus, and what was left out and why, as text.
@@ -180,7 +186,7 @@ class Corpus:
         else:
             lines.append(f"Left out: {len(self.dropped_rows)} utterances")
             lines += [
-                f"  {row.corpus}: {row.utterances} {row.emotion or 'unlabeled'}: {row.reason}"
+                f"  {row.corpus}: {row.utterances} {row.emotion or _UNLABELED}: {row.reason}"
                 for row in dropped.itertuples()
             ]
         return "\n".join(lines)

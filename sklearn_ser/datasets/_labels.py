@@ -32,7 +32,10 @@ NATURALNESS_SPELLINGS = {
 
 
 def map_to_nouns(emotions, emotion_map, corpus):
-    """Map each label, None where missing ("" in `emotion_map`), to its noun or None (left out)."""
+    """Return the noun of each label; labels that `emotion_map` leaves out are absent.
+
+    A missing label (None, "" in `emotion_map`) has no noun, unless it is mapped to one.
+    """
     emotion_map = check_emotion_map(emotion_map)
     nouns, unknown, used = {}, [], set()
     for label in emotions.unique():
@@ -42,15 +45,12 @@ def map_to_nouns(emotions, emotion_map, corpus):
         if key is not None:
             used.add(key)
             noun = emotion_map[key]
-        elif noun is None:
+        elif noun is None and label is not None:
             unknown.append(label)
         nouns[label] = noun
     if unknown:
-        found = ", ".join(
-            f"{label or ''!r} ({rows_text((emotions == label) if label else emotions.isna())})"
-            for label in unknown
-        )
-        example = unknown[0] or ""
+        found = ", ".join(f"{label!r} ({rows_text(emotions == label)})" for label in unknown)
+        example = unknown[0]
         raise CorpusError(
             f"corpus {corpus!r}: column 'emotion' has unknown label(s): {found}. Known labels and "
             f"their other spellings: {_listed(EMOTION_SPELLINGS)}. Map the others to a noun "
@@ -58,7 +58,12 @@ def map_to_nouns(emotions, emotion_map, corpus):
             f"emotion_map={{{example!r}: None}}."
         )
     check_all_used(set(emotion_map) - used, f"corpus {corpus!r}", [x or "" for x in nouns])
-    return nouns
+    left_out = {label for label, noun in emotion_map.items() if noun is None}
+    return {
+        label: noun
+        for label, noun in nouns.items()
+        if noun is not None or (label is None and "" not in left_out)
+    }
 
 
 def noun_or_none(label):

@@ -6,15 +6,19 @@ The generic layout: a folder with ``metadata.csv``, one row per utterance, in th
 
 from __future__ import annotations
 
+import contextlib
+import csv
+import difflib
 import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from sklearn_ser.audio._decoding import is_missing
+from sklearn_ser.audio._signal import all_seconds, is_missing
 from sklearn_ser.datasets._corpus import (
     NUMBER_COLUMNS,
     OPTIONAL_COLUMNS,
@@ -35,7 +39,7 @@ from sklearn_ser.datasets._labels import (
     unify_spelling,
 )
 from sklearn_ser.exceptions import CorpusError
-from sklearn_ser.utils._ids import canonical_ids, rows_text
+from sklearn_ser.utils._ids import as_frame, canonical_ids, rows_text, short_list
 from sklearn_ser.utils._public import public_module
 
 METADATA_FILE = "metadata.csv"
@@ -51,7 +55,7 @@ _OTHER_NAMES = {
     "pair_id": "recording",
 }
 _PERCENT_OF_NATURALNESS = "natural_pct"
-_REQUIRED_IN_TABLES = ("file", "speaker", "emotion")
+_REQUIRED_IN_TABLES = ("file", "speaker")
 _MISSING_NUMBERS = ("", "nan", "na", "none")
 _NUMBER_PATTERN = r"-?(?:0|[1-9]\d*)(?:\.\d*)?(?:[eE][-+]?\d+)?"
 
@@ -60,7 +64,7 @@ DUPLICATE = "marked as a duplicate"
 
 @public_module("sklearn_ser.datasets")
 def load_corpus(
-    name_or_reader: str | os.PathLike[str] | pd.DataFrame | Callable[..., pd.DataFrame],
+    name_or_reader: str | os.PathLike[str] | Callable[..., Any] | Any,
     root: str | os.PathLike[str] | pd.DataFrame | None = None,
     *,
     name: str | None = None,
@@ -74,16 +78,18 @@ def load_corpus(
 
     Parameters
     ----------
-    name_or_reader : str, path-like, DataFrame or callable
+    name_or_reader : str, path-like, table or callable
         - ``"emodb"``, ``"ravdess"``, ``"nemo"``, ``"urdu"``: a known corpus in the folder `root`,
           with its license and citation;
         - any other name: the folder `root` in the generic layout: a ``metadata.csv`` with one
-          row per utterance and the columns file (relative to `root`), speaker, emotion, and
-          where known gender, language, naturalness, text and the others of :class:`Corpus`;
+          row per utterance and the columns file (relative to `root`), speaker, and where known
+          emotion, gender, language, naturalness, text and the others of :class:`Corpus`;
         - a path to a CSV file in that layout (a string that ends in ``.csv`` or ``.tsv``, or a
           path object);
-        - a DataFrame in that layout;
-        - a callable that takes `root` and returns such a DataFrame.
+        - a table in that layout: a DataFrame of pandas or another library, a list of dicts, a
+          dict of columns, or an audformat Database with the scheme ``emotion``. Named index
+          levels count as columns;
+        - a callable that takes `root` and returns such a table.
     root : path-like or DataFrame, optional
         Folder of the corpus, to which relative paths refer. By default the folder of the CSV
         file, otherwise the working folder. After a name it may be the table of the corpus itself:
@@ -95,8 +101,10 @@ def load_corpus(
         Whether to leave out utterances whose column ``duplicate_of`` names another file of the
         corpus.
     emotion_map : dict, optional
-        Mapping of a label to a lower-case noun, or to None to leave these utterances out; ``""``
-        is the empty label. Required for unknown labels; may also merge known ones.
+        Mapping of a label to a lower-case noun, or to None to leave these utterances out.
+        Required for unknown labels; may also merge known ones. Utterances without a label (None,
+        NaN, an empty string, or a table without the column) are retained as unlabeled samples,
+        with None, unless ``""`` is mapped.
     verbose : int, default=0
         Verbosity level. Above 0, what was left out is printed to stderr.
 
@@ -139,9 +147,10 @@ def load_corpus(
     _check_files_exist(frame, name, root)
 
     nouns = map_to_nouns(frame["emotion"], emotion_map, name)
-    emotions = pd.Series([nouns[label] for label in frame["emotion"]], dtype=object)
-    left_out = [rows_left_out(frame, emotions.isna(), "mapped to nothing by emotion_map")]
-    frame = frame.assign(emotion=emotions)[emotions.notna()]
+    emotions = pd.Series([nouns.get(label) for label in frame["emotion"]], dtype=object)
+    is_dropped = ~frame["emotion"].isin(list(nouns))
+    left_out = [rows_left_out(frame, is_dropped, "mapped to nothing by emotion_map")]
+    frame = frame.assign(emotion=emotions)[~is_dropped]
     if drop_duplicates and "duplicate_of" in frame.columns:
         copies = frame["duplicate_of"].isin([f for f in frame["file"] if isinstance(f, str)])
         left_out.append(rows_left_out(frame, copies, DUPLICATE))
@@ -170,17 +179,21 @@ def mappable_labels(name_or_reader, root=None):
 
 def _read(source, root, name):
     """Return the table of a source, the name of the corpus, the root of its paths, its facts."""
-    if isinstance(root, pd.DataFrame):
+    if _table_of(root) is not None:
         source, root, name = root, None, name or source
+    if type(source).__module__.startswith("audformat"):
+        root, name = root or source.root, name or source.name
     facts = CorpusFacts(description="", license=_license_in(root), citation="")
-    if isinstance(source, pd.DataFrame):
-        table = source
+    table = _table_of(source)
+    if table is not None:
+        pass
     elif callable(source):
-        table = source(root)
-        if not isinstance(table, pd.DataFrame):
+        returned = source(root)
+        table = _table_of(returned)
+        if table is None:
             raise CorpusError(
                 f"the reader {getattr(source, '__name__', source)!r} returned a "
-                f"{type(table).__name__}; expected a DataFrame with one row per utterance."
+                f"{type(returned).__name__}; expected a DataFrame with one row per utterance."
             )
     elif isinstance(source, os.PathLike) or str(source).endswith((".csv", ".tsv")):
         path = Path(source)
@@ -190,14 +203,61 @@ def _read(source, root, name):
         facts = replace(facts, license=_license_in(root))
         name = name or _own_name(table) or path.absolute().parent.name
     else:
-        facts = KNOWN_CORPORA.get(source, facts)
         table = _read_named(source, root)
+        facts = KNOWN_CORPORA.get(source, facts)
         name = name or source
+    table = _with_index_levels(table)
     name = name or _own_name(table)
     if name is None:
         raise CorpusError("the table has no column 'corpus' with a name: give name=.")
     check_corpus_name(name)
     return table, name, root, facts
+
+
+def _table_of(source):
+    """Return a table of any library, list of dicts or dict of columns as a DataFrame, else None."""
+    source = as_frame(source)
+    if isinstance(source, pd.DataFrame):
+        return source
+    if isinstance(source, Mapping) or (
+        isinstance(source, list) and source and all(isinstance(row, Mapping) for row in source)
+    ):
+        try:
+            return pd.DataFrame(source)
+        except ValueError as error:
+            raise CorpusError(
+                f"the dict or list of dicts is not a table ({error}); expected one value per "
+                f"utterance in each column."
+            ) from error
+    if type(source).__module__.startswith("audformat") and hasattr(source, "schemes"):
+        if "emotion" not in source.schemes:
+            raise CorpusError(
+                f"the audformat Database has no scheme 'emotion', but {sorted(source.schemes)}; "
+                f"give the table with the labels, with the column 'emotion', instead."
+            )
+        others = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
+        return source.get(
+            "emotion", [c for c in others if c not in ("file", "start", "end", "corpus", "emotion")]
+        )
+    return None
+
+
+def _with_index_levels(table):
+    """Return a table with unique column names, and named index levels as columns."""
+    levels = [level for level in table.index.names if level not in (None, *table.columns)]
+    table = table.reset_index(level=levels).reset_index(drop=True)
+    _check_column_names(table.columns)
+    return table
+
+
+def _check_column_names(names):
+    repeated = names[names.duplicated()].unique()
+    if len(repeated) or names.nlevels > 1:
+        found = "several columns named" if len(repeated) else "columns of two levels,"
+        raise CorpusError(
+            f"the table has {found} {short_list(list(repeated if len(repeated) else names))}; "
+            f"expected one column of each name. Rename or drop the others."
+        )
 
 
 def _read_named(source, root):
@@ -233,7 +293,7 @@ def _own_name(table):
     """Return the value of the column ``corpus``, or None without one; several values raise."""
     if "corpus" not in table.columns:
         return None
-    names = [str(name) for name in table["corpus"].dropna().unique()]
+    names = [str(name) for name in table["corpus"].unique() if not is_missing(name)]
     if len(names) > 1:
         raise CorpusError(
             f"the table holds several corpora ({', '.join(map(repr, names))}); load them one by "
@@ -271,6 +331,10 @@ def _read_csv_as_text(path):
     try:
         with open(path, encoding="utf-8-sig") as file:
             header = file.readline()
+        if header.startswith("version https://git-lfs"):
+            raise CorpusError(
+                f"{str(path)!r} is a pointer of git, not a table: fetch it with 'git lfs pull'."
+            )
         separator = max(",;\t", key=header.count)
         table = pd.read_csv(
             path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig"
@@ -280,6 +344,9 @@ def _read_csv_as_text(path):
             f"{str(path)!r} cannot be read as a table ({error}); expected a CSV file in UTF-8, "
             f"one line per utterance, with a first line of column names."
         ) from error
+    # pandas has numbered columns of the same name.
+    names = pd.Index(next(csv.reader([header], delimiter=separator)))
+    _check_column_names(names[names != ""])
     table = table.astype(object)
     table = table.where(table != "", None)
     return table.assign(
@@ -295,13 +362,20 @@ def _read_csv_as_text(path):
 
 def _tidy_frame(table, name, root):
     """Convert a table to the frame of a Corpus, with emotions in the spelling of the corpus."""
-    frame = _rename_columns(table.reset_index(drop=True), name)
+    frame = _rename_columns(table, name)
     absent = [column for column in _REQUIRED_IN_TABLES if column not in frame.columns]
     if absent:
         raise CorpusError(
             f"the table of corpus {name!r} lacks the column(s) {absent}; it has "
-            f"{list(table.columns)}. Required are 'file' (path of the audio), 'speaker' and "
-            f"'emotion'; 'gender', 'language', 'naturalness', 'text' and others are optional."
+            f"{list(table.columns)}. Required are 'file' (path of the audio) and 'speaker'; "
+            f"'emotion', 'gender', 'language', 'naturalness', 'text' and others are optional."
+        )
+    lower = {str(column).lower(): column for column in frame.columns}
+    near = difflib.get_close_matches("emotion", lower, n=1, cutoff=0.8)
+    if near and "emotion" not in frame.columns:
+        raise CorpusError(
+            f"the table of corpus {name!r} has no column 'emotion', but {lower[near[0]]!r}; rename "
+            f"it if it holds the labels, otherwise add an empty column 'emotion'."
         )
     if frame.empty:
         raise CorpusError(f"the table of corpus {name!r} has no rows.")
@@ -326,7 +400,8 @@ def _tidy_frame(table, name, root):
         frame[column] = unify_spelling(frame[column], spellings, column, name)
     for column in NUMBER_COLUMNS:
         if column in frame.columns:
-            frame[column] = _as_numbers(frame[column], column, name)
+            convert = _as_seconds if column in ("start", "end") else _as_numbers
+            frame[column] = convert(frame[column], column, name)
     _check_ranges(frame, name)
     for column in ("file", "duplicate_of"):
         if column in frame.columns:
@@ -380,6 +455,26 @@ def _as_numbers(values, column, name):
     return numbers
 
 
+def _as_seconds(values, column, name):
+    """Convert times to seconds like audio loading, and those of a CSV file ("0 days 00:00:01")."""
+
+    def parse(value):
+        if not isinstance(value, str):
+            return value
+        for convert in (float, pd.Timedelta):
+            with contextlib.suppress(ValueError):
+                return convert(value.strip() or "nan")
+        return None if value.strip().lower() in _MISSING_NUMBERS else value
+
+    if values.dtype.kind in "OU":
+        values = pd.Series([parse(value) for value in values], dtype=object)
+    seconds, faults = all_seconds(values, column)
+    if faults:
+        wrong = values.index.isin(list(faults))
+        raise CorpusError(f"corpus {name!r}: {rows_text(wrong)}: {next(iter(faults.values()))}.")
+    return pd.Series(seconds)
+
+
 def _check_ranges(frame, name):
     if "naturalness_rating" in frame.columns:
         rating = frame["naturalness_rating"]
@@ -402,11 +497,11 @@ def _check_ranges(frame, name):
 
 
 def _absolute_paths(files, root):
-    """Make paths absolute; arrays and missing values are unchanged."""
+    """Make paths absolute and missing values None; arrays are unchanged."""
     base = os.path.abspath(os.curdir if root is None else root)
     absolute = [
         os.path.normpath(os.path.join(base, file)) if isinstance(file, str | os.PathLike) else file
-        for file in files
+        for file in files.where(~files.map(is_missing), None)
     ]
     return pd.Series(absolute, index=files.index, dtype=object)
 

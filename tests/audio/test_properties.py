@@ -16,6 +16,7 @@ from sklearn_ser.audio import open_audio, read_audio
 from sklearn_ser.exceptions import AudioError, AudioWarning
 
 TOP = np.float32(32767 / 32768)
+FULL_SCALE = {"int8": 2**7, "int16": 2**15, "int32": 2**31}
 KNOWN_DTYPES = {"float16", "float32", "float64", "uint8", "int8", "int16", "int32"}
 
 # tmp_path is shared by the examples of one test on purpose: each writes a file of its own name.
@@ -87,8 +88,11 @@ def test_any_array(array, rate, beyond_full_scale, remove_dc):
         assert len(signal) == n_resampled(array.shape[-1], rate or 16000, 16000)
     elif rate is None and known and array.ndim == 1 and array.size:
         # The only faults that such an array can have
-        assert not np.isfinite(array).all() or (
-            beyond_full_scale == "raise" and np.abs(array).max() > 1
+        peak = np.abs(array.astype(float)).max() / FULL_SCALE.get(array.dtype.name, 1)
+        assert (
+            not np.isfinite(array).all()
+            or (beyond_full_scale == "raise" and peak > 1)
+            or 0 < peak < 1 / 32768
         )
 
 
@@ -125,11 +129,63 @@ def test_good_arrays_are_always_read_and_keep_their_duration(
     st.booleans(),
 )
 def test_scaling_what_comes_in_scales_what_goes_out(array, factor, remove_dc):
+    array = np.append(array, 0.5)  # far from silence
     whole = read_audio(array, remove_dc=remove_dc)
     scaled = read_audio(array * factor, remove_dc=remove_dc)
     # Where the mean's removal reached full scale, the limiter acted.
     free = (whole > -1) & (whole < TOP)
     np.testing.assert_allclose(scaled[free], whole[free] * factor, atol=1e-6)
+
+
+WAVE = 0.4 * np.sin(np.arange(1600) / 7)
+
+
+@run
+@given(
+    st.floats(0.9, 1.1),
+    st.sampled_from([np.float32, np.float64, np.int16, np.int32]),
+    st.integers(0, 3),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["array", "wav", "ogg"]),
+)
+def test_an_inverted_channel_is_always_found(tmp_path, gain, dtype, n_pairs, seed, kind):
+    rng = np.random.default_rng(seed)
+    noise = 1e-3 * rng.normal(size=(2, len(WAVE)))
+    pairs = [np.stack([WAVE, -gain * WAVE]) + noise] * max(1, n_pairs)
+    channels = rng.permutation(np.concatenate(pairs))
+    if kind == "array":
+        scale = 1 if np.issubdtype(dtype, np.floating) else np.iinfo(dtype).max
+        source = (channels * scale).astype(dtype)
+    else:
+        source = tmp_path / f"inverted.{kind}"
+        soundfile.write(source, channels.T, 16000)
+    with pytest.raises(AudioError, match=r"channels cancel each other out: their mean is -\d\d dB"):
+        read_audio(source)
+    # The same channels, not inverted, and delayed ones, are speech.
+    assert len(read_audio(np.abs(channels))) == len(WAVE)
+    assert len(read_audio(np.stack([WAVE, -gain * np.roll(WAVE, 8)]))) == len(WAVE)
+
+
+@run
+@given(
+    st.floats(1e-30, 0.99),
+    st.integers(1, 3),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["f4", "f8", "i4"]),
+)
+def test_audio_below_a_step_of_16_bits_is_silence(steps, n_channels, seed, dtype):
+    channels = np.random.default_rng(seed).uniform(0.1, 1, (n_channels, 400))
+    channels *= steps / 32768 / channels.max()
+    if dtype == "i4":
+        channels = np.maximum(1, channels * 2**31)
+    with pytest.raises(AudioError, match=r"below one step of 16-bit audio \(3\.05e-05\): this is"):
+        read_audio(channels.astype(dtype))
+    assert read_audio(np.full((n_channels, 400), 1.01 / 32768)).any()
+
+
+@pytest.mark.parametrize("array", [np.zeros(9), np.zeros((2, 9)), np.zeros((3, 9), dtype="int16")])
+def test_digital_silence_is_read(array):
+    assert not read_audio(array).any()
 
 
 @run

@@ -144,6 +144,24 @@ def test_corpora_that_cannot_be_concatenated(three):
         concat_corpora([corpus("a", ("anger",)), corpus("b", ("calm",))], emotions="shared")
 
 
+def test_unlabeled_samples_are_retained(three):
+    table = three[0].frame.assign(emotion=["anger", None, "neutral", "calm"] * 2)
+    partly, none = load_corpus(table, name="a"), load_corpus(table.assign(emotion=None), name="a")
+    joined = concat_corpora([partly, three[1]], emotions="shared")
+    assert counts(joined)["a"] == {"utterances": 6, "anger": 2, "neutral": 2, "unlabeled": 2}
+    assert counts(joined)["b"] == {"utterances": 4, "anger": 2, "neutral": 2, "unlabeled": 0}
+    assert joined.frame["emotion"].isna().sum() == 2
+    assert joined.dropped["emotion"].tolist() == ["calm", "boredom"]
+    assert len(concat_corpora([none, three[1]], emotions="shared")) == 8 + 6
+    assert len(concat_corpora([none, three[1]], emotion_map={"b": {"boredom": None}})) == 8 + 4
+    with pytest.raises(CorpusError, match="no emotion occurs in every corpus"):
+        concat_corpora([none], emotions="shared")
+    labeled = concat_corpora([partly, three[1]], emotion_map={"": None})
+    assert labeled.frame["emotion"].notna().all()
+    assert labeled.dropped["emotion"].tolist() == [None]
+    assert labeled.dropped["utterances"].tolist() == [2]
+
+
 @pytest.mark.corpora
 def test_four_real_corpora(shared):
     names = ("emodb", "ravdess", "nemo", "urdu")

@@ -1,3 +1,5 @@
+import datetime
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -288,7 +290,8 @@ def test_missing_columns():
         ({"start": [0, 1, 2, 3], "end": [1, 2, 2, 4]}, "row 2: 'start' and 'end' are seconds"),
         ({"file": ["a", "b", "a", "c"]}, "rows 0, 2 are the same utterance ('"),
         ({"emotion": ["anger", "love", "odd", "love"]}, "'love' (rows 1, 3), 'odd' (row 2). Known"),
-        ({"emotion": ["anger", None, "sad", "calm"]}, "unknown label(s): '' (row 1). Known labels"),
+        ({"emotion": None, "Emotion": ["anger"] * 4}, "no column 'emotion', but 'Emotion'; rename"),
+        ({"start": ["1", "soon", "", "2"]}, "row 1: start must be a number of seconds or a timede"),
         ({"corpus": ["a", "a", "b", "b"]}, "holds several corpora ('a', 'b'); load them one by"),
     ],
 )
@@ -351,3 +354,195 @@ def test_a_table_after_its_name():
     by_name = load_corpus("mine", table())
     pd.testing.assert_frame_equal(by_name.frame, load().frame)
     assert by_name.name == "mine"
+
+
+# -------------------------------------------------------------------------------------- times
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pd.to_timedelta([0.5, 1, 1.25, 3], unit="s"),
+        pd.to_timedelta([0.5, 1, 1.25, 3], unit="s").astype("timedelta64[ms]"),
+        pd.Series(pd.to_timedelta([0.5, 1, 1.25, 3], unit="s"), dtype="duration[us][pyarrow]"),
+        pd.Series(pd.to_timedelta([0.5, 1, 1.25, 3], unit="s"), dtype=object),
+        [datetime.timedelta(seconds=s) for s in (0.5, 1, 1.25, 3)],
+        [np.timedelta64(ms, "ms") for ms in (500, 1000, 1250, 3000)],
+        ["0 days 00:00:00.500000", "00:00:01", "1.25", " 3 "],
+        [np.float32(0.5), 1, "1.25", pd.Timedelta(3, "s")],
+        pd.array([0.5, 1, 1.25, 3], dtype="double[pyarrow]"),
+    ],
+    ids=lambda times: str(getattr(times, "dtype", type(times[0]))),
+)
+def test_times_of_any_kind_are_seconds(times):
+    frame = load(start=times).frame
+    assert frame["start"].tolist() == [0.5, 1, 1.25, 3]
+    assert frame["start"].dtype == float
+
+
+@pytest.mark.parametrize(
+    "missing", [None, float("nan"), pd.NaT, pd.NA, "", "NaT", np.timedelta64("NaT", "s")]
+)
+def test_a_missing_end_is_open(missing):
+    frame = load(start=[0, 1, 2, 3], end=[pd.Timedelta(1, "s"), missing, missing, missing]).frame
+    assert frame["end"].tolist()[0] == 1
+    assert frame["end"].isna().tolist() == [False, True, True, True]
+    assert "end" not in load(end=[missing] * 4).frame
+
+
+def test_segments_of_audformat(folder):
+    index = pd.MultiIndex.from_arrays(
+        [["audio/a.wav"] * 2, pd.to_timedelta(["0.5s", "2s"]), pd.to_timedelta(["1.5s", None])],
+        names=["file", "start", "end"],
+    )
+    data = pd.DataFrame({"speaker": [1, 2], "emotion": ["anger", "sad"]}, index)
+    for given in (data, data.reset_index()):
+        frame = load_corpus(given, folder, name="mine").frame
+        assert frame["file"].tolist() == [str(folder / "audio" / "a.wav")] * 2
+        assert frame["start"].tolist() == [0.5, 2]
+        assert frame["end"].fillna(-1).tolist() == [1.5, -1]
+    saved = folder / "segments.csv"
+    data.to_csv(saved)
+    pd.testing.assert_frame_equal(load_corpus(saved, name="mine").frame, frame)
+
+
+def test_audformat_database(folder):
+    audformat = pytest.importorskip("audformat")
+    db = audformat.Database("mine", license="CC0-1.0")
+    db.schemes["speaker"] = audformat.Scheme(labels={"1": {"gender": "female"}, "2": {}})
+    db["files"] = audformat.Table(audformat.filewise_index(["audio/a.wav", "audio/b.wav"]))
+    db["files"]["speaker"] = audformat.Column(scheme_id="speaker")
+    db["files"]["speaker"].set(["1", "2"])
+    with pytest.raises(
+        CorpusError, match=r"no scheme 'emotion', but \['speaker'\]; give the table"
+    ):
+        load_corpus(db, folder)
+    db.schemes["emotion"] = audformat.Scheme(labels=["anger", "sadness"])
+    db["files"]["emotion"] = audformat.Column(scheme_id="emotion")
+    db["files"]["emotion"].set(["anger", "sadness"])
+    corpus = load_corpus(db, folder)
+    assert corpus.name == "mine"
+    columns = ["speaker", "gender", "emotion"]
+    assert corpus.frame[columns].to_numpy().tolist() == [
+        ["mine/1", "female", "anger"],
+        ["mine/2", None, "sadness"],
+    ]
+    assert corpus.frame["file"][0] == str(folder / "audio" / "a.wav")
+
+
+# ------------------------------------------------------------------------------- kinds of tables
+
+
+def test_tables_of_any_library_and_plain_python():
+    expected = load().frame
+    data = table()
+    plain = data.drop(columns="file")
+    ways = {
+        "list of dicts": data.to_dict("records"),
+        "dict": data.to_dict("list"),
+        "indexed": data.set_index("speaker"),
+        "reader": lambda root: data.to_dict("records"),
+    }
+    for way, given in ways.items():
+        frame = load_corpus(given, name="mine").frame
+        drop = ["file"]  # other arrays of the same values
+        pd.testing.assert_frame_equal(
+            frame.drop(columns=drop), expected.drop(columns=drop), obj=way
+        )
+        by_name = load_corpus("mine", given) if way != "reader" else load()
+        assert len(by_name) == 4
+    polars, pyarrow = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
+    plain["file"] = [f"{name}.wav" for name in "abcd"]
+    for given in (polars.from_pandas(plain), pyarrow.Table.from_pandas(plain)):
+        with pytest.raises(
+            CorpusError, match="4 of the 4 audio files of corpus 'mine' do not exist"
+        ):
+            load_corpus(given, name="mine")
+
+
+@pytest.mark.parametrize(
+    "given", [[], [1, 2], ["a.wav"], 3, {"a.wav"}, {"file": ["a"], "speaker": []}]
+)
+def test_what_is_no_table(given):
+    with pytest.raises(CorpusError, match=r"expected a name, a path to a CSV|is not a table"):
+        load_corpus(given, name="mine")
+
+
+@pytest.mark.parametrize("column", ["emotion", "file", "corpus", "start", "age"])
+def test_columns_of_one_name(column, folder):
+    data = table(corpus="mine", start=[0, 1, 2, 3], age=3)
+    message = rf"several columns named \['{column}'\]; expected one column of each name"
+    with pytest.raises(CorpusError, match=message):
+        load_corpus(pd.concat([data, data[[column]]], axis=1), name="mine")
+    path = folder / "twice.csv"
+    path.write_text(f'"{column}";speaker;"{column}"\n1;2;3\n')
+    with pytest.raises(CorpusError, match=message):
+        load_corpus(path)
+
+
+def test_columns_of_two_levels():
+    data = table()
+    data.columns = pd.MultiIndex.from_product([["a"], data.columns])
+    with pytest.raises(CorpusError, match=r"columns of two levels, \[\('a', 'file'\)"):
+        load_corpus(data, name="mine")
+
+
+def test_a_pointer_of_git_lfs_instead_of_a_table(folder):
+    (folder / "metadata.csv").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:1\n"
+    )
+    with pytest.raises(
+        CorpusError, match=r"is a pointer of git, not a table: fetch it with 'git lf"
+    ):
+        load_corpus("mine", folder)
+
+
+# ----------------------------------------------------------------------------- unlabeled samples
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, pd.NaT, "", " "])
+def test_missing_emotions_are_unlabeled_samples(missing):
+    corpus = load(emotion=["angry", missing, missing, "sad"])
+    assert corpus.frame["emotion"].tolist() == ["anger", None, None, "sadness"]
+    assert corpus.dropped.empty
+    assert repr(corpus).endswith("anger 1, sadness 1, unlabeled 2>")
+    assert corpus.summary().loc["mine", "unlabeled"] == 2
+    dropped = load_corpus(
+        table(emotion=["angry", missing, "joy", "sad"]), name="mine", emotion_map={"": None}
+    )
+    assert dropped.frame["emotion"].tolist() == ["anger", "happiness", "sadness"]
+    assert "  mine: 1 unlabeled: mapped to nothing by emotion_map" in dropped.report().splitlines()
+    mapped = load_corpus(table(emotion=[missing] * 4), name="mine", emotion_map={"": "calm"})
+    assert set(mapped.frame["emotion"]) == {"calm"}
+
+
+@pytest.mark.parametrize("emotion", [None, [None] * 4, pd.Categorical([None] * 4, ["y"])])
+def test_a_corpus_without_any_label(emotion):
+    corpus = load(emotion=emotion)
+    assert corpus.frame["emotion"].tolist() == [None] * 4
+    assert corpus.frame["emotion"].dtype == object
+    assert "unlabeled" in corpus.report()
+    assert load_corpus(corpus.frame).frame["emotion"].tolist() == [None] * 4
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, ""])
+def test_missing_values_are_one_thing_in_every_column(missing):
+    some = [missing, "x", missing, missing]
+    corpus = load(
+        gender=[missing, "f", missing, missing],
+        text=some,
+        recording=some,
+        language=some,
+        duplicate_of=[missing] * 4,
+        arousal=[missing, 0.5, missing, "0.25"],
+        corpus=[missing] * 4,
+    )
+    frame = corpus.frame
+    for column in ("text", "recording"):
+        assert frame[column].tolist() == [None, "mine/x", None, None]
+    assert frame["language"].tolist() == [None, "x", None, None]
+    assert frame["gender"].tolist() == [None, "female", None, None]
+    assert frame["arousal"].fillna(-1).tolist() == [-1, 0.5, -1, 0.25]
+    assert "duplicate_of" not in frame
+    with pytest.raises(CorpusError, match="column 'speaker' is empty in row 2"):
+        load(speaker=["1", "1", missing, "2"])
