@@ -20,6 +20,7 @@ from sklearn_ser.exceptions import SerError
 from sklearn_ser.persistence._container import checked_target, write_file
 from sklearn_ser.utils._extras import import_extra
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._torch_state import default_torch_state
 
 if TYPE_CHECKING:
     from sklearn_ser.neural_network import MTLNeuralClassifier
@@ -33,6 +34,7 @@ _EXAMPLE_FRAMES, _TRIED_FRAMES = 37, (1, 50)
 
 
 @public_module("sklearn_ser.persistence")
+@default_torch_state()
 def export_onnx(model: MTLNeuralClassifier, path: str | os.PathLike[str]) -> Path:
     """Export the encoder and the emotion head of a fitted network to an ONNX file.
 

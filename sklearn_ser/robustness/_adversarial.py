@@ -23,6 +23,7 @@ from sklearn_ser.robustness._result_table import EvaluatedRows
 from sklearn_ser.utils._ids import as_frame
 from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._torch_state import default_torch_state
 from sklearn_ser.utils._warnings import warn_user
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ _DEFAULTS = {"features": (0.01, 0.03, 0.1, 0.3), "waveform": (-60.0, -50.0, -40.
     },
     prefer_skip_nested_validation=True,
 )
+@default_torch_state()
 def adversarial_robustness(
     estimators: Any,
     X: pd.DataFrame | ArrayLike,

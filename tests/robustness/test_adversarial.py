@@ -30,6 +30,7 @@ from sklearn_ser.robustness import adversarial_robustness
 from sklearn_ser.robustness._adversarial import check_ball
 from sklearn_ser.robustness._attacked_features import differentiable
 from sklearn_ser.robustness._attacked_waveform import TorchFrameScaler, TorchLogMel
+from tests.conftest import changed_torch_state
 
 EPSILONS = (0.05, 0.2, 0.5)
 
@@ -68,6 +69,16 @@ def models(data):
 
 
 # Figures
+
+
+@pytest.mark.parametrize("attack", ["fgsm", "pgd"])
+def test_the_state_of_torch_does_not_change_the_figures(data, models, attack):
+    X, y = data
+    some = {"net": models["net"], "logistic": models["logistic"]}
+    settings = {"epsilons": EPSILONS, "attack": attack, "n_steps": 3, "random_state": 0}
+    expected = adversarial_robustness(some, X, y, **settings)
+    with changed_torch_state():
+        pd.testing.assert_frame_equal(adversarial_robustness(some, X, y, **settings), expected)
 
 
 def test_one_row_for_each_estimator_and_epsilon(data, models):
