@@ -49,7 +49,9 @@ FORMAT = 3
 _REQUESTS = "_metadata_request"
 #: Attributes of `set_output`; the second is that of steps with containers of their own.
 _OUTPUTS = ("_sklearn_output_config", "_output_config")
-_MAX_TEXT_BYTES = 2**24
+#: Limits of arrays of strings, whose width a few characters of JSON declare.
+_MAX_TEXT_BYTES, _MAX_WIDTH = 2**24, 1024
+_MAX_OBJECTS = 2000
 #: Limit of objects within objects: each Pipeline around another doubles the time for its tags.
 _MAX_DEPTH = 16
 _MAX_ERROR = 2000
@@ -306,7 +308,7 @@ class _Reader:
         self.arrays = arrays
         self.trusted = trusted
         self.scikit_learn = scikit_learn
-        self.depth = 0
+        self.depth = self.n_objects = self.n_text_bytes = 0
 
     def model(self, tree):
         """Build the whole model."""
@@ -370,8 +372,9 @@ class _Reader:
             return array
         dtype = np.dtype(_checked(code, str)[:16])
         width = dtype.itemsize // 4
-        is_text = dtype.kind == "U" and dtype.isnative
-        if not is_text or dtype.itemsize * len(values) > _MAX_TEXT_BYTES:
+        self.n_text_bytes += dtype.itemsize * len(values)
+        is_text = dtype.kind == "U" and dtype.isnative and width <= _MAX_WIDTH
+        if not is_text or self.n_text_bytes > _MAX_TEXT_BYTES:
             raise ModelFileError(f"an array of strings in it is of {str(code)[:40]!r}")
         if any(len(each) > width for each in values):
             raise ModelFileError(f"a string in it is longer than {width} characters")
@@ -409,8 +412,11 @@ class _Reader:
         if content.keys() - {"class", "params", "fitted", "requests", "output"}:
             raise ModelFileError(f"an object in it has parts other than {sorted(content)[:5]}")
         self.depth += 1
-        if self.depth > _MAX_DEPTH:
-            raise ModelFileError(f"it holds objects within more than {_MAX_DEPTH} others")
+        self.n_objects += 1
+        if self.depth > _MAX_DEPTH or self.n_objects > _MAX_OBJECTS:
+            raise ModelFileError(
+                f"it holds more than {_MAX_OBJECTS} objects, or one within more than {_MAX_DEPTH}"
+            )
         params, fitted = (
             {key: self.value(each) for key, each in _checked(content[part], dict).items()}
             for part in ("params", "fitted")

@@ -227,7 +227,22 @@ def test_nested_objects_are_limited(path):
     for _ in range(40):
         tree = node("sklearn.pipeline.Pipeline", {"steps": [{"tuple": ["a", tree]}]})
     write(path, facts_of(tree), {})
-    check_refused(path, "it holds objects within more than 16 others")
+    check_refused(path, "it holds more than 2000 objects, or one within more than 16")
+
+
+def test_objects_are_limited(path):
+    write(path, facts_of([node("sklearn.preprocessing.Normalizer", requests={})] * 2001), {})
+    check_refused(path, "it holds more than 2000 objects")
+
+
+def test_widths_of_strings_are_limited_in_total(path):
+    text = {"strings": ["<U1024", ["a"] * 64]}
+    write(path, facts_of([text] * 65), {})
+    check_refused(path, "an array of strings in it is of '<U1024'")
+    write(path, facts_of([text] * 64), {})
+    check_refused(path, "what it holds must be a fitted estimator")
+    write(path, facts_of({"strings": ["<U1025", []]}), {})
+    check_refused(path, "an array of strings in it is of '<U1025'")
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"dict":' * 50_000])
@@ -407,8 +422,10 @@ def test_memory_stays_within_twice_the_size(tmp_path):
     """The peak grows by at most twice the size of a file, and 64 MiB."""
     body = """
 path = pathlib.Path(sys.argv[1]) / "m.ser"
-tree = {"dict": {f"k{i}": {"strings": ["<U6", ["a"] * 9]} for i in range(12_000)}}
+tree = {"dict": {f"k{i}": {"strings": ["<U1024", ["a"]]} for i in range(12_000)}}
 texts = [crafting.facts_of(tree), crafting.facts_of(["\\U0001f600" + "a" * 10**6] * 7)]
+objects = [crafting.node("sklearn.preprocessing.Normalizer", requests={})] * 2000
+texts += [crafting.facts_of(objects)]
 texts += [crafting.facts_of([{} for _ in range(140_000)]), crafting.facts_of([[]] * 140_000)]
 for facts in texts:
     crafting.write(path, facts, {})
