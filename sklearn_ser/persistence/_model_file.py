@@ -151,8 +151,9 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
     path : str or Path
         Path of the file.
     trusted : sequence of str, default=()
-        Full names of custom encoders that the file may name, such as ``["my_package.MyEncoder"]``.
-        They are imported, and constructed with the parameters in the file.
+        Full names of classes that the file may name: custom encoders, and others that are
+        parameters of a network, such as ``["my_package.MyEncoder"]``. They are imported, and an
+        encoder is constructed with the parameters in the file.
 
     Returns
     -------
