@@ -93,9 +93,12 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Rows that are entirely NaN (failed audio) are left out of all statistics and remain NaN.
 
-    A DataFrame gives a DataFrame with the same row order. Columns with an id (those of `by`, and
-    corpus, speaker, language, text, recording) become index levels, so that later
-    steps can access them but do not treat them as features. float32 is preserved.
+    A table (of pandas, polars, pyarrow, ...) gives a pandas DataFrame with the same row order.
+    Columns with an id (those of `by`, and corpus, speaker, language, text, recording, also with the
+    prefix of a ColumnTransformer) become index levels, so that later steps can access them but do
+    not treat them as features. Beside other steps of a ColumnTransformer with pandas output, give
+    ids as index levels of X: it pairs the outputs of its steps by their index. float32 is
+    preserved.
 
     Examples
     --------
