@@ -284,7 +284,9 @@ class FeatureNoise(Augmenter):
         self
         """
         super().fit(X)
-        validate_data(self, as_frame(X), skip_check_array=True)
+        X = as_frame(X)
+        ids_as_levels(X)  # which checks the names of the columns
+        validate_data(self, X, skip_check_array=True)
         return self
 
     def _default_names(self):

@@ -159,6 +159,32 @@ def test_frame_steps_turn_id_columns_into_levels(step):
     pd.testing.assert_frame_equal(result.droplevel("speaker"), expected)
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        FeatureNoise(),
+        AugmentingClassifier(LogisticRegression()),
+        AugmentingClassifier(LogisticRegression(), [FeatureNoise(), Mixup()]),
+    ],
+)
+def test_names_of_columns_that_cannot_be_understood(features, step):
+    twice = features[["f0", "f1", "f0"]]
+    with pytest.raises(ValueError, match=r"Columns of X have the same name: \['f0'\]"):
+        step.fit(twice, Y)
+    levels = features.set_axis(pd.MultiIndex.from_product([["a", "b"], ["c", "d"]]), axis=1)
+    with pytest.raises(ValueError, match=r"The columns of X have 2 levels .* one is expected"):
+        step.fit(levels, Y)
+
+
+@pytest.mark.parametrize("step", [FrameScaler(), FunctionalsPooling(("mean",))])
+def test_frames_with_ids_in_a_column_transformer(step):
+    selected = ColumnTransformer([("step", step, ["frames", "speaker"])])
+    names = ["step__frames"] if isinstance(step, FrameScaler) else [
+        "step__frame_000_mean", "step__frame_001_mean"]  # fmt: skip
+    result = selected.set_output(transform="pandas").fit_transform(frames())
+    assert list(result.columns) == list(selected.get_feature_names_out()) == names
+
+
 # Output containers --------------------------------------------------------------------------------
 
 
