@@ -1,6 +1,6 @@
 """Growth of the time of statistics, splitters and results with the number of rows and estimators.
 
-    python benchmarks/scale.py [--most ROWS]
+    python benchmarks/scale.py [--most ROWS] [--report]
 
 The exponent is the slope of log(CPU time) over log(size): 1 is linear, and n log n has about 1.1.
 Speakers have 50 utterances each, so that their number grows with the rows.
@@ -109,9 +109,9 @@ def cases_of_rows(n_rows):
     }
 
 
-def cases_of_estimators(n_estimators, n_rows, folder):
+def cases_of_estimators(n_estimators, n_rows, report=None):
     result = make_result(n_rows, n_estimators)
-    return {
+    cases = {
         "summary": result.summary,
         "scores": result.scores,
         'by("speaker")': lambda: result.by("speaker"),
@@ -119,8 +119,8 @@ def cases_of_estimators(n_estimators, n_rows, folder):
         'compare("e0")': lambda: result.compare("e0"),
         "compare, all pairs": result.compare,
         "ranks": result.ranks,
-        "report": lambda: result.report(Path(folder) / "report.html"),
     }
+    return cases if report is None else {"report": lambda: result.report(report)}
 
 
 def measure(sizes, make_cases, unit):
@@ -143,15 +143,17 @@ def measure(sizes, make_cases, unit):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--most", type=int, default=1_000_000, help="largest number of rows")
-    most = parser.parse_args().most
+    parser.add_argument("--report", action="store_true", help="only reports, which draw figures")
+    given = parser.parse_args()
+    if given.report:
+        with tempfile.TemporaryDirectory() as folder:
+            report = Path(folder) / "report.html"
+            measure([2, 4, 8], lambda n: cases_of_estimators(n, 2000, report), "estimators")
+        return
     cases_of_rows(1000)["EvaluationResult.compare"]()  # imports
-    measure([n for n in (1000, 10_000, 100_000, 1_000_000) if n <= most], cases_of_rows, "rows")
-    with tempfile.TemporaryDirectory() as folder:
-        measure(
-            [2, 5, 10, 20, 50],
-            lambda n: cases_of_estimators(n, 10_000, folder),
-            "estimators on 10,000 rows",
-        )
+    sizes = [n for n in (1000, 10_000, 100_000, 1_000_000) if n <= given.most]
+    measure(sizes, cases_of_rows, "rows")
+    measure([2, 5, 10, 20, 50], lambda n: cases_of_estimators(n, 10_000), "estimators, 10,000 rows")
 
 
 if __name__ == "__main__":
