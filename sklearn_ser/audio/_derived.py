@@ -24,6 +24,15 @@ class DerivedAudio(metaclass=ABCMeta):
 
     It deliberately has no ``__array__`` and no length: pandas and numpy would read every element of
     a column only to determine its type.
+
+    Parameters
+    ----------
+    source : audio reference
+        Path, array, or pair of array and rate.
+    start, end : float, default=nan
+        Segment of the source in seconds; NaN is its start or end.
+    sampling_rate : int, default=16000
+        Sampling rate of the samples in Hz.
     """
 
     def __init__(self, source, start=math.nan, end=math.nan, sampling_rate=16000):
@@ -36,18 +45,40 @@ class DerivedAudio(metaclass=ABCMeta):
     def make(self, signal):
         """Compute this audio from the samples of the source, float32 like the result.
 
-        The result is `signal` itself or a result of `as_signal`; it is not validated again.
+        Parameters
+        ----------
+        signal : ndarray of shape (n_samples,)
+            Samples of the source at `sampling_rate`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples_out,)
+            `signal` itself or a result of `as_signal`; it is not validated again.
         """
 
     @abstractmethod
     def recipe(self):
         """List what the samples depend on besides the source, for the cache key of a store.
 
-        Its elements are plain values, or steps with a revision.
+        Returns
+        -------
+        list
+            Plain values, or steps with a revision.
         """
 
     def with_source(self, source):
-        """Return a copy with another source (such as the same file by its absolute path)."""
+        """Return a copy with another source (such as the same file by its absolute path).
+
+        Parameters
+        ----------
+        source : audio reference
+            Source of the copy.
+
+        Returns
+        -------
+        DerivedAudio
+            The copy.
+        """
         other = copy.copy(self)
         other.source = source
         return other

@@ -37,7 +37,7 @@ class AuditReport:
 
     Returned by :func:`audit_corpus` and :func:`audit_split`.
 
-    Attributes
+    Parameters
     ----------
     findings : DataFrame
         One row per finding, the most severe first: `flaw` (its name), `severity` ("error": scores
@@ -138,6 +138,7 @@ class AuditReport:
         Returns
         -------
         str
+            The findings as JSON.
         """
         content = {
             "subject": self.subject,

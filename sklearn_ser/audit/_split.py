@@ -75,7 +75,7 @@ def audit_split(
     report : AuditReport, optional
         Report of :func:`audit_corpus` on the same frame: its `pairs` are used, and no audio is
         read.
-    n_jobs, random_state, verbose
+    n_jobs, random_state, verbose : object
         Same as in :func:`audit_corpus`.
 
     Returns

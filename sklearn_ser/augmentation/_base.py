@@ -81,13 +81,15 @@ class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         X : array-like of n_samples rows
+            Audio or frames.
             Ignored.
         y : None
             Ignored.
 
         Returns
         -------
-        self
+        self : object
+            The fitted estimator.
         """
         self._validate_params()
         return self
@@ -101,10 +103,12 @@ class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         X : array-like of n_samples rows
+            Audio or frames.
 
         Returns
         -------
-        X itself, or the result of `augment`
+        array-like of n_samples rows
+            X itself, or the result of `augment`.
         """
         self._validate_params()
         return X if self.train_only else self.augment(X)
@@ -115,12 +119,15 @@ class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         X : array-like of n_samples rows
+            Audio or frames.
         y : None
             Ignored.
 
         Returns
         -------
-        The result of `augment`
+        array-like of n_samples rows
+            The result of `augment`.
+            Output of `transform` for the same samples.
         """
         return self.fit(X).augment(X)
 
@@ -143,6 +150,7 @@ class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         ndarray of str
+            Names of the output columns.
         """
         names = self._default_names() if input_features is None else input_features
         return np.asarray(list(names), dtype=object)
@@ -261,6 +269,17 @@ class AugmentedAudio(DerivedAudio):
 
     The parameters of the augmenter do not change any more. NaN as start or end of the source stands
     for its own start or end.
+
+    Parameters
+    ----------
+    source : audio reference
+        Path, array, or pair of array and rate.
+    start, end : float
+        Segment of the source in seconds; NaN is its start or end.
+    augmenter : AudioAugmenter
+        Augmenter of the samples.
+    seed : int
+        Seed of the changes.
     """
 
     def __init__(self, source: Any, start: float, end: float, augmenter: AudioAugmenter, seed: int):

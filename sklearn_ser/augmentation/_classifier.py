@@ -195,6 +195,7 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         Returns
         -------
         dict
+            Parameters by name.
         """
         params = super().get_params(deep=deep)
         if deep and isinstance(self.augmenters, Mapping | list | tuple):
@@ -219,7 +220,8 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
 
         Returns
         -------
-        self
+        self : object
+            The estimator itself.
 
         Raises
         ------
@@ -268,7 +270,8 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
 
         Returns
         -------
-        self
+        self : object
+            The fitted estimator.
 
         Raises
         ------

@@ -31,6 +31,15 @@ class FrameAugmenter(OwnContainerMixin, Augmenter):
 
     A subclass changes one sequence in `_augment`. The result depends on its values, the seed and
     the parameters alone, never on other rows or on the position of the row.
+
+    Parameters
+    ----------
+    p : float
+        Share of the rows that are changed.
+    random_state : int, RandomState instance or None
+        Seed of the changes.
+    train_only : bool
+        Whether `transform` returns the rows unchanged, so that only `fit_transform` changes them.
     """
 
     _augments = "features"
@@ -276,12 +285,14 @@ class FeatureNoise(Augmenter):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Features.
         y : None
             Ignored.
 
         Returns
         -------
-        self
+        self : object
+            The fitted estimator.
         """
         super().fit(X)
         X = as_frame(X)

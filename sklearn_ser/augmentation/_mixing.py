@@ -40,7 +40,7 @@ class MixingAugmenter(CacheableMixin, BaseEstimator, metaclass=ABCMeta):
 
     Parameters
     ----------
-    alpha, least, on, audio, sampling_rate
+    alpha, least, on, audio, sampling_rate : object
         Parameters of :class:`Mixup`.
     """
 
@@ -217,7 +217,7 @@ class CutMix(MixingAugmenter):
 
     Parameters
     ----------
-    alpha, least, on, audio, sampling_rate
+    alpha, least, on, audio, sampling_rate : object
         Parameters of :class:`Mixup`; the share is that of time or of columns.
 
     References
@@ -255,6 +255,21 @@ class MixedAudio(DerivedAudio):
 
     The partner is an audio reference with its start and end, and `share` that of the source. NaN as
     start or end stands for the start or end of the audio itself.
+
+    Parameters
+    ----------
+    source : audio reference
+        Path, array, or pair of array and rate.
+    start, end : float
+        Segment of the source in seconds; NaN is its start or end.
+    partner : tuple of (audio reference, float, float)
+        Audio that is mixed in, with its start and end.
+    mixer : MixingAugmenter
+        Mixing of the samples.
+    share : float
+        Share of the source.
+    seed : int
+        Seed of the mixing.
     """
 
     def __init__(

@@ -89,8 +89,11 @@ class OriginalSamplesSplit:
         Parameters
         ----------
         X : array-like of n_samples samples
+            Samples.
         y : array-like of shape (n_samples,), default=None
+            Labels.
         groups : array-like of shape (n_samples,), default=None
+            Groups for `cv`.
         sources : array-like of int of shape (n_samples,) or (n_samples, k)
             Numbers of the original samples that each sample was made from.
         **metadata : array-likes of n_samples values
@@ -127,12 +130,13 @@ class OriginalSamplesSplit:
 
         Parameters
         ----------
-        X, y, groups, sources, **metadata
+        X, y, groups, sources, **metadata : object
             Parameters of `split`.
 
         Returns
         -------
         int
+            Number of splits.
         """
         if X is None or not hasattr(self.cv, "split"):
             return check_cv(self.cv).get_n_splits()
@@ -146,6 +150,7 @@ class OriginalSamplesSplit:
         Returns
         -------
         MetadataRequest
+            Requests of metadata by method.
         """
         is_splitter = hasattr(self.cv, "split")
         request = get_routing_for_object(self.cv) if is_splitter else MetadataRequest(owner=self)

@@ -178,6 +178,7 @@ class Corpus:
         Returns
         -------
         str
+            Text of the report.
         """
         lines = [f"{self.name}: {len(self)} utterances", self.summary().to_string()]
         dropped = self.dropped

@@ -56,7 +56,7 @@ def fit_model(
     ----------
     estimator : estimator
         It is not modified: a clone is fitted.
-    frame, X, y, aux, corpus, speaker, labels
+    frame, X, y, aux, corpus, speaker, labels : object
         As in :func:`cross_corpus_validate`; `labels` by default are those that every corpus has.
     verbose : int, default=0
         1 shows the progress of the extraction on a terminal.

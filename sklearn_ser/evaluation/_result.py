@@ -77,6 +77,7 @@ class EvaluationResult:
     labels : list
         The fixed label set.
     protocol : str
+        Name of the protocol.
     dropped : pandas.DataFrame, optional
         Numbers of rows that are not tested, by corpus, label and reason.
     notes : pandas.DataFrame, optional
@@ -185,6 +186,7 @@ class EvaluationResult:
         Returns
         -------
         list of str
+            One line per remark.
         """
         lines = []
         if len(self.dropped):
@@ -225,6 +227,7 @@ class EvaluationResult:
         Parameters
         ----------
         estimator : str
+            Name of the estimator.
         setting : {"single", "transductive"}, optional
             By default "transductive" if there is one.
         normalize : bool, default=True
@@ -260,7 +263,7 @@ class EvaluationResult:
         Parameters
         ----------
         metric : {"uar", "war", "macro_f1"}, default="uar"
-        method, confidence, min_clusters
+        method, confidence, min_clusters : object
             As in :func:`~sklearn_ser.metrics.cluster_interval`: speakers are the clusters, seeds
             are averaged within each, and there is no interval below `min_clusters` speakers.
 
@@ -321,6 +324,7 @@ class EvaluationResult:
         by_corpus : bool, default=False
             Whether to add rows for each test corpus to those for the mean over the corpora.
         confidence : float, default=0.95
+            Confidence level of the intervals.
 
         Returns
         -------
@@ -376,6 +380,7 @@ class EvaluationResult:
         Returns
         -------
         CriticalDifference
+            Ranks, p-values and groups of estimators.
         """
         _check_metric(metric)
         columns = {}
@@ -435,6 +440,7 @@ class EvaluationResult:
         Parameters
         ----------
         folder : str or Path
+            Folder to write to, which is created if it is absent.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -514,11 +520,37 @@ class EvaluationResult:
         return _write_or_return(json.dumps(content, indent=2, default=str), path)
 
     def to_markdown(self, metric: Metric = "uar", digits: int = 3) -> str:
-        """Return the summary as a Markdown table; see :meth:`summary` for `metric`."""
+        """Return the summary as a Markdown table.
+
+        Parameters
+        ----------
+        metric : {"uar", "war", "macro_f1", "auc", "ece", "brier"}, default="uar"
+            As in :meth:`scores`.
+        digits : int, default=3
+            Number of decimals.
+
+        Returns
+        -------
+        str
+            Text of the table.
+        """
         return as_markdown(self.summary(metric).reset_index(), digits)
 
     def to_latex(self, metric: Metric = "uar", digits: int = 3) -> str:
-        """Return the summary as a LaTeX table (booktabs); see :meth:`summary` for `metric`."""
+        """Return the summary as a LaTeX table (booktabs).
+
+        Parameters
+        ----------
+        metric : {"uar", "war", "macro_f1", "auc", "ece", "brier"}, default="uar"
+            As in :meth:`scores`.
+        digits : int, default=3
+            Number of decimals.
+
+        Returns
+        -------
+        str
+            Text of the table.
+        """
         return as_latex(self.summary(metric).reset_index(), digits)
 
     def report(
@@ -534,11 +566,13 @@ class EvaluationResult:
         Parameters
         ----------
         path : str or Path
+            File to write to.
         baseline : str, optional
             Estimator that the others are compared with; the first one by default.
         audit : AuditReport, optional
             Result of :func:`~sklearn_ser.audit.audit_corpus`, whose findings are listed.
         title : str, optional
+            Title of the page.
         """
         write_report(self, path, baseline=baseline, audit=audit, title=title)
 
@@ -568,12 +602,24 @@ class EvaluationResult:
         Returns
         -------
         str or None
+            Text of the card, or None if it is written to a file.
         """
         card = write_model_card(self, estimator, baseline=baseline, audit=audit)
         return _write_or_return(card, path)
 
     def plot_scores(self, *, ax: Axes | None = None) -> inspection.UARDisplay:
-        """Plot recalls by corpus with intervals: :class:`~sklearn_ser.inspection.UARDisplay`."""
+        """Plot recalls by corpus with intervals: :class:`~sklearn_ser.inspection.UARDisplay`.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw in; by default those of a new figure.
+
+        Returns
+        -------
+        UARDisplay
+            The display, drawn.
+        """
         return inspection.UARDisplay.from_result(self, ax=ax)
 
     def plot_confusion(
@@ -581,6 +627,20 @@ class EvaluationResult:
     ) -> inspection.ConfusionDisplay:
         """Plot the confusions of one estimator:
         :class:`~sklearn_ser.inspection.ConfusionDisplay`.
+
+        Parameters
+        ----------
+        estimator : str
+            Name of the estimator.
+        by_corpus : bool, default=False
+            Whether to draw one matrix per corpus.
+        **parameters
+            Parameters of `from_result` of the display.
+
+        Returns
+        -------
+        ConfusionDisplay
+            The display, drawn.
         """
         return inspection.ConfusionDisplay.from_result(
             self, estimator, by_corpus=by_corpus, **parameters
@@ -591,12 +651,36 @@ class EvaluationResult:
     ) -> inspection.CorpusHeatmapDisplay:
         """Plot training corpora against test corpora ("pairwise"):
         :class:`~sklearn_ser.inspection.CorpusHeatmapDisplay`.
+
+        Parameters
+        ----------
+        estimators : str or list of str, optional
+            Estimators that are shown; by default all of them.
+        **parameters
+            Parameters of `from_result` of the display.
+
+        Returns
+        -------
+        CorpusHeatmapDisplay
+            The display, drawn.
         """
         return inspection.CorpusHeatmapDisplay.from_result(self, estimators, **parameters)
 
     def plot_groups(self, by: str = "gender", **parameters) -> inspection.GroupGapDisplay:
         """Plot recalls of groups and their gaps:
         :class:`~sklearn_ser.inspection.GroupGapDisplay`.
+
+        Parameters
+        ----------
+        by : str, default="gender"
+            Column of `predictions` or `utterances` with the groups.
+        **parameters
+            Parameters of `from_result` of the display.
+
+        Returns
+        -------
+        GroupGapDisplay
+            The display, drawn.
         """
         frame = None
         if by not in ("corpus", "speaker"):
@@ -609,6 +693,18 @@ class EvaluationResult:
     ) -> inspection.ReliabilityDisplay:
         """Plot the calibration of probabilities:
         :class:`~sklearn_ser.inspection.ReliabilityDisplay`.
+
+        Parameters
+        ----------
+        estimators : str or list of str, optional
+            Estimators that are shown; by default all of them.
+        **parameters
+            Parameters of `from_result` of the display.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            The display, drawn.
         """
         return inspection.ReliabilityDisplay.from_result(self, estimators, **parameters)
 
@@ -621,6 +717,20 @@ class EvaluationResult:
     ) -> inspection.CriticalDifferenceDisplay:
         """Plot a critical-difference diagram over speakers:
         :class:`~sklearn_ser.inspection.CriticalDifferenceDisplay`.
+
+        Parameters
+        ----------
+        metric : {"uar", "war", "macro_f1"}, default="uar"
+            Metric that the estimators are ranked by.
+        setting : {"single", "transductive"}, optional
+            By default "transductive" for estimators that have it.
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw in; by default those of a new figure.
+
+        Returns
+        -------
+        CriticalDifferenceDisplay
+            The display, drawn.
         """
         ranks = self.ranks(metric, setting=setting)
         return inspection.CriticalDifferenceDisplay(ranks.average_ranks, ranks.cliques).plot(ax=ax)

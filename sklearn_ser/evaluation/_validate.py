@@ -127,6 +127,7 @@ def cross_corpus_validate(
     Returns
     -------
     EvaluationResult
+        Predictions of every estimator, seed and fold.
 
     Notes
     -----

@@ -179,7 +179,8 @@ class AudioExtractor(
 
         Returns
         -------
-        self
+        self : object
+            The fitted estimator.
         """
         self._validate_params()
         return self

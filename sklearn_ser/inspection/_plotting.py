@@ -67,7 +67,10 @@ def shared_parameters(documented: T) -> T:
     The line ``%(ax_and_return)s`` is the parameter `ax` and the section Returns with the display.
     """
     display = getattr(documented, "__qualname__", "").partition(".")[0]
-    texts = {"ax_and_return": f"{_SHARED['ax']}\n\nReturns\n-------\n{display}", **_SHARED}
+    texts = {
+        "ax_and_return": f"{_SHARED['ax']}\n\nReturns\n-------\n{display}\n    The display, drawn.",
+        **_SHARED,
+    }
     names = re.findall(r"%\((\w+)\)s", documented.__doc__ or "")
     return substitute_docstring(**{name: texts[name] for name in names})(documented)
 
@@ -101,7 +104,8 @@ class Display:
 
         Returns
         -------
-        self
+        self : object
+            The display itself.
         """
         self._plot(ax)
         return self

@@ -49,7 +49,7 @@ groups : array-like, default=None
 class GroupGap:
     """Gap between the scores of groups, as returned by :func:`group_gap`.
 
-    Attributes
+    Parameters
     ----------
     gap : float
         Score of the best group minus that of the worst; for an error that of the worst minus that

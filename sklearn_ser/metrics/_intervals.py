@@ -56,7 +56,7 @@ unit : str, default="speaker"
 class ClusterInterval:
     """Score with a confidence interval, as returned by :func:`cluster_interval`.
 
-    Attributes
+    Parameters
     ----------
     estimate : float
         Score.

@@ -55,9 +55,31 @@ def score_labeled_samples(
 ) -> float:
     """Return the metric of the labeled samples; the score function of all scorers.
 
-    `labels` is the fixed label set, `classes` are those of the estimator, for scores of each
-    class, `of` is the only class that is scored; `figure` is "worst", "gap" or "ratio" of the
-    scores by `group`.
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True classes or values; unlabeled samples (None, NaN) are left out.
+    y_pred : array-like of shape (n_samples,) or (n_samples, n_classes)
+        Input of the metric.
+    metric : str or callable
+        Metric, as for :func:`group_scores`.
+    labels : array-like of shape (n_classes,), default=None
+        Fixed label set.
+    classes : array-like, default=None
+        Classes of the estimator, in the order of the columns of `y_pred`.
+    of : object, default=None
+        The only class that is scored.
+    group : array-like of shape (n_samples,), default=None
+        Group of each sample.
+    figure : {"worst", "gap", "ratio"} or None, default=None
+        Figure of the scores by `group`.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Sample weights.
+
+    Returns
+    -------
+    float
+        Score; NaN if it is undefined.
     """
     resolved = find_metric(metric)
     values = as_labels(y_true, "y_true")
@@ -133,6 +155,17 @@ class SerScorer(_Scorer):
 
     (``_Scorer._score``, which ``make_scorer`` uses, is the only method that receives the estimator,
     X and `y_true`.)
+
+    Parameters
+    ----------
+    score_func : callable
+        Function that is called with true labels, predictions and `kwargs`.
+    sign : {1, -1}
+        -1 negates the score, so that greater is better.
+    kwargs : dict
+        Keyword arguments of `score_func`; `by` names a column or index level of X with groups.
+    response_method : str or tuple of str
+        Methods of the estimator that give the predictions; the first one that it has is used.
     """
 
     def _score(self, method_caller, estimator, X, y_true, **kwargs):

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 class PairedTest:
     """Difference of two estimators with its p-value, as returned by :func:`paired_test`.
 
-    Attributes
+    Parameters
     ----------
     difference : float
         Score of the first estimator minus that of the second.
@@ -370,7 +370,7 @@ def _mcnemar(rows: ClusterRows, pair: tuple[int, int]) -> tuple[float, float]:
 class CriticalDifference:
     """Data of a critical-difference diagram, as returned by :func:`critical_difference`.
 
-    Attributes
+    Parameters
     ----------
     average_ranks : pandas.Series
         Average rank of each estimator, best (lowest) first.
@@ -609,7 +609,7 @@ def holm(p_values: ArrayLike) -> np.ndarray | pd.Series:
 class CorrectedTTest:
     """Result of :func:`corrected_t_test`.
 
-    Attributes
+    Parameters
     ----------
     difference : float
         Mean difference over folds.

@@ -26,12 +26,10 @@ def split_sections(*ids: str, groups: str | None = None) -> str:
     """Return the docstring sections of `split` by some ids; `groups` is the first by default."""
     return f"""\
 {_parameters(ids, groups)}
-Yields
-------
-train : ndarray of int
-    Indices of the training samples.
-test : ndarray of int
-    Indices of the test samples.
+Returns
+-------
+splits : iterator of (train, test)
+    Indices of the training samples and of the test samples of each split, as arrays of int.
 
 Raises
 ------
@@ -49,6 +47,7 @@ def n_splits_sections(*ids: str, groups: str | None = None) -> str:
 Returns
 -------
 int
+    Number of splits.
 """
 
 

@@ -124,6 +124,7 @@ class SemiSupervisedSplit:
         Returns
         -------
         int
+            Number of splits.
         """
         if X is None or y is None:
             return self._splitter().get_n_splits(X, y, groups, **metadata)
@@ -136,6 +137,7 @@ class SemiSupervisedSplit:
         Returns
         -------
         MetadataRequest
+            Requests of metadata by method.
         """
         return get_routing_for_object(self._splitter())
 

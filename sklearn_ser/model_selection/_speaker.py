@@ -184,6 +184,7 @@ class SpeakerKFold(_SpeakerFolds, SpeakerSplitter):
         Returns
         -------
         int
+            Number of splits.
         """
         self._validate_params()
         return self.n_splits

@@ -536,6 +536,7 @@ class MTLNeuralClassifier(
         Returns
         -------
         dict
+            Parameters by name.
         """
         return get_nested_params(self) if deep else super().get_params(deep=False)
 
@@ -552,7 +553,8 @@ class MTLNeuralClassifier(
 
         Returns
         -------
-        self
+        self : object
+            The estimator itself.
 
         Raises
         ------
@@ -599,7 +601,8 @@ class MTLNeuralClassifier(
 
         Returns
         -------
-        self
+        self : object
+            The fitted estimator.
 
         Raises
         ------
@@ -662,7 +665,8 @@ class MTLNeuralClassifier(
 
         Returns
         -------
-        self
+        self : object
+            The estimator itself.
 
         Raises
         ------
@@ -724,6 +728,7 @@ class MTLNeuralClassifier(
         y : array-like of shape (n_samples,)
             True labels. Unlabeled samples, by the sentinel value `unlabeled`, are ignored.
         sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
 
         Returns
         -------
@@ -817,6 +822,7 @@ class MTLNeuralClassifier(
         Parameters
         ----------
         X : frame sequences
+            One array of shape (n_frames, n_features) per sample.
 
         Returns
         -------
@@ -894,6 +900,7 @@ class MTLNeuralClassifier(
         Returns
         -------
         ndarray of str of shape (n_outputs,)
+            Names of the output columns.
         """
         check_is_fitted(self)
         on_frames = takes_frames(self._architecture["encoder"])

@@ -277,6 +277,7 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         score : float
+            Mean accuracy.
         """
         return accuracy_with_missing(y, self.predict(X), sample_weight)
 

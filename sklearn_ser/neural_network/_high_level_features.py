@@ -219,6 +219,7 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str of shape (4 * n_classes,)
+            Names of the output columns.
         """
         check_is_fitted(self)
         return np.asarray(
@@ -247,6 +248,7 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         routing : MetadataRouter
+            Requests of metadata by method.
         """
         to_network = MethodMapping().add(caller="fit", callee="fit")
         router = MetadataRouter(owner=self).add(

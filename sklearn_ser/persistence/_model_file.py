@@ -64,6 +64,7 @@ def supported_types() -> list[str]:
     Returns
     -------
     list of str
+        Sorted names.
 
     Examples
     --------

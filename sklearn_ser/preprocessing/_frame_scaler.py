@@ -92,7 +92,8 @@ class FrameScaler(OwnContainerMixin, FrameStep):
 
         Returns
         -------
-        self
+        self : object
+            The fitted estimator.
 
         Raises
         ------
@@ -144,6 +145,7 @@ class FrameScaler(OwnContainerMixin, FrameStep):
         Returns
         -------
         ndarray of str of shape (1,)
+            Names of the output columns.
         """
         check_is_fitted(self)
         return np.asarray([FRAMES], dtype=object)

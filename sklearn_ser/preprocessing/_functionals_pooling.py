@@ -142,7 +142,8 @@ class FunctionalsPooling(FrameStep):
 
         Returns
         -------
-        self
+        self : object
+            The fitted estimator.
 
         Raises
         ------
@@ -201,6 +202,7 @@ class FunctionalsPooling(FrameStep):
         Returns
         -------
         ndarray of str of shape (n_statistics,)
+            Names of the output columns.
         """
         check_is_fitted(self)
         features = [name for name in self.frame_features_ if name != self.voicing]

@@ -160,7 +160,8 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        self
+        self : object
+            The fitted estimator.
 
         Raises
         ------
@@ -236,6 +237,7 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of str
+            Names of the output columns.
         """
         if input_features is not None:
             names = np.asarray(input_features, dtype=object)

@@ -99,7 +99,8 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
 
         Returns
         -------
-        self
+        self : object
+            The fitted estimator.
 
         Raises
         ------
@@ -141,13 +142,16 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Samples.
         y : array-like of shape (n_samples,)
+            True labels.
         **metadata : array-likes of n_samples rows
             Metadata of the inner estimator.
 
         Returns
         -------
         float
+            Mean accuracy.
 
         Raises
         ------

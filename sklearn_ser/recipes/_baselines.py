@@ -140,6 +140,7 @@ def make_single_task_net(
     Returns
     -------
     Pipeline
+        Unfitted model.
 
     Examples
     --------
@@ -178,6 +179,7 @@ def make_multi_task_net(
     Returns
     -------
     Pipeline
+        Unfitted model.
 
     References
     ----------

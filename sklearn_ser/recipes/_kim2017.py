@@ -57,6 +57,7 @@ def make_dnn_elm(
     Returns
     -------
     Pipeline
+        Unfitted model.
 
     References
     ----------
@@ -106,6 +107,7 @@ def make_lstm_elm(
     Returns
     -------
     Pipeline
+        Unfitted model.
 
     References
     ----------

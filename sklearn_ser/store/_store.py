@@ -171,6 +171,7 @@ class FeatureStore:
         Parameters
         ----------
         keys : iterable of bytes
+            Keys of the entries.
 
         Returns
         -------

@@ -237,6 +237,7 @@ def parametrize_with_audio_checks(
     Returns
     -------
     decorator : `pytest.mark.parametrize`
+        Decorator of a test with the arguments `estimator` and `check`.
 
     See Also
     --------

@@ -60,6 +60,7 @@ def _delegated(method: str, summary: str, returns: str) -> Any:
         Returns
         -------
         {returns}
+            Output of the inner estimator.
         """
     return available_if(inner_has(method))(call)
 
@@ -103,13 +104,16 @@ class InnerAttributes:
         Parameters
         ----------
         X : array-like of n_samples samples
+            Samples.
         y : array-like of shape (n_samples,)
+            True labels.
         **metadata : array-likes of n_samples values
             Metadata, as in `fit`.
 
         Returns
         -------
         float
+            Mean accuracy.
         """
         check_is_fitted(self)
         given = arguments_through(self, "score", metadata)
@@ -125,12 +129,17 @@ class InnerAttributes:
 
         Parameters
         ----------
-        X, y, **metadata
-            Parameters of `fit`.
+        X : array-like of shape (n_samples, ...)
+            Samples.
+        y : array-like of shape (n_samples,), default=None
+            Labels.
+        **metadata : array-likes of n_samples values
+            Metadata, as in `fit`.
 
         Returns
         -------
         ndarray or DataFrame of shape (n_samples, n_outputs)
+            Output of `transform` for the same samples.
         """
         return self.fit(X, y, **metadata).transform(X)
 
@@ -157,10 +166,12 @@ class InnerAttributes:
         Parameters
         ----------
         input_features : array-like of str, default=None
+            Ignored, or passed to the inner estimator.
 
         Returns
         -------
         ndarray of str
+            Names of the output columns.
         """
         check_is_fitted(self)
         return self.estimator_.get_feature_names_out(input_features)
@@ -175,7 +186,8 @@ class InnerAttributes:
 
         Returns
         -------
-        self
+        self : object
+            The estimator itself.
         """
         for estimator in (self.estimator, getattr(self, "estimator_", None)):
             if estimator is not None:
@@ -200,6 +212,7 @@ class InnerAttributes:
         Returns
         -------
         MetadataRouter
+            Requests of metadata by method.
         """
         return MetadataRouter(owner=self).add(
             estimator=self.estimator,

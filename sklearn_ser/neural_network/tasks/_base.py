@@ -55,11 +55,28 @@ class Task(BaseEstimator):
     weight: float | None
 
     def check(self, name: str) -> None:
-        """Raise a ValueError if a parameter of the task called `name` is invalid."""
+        """Raise a ValueError if a parameter of the task is invalid.
+
+        Parameters
+        ----------
+        name : str
+            Name of the task.
+        """
         check_parameters(self, f"tasks[{name!r}]")
 
     def columns(self, name: str) -> list[str]:
-        """Return the columns of `aux` that hold the targets of the task called `name`."""
+        """Return the columns of `aux` that hold the targets of the task.
+
+        Parameters
+        ----------
+        name : str
+            Name of the task.
+
+        Returns
+        -------
+        list of str
+            Names of the columns.
+        """
         return []
 
 

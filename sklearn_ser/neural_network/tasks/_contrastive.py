@@ -86,7 +86,13 @@ class ContrastiveTask(Task):
         self.n_components = n_components
 
     def check(self, name: str) -> None:
-        """Raise a ValueError if a parameter is invalid, or `column` and `across` are the same."""
+        """Raise a ValueError if a parameter is invalid, or `column` and `across` are the same.
+
+        Parameters
+        ----------
+        name : str
+            Name of the task.
+        """
         super().check(name)
         if self.column is not None and self.column == self.across:
             raise ValueError(
