@@ -65,6 +65,8 @@ def is_missing(value):
 
 def seconds(value, name):
     """Convert a start or end to float seconds, NaN where it is missing."""
+    if type(value) is float:
+        return value
     if is_missing(value):
         return math.nan
     try:

@@ -10,21 +10,19 @@ from __future__ import annotations
 import functools
 import mmap
 import os
-import re
 import struct
 from typing import NamedTuple
 
 from sklearn_ser.audio._mpeg import MpegStream, id3_length, is_layer_3, mpeg_streams
 from sklearn_ser.exceptions import AudioError
 
-_FLAC_MARK = re.compile(rb"fLaC[\0\x80]\0\0\x22")
-_OGG_MARK = re.compile(rb"OggS\0\x02.{21}", re.DOTALL)
 _DUMP_MARK = b"\xf0\x7e"
 
 _MOST_PADDING = 4096  # bytes
 
 # Files below this size are examined each time they are read; the result for others is cached.
 _CACHED_SIZE = 2**20
+_BLOCK = 2**20
 
 
 class ByteRange(NamedTuple):
@@ -82,7 +80,7 @@ def _cached_streams(path, size, _inode, _mtime):
 
 def _find_streams(path, size):
     with open(path, "rb", buffering=0) as file:
-        head = file.read(10)
+        data = head = file.read(10 if size >= _CACHED_SIZE else size)
         at = id3_length(head)
         if at:
             file.seek(at)
@@ -92,8 +90,7 @@ def _find_streams(path, size):
         if search is None:
             return []
         if size < _CACHED_SIZE:
-            file.seek(0)
-            streams = search(path, file.read(), at, size)
+            streams = search(path, data, at, size)
         else:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 streams = search(path, data, at, size)
@@ -102,19 +99,33 @@ def _find_streams(path, size):
 
 def _flac(_path, data, at, size):
     """Return one range per FLAC stream: a mark, and the header of a block of 34 bytes."""
-    starts = [match.start() for match in _FLAC_MARK.finditer(data, at)]
+    starts = _positions(data, (b"fLaC\0\0\0\x22", b"fLaC\x80\0\0\x22"), at, size)
     return _between(starts or [at], size)
 
 
 def _ogg(_path, data, at, size):
     """Return one range per link of a chained Ogg file; several first pages begin a single link."""
     starts, next_page = [], -1
-    for match in _OGG_MARK.finditer(data, at):
-        if match.start() != next_page:
-            starts.append(match.start())
-        lengths = data[match.end() : match.end() + match[0][-1]]
-        next_page = match.end() + len(lengths) + sum(lengths)
+    for position in _positions(data, (b"OggS\0\x02",), at, size):
+        if position != next_page:
+            starts.append(position)
+        n_segments = sum(data[position + 26 : position + 27])
+        lengths = data[position + 27 : position + 27 + n_segments]
+        next_page = position + 27 + len(lengths) + sum(lengths)
     return _between(starts or [at], size)
+
+
+def _positions(data, marks, at, size):
+    """Return the positions of marks: of bytes, and from the end, as both are found faster."""
+    found = set()
+    for start in range(at, size, _BLOCK):
+        block = data[start : start + _BLOCK + len(marks[0]) - 1]
+        for mark in marks:
+            position = block.rfind(mark)
+            while position >= 0:
+                found.add(start + position)
+                position = block.rfind(mark, 0, position)
+    return sorted(found)
 
 
 def _sample_dump(_path, data, _at, size):

@@ -1,7 +1,7 @@
 """Loading of a corpus from a folder, a CSV file, a DataFrame or a custom reader.
 
 The generic layout: a folder with ``metadata.csv``, one row per utterance, in the columns of
-``Corpus.frame`` as far as they are known (file, speaker and emotion are required).
+``Corpus.frame`` as far as they are known (file and speaker are required).
 """
 
 from __future__ import annotations
