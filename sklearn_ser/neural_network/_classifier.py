@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 import torch
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 from sklearn.base import (
-    BaseEstimator,
     ClassifierMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -33,6 +32,7 @@ from sklearn_ser.neural_network._nested_params import (
     parameter_object,
     set_nested_params,
 )
+from sklearn_ser.neural_network._parameter_names import SuggestingEstimator
 from sklearn_ser.neural_network._settings import (
     ComputeSettings,
     InputPerturbation,
@@ -41,7 +41,11 @@ from sklearn_ser.neural_network._settings import (
 )
 from sklearn_ser.neural_network._state import check_state
 from sklearn_ser.neural_network.encoders._base import ACTIVATIONS
-from sklearn_ser.neural_network.encoders._registry import ENCODERS, takes_frames
+from sklearn_ser.neural_network.encoders._registry import (
+    ENCODERS,
+    check_predicts_frames,
+    takes_frames,
+)
 from sklearn_ser.neural_network.tasks._base import average_outputs, utterance_outputs
 from sklearn_ser.neural_network.tasks._classification import (
     ClassificationTask,
@@ -59,8 +63,10 @@ from sklearn_ser.utils._alignment import check_aux, check_row_order
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._failed_rows import accuracy_with_missing, insert_missing_rows
 from sklearn_ser.utils._frames import FRAMES
+from sklearn_ser.utils._ids import id_columns
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._threads import torch_threads
+from sklearn_ser.utils._torch_state import default_torch_state
 from sklearn_ser.utils._unlabeled import SENTINEL_CONSTRAINTS, labeled_rows
 
 if TYPE_CHECKING:
@@ -79,7 +85,7 @@ if TYPE_CHECKING:
     X="X : array-like of shape (n_samples, n_features), or frame sequences\n    As in :meth:`fit`."
 )
 class MTLNeuralClassifier(
-    ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin, BaseEstimator
+    ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin, SuggestingEstimator
 ):
     """A neural network that learns emotion together with auxiliary targets.
 
@@ -153,13 +159,14 @@ class MTLNeuralClassifier(
         Loss of the main task: class weights, label smoothing, focal loss and logit adjustment; its
         `column` and `weight` must be None. None means ``ClassificationTask()``. Parameters are
         accessible as ``y_task__class_weight``.
-    tasks : "auto", None or mapping, default="auto"
+    tasks : "auto", "aux", None or mapping, default="auto"
         Auxiliary tasks.
 
         - "auto": one task for each column of `aux`. Strings, categories and booleans become
           classification, floats regression, and integers classification if there are at most 20
           distinct values, else regression (pandas stores class codes with missing values as floats
           unless their dtype is "Int64").
+        - "aux": as "auto", with a TrainingWarning if no `aux` is passed.
         - None: the single-task network, whatever `aux` is passed.
         - A mapping of names to task objects (:class:`ClassificationTask`,
           :class:`RegressionTask`, :class:`DomainAdversarialTask`, :class:`ReconstructionTask`,
@@ -184,10 +191,11 @@ class MTLNeuralClassifier(
         number of frames. With a custom encoder, which may contain batch normalization, a single
         remaining sample joins another batch.
     lr : float, default=0.001
-        Learning rate of AdamW.
+        Learning rate of the optimizer.
     optimization : OptimizationSettings or None, default=None
-        Learning rate schedule, weight decay, gradient clipping and weight averaging. None means
-        ``OptimizationSettings()``. Parameters are accessible as ``optimization__weight_decay``.
+        Optimizer (AdamW), learning rate schedule, weight decay, gradient clipping and weight
+        averaging. None means ``OptimizationSettings()``. Parameters are accessible as
+        ``optimization__weight_decay``.
     perturbation : InputPerturbation or None, default=None
         Noise, dropout, mixup and augmentation of the inputs in training. None means
         ``InputPerturbation()``, noise of one standard deviation. Parameters are accessible as
@@ -229,7 +237,8 @@ class MTLNeuralClassifier(
         ``pseudo_labels__share``.
     warm_start : bool, default=False
         Whether :meth:`fit` continues from the networks of the previous fit, for example to
-        fine-tune them on a target corpus. Classes and tasks are those of the first fit.
+        fine-tune them on a target corpus. Classes and tasks are those of the first fit, and
+        `history_` goes on with the epochs of further fits, as with :meth:`partial_fit`.
     callbacks : list or None, default=None
         skorch callbacks.
 
@@ -237,7 +246,8 @@ class MTLNeuralClassifier(
         other columns of `history_`. Callbacks are not copied: every network calls them in turn,
         and so does the refit on all samples. Callbacks that monitor validation samples (by default
         skorch's EarlyStopping and Checkpoint) are skipped in the refit and in :meth:`partial_fit`,
-        and raise an error with ``early_stopping=False``. EarlyStopping, or a subclass, ends a
+        and raise an error with ``early_stopping=False``. In ``on_batch_end``, ``loss`` has the loss
+        of each task and ``y_pred`` the outputs for `y`. EarlyStopping, or a subclass, ends a
         training; KeyboardInterrupt raised by any other callback is a user interrupt. In
         ``on_train_end`` the net has the retained weights. ``clone``, and so a search, copies a
         callback by its parameters; its other attributes must have names that end in an underscore.
@@ -255,7 +265,8 @@ class MTLNeuralClassifier(
         and that of numpy only with None. Initial weights, dropout and sample order have separate
         random streams: an additional task does not change them.
     verbose : int, default=0
-        Verbosity; 1 shows a progress bar over the epochs.
+        Verbosity. 1 shows a progress bar over the epochs; 2 prints a row for each epoch, with its
+        losses, scores and seconds, as skorch does.
 
     Attributes
     ----------
@@ -272,7 +283,8 @@ class MTLNeuralClassifier(
         ``groups`` (those held out), ``reason`` (why the split is not by groups, or absent). With
         several networks, that of the first.
     n_iter_ : int
-        Number of epochs run; with several networks, the largest.
+        Number of epochs run, by all fits that continue training; with several networks, the
+        largest.
     best_epoch_ : int
         Epoch whose weights were retained, counted from 1; with several networks, of the first.
     members_ : DataFrame
@@ -298,7 +310,7 @@ class MTLNeuralClassifier(
         Only with ``encoder="layers"``. Weight of each layer; they sum to 1.
     net_ : skorch.NeuralNet
         Trained net of the first network, for inspection; its ``module_`` has ``encoder`` and
-        ``heads``.
+        ``heads``, and its ``history`` the columns of `history_`.
     n_features_in_ : int
         Number of features of a row or a frame.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -326,8 +338,8 @@ class MTLNeuralClassifier(
     networks, with those that have weights), and a TrainingWarning says how far training got.
     Before that, and after any error, the estimator is unchanged.
 
-    **Metadata routing.** With routing enabled, ``fit`` requests ``aux``, ``sample_weight`` and
-    ``sources``, and takes ``speaker`` as its `groups`. A ``StandardScaler`` before it must then be
+    **Metadata routing.** With routing enabled, ``fit`` requests ``aux``, ``sample_weight``,
+    ``sources`` and ``speaker`` (its `groups`). A ``StandardScaler`` before it must then be
     configured to use the weights or not:
     ``StandardScaler().set_fit_request(sample_weight=False)``.
 
@@ -407,17 +419,21 @@ class MTLNeuralClassifier(
     ValueError: encoder="attention" takes frame sequences ...
     """
 
+    # `speaker` is a parameter of its own: meta-estimators that call cross_val_predict route twice,
+    # and the second time an alias (groups="speaker") is no longer known.
     __metadata_request__fit = {
         "aux": True,
-        "groups": "speaker",
+        "groups": False,
         "sample_weight": True,
         "sources": True,
+        "speaker": True,
     }
     __metadata_request__partial_fit = {
         "aux": True,
         "classes": True,
-        "groups": "speaker",
+        "groups": False,
         "sample_weight": True,
+        "speaker": True,
     }
 
     #: Parameters that hold an object with nested parameters, and the class of the object that None
@@ -439,7 +455,7 @@ class MTLNeuralClassifier(
         "hidden_units": ["array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "tasks": [StrOptions({"auto"}), Mapping, None],
+        "tasks": [StrOptions({"auto", "aux"}), Mapping, None],
         "aux_weight": [Interval(Real, 0, None, closed="left")],
         "loss_weighting": [StrOptions(set(LOSS_WEIGHTINGS))],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -468,7 +484,7 @@ class MTLNeuralClassifier(
         activation: Literal["relu", "gelu", "tanh"] = "relu",
         dropout: float = 0.5,
         y_task: ClassificationTask | None = None,
-        tasks: Mapping[str, Task | str] | Literal["auto"] | None = "auto",
+        tasks: Mapping[str, Task | str] | Literal["auto", "aux"] | None = "auto",
         aux_weight: float = 0.3,
         loss_weighting: Literal["fixed", "uncertainty", "pcgrad"] = "fixed",
         max_epochs: int = 100,
@@ -573,16 +589,17 @@ class MTLNeuralClassifier(
         groups: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         sources: ArrayLike | None = None,
+        speaker: ArrayLike | None = None,
     ) -> Self:
         """Fit the network.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or frame sequences
-            Standardized features. Frame sequences are arrays of shape (n_frames, n_features), one
-            for each sample: in the column ``frames`` of a table, as frame-level audio steps return
-            it, in a list, a Series or an object array, or all in one array of shape (n_samples,
-            n_frames, n_features).
+            Standardized features; id columns of a table (speaker, corpus, ...) are none. Frame
+            sequences are arrays of shape (n_frames, n_features), one for each sample: in the column
+            ``frames`` of a table, as frame-level audio steps return it, in a list, a Series or an
+            object array, or all in one array of shape (n_samples, n_frames, n_features).
         y : array-like of shape (n_samples,)
             Labels.
         aux : DataFrame of shape (n_samples, n_aux), Series or array-like, default=None
@@ -591,13 +608,15 @@ class MTLNeuralClassifier(
         groups : array-like of shape (n_samples,), default=None
             Speaker of each sample; early stopping holds out whole speakers. If None, a column or
             index level ``speaker`` of X is used if there is one, else samples are held out at
-            random. Samples without a group form one group.
+            random, with a warning. Samples without a group form one group.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights in the losses of all tasks.
         sources : array-like of int of shape (n_samples,) or (n_samples, k), default=None
             Original samples that augmented copies and mixtures were made from, by number; an
             original has its own number. No validation sample shares a source with a training
             sample. Passed by :class:`~sklearn_ser.augmentation.AugmentingClassifier`.
+        speaker : array-like of shape (n_samples,), default=None
+            Another name of `groups`, under which metadata routing passes them.
 
         Returns
         -------
@@ -618,10 +637,16 @@ class MTLNeuralClassifier(
         Warns
         -----
         TrainingWarning
-            If failed audio or constant auxiliary targets are left out, if groups were passed and
-            could not be held out as a whole, or if no sample is unlabeled although `unlabeled` is
-            set.
+            If failed audio or constant auxiliary targets are left out, if groups could not be held
+            out as a whole or there are none, if no sample is unlabeled although `unlabeled` is set,
+            or if there is no `aux` with ``tasks="aux"``.
         """
+        if groups is not None and speaker is not None:
+            raise MetadataError(
+                "groups and speaker were both passed, and are two names of the same metadata. Pass "
+                "one of them."
+            )
+        groups = speaker if groups is None else groups
         arguments = FitArguments(X, y, aux, groups, sample_weight, sources)
         fit_network(self, arguments, FitMode(self.warm_start and hasattr(self, "_weights")))
         return self
@@ -635,6 +660,7 @@ class MTLNeuralClassifier(
         aux: pd.DataFrame | pd.Series | ArrayLike | None = None,
         groups: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        speaker: ArrayLike | None = None,
     ) -> Self:
         """Train for one epoch on all samples, continuing from the current state.
 
@@ -658,7 +684,7 @@ class MTLNeuralClassifier(
             All labels of all calls. Required in the first call.
         aux : DataFrame of shape (n_samples, n_aux), Series or array-like, default=None
             As in :meth:`fit`. Tasks whose column is absent are not trained in this call.
-        groups : array-like of shape (n_samples,), default=None
+        groups, speaker : array-like of shape (n_samples,), default=None
             Ignored, since nothing is held out.
         sample_weight : array-like of shape (n_samples,), default=None
             As in :meth:`fit`.
@@ -718,6 +744,21 @@ class MTLNeuralClassifier(
         """
         outputs, failed = self._outputs(X)
         return insert_missing_rows(self._fitted_tasks()[0].probabilities(outputs[0]), failed)
+
+    def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
+        """Predict the logarithm of the probability of each class of `classes_`.
+
+        Parameters
+        ----------
+        %(X)s
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            NaN for failed audio. Finite also where the probability is too small for a float.
+        """
+        outputs, failed = self._outputs(X)
+        return insert_missing_rows(log_softmax(outputs[0].astype(float), axis=1), failed)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Compute the accuracy; failed audio counts as misclassified.
@@ -848,13 +889,8 @@ class MTLNeuralClassifier(
         positions = [
             number for number, task in enumerate(tasks) if isinstance(task, FittedClassification)
         ]
-        if not self.net_.module_.frame_level:
-            raise ValueError(
-                f"The encoder {self._architecture['encoder']!r} computes one representation for a "
-                "whole sequence. Probabilities of frames need an encoder that works frame by "
-                'frame, e.g. encoder="frame_dnn", or "lstm" with '
-                'encoder_params={"pooling": "frames"}.'
-            )
+        architecture = self._architecture
+        check_predicts_frames(architecture["encoder"], architecture["encoder_params"])
 
         def outputs_by_sample(module, batch):
             outputs = module(batch)
@@ -870,6 +906,10 @@ class MTLNeuralClassifier(
             )
             result[tasks[position].name] = [None if lost else next(means) for lost in failed]
         return result
+
+    def _check_predicts_frames(self):
+        """Raise a ValueError if :meth:`predict_frame_proba` will not be possible after a fit."""
+        check_predicts_frames(self.encoder, self.encoder_params)
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Compute the shared representation, the output of the encoder.
@@ -903,9 +943,12 @@ class MTLNeuralClassifier(
             Names of the output columns.
         """
         check_is_fitted(self)
-        on_frames = takes_frames(self._architecture["encoder"])
-        if on_frames and input_features is not None and [*np.asarray(input_features)] == [FRAMES]:
-            input_features = None  # feature_names_in_ are those of a frame
+        if input_features is not None:
+            given = np.asarray(input_features, dtype=object).tolist()
+            ids = id_columns(given)
+            input_features = [name for name in given if name not in ids]
+            if takes_frames(self._architecture["encoder"]) and input_features == [FRAMES]:
+                input_features = None  # feature_names_in_ are those of a frame
         return super().get_feature_names_out(input_features)
 
     @property
@@ -1004,6 +1047,7 @@ class MTLNeuralClassifier(
             self._rounds = [member.rounds for member in members]
         self._net_cache = NetCache()
 
+    @default_torch_state()
     def _nets(self):
         check_is_fitted(self)
         return self._net_cache.get(self.device, self._build_nets)  # (set_params moves them)
@@ -1011,12 +1055,16 @@ class MTLNeuralClassifier(
     def _build_nets(self):
         device = resolve_device(self.device)
         tasks = self._fitted_tasks()
-        return [
-            make_net(
-                module_from_bytes(self._architecture, weights, device), tasks, device=device
-            ).initialize()
-            for weights in self._weights
-        ]
+        nets = []
+        for weights, history in zip(self._weights, self._history, strict=True):
+            module = module_from_bytes(self._architecture, weights, device)
+            net = make_net(module, tasks, device=device).initialize()
+            for epoch in zip(*history.values(), strict=True):
+                net.history.new_epoch()
+                for name, value in zip(history, epoch, strict=True):
+                    net.history.record(name, value)
+            nets.append(net)
+        return nets
 
     def _fitted_tasks(self):
         return [task_from_state(state) for state in self._tasks]
@@ -1045,6 +1093,7 @@ class MTLNeuralClassifier(
             if task.predicts
         ][1:]
 
+    @default_torch_state()
     def _run(
         self, X: ArrayLike, function: Callable[[MultiTaskModule, Any], list[np.ndarray]]
     ) -> tuple[list[list[np.ndarray]], np.ndarray]:
@@ -1094,6 +1143,10 @@ class MTLNeuralClassifier(
         tags = super().__sklearn_tags__()
         # The representation has the dtype of the network, whatever that of X.
         tags.transformer_tags.preserves_dtype = []
+        kind = ENCODERS.get(self.encoder) if isinstance(self.encoder, str) else self.encoder
+        on_frames = bool(getattr(kind, "on_frames", False))
+        tags.input_tags.two_d_array = not on_frames
+        tags.input_tags.three_d_array = on_frames or kind is None  # "auto"
         return tags
 
 

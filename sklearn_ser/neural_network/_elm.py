@@ -9,8 +9,8 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import solve, svd
-from scipy.special import expit, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from scipy.special import expit, log_softmax, softmax
+from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
@@ -22,6 +22,7 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_ser.neural_network._class_weight import weights_of_classes
+from sklearn_ser.neural_network._parameter_names import SuggestingEstimator
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._failed_rows import (
     accuracy_with_missing,
@@ -29,7 +30,9 @@ from sklearn_ser.utils._failed_rows import (
     insert_missing_rows,
     warn_failed_rows,
 )
+from sklearn_ser.utils._ids import ids_as_levels
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._unlabeled import check_all_labeled
 
 ACTIVATIONS = {
     "linear": lambda values: values,
@@ -48,7 +51,7 @@ _SAFE_RIDGE = 1e-8
     sample_weight : array-like of shape (n_samples,), default=None
         Sample weights.""",
 )
-class ELMClassifier(ClassifierMixin, BaseEstimator):
+class ELMClassifier(ClassifierMixin, SuggestingEstimator):
     """Extreme learning machine: random hidden units, output weights by ridge regression.
 
     A network with one hidden layer whose weights W and biases b are drawn from N(0, 1) and not
@@ -186,6 +189,8 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
         TrainingWarning
             If rows of failed audio are excluded.
         """
+        X = ids_as_levels(X)
+        check_all_labeled(y, "ELMClassifier")
         rows, labels = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
         check_classification_targets(labels)
         weights = _check_sample_weight(
@@ -264,6 +269,21 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
         scores, failed = self._scores(X)
         return insert_missing_rows(softmax(scores, axis=1), failed)
 
+    def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
+        """Compute the logarithm of :meth:`predict_proba`.
+
+        Parameters
+        ----------
+        %(X)s
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Logarithms of the probabilities in the order of `classes_`. NaN for failed audio.
+        """
+        scores, failed = self._scores(X)
+        return insert_missing_rows(log_softmax(scores, axis=1), failed)
+
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Compute the accuracy, in which failed audio counts as misclassified.
 
@@ -287,6 +307,7 @@ class ELMClassifier(ClassifierMixin, BaseEstimator):
     def _scores(self, X):
         """Return the scores of the rows with usable features, and the mask of failed rows."""
         check_is_fitted(self)
+        X = ids_as_levels(X)
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         failed = self._failed_rows(X)
         return self._hidden(X[~failed]) @ self.output_weights_, failed

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, _fit_context, clone
 from sklearn.model_selection import BaseCrossValidator, check_cv
@@ -17,6 +18,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
 
 from sklearn_ser.model_selection import SpeakerKFold
+from sklearn_ser.neural_network._parameter_names import SuggestingEstimator
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_for, arguments_through, routing_for, routing_is_on
@@ -29,7 +31,7 @@ STATISTICS = ("max", "min", "mean", "above")
     X="X : frame sequences\n    Frames in a form that the network takes.",
     y="y : array-like of shape (n_samples,)\n    Labels of the utterances.",
 )
-class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
+class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, SuggestingEstimator):
     """Statistics of a network's posteriors over the frames of each utterance.
 
     A frame-level network predicts, for each frame, a probability of each class of each task. For
@@ -156,6 +158,11 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         -------
         self : HighLevelFeatures
             The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If the network does not predict frame by frame.
         """
         self.estimator_ = self._fit_clone(X, y, arguments_through(self, "fit", metadata))
         return self
@@ -269,8 +276,13 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
     def _fit_clone(self, X, y, given):
         # Metadata reaches the parts of the network only with routing enabled.
+        if hasattr(self.estimator, "_check_predicts_frames"):
+            self.estimator._check_predicts_frames()  # before a long training
         with routing_for(self.estimator, given):
-            return clone(self.estimator).fit(X, y, **given)
+            network = clone(self.estimator).fit(X, y, **given)
+        if isinstance(X, list | np.ndarray | pd.DataFrame | pd.Series):
+            self._statistics(network, X[:1])  # raises what transform would
+        return network
 
     def _fit_transform_out_of_fold(self, X, y, metadata):
         """Fit, and compute the features of each sample by a network trained without it."""

@@ -8,12 +8,12 @@ changed.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from sklearn_ser.neural_network._parameter_names import unknown_parameters
 from sklearn_ser.neural_network.tasks._base import Task
 from sklearn_ser.neural_network.tasks._make_tasks import task_object
 
@@ -53,12 +53,14 @@ def set_nested_params(estimator: BaseEstimator, params: Mapping[str, Any]) -> No
     """Set parameters of a network, also those within its tasks, mappings and objects."""
     objects = {**estimator._default_objects, **estimator._optional_objects}
     known = estimator.get_params(deep=False)
-    for name in params:
-        parameter, _, rest = name.partition("__")
-        if parameter not in known or (
-            rest and parameter not in ("tasks", "encoder_params", *objects)
-        ):
-            raise unknown_parameter(estimator, name)
+    nested = ("tasks", "encoder_params", *objects)
+    unknown = [
+        name
+        for name in params
+        if name not in known and (name.partition("__")[0] not in nested or "__" not in name)
+    ]
+    if unknown:
+        raise unknown_parameters(estimator, unknown)
     # Whole objects before their parameters, in whatever order they are given.
     for name in sorted(params, key=lambda name: name.count("__")):
         parameter, _, rest = name.partition("__")
@@ -70,23 +72,6 @@ def set_nested_params(estimator: BaseEstimator, params: Mapping[str, Any]) -> No
             estimator.encoder_params = {**(estimator.encoder_params or {}), rest: params[name]}
         else:
             _set_in_object(estimator, parameter, rest, params[name])
-
-
-def unknown_parameter(estimator: BaseEstimator, name: str) -> ValueError:
-    """Return the error for a name that is no parameter, with a suggestion if one is alike."""
-    valid = list(estimator.get_params())
-    last = name.rpartition("__")[2]
-    last = {"learning_rate": "lr"}.get(last, last)  # scikit-learn's name, and skorch's
-    alike = [other for other in valid if other.rpartition("__")[2] == last]
-    if not alike:
-        by_last = {other.rpartition("__")[2]: other for other in reversed(valid)}
-        close = difflib.get_close_matches(name, valid, 1)
-        alike = close or [by_last[each] for each in difflib.get_close_matches(last, by_last, 1)]
-    hint = f" Did you mean {alike[0]!r}?" if alike else ""
-    return ValueError(
-        f"Invalid parameter {name!r} for estimator {type(estimator).__name__}.{hint} Valid "
-        f"parameters are: {sorted(estimator.get_params(deep=False))!r}."
-    )
 
 
 def _set_in_object(estimator, name, parameter, value):
@@ -112,7 +97,7 @@ def _changed(instance, parameter, value):
     """Return a copy of a parameter object with one parameter changed."""
     params = instance.get_params(deep=False)
     if parameter not in params:
-        raise unknown_parameter(instance, parameter)
+        raise unknown_parameters(instance, [parameter])
     return type(instance)(**{**params, parameter: value})
 
 

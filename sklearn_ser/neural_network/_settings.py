@@ -8,6 +8,7 @@ from typing import Any, Literal
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_ser.neural_network._parameter_names import SuggestingEstimator
 from sklearn_ser.utils._public import public_module
 
 
@@ -20,7 +21,7 @@ def check_parameters(instance: BaseEstimator, where: str) -> None:
 
 
 @public_module("sklearn_ser.neural_network")
-class ComputeSettings(BaseEstimator):
+class ComputeSettings(SuggestingEstimator):
     """Precision, threads and compilation of a network.
 
     Parameters
@@ -73,7 +74,7 @@ class ComputeSettings(BaseEstimator):
 
 
 @public_module("sklearn_ser.neural_network")
-class InputPerturbation(BaseEstimator):
+class InputPerturbation(SuggestingEstimator):
     """Random changes of the inputs of each batch in training.
 
     They are applied in this order: mixup, augmenters, noise, dropout. Predictions use the inputs
@@ -135,17 +136,22 @@ class InputPerturbation(BaseEstimator):
 
 
 @public_module("sklearn_ser.neural_network")
-class OptimizationSettings(BaseEstimator):
-    """Learning rate schedule, regularization and weight averaging of the optimizer, AdamW.
+class OptimizationSettings(SuggestingEstimator):
+    """Optimizer, learning rate schedule, regularization and weight averaging.
 
     Parameters
     ----------
+    optimizer : {"adamw", "adam", "sgd"} or a subclass of torch.optim.Optimizer, default="adamw"
+        Optimizer of the weights. A class is constructed with `lr` of the network, with
+        `weight_decay` if it has such a parameter, and with `optimizer_params`.
+    optimizer_params : dict or None, default=None
+        Further parameters of the optimizer, such as ``{"momentum": 0.9}``.
     lr_schedule : {"constant", "linear", "cosine"}, default="constant"
         Schedule of the learning rate. "linear" and "cosine" decrease it to 0 over `max_epochs`.
     warmup : float, default=0.0
         Fraction of the training, in [0, 1), in which the learning rate first rises from 0.
     weight_decay : float, default=0.01
-        Weight decay of AdamW, decoupled from the gradient.
+        Weight decay. That of AdamW is decoupled from the gradient.
     max_grad_norm : float or None, default=None
         Maximum norm of the gradient of a step; longer gradients are scaled down to it.
     weight_averaging : {"ema", "swa"} or None, default=None
@@ -171,9 +177,13 @@ class OptimizationSettings(BaseEstimator):
     >>> net = MTLNeuralClassifier(optimization=OptimizationSettings(lr_schedule="cosine"))
     >>> net.set_params(optimization__warmup=0.1).optimization
     OptimizationSettings(lr_schedule='cosine', warmup=0.1)
+    >>> OptimizationSettings(optimizer="sgd", optimizer_params={"momentum": 0.9})
+    OptimizationSettings(optimizer='sgd', optimizer_params={'momentum': 0.9})
     """
 
     _parameter_constraints = {
+        "optimizer": [StrOptions({"adamw", "adam", "sgd"}), type],
+        "optimizer_params": [dict, None],
         "lr_schedule": [StrOptions({"constant", "linear", "cosine"})],
         "warmup": [Interval(Real, 0, 1, closed="left")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -184,12 +194,16 @@ class OptimizationSettings(BaseEstimator):
     def __init__(
         self,
         *,
+        optimizer: Literal["adamw", "adam", "sgd"] | type = "adamw",
+        optimizer_params: dict[str, Any] | None = None,
         lr_schedule: Literal["constant", "linear", "cosine"] = "constant",
         warmup: float = 0.0,
         weight_decay: float = 0.01,
         max_grad_norm: float | None = None,
         weight_averaging: Literal["ema", "swa"] | None = None,
     ):
+        self.optimizer = optimizer
+        self.optimizer_params = optimizer_params
         self.lr_schedule = lr_schedule
         self.warmup = warmup
         self.weight_decay = weight_decay
@@ -198,7 +212,7 @@ class OptimizationSettings(BaseEstimator):
 
 
 @public_module("sklearn_ser.neural_network")
-class ValidationSettings(BaseEstimator):
+class ValidationSettings(SuggestingEstimator):
     """Choice of the validation samples, and their use.
 
     Parameters

@@ -102,6 +102,8 @@ _ARCHITECTURE = {
 _REQUIRED = ("_architecture", "_weights", "_tasks", "_history", "classes_", "n_features_in_")
 #: Names of dtypes in safetensors.
 _DTYPE_NAMES = {"float32": "F32", "float64": "F64"}
+#: Of a number in the state of an optimizer.
+_NUMBER: tuple[str, tuple] = ("F32", ())
 _LEARNED_WEIGHTS = "weighting.log_variances"
 #: The limit is above the number of cores of any machine.
 _N_THREADS = _integer(1, 4096)
@@ -311,11 +313,15 @@ def _check_training_states(states, n_members, parameters, n_tasks):
                 _fail(f"{_LEARNED_WEIGHTS!r} in its training states is {weighting}")
             known = [weighting, *parameters]  # skorch's order: the criterion's come first
         needed: dict[str, tuple] = {}
-        for index, parameter in enumerate(known):
-            state_of_adamw = {"exp_avg": parameter, "exp_avg_sq": parameter, "step": ("F32", ())}
-            of_parameter = {f"{index}.{name}": shape for name, shape in state_of_adamw.items()}
-            if shapes.keys() & of_parameter:  # a parameter without a gradient has no state
-                needed |= of_parameter
+        for name, found in shapes.items():
+            kind, index, _ = [*name.split(".", 2), "", ""][:3]
+            if index.isdecimal() and int(index) < len(known):
+                parameter = known[int(index)]
+                needed.setdefault(name, _NUMBER if found == _NUMBER else parameter)
+                if kind in ("Adam", "AdamW"):
+                    start = f"{kind}.{index}"
+                    needed |= {f"{start}.{part}": parameter for part in ("exp_avg", "exp_avg_sq")}
+                    needed[f"{start}.step"] = _NUMBER
         _check_arrays(shapes, needed, "its training states")
 
 

@@ -24,8 +24,10 @@ from sklearn_ser.utils._failed_rows import (
 from sklearn_ser.utils._frames import as_sequences, is_frames
 from sklearn_ser.utils._ids import id_columns, ids_as_levels
 from sklearn_ser.utils._inner_estimator import InnerAttributes, inner_has, inner_method
+from sklearn_ser.utils._nested_estimators import parameters_named
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_through, routing_for
+from sklearn_ser.utils._unlabeled import check_all_labeled
 
 
 @public_module("sklearn_ser.preprocessing")
@@ -105,7 +107,8 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         Raises
         ------
         ValueError
-            If every row of X is entirely NaN.
+            If every row of X is entirely NaN, or a sample has no label (unless the inner estimator
+            is semi-supervised).
         MetadataError
             If metadata has a value per usable row, instead of per row.
 
@@ -115,6 +118,8 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
             If rows are left out.
         """
         X = self._with_ids_as_levels(X)
+        if not parameters_named(self.estimator, "unlabeled"):  # (these check y themselves)
+            check_all_labeled(y, type(self.estimator).__name__)
         failed = _failed_rows(X)
         warn_failed_rows(failed)
         metadata = {name: value for name, value in metadata.items() if value is not None}

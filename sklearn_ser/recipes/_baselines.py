@@ -49,7 +49,7 @@ def make_svm_baseline(
     on_error: OnError = "raise",
     store: Store = None,
     random_state: int | np.random.RandomState | None = None,
-) -> Pipeline | GridSearchCV:
+) -> Pipeline | SkipFailedRows:
     """Make a linear SVM on utterance features, with C searched on speaker-disjoint inner folds.
 
     The baseline of the INTERSPEECH paralinguistics challenges. The scaler is fitted inside the
@@ -78,9 +78,9 @@ def make_svm_baseline(
 
     Returns
     -------
-    Pipeline or GridSearchCV
-        A GridSearchCV where `features` is None. In the Pipeline the fitted search is
-        ``model.named_steps["search"].estimator_``.
+    Pipeline or SkipFailedRows
+        A SkipFailedRows where `features` is None, else a Pipeline with it as the step ``search``.
+        Its attribute ``estimator_`` is the fitted GridSearchCV.
 
     References
     ----------
@@ -92,7 +92,7 @@ def make_svm_baseline(
     >>> data = load_features("egemaps")
     >>> emodb = (data.frame["corpus"] == "emodb").to_numpy()
     >>> svm = make_svm_baseline(features=None, Cs=[1e-3])
-    >>> svm.fit(data.X[emodb], data.frame["emotion"][emodb]).best_params_
+    >>> svm.fit(data.X[emodb], data.frame["emotion"][emodb]).estimator_.best_params_
     {'svm__C': 0.001}
     """
     svm = Pipeline(
@@ -110,9 +110,8 @@ def make_svm_baseline(
         error_score="raise",
     )
     step = utterance_step(features, n_jobs=n_jobs, on_error=on_error, store=store)
-    if step is None:
-        return search
-    return Pipeline([("features", step), ("search", SkipFailedRows(search))])
+    model = SkipFailedRows(search)
+    return model if step is None else pipeline_of(step, ("search", model))
 
 
 @public_module("sklearn_ser.recipes")
@@ -174,7 +173,8 @@ def make_multi_task_net(
     %(extraction)s
     %(random_state)s
     %(net_params)s
-        With ``tasks={"gender": "classification"}`` only that column of `aux` is used.
+        With ``tasks={"gender": "classification"}`` only that column of `aux` is used. Without
+        `aux`, fit warns that the network learns emotion alone.
 
     Returns
     -------
@@ -190,10 +190,10 @@ def make_multi_task_net(
     --------
     >>> from sklearn_ser import make_multi_task_net
     >>> make_multi_task_net(None).named_steps["net"].tasks
-    'auto'
+    'aux'
     """
     step = utterance_step(features, n_jobs=n_jobs, on_error=on_error, store=store)
-    net = make_net({"random_state": random_state}, net_params)
+    net = make_net({"tasks": "aux", "random_state": random_state}, net_params)
     return pipeline_of(step, ("scaler", GroupScaler(by=scale_by)), ("net", net))
 
 

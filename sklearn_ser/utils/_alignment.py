@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.utils._ids import ID_COLUMNS, as_frame
+from sklearn_ser.utils._unlabeled import labeled_rows
 
 #: Hint in error messages about lengths.
 SAMPLER_HINT = (
@@ -79,7 +81,10 @@ def _index_levels(table):
 
 
 def check_aux(aux: Any, n_rows: int) -> pd.DataFrame | None:
-    """Validate auxiliary targets; return them as a DataFrame with string column names, or None."""
+    """Validate auxiliary targets; return them as a DataFrame with string column names, or None.
+
+    Empty strings become missing values.
+    """
     aux = as_frame(aux)
     if aux is None:
         return None
@@ -110,4 +115,8 @@ def check_aux(aux: Any, n_rows: int) -> pd.DataFrame | None:
     table = table.set_axis([str(name) for name in table.columns], axis=1)
     if not table.columns.is_unique:
         raise MetadataError(f"the column names of aux must be unique, got {list(table.columns)}.")
+    for name, column in table.items():
+        if not is_numeric_dtype(column.dtype):
+            empty = column.notna().to_numpy() & ~labeled_rows(column)
+            table[name] = column.mask(empty, None) if empty.any() else column
     return table.reset_index(drop=True).infer_objects()

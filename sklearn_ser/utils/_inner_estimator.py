@@ -80,6 +80,11 @@ class InnerAttributes:
         "Predict the probability of each class of `classes_`.",
         "ndarray of shape (n_samples, n_classes)",
     )
+    predict_log_proba = _delegated(
+        "predict_log_proba",
+        "Predict the logarithm of the probability of each class of `classes_`.",
+        "ndarray of shape (n_samples, n_classes)",
+    )
     decision_function = _delegated(
         "decision_function",
         "Compute the decision values of the inner estimator.",

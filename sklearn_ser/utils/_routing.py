@@ -7,6 +7,7 @@ from inspect import signature
 from typing import Any
 
 from sklearn import config_context, get_config
+from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -46,7 +47,7 @@ def consumed(estimator: Any, method: str, metadata: dict[str, Any]) -> dict[str,
 def arguments_for(estimator: Any, method: str, metadata: dict[str, Any]) -> dict[str, Any]:
     """Return the keyword arguments for a direct call of a method, under the names of its request.
 
-    A network that requests `speaker` as `groups` receives ``groups=``.
+    An estimator that requests `speaker` as `groups` receives ``groups=``.
     """
     requested = consumed(estimator, method, metadata)
     if not requested:
@@ -99,5 +100,21 @@ def _routing_of(estimator):
 
 def fit_routed(estimator: Any, X: Any, y: Any, **metadata: Any) -> Any:
     """Fit an estimator with metadata routing enabled and the metadata that it requests."""
+    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    if hasattr(last, "stack_method"):
+        metadata = {
+            name: value for name, value in metadata.items() if _final_estimator_accepts(last, name)
+        }
     with config_context(enable_metadata_routing=True):
         return estimator.fit(X, y, **arguments_for(estimator, "fit", metadata))
+
+
+def _final_estimator_accepts(stacking, name):
+    """Return whether the final estimator accepts metadata, all of which it gets unrouted."""
+    final = stacking.final_estimator
+    if final is None:
+        return name == "sample_weight"
+    known = signature(final.fit).parameters.values()
+    if any(parameter.kind == parameter.VAR_KEYWORD for parameter in known):
+        return name in consumed(final, "fit", {name: True})
+    return name in {parameter.name for parameter in known}

@@ -1,8 +1,9 @@
 """Unlabeled samples: sentinel values, masks, conversion of y, semi-supervised estimators.
 
-A label is missing where it is None, NaN or pd.NA. A semi-supervised estimator has a parameter
-`unlabeled`, the sentinel value of unlabeled samples in its y: -1, "nan" (any missing value), or
-None if it learns from labeled samples only. To all other estimators -1 is an ordinary label.
+A label is missing where it is None, NaN, pd.NA or an empty string. A semi-supervised estimator has
+a parameter `unlabeled`, the sentinel value of unlabeled samples in its y: -1, "nan" (any missing
+value), or None if it learns from labeled samples only. To all other estimators -1 is an ordinary
+label.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._param_validation import Options, StrOptions
 
+from sklearn_ser.utils._ids import rows_text
 from sklearn_ser.utils._nested_estimators import parameters_named
 
 if TYPE_CHECKING:
@@ -28,9 +30,13 @@ SENTINEL_CONSTRAINTS = (Options(Integral, {-1}), StrOptions({"nan"}))
 
 def labeled_rows(y: ArrayLike, unlabeled: Sentinel | None = "nan") -> np.ndarray:
     """Return the mask of labeled samples, by the sentinel value of the others (None: all)."""
+    if unlabeled == "nan" and isinstance(y, np.ndarray) and y.dtype.kind in "biuf":
+        return ~np.isnan(y)
     values = np.asarray(y, dtype=object)
     if unlabeled == "nan":
-        return ~np.asarray(pd.isna(values), dtype=bool)
+        missing = np.asarray(pd.isna(values), dtype=bool)
+        missing[~missing] = [isinstance(value, str) and not value for value in values[~missing]]
+        return ~missing
     if unlabeled == -1:
         return np.asarray(pd.Series(values, dtype=object) != -1)
     return np.ones(len(values), dtype=bool)
@@ -49,14 +55,28 @@ def drop_unlabeled(y: np.ndarray, *others: Any) -> list[Any]:
 def missing_as_none(values: np.ndarray, unlabeled: Sentinel = "nan") -> np.ndarray:
     """Return `values` with None in place of missing labels, or of -1, in an object array.
 
-    Arrays of numbers and strings are returned unchanged for "nan": they can be compared, whereas
-    ``pd.NA == "a"`` has no truth value.
+    Arrays of numbers are returned unchanged for "nan": they can be compared, whereas
+    ``pd.NA == "a"`` has no truth value. So are strings without a missing label.
     """
-    if unlabeled == "nan" and values.dtype != object:
+    if unlabeled == "nan" and values.dtype.kind not in "OUT":
+        return values
+    labeled = labeled_rows(values, unlabeled)
+    if values.dtype != object and labeled.all():
         return values
     result = np.array(values, dtype=object)
-    result[~labeled_rows(values, unlabeled)] = None
+    result[~labeled] = None
     return result
+
+
+def check_all_labeled(y: Any, owner: str) -> None:
+    """Raise a ValueError that names the samples without a label."""
+    values = np.asarray(y, dtype=object)
+    missing = ~labeled_rows(values) if values.ndim == 1 else np.zeros(0, dtype=bool)
+    if missing.any():
+        raise ValueError(
+            f"{owner} needs the label of every sample, and y has none (None, NaN or an empty "
+            f"string) in {rows_text(missing)}. Leave these samples out."
+        )
 
 
 def sentinel_as_none(estimator: BaseEstimator, y: ArrayLike) -> ArrayLike:

@@ -5,9 +5,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.neural_network import ClassificationTask, MTLNeuralClassifier
+from sklearn_ser.recipes import make_multi_task_net
 
 
 def fit(aux, tasks="auto"):
@@ -118,3 +120,38 @@ def test_constant_targets_are_dropped_with_one_warning():
 
 def test_a_single_task_network_ignores_aux():
     assert kinds(pd.DataFrame({"gender": ["f", "m"]}), None) == {}
+
+
+def test_the_multi_task_recipe_warns_without_aux(speech):
+    model = make_multi_task_net(None, scale_by=None, max_epochs=1, random_state=0)
+    message = r'^tasks="aux" and fit got no auxiliary targets \(aux\), so that the network learns y'
+    with pytest.warns(TrainingWarning, match=message):
+        model.fit(speech.X, speech.y, net__groups=speech.speaker)
+    model.fit(speech.X, speech.y, net__groups=speech.speaker, net__aux=speech.aux)
+    assert set(model[-1].predict_aux(model[:-1].transform(speech.X)).columns) == {*speech.aux}
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, ""])
+@pytest.mark.parametrize("dtype", [object, "string", "category"])
+def test_missing_labels_are_one_thing(speech, missing, dtype):
+    """In y and in aux, whatever marks them."""
+    known = np.arange(240) % 4 > 0
+    y = pd.Series(speech.y, dtype=object).where(known, missing).astype(dtype)
+    gender = speech.aux["gender"].astype(object).where(known, missing).astype(dtype)
+    net = MTLNeuralClassifier(max_epochs=2, unlabeled="nan", random_state=0)
+    model = clone(net).fit(speech.X, y, aux=gender, groups=speech.speaker)
+    plain = np.where(known, speech.y, None)
+    aux = speech.aux[["gender"]].where(known[:, np.newaxis])
+    expected = clone(net).fit(speech.X, plain, aux=aux, groups=speech.speaker)
+    assert model._weights == expected._weights
+    assert model.aux_classes_["gender"].tolist() == expected.aux_classes_["gender"].tolist()
+    assert model.score(speech.X, y) == expected.score(speech.X, plain)
+    with pytest.raises(ValueError, match=r"Input y has no label .* in rows 0, 4, 8, 12, 16 and 55"):
+        net.set_params(unlabeled=None).fit(speech.X, y)
+
+
+def test_aux_of_another_library(speech):
+    polars = pytest.importorskip("polars")
+    net = MTLNeuralClassifier(max_epochs=1, random_state=0)
+    model = net.fit(speech.X, speech.y, aux=polars.from_pandas(speech.aux), groups=speech.speaker)
+    assert model.predict_aux(speech.X).columns.tolist() == speech.aux.columns.tolist()

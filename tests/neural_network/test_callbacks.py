@@ -3,12 +3,14 @@
 import json
 import pickle
 import re
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from skorch import callbacks
+from skorch.callbacks import Callback
 
 from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.neural_network import MTLNeuralClassifier
@@ -254,3 +256,37 @@ def test_an_error_in_a_callback_is_the_users_own(speech):
 
     with pytest.raises(LookupError, match="my own"):
         fitted(speech, Broken())
+
+
+@pytest.mark.parametrize("encoder", ["mlp", "frame_dnn"])
+def test_batches_have_predictions(speech, frames, encoder):
+    class Shapes(Callback):
+        seen_: ClassVar = []
+
+        def on_batch_end(self, net, batch, training, loss, y_pred, **kwargs):
+            self.seen_.append((training, tuple(loss.shape), tuple(y_pred.shape), len(batch[0])))
+            assert not y_pred.requires_grad
+
+    data = speech if encoder == "mlp" else frames
+    model = MTLNeuralClassifier(encoder=encoder, callbacks=[Shapes()], max_epochs=1)
+    model.fit(data.X, data.y, aux=data.aux, groups=data.speaker)
+    assert {training for training, *_ in Shapes.seen_} == {True, False}
+    for _, loss, y_pred, n_samples in Shapes.seen_:
+        assert loss == (1 + data.aux.shape[1],)
+        assert y_pred == (n_samples, 3)
+
+
+def test_verbose_2_prints_a_row_per_epoch(speech, capsys):
+    model = MTLNeuralClassifier(max_epochs=3, verbose=2, random_state=0)
+    model.set_params(validation__refit=False)
+    model.fit(speech.X, speech.y, aux=speech.aux, groups=speech.speaker)
+    printed = capsys.readouterr()
+    header, _, *rows = printed.out.splitlines()
+    scores = ["valid_score_arousal", "valid_score_gender", "valid_score_y"]
+    assert header.split() == ["epoch", "train_loss", "valid_loss", *scores, "dur"]
+    assert [row.split()[0] for row in rows] == ["1", "2", "3"]
+    assert printed.err == ""
+    silent = clone(model).set_params(verbose=0)
+    silent.fit(speech.X, speech.y, aux=speech.aux, groups=speech.speaker)
+    assert silent._weights == model._weights
+    assert capsys.readouterr().out == ""

@@ -293,8 +293,8 @@ def test_a_mapping_of_tasks_ignores_other_columns(speech):
             {},
             {"y": ["a", "b", None] * 80},
             ValueError,
-            "Input y contains NaN (or None) in 80 samples, the first in row 2. Leave these samples "
-            "out, or set unlabeled='nan'",
+            "Input y has no label (None, NaN or an empty string) in rows 2, 5, 8, 11, 14 and 75 "
+            "more. Leave these samples out, or set unlabeled='nan'",
         ),
     ],
 )
@@ -303,12 +303,38 @@ def test_errors_say_what_is_wrong(speech, parameters, arguments, error, message)
         net(**parameters).fit(speech.X, **({"y": speech.y} | arguments))
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
 @pytest.mark.parametrize("numbered", [False, True])
-def test_ids_among_the_features_raise_an_error(speech, numbered):
+@pytest.mark.parametrize("prefix", ["", "rest__"])
+def test_ids_in_a_table_are_no_features(speech, library, numbered, prefix):
     speaker = pd.factorize(speech.speaker)[0] if numbered else speech.speaker
-    X = pd.DataFrame(speech.X).add_prefix("f").assign(speaker=speaker)
-    with pytest.raises(MetadataError, match=r"X has the id columns \['speaker'\] among its feat"):
-        net().fit(X, speech.y)
+    features = pd.DataFrame(speech.X).add_prefix("f")
+    table = features.assign(**{f"{prefix}speaker": speaker, f"{prefix}corpus": speaker})
+    if library != "pandas":
+        table = in_library(table, library)
+    model = net(max_epochs=2).fit(table, speech.y)
+    alone = net(max_epochs=2).fit(features, speech.y, groups=speaker)
+    assert model.feature_names_in_.tolist() == features.columns.tolist()
+    assert model.validation_split_ == alone.validation_split_
+    assert model.validation_split_["kind"] == "groups"
+    for X in (table, features):
+        np.testing.assert_array_equal(model.predict_proba(X), alone.predict_proba(features))
+    names = [*features.columns, f"{prefix}speaker", f"{prefix}corpus"]
+    assert len(model.get_feature_names_out(names)) == 128
+
+
+def in_library(table, library):
+    if library == "polars":
+        return pytest.importorskip("polars").from_pandas(table)
+    return pytest.importorskip("pyarrow").Table.from_pandas(table, preserve_index=False)
+
+
+def test_the_groups_of_validation_by_are_no_feature(speech):
+    features = pd.DataFrame(speech.X).add_prefix("f")
+    table = features.assign(session=pd.factorize(speech.speaker)[0] // 2)
+    model = net(max_epochs=1, validation__by="session").fit(table, speech.y)
+    assert model.n_features_in_ == features.shape[1]
+    np.testing.assert_array_equal(model.predict(table), model.predict(features))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -362,3 +388,13 @@ def test_every_task_is_documented():
     assert set(re.findall(r'"(\w+)"', named)) == {"auto", *SHORT_NAMES}
     objects = re.findall(r":class:`(\w+)`", text)
     assert set(objects) == {kind.spec_type.__name__ for kind in TASK_KINDS.values()}
+
+
+@pytest.mark.parametrize("parameters", [{}, {"n_estimators": 2, "calibrate": True}])
+def test_logarithms_of_probabilities(speech, parameters):
+    model = net(max_epochs=3, **parameters).fit(speech.X, speech.y, groups=speech.speaker)
+    X = np.vstack([speech.X[:5], np.full((1, speech.X.shape[1]), np.nan), 1e4 * speech.X[:5]])
+    logarithms, probabilities = model.predict_log_proba(X), model.predict_proba(X)
+    np.testing.assert_allclose(np.exp(logarithms), probabilities, atol=1e-12)
+    assert np.isnan(logarithms[5]).all()
+    assert np.isfinite(np.delete(logarithms, 5, axis=0)).all()

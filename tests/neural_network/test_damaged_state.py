@@ -240,18 +240,21 @@ STEP = np.zeros((), dtype=np.float32)
         ),
         (lambda state: {"_states": ["a", "b"]}, "its training states are a str, not bytes"),
         (lambda state: {"_states": [b"a", b"b"]}, "its training states cannot be read"),
-        (state_with(**{"99.step": STEP}), r"'99\.step' is .* in its training states and absent in"),
         (
-            state_with(**{"1.step": np.zeros(9)}),
-            r"'1\.step' is \('F64', \(9,\)\) in its training states",
+            state_with(**{"AdamW.99.step": STEP}),
+            r"'AdamW\.99\.step' is .* in its training states and absent in",
         ),
         (
-            state_with(**{"1.exp_avg": STEP}),
-            r"'1\.exp_avg' is .* in its training states and \('F32', \(5",
+            state_with(**{"AdamW.1.step": np.zeros(9)}),
+            r"'AdamW\.1\.step' is \('F64', \(9,\)\) in its training states",
         ),
         (
-            state_with(**{"1.exp_avg": None}),
-            r"'1\.exp_avg' is absent in its training states and \('F32'",
+            state_with(**{"AdamW.1.exp_avg": STEP}),
+            r"'AdamW\.1\.exp_avg' is .* in its training states and \('F32', \(5",
+        ),
+        (
+            state_with(**{"AdamW.1.exp_avg": None}),
+            r"'AdamW\.1\.exp_avg' is absent in its training states and \('F32'",
         ),
         (
             state_with(**{"weighting.log_variances": np.zeros(10**6, dtype=np.float32)}),

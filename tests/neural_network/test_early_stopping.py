@@ -1,11 +1,19 @@
 """Which rows decide when to stop, by which measure, and training anew on all of them."""
 
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.decomposition import PCA
+from sklearn.ensemble import StackingClassifier
 from sklearn.metrics import balanced_accuracy_score
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import EarlyStopping
 
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
@@ -148,3 +156,64 @@ def test_refit_without_validation_samples_is_the_fit(speech):
         net(early_stopping=False, validation__refit=True).fit(speech.X, speech.y)._weights
         == plain._weights
     )
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        StandardScaler(),
+        PCA(3),
+        FeatureUnion([("a", StandardScaler()), ("b", "passthrough")]),
+        FunctionTransformer(np.asarray),
+    ],
+)
+def test_lost_ids_are_reported(speech, step):
+    """The step drops the index, in which the speakers are."""
+    X = pd.DataFrame(speech.X, index=pd.Index(speech.speaker, name="speaker"))
+    X.columns = X.columns.astype(str)
+    net = MTLNeuralClassifier(max_epochs=1, random_state=0)
+    message = (
+        "^early stopping monitors samples of speakers that are also trained on, because no speaker "
+        r"ids reached the network\. Steps that return arrays by default \(StandardScaler, PCA,"
+    )
+    model = make_pipeline(clone(step), clone(net))
+    with pytest.warns(TrainingWarning, match=message):
+        model.fit(X, speech.y)
+    assert model[-1].validation_split_["kind"] == "stratified"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X, speech.y, mtlneuralclassifier__groups=speech.speaker)
+        assert model[-1].validation_split_["kind"] == "groups"
+        if not isinstance(step, FunctionTransformer):
+            model = make_pipeline(clone(step), clone(net)).set_output(transform="pandas")
+            assert model.fit(X, speech.y)[-1].validation_split_["kind"] == "groups"
+        net.set_params(early_stopping=False).fit(speech.X, speech.y)
+
+
+def test_lost_ids_are_reported_for_other_purposes(speech):
+    net = MTLNeuralClassifier(max_epochs=1, early_stopping=False, calibrate=True, random_state=0)
+    with pytest.warns(TrainingWarning, match=r"^calibration uses .* no speaker ids reached"):
+        net.fit(speech.X, speech.y)
+
+
+def test_speaker_is_another_name_of_groups(speech):
+    net = MTLNeuralClassifier(max_epochs=2, random_state=0)
+    first = clone(net).fit(speech.X, speech.y, groups=speech.speaker)
+    second = clone(net).fit(speech.X, speech.y, speaker=speech.speaker)
+    assert first._weights == second._weights
+    with pytest.raises(MetadataError, match="groups and speaker were both passed"):
+        net.fit(speech.X, speech.y, groups=speech.speaker, speaker=speech.speaker)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda net: CalibratedClassifierCV(net, ensemble=False, cv=2),
+        lambda net: StackingClassifier([("net", net)], MTLNeuralClassifier(max_epochs=1), cv=2),
+    ],
+)
+def test_speakers_reach_networks_that_are_routed_to_twice(speech, make):
+    """Cross_val_predict inside a meta-estimator routes metadata a second time."""
+    model = make(MTLNeuralClassifier(max_epochs=1, random_state=0))
+    with config_context(enable_metadata_routing=True):
+        model.fit(speech.X, speech.y, speaker=speech.speaker)

@@ -257,3 +257,42 @@ def test_torch_is_not_imported():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_ids_in_a_table_are_no_features(rows, library):
+    X, y, _ = rows
+    features = pd.DataFrame(X).add_prefix("f")
+    table = features.assign(speaker=np.arange(len(X)) // 4, corpus=0)
+    if library == "polars":
+        table = pytest.importorskip("polars").from_pandas(table)
+    elif library == "pyarrow":
+        table = pytest.importorskip("pyarrow").Table.from_pandas(table)
+    model = ELMClassifier(random_state=0).fit(table, y)
+    alone = ELMClassifier(random_state=0).fit(features, y)
+    assert model.feature_names_in_.tolist() == features.columns.tolist()
+    expected = alone.decision_function(features)
+    for given in (table, features):
+        np.testing.assert_array_equal(model.decision_function(given), expected)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, ""])
+@pytest.mark.parametrize("dtype", [object, "string", "category"])
+def test_samples_without_a_label_are_named(rows, missing, dtype):
+    X, y, _ = rows
+    y = pd.Series(y.astype(str), dtype=object)
+    y[[7, 9]] = missing
+    message = (
+        "ELMClassifier needs the label of every sample, and y has none (None, NaN or an empty "
+        "string) in rows 7, 9. Leave these samples out."
+    )
+    for labels in (y.astype(dtype), y.to_numpy(object), y.tolist()):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            ELMClassifier().fit(X, labels)
+
+
+def test_logarithms_of_probabilities(rows):
+    X, y, _ = rows
+    model = ELMClassifier(random_state=0).fit(X, y)
+    logarithms = model.predict_log_proba(X)
+    np.testing.assert_allclose(np.exp(logarithms), model.predict_proba(X))

@@ -9,6 +9,7 @@ import torch
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
+from sklearn.utils import get_tags
 from skorch.callbacks import Callback
 from torch import nn
 
@@ -326,14 +327,80 @@ class Flat(Rows):
         return super().forward(x).flatten()
 
 
+class Averaged(Rows):
+    """Averages over the batch."""
+
+    def forward(self, x):
+        return super().forward(x).mean(dim=0, keepdim=True)
+
+
+class Mismatched(Rows):
+    """Its layers do not fit each other."""
+
+    def forward(self, x):
+        return super().forward(super().forward(x))
+
+
+class Tuple(Rows):
+    def forward(self, x):
+        return super().forward(x), None
+
+
+class Unpooled(nn.Module):
+    """Does not pool over time, which looks right until a batch has another length."""
+
+    on_frames = True
+
+    def __init__(self, n_features):
+        super().__init__()
+
+    def forward(self, x, lengths):
+        return x.flatten(start_dim=1)
+
+
 @pytest.mark.parametrize(
     ("encoder", "error", "message"),
     [
         (Rows(8), TypeError, "encoder is an instance of Rows. Pass the class itself"),
         (dict, TypeError, "encoder must be a name or a subclass of torch.nn.Module, got"),
-        (Flat, ValueError, "encoder=Flat: for 2 samples, forward must return a tensor of shape"),
+        (
+            Flat,
+            ValueError,
+            "encoder=Flat: for an input of shape (2, 8), forward must return a tensor of shape "
+            "(2, width); it returned one of shape (8,).",
+        ),
+        (Averaged, ValueError, "of shape (2, width); it returned one of shape (1, 4)."),
+        (Tuple, ValueError, "a tensor of shape (2, width); it returned a tuple."),
+        (
+            Mismatched,
+            ValueError,
+            "encoder=Mismatched: for an input of shape (2, 8), forward must return a tensor of "
+            "shape (2, width); it raised: mat1 and mat2 shapes cannot be multiplied",
+        ),
     ],
 )
 def test_invalid_encoders_raise(speech, encoder, error, message):
     with pytest.raises(error, match=re.escape(message)):
         custom(encoder).fit(speech.X, speech.y)
+
+
+def test_an_encoder_whose_width_changes_raises(speech):
+    frames = [np.resize(row, (3 + number % 4, 5)) for number, row in enumerate(speech.X)]
+    message = (
+        r"encoder=Unpooled: for an input of shape \(\d+, \d, 5\), forward must return a tensor "
+        r"of shape \(\d+, 25\); it returned one of shape \(\d+, \d+\)\."
+    )
+    with pytest.raises(ValueError, match=message):
+        MTLNeuralClassifier(encoder=Unpooled, max_epochs=1, random_state=0).fit(frames, speech.y)
+
+
+def test_tags_follow_the_encoder():
+    for encoder, two, three in (
+        ("auto", True, True),
+        ("mlp", True, False),
+        ("lstm", False, True),
+        (Rows, True, False),
+        (Unpooled, False, True),
+    ):
+        tags = get_tags(MTLNeuralClassifier(encoder=encoder)).input_tags
+        assert (tags.two_d_array, tags.three_d_array) == (two, three)

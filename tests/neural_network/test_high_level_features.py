@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.model_selection import LeaveOneCorpusOut, SpeakerKFold
-from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures
+from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures, MTLNeuralClassifier
 from sklearn_ser.utils._frames import as_sequences, frames_table
 
 
@@ -315,9 +315,9 @@ class Pooled(Frames):
 
 
 def test_errors_of_the_network_are_passed_on(frames):
-    step = HighLevelFeatures(Pooled()).fit(frames.X, frames.y)
-    with pytest.raises(ValueError, match="this network pools its frames"):
-        step.transform(frames.X)
+    for method in ("fit", "fit_transform"):  # fit raises what transform would
+        with pytest.raises(ValueError, match="this network pools its frames"):
+            getattr(HighLevelFeatures(Pooled()), method)(frames.X, frames.y)
 
 
 def test_parameters_clones_and_repr(frames):
@@ -334,3 +334,14 @@ def test_parameters_clones_and_repr(frames):
     html = fitted._repr_html_()
     assert "HighLevelFeatures" in html
     assert "Frames" in html
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"encoder": "lstm"}, {"encoder": "frame_dnn", "encoder_params": {"pooling": "mean"}}],
+)
+def test_a_network_that_does_not_predict_frames_raises_before_training(frames, parameters):
+    step = HighLevelFeatures(MTLNeuralClassifier(max_epochs=10**9, **parameters))
+    for method in (step.fit, step.fit_transform):
+        with pytest.raises(ValueError, match="computes one representation for a whole sequence"):
+            method(frames.X, frames.y)

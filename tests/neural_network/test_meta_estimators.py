@@ -21,7 +21,8 @@ class Watched(MTLNeuralClassifier):
 
     seen = []
 
-    def fit(self, X, y, aux=None, groups=None, sample_weight=None):
+    def fit(self, X, y, aux=None, groups=None, sample_weight=None, speaker=None):
+        groups = speaker if groups is None else groups
         self.seen.append((np.asarray(X), aux, groups, sample_weight))
         return super().fit(X, y, aux=aux, groups=groups, sample_weight=sample_weight)
 

@@ -17,13 +17,17 @@ from sklearn_ser.neural_network import (
     ClassificationTask,
     ComputeSettings,
     DomainAdversarialTask,
+    ELMClassifier,
+    HighLevelFeatures,
     InputPerturbation,
     MTLNeuralClassifier,
     OptimizationSettings,
+    PseudoLabels,
     ReconstructionTask,
     RegressionTask,
     ValidationSettings,
 )
+from sklearn_ser.recipes import make_multi_task_net
 
 
 def net(**parameters):
@@ -263,6 +267,14 @@ NO_SUCH = "there is no task 'sex', the tasks are ['gender', 'arousal', 'rebuilt'
         ({"class_weight": "balanced"}, "Did you mean 'y_task__class_weight'?"),
         ({"input_noise": 0.5}, "Did you mean 'perturbation__noise'?"),
         ({"learning_rate": 0.1}, "Did you mean 'lr'?"),
+        ({"optimizer__lr": 0.1}, "Did you mean 'lr'?"),
+        ({"module__width": 3}, "Did you mean 'encoder_params__width'?"),
+        (
+            {"max_iter": 9, "module": None, "foo": 0},
+            "Invalid parameter 'max_iter' for estimator MTLNeuralClassifier. Did you mean "
+            "'max_epochs'? Invalid parameter 'module' for estimator MTLNeuralClassifier. Did you "
+            "mean 'encoder'? Invalid parameter 'foo' for estimator MTLNeuralClassifier. Valid",
+        ),
         (
             {"perturbation__input_noise": 0.5},
             "Invalid parameter 'input_noise' for estimator InputPerturbation. Did you mean "
@@ -278,6 +290,61 @@ NO_SUCH = "there is no task 'sex', the tasks are ['gender', 'arousal', 'rebuilt'
 def test_errors_of_set_params_name_the_parameter(tasks, given, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         net(tasks=tasks).set_params(**given)
+
+
+@pytest.mark.parametrize(
+    ("construct", "message"),
+    [
+        (
+            lambda: MTLNeuralClassifier(max_iter=9),
+            "Invalid parameter 'max_iter' for estimator MTLNeuralClassifier. Did you mean "
+            "'max_epochs'? Valid parameters are: ['activation',",
+        ),
+        (
+            lambda: MTLNeuralClassifier(module=None, hidden_layer_sizes=(8,)),
+            "Did you mean 'encoder'? Invalid parameter 'hidden_layer_sizes' for estimator "
+            "MTLNeuralClassifier. Did you mean 'hidden_units'? Valid",
+        ),
+        (
+            lambda: MTLNeuralClassifier(noise=0.5),
+            "Invalid parameter 'noise' for estimator MTLNeuralClassifier. Did you mean "
+            "'perturbation__noise'? Nested parameters are set after construction: "
+            "set_params(perturbation__noise=...). Valid",
+        ),
+        (
+            lambda: MTLNeuralClassifier(perturbation__noise=0.5),
+            "MTLNeuralClassifier. Nested parameters are set after construction: "
+            "set_params(perturbation__noise=...). Valid",
+        ),
+        (lambda: MTLNeuralClassifier(module__width=3), "set_params(encoder_params__width=...)"),
+        (lambda: ClassificationTask(gamma=2), "ClassificationTask. Did you mean 'focal_gamma'?"),
+        (lambda: InputPerturbation(mixup=0.2), "InputPerturbation. Did you mean 'mixup_alpha'?"),
+        (lambda: PseudoLabels(rounds=2), "PseudoLabels. Did you mean 'max_rounds'?"),
+        (lambda: ELMClassifier(hidden=9), "for estimator ELMClassifier. Did you mean 'n_hidden'?"),
+        (lambda: HighLevelFeatures(None, k=1), "HighLevelFeatures. Valid parameters are: ['cv',"),
+    ],
+)
+def test_constructors_suggest_a_parameter(construct, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        construct()
+
+
+@pytest.mark.parametrize(
+    ("instance", "given", "message"),
+    [
+        (ELMClassifier(), {"hidden_units": 9}, "ELMClassifier. Did you mean 'n_hidden'?"),
+        (PseudoLabels(), {"rounds": 9}, "estimator PseudoLabels. Did you mean 'max_rounds'?"),
+        (make_multi_task_net(None), {"net__max_iter": 9}, "Did you mean 'max_epochs'?"),
+    ],
+)
+def test_set_params_of_other_objects_suggests_a_parameter(instance, given, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        instance.set_params(**given)
+
+
+def test_recipes_suggest_a_parameter():
+    with pytest.raises(ValueError, match=r"MTLNeuralClassifier\. Did you mean 'max_epochs'\?"):
+        make_multi_task_net(None, max_iter=9)
 
 
 @pytest.mark.parametrize("changed_only", [True, False])

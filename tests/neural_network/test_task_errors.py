@@ -28,8 +28,14 @@ def net(**parameters):
 @pytest.mark.parametrize(
     ("tasks", "message"),
     [
-        (["gender"], "The 'tasks' parameter of MTLNeuralClassifier must be a str among {'auto'}, "),
-        ("gender", "The 'tasks' parameter of MTLNeuralClassifier must be a str among {'auto'}, "),
+        (
+            ["gender"],
+            "The 'tasks' parameter of MTLNeuralClassifier must be a str among ",
+        ),
+        (
+            "gender",
+            "The 'tasks' parameter of MTLNeuralClassifier must be a str among ",
+        ),
         ({"gender": None}, "tasks['gender'] must be a task object or one of ['auto', "),
         ({"gender": 0.5}, "tasks['gender'] must be a task object or one of ['auto', "),
         (
@@ -291,7 +297,8 @@ def test_a_task_that_is_constant_in_a_fold_is_left_out_there(speech, tasks, rout
             return_estimator=True,
             error_score="raise",
         )
-    assert [warning.filename for warning in caught] == [__file__]
+    of_constant = [warning for warning in caught if CONSTANT in str(warning.message)]
+    assert [warning.filename for warning in of_constant] == [__file__]
     without, with_gender = found["estimator"]
     assert without.dropped_tasks_ == {"gender": "'female'"}
     assert [name for name in without.history_ if "gender" in name] == []
@@ -368,9 +375,9 @@ def test_tasks_that_are_no_longer_named_are_not_trained(speech, frames, tasks):
         )
         model.fit(data.X, data.y, aux=data.aux.assign(speaker=data.speaker))
         rebuilt = model.net_.module_.heads[3][0].weight.clone()
-        encoder = model.transform(data.X)
+        encoder, n_before = model.transform(data.X), model.n_iter_
         model.set_params(tasks=tasks).fit(data.X, data.y, aux=data.aux.assign(speaker="new"))
-        history = model.history_
+        history = model.history_.iloc[n_before:]
         assert (history[["weight_speaker", "weight_rebuilt", "weight_clusters"]] == 0).all(
             axis=None
         )
@@ -435,7 +442,7 @@ def test_a_list_may_contain_sentinel_values_beside_strings(speech, unlabeled, ma
 
 def test_missing_labels_in_a_list_are_no_class(speech):
     y = [float("nan"), *speech.y.tolist()[1:]]
-    with pytest.raises(ValueError, match=r"Input y contains NaN \(or None\) in 1 samples"):
+    with pytest.raises(ValueError, match=r"Input y has no label \(None, NaN or an empty"):
         net(tasks=None).fit(speech.X, y)
 
 

@@ -1,13 +1,16 @@
 """What training leaves behind: the best weights, a history, an honest end."""
 
+import contextlib
+import pickle
 import re
 
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
 from sklearn_ser.exceptions import SerError, TrainingWarning
-from sklearn_ser.neural_network import MTLNeuralClassifier
+from sklearn_ser.neural_network import AdversarialTraining, MTLNeuralClassifier
 from sklearn_ser.neural_network.training import _train_network
 
 
@@ -160,8 +163,10 @@ def test_errors_name_the_epoch(speech, monkeypatch, epoch):
 
     def broken(step):
         def wrapped(self, batch, **fit_params):
-            loss = step(self, batch, **fit_params)
-            return loss * torch.nan if len(self.history) == epoch else loss
+            result = step(self, batch, **fit_params)
+            if len(self.history) == epoch:
+                result["loss"] = result["loss"] * torch.nan
+            return result
 
         return wrapped
 
@@ -231,3 +236,118 @@ def test_progress_is_shown_only_when_requested(speech, capsys, monkeypatch):
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "2/2" in shown.err
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", torch.optim.RMSprop, torch.optim.NAdam])
+def test_the_optimizer_can_be_chosen(speech, optimizer):
+    settings = {"max_epochs": 5, "random_state": 0, "lr": 0.01}
+    model, default = plain_net(**settings), plain_net(**settings).fit(speech.X, speech.y)
+    model.set_params(optimization__optimizer=optimizer).fit(speech.X, speech.y)
+    assert not np.array_equal(model.transform(speech.X), default.transform(speech.X))
+    losses = model.history_["train_loss"]
+    assert losses.iloc[-1] < losses.iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "params"),
+    [("sgd", {"momentum": 0.9}), ("adam", {"amsgrad": True}), (torch.optim.RMSprop, None)],
+)
+def test_the_state_of_the_optimizer_is_retained(speech, optimizer, params):
+    chosen = {"optimization__optimizer": optimizer, "optimization__optimizer_params": params}
+    model = plain_net(random_state=0, **chosen)
+    parts = [slice(0, 120), slice(120, 240)]
+    classes = np.unique(speech.y)
+    for _ in range(2):
+        for part in parts:
+            model.partial_fit(speech.X[part], speech.y[part], classes)
+    other = plain_net(random_state=0, **chosen)
+    for _ in range(2):
+        for part in parts:
+            other = pickle.loads(pickle.dumps(other))
+            other.partial_fit(speech.X[part], speech.y[part], classes)
+    np.testing.assert_array_equal(other.transform(speech.X), model.transform(speech.X))
+    assert model._states[0] == other._states[0]
+    # The state of another optimizer is not used.
+    model.set_params(optimization__optimizer="adamw", optimization__optimizer_params=None)
+    model.partial_fit(speech.X, speech.y)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "error", "message"),
+    [
+        ({"optimizer": torch.optim.LBFGS}, TypeError, "optimizer is LBFGS, and must be one of"),
+        ({"optimizer": dict}, TypeError, "optimization__optimizer is dict, and must be one of"),
+        ({"optimizer": "rmsprop"}, ValueError, "optimization: The 'optimizer' parameter of Optim"),
+        (
+            {"optimizer_params": {"momentum": 0.9}},
+            ValueError,
+            r"optimization__optimizer_params is \{'momentum': 0.9\}, and must name parameters of "
+            r"AdamW other than lr \(lr of the network\) and weight_decay",
+        ),
+        ({"optimizer_params": {"lr": 0.9}}, ValueError, "must name parameters of AdamW other than"),
+    ],
+)
+def test_invalid_optimizers_raise(speech, chosen, error, message):
+    nested = {f"optimization__{name}": value for name, value in chosen.items()}
+    with pytest.raises(error, match=message):
+        plain_net(**nested).fit(speech.X, speech.y)
+
+
+def test_the_net_has_the_history(speech):
+    model = plain_net(max_epochs=3, random_state=0).fit(speech.X, speech.y)
+    for fitted in (model, pickle.loads(pickle.dumps(model))):
+        history = fitted.net_.history
+        assert len(history) == 3
+        assert history[:, "epoch"] == [1, 2, 3]
+        for name in model.history_.columns:
+            assert history[:, name] == model.history_[name].tolist()
+
+
+def change_torch_state(name):
+    """Return a context in which torch is as another library has left it."""
+    if name == "dtype":
+
+        @contextlib.contextmanager
+        def doubles():
+            torch.set_default_dtype(torch.float64)
+            try:
+                yield
+            finally:
+                torch.set_default_dtype(torch.float32)
+
+        return doubles()
+    return {
+        "gradients": torch.no_grad,
+        "inference": torch.inference_mode,
+        "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+        "device": lambda: torch.device("meta"),
+    }[name]()
+
+
+@pytest.mark.parametrize("state", ["dtype", "gradients", "inference", "autocast", "device"])
+@pytest.mark.parametrize("kind", ["rows", "layers"])
+def test_the_state_of_torch_does_not_matter(speech, state, kind):
+    X = speech.X if kind == "rows" else list(np.stack([speech.X, speech.X**2], axis=1))
+    model = MTLNeuralClassifier(
+        encoder="mlp" if kind == "rows" else "layers",
+        loss_weighting="uncertainty",
+        adversarial_training=AdversarialTraining("vat"),
+        calibrate=True,
+        max_epochs=2,
+        random_state=0,
+    )
+
+    def results():
+        fitted = clone(model).fit(X, speech.y, aux=speech.aux, groups=speech.speaker)
+        again = clone(model).partial_fit(X, speech.y, np.unique(speech.y))
+        values = [fitted.predict_proba(X), fitted.transform(X), again.predict_proba(X)]
+        return fitted, [*values, fitted.predict_aux(X)["arousal"]]
+
+    fitted, expected = results()
+    with change_torch_state(state):
+        _, got = results()
+        got.append(fitted.predict_proba(X))  # fitted outside
+    for value, right in zip(got, [*expected, expected[0]], strict=True):
+        np.testing.assert_array_equal(value, right)
+    assert torch.get_default_dtype() == torch.float32
+    assert torch.is_grad_enabled()

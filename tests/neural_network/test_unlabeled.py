@@ -67,7 +67,7 @@ def test_warns_once_per_fit_and_not_in_partial_fit(speech, codes):
     labeled = codes >= 0
     X, y = speech.X[labeled], codes[labeled]
     with pytest.warns(TrainingWarning, match=NONE_UNLABELED) as caught:
-        model = net(n_estimators=2, warm_start=True).fit(X, y)
+        model = net(n_estimators=2, warm_start=True).fit(X, y, groups=speech.speaker[labeled])
     assert len(caught) == 1
     assert "set unlabeled=None to avoid this warning" in str(caught[0].message)
     # A call of partial_fit may well have no unlabeled sample.

@@ -52,7 +52,7 @@ def test_fine_tuning_helps_on_the_target_corpus(corpora, way):
 
 def test_it_continues_from_the_weights_with_the_same_classes_and_scales(speech):
     model = net(warm_start=True).fit(speech.X, speech.y, aux=speech.aux)
-    mean = model.predict_aux(speech.X)["arousal"]
+    mean, n_before = model.predict_aux(speech.X)["arousal"], model.n_iter_
     before = model.net_.module_.encoder.state_dict()
     rows = speech.y != "sadness"
     model.set_params(lr=1e-30, optimization__weight_decay=0.0, early_stopping=False, max_epochs=3)
@@ -62,7 +62,12 @@ def test_it_continues_from_the_weights_with_the_same_classes_and_scales(speech):
         np.testing.assert_allclose(value, before[name], atol=1e-12)
     # Values are learned on the first fit's scale, so that old answers stay what they were.
     np.testing.assert_allclose(model.predict_aux(speech.X)["arousal"], mean, atol=1e-5)
-    assert (model.n_iter_, len(model.history_)) == (3, 3)
+    # The history goes on, as that of partial_fit does.
+    assert (model.n_iter_, len(model.history_)) == (n_before + 3, n_before + 3)
+    assert model.history_.index.tolist() == list(range(1, n_before + 4))
+    assert model.best_epoch_ == n_before + 3
+    model.partial_fit(speech.X, speech.y)
+    assert model.n_iter_ == n_before + 4
 
 
 def test_each_network_of_an_ensemble_continues_from_its_own_weights(speech):
@@ -76,11 +81,14 @@ def test_each_network_of_an_ensemble_continues_from_its_own_weights(speech):
 def test_without_aux_auxiliary_heads_stay_as_they_are(speech):
     model = net(warm_start=True).fit(speech.X, speech.y, aux=speech.aux)
     head = model.net_.module_.heads[1].weight.detach().clone()
+    n_before = model.n_iter_
     model.fit(speech.X, speech.y)
     # No loss, and so no gradient: weight decay alone draws at it.
     found = model.net_.module_.heads[1].weight.detach()
     np.testing.assert_allclose(found / head, (found / head).mean(), rtol=1e-4)
-    assert model.history_["train_loss_gender"].isna().all()
+    losses = model.history_["train_loss_gender"]
+    assert losses.iloc[:n_before].notna().all()
+    assert losses.iloc[n_before:].isna().all()
 
 
 def test_it_needs_a_fit_to_go_on_from(speech):
@@ -94,6 +102,7 @@ def test_it_needs_a_fit_to_go_on_from(speech):
 def test_best_weights_of_a_warm_start_are_of_this_training(speech):
     y = np.random.default_rng(0).permutation(speech.y)
     model = net(warm_start=True, patience=2).fit(speech.X, speech.y, groups=speech.speaker)
+    n_before = model.n_iter_
     model.fit(speech.X, y, groups=speech.speaker)
-    assert model.best_epoch_ == model.history_["valid_loss_y"].idxmin()
+    assert model.best_epoch_ == model.history_["valid_loss_y"].iloc[n_before:].idxmin()
     assert isinstance(model.history_, pd.DataFrame)

@@ -139,7 +139,8 @@ def test_equals_the_inner_estimator_on_the_good_rows(inner, rows):
     X, y = rows
     y = pd.factorize(y)[0] if is_regressor(inner) else y
     model, plain = SkipFailedRows(inner).fit(X, y), clone(inner).fit(X.iloc[GOOD], y[GOOD])
-    for method in ("predict", "predict_proba", "decision_function", "transform"):
+    methods = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform")
+    for method in methods:
         assert hasattr(model, method) == hasattr(plain, method)
         if not hasattr(plain, method):
             continue

@@ -1,8 +1,10 @@
 """Recipes: from audio to predictions, parameters and errors."""
 
 import inspect
+import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion
@@ -67,13 +69,29 @@ def test_svm_search_finds_its_speakers_in_X_or_in_metadata():
     )  # fmt: skip
     for name in ("mean_test_score", "split0_test_score"):
         np.testing.assert_allclose(
-            by_level.cv_results_[name], by_metadata.cv_results_[name], atol=0.05
+            by_level.estimator_.cv_results_[name],
+            by_metadata.estimator_.cv_results_[name],
+            atol=0.05,
         )
 
 
 def test_inner_folds_may_be_any_splitter():
-    assert isinstance(make_svm_baseline(None, cv=LeaveOneCorpusOut()).cv, LeaveOneCorpusOut)
-    assert make_svm_baseline(None, cv=4).cv.n_splits == 4
+    by_corpus = make_svm_baseline(None, cv=LeaveOneCorpusOut())
+    assert isinstance(by_corpus.estimator.cv, LeaveOneCorpusOut)
+    assert make_svm_baseline(None, cv=4).estimator.cv.n_splits == 4
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, ""])
+@pytest.mark.parametrize("dtype", [object, "string"])
+def test_the_svm_names_samples_without_a_label(missing, dtype):
+    data = load_features("egemaps")
+    rows = (data.frame["corpus"] == "emodb").to_numpy()
+    y = data.frame["emotion"][rows].astype(object)
+    y.iloc[7] = missing
+    message = "GridSearchCV needs the label of every sample, and y has none (None, NaN or an"
+    for labels in (y.astype(dtype), y.to_numpy(object), y.tolist()):
+        with pytest.raises(ValueError, match=re.escape(message) + " empty string\\) in row 7"):
+            make_svm_baseline(None, Cs=[1e-3]).fit(data.X[rows], labels)
 
 
 @pytest.mark.parametrize("make", [*MAKERS, make_dnn_elm, make_lstm_elm, make_mtl_aug])

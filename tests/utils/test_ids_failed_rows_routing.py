@@ -81,7 +81,7 @@ def test_routing_configuration_is_restored():
 def test_a_network_receives_speakers_as_groups():
     X, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
     speaker = np.repeat([0, 1], 10)
-    assert set(arguments_for(MTLNeuralClassifier(), "fit", {"speaker": speaker})) == {"groups"}
+    assert set(arguments_for(MTLNeuralClassifier(), "fit", {"speaker": speaker})) == {"speaker"}
     fitted = fit_routed(MTLNeuralClassifier(max_epochs=1), X, y, speaker=speaker)
     assert fitted.classes_.tolist() == [0, 1]
 

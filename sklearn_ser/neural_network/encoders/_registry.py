@@ -54,37 +54,59 @@ class CustomEncoder(Encoder):
     ):
         super().__init__()
         self.on_frames = bool(getattr(module_type, "on_frames", False))
+        self.name = module_type.__name__
         self.module = module_type(n_features, **parameters)
-        self.n_outputs = self._width(module_type, n_features)
-
-    def forward(self, x):
-        if self.on_frames:
-            return self.module(x.padded(x.frames), x.lengths.to(x.frames.device))
-        return self.module(x)
-
-    def _width(self, module_type, n_features):
         training = self.module.training
         self.module.eval()
         with torch.no_grad():
             if self.on_frames:
-                x = torch.zeros(_N_SAMPLES, _N_FRAMES, n_features)
-                output = self.module(x, torch.tensor([_N_FRAMES, 3]))
+                shape, lengths = (_N_SAMPLES, _N_FRAMES, n_features), torch.tensor([_N_FRAMES, 3])
+                output = self._checked(torch.zeros(shape), lengths)
             else:
-                output = self.module(torch.zeros(_N_SAMPLES, n_features))
+                output = self._checked(torch.zeros(_N_SAMPLES, n_features))
         self.module.train(training)
-        is_tensor = isinstance(output, torch.Tensor)
-        if not is_tensor or output.dim() != 2 or len(output) != _N_SAMPLES:
-            returned = tuple(output.shape) if is_tensor else type(output).__name__
-            raise ValueError(
-                f"encoder={module_type.__name__}: for {_N_SAMPLES} samples, forward must return a "
-                f"tensor of shape ({_N_SAMPLES}, width); it returned {returned}."
-            )
-        return output.shape[1]
+        self.n_outputs = output.shape[1]
+
+    def forward(self, x):
+        if self.on_frames:
+            return self._checked(x.padded(x.frames), x.lengths.to(x.frames.device))
+        return self._checked(x)
+
+    def _checked(self, x, *lengths):
+        """Return the output of the module; raise an error if it has not the expected shape."""
+        n_rows, width = x.shape[0], getattr(self, "n_outputs", None)
+        expected = f"a tensor of shape ({n_rows}, {'width' if width is None else width})"
+        start = f"encoder={self.name}: for an input of shape {tuple(x.shape)}, forward must return"
+        try:
+            output = self.module(x, *lengths)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:  # torch's errors name neither the encoder nor its input
+            raise ValueError(f"{start} {expected}; it raised: {error}") from error
+        if not isinstance(output, torch.Tensor):
+            raise ValueError(f"{start} {expected}; it returned a {type(output).__name__}.")
+        shape = tuple(output.shape)
+        if len(shape) != 2 or shape[0] != n_rows or width not in (None, shape[1]):
+            raise ValueError(f"{start} {expected}; it returned one of shape {shape}.")
+        return output
 
 
 def takes_frames(encoder: str | type[nn.Module]) -> bool:
     """Return whether an encoder, given by name or as a custom class, takes frame sequences."""
     return getattr(ENCODERS[encoder] if isinstance(encoder, str) else encoder, "on_frames", False)
+
+
+def check_predicts_frames(encoder: Any, params: Mapping[str, Any] | None) -> None:
+    """Raise a ValueError if an encoder with these parameters does not work frame by frame."""
+    by_name = isinstance(encoder, str) and encoder in ENCODERS
+    known = ENCODERS[encoder].specific_parameters if by_name else {}
+    pooling = known["pooling"].default if "pooling" in known else None
+    if (params or {}).get("pooling", pooling) != "frames":
+        raise ValueError(
+            f"The encoder {encoder!r} computes one representation for a whole sequence. "
+            "Probabilities of frames need an encoder that works frame by frame, e.g. "
+            'encoder="frame_dnn", or "lstm" with encoder_params={"pooling": "frames"}.'
+        )
 
 
 def data_parameters(encoder: str | type[nn.Module]) -> tuple[str, ...]:

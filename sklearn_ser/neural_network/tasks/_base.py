@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch import nn
 
+from sklearn_ser.neural_network._parameter_names import SuggestingEstimator
 from sklearn_ser.neural_network._settings import check_parameters
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class TaskContext:
     counts: np.ndarray
 
 
-class Task(BaseEstimator):
+class Task(SuggestingEstimator):
     """Base class of the task objects, which hold parameters like those of an estimator."""
 
     _parameter_constraints: ClassVar[dict] = {

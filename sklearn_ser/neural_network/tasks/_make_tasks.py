@@ -121,6 +121,13 @@ def _checked_specs(aux, tasks):
     if tasks is None:
         return {}
     columns = [] if aux is None else list(aux.columns)
+    if isinstance(tasks, str) and tasks == "aux" and not columns:
+        warn_user(
+            'tasks="aux" and fit got no auxiliary targets (aux), so that the network learns y '
+            "alone. Pass them as fit(X, y, aux=DataFrame), of a Pipeline as "
+            "fit(X, y, net__aux=DataFrame); or set tasks=None for a single-task network.",
+            TrainingWarning,
+        )
     specs = _specs_by_name(columns, tasks)
     if MAIN_TASK in specs:
         raise MetadataError(
@@ -152,7 +159,7 @@ def _specs_by_name(names, tasks):
     if isinstance(tasks, str):
         return dict.fromkeys(names)
     if not isinstance(tasks, Mapping):
-        raise TypeError(f'tasks must be "auto", None or a mapping, got {tasks!r}.')
+        raise TypeError(f'tasks must be "auto", "aux", None or a mapping, got {tasks!r}.')
     return {
         str(name): None if isinstance(task, str) and task == "auto" else task_object(name, task)
         for name, task in tasks.items()

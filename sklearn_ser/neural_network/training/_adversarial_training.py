@@ -13,11 +13,11 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 from torch.nn import functional
 
+from sklearn_ser.neural_network._parameter_names import SuggestingEstimator
 from sklearn_ser.neural_network._random import torch_stream
 from sklearn_ser.neural_network._sequences import FrameBatch
 from sklearn_ser.neural_network._settings import check_parameters
@@ -38,7 +38,7 @@ _REACH, _PROBE = 2.5, 0.1
 
 
 @public_module("sklearn_ser.neural_network")
-class AdversarialTraining(BaseEstimator):
+class AdversarialTraining(SuggestingEstimator):
     """Training on adversarially perturbed inputs.
 
     In every step, the perturbation of each sample that misleads the network most is searched

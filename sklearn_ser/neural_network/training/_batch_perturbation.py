@@ -8,9 +8,9 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
+from sklearn_ser.neural_network._parameter_names import SuggestingEstimator
 from sklearn_ser.neural_network._random import numpy_stream, torch_stream
 from sklearn_ser.neural_network._sequences import FrameBatch
 from sklearn_ser.utils._public import public_module
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @public_module("sklearn_ser.neural_network")
-class BatchSpecAugment(BaseEstimator):
+class BatchSpecAugment(SuggestingEstimator):
     """SpecAugment on batches: random masks over features and time for each sample [1]_.
 
     For the parameter `augmenters` of :class:`InputPerturbation`. In contrast to

@@ -31,6 +31,7 @@ from sklearn_ser.neural_network.training._inputs import (
     FitArguments,
     TrainingData,
     check_training_data,
+    feature_table,
 )
 from sklearn_ser.neural_network.training._pseudo_labels import self_train
 from sklearn_ser.neural_network.training._train_network import (
@@ -45,6 +46,7 @@ from sklearn_ser.neural_network.training._validation_split import hold_out
 from sklearn_ser.utils._ids import find_id
 from sklearn_ser.utils._progress import progress
 from sklearn_ser.utils._threads import torch_threads
+from sklearn_ser.utils._torch_state import default_torch_state
 from sklearn_ser.utils._warnings import warn_user
 
 
@@ -64,7 +66,8 @@ def fit_network(estimator: Any, arguments: FitArguments, mode: FitMode) -> None:
     """
     before = dict(vars(estimator))
     try:
-        report = _fit_network(estimator, arguments, mode)
+        with default_torch_state():
+            report = _fit_network(estimator, arguments, mode)
     except BaseException:
         vars(estimator).clear()
         vars(estimator).update(before)
@@ -86,11 +89,14 @@ def _fit_network(estimator, arguments, mode):
     fraction = estimator.validation_fraction if holds_out else None
     check_callbacks(estimator.callbacks, validated=estimator.early_stopping or mode.one_epoch)
     device = resolve_device(estimator.device)
-    encoder = choose_encoder(estimator.encoder, arguments.X)
-    groups = validation_groups(None if fraction is None else objects.validation.by, arguments)
+    table = feature_table(estimator, arguments.X)
+    encoder = choose_encoder(estimator.encoder, table)
+    by = None if fraction is None else objects.validation.by
+    groups = validation_groups(by, table, arguments)
     data = check_training_data(
         estimator,
         arguments,
+        table,
         encoder,
         groups=groups,
         dtype=objects.compute.dtype,
@@ -116,7 +122,10 @@ def _fit_network(estimator, arguments, mode):
         global_randomness(seed) if is_custom else contextlib.nullcontext(),
         torch_threads(objects.compute.n_threads),
         progress(
-            total=n_epochs, desc=type(estimator).__name__, unit="epoch", verbose=estimator.verbose
+            total=n_epochs,
+            desc=type(estimator).__name__,
+            unit="epoch",
+            verbose=estimator.verbose == 1,
         ) as bar,
     ):
         settings = TrainingSettings(
@@ -136,7 +145,7 @@ def _fit_network(estimator, arguments, mode):
         members, report = fit_ensemble(rows.to(device), data, settings, _starts(estimator, mode))
     if not mode.one_epoch:
         _warn_if_without_effect(estimator, objects, tasks, members, interrupted=bool(report))
-    if continues_passes:
+    if mode.resume:
         _append_history(estimator, members)
     estimator.classes_ = tasks[0].classes
     estimator.dropped_tasks_ = dropped
@@ -181,12 +190,12 @@ def _starts(estimator, mode):
     ]
 
 
-def validation_groups(name: str | None, arguments: FitArguments) -> ArrayLike | None:
+def validation_groups(name: str | None, table: Any, arguments: FitArguments) -> ArrayLike | None:
     """Return the groups that early stopping holds out, by an id or column if it is named."""
-    X, aux = arguments.X, arguments.aux
+    aux = arguments.aux
     if name is None:
-        return find_id(X, "speaker") if arguments.groups is None else arguments.groups
-    groups = find_id(X, name)
+        return find_id(table, "speaker") if arguments.groups is None else arguments.groups
+    groups = find_id(table, name)
     if groups is None and hasattr(aux, "columns") and name in aux.columns:
         groups = aux[name].to_numpy()
     if groups is None:

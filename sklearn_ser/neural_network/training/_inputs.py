@@ -14,12 +14,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite, validate_data
 
 from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.neural_network._nested_params import parameter_object
 from sklearn_ser.neural_network._sequences import FrameSequences
 from sklearn_ser.neural_network.encoders._registry import check_kind, data_parameters, takes_frames
 from sklearn_ser.utils._alignment import SAMPLER_HINT, check_aux, check_row_orders
 from sklearn_ser.utils._failed_rows import failed_rows, warn_failed_rows
 from sklearn_ser.utils._frames import FEATURES_ATTR, as_sequences, frame_features
-from sklearn_ser.utils._ids import ID_COLUMNS
+from sklearn_ser.utils._ids import ids_as_levels, rows_text
 from sklearn_ser.utils._unlabeled import labeled_rows
 
 if TYPE_CHECKING:
@@ -67,10 +68,18 @@ class TrainingData:
 def check_inputs(estimator: Any, X: ArrayLike) -> tuple[torch.Tensor | FrameSequences, np.ndarray]:
     """Return X for predictions, arbitrary values for failed samples, and the mask of these."""
     architecture = estimator._architecture
+    X = feature_table(estimator, X)
     check_kind(architecture["encoder"], X)
     return _convert_inputs(
         estimator, X, architecture["dtype"], architecture["encoder"], reset=False
     )
+
+
+def feature_table(estimator: Any, X: Any) -> Any:
+    """Return X without its id columns, which become index levels; other kinds are unchanged."""
+    # Numbers, too: speakers are often numbered, and the network would learn who speaks.
+    by = parameter_object(estimator, "validation").by
+    return ids_as_levels(X, () if by is None else (by,))
 
 
 def _convert_inputs(estimator, X, dtype, encoder, *, reset):
@@ -88,15 +97,6 @@ def _convert_inputs(estimator, X, dtype, encoder, *, reset):
 
 def _check_features(estimator, X, dtype, *, reset):
     """Return X as a 2-D float array, and the mask of rows that are all NaN."""
-    if isinstance(X, pd.DataFrame):
-        # Numbers, too: speakers are often numbered, and the network would learn who speaks.
-        ids = [name for name in ID_COLUMNS if name in X.columns]
-        if ids:
-            raise MetadataError(
-                f"X has the id columns {ids} among its features. Pass ids as index levels: "
-                f"X.set_index({ids}, append=True), as the extractors of "
-                "sklearn_ser.feature_extraction do."
-            )
     with np.errstate(over="ignore"):  # values too large for the dtype are reported below
         values = validate_data(
             estimator, X, dtype=np.dtype(dtype), ensure_all_finite=False, reset=reset
@@ -123,6 +123,7 @@ def _check_features(estimator, X, dtype, *, reset):
 def check_training_data(
     estimator: Any,
     arguments: FitArguments,
+    table: Any,
     encoder: str | type[nn.Module],
     *,
     groups: ArrayLike | None,
@@ -130,9 +131,9 @@ def check_training_data(
     classes: ArrayLike | None = None,
     reset: bool = True,
 ) -> TrainingData:
-    """Validate the arguments of ``fit`` (y may lack some of `classes`), and drop failed audio."""
+    """Validate the arguments of ``fit``, of which `table` is X without ids; drop failed audio."""
     X, y, unlabeled = arguments.X, arguments.y, estimator.unlabeled
-    x, failed = _convert_inputs(estimator, X, dtype, encoder, reset=reset)
+    x, failed = _convert_inputs(estimator, table, dtype, encoder, reset=reset)
     if y is None:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None"
@@ -169,9 +170,8 @@ def _check_labels(y, unlabeled, known):
     missing = ~labeled_rows(y)
     if missing.any() and unlabeled != "nan":
         raise ValueError(
-            f"Input y contains NaN (or None) in {missing.sum()} samples, the first in row "
-            f"{np.flatnonzero(missing)[0]}. Leave these samples out, or set unlabeled='nan' to "
-            "train only the auxiliary tasks on them."
+            f"Input y has no label (None, NaN or an empty string) in {rows_text(missing)}. Leave "
+            "these samples out, or set unlabeled='nan' to train only the auxiliary tasks on them."
         )
     labeled = labeled_rows(y, unlabeled)
     if y.dtype == object:

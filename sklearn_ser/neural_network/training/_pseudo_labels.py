@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 from scipy.special import log_softmax, softmax
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from sklearn_ser.neural_network._parameter_names import SuggestingEstimator
 from sklearn_ser.neural_network._random import Dropout, numpy_stream
 from sklearn_ser.neural_network._settings import InputPerturbation, check_parameters
 from sklearn_ser.neural_network.training._batch_perturbation import BatchPerturbation
@@ -32,7 +32,7 @@ _DROPOUT = (Dropout, nn.modules.dropout._DropoutNd)  # custom encoders may use t
 
 
 @public_module("sklearn_ser.neural_network")
-class PseudoLabels(BaseEstimator):
+class PseudoLabels(SuggestingEstimator):
     """Self-training with pseudo-labels of unlabeled samples.
 
     The network is trained on the labeled samples, predicts labels of the others, and is retrained

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from safetensors.torch import load, save
+from skorch.callbacks import EpochTimer, PrintLog
 from skorch.helper import predefined_split
 
 from sklearn_ser.exceptions import SerError
@@ -40,6 +42,14 @@ from sklearn_ser.neural_network.training._training_step import (
 if TYPE_CHECKING:
     from sklearn_ser.neural_network.tasks._base import FittedTask
     from sklearn_ser.neural_network.training._callbacks import Interrupts
+
+
+#: Columns of the history, by task, that are not printed.
+_NOT_PRINTED = ("train_loss", "valid_loss", "weight")
+#: Optimizers by their names in the parameter `optimizer`.
+OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+#: Parameters of optimizers that are not in `optimizer_params`.
+_NAMED_ELSEWHERE = {"params", "lr", "weight_decay"}
 
 
 @dataclass(frozen=True)
@@ -113,6 +123,9 @@ def train_network(
         patience, of_user = [Patience(record, params.patience)], params.callbacks or []
     # Callbacks of users find the epoch in the history and, in the end, the retained weights.
     callbacks = [EpochRecorder(record, tasks, settings.bar), retained, *of_user, *patience]
+    if params.verbose > 1:
+        by_task = [f"{name}_{task.name}" for task in tasks for name in _NOT_PRINTED]
+        callbacks = [EpochTimer(), callbacks[0], PrintLog(by_task), *callbacks[1:]]
     weighting = LOSS_WEIGHTINGS[params.loss_weighting](tasks, torch_stream(seed, "loss weighting"))
     net = make_net(
         module,
@@ -120,10 +133,7 @@ def train_network(
         device=device,
         criterion=MultiTaskLoss(tasks, rows.priors(tasks), weighting),
         procedure=_procedure(module, rows, settings),
-        optimizer__lr=params.lr,
-        optimizer__weight_decay=objects.optimization.weight_decay,
-        # Learned weights of losses are no weights of the network, and do not decay.
-        optimizer__param_groups=[("*log_variances", {"weight_decay": 0.0})],
+        **_optimizer(params.lr, objects.optimization, device),
         max_epochs=settings.max_epochs,
         batch_size=-1 if params.batch_size is None else params.batch_size,
         iterator_train__generator=torch_stream(seed, "order of rows"),
@@ -146,18 +156,48 @@ def train_network(
 
 def make_net(module, tasks, *, device, criterion=None, **settings):
     """Return the skorch net of a module and its tasks, not yet initialized."""
-    given = {"train_split": None, "procedure": Procedure(tasks), "verbose": 0} | settings
+    given = {
+        "optimizer": torch.optim.AdamW,
+        "train_split": None,
+        "procedure": Procedure(tasks),
+        "verbose": 0,
+    } | settings
     return MultiTaskNet(
         module,
         criterion=MultiTaskLoss(tasks) if criterion is None else criterion,
-        optimizer=torch.optim.AdamW,
-        optimizer__fused=torch.device(device).type in ("cpu", "cuda"),
         iterator_train=Batches,
         iterator_valid=Batches,
         iterator_valid__batch_size=EVALUATION_BATCH,
         device=device,
         **given,
     )
+
+
+def _optimizer(lr, settings, device):
+    """Return the optimizer and its parameters as parameters of a skorch net."""
+    kind, given = settings.optimizer, dict(settings.optimizer_params or {})
+    kind = OPTIMIZERS[kind] if isinstance(kind, str) else kind
+    if not issubclass(kind, torch.optim.Optimizer) or kind is torch.optim.LBFGS:
+        raise TypeError(
+            f"optimization__optimizer is {kind.__name__}, and must be one of {sorted(OPTIMIZERS)} "
+            "or a subclass of torch.optim.Optimizer that needs no closure."
+        )
+    known = signature(kind).parameters
+    unknown = sorted(given.keys() - known)
+    if unknown or given.keys() & _NAMED_ELSEWHERE:
+        raise ValueError(
+            f"optimization__optimizer_params is {given!r}, and must name parameters of "
+            f"{kind.__name__} other than lr (lr of the network) and weight_decay "
+            f"(optimization__weight_decay): {sorted({*known} - _NAMED_ELSEWHERE)}."
+        )
+    given["lr"] = lr
+    if "weight_decay" in known:
+        given["weight_decay"] = settings.weight_decay
+        # Learned weights of losses are no weights of the network, and do not decay.
+        given["param_groups"] = [("*log_variances", {"weight_decay": 0.0})]
+    if "fused" in known:
+        given.setdefault("fused", torch.device(device).type in ("cpu", "cuda"))
+    return {"optimizer": kind, **{f"optimizer__{name}": value for name, value in given.items()}}
 
 
 def _procedure(module, rows, settings):
@@ -215,10 +255,12 @@ def optimizer_state(record: TrainingRecord) -> bytes:
     """Return the state of the optimizer, and of the weighting of the losses, as safetensors."""
     net = record.net
     assert net is not None  # of a complete training
+    kind = type(net.optimizer_).__name__
     values = {
-        f"{index}.{name}": value
+        f"{kind}.{index}.{name}": value
         for index, values in net.optimizer_.state_dict()["state"].items()
         for name, value in values.items()
+        if isinstance(value, torch.Tensor)
     }
     for name, value in net.criterion_.weighting.state_dict().items():
         values[_WEIGHTING + name] = value
@@ -239,7 +281,9 @@ def load_optimizer_state(net: MultiTaskNet, stored: bytes) -> None:
     weighting.load_state_dict(of_weighting)
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in values.items():
-        index, _, part = name.partition(".")
+        kind, index, part = name.split(".", 2)
+        if kind != type(net.optimizer_).__name__:
+            return
         state.setdefault(int(index), {})[part] = value
     net.optimizer_.load_state_dict({**net.optimizer_.state_dict(), "state": state})
 

@@ -199,7 +199,8 @@ class MultiTaskNet(NeuralNet):
         self.optimizer_.step()
         if procedure.average is not None:
             procedure.average.after_step()
-        return torch.stack(losses).detach()
+        y_pred = self._main([outputs[0].detach()], frame_batch)
+        return {"loss": torch.stack(losses).detach(), "y_pred": y_pred}
 
     def validation_step(self, batch, **fit_params):
         x, (targets, weights) = batch
@@ -209,7 +210,7 @@ class MultiTaskNet(NeuralNet):
             if frame_batch is not None:
                 outputs = utterance_outputs(self.procedure.tasks, outputs, frame_batch)
         self._valid_outputs.append((outputs, targets, weights))
-        return torch.stack(losses)
+        return {"loss": torch.stack(losses), "y_pred": outputs[0]}
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         if iterator is None:
@@ -221,9 +222,10 @@ class MultiTaskNet(NeuralNet):
         with contextlib.nullcontext() if training else self._averaged():
             for batch in iterator:
                 self.notify("on_batch_begin", batch=batch, training=training)
-                losses.append(step_fn(batch, **fit_params))
+                step = step_fn(batch, **fit_params)
+                losses.append(step["loss"])
                 weights.append(batch[1][1])
-                self.notify("on_batch_end", batch=batch, training=training, loss=losses[-1])
+                self.notify("on_batch_end", batch=batch, training=training, **step)
         if training and self.procedure.average is not None:
             self.procedure.average.after_epoch()  # validated next
         means, labeled = _mean_losses(losses, weights)

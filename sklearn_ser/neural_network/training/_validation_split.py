@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from sklearn_ser.neural_network.training._inputs import TrainingData
     from sklearn_ser.neural_network.training._train_network import TrainingSettings
 
+#: What to do if no ids reach the network, which are in the index of what extractors return.
+NO_IDS_REMEDY = (
+    ". Steps that return arrays by default (StandardScaler, PCA, FeatureUnion and others of "
+    "scikit-learn) drop the ids in the index of X: call set_output(transform='pandas') on them or "
+    "on the Pipeline. Or pass groups= to fit (speaker= with metadata routing); groups="
+    "range(n_samples) if each sample is of another speaker"
+)
 #: Minimum number of validation samples. The loss of fewer is mostly chance.
 MIN_VALIDATION_ROWS = 10
 
@@ -46,15 +53,17 @@ def hold_out(
         return no_validation(codes, reason)
     generator = numpy_stream(settings.seed, "validation")
     split = split_validation(codes, data.groups, fraction, generator, turn, data.sources)
-    if split.ignores_groups and turn == 0:
+    if split.record["kind"] == "stratified" and turn == 0:
         purpose = "self-training is validated on"
         if settings.params.early_stopping:
             purpose = "early stopping monitors"
         elif settings.params.calibrate:
             purpose = "calibration uses"
+        reason, remedy = split.record["reason"], ""
+        if data.groups is None:
+            reason, remedy = "no speaker ids reached the network", NO_IDS_REMEDY
         warn_user(
-            f"{purpose} samples of speakers that are also trained on, because "
-            f"{split.record['reason']}",
+            f"{purpose} samples of speakers that are also trained on, because {reason}{remedy}",
             TrainingWarning,
         )
     return split
