@@ -76,7 +76,8 @@ class LeaveOneSpeakerOut(SpeakerSplitter):
 
     Examples
     --------
-    >>>     >>> from sklearn_ser.model_selection import LeaveOneSpeakerOut
+    >>> import pandas as pd
+    >>> from sklearn_ser.model_selection import LeaveOneSpeakerOut
     >>> X = pd.DataFrame({"loudness": range(4), "speaker": ["b", "a", "c", "b"]})
     >>> for train, test in LeaveOneSpeakerOut().split(X):
     ...     print(X["speaker"][test].unique().tolist(), train, test)
@@ -157,7 +158,8 @@ class SpeakerKFold(_SpeakerFolds, SpeakerSplitter):
 
     Examples
     --------
-    >>>     >>> from sklearn_ser.model_selection import SpeakerKFold
+    >>> import pandas as pd
+    >>> from sklearn_ser.model_selection import SpeakerKFold
     >>> X = pd.DataFrame({"loudness": range(6), "speaker": ["a", "a", "b", "b", "c", "d"]})
     >>> y = ["anger", "sadness", "anger", "sadness", "anger", "sadness"]
     >>> for train, test in SpeakerKFold(n_splits=3).split(X, y):
@@ -222,7 +224,8 @@ class WithinCorpusSpeakerKFold(_SpeakerFolds):
 
     Examples
     --------
-    >>>     >>> from sklearn_ser.model_selection import WithinCorpusSpeakerKFold
+    >>> import pandas as pd
+    >>> from sklearn_ser.model_selection import WithinCorpusSpeakerKFold
     >>> X = pd.DataFrame({"corpus": ["x"] * 3 + ["y"] * 3, "speaker": list("abcdde")})
     >>> for train, test in WithinCorpusSpeakerKFold(n_splits=3).split(X):
     ...     print(X["corpus"][test].iloc[0], train, test)
@@ -321,7 +324,8 @@ class SentenceSpeakerKFold(IdSplitter):
 
     Examples
     --------
-    >>>     >>> from sklearn_ser.model_selection import SentenceSpeakerKFold
+    >>> import pandas as pd
+    >>> from sklearn_ser.model_selection import SentenceSpeakerKFold
     >>> X = pd.DataFrame({"speaker": list("aabb"), "text": ["hello", "bye"] * 2})
     >>> for train, test in SentenceSpeakerKFold(n_splits=2).split(X):
     ...     print(train, test)
