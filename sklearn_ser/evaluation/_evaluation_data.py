@@ -9,10 +9,14 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from sklearn_ser.audio._decoding import path_of
+from sklearn_ser.audio._derived import source_chain
 from sklearn_ser.evaluation._audio_steps import with_ids
 from sklearn_ser.evaluation._semi_supervised import find_obstacle
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.model_selection._base import join_groups
+from sklearn_ser.store._file_digests import FileDigests
+from sklearn_ser.store._keys import derived_digest
 from sklearn_ser.utils._alignment import check_row_order
 from sklearn_ser.utils._frames import as_sequences, frames_table, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS, canonical_ids
@@ -320,14 +324,22 @@ def _count_dropped(y_true, corpus, labels):
 
 
 def audio_fingerprint(X: pd.DataFrame) -> str:
-    """Hash the audio references: path, size and time of files, content of arrays."""
+    """Hash audio by its content (bytes of files, samples of arrays) and the other columns.
 
-    def fingerprint(audio):
-        if not isinstance(audio, str | Path):
-            return joblib.hash(audio)
-        if not Path(audio).is_file():
-            return str(audio)
-        stat = Path(audio).stat()
-        return str(audio), stat.st_size, stat.st_mtime_ns
-
-    return joblib.hash([(name, [fingerprint(audio) for audio in X[name]]) for name in X.columns])
+    Raise NoStableContent for augmented audio whose content cannot be compared between processes.
+    """
+    steps: dict = {}
+    columns = []
+    for name, values in X.items():
+        chains = [[value] if name in ID_COLUMNS else source_chain(value) for value in values]
+        paths = [None if name in ID_COLUMNS else path_of(source) for source, *_ in chains]
+        files = FileDigests().of(dict.fromkeys(path for path in paths if path))
+        digests = []
+        for path, (source, *derived) in zip(paths, chains, strict=True):
+            file = None if path is None else files.get(path)
+            digest = joblib.hash(source).encode() if file is None else file.digest
+            for audio in derived:
+                digest = derived_digest(digest, audio, steps)
+            digests.append(digest)
+        columns.append((name, digests))
+    return joblib.hash(columns)

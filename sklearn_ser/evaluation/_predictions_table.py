@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 #: Version of stored folds and results.
-FORMAT = 2
+FORMAT = 3
 #: Settings: each utterance predicted on its own, or with the other unlabeled test utterances.
 SINGLE = "single"
 TRANSDUCTIVE = "transductive"

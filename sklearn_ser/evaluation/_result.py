@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -34,6 +36,7 @@ from sklearn_ser.metrics import (
 from sklearn_ser.metrics._class_scores import score_groups
 from sklearn_ser.metrics._intervals import MIN_CLUSTERS
 from sklearn_ser.metrics._significance import paired_tests
+from sklearn_ser.utils._files import replace_files
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -444,16 +447,20 @@ class EvaluationResult:
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self.predictions.to_parquet(folder / _PREDICTIONS)
-        self.utterances.to_parquet(folder / _UTTERANCES)
+        tables = {
+            folder / _PREDICTIONS: self.predictions.to_parquet(),
+            folder / _UTTERANCES: self.utterances.to_parquet(),
+        }
         details = {
             "format": FORMAT,
+            "sha256": {file.name: _digest(content) for file, content in tables.items()},
             "labels": self.labels,
             "protocol": self.protocol,
             "info": self.info,
             **{name: getattr(self, name).to_dict("list") for name in _TABLES},
         }
-        (folder / _DETAILS).write_text(json.dumps(details, indent=2), encoding="utf-8")
+        text = json.dumps(details, indent=2)
+        replace_files({**tables, folder / _DETAILS: text.encode()})
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -470,27 +477,37 @@ class EvaluationResult:
         Raises
         ------
         SerError
-            If there is no result in the folder, or one of another version of the format.
+            If there is no result in the folder, one of another version of the format, or one whose
+            files are damaged or belong to several results.
         """
         folder = Path(folder)
         if not (folder / _DETAILS).is_file():
             raise SerError(f"{str(folder)!r} holds no evaluation: {_DETAILS} does not exist")
-        details = json.loads((folder / _DETAILS).read_text(encoding="utf-8"))
-        version = details.get("format", 1)
+        try:
+            details = json.loads((folder / _DETAILS).read_bytes())
+            version = details.get("format", 1)
+        except (ValueError, AttributeError):
+            raise _damaged(folder, _DETAILS) from None
         if version != FORMAT:
             raise SerError(
                 f"{str(folder)!r} holds an evaluation in format {version}, and this version of "
                 f"sklearn-ser reads format {FORMAT}: run the evaluation again, or read it with the "
                 "version that wrote it"
             )
-        predictions = pd.read_parquet(folder / _PREDICTIONS)
+        tables = {}
+        for name in (_PREDICTIONS, _UTTERANCES):
+            content = (folder / name).read_bytes() if (folder / name).is_file() else b""
+            if _digest(content) != details.get("sha256", {}).get(name):
+                raise _damaged(folder, name)
+            tables[name] = pd.read_parquet(io.BytesIO(content))
+        predictions = tables[_PREDICTIONS]
         for name in ("y_true", "y_pred"):
             predictions[name] = as_labels(predictions[name], details["labels"])
         return cls(
             predictions,
             labels=details["labels"],
             protocol=details["protocol"],
-            utterances=pd.read_parquet(folder / _UTTERANCES),
+            utterances=tables[_UTTERANCES],
             info=details["info"],
             **{name: pd.DataFrame(details[name]) for name in _TABLES},
         )
@@ -843,6 +860,18 @@ class EvaluationResult:
             "evaluation copies the columns gender, language, naturalness, text, recording and file "
             "of its frame."
         )
+
+
+def _digest(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def _damaged(folder, name):
+    return SerError(
+        f"the evaluation in {str(folder)!r} cannot be read: {name} is missing, damaged or that of "
+        "another evaluation. Run the evaluation again with this folder as `out`: finished folds "
+        "are loaded"
+    )
 
 
 def _write_or_return(text, path):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
-import os
+import io
 import sys
-import tempfile
 import time
 import types
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from sklearn.pipeline import Pipeline
 from sklearn_ser.evaluation._predictions_table import SINGLE, TRANSDUCTIVE, probability_columns
 from sklearn_ser.evaluation._protocols import Fold
 from sklearn_ser.preprocessing._transduction import record_transduction, without_batch_statistics
-from sklearn_ser.store._keys import NoStableContent, class_revisions
+from sklearn_ser.store._keys import NoStableContent, class_revisions, step_content
 from sklearn_ser.store._locks import KeyLocks
+from sklearn_ser.utils._files import replace_files
 from sklearn_ser.utils._nested_estimators import parameters_named
 from sklearn_ser.utils._routing import fit_routed
 from sklearn_ser.utils._warnings import collect_warnings
@@ -187,10 +188,13 @@ class _EstimatorHasher(NumpyHasher):
                 return NotImplemented  # by its name
             return tuple, ((value.__module__, value.__qualname__, self.code_version(value)),)
         if isinstance(value, BaseEstimator):
-            params = value.get_params(deep=False)
-            covered = {name: params[name] for name in params if name not in _EFFORT}
             # The metadata request is no parameter, but changes what `fit` receives.
             request = str(vars(value).get("_metadata_request", ""))
+            if hasattr(value, "_versions") and self.code_version is code_version:
+                # Of audio steps and augmenters as in a feature store: files by their content.
+                return tuple, ((step_content(value, _EFFORT), request),)
+            params = value.get_params(deep=False)
+            covered = {name: params[name] for name in params if name not in _EFFORT}
             return tuple, ((type(value), covered, request),)
         if isinstance(value, set | frozenset):  # the order of strings differs between processes
             return tuple, (sorted(estimator_key(part, self.code_version) for part in value),)
@@ -202,13 +206,13 @@ class _EstimatorHasher(NumpyHasher):
 class FoldCache:
     """Tables of finished folds in a folder, by key.
 
-    A table is written to a temporary file that is then renamed, so that a reader, or a run after a
-    kill, finds a complete table or none.
+    The name of a file holds its key and a digest of its content: a file that is empty, damaged or
+    that of another fold is ignored, and replaced when the fold has been computed again.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / "folds").mkdir(parents=True, exist_ok=True)
 
     @property
     def store(self) -> Path:
@@ -216,21 +220,22 @@ class FoldCache:
         return self.path / "features"
 
     def load(self, key: str) -> pd.DataFrame | None:
-        """Return the table of `key`, or None if there is none."""
-        file = self._file(key)
-        return pd.read_parquet(file) if file.is_file() else None
+        """Return the table of `key`, or None if there is none that is intact."""
+        for file in self._files(key):
+            with suppress(OSError):  # (removed, or unreadable)
+                content = file.read_bytes()
+                if file.name == _file_name(key, content):
+                    return pd.read_parquet(io.BytesIO(content))
+        return None
 
     def save(self, key: str, table: pd.DataFrame) -> None:
-        """Write `table`, including its ``attrs``, under `key`."""
-        target = self._file(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, suffix=".part")
-        os.close(handle)
-        try:
-            table.to_parquet(name)
-            os.replace(name, target)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        """Write `table`, including its ``attrs``, under `key`, in place of any other."""
+        former, content = self._files(key), table.to_parquet()
+        file = self.path / "folds" / _file_name(key, content)
+        replace_files({file: content})
+        for other in former:
+            if other != file:
+                other.unlink(missing_ok=True)
 
     @contextmanager
     def lock(self, key: str) -> Iterator[bool]:
@@ -244,5 +249,9 @@ class FoldCache:
         finally:
             locks.release([entry])
 
-    def _file(self, key):
-        return self.path / "folds" / f"{key}.parquet"
+    def _files(self, key):
+        return list((self.path / "folds").glob(f"{key}-*.parquet"))
+
+
+def _file_name(key, content):
+    return f"{key}-{hashlib.sha256(key.encode() + content).hexdigest()[:32]}.parquet"

@@ -195,7 +195,7 @@ def cross_corpus_validate(
         if part.sentinel is not None:
             with_test = unlabeled_test == "train"
             own_folds = [with_unlabeled(fold, data, with_test=with_test) for fold in folds]
-        is_stored = cache is not None and _has_key(name, part.estimator)
+        is_stored = part.key and _key_or_warn([name], estimator_key, part.estimator)
         for seed in distinct_seeds if is_random(part.estimator) else distinct_seeds[:1]:
             seeded = with_seed(part.estimator, seed)
             key = estimator_key(seeded) if is_stored else None
@@ -251,8 +251,8 @@ class _Prepared:
     """An estimator without its audio steps, and the samples it is evaluated on.
 
     `failed` is the mask of samples without usable audio, `failures` are row, file and reason of
-    those that the audio steps found; `key` is the hash of all that the folds have in common (if
-    they are stored), `sentinel` the sentinel value in y, None if there are labeled samples only.
+    those that the audio steps found; `key` is the hash of all that the folds have in common, None
+    if they are not stored; `sentinel` is the sentinel value in y, None if all samples are labeled.
     """
 
     estimator: BaseEstimator
@@ -260,7 +260,7 @@ class _Prepared:
     y: np.ndarray
     failed: np.ndarray
     failures: list[dict]
-    key: str
+    key: str | None
     sentinel: Sentinel | None
 
 
@@ -288,8 +288,8 @@ def _prepare(estimators, data, cache, verbose):
     same_extraction: dict[str, tuple[list, list[str]]] = {}
     for name, estimator in estimators.items():
         extraction, rest[name] = split_extraction(estimator) if data.is_audio else ([], estimator)
-        key = estimator_key(extraction, code_version=id)
-        same_extraction.setdefault(key, (extraction, []))[1].append(name)
+        step_key = estimator_key(extraction, code_version=id)
+        same_extraction.setdefault(step_key, (extraction, []))[1].append(name)
     prepared = {}
     for extraction, names in same_extraction.values():
         rows = {n_rows[name] for name in names}
@@ -301,7 +301,7 @@ def _prepare(estimators, data, cache, verbose):
             X = with_ids(features, data.ids.iloc[: max(rows)])
         # Features are hashed by their content, which covers every way in which files can change.
         hash_X = audio_fingerprint if data.is_audio and not extraction else _hash_features
-        keys = {n: "" if cache is None else hash_X(X.iloc[:n]) for n in rows}
+        keys = {n: None if cache is None else _key_or_warn(names, hash_X, X.iloc[:n]) for n in rows}
         for name in names:
             n, sentinel = n_rows[name], data.sentinels[name]
             own = [record for record in failures if record["row"] < n]
@@ -320,20 +320,20 @@ def _hash_features(X):
     )
 
 
-def _has_key(name, estimator):
-    """Return whether an estimator has a cache key, and warn if it has none."""
+def _key_or_warn(names, make_key, content):
+    """Return the key of a content, or None and a warning that it has none."""
     try:
-        estimator_key(estimator)
+        return make_key(content)
     except NoStableContent as error:
         warn_user(
-            f"The folds of {name!r} are not stored in `out`, because {error}: a later run could "
-            "not tell whether its code has changed. Declare `cache_revision = 1` in the class, and "
-            "raise it with each change of the results; or move a function to an installed package "
-            "that has a `__version__`.",
+            f"The folds of {' and '.join(map(repr, names))} are not stored in `out`, because "
+            f"{error}: a later run could not tell whether it has changed. Declare "
+            "`cache_revision = 1` in a class of your own, and raise it with each change of the "
+            "results; move a function of your own to an installed package that has a "
+            "`__version__`.",
             EvaluationWarning,
         )
-        return False
-    return True
+        return None
 
 
 #: Least time in seconds to wait for a fold that another process computes.

@@ -60,7 +60,7 @@ class NoRevision(NoStableContent):
 def extractor_digest(extractor: Any, options: ReadingOptions) -> bytes:
     """Return a digest of all but the audio that features depend on, or raise NoStableContent."""
     content = {
-        "step": _step_content(extractor, _WITHOUT_EFFECT),
+        "step": step_content(extractor, _WITHOUT_EFFECT),
         "reading": {
             "sampling_rate": float(options.sampling_rate),
             "min_duration": options.min_duration,
@@ -164,7 +164,7 @@ def _tagged(tag, *parts):
     return b"%d;" % len(parts) + b"".join(b"%d:%s" % (len(part), part) for part in parts)
 
 
-def _step_content(step, without):
+def step_content(step, without):
     """Return what the results of an audio step or an augmenter depend on."""
     return {
         "class": _name(type(step)),
@@ -198,7 +198,7 @@ def _nested_content(estimator):
     """Return the content of a step that is a parameter of another step."""
     if hasattr(estimator, "cache_revision") and hasattr(estimator, "_versions"):
         # How the inner step handles failed audio changes the input of the outer one.
-        return _step_content(estimator, _WITHOUT_EFFECT - {"on_error"})
+        return step_content(estimator, _WITHOUT_EFFECT - {"on_error"})
     package = sys.modules.get(_package(type(estimator)))
     version = getattr(package, "__version__", None)
     if version is None:

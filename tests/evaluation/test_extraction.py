@@ -19,7 +19,6 @@ from sklearn_ser import (
 from sklearn_ser.augmentation import Gain
 from sklearn_ser.evaluation import fit_model
 from sklearn_ser.evaluation._audio_steps import audio_steps, extract, split_extraction
-from sklearn_ser.evaluation._run_fold import FoldCache
 from sklearn_ser.exceptions import AudioError, EvaluationWarning
 
 
@@ -163,21 +162,6 @@ def test_a_changed_file_is_extracted_again(speech, tmp_path):
     soundfile.write(tmp_path / "0.wav", signal[: len(signal) // 2], rate)
     cross_corpus_validate({"svm": svm()}, frame, aux=(), out=tmp_path / "out")
     assert FeatureStore(tmp_path / "out" / "features").info()["entries"] == len(frame) + 1
-
-
-def test_a_table_is_complete_or_absent(tmp_path, monkeypatch):
-    folder = FoldCache(tmp_path)
-    folder.save("good", pd.DataFrame({"a": [1]}))
-
-    def fail(table, path):
-        with open(path, "wb") as file:
-            file.write(b"half")
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(pd.DataFrame, "to_parquet", fail)
-    with pytest.raises(OSError, match="no space left"):
-        folder.save("bad", pd.DataFrame({"a": [1]}))
-    assert [path.name for path in (tmp_path / "folds").iterdir()] == ["good.parquet"]
 
 
 def test_audio_steps_within_a_meta_estimator_use_the_store_too(speech, tmp_path, monkeypatch):

@@ -126,11 +126,11 @@ def test_locked_folds_are_awaited_and_then_computed(feature_table, tmp_path, mon
     lock = FoldCache.lock
     monkeypatch.setattr(FoldCache, "lock", lambda *args: keys.append(args[1]) or lock(*args))
     evaluate(feature_table, folder)
-    (folder / "folds" / f"{keys[0]}.parquet").rename(tmp_path / "kept")
-    (folder / "folds" / f"{keys[1]}.parquet").unlink()
-    back = threading.Timer(
-        0.3, os.rename, (tmp_path / "kept", folder / "folds" / f"{keys[0]}.parquet")
-    )
+    (finished,) = folder.glob(f"folds/{keys[0]}-*")
+    finished.rename(tmp_path / "kept")
+    for file in folder.glob(f"folds/{keys[1]}-*"):
+        file.unlink()
+    back = threading.Timer(0.3, os.rename, (tmp_path / "kept", finished))
     with (
         lock(FoldCache(folder), keys[0]) as is_locked,
         lock(FoldCache(folder), keys[1]),
