@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 
 from sklearn_ser import __version__
+from sklearn_ser.cli._output import show
 from sklearn_ser.exceptions import SerError, SerWarning
 
 _SUBCOMMANDS = {
@@ -55,12 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (SerError, ValueError, OSError) as error:
-        print(f"sklearn-ser {options.command}: {error}", file=sys.stderr)
+        show(f"sklearn-ser {options.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         folder = getattr(options, "out", None)
         hint = f"; finished folds are stored in {folder}, run it again to resume" if folder else ""
-        print(f"sklearn-ser {options.command}: interrupted{hint}", file=sys.stderr)
+        show(f"sklearn-ser {options.command}: interrupted{hint}", file=sys.stderr)
         return 130
 
 
@@ -68,16 +69,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _short_warnings(quiet):
     """Show warnings of this package without file and line, or not at all when quiet."""
 
-    def show(message, category, filename, lineno, file=None, line=None):
+    def show_warning(message, category, filename, lineno, file=None, line=None):
         if not issubclass(category, SerWarning):
             shown(message, category, filename, lineno, file, line)
         elif not quiet:
-            print(f"warning: {message}", file=sys.stderr)
+            show(f"warning: {message}", file=sys.stderr)
 
     with warnings.catch_warnings():
         shown = warnings.showwarning
         warnings.simplefilter("always", SerWarning)
-        warnings.showwarning = show
+        warnings.showwarning = show_warning
         yield
 
 

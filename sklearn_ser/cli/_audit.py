@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sklearn_ser.cli._options import add_map_argument, load_one
+from sklearn_ser.cli._output import show
 
 
 def add_arguments(parser):
@@ -36,14 +37,15 @@ def run(options):
         n_jobs=options.n_jobs,
         verbose=int(not options.quiet),
     )
-    print(report)
     if options.out is not None:
         (report.to_csv if options.out.suffix == ".csv" else report.to_json)(options.out)
+    show(report)
     return 1 if report.has_errors else 0
 
 
 def _load(text, options):
     name, equals, folder = text.partition("=")
-    source, root = (name, folder) if equals and name and folder else (Path(text), None)
+    is_named = equals and name and folder and not Path(text).exists()
+    source, root = (name, folder) if is_named else (Path(text), None)
     # Known duplicates are audited as well.
     return load_one(source, root, dict(options.map), options, drop_duplicates=False)

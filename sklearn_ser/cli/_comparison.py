@@ -1,6 +1,8 @@
 """Evaluation of an SVM and of networks: the models, the printed table, and the files."""
 
+from sklearn_ser.cli._output import show
 from sklearn_ser.recipes import make_multi_task_net, make_single_task_net, make_svm_baseline
+from sklearn_ser.utils._printable import encodable
 
 
 def make_ablation(aux, *, cv=5, **settings):
@@ -21,7 +23,7 @@ def make_ablation(aux, *, cv=5, **settings):
 
 
 def show_result(result, out, *, data="", audit=None):
-    """Print the table, and write it (above `data`), report, plots and predictions to a folder.
+    """Write the table (above `data`), report, plots and predictions to a folder; print the table.
 
     The paths of the files are returned.
     """
@@ -29,11 +31,10 @@ def show_result(result, out, *, data="", audit=None):
     from matplotlib.figure import Figure
 
     result.save(out)
-    heading = _heading(result)
-    print(heading, result.summary().round(3).to_string(), *result.remarks(), sep="\n")
-    parts = [heading, result.to_markdown(), *result.remarks()]
-    parts += [f"```text\n{data}\n```"] if data else []
-    (out / "table.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    heading, remarks = _heading(result), result.remarks()
+    parts = [heading, result.to_markdown(), *remarks, *([f"```text\n{data}\n```"] if data else [])]
+    text = encodable("\n\n".join(parts) + "\n")
+    (out / "table.md").write_text(text, encoding="utf-8")
     result.report(out / "report.html", audit=audit)
 
     names = result.estimators
@@ -48,6 +49,7 @@ def show_result(result, out, *, data="", audit=None):
     for figure, name in ((scores, "uar.png"), (confusions, "confusion.png")):
         FigureCanvasAgg(figure)
         figure.savefig(out / name, dpi=120)
+    show(heading, result.summary().round(3).to_string(), *remarks)
     written = ("table.md", "report.html", "predictions.parquet", "uar.png", "confusion.png")
     return [out / name for name in written]
 

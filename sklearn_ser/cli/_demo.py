@@ -3,7 +3,8 @@
 import time
 from pathlib import Path
 
-from sklearn_ser.cli._options import add_seeds_argument, choose_aux, create_folder, say
+from sklearn_ser.cli._options import add_seeds_argument, choose_aux, create_folder
+from sklearn_ser.cli._output import say
 
 
 def add_arguments(parser):

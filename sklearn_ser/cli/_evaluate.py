@@ -9,8 +9,8 @@ from sklearn_ser.cli._options import (
     create_folder,
     load_corpora,
     recipe_settings,
-    say,
 )
+from sklearn_ser.cli._output import say, show
 
 
 def add_arguments(parser):
@@ -54,7 +54,8 @@ def run(options):
     audit = None
     if options.audit:
         audit = audit_corpus(frame, aux=aux, n_jobs=options.n_jobs, verbose=not options.quiet)
-        print(audit)
     written = show_result(result, options.out, data=corpus.report(), audit=audit)
+    if audit is not None:
+        show(audit)
     say(options, f"written: {', '.join(map(str, written))}")
     return 0

@@ -1,8 +1,9 @@
 """Options shared by subcommands: parsing, and the corpora, targets and settings they define."""
 
 import argparse
-import sys
+from pathlib import Path
 
+from sklearn_ser.cli._output import say
 from sklearn_ser.exceptions import CorpusError
 from sklearn_ser.utils._ids import ID_COLUMNS
 
@@ -156,12 +157,6 @@ def choose_aux(options, frame):
     return used
 
 
-def say(options, text):
-    """Print a message to standard error unless quiet; results go to standard output."""
-    if not options.quiet:
-        print(text, file=sys.stderr)
-
-
 def _positive_integer(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got {text!r}")
@@ -170,7 +165,8 @@ def _positive_integer(text):
 
 def _named_folder(text):
     name, equals, folder = text.partition("=")
-    if not (name and equals and folder):
+    is_path = Path(text).exists() and not Path(folder).exists()  # that holds a "="
+    if is_path or not (name and equals and folder):
         raise argparse.ArgumentTypeError(
             f"expected NAME=DIR, such as emodb=corpora/emodb, got {text!r}"
         )

@@ -1,8 +1,10 @@
 """``sklearn-ser predict``: predictions for recordings with a model file."""
 
-import json
 import sys
 from pathlib import Path
+
+from sklearn_ser.cli._output import say, show, show_json
+from sklearn_ser.utils._printable import printable_name
 
 
 def add_arguments(parser):
@@ -35,7 +37,6 @@ def add_arguments(parser):
 def run(options):
     import pandas as pd
 
-    from sklearn_ser.cli._options import say
     from sklearn_ser.evaluation import predict_table, predict_timeline
     from sklearn_ser.persistence import load_model
     from sklearn_ser.preprocessing._transduction import record_transduction
@@ -59,11 +60,13 @@ def run(options):
         say(options, _describe_scaling(model, options.group, bool(scaled_by_batch)))
     failed = table["error"].notna()
     if options.json:
-        print(json.dumps(_records(table), indent=2, ensure_ascii=False))
+        show_json(_records(table))
     elif not failed.all():
-        print(table[~failed].drop(columns=["row", "error"]).round(3).to_string(index=False))
+        shown = table[~failed].drop(columns=["row", "error"]).round(3)
+        shown["file"] = shown["file"].map(printable_name)
+        show(shown.to_string(index=False))
     for line in _describe_failures(table[failed], table.groupby("row").size()):
-        print(line, file=sys.stderr)
+        show(line, file=sys.stderr)
     # A recording has failed if no window of it could be used.
     return 1 if failed.groupby(table["row"]).all().any() else 0
 
@@ -72,11 +75,12 @@ def _describe_failures(failed, n_windows):
     """Yield one line for each recording with windows that could not be used."""
     for row, windows in failed.groupby("row"):
         first = windows.iloc[0]
+        file = printable_name(first["file"])
         if n_windows[row] == 1:
-            yield f"{first['file']}: {first['error']}"
+            yield f"{file}: {first['error']}"
         else:
             yield (
-                f"{first['file']}: {len(windows)} of {n_windows[row]} windows left out, the first "
+                f"{file}: {len(windows)} of {n_windows[row]} windows left out, the first "
                 f"at {first['start']:g} s: {first['error']}"
             )
 

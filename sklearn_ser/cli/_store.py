@@ -1,10 +1,11 @@
 """``sklearn-ser store``: inspection and maintenance of a feature store."""
 
 import argparse
-import json
 import math
 import os
 import re
+
+from sklearn_ser.cli._output import show, show_json
 
 _UNITS = {"": 1, "B": 1} | {
     prefix + ending: size**power
@@ -63,9 +64,9 @@ def _action(actions, name, do, summary):
 def _info(store, options):
     info = store.info()
     if options.json:
-        print(json.dumps(info, indent=2, ensure_ascii=False))
+        show_json(info)
         return 0
-    print(f"{info['file']}: {_count(info['entries'])}, {_size(info['bytes'])}")
+    show(f"{info['file']}: {_count(info['entries'])}, {_size(info['bytes'])}")
     if info["extractors"]:
         rows = [("extractor", "entries", "values", "first stored", "last used")] + [
             (
@@ -80,7 +81,7 @@ def _info(store, options):
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for name, *others in rows:
             cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-            print("  ".join([name.ljust(widths[0]), *cells]))
+            show("  ".join([name.ljust(widths[0]), *cells]))
     return 0
 
 
@@ -92,7 +93,7 @@ def _prune(store, options):
     after = store.info()
     if not options.quiet:
         freed = _size(max(0, before["bytes"] - after["bytes"]))
-        print(
+        show(
             f"removed {_count(removed)} ({freed}); {_count(after['entries'])} left "
             f"({_size(after['bytes'])})"
         )
@@ -102,15 +103,15 @@ def _prune(store, options):
 def _verify(store, options):
     damaged = store.verify(repair=options.repair)
     for entry in damaged:
-        print(f"damaged: {entry['key']} {entry['extractor']}".rstrip())
+        show(f"damaged: {entry['key']} {entry['extractor']}".rstrip())
     if not options.quiet:
         n_entries = _count(store.info()["entries"])
         if not damaged:
-            print(f"{n_entries}, none damaged")
+            show(f"{n_entries}, none damaged")
         elif options.repair:
-            print(f"removed {_count(len(damaged))}; {n_entries} left, none damaged")
+            show(f"removed {_count(len(damaged))}; {n_entries} left, none damaged")
         else:
-            print(f"{_count(len(damaged))} of {n_entries} damaged: remove with --repair")
+            show(f"{_count(len(damaged))} of {n_entries} damaged: remove with --repair")
     return 1 if damaged and not options.repair else 0
 
 

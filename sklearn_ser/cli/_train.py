@@ -8,8 +8,8 @@ from sklearn_ser.cli._options import (
     create_folder,
     load_corpora,
     recipe_settings,
-    say,
 )
+from sklearn_ser.cli._output import say
 
 
 def add_arguments(parser):

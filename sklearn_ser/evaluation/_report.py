@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.evaluation._predictions_table import MEAN, TRANSDUCTIVE
+from sklearn_ser.utils._printable import encodable
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -67,7 +68,7 @@ def write_report(result, path, *, baseline=None, audit=None, title=None) -> None
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>\n"
         f"<body><h1>{html.escape(title)}</h1>\n{body}\n</body></html>\n"
     )
-    Path(path).write_text(page, encoding="utf-8")
+    Path(path).write_text(encodable(page), encoding="utf-8")
 
 
 def _protocol(result):
@@ -396,8 +397,11 @@ def write_model_card(result, estimator: str, *, baseline: str | None = None, aud
         ("Findings about the data", None if audit is None else str(audit)),
         ("Caveats", "\n".join(f"- {line}" for line in result.remarks())),
     ]
-    parts = [f"# Model card: {estimator}"]
-    parts += [f"## {name}\n\n{text}" for name, text in sections if text]
+    parts = [f"# Model card: {estimator}".replace("<", "&lt;")]
+    for name, text in sections:
+        if text:  # (in the block of code of the first section, nothing is a tag)
+            text = text if name == "Model" else text.replace("<", "&lt;")
+            parts.append(f"## {name}\n\n{text}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -479,7 +483,8 @@ def _card_errors(result, estimator):
 
 def as_markdown(table: pd.DataFrame, digits: int = 3) -> str:
     """Format a DataFrame, without its index, as a Markdown table."""
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in _format_cells(table, digits)]
+    escapes = str.maketrans({"|": r"\|", "<": "&lt;", "\n": " "})
+    cells = [[cell.translate(escapes) for cell in row] for row in _format_cells(table, digits)]
     lines = ["| " + " | ".join(row) + " |" for row in cells]
     lines.insert(1, "|" + "---|" * len(cells[0]))
     return "\n".join(lines)

@@ -37,6 +37,7 @@ from sklearn_ser.metrics._class_scores import score_groups
 from sklearn_ser.metrics._intervals import MIN_CLUSTERS
 from sklearn_ser.metrics._significance import paired_tests
 from sklearn_ser.utils._files import replace_files
+from sklearn_ser.utils._printable import encodable, printable, printable_name
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -211,7 +212,10 @@ class EvaluationResult:
             lines.append(f"{len(missed)} utterances without usable audio, counted as misses")
             known = self.failures[self.failures["row"].isin(missed)]
             shown = known.head(_MAX_SHOWN)
-            lines += [f"  {r.file or f'row {r.row}'}: {r.reason}" for r in shown.itertuples()]
+            lines += [
+                f"  {printable_name(r.file) if r.file else f'row {r.row}'}: {r.reason}"
+                for r in shown.itertuples()
+            ]
             if len(known) > len(shown):
                 lines.append(f"  and {len(known) - len(shown)} more, in `failures`")
         for estimator, part in self.predictions.groupby("estimator", sort=False):
@@ -758,10 +762,10 @@ class EvaluationResult:
             f"EvaluationResult: {self.protocol}, unweighted average recall over "
             f"{len(self.labels)} emotions ({', '.join(map(str, self.labels))}), {seeds} seed(s)"
         )
-        return "\n".join([head, self.summary().round(3).to_string(), *self.remarks()])
+        return printable("\n".join([head, self.summary().round(3).to_string(), *self.remarks()]))
 
     def _repr_html_(self) -> str:
-        return self.summary().style.format(precision=3).to_html()
+        return self.summary().to_html(float_format="{:.3f}".format)
 
     def _of(self, estimator, setting):
         """Select the predictions of one estimator in one setting, "transductive" by default."""
@@ -877,7 +881,7 @@ def _damaged(folder, name):
 def _write_or_return(text, path):
     if path is None:
         return text
-    Path(path).write_text(text, encoding="utf-8")
+    Path(path).write_text(encodable(text), encoding="utf-8")
     return None
 
 

@@ -43,6 +43,7 @@ from sklearn_ser.store._keys import NoStableContent
 from sklearn_ser.utils._failed_rows import failed_rows
 from sklearn_ser.utils._jobs import results_in_order
 from sklearn_ser.utils._nested_estimators import named_estimators
+from sklearn_ser.utils._printable import encodable, printable_name
 from sklearn_ser.utils._progress import progress
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._unlabeled import Sentinel, mark_unlabeled
@@ -486,7 +487,7 @@ def _describe_utterances(frame, rows):
         values = frame[name].iloc[rows]
         if all(pd.api.types.is_scalar(value) or isinstance(value, Path) for value in values):
             columns[name] = [
-                None if pd.isna(value) else str(value) if name in _AS_TEXT else value
+                None if pd.isna(value) else encodable(str(value)) if name in _AS_TEXT else value
                 for value in values
             ]
     return pd.DataFrame(columns, index=pd.Index(rows, name="row"))
@@ -510,7 +511,7 @@ def _warn_of_failed(result):
         return
     known = result.failures[result.failures["row"].isin(rows)].drop_duplicates("row")
     shown = [
-        f"row {r.row}{f' ({r.file})' if r.file else ''}: {r.reason}"
+        f"row {r.row}{f' ({printable_name(r.file)})' if r.file else ''}: {r.reason}"
         for r in known.head(3).itertuples()
     ] or [f"rows {rows[:5]}"]
     warn_user(

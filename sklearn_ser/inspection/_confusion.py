@@ -15,6 +15,7 @@ from sklearn_ser.inspection._plotting import (
     Display,
     draw_heatmap,
     is_leftmost,
+    names_as_text,
     shared_parameters,
     wrap_name,
 )
@@ -147,6 +148,7 @@ class ConfusionDisplay(Display):
         )
 
     @shared_parameters
+    @names_as_text()
     def plot(self, *, normalize: bool = True, ax: AxesLike = None) -> Self:
         """Draw the confusion matrices.
 

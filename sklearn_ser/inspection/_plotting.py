@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -79,6 +80,15 @@ def shared_parameters(documented: T) -> T:
 LETTER_WIDTH = 0.085
 
 
+@contextmanager
+def names_as_text() -> Iterator[None]:
+    """Draw texts of this context as they are: a "$" in a name does not begin a formula."""
+    import matplotlib as mpl
+
+    with mpl.rc_context({"text.parse_math": False}):
+        yield
+
+
 class Display:
     """Base of the displays: subclasses have `_plot`, or `plot` if it takes options."""
 
@@ -95,6 +105,7 @@ class Display:
         return cast("Figure", self.axes_[0].figure)
 
     @shared_parameters
+    @names_as_text()
     def plot(self, *, ax: AxesLike = None) -> Self:
         """Draw the display.
 

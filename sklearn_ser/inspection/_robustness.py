@@ -13,6 +13,7 @@ from sklearn_ser.inspection._plotting import (
     AxesLike,
     Display,
     hide_spines,
+    names_as_text,
     shared_parameters,
 )
 from sklearn_ser.utils._public import public_module
@@ -95,6 +96,7 @@ class RobustnessDisplay(Display):
         return cls(table).plot(value=value, ax=ax)
 
     @shared_parameters
+    @names_as_text()
     def plot(self, *, value: _Value = "uar", ax: AxesLike = None) -> Self:
         """Draw the curves.
 

@@ -17,6 +17,7 @@ from sklearn_ser.inspection._plotting import (
     Display,
     hide_spines,
     legend_mark,
+    names_as_text,
     shared_parameters,
 )
 from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures
@@ -115,6 +116,7 @@ class TrainingHistoryDisplay(Display):
         ).plot(tasks=tasks, values=values, ax=ax)
 
     @shared_parameters
+    @names_as_text()
     def plot(
         self,
         *,

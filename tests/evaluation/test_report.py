@@ -222,3 +222,28 @@ def test_model_card(result, tmp_path):
     assert (tmp_path / "card.md").read_text(encoding="utf-8") == text
     with pytest.raises(ValueError, match="no estimator 'lda' in this result"):
         result.model_card("lda")
+
+
+DOLLARS = r"$\alpha_talk$ v1 $\x$"
+
+
+@pytest.mark.parametrize("protocol", ["leave-one-corpus-out", "pairwise"])
+def test_names_with_dollar_signs_are_no_formulas(tmp_path, protocol):
+    rng = np.random.default_rng(0)
+    rows = [
+        {"corpus": corpus, "speaker": f"{corpus}{speaker}", "emotion": label, "gender": gender}
+        for corpus in ("a$$", DOLLARS)
+        for speaker, gender in enumerate(["$f$", r"$\m$"] * 4)
+        for label in ("$$", r"$\frac$", "x_^y")
+        for _ in range(3)
+    ]
+    frame = pd.DataFrame(rows)
+    X = pd.DataFrame(rng.normal(size=(len(frame), 3)))
+    models = {f"${name}$": LogisticRegression(C=C) for name, C in (("a", 1), (r"\b", 2), ("c", 3))}
+    result = cross_corpus_validate(models, frame, X=X, aux=("gender",), protocol=protocol)
+    result.report(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "not drawn" not in page
+    ax = result.plot_confusion(next(iter(models))).ax_
+    assert r"$\frac$" in [text.get_text() for text in ax.get_yticklabels()]
+    ax.figure.savefig(tmp_path / "drawn.png")

@@ -215,3 +215,36 @@ def test_long_lists_of_failed_files_are_truncated():
     )
     lines = found.remarks()
     assert lines[-2:] == ["  9.wav: empty", "  and 2 more, in `failures`"]
+
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+def test_names_are_escaped_in_html_and_markdown(tmp_path):
+    renamed = result()
+    renamed.predictions = renamed.predictions.assign(
+        estimator=renamed.predictions["estimator"].replace("svm", EVIL),
+        corpus=renamed.predictions["corpus"] + EVIL,
+        speaker=renamed.predictions["speaker"] + EVIL,
+    )
+    renamed.report(tmp_path / "report.html")
+    texts = [
+        renamed._repr_html_(),
+        renamed.to_markdown(),
+        renamed.model_card(EVIL),
+        (tmp_path / "report.html").read_text(encoding="utf-8"),
+    ]
+    for text in texts:
+        assert "<img src=x" not in text
+        assert "&lt;img src=x" in text
+
+
+def test_control_characters_of_names_are_escaped():
+    renamed = result()
+    renamed.failures = pd.DataFrame({"row": [0], "file": ["\x1b[2J\n.wav"], "reason": ["empty"]})
+    renamed.predictions = renamed.predictions.assign(
+        corpus=renamed.predictions["corpus"] + "\x1b[31m",
+        failed=renamed.predictions["row"].eq(0),
+    )
+    assert "\x1b" not in repr(renamed)
+    assert "  \\x1b[2J\\n.wav: empty" in renamed.remarks()
