@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -11,6 +14,7 @@ import pandas as pd
 
 from sklearn_ser.audio._decoding import path_of
 from sklearn_ser.audio._derived import source_chain
+from sklearn_ser.datasets import Corpus
 from sklearn_ser.evaluation._audio_steps import with_ids
 from sklearn_ser.evaluation._semi_supervised import find_obstacle
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
@@ -79,6 +83,38 @@ class EvaluationData:
         return metadata if self.aux is None else metadata | {"aux": self.aux}
 
 
+def as_frame(frame: Any) -> pd.DataFrame:
+    """Return a table of utterances as a DataFrame; audio in its index becomes columns."""
+    found, advice = f"a {type(frame).__name__}", ""
+    if isinstance(frame, Corpus):
+        frame = frame.frame
+    elif isinstance(frame, type):
+        found = f"the class {frame.__name__}"
+    elif hasattr(frame, "to_pandas"):  # of polars, pyarrow and others
+        frame = frame.to_pandas()
+    elif isinstance(frame, Mapping):
+        frame = pd.DataFrame(dict(frame))
+    elif isinstance(frame, list | tuple) and all(isinstance(row, Mapping) for row in frame):
+        frame = pd.DataFrame(list(frame))
+    elif isinstance(frame, list | tuple) and all(isinstance(part, Corpus) for part in frame):
+        advice = ". Join the corpora with concat_corpora"
+    elif isinstance(frame, str | PathLike):
+        advice = ". Load a corpus with load_corpus"
+    elif hasattr(frame, "schemes") and hasattr(frame, "tables"):
+        found = "a database of audformat"
+        advice = (
+            ". Get the labels of one of its tables, such as frame['emotion'].get(), and add the "
+            "columns of the corpus and the speaker"
+        )
+    if not isinstance(frame, pd.DataFrame):
+        raise MetadataError(
+            f"frame is {found}, but must have one row per utterance: a DataFrame, a Corpus or a "
+            f"list of dicts{advice}"
+        )
+    levels = [name for name in AUDIO_COLUMNS if name in frame.index.names and name not in frame]
+    return frame.reset_index(levels) if levels else frame
+
+
 def select_data(
     estimators, frame, *, X, y, aux, corpus, speaker, labels, unlabeled_test="exclude"
 ) -> EvaluationData:
@@ -86,11 +122,6 @@ def select_data(
 
     Unlabeled samples are selected too if one of the estimators can be trained on them.
     """
-    if not isinstance(frame, pd.DataFrame):
-        raise MetadataError(
-            f"frame must be a pandas DataFrame with one row per utterance, such as Corpus.frame; "
-            f"got {type(frame).__name__}"
-        )
     check_row_order(X, frame, "X", "frame", check_default_index=True)
     frame = frame.reset_index(drop=True)
     aux = [aux] if isinstance(aux, str) else list(aux or ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING
 
@@ -21,11 +21,12 @@ from sklearn_ser.evaluation._audio_steps import (
     split_extraction,
     with_ids,
 )
-from sklearn_ser.evaluation._evaluation_data import select_data
+from sklearn_ser.evaluation._evaluation_data import as_frame, select_data
 from sklearn_ser.evaluation._predictions_table import probability_columns
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.preprocessing import window_table
 from sklearn_ser.utils._failed_rows import failed_rows
+from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import fit_routed
 
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from sklearn.base import BaseEstimator
 
+    from sklearn_ser.datasets import Corpus
+
 
 @public_module("sklearn_ser.evaluation")
 def fit_model(
     estimator: BaseEstimator,
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | Corpus | Sequence[Mapping],
     *,
     X: list[str] | pd.DataFrame | ArrayLike | None = None,
     y: str = "emotion",
@@ -76,9 +79,9 @@ def fit_model(
     >>> fit_model(net, corpus.frame, aux=()).classes_.tolist()
     ['anger', 'happiness', 'neutral', 'sadness']
     """
-    name = type(estimator).__name__
+    name = getattr(estimator, "__name__", type(estimator).__name__)
     chosen = {"X": X, "y": y, "aux": aux, "corpus": corpus, "speaker": speaker, "labels": labels}
-    data = select_data({name: estimator}, frame, **chosen)
+    data = select_data(named_estimators({name: estimator}), as_frame(frame), **chosen)
     extraction, rest = split_extraction(estimator) if data.is_audio else ([], clone(estimator))
     if extraction:
         features, _ = extract(extraction, data.X, verbose=verbose)

@@ -18,7 +18,7 @@ from joblib import delayed
 from sklearn.base import BaseEstimator, clone
 
 from sklearn_ser.evaluation._audio_steps import extract, split_extraction, with_ids, with_store
-from sklearn_ser.evaluation._evaluation_data import audio_fingerprint, select_data
+from sklearn_ser.evaluation._evaluation_data import as_frame, audio_fingerprint, select_data
 from sklearn_ser.evaluation._predictions_table import (
     FORMAT,
     SINGLE,
@@ -52,11 +52,13 @@ from sklearn_ser.utils._warnings import warn_user
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from sklearn_ser.datasets import Corpus
+
 
 @public_module("sklearn_ser.evaluation")
 def cross_corpus_validate(
     estimators: BaseEstimator | Mapping[str, BaseEstimator] | Sequence[tuple[str, BaseEstimator]],
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | Corpus | Sequence[Mapping],
     *,
     X: list[str] | pd.DataFrame | ArrayLike | None = None,
     y: str = "emotion",
@@ -85,8 +87,8 @@ def cross_corpus_validate(
     ----------
     estimators : estimator, dict of str to estimator, or list of (str, estimator)
         Pipelines from audio (or from the columns of `X`) to emotion.
-    frame : pandas.DataFrame
-        One row per utterance, such as ``Corpus.frame``.
+    frame : pandas.DataFrame, Corpus or list of dict
+        One row per utterance. The audio may be in the index, as in audformat.
     X : list of str, DataFrame or array of shape (n_samples, n_features), optional
         Input of the estimators: columns of `frame`, or a table of features or of frame sequences
         aligned with it (the ids become its index levels, where GroupScaler finds them). By default
@@ -178,7 +180,7 @@ def cross_corpus_validate(
     >>> list(result.summary().columns)
     ['emodb', 'nemo', 'ravdess', 'mean', 'pooled']
     """
-    estimators = named_estimators(estimators)
+    estimators, frame = named_estimators(estimators), as_frame(frame)
     distinct_seeds = _checked_seeds(seeds)
     if unlabeled_test not in ("exclude", "train"):
         raise ValueError(f"unlabeled_test must be 'exclude' or 'train', got {unlabeled_test!r}")
@@ -357,6 +359,8 @@ def _run_all(jobs, run, *, n_jobs, desc, verbose):
     # twice as long hangs.
     patience = max(_LEAST_WAIT, 2 * (time.monotonic() - started))
     elsewhere = [index for index, table in enumerate(tables) if table is None]
+    if not elsewhere:
+        return tables
     late = run_some(elsewhere, f"{desc}, in other processes", patience=patience)
     for index, table in zip(elsewhere, late, strict=True):
         tables[index] = table

@@ -48,7 +48,7 @@ speaker : array-like of shape (n_samples,), default=None
     Speaker of each sample, for intervals; there are none without it.
 normalize : bool, default=True
     Draw shares of each true class instead of counts.
-n_bins : int, default=10
+n_bins : int, default=15
     Number of bins of equal width from 0 to 1.
 tasks : str or list of str, default=None
     Tasks to draw, all by default; the main task is called ``"y"``.

@@ -52,8 +52,9 @@ class ReliabilityDisplay(Display):
     accuracy of a bin, larger if the bin has more predictions; bins with fewer than 5 are not drawn.
     Below the diagonal the estimator is overconfident, above it underconfident. With one or two
     estimators, thin bars are 95 % intervals over speakers, in bins with at least 8 of them. The
-    numbers are expected calibration errors (ECE) over the same bins; in a small corpus they are
-    above 0 by chance alone.
+    numbers are expected calibration errors (ECE) over the same bins, means over seeds as in
+    :meth:`~sklearn_ser.evaluation.EvaluationResult.summary`; in a small corpus they are above 0 by
+    chance alone.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ class ReliabilityDisplay(Display):
         *,
         setting: Literal["single", "transductive"] | None = None,
         by_corpus: bool = True,
-        n_bins: int = 10,
+        n_bins: int = 15,
         ax: AxesLike = None,
     ) -> Self:
         """Draw the calibration of estimators of an evaluation.
@@ -143,10 +144,13 @@ class ReliabilityDisplay(Display):
             parts = split_by_corpus(part) if several else {ALL: part}
             for corpus, rows in parts.items():
                 key = {"corpus": corpus, "estimator": name}
-                ece = expected_calibration_error(
-                    rows["y_true"], rows[columns], labels=result.labels, n_bins=n_bins
-                )
-                errors.append({**key, "ece": ece})
+                by_seed = [
+                    expected_calibration_error(
+                        one["y_true"], one[columns], labels=result.labels, n_bins=n_bins
+                    )
+                    for _, one in rows.groupby("seed")
+                ]
+                errors.append({**key, "ece": float(np.mean(by_seed))})
                 curves += [{**key, **bin_} for bin_ in _bins(rows, columns, result.labels, n_bins)]
         return cls(pd.DataFrame(curves), pd.DataFrame(errors)).plot(ax=ax)
 
@@ -161,7 +165,7 @@ class ReliabilityDisplay(Display):
         corpus: ArrayLike | None = None,
         speaker: ArrayLike | None = None,
         name: str = "estimator",
-        n_bins: int = 10,
+        n_bins: int = 15,
         ax: AxesLike = None,
     ) -> Self:
         """Draw the calibration of given probabilities.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -45,16 +45,27 @@ def named_estimators(estimators: Any) -> dict[str, Any]:
     The name of a single estimator is that of its class.
     """
     if hasattr(estimators, "fit"):
-        return {type(estimators).__name__: estimators}
-    pairs = list(estimators.items() if hasattr(estimators, "items") else estimators)
+        name = (estimators if isinstance(estimators, type) else type(estimators)).__name__
+        estimators = {name: estimators}
+    expected = (
+        "estimators must be an estimator, a dict of name to estimator or a list of (name, "
+        "estimator)"
+    )
+    if isinstance(estimators, Mapping):
+        estimators = estimators.items()
+    elif not isinstance(estimators, list | tuple):
+        raise ValueError(f"{expected}; got a {type(estimators).__name__}")
+    pairs = list(estimators)
     for pair in pairs:
         if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)):
+            raise ValueError(f"{expected}; found {pair!r} in the list")
+        if isinstance(pair[1], type):
+            found = pair[1].__name__
             raise ValueError(
-                f"estimators must be an estimator, a dict of name to estimator or a list of "
-                f"(name, estimator); found {pair!r} in the list"
+                f"estimator {pair[0]!r} is the class {found}, not an instance: write {found}()"
             )
         if not hasattr(pair[1], "fit"):
-            raise ValueError(f"estimator {pair[0]!r} has no fit: {pair[1]!r}")
+            raise ValueError(f"estimator {pair[0]!r} has no fit: it is a {type(pair[1]).__name__}")
     names = [name for name, _ in pairs]
     if not pairs or len(set(names)) < len(names):
         raise ValueError(f"estimators must have one or more unique names, got {names}")
