@@ -31,28 +31,30 @@ def add_arguments(parser):
         help="time from the start of a window to that of the next (default: half a window)",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
-    parser.add_argument("audio", nargs="+", help="wav, flac, ogg or mp3 files")
+    parser.add_argument(
+        "audio",
+        nargs="+",
+        help="wav, flac, ogg or mp3 files, or folders, which are searched with their subfolders",
+    )
 
 
 def run(options):
-    import pandas as pd
-
     from sklearn_ser.evaluation import predict_table, predict_timeline
+    from sklearn_ser.evaluation._final_model import find_recordings
     from sklearn_ser.persistence import load_model
     from sklearn_ser.preprocessing._transduction import record_transduction
 
     if options.hop is not None and options.window is None:
         raise ValueError("--hop requires --window")
     model = load_model(options.model)
-    X = pd.DataFrame({"file": [str(path) for path in options.audio]}, dtype=object)
+    X = find_recordings(options.audio, "file")
     if options.group:
         X["corpus"] = options.group
     verbose = 0 if options.quiet else 1
     with record_transduction() as scaled_by_batch:
         if options.window is None:
             table = predict_table(model, X, verbose=verbose)
-            table.insert(0, "row", range(len(X)))
-            table.insert(1, "file", X["file"])
+            table.insert(0, "row", range(len(table)))
         else:
             hop = options.window / 2 if options.hop is None else options.hop
             table = predict_timeline(model, X, options.window, hop, verbose=verbose)
@@ -62,7 +64,8 @@ def run(options):
     if options.json:
         show_json(_records(table))
     elif not failed.all():
-        shown = table[~failed].drop(columns=["row", "error"]).round(3)
+        hidden = [name for names in _aux_columns(table).values() for name in names]
+        shown = table[~failed].drop(columns=["row", "error", *hidden]).round(3)
         shown["file"] = shown["file"].map(printable_name)
         show(shown.to_string(index=False))
     for line in _describe_failures(table[failed], table.groupby("row").size()):
@@ -108,15 +111,28 @@ def _training_groups(model):
     return [key for part in parts for key in getattr(part, "group_keys_", ())]
 
 
+def _aux_columns(table):
+    """Return the probability columns of each auxiliary task, by the name of its column."""
+    names = [name for name in table if name.startswith("aux_")]
+    tasks = [name for name in names if not any(name.startswith(f"{other}_p_") for other in names)]
+    return {task: [name for name in names if name.startswith(f"{task}_p_")] for task in tasks}
+
+
 def _records(table):
     """Convert to one JSON object per recording or window."""
+    aux = _aux_columns(table)
     return [
         {
             "file": row["file"],
             **{name: row[name] for name in ("start", "end") if name in row},
             "label": row["label"],
             "probabilities": _prefixed(row, "p_") or None,
-            "aux": _prefixed(row, "aux_"),
+            "aux": {task.removeprefix("aux_"): row[task] for task in aux if row[task] is not None},
+            "aux_probabilities": {
+                task.removeprefix("aux_"): found
+                for task, names in aux.items()
+                if names and (found := _prefixed(row, f"{task}_p_"))
+            },
             "error": row["error"],
         }
         for row in table.astype(object).where(table.notna(), None).to_dict("records")

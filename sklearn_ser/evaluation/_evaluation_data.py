@@ -102,10 +102,7 @@ def as_frame(frame: Any) -> pd.DataFrame:
         advice = ". Load a corpus with load_corpus"
     elif hasattr(frame, "schemes") and hasattr(frame, "tables"):
         found = "a database of audformat"
-        advice = (
-            ". Get the labels of one of its tables, such as frame['emotion'].get(), and add the "
-            "columns of the corpus and the speaker"
-        )
+        advice = ". Convert it with load_corpus"
     if not isinstance(frame, pd.DataFrame):
         raise MetadataError(
             f"frame is {found}, but must have one row per utterance: a DataFrame, a Corpus or a "

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import TYPE_CHECKING
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval, validate_params
 
 from sklearn_ser.audio._decoding import path_of
+from sklearn_ser.audio._input import as_table, find_references
 from sklearn_ser.evaluation._audio_steps import (
     all_audio_steps,
     audio_steps,
@@ -35,6 +38,13 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
     from sklearn_ser.datasets import Corpus
+
+
+#: Suffixes of the recordings that are looked for in folders.
+_AUDIO_SUFFIXES = {
+    *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".nist", ".oga", ".ogg", ".opus"),
+    *(".rf64", ".snd", ".sph", ".voc", ".w64", ".wav", ".wave"),
+}
 
 
 @public_module("sklearn_ser.evaluation")
@@ -98,7 +108,12 @@ def fit_model(
 
 
 @public_module("sklearn_ser.evaluation")
-def predict_table(model: BaseEstimator, X: pd.DataFrame, *, verbose: int = 0) -> pd.DataFrame:
+def predict_table(
+    model: BaseEstimator,
+    X: str | PathLike | pd.DataFrame | pd.Series | Sequence | np.ndarray,
+    *,
+    verbose: int = 0,
+) -> pd.DataFrame:
     """Predict label, probabilities and auxiliary targets of each recording.
 
     Recordings that cannot be used are no error: they have no label, and the column `error` holds
@@ -108,19 +123,37 @@ def predict_table(model: BaseEstimator, X: pd.DataFrame, *, verbose: int = 0) ->
     ----------
     model : fitted Pipeline from audio to emotion
         Or a search over one, or an AugmentingClassifier of one.
-    X : pandas.DataFrame
-        Audio column and, if known, id columns.
+    X : path, DataFrame, Series, list or array of audio
+        Recordings, in a DataFrame with their id columns if known. The path of a folder stands for
+        the audio files in it and in its subfolders, in the order of their paths.
     verbose : int, default=0
         1 shows the progress of the extraction on a terminal.
 
     Returns
     -------
     pandas.DataFrame
-        One row per recording: `label`, one ``p_<label>`` per class where the model gives
-        probabilities, one ``aux_<task>`` per auxiliary task, and `error` (None without error).
+        One row per recording: `file` (its path, None for an array), `label`, one ``p_<label>`` per
+        class where the model gives probabilities, for each auxiliary task ``aux_<task>`` and, if
+        it predicts classes, one ``aux_<task>_p_<class>`` per class, and `error` (None without
+        error).
+
+    See Also
+    --------
+    predict_timeline : One row per window of each recording.
+
+    Examples
+    --------
+    >>> from sklearn_ser import make_multi_task_net, make_speech_corpus
+    >>> from sklearn_ser.evaluation import fit_model, predict_table
+    >>> speech = make_speech_corpus(n_speakers=4, random_state=0).frame
+    >>> net = make_multi_task_net("egemaps", tasks={"gender": "auto"}, max_epochs=5)
+    >>> table = predict_table(fit_model(net, speech, aux="gender"), speech["file"].head(3))
+    >>> list(table.columns)[-4:]
+    ['aux_gender', 'aux_gender_p_female', 'aux_gender_p_male', 'error']
     """
     model = predicting_estimator(model)
-    extraction, _ = split_extraction(model)
+    extraction, audio = _extraction_of(model)
+    X = find_recordings(X, audio)
     if not extraction or not isinstance(model, Pipeline):
         inside = ", or contains it further inside" if all_audio_steps(model) else ""
         raise AudioError(
@@ -140,7 +173,44 @@ def predict_table(model: BaseEstimator, X: pd.DataFrame, *, verbose: int = 0) ->
         table = predicted.set_axis(table.index[usable], axis=0).reindex(rows)
     reasons = {record["row"]: record["reason"] for record in failures}
     table["label"] = table["label"].where(usable, None)
+    # Of dtype object: as strings, pandas would replace the None of arrays by NaN.
+    table.insert(0, "file", pd.Series(list(map(path_of, X[audio])), dtype=object))
     return table.assign(error=pd.Series([reasons.get(row) for row in rows], dtype=object))
+
+
+def _extraction_of(model):
+    """Return the leading audio steps of a model, and the name of their audio column."""
+    extraction, _ = split_extraction(model)
+    steps = [audio_step for _, step in extraction for audio_step in audio_steps(step)]
+    return extraction, steps[0].audio if steps else "file"
+
+
+def find_recordings(X: Any, audio: str) -> pd.DataFrame:
+    """Return a table with one row per recording; folders are replaced by the audio files in them.
+
+    `audio` names the column of the audio.
+    """
+    X = [X] if isinstance(X, str | PathLike) else X
+    table = as_table(X, find_references(X, audio), audio)
+    files = [_files_in(reference) for reference in table[audio]]
+    table = table.iloc[np.repeat(np.arange(len(table)), list(map(len, files)))]
+    found = pd.Series([file for part in files for file in part], table.index, dtype=object)
+    return table.assign(**{audio: found}).reset_index(drop=True)
+
+
+def _files_in(reference):
+    """List the audio files in a folder, or an audio reference of another kind alone."""
+    path = path_of(reference)
+    if path is None or not Path(path).is_dir():
+        return [reference]
+    files = [
+        str(file)
+        for file in sorted(Path(path).rglob("*"))
+        if file.suffix.lower() in _AUDIO_SUFFIXES
+        and not file.name.startswith(".")
+        and file.is_file()
+    ]
+    return files or [reference]  # (whose error is reported like that of a file)
 
 
 def _predict_usable(rest, features):
@@ -151,8 +221,11 @@ def _predict_usable(rest, features):
     if hasattr(last, "predict_aux"):
         shared = rest[:-1].transform(features) if len(rest.steps) > 1 else features
         predicted = last.predict_aux(shared)
+        probabilities = last.predict_aux_proba(shared)
         for task in predicted.columns:
             table[f"aux_{task}"] = predicted[task].to_numpy()
+            for name, values in probabilities.get(task, {}).items():
+                table[f"aux_{task}_p_{name}"] = values.to_numpy()
     return table
 
 
@@ -167,7 +240,7 @@ def _predict_usable(rest, features):
 )
 def predict_timeline(
     model: BaseEstimator,
-    X: pd.DataFrame | pd.Series | Sequence | np.ndarray,
+    X: str | PathLike | pd.DataFrame | pd.Series | Sequence | np.ndarray,
     window: float = 4.0,
     hop: float = 2.0,
     *,
@@ -183,8 +256,8 @@ def predict_timeline(
     ----------
     model : fitted Pipeline from audio to emotion
         Or a search over one, or an AugmentingClassifier of one.
-    X : DataFrame, Series, list or array of audio
-        Recordings, in a DataFrame with their id columns if known. With ``start`` and ``end`` the
+    X : path, DataFrame, Series, list or array of audio
+        Recordings or folders, as in :func:`predict_table`. With columns ``start`` and ``end`` the
         windows are between these.
     window : float, default=4.0
         Duration of a window in seconds, preferably that of the training utterances, and at least
@@ -201,8 +274,8 @@ def predict_timeline(
     Returns
     -------
     pandas.DataFrame
-        One row per window, in order: `row` (position of the recording in X), `file` (None for an
-        array), `start` and `end` in seconds, and the columns of :func:`predict_table`. A recording
+        One row per window, in order: `row` (number of the recording), `file` (None for an array),
+        `start` and `end` in seconds, and the other columns of :func:`predict_table`. A recording
         that cannot be opened has one row, without times.
 
     See Also
@@ -224,9 +297,8 @@ def predict_timeline(
     >>> timeline["start"].tolist()[:3]
     [0.0, 0.5, 1.0]
     """
-    extraction, _ = split_extraction(predicting_estimator(model))
+    extraction, audio = _extraction_of(predicting_estimator(model))
     steps = [audio_step for _, step in extraction for audio_step in audio_steps(step)]
-    audio = steps[0].audio if steps else "file"
     shortest = max((step._min_duration for step in steps), default=0.0)
     if window < shortest:
         raise ValueError(
@@ -235,12 +307,9 @@ def predict_timeline(
         )
     # A window below the minimum of the steps would only fail.
     min_window = max(window / 2 if min_window is None else min_window, shortest)
-    windows = window_table(X, window, hop, min_window=min_window, audio=audio)
+    recordings = find_recordings(X, audio)
+    windows = window_table(recordings, window, hop, min_window=min_window, audio=audio)
     table = predict_table(model, windows, verbose=verbose)
-    # Of dtype object: as strings, pandas would replace the None of arrays by NaN.
-    files = pd.Series([path_of(one) for one in windows[audio]], windows.index, dtype=object)
-    times = windows[["row", "start", "end"]]
-    times.insert(1, "file", files)
-    for position, name in enumerate(times.columns):
-        table.insert(position, name, times[name].set_axis(table.index))
+    for position, name in ((0, "row"), (2, "start"), (3, "end")):
+        table.insert(position, name, windows[name].set_axis(table.index))
     return table

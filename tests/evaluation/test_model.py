@@ -1,6 +1,9 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -15,8 +18,10 @@ from sklearn_ser import (
     make_multi_task_net,
     make_speech_corpus,
     make_svm_baseline,
+    save_model,
 )
 from sklearn_ser.augmentation import Gain
+from sklearn_ser.cli import main
 from sklearn_ser.evaluation import fit_model, predict_table, predict_timeline
 from sklearn_ser.exceptions import AudioError
 
@@ -47,6 +52,67 @@ def test_table_equals_the_pipeline(net, speech):
     features = net[:-1].transform(X)
     assert table["aux_gender"].tolist() == net[-1].predict_aux(features)["gender"].tolist()
     assert table["error"].isna().all()
+    probabilities = net[-1].predict_aux_proba(features)["gender"]
+    assert list(table.columns)[-4:] == [
+        "aux_gender", "aux_gender_p_female", "aux_gender_p_male", "error"
+    ]  # fmt: skip
+    np.testing.assert_array_equal(
+        table[["aux_gender_p_female", "aux_gender_p_male"]], probabilities[["female", "male"]]
+    )
+
+
+@pytest.fixture
+def folder(speech, tmp_path):
+    """Recordings in a folder and its subfolders, between files of other kinds."""
+    for name in ("b/x/2.WAV", "a.wav", "b/1.flac", "b/.hidden.wav", "notes.txt", "c.wav/3.wav"):
+        path = tmp_path / "recordings" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".txt":
+            path.write_text("no audio", encoding="utf-8")
+        else:
+            signal, rate = speech["file"][0]
+            with path.open("wb") as file:
+                soundfile.write(file, signal, rate, format="FLAC" if "flac" in name else "WAV")
+    (tmp_path / "empty").mkdir()
+    return tmp_path / "recordings"
+
+
+def test_folders_are_searched(net, speech, folder):
+    files = [str(folder / name) for name in ("a.wav", "b/1.flac", "b/x/2.WAV", "c.wav/3.wav")]
+    array = speech["file"][1]
+    expected = predict_table(net, files)
+    assert expected["file"].tolist() == files
+    assert expected["error"].isna().all()
+    for X in (folder, str(folder), [folder], [str(folder)], pd.Series([str(folder)])):
+        pd.testing.assert_frame_equal(predict_table(net, X), expected)
+    mixed = predict_table(net, [array, str(folder), folder / "a.wav", str(folder.parent / "empty")])
+    assert mixed["file"].tolist() == [
+        None, *files, str(folder / "a.wav"), str(folder.parent / "empty")
+    ]  # fmt: skip
+    assert mixed["error"].notna().tolist() == [False] * 6 + [True]
+    table = pd.DataFrame({"corpus": ["p", "q"], "file": [array, str(folder)]})
+    assert len(predict_table(net, table)) == 5
+    windows = predict_timeline(net, folder, window=1.0, hop=0.5)
+    assert list(dict.fromkeys(windows["file"])) == files
+    assert windows["row"].unique().tolist() == [0, 1, 2, 3]
+
+
+def test_the_command_searches_folders(net, folder, tmp_path, capsys):
+    save_model(net, tmp_path / "m.ser")
+    assert (
+        main(["predict", "--quiet", "--model", str(tmp_path / "m.ser"), "--json", str(folder)]) == 0
+    )
+    records = json.loads(capsys.readouterr().out)
+    expected = predict_table(net, folder)
+    assert [record["file"] for record in records] == expected["file"].tolist()
+    for record in records:
+        genders = record["aux_probabilities"]["gender"]
+        assert record["aux"] == {"gender": max(genders, key=genders.get)}
+        assert sum(genders.values()) == pytest.approx(1)
+    assert main(["predict", "--quiet", "--model", str(tmp_path / "m.ser"), str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) == 1 + 4
+    assert "aux_gender_p_" not in out
 
 
 def test_bad_audio_keeps_its_row_and_is_no_error(net, speech):
@@ -69,7 +135,7 @@ def test_nothing_but_bad_audio(net):
 def test_a_model_without_probabilities(speech):
     model = fit_model(make_svm_baseline("egemaps", cv=3, Cs=[0.001]), speech, aux=())
     table = predict_table(model, speech[["file"]].head(2))
-    assert list(table.columns) == ["label", "error"]
+    assert list(table.columns) == ["file", "label", "error"]
 
 
 def test_failed_audio_is_not_trained_on(speech):

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from sklearn_ser import GroupScaler, cross_corpus_validate
+from sklearn_ser import GroupScaler, MTLNeuralClassifier, cross_corpus_validate
 from sklearn_ser.evaluation import EvaluationResult
 from sklearn_ser.evaluation._report import describe_comparisons, describe_protocol
 
@@ -247,3 +247,17 @@ def test_names_with_dollar_signs_are_no_formulas(tmp_path, protocol):
     ax = result.plot_confusion(next(iter(models))).ax_
     assert r"$\frac$" in [text.get_text() for text in ax.get_yticklabels()]
     ax.figure.savefig(tmp_path / "drawn.png")
+
+
+def test_pictures_and_tables_show_one_calibration_error(feature_table):
+    frame, X = feature_table
+    result = cross_corpus_validate(
+        MTLNeuralClassifier(max_epochs=3, tasks=None), frame, X=X, aux=(), seeds=range(3)
+    )
+    table = result.summary("ece").iloc[0]
+    shown = result.plot_reliability().errors.set_index("corpus")["ece"]
+    for corpus in "abc":
+        assert shown[corpus] == pytest.approx(table[corpus], abs=1e-12)
+    assert shown["all"] == pytest.approx(table["pooled"], abs=1e-12)
+    by_seed = result.scores().groupby("corpus")["ece"].mean()
+    assert by_seed["a"] == pytest.approx(table["a"])

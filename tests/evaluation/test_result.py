@@ -148,7 +148,7 @@ def test_results_in_another_format_are_one_clear_error(tmp_path):
     details = json.loads(path.read_text("utf-8"))
     del details["format"]  # as in version 1, whose columns were truth and prediction
     path.write_text(json.dumps(details), "utf-8")
-    with pytest.raises(SerError, match=r"holds an evaluation in format 1, .* reads format 2: run"):
+    with pytest.raises(SerError, match=r"holds an evaluation in format 1, .* reads format 3: run"):
         EvaluationResult.load(tmp_path)
 
 
