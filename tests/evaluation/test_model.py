@@ -99,9 +99,8 @@ def test_folders_are_searched(net, speech, folder):
 
 def test_the_command_searches_folders(net, folder, tmp_path, capsys):
     save_model(net, tmp_path / "m.ser")
-    assert (
-        main(["predict", "--quiet", "--model", str(tmp_path / "m.ser"), "--json", str(folder)]) == 0
-    )
+    predict = ["predict", "--quiet", "--model", str(tmp_path / "m.ser"), str(folder)]
+    assert main([*predict, "--json"]) == 0
     records = json.loads(capsys.readouterr().out)
     expected = predict_table(net, folder)
     assert [record["file"] for record in records] == expected["file"].tolist()
@@ -109,7 +108,7 @@ def test_the_command_searches_folders(net, folder, tmp_path, capsys):
         genders = record["aux_probabilities"]["gender"]
         assert record["aux"] == {"gender": max(genders, key=genders.get)}
         assert sum(genders.values()) == pytest.approx(1)
-    assert main(["predict", "--quiet", "--model", str(tmp_path / "m.ser"), str(folder)]) == 0
+    assert main(predict) == 0
     out = capsys.readouterr().out
     assert len(out.splitlines()) == 1 + 4
     assert "aux_gender_p_" not in out
