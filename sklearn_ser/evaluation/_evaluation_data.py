@@ -230,7 +230,7 @@ def _choose_X(frame, X):
         X = frame[list(X)]
     if isinstance(X, pd.DataFrame):
         features = X.drop(columns=[name for name in ID_COLUMNS if name in X])
-        is_numbers = all(features[name].dtype.kind in "fiub" for name in features)
+        is_numbers = all(dtype.kind in "fiub" for dtype in features.dtypes)
         # Arrays in the column "file" are audio, whatever their shape.
         of_frames = "file" not in features and is_frames(features)
         return (features, False) if is_numbers or of_frames else (X, True)

@@ -10,6 +10,7 @@ import time
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +133,11 @@ def _predict(estimator, X, positions, labels):
 
 
 def _table(positions, y_pred, labels):
-    table = pd.DataFrame({"position": np.asarray(positions, dtype=np.int64)})
-    table["y_pred"] = np.asarray([None] * len(table) if y_pred is None else y_pred, dtype=object)
-    return table.assign(**dict.fromkeys(probability_columns(labels), np.nan))
+    table = pd.DataFrame(np.nan, range(len(positions)), probability_columns(labels))
+    y_pred = np.asarray([None] * len(table) if y_pred is None else y_pred, dtype=object)
+    table.insert(0, "position", np.asarray(positions, dtype=np.int64))
+    table.insert(1, "y_pred", y_pred)
+    return table
 
 
 def _best_params(model):
@@ -145,6 +148,7 @@ def _best_params(model):
     return {name: repr(value) for name, value in getattr(model, "best_params_", {}).items()}
 
 
+@cache
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries that results depend on, by name."""
     return {name: importlib.metadata.version(name) for name in _LIBRARIES}

@@ -488,12 +488,14 @@ def _describe_utterances(frame, rows):
     for name in (*_AS_TEXT, "start", "end"):
         if name not in frame:
             continue
-        values = frame[name].iloc[rows]
-        if all(pd.api.types.is_scalar(value) or isinstance(value, Path) for value in values):
-            columns[name] = [
-                None if pd.isna(value) else encodable(str(value)) if name in _AS_TEXT else value
-                for value in values
-            ]
+        try:
+            codes, unique = pd.factorize(frame[name].iloc[rows])
+        except TypeError:  # of arrays
+            continue
+        if all(pd.api.types.is_scalar(value) or isinstance(value, Path) for value in unique):
+            as_text = [encodable(str(v)) if name in _AS_TEXT else v for v in unique]
+            values = np.array([*as_text, None], dtype=object)  # (the code -1 is a missing value)
+            columns[name] = values[codes].tolist()
     return pd.DataFrame(columns, index=pd.Index(rows, name="row"))
 
 

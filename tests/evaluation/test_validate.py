@@ -15,7 +15,7 @@ from sklearn.svm import LinearSVC
 
 from sklearn_ser import GroupScaler, MTLNeuralClassifier, SpeakerKFold, cross_corpus_validate
 from sklearn_ser.evaluation import EvaluationResult
-from sklearn_ser.evaluation._run_fold import with_seed
+from sklearn_ser.evaluation._run_fold import library_versions, with_seed
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.model_selection import SemiSupervisedSplit
 
@@ -430,7 +430,9 @@ def test_other_versions_of_the_libraries_do_not_reuse_a_fold(feature_table, tmp_
     cross_corpus_validate({"svm": SVM}, frame, X=X, aux=(), out=tmp_path)
     before = len(list((tmp_path / "folds").iterdir()))
     monkeypatch.setattr("importlib.metadata.version", lambda name: "99")
+    library_versions.cache_clear()
     cross_corpus_validate({"svm": SVM}, frame, X=X, aux=(), out=tmp_path)
+    library_versions.cache_clear()
     assert len(list((tmp_path / "folds").iterdir())) == 2 * before
 
 
