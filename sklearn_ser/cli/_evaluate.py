@@ -35,7 +35,7 @@ def run(options):
 
     create_folder(options.out)
     corpus = load_corpora(options)
-    frame = corpus.frame
+    frame = corpus.frame[corpus.frame["emotion"].notna()].reset_index(drop=True)
     aux = choose_aux(options, frame)
     ids = {name: frame[name].to_numpy() for name in ("corpus", "speaker")}
     folds = make_folds(options.protocol, y=frame["emotion"].to_numpy(), **ids)

@@ -120,6 +120,27 @@ def load_corpora(options):
     return joined
 
 
+def load_unlabeled(folder, options):
+    """Load the recordings in a folder as a corpus without labels."""
+    import pandas as pd
+
+    from sklearn_ser.evaluation._final_model import find_recordings
+
+    if not folder.is_dir():
+        raise CorpusError(f"--unlabeled {str(folder)!r} is not a folder")
+    if (folder / "metadata.csv").is_file():
+        table = pd.read_csv(folder / "metadata.csv", dtype=str)
+        table = table.drop(columns="emotion", errors="ignore")
+    else:
+        files = [Path(file) for file in find_recordings(folder, "file")["file"]]
+        if files == [folder]:
+            raise CorpusError(f"--unlabeled {str(folder)!r} holds no recordings")
+        names = [str(file.relative_to(folder)) for file in files]
+        # The speakers are not known: each recording is taken for one of its own.
+        table = pd.DataFrame({"file": names, "speaker": names})
+    return load_one(table, folder, None, options, name=folder.resolve().name)
+
+
 def load_one(source, root, emotion_map, options, **settings):
     """Call `load_corpus`, and name the options in its errors."""
     from sklearn_ser.datasets import load_corpus

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import soundfile
 
 from sklearn_ser import make_speech_corpus
 from sklearn_ser.cli import main
-from sklearn_ser.persistence import load_model_info
+from sklearn_ser.persistence import load_model, load_model_info
 
 
 @pytest.fixture(scope="module")
@@ -201,8 +202,8 @@ def test_svm_with_few_speakers_and_a_bad_file(folders, tmp_path, capsys):
     path = tmp_path / "svm.ser"
     arguments = ["train", "--corpus", f"few={tmp_path}", "--features", "egemaps",
                  "--estimator", "svm", "--model", str(path)]  # fmt: skip
-    assert main(arguments) == 2
-    assert "--map FROM= to leave them out" in capsys.readouterr().err
+    assert main([*arguments, "--quiet"]) == 0  # the unlabeled one is left out
+    assert load_model_info(path)["info"]["utterances"] == len(few) - 2
     assert main([*arguments, "--map", "=", "--quiet"]) == 0
     assert capsys.readouterr().err == ""
     assert main([*arguments, "--map", "="]) == 0
@@ -216,6 +217,48 @@ def test_svm_with_few_speakers_and_a_bad_file(folders, tmp_path, capsys):
     assert bad["label"] is None
     assert good["label"] in set(table["emotion"])
     assert good["probabilities"] is None
+
+
+@pytest.mark.parametrize("with_metadata", [False, True])
+def test_training_with_a_folder_of_unlabeled_recordings(folders, tmp_path, capsys, with_metadata):
+    table = pd.read_csv(folders / "phone" / "metadata.csv").head(12)
+    target = tmp_path / "target" / "calls"
+    target.mkdir(parents=True)
+    for file in table["file"]:
+        (target / Path(file).name).write_bytes((folders / "phone" / file).read_bytes())
+    if with_metadata:
+        table = table.assign(file=[f"calls/{Path(file).name}" for file in table["file"]])
+        table.assign(emotion="no emotion").to_csv(tmp_path / "target" / "metadata.csv")
+    path = tmp_path / "m.ser"
+    arguments = train(folders, "--model", str(path), "--unlabeled", str(tmp_path / "target"))
+    assert main(arguments) == 0
+    info = load_model_info(path)["info"]
+    assert info["estimator"] == "self-trained"
+    assert info["corpora"] == ["studio", "target"]
+    assert info["labels"] == ["anger", "happiness", "neutral", "sadness"]
+    labeled = pd.read_csv(folders / "studio" / "metadata.csv")
+    assert info["utterances"] == len(labeled) + 12
+    net = load_model(path)[-1]
+    assert net.pseudo_labels_["selected"].max() > 0
+    capsys.readouterr()
+    assert main(["predict", "--model", str(path), "--group", "target", str(target)]) == 0
+    assert "group 'target' was in training" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--estimator", "svm"], "--unlabeled requires --estimator self-trained: svm is trained"),
+        ([], "holds no recordings"),
+    ],
+)
+def test_unlabeled_recordings_that_cannot_be_used(folders, tmp_path, capsys, extra, message):
+    arguments = train(folders, "--model", str(tmp_path / "m.ser"), "--unlabeled")
+    (tmp_path / "empty").mkdir()
+    assert main([*arguments, str(tmp_path / "empty"), *extra]) == 2
+    assert message in capsys.readouterr().err
+    assert main([*arguments, str(tmp_path / "nowhere")]) == 2
+    assert "is not a folder" in capsys.readouterr().err
 
 
 def test_a_reader_may_stop_early(model, folders):
