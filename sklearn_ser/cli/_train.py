@@ -80,6 +80,14 @@ def run(options):
     labels = sorted(frame["emotion"].dropna().unique())
     model = fit_model(estimator, frame, aux=aux, labels=labels, verbose=not options.quiet)
     failed = {record["row"] for step in audio_steps(model) for record in step.failures_}
+    if name == "self-trained" and frame["emotion"].isna().any():
+        rounds = model[-1].pseudo_labels_
+        say(
+            options,
+            f"self-training: the network is trained on pseudo-labels of "
+            f"{rounds['selected'][rounds['retained']].max()} of {frame['emotion'].isna().sum()} "
+            f"unlabeled recordings; it ended by {rounds['stopped'].iloc[-1]!r}",
+        )
     n_rows = len(frame) if name == "self-trained" else int(frame["emotion"].notna().sum())
     info = {
         "estimator": name,
