@@ -176,7 +176,7 @@ class ConfusionDisplay(Display):
             if is_leftmost(axes):
                 axes.set_ylabel("true label")
         self._fit_heatmap_text(list(self.texts_.values()))
-        return self
+        return self._with_literal_text()
 
     def _title(self, name):
         lines = [] if len(self.counts) > 1 and name != ALL else [wrap_name(self.name, 32)]

@@ -119,6 +119,15 @@ class Display:
             The display itself.
         """
         self._plot(ax)
+        return self._with_literal_text()
+
+    def _with_literal_text(self) -> Self:
+        """Show names as they are: a dollar sign does not begin mathematics."""
+        from matplotlib.text import Text
+
+        for artist in (*self.axes_, *self.figure_.legends):
+            for text in artist.findobj(Text):
+                text.set(parse_math=False, usetex=False)
         return self
 
     def _plot(self, ax: AxesLike) -> None:
@@ -167,7 +176,7 @@ class Display:
 
     def _update_layout(self) -> None:
         """Apply the layout of the figure, so that sizes can be measured."""
-        figure: Any = self.figure_
+        figure: Any = self._with_literal_text().figure_
         figure.figure.draw_without_rendering()
 
     def _fit_row_text(self, n_rows: int, n_per_row: int) -> None:

@@ -122,7 +122,7 @@ class RobustnessDisplay(Display):
                 self._draw(axes, title, subplot, value, name, index, shift)
             if value == "uar":
                 chance = 1.0 / self.table["n_classes"].iloc[0]
-                axes.axhline(chance, color="gray", linestyle=":", label="chance")
+                chance_line = axes.axhline(chance, color="gray", linestyle=":")
             ticks = subplot.ticks
             axes.set_xticks(range(len(ticks)), ticks, rotation=0 if subplot.ordered else 30)
             axes.set_xlim(-0.4, len(ticks) - 0.6)
@@ -131,8 +131,12 @@ class RobustnessDisplay(Display):
                 axes.set_ylim(0.0, 1.0)
             hide_spines(axes)
         self.axes_[0].set_ylabel(_LABELS[value])
-        self._legend_beside()
-        return self
+        handles, labels = [self.lines_[name, title] for name in names], list(names)
+        if value == "uar":
+            handles, labels = [*handles, chance_line], [*labels, "chance"]
+        # Not by the labels of lines: matplotlib leaves out those that begin with "_".
+        self._legend_beside(handles, labels)
+        return self._with_literal_text()
 
     def _draw(self, ax, title, subplot, value, name, index, shift):
         own = subplot.rows[subplot.rows["estimator"] == name].set_index("tick")
@@ -141,7 +145,6 @@ class RobustnessDisplay(Display):
         (self.lines_[name, title],) = ax.plot(
             positions,
             own[value],
-            label=name,
             linestyle="-" if subplot.ordered else "",
             color=f"C{index}",
             marker=MARKERS[index % len(MARKERS)],

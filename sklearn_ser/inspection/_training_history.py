@@ -156,7 +156,7 @@ class TrainingHistoryDisplay(Display):
             hide_spines(axes)
         end_of_first_row = [value for value, _ in subplots].count(rows[0]) - 1
         self._legend_beside(subplot=end_of_first_row, handles=self._legend_handles())
-        return self
+        return self._with_literal_text()
 
     def _validate_tasks(self, tasks):
         known = _column_suffixes(self.histories, "train_loss_")
