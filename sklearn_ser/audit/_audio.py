@@ -15,7 +15,7 @@ from scipy.fft import rfft
 
 from sklearn_ser.audio import open_audio
 from sklearn_ser.audio._decoding import ReadingOptions, path_of, read_reference, reference_extent
-from sklearn_ser.audit._continuation import describe_edge
+from sklearn_ser.audit._continuation import describe_edges
 from sklearn_ser.audit._fingerprint import RATE as LOW_RATE
 from sklearn_ser.audit._fingerprint import fingerprint
 from sklearn_ser.audit._pitch import has_pitch, median_pitch
@@ -46,17 +46,13 @@ CLIPPED_RUN, MIN_CLIPPED_PEAK = 3, 0.03
 class AudioMeasurements:
     """Measurements of one utterance's audio, or the reason why it cannot be used."""
 
-    #: duration, lead_zeros, trail_zeros, lead_quiet, trail_quiet (seconds), level, speech_level,
-    #: floor, peak (dBFS), bandwidth, pitch, rate (Hz), clipped (samples).
+    #: duration, lead_zeros, inner_zeros, trail_zeros, lead_quiet, trail_quiet (seconds), level,
+    #: speech_level, floor, peak (dBFS), bandwidth, pitch, rate (Hz), clipped (samples).
     numbers: dict[str, float] = field(default_factory=dict)
     format: str | None = None
     digest: bytes = b""
     codes: np.ndarray | None = None
-    #: Edges, see `describe_edge`; inner ones are those of a cut in the middle of the file.
-    start: tuple | None = None
-    end: tuple | None = None
-    inner_start: tuple | None = None
-    inner_end: tuple | None = None
+    edges: dict[str, tuple] = field(default_factory=dict)
     error: str | None = None
 
 
@@ -105,12 +101,7 @@ def _measure(reference, start, end):
             low = soxr.resample(signal, rate, LOW_RATE, quality="HQ")
         measurements.codes = fingerprint(low)
         numbers["pitch"] = median_pitch(low, LOW_RATE)
-        speech = numbers["speech_level"]
-        middle = len(signal) // 2
-        measurements.start = describe_edge(signal[::-1], rate, speech)
-        measurements.end = describe_edge(signal, rate, speech)
-        measurements.inner_start = describe_edge(signal[middle:][::-1], rate, speech)
-        measurements.inner_end = describe_edge(signal[:middle], rate, speech)
+        measurements.edges = describe_edges(signal, rate, numbers["speech_level"])
     return measurements
 
 
@@ -149,6 +140,8 @@ def _levels(signal, rate):
     n_frames = max(1, len(signal) // size)
     frames = power[: n_frames * size].reshape(n_frames, -1).mean(axis=1)
     sounding = frames[frames > 0]
+    outside = sum(n_zero // size for n_zero in n_zeros)
+    levels["inner_zeros"] = max(0, len(frames) - len(sounding) - outside) * FRAME
     if not len(sounding):
         return levels | dict.fromkeys(("speech_level", "floor"), math.nan)
     levels["speech_level"] = float(np.percentile(10 * np.log10(sounding), 95))

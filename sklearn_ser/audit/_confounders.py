@@ -16,7 +16,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_ser.audit._labels import is_known
-from sklearn_ser.audit._report import Finding
+from sklearn_ser.audit._report import Finding, name_values, plural
 from sklearn_ser.metrics import cluster_interval, holm
 
 SIGNIFICANCE_LEVEL = 0.01
@@ -38,7 +38,7 @@ MIN_DISTANCE = {"digital silence": 0.005, "leading and trailing silence": 0.15, 
 #: Columns and unit of each confounder that is a number.
 _NUMBERS = {
     "recording length": (("duration",), "s"),
-    "digital silence": (("lead_zeros", "trail_zeros"), "s"),
+    "digital silence": (("lead_zeros", "inner_zeros", "trail_zeros"), "s"),
     "leading and trailing silence": (("lead_quiet", "trail_quiet"), "s"),
     "overall level": (("level", "peak"), "dBFS"),
     "noise floor": (("floor",), "dBFS"),
@@ -46,6 +46,23 @@ _NUMBERS = {
     "sampling rate": (("rate",), "Hz"),
 }
 _OF_SPEECH = ("recording length", "overall level")
+#: Lengths as values: a label may be known by which length a file has, and not by how long it is.
+FIXED_LENGTHS = "fixed recording lengths"
+#: Lengths that are this close (seconds) say as much about speech as equal ones.
+NEAR_LENGTH = 0.16
+#: Confounders that are also tested within each speaker, and the smallest distance between the means
+#: of a speaker's labels that matters.
+WITHIN_SPEAKERS = {
+    "digital silence": 0.005,
+    "noise floor": 10.0,
+    "bandwidth": 500.0,
+    "sampling rate": 1.0,
+    "overall level": 10.0,
+}
+#: Of these, that emotion changes too, only what the other speakers do not show counts.
+BEYOND_OTHERS = ("noise floor", "overall level")
+#: Smallest share of the variance within a speaker that the labels explain.
+MIN_EXPLAINED = 0.5
 
 
 def check_confounders(
@@ -73,9 +90,13 @@ def check_confounders(
         if _is_known_enough(values, labels)
     }
     if "text" in table:
-        outcomes["sentence"] = _test_sentence(table["text"], labels, speakers, rng)
+        sentences = np.where(is_known(table["text"]), table["text"].astype(str), None)
+        outcomes["sentence"] = _test_category(sentences, labels, speakers, rng)
+    lengths = np.round(measured["recording length"][:, 0], 3)
+    if not _near_values_suffice(lengths, labels):
+        outcomes[FIXED_LENGTHS] = _test_category(lengths, labels, speakers, rng)
     tests = {name: test for name, test in outcomes.items() if test is not None}
-    findings = []
+    findings, found = [], set()
     corrected = holm([test.p for test in tests.values()])
     for (name, test), p in zip(tests.items(), corrected, strict=True):
         if p > SIGNIFICANCE_LEVEL:
@@ -83,8 +104,9 @@ def check_confounders(
         values = measured.get(name)
         means = None if values is None else _means_by_label(name, values, labels)
         severity, reason = _rate(name, test, means, values, labels, speakers)
-        if severity is None:
+        if severity is None or (name == FIXED_LENGTHS and "recording length" in found):
             continue
+        found.add(name)
         text = (
             f"A small tree that is given only {_describe(name)} predicts the label of unseen "
             f"speakers with a UAR of {test.uar:.2f} (95 % interval {test.low:.2f} to "
@@ -92,7 +114,71 @@ def check_confounders(
         )
         flaw = f"label predictable from {name}"
         findings.append(Finding(flaw, severity, corpus, text, table.index))
+    within = {name: values for name, values in measured.items() if name not in found}
+    return findings + _check_within_speakers(table, within, labels, speakers, corpus)
+
+
+def _check_within_speakers(table, measured, labels, speakers, corpus):
+    """Find speakers whose labels follow a confounder, which tests over speakers do not see."""
+    outcomes = {}
+    for name in [name for name in WITHIN_SPEAKERS if name in measured]:
+        values = _one_number(name, measured[name])
+        medians = pd.DataFrame({"v": values, "l": labels, "s": speakers})
+        medians = medians.groupby(["s", "l"])["v"].median().unstack()
+        medians = medians.sub(medians.median(axis=1), axis=0)
+        for speaker in medians.index:
+            own = np.flatnonzero((speakers == speaker) & np.isfinite(values))
+            usual = pd.Series(0.0, medians.columns)
+            if name in BEYOND_OTHERS:
+                others = medians.drop(speaker)
+                usual = others.median().where(others.notna().sum() >= 2)
+            by_label = {
+                label: values[own[labels[own] == label]] - usual[label]
+                for label in usual.dropna().index
+            }
+            by_label = {k: v for k, v in by_label.items() if len(v) >= MIN_ROWS_PER_CLASS}
+            outcome = _explained_by_label(by_label)
+            if outcome is not None:
+                outcomes[name, speaker] = outcome
+    corrected = holm([p for p, *_ in outcomes.values()])
+    found: dict[str, list] = {}
+    for ((name, speaker), (_, explained, means)), p in zip(
+        outcomes.items(), corrected, strict=True
+    ):
+        distance = means.max() - means.min()
+        far = distance >= WITHIN_SPEAKERS[name] and explained >= MIN_EXPLAINED
+        if p <= SIGNIFICANCE_LEVEL and far:
+            found.setdefault(name, []).append((speaker, means))
+    findings = []
+    for name, items in found.items():
+        names = [speaker for speaker, _ in items]
+        beyond = " beyond what other speakers show" if name in BEYOND_OTHERS else ""
+        text = (
+            f"{plural(len(names), 'speaker')} of whom the label follows {_describe(name)}{beyond} "
+            f"({name_values(names)}); {names[0]} has {_extremes(name, items[0][1])[2:]}. A model "
+            f"can learn these recordings instead of the emotion, and tests over all speakers do "
+            f"not show it: remove the difference, or leave these speakers out."
+        )
+        rows = table.index[np.isin(speakers, names)]
+        flaw = f"label predictable from {name} within speakers"
+        findings.append(Finding(flaw, "warning", corpus, text, rows))
     return findings
+
+
+def _explained_by_label(by_label):
+    """Return p and explained variance of an analysis of variance, and the means of the labels."""
+    values = list(by_label.values())
+    if len(values) < 2 or np.ptp(np.concatenate(values)) == 0:
+        return None
+    within = np.concatenate([part - part.mean() for part in values])
+    explained = 1 - np.square(within).mean() / np.concatenate(values).var()
+    freedom = len(values) - 1, len(within) - len(values)
+    f = explained / max(1 - explained, 1e-12) * freedom[1] / freedom[0]
+    return (
+        stats.f.sf(f, *freedom),
+        explained,
+        pd.Series({label: part.mean() for label, part in by_label.items()}),
+    )
 
 
 def _is_known_enough(values, labels):
@@ -160,9 +246,12 @@ def _min_range(values, labels, speakers):
 
 def _means_by_label(name, values, labels):
     """Return per label the mean of silences, or the median of other numbers."""
-    values = values.sum(axis=1) if name in MIN_DISTANCE else values[:, 0]
-    grouped = pd.Series(values).groupby(pd.Series(labels))
+    grouped = pd.Series(_one_number(name, values)).groupby(pd.Series(labels))
     return grouped.mean() if name.endswith("silence") else grouped.median()
+
+
+def _one_number(name, values):
+    return values.sum(axis=1) if name in MIN_DISTANCE else values[:, 0]
 
 
 def _extremes(name, means):
@@ -179,26 +268,47 @@ def _describe(name):
     return {
         "digital silence": "the length of the digital silence before and after the sound",
         "leading and trailing silence": "the length of the silence before and after the speech",
+        FIXED_LENGTHS: "which of some fixed lengths a recording has",
     }.get(name, f"the {name}")
 
 
-def _test_sentence(texts, labels, speakers, rng):
-    """Predict the label that other speakers of the same sentence have more often than elsewhere."""
-    known = is_known(texts)
-    if texts[known].nunique() < 2:
+def _test_category(values, labels, speakers, rng):
+    """Predict the label that other speakers with the same value have more often than elsewhere."""
+    known = ~pd.isna(values)
+    if len(np.unique(values[known])) < 2:
         return None
-    texts, labels, speakers = texts.to_numpy(object)[known], labels[known], speakers[known]
-    frame = pd.DataFrame({"text": texts, "speaker": speakers, "label": labels.astype(str)})
+    values, labels, speakers = values[known], labels[known], speakers[known]
+    frame = pd.DataFrame({"value": values, "speaker": speakers, "label": labels.astype(str)})
     counts = pd.get_dummies(frame["label"]).astype(float)
-    by_text = counts.groupby(frame["text"]).transform("sum")
-    others = by_text - counts.groupby([frame["text"], frame["speaker"]]).transform("sum")
+    by_value = counts.groupby(frame["value"]).transform("sum")
+    others = by_value - counts.groupby([frame["value"], frame["speaker"]]).transform("sum")
     shared = (others.sum(axis=1) > 0).to_numpy()
     if shared.mean() < 0.5:
-        return None  # most sentences are spoken by one speaker only
+        return None  # most values are those of one speaker only
     others = others[shared] / counts.mean()
     ties = rng.random(others.shape) * 1e-9
     predicted = others.columns.to_numpy(object)[np.argmax(others.to_numpy() + ties, axis=1)]
     return compare_with_chance(labels[shared], predicted, speakers[shared], rng)
+
+
+def _near_values_suffice(values, labels):
+    """Return whether labels are predicted as well from near lengths as from equal ones."""
+    # In formats with blocks of samples many recordings have equal lengths by chance.
+    codes = np.unique(labels.astype(str), return_inverse=True)[1]
+    own = np.eye(codes.max() + 1)[codes]
+    distinct, cells = np.unique(values, return_inverse=True)
+    counts = np.zeros((len(distinct), own.shape[1]))
+    np.add.at(counts, cells, own)
+    sums = np.vstack([np.zeros(own.shape[1]), np.cumsum(counts, axis=0)])
+    low, high = (np.searchsorted(distinct, distinct + d) for d in (-NEAR_LENGTH, NEAR_LENGTH))
+    equal, near = counts[cells] - own, (sums[high] - sums[low] - counts)[cells]
+    repeated = equal.any(axis=1)
+    recalls = [
+        _uar(codes[repeated], np.argmax(others[repeated] / own.sum(axis=0), axis=1))
+        for others in (equal, near)
+        if repeated.any()
+    ]
+    return not recalls or recalls[0] - recalls[1] < WARNING_EFFECT * (1 - 1 / own.shape[1])
 
 
 #: Number of folds; fewer with fewer speakers.

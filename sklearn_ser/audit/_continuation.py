@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soxr
 from scipy import stats
-from scipy.linalg import cholesky, solve_triangular, toeplitz
-from scipy.signal import lfilter
 
 if TYPE_CHECKING:
     from sklearn_ser.audit._audio import AudioMeasurements
@@ -108,13 +106,13 @@ class _Edges:
 
     def __init__(self, measurements, kind):
         edges = [
-            (row, getattr(measured, name))
+            (row, measured.edges[name])
             for name in (kind, f"inner_{kind}")
             for row, measured in enumerate(measurements)
-            if getattr(measured, name) is not None
+            if name in measured.edges
         ]
         self.rows = [row for row, _ in edges]
-        self.n_real = sum(getattr(measured, kind) is not None for measured in measurements)
+        self.n_real = sum(kind in measured.edges for measured in measurements)
         self.position_of = {row: k for k, row in enumerate(self.rows[: self.n_real])}
         views = zip(*(views for _, views in edges), strict=True)
         self._views = [tuple(map(np.stack, zip(*view, strict=True))) for view in views]
@@ -266,6 +264,8 @@ def _sample(count, rng):
     return np.sort(rng.choice(count, N_RIVALS, replace=False))
 
 
+#: Edges of a file: its end and start, and those of a cut in the middle.
+EDGES = ("end", "start", "inner_end", "inner_start")
 #: (rate in Hz or None for that of the file, order of the prediction, samples left out at each side
 #: of the cut).
 VIEWS = ((4000, 48, 1), (None, 64, 0))
@@ -279,88 +279,109 @@ MAX_BELOW_SPEECH, MIN_LEVEL = 30.0, -65.0
 FREEDOM = 4.0
 
 
-def describe_edge(signal, rate, speech_level):
-    """Describe the end of a signal, or the start of a reversed one; None if silent or too short."""
-    n = round(SECONDS * rate)
-    if len(signal) < 2 * n:
-        return None
-    part = signal[len(signal) - n :].astype(np.float64)
-    last = part[-round(0.02 * rate) :]
-    power = np.mean(np.square(last - last.mean()))
-    level = 10 * np.log10(power) if power > 0 else -np.inf
-    if level < max(MIN_LEVEL, speech_level - MAX_BELOW_SPEECH):
-        return None
+def describe_edges(signal, rate, speech_level):
+    """Describe the ends and starts of a signal and of its two halves, by the names of `EDGES`.
+
+    Edges that are silent or too short are left out.
+    """
+    middle, n = len(signal) // 2, round(SECONDS * rate)
+    # Starts are ends of reversed signals.
+    pieces = (signal, signal[::-1], signal[:middle], signal[middle:][::-1])
+    parts = {}
+    for name, piece in zip(EDGES, pieces, strict=True):
+        last = piece[len(piece) - round(0.02 * rate) :].astype(np.float64)
+        power = np.mean(np.square(last - last.mean())) if len(piece) >= 2 * n else 0.0
+        level = 10 * np.log10(power) if power > 0 else -np.inf
+        if level >= max(MIN_LEVEL, speech_level - MAX_BELOW_SPEECH):
+            parts[name] = piece[len(piece) - n :]
+    if not parts:
+        return {}
+    stacked = np.stack(list(parts.values())).astype(np.float64)
     views = []
     for view_rate, order, gap in VIEWS:
-        samples = part if view_rate is None else _resample(part, rate, view_rate)
+        samples = stacked if view_rate is None else _resample(stacked, rate, view_rate)
         views.append(_view(samples, order, gap))
-    return tuple(views)
+    return {
+        name: tuple(tuple(values[k] for values in view) for view in views)
+        for k, name in enumerate(parts)
+    }
 
 
-def _resample(part, rate, new_rate):
-    """Resample a signal, extended at both ends by its point reflection."""
-    pad = len(part) // 2
+def _resample(parts, rate, new_rate):
+    """Resample signals in rows, extended at both ends by their point reflections."""
+    parts = np.ascontiguousarray(parts.T)
+    pad = len(parts) // 2
     longer = np.concatenate(
-        [2 * part[0] - part[pad:0:-1], part, 2 * part[-1] - part[-2 : -pad - 2 : -1]]
+        [2 * parts[0] - parts[pad:0:-1], parts, 2 * parts[-1] - parts[-2 : -pad - 2 : -1]]
     )
     resampled = soxr.resample(longer, rate, new_rate, quality="HQ")
-    first, n = round(pad * new_rate / rate), round(len(part) * new_rate / rate)
-    return resampled[first : first + n]
+    first, n = round(pad * new_rate / rate), round(len(parts) * new_rate / rate)
+    return np.ascontiguousarray(resampled[first : first + n].T)
 
 
 def _view(samples, order, gap):
-    """Return the prediction, the whitening of its error, the edge and its own log-likelihood."""
-    samples = samples[: len(samples) - gap]
-    filter_, error = _burg(samples, order)
+    """Return the predictions, whitenings of their errors, edges and their own log-likelihoods."""
+    samples = samples[:, : samples.shape[1] - gap]
+    filters, error, covariance = _burg(samples, order)
     horizon = 2 * gap + N_PREDICTED
-    history = samples[-order:]
-    # The zero-input response of the filter is the prediction.
-    state = np.zeros(order)
-    for k in range(order):
-        state[k] = -(filter_[k + 1 :] @ history[::-1][: order - k])
-    predicted, _ = lfilter([1.0], filter_, np.zeros(horizon), zi=state)
-    impulse = np.zeros(4000)
-    impulse[0] = 1.0
-    response = lfilter([1.0], filter_, impulse)
-    spread = np.tril(toeplitz(response[:horizon]))[2 * gap :]
-    ahead = _whitening(error * spread @ spread.T)
-    own = toeplitz([error * (response[: 4000 - k] @ response[k:]) for k in range(N_PREDICTED)])
-    marginal = _whitening(own)
-    edge = samples[-N_PREDICTED:][::-1]  # in the time order of the other side, which predicts it
-    own_score = _log_density(np.sum(np.square(marginal[0] @ edge)), marginal[1])
-    return (
-        predicted[2 * gap :].astype(np.float32),
-        ahead[0].astype(np.float32),
-        np.float32(ahead[1]),
-        edge.astype(np.float32),
-        np.float32(own_score),
-    )
+    padding = np.zeros((len(samples), horizon))
+    predicted = np.hstack([samples[:, -order:], padding])
+    response = np.hstack([np.zeros((len(samples), order - 1)), np.ones((len(samples), 1)), padding])
+    newest_last = filters[:, :0:-1]
+    for k in range(order, order + horizon):
+        for values in (predicted, response):
+            values[:, k] = -(newest_last * values[:, k - order : k]).sum(axis=1)
+    lags = np.subtract.outer(np.arange(horizon), np.arange(horizon))
+    spread = np.where(lags >= 0, response[:, order - 1 + np.maximum(lags, 0)], 0.0)[:, 2 * gap :]
+    ahead = _whitening(error[:, None, None] * spread @ spread.transpose(0, 2, 1))
+    marginal = _whitening(covariance[:, np.abs(lags[:N_PREDICTED, :N_PREDICTED])])
+    # In the time order of the other side, which predicts it.
+    edges = samples[:, : -N_PREDICTED - 1 : -1]
+    own = np.square((marginal[0] @ edges[:, :, None])[:, :, 0]).sum(axis=1)
+    results = (predicted[:, order + 2 * gap :], *ahead, edges, _log_density(own, marginal[1]))
+    return tuple(values.astype(np.float32) for values in results)
 
 
-def _burg(x, order):
-    """Return the linear prediction filter by Burg's method, and the power of its error."""
-    forward, backward = x[1:].copy(), x[:-1].copy()
-    filter_, error = np.ones(1), np.mean(np.square(x))
-    for _ in range(order):
-        energy = forward @ forward + backward @ backward
-        reflection = -2 * (forward @ backward) / (energy + 1e-20)
-        longer = np.append(filter_, 0.0)
-        filter_ = longer + reflection * longer[::-1]
+def _burg(samples, order):
+    """Return linear prediction filters by Burg's method, powers of their errors, covariances."""
+    forward, backward = samples[:, 1:], samples[:, :-1]
+    energy = _products(forward, forward) + _products(backward, backward)
+    power = np.square(samples).mean(axis=1)
+    error = power.copy()
+    filters = np.zeros((len(samples), order + 1))
+    filters[:, 0] = 1.0
+    covariance = np.zeros((len(samples), N_PREDICTED))
+    covariance[:, 0] = power
+    for k in range(1, order + 1):
+        reflection = -2 * _products(forward, backward) / (energy + 1e-20)
+        if k < N_PREDICTED:  # Levinson's recursion, from the coefficients to the covariances
+            known = (filters[:, 1:k] * covariance[:, k - 1 : 0 : -1]).sum(axis=1)
+            covariance[:, k] = -reflection * error - known
+        reflections = reflection[:, None]
+        filters[:, : k + 1] += reflections * filters[:, k::-1]
         forward, backward = (
-            (forward + reflection * backward)[1:],
-            (backward + reflection * forward)[:-1],
+            (forward + reflections * backward)[:, 1:],
+            (backward + reflections * forward)[:, :-1],
         )
+        energy = _products(forward, forward) + _products(backward, backward)
         error *= 1 - reflection**2
+    error = np.maximum(error, 1e-9 * power)
     # Half a step of 16 bits: no prediction of a sample is more precise.
-    return filter_, max(error, 2.0**-32)
+    precise = np.maximum(error, 2.0**-32)
+    return filters, precise, covariance * (precise / error)[:, None]
 
 
-def _whitening(covariance):
-    n = len(covariance)
-    covariance = covariance + 1e-9 * np.trace(covariance) / n * np.eye(n)
-    lower = cholesky(covariance, lower=True)
-    whitening = solve_triangular(lower, np.eye(n), lower=True)
-    return whitening, 2 * np.log(np.diag(lower)).sum()
+def _products(first, second):
+    return np.einsum("ij,ij->i", first, second)
+
+
+def _whitening(covariances):
+    """Return matrices that whiten, and log-determinants."""
+    n = covariances.shape[1]
+    noise = 1e-9 / n * np.trace(covariances, axis1=1, axis2=2)
+    lower = np.linalg.cholesky(covariances + noise[:, None, None] * np.eye(n))
+    log_diagonal = np.log(np.diagonal(lower, axis1=1, axis2=2))
+    return np.linalg.inv(lower), 2 * log_diagonal.sum(axis=1)
 
 
 def _log_density(square, log_determinant):

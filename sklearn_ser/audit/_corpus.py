@@ -14,6 +14,13 @@ from sklearn_ser.audit._labels import check_across_corpora, check_labels, check_
 from sklearn_ser.audit._pairs import describe_pairs, find_pairs
 from sklearn_ser.audit._pitch import check_sex_labels
 from sklearn_ser.audit._report import AuditReport, plural
+from sklearn_ser.audit._voices import (
+    MIN_IDS,
+    MIN_TO_DIVIDE,
+    check_voices,
+    embed_voices,
+    has_enough_utterances,
+)
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.utils._ids import ID_COLUMNS, canonical_ids
 from sklearn_ser.utils._public import public_module
@@ -45,6 +52,11 @@ def audit_corpus(
       given nothing else predicts the labels of unseen speakers, and an interval over speakers and
       permuted labels must both rule out chance. Loudness and length belong to emotion, and are
       reported only if they differ more than emotion changes a voice;
+    - a label that follows digital silence, noise floor, bandwidth, sampling rate or level in the
+      recordings of single speakers, or which of some fixed lengths a recording has;
+    - one voice under two ids, and two voices under one id, by the packaged speaker embedding: both
+      are calibrated within the corpus, see the user guide for what they can find;
+    - ids that differ only in case, leading zeros, accents or separators;
     - in several corpora: auxiliary targets and labels that identify the corpus;
     - too few speakers, imbalanced classes, missing or inconsistent metadata, sex labels that are
       inconsistent with the pitch;
@@ -91,6 +103,7 @@ def audit_corpus(
     >>> frame = make_speech_corpus(n_speakers=8, n_utterances=1, random_state=0).frame
     >>> print(audit_corpus(frame))
     Audit of 32 utterances of 8 speakers (synthetic): no findings.
+    Not checked: voices of synthetic (fewer than 5 speakers have 8 utterances).
     >>> copied = frame.copy()
     >>> copied.at[5, "file"] = (0.5 * frame["file"][0][0], 16000)
     >>> report = audit_corpus(copied)
@@ -127,6 +140,15 @@ def audit_corpus(
                 part_numbers = numbers.loc[part.index]
                 findings += check_confounders(part, part_numbers, formats, corpus, y, rng)
                 findings += check_sex_labels(part, part_numbers["pitch"], corpus, y)
+            reason = f"fewer than {MIN_IDS} speakers have {MIN_TO_DIVIDE} utterances"
+            if has_enough_utterances(part["speaker"]):
+                embeddings = embed_voices(part, audio, n_jobs, verbose)
+                of_voices = check_voices(part, embeddings, corpus, y, rng)
+                if of_voices is not None:
+                    findings += of_voices
+                    continue
+                reason = "the speaker embedding does not distinguish these speakers"
+            not_checked.append(f"voices{f' of {corpus}' if corpus else ''} ({reason}).")
     for column, name in (("text", "sentences"), ("gender", "sex")):
         of_corpora = _corpora_without(frame, column)
         if of_corpora is not None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.audit._report import Finding, name_values, plural
+from sklearn_ser.utils._ids import near_equal_ids
 
 #: An interval over fewer speakers covers too little, and one speaker decides the score.
 MIN_SPEAKERS = 8
@@ -29,7 +30,7 @@ def is_known(values: pd.Series) -> np.ndarray:
 
 
 def check_metadata(frame: pd.DataFrame, y: str) -> list[Finding]:
-    """Find missing values in partly filled columns, and speakers with two sexes."""
+    """Find missing values in partly filled columns, near-equal ids, and speakers with two sexes."""
     findings = []
     severities = {"speaker": "error", y: "warning", "gender": "note", "text": "note"}
     for column, severity in severities.items():
@@ -50,6 +51,22 @@ def check_metadata(frame: pd.DataFrame, y: str) -> list[Finding]:
         }.get(column, "Checks and scores that need the column leave these rows out.")
         text = f"'{column}' is unknown in {len(rows)} of {len(frame)} rows. {consequence}"
         findings.append(Finding("missing metadata", severity, "", text, rows))
+    for column in [name for name in ("speaker", "corpus", "recording", y) if name in frame]:
+        groups = near_equal_ids(frame[column][is_known(frame[column])])
+        if not groups:
+            continue
+        names = name_values([" = ".join(map(repr, group)) for group in groups])
+        consequence = f"A split by {column} may then have the same {column} on both sides."
+        if column == y:
+            consequence = "A model then learns to distinguish them."
+        text = (
+            f"'{column}' has {plural(len(groups), 'group')} of values that differ only in case, "
+            f"leading zeros, accents or separators ({names}). {consequence} Use one spelling if "
+            f"they are one."
+        )
+        spellings = {name for group in groups for name in group}
+        rows = np.flatnonzero(frame[column].astype(str).isin(spellings))
+        findings.append(Finding("near-equal ids", "warning", "", text, rows))
     if {"speaker", "gender"} <= set(frame):
         known = is_known(frame["gender"]) & is_known(frame["speaker"])
         sexes = frame[known].groupby("speaker")["gender"].nunique()

@@ -64,6 +64,7 @@ class AuditReport:
     True
     >>> print(report)
     Audit of 32 utterances of 8 speakers (synthetic): no findings.
+    Not checked: voices of synthetic (fewer than 5 speakers have 8 utterances).
     """
 
     def __init__(

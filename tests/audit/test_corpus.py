@@ -46,12 +46,14 @@ def with_emotion(emotion, change):
 
 def test_clean_speech_gives_no_finding(larger):
     report = audit_corpus(larger)
-    assert str(report) == "Audit of 64 utterances of 8 speakers (synthetic): no findings."
+    assert str(report).startswith("Audit of 64 utterances of 8 speakers (synthetic): no findings.")
     assert report.ok
     assert not report.has_errors
     assert len(report) == 0
     assert list(report.findings) == ["flaw", "severity", "corpus", "evidence", "n_rows", "rows"]
-    assert report.not_checked == []
+    assert report.not_checked == [
+        "voices of synthetic (the speaker embedding does not distinguish these speakers)."
+    ]
     assert len(report.pairs) == 0
     assert "<table>" not in report._repr_html_()
 
@@ -343,6 +345,30 @@ def test_missing_and_inconsistent_metadata(clean):
         "sentences (column 'text' is missing or empty).",
         "sex (column 'gender' is missing or empty).",
     ]
+
+
+def test_near_equal_ids(clean):
+    frame = clean.assign(speaker=clean["speaker"].str[-1])
+    frame.loc[0, "speaker"] = "01"
+    frame["emotion"] = frame["emotion"].mask(frame.index == 5, "Anger")
+    report = audit_corpus(frame, audio=None)
+    near = report.findings[report.findings["flaw"] == "near-equal ids"]
+    assert near["severity"].tolist() == ["warning", "warning"]
+    first, second = near["evidence"]
+    assert first.startswith(
+        "'speaker' has 1 group of values that differ only in case, leading zeros, accents or "
+        "separators ('01' = '1'). A split by speaker may then have the same speaker on both sides."
+    )
+    assert near["rows"].iloc[0] == [0, 1, 2, 3]
+    assert "('Anger' = 'anger'). A model then learns to distinguish them." in second
+
+
+def test_one_id_has_one_spelling(clean):
+    number = clean["speaker"].str[-1].astype(int)
+    mixed = number.astype(object).where(clean.index % 2 == 0, number.astype(str))
+    report = audit_corpus(clean.assign(speaker=mixed), audio=None)
+    assert report.subject == "32 utterances of 8 speakers (synthetic)"
+    assert flaws_of(report) == []
 
 
 def test_sex_label_inconsistent_with_pitch(larger):

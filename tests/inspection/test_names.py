@@ -22,7 +22,7 @@ from sklearn_ser.inspection import (
     UARDisplay,
 )
 
-NAMES = (r"$\alpha_x$ \x$", "$", "_a_$b$", r"\frac{", "100 % {0} #&~^", "<b>", "")
+NAMES = (r"$\alpha_x$ \x$", "$", "_a_$b$", r"\frac{", "100 % {0} #&~^", "<b>")
 
 
 def predictions(name):
