@@ -150,7 +150,7 @@ def test_failed_audio_is_not_trained_on(speech):
 
 
 def test_the_estimator_is_not_modified(speech):
-    model = make_multi_task_net("egemaps", max_epochs=2)
+    model = make_multi_task_net("egemaps", max_epochs=2, tasks="auto")
     fit_model(model, speech, aux=())
     assert not hasattr(model.named_steps["net"], "classes_")
 
