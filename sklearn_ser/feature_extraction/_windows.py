@@ -182,9 +182,7 @@ class SlidingWindows(AudioExtractor):
             found = "frames here, which are shorter than windows. Set its parameters such that it "
             found += "gives a row, or use it without windows"
             if inner._frame_marks().get(AXIS_ATTR) == LAYERS:
-                found = (
-                    "all layers of its model here. Choose one layer, or their mean (layer='mean')"
-                )
+                found = "all layers of its model. Choose one layer, or their mean (layer='mean')"
             raise ValueError(
                 f"The 'extractor' parameter of SlidingWindows must give one row for each "
                 f"utterance, but {name} gives {found}."

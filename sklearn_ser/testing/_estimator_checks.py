@@ -66,7 +66,8 @@ def check_parameters_are_stored(step):
     if sorted(names) != sorted(parameters):
         raise AssertionError(f"the constructor takes {names}, get_params gives {list(parameters)}")
     copy = clone(step)
-    if set(vars(copy)) - {"_sklearn_output_config", "_metadata_request"} != set(parameters):
+    of_sklearn = {"_sklearn_output_config", "_output_config", "_metadata_request"}
+    if set(vars(copy)) - of_sklearn != set(parameters):
         raise AssertionError(
             f"a new instance has the attributes {sorted(vars(copy))}: expected its parameters only"
         )
