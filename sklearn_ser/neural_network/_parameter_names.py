@@ -64,7 +64,8 @@ class SuggestingEstimator(BaseEstimator):
 
         Returns
         -------
-        self
+        self : estimator instance
+            This object.
 
         Raises
         ------
