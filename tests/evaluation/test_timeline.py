@@ -167,7 +167,8 @@ def test_ten_minutes_through_the_command(model, model_file, ten_minutes):
     assert [record["label"] for record in records] == expected["label"].tolist()
     assert [record["start"] for record in records] == expected["start"].tolist()
     assert records[-1]["end"] == 600
-    assert set(records[0]) == {"file", "start", "end", "label", "probabilities", "aux", "error"}
+    keys = {"file", "start", "end", "label", "probabilities", "aux", "aux_probabilities", "error"}
+    assert set(records[0]) == keys
     assert sum(records[0]["probabilities"].values()) == pytest.approx(1)
 
 
