@@ -2,6 +2,9 @@
 
 import doctest
 import inspect
+import sys
+
+import pytest
 
 _from_module = doctest.DocTestFinder._from_module
 
@@ -22,3 +25,11 @@ def _defined_in(self, module, found):
 
 
 doctest.DocTestFinder._from_module = _defined_in
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures():
+    """Close the figures of a test or doctest: matplotlib warns of the 21st that is open."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
