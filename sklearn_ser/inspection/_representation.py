@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -235,7 +235,7 @@ class RepresentationDisplay(Display):
     _: KW_ONLY
     method: Literal["tsne", "umap", "pca"]
     style: np.ndarray | None = None
-    silhouettes: Mapping[str, Mapping[str, float]] | None = None
+    silhouettes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     fold_silhouettes: pd.DataFrame | None = None
     n_left_out: int = 0
 
