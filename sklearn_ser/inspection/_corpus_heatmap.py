@@ -11,7 +11,7 @@ import pandas as pd
 
 from sklearn_ser.inspection._plotting import (
     AxesLike,
-    Display,
+    DisplayWithoutOptions,
     draw_heatmap,
     is_leftmost,
     shared_parameters,
@@ -30,7 +30,7 @@ _MAX_COLUMNS = 3
 
 @public_module("sklearn_ser.inspection")
 @dataclass(eq=False, repr=False)
-class CorpusHeatmapDisplay(Display):
+class CorpusHeatmapDisplay(DisplayWithoutOptions):
     """Unweighted average recall by training corpus (rows) and test corpus (columns).
 
     Use :meth:`from_result`, with a result of the protocol "pairwise". Colors range from chance to

@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn_ser.inspection._plotting import (
     LETTER_WIDTH,
     AxesLike,
-    Display,
+    DisplayWithoutOptions,
     axes_size,
     figure_width,
     wrap_name,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @public_module("sklearn_ser.inspection")
 @dataclass(eq=False, repr=False)
-class CriticalDifferenceDisplay(Display):
+class CriticalDifferenceDisplay(DisplayWithoutOptions):
     """Average ranks on a line, the best on the left; bars join estimators that do not differ.
 
     The diagram of Demšar [1]_. The display does no test: it draws the outcome of one. The names are

@@ -13,7 +13,7 @@ from sklearn.utils import check_consistent_length
 from sklearn_ser.inspection._plotting import (
     MARKERS,
     AxesLike,
-    Display,
+    DisplayWithoutOptions,
     draw_score,
     label_rows,
     legend_mark,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @public_module("sklearn_ser.inspection")
 @dataclass(eq=False, repr=False)
-class GroupGapDisplay(Display):
+class GroupGapDisplay(DisplayWithoutOptions):
     """Unweighted average recall of each group, with the gap between the best and the worst.
 
     Use :meth:`from_result` or :meth:`from_predictions`. There is a row for each estimator, and in

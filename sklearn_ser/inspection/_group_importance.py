@@ -22,7 +22,7 @@ from sklearn_ser.evaluation._audio_steps import extract, predicting_estimator, s
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.inspection._plotting import (
     AxesLike,
-    Display,
+    DisplayWithoutOptions,
     draw_spread,
     hide_spines,
     label_rows,
@@ -436,7 +436,7 @@ def _group_of(name, detail):
 
 @public_module("sklearn_ser.inspection")
 @dataclass(eq=False, repr=False)
-class GroupImportanceDisplay(Display):
+class GroupImportanceDisplay(DisplayWithoutOptions):
     """Importance of groups of features as bars, with intervals over speakers, or the speakers.
 
     Use :meth:`from_table`.

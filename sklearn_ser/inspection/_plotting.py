@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, cast
@@ -90,7 +91,7 @@ def names_as_text() -> Iterator[None]:
 
 
 class Display:
-    """Base of the displays: subclasses have `_plot`, or `plot` if it takes options."""
+    """Base of the displays, whose `plot` sets the subplots and draws."""
 
     axes_: list[Axes]
 
@@ -104,23 +105,6 @@ class Display:
         """Figure of the subplots; a subfigure has the same methods, but `savefig`."""
         return cast("Figure", self.axes_[0].figure)
 
-    @shared_parameters
-    @names_as_text()
-    def plot(self, *, ax: AxesLike = None) -> Self:
-        """Draw the display.
-
-        Parameters
-        ----------
-        %(ax)s
-
-        Returns
-        -------
-        self : object
-            The display itself.
-        """
-        self._plot(ax)
-        return self._with_literal_text()
-
     def _with_literal_text(self) -> Self:
         """Show names as they are: a dollar sign does not begin mathematics."""
         from matplotlib.text import Text
@@ -129,9 +113,6 @@ class Display:
             for text in artist.findobj(Text):
                 text.set(parse_math=False, usetex=False)
         return self
-
-    def _plot(self, ax: AxesLike) -> None:
-        raise NotImplementedError
 
     def _make_subplots(
         self,
@@ -240,6 +221,31 @@ class Display:
             frameon=False,
             fontsize="small",
         )
+
+
+class DisplayWithoutOptions(Display, ABC):
+    """Base of the displays whose `plot` takes only the Axes."""
+
+    @shared_parameters
+    @names_as_text()
+    def plot(self, *, ax: AxesLike = None) -> Self:
+        """Draw the display.
+
+        Parameters
+        ----------
+        %(ax)s
+
+        Returns
+        -------
+        self : object
+            The display itself.
+        """
+        self._plot(ax)
+        return self._with_literal_text()
+
+    @abstractmethod
+    def _plot(self, ax: AxesLike) -> None:
+        """Set the subplots and draw."""
 
 
 def is_leftmost(ax: Axes) -> bool:

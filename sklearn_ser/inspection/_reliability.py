@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn_ser.evaluation._predictions_table import probability_columns
 from sklearn_ser.inspection._plotting import (
     AxesLike,
-    Display,
+    DisplayWithoutOptions,
     hide_spines,
     is_leftmost,
     series_style,
@@ -44,7 +44,7 @@ _MIN_PREDICTIONS = 5
 
 @public_module("sklearn_ser.inspection")
 @dataclass(eq=False, repr=False)
-class ReliabilityDisplay(Display):
+class ReliabilityDisplay(DisplayWithoutOptions):
     """Accuracy by confidence, with the expected calibration error; a subplot for each corpus.
 
     Use :meth:`from_result` or :meth:`from_predictions`. Predictions are sorted into bins of equal

@@ -19,7 +19,7 @@ from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.inspection._plotting import (
     MARKERS,
     AxesLike,
-    Display,
+    DisplayWithoutOptions,
     label_colors,
     legend_mark,
     shared_parameters,
@@ -193,7 +193,7 @@ def _validate(estimators, X, metric, *, fitted=False, **metadata):
 
 @public_module("sklearn_ser.inspection")
 @dataclass(eq=False, repr=False)
-class RepresentationDisplay(Display):
+class RepresentationDisplay(DisplayWithoutOptions):
     """Embeddings of the representations of several estimators, colored by emotion.
 
     Use :meth:`from_estimators`, with samples of speakers that the estimators were not trained on.

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ser.inspection._plotting import (
     AxesLike,
     Display,
+    DisplayWithoutOptions,
     hide_spines,
     legend_mark,
     names_as_text,
@@ -234,7 +235,7 @@ class TrainingHistoryDisplay(Display):
 
 @public_module("sklearn_ser.inspection")
 @dataclass(eq=False, repr=False)
-class TaskWeightsDisplay(Display):
+class TaskWeightsDisplay(DisplayWithoutOptions):
     """Weights of the tasks' losses over the epochs; a subplot for each network.
 
     Use :meth:`from_estimators`. With ``loss_weighting="fixed"`` the lines are horizontal; learned

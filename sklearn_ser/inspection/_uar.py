@@ -10,7 +10,7 @@ import pandas as pd
 
 from sklearn_ser.inspection._plotting import (
     AxesLike,
-    Display,
+    DisplayWithoutOptions,
     draw_score,
     is_leftmost,
     label_rows,
@@ -37,7 +37,7 @@ _MEAN = "mean"
 
 @public_module("sklearn_ser.inspection")
 @dataclass(eq=False, repr=False)
-class UARDisplay(Display):
+class UARDisplay(DisplayWithoutOptions):
     """Unweighted average recall: a row for each estimator, a subplot for each test corpus.
 
     Use :meth:`from_result`. A filled dot is the recall for one utterance at a time; an open one is
