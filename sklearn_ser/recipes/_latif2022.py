@@ -69,8 +69,8 @@ def make_mtl_aug(
 
     Training is expensive: with the default augmentations every sample is learned five times in an
     epoch. Of 20 utterances of 3 s an epoch took 1.6 s of processor time (0.4 s without copies): by
-    this, 40 epochs of 1,100 utterances take an hour, and the refit on all samples as long again. Set
-    ``verbose=1`` for a progress bar, or ``verbose=2`` to see how long each epoch takes.
+    this, 40 epochs of 1,100 utterances take an hour, and the refit on all samples as long again.
+    Set ``verbose=1`` for a progress bar, or ``verbose=2`` to see how long each epoch takes.
 
     Parameters
     ----------
