@@ -254,7 +254,8 @@ def test_show_versions(capsys):
         assert name in printed
 
 
-def test_python_m_sklearn_ser():
-    command = [sys.executable, "-m", "sklearn_ser", "--version"]
+@pytest.mark.parametrize("module", ["sklearn_ser", "sklearn_ser.cli"])
+def test_python_m(module):
+    command = [sys.executable, "-m", module, "--version"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout.split()[-1] == sklearn_ser.__version__
