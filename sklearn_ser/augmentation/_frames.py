@@ -76,7 +76,7 @@ class FrameAugmenter(OwnContainerMixin, Augmenter):
                 "it.)"
             )
         seed = self._seed()
-        return like_frames(X, [self._changed(cell, seed) for cell in as_sequences(X)])
+        return like_frames(X, [self._changed(frames, seed) for frames in as_sequences(X)])
 
     def _default_names(self):
         return ["frames"]
@@ -105,14 +105,14 @@ def like_frames(X: Any, sequences: list[np.ndarray | None]) -> Any:
         return sequences
     if isinstance(X, list | tuple):
         return sequences
-    cells = [np.nan if sequence is None else sequence for sequence in sequences]
+    values = [np.nan if sequence is None else sequence for sequence in sequences]
     if isinstance(X, pd.Series):
-        return pd.Series(cells, index=X.index, name=X.name, dtype=object)
+        return pd.Series(values, index=X.index, name=X.name, dtype=object)
     if isinstance(X, pd.DataFrame):
-        table = pd.DataFrame({X.columns[0]: pd.Series(cells, index=X.index, dtype=object)})
+        table = pd.DataFrame({X.columns[0]: pd.Series(values, index=X.index, dtype=object)})
         table.attrs.update(X.attrs)
         return table
-    return pd.Series(cells, dtype=object).to_numpy().reshape(X.shape)
+    return pd.Series(values, dtype=object).to_numpy().reshape(X.shape)
 
 
 @augmenter

@@ -105,7 +105,7 @@ def _stacked(parts):
                 f"An augmenter returned samples of the shapes {shapes[1:]} for samples of the "
                 f"shape {shapes[0]}: it must retain the features."
             )
-    return [cell for part in parts for cell in _cells(part)]
+    return [value for part in parts for value in _values(part)]
 
 
 def _stacked_tables(tables):
@@ -125,10 +125,10 @@ def _as_table(part, like):
     if isinstance(part, pd.DataFrame):
         return part
     index = part.index if isinstance(part, pd.Series) else None
-    return pd.DataFrame({like.columns[0]: pd.Series(_cells(part), index=index, dtype=object)})
+    return pd.DataFrame({like.columns[0]: pd.Series(_values(part), index=index, dtype=object)})
 
 
-def _cells(part):
+def _values(part):
     if isinstance(part, np.ndarray) and part.dtype == object and part.ndim == 2:
         part = part[:, 0]
     return list(part)

@@ -81,10 +81,10 @@ def utterance_key(extractor_digest: bytes, audio_digest: bytes, start: float, en
     return hashlib.sha256(lengths + extractor_digest + audio_digest + span).digest()
 
 
-def array_digest(cell: Any, sampling_rate: float) -> bytes | None:
+def array_digest(reference: Any, sampling_rate: float) -> bytes | None:
     """Return the digest of an array or a pair (array, rate), or None if it cannot be read."""
     try:
-        array, rate = array_and_rate(cell, sampling_rate)
+        array, rate = array_and_rate(reference, sampling_rate)
     except AudioError:
         return None
     digest = hashlib.sha256(b"array")
@@ -93,11 +93,11 @@ def array_digest(cell: Any, sampling_rate: float) -> bytes | None:
     return digest.digest()
 
 
-def derived_digest(source_digest: bytes, cell: DerivedAudio, known: dict[int, bytes]) -> bytes:
+def derived_digest(source_digest: bytes, audio: DerivedAudio, known: dict[int, bytes]) -> bytes:
     """Return the digest of audio that is computed from other audio, or raise NoStableContent."""
     digest = hashlib.sha256(b"derived" + source_digest)
-    digest.update(encoded([float(cell.start), float(cell.end), float(cell.sampling_rate)]))
-    for part in cell.recipe():
+    digest.update(encoded([float(audio.start), float(audio.end), float(audio.sampling_rate)]))
+    for part in audio.recipe():
         if not isinstance(part, BaseEstimator):
             digest.update(encoded(part))
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Iterable, Sequence
@@ -74,11 +73,10 @@ class KeySources:
 
 @dataclass
 class _Key:
-    """Cache key of a row, and the file that its audio comes from (None for arrays)."""
+    """Cache key of a row, and path and content of its file (None for arrays)."""
 
     key: bytes
-    path: str | None
-    file: FileDigest | None
+    file: tuple[str, FileDigest] | None
 
 
 class StoredRows:
@@ -90,7 +88,7 @@ class StoredRows:
 
     def __init__(self, extractor: Any, table: AudioTable) -> None:
         self._extractor = extractor
-        self._cells = table.references
+        self._references = table.references
         self._sampling_rate = table.options.sampling_rate
         self._store = FeatureStore(os.fspath(extractor.store))
         self._locks = KeyLocks(os.path.join(self._store.path, "features.locks"))
@@ -158,8 +156,9 @@ class StoredRows:
         files = {}
         for row in rows if in_other_process else ():
             known = self._to_add.get(row)
-            if known is not None and known.path and known.file is not None:
-                files[row] = absolute_path(known.path), known.file
+            if known is not None and known.file is not None:
+                path, digest = known.file
+                files[row] = absolute_path(path), digest
         return KeySources(self._step, files)
 
     def add(
@@ -178,7 +177,7 @@ class StoredRows:
                 f"once they no longer change"
             )
         entries: dict[bytes, tuple[np.ndarray, float | None]] = {}
-        unchanged: dict[str | None, bool] = {None: True}  # arrays
+        unchanged: dict[str, bool] = {}
         done = []
         for row, result in extracted.items():
             known = self._to_add.pop(row, None)
@@ -187,10 +186,13 @@ class StoredRows:
             done.append(known.key)
             if result.values is None or self._disabled or row in other_files:
                 continue
-            if known.path and known.file is not None and known.path not in unchanged:
-                unchanged[known.path] = known.file.still_holds(known.path)
-            if unchanged[known.path]:
-                entries[known.key] = result.values, result.clipped
+            if known.file is not None:
+                path, digest = known.file
+                if path not in unchanged:
+                    unchanged[path] = digest.still_holds(path)
+                if not unchanged[path]:
+                    continue
+            entries[known.key] = result.values, result.clipped
         try:
             self._store.put_many(entries, extractor=type(self._extractor).__name__)
         except StoreError as error:
@@ -230,8 +232,8 @@ class StoredRows:
 
     def _keys(self, rows: Sequence[int]) -> dict[int, _Key]:
         """Return the cache keys of the rows whose audio has a digest."""
-        cells = self._cells
-        chains = {row: source_chain(cells.values[row]) for row in rows}
+        references = self._references
+        chains = {row: source_chain(references.values[row]) for row in rows}
         paths = {row: path for row in rows if (path := path_of(chains[row][0]))}
         files = self._files.of(dict.fromkeys(paths.values()))
         keys = {}
@@ -240,28 +242,28 @@ class StoredRows:
             path, file = paths.get(row), None
             if path is None:
                 digest = self._array_digest(source)
+            elif (content := files[path]) is None:
+                continue
             else:
-                file = files[path]
-                digest = None if file is None else file.digest
+                file, digest = (path, content), content.digest
             if digest is not None and derived:
                 digest = self._derived_digest(digest, derived)
             if digest is not None:
-                start = math.nan if cells.starts is None else cells.starts[row]
-                end = math.nan if cells.ends is None else cells.ends[row]
-                keys[row] = _Key(utterance_key(self._step, digest, start, end), path, file)
+                start, end = references.span(row)
+                keys[row] = _Key(utterance_key(self._step, digest, start, end), file)
         return keys
 
-    def _array_digest(self, cell):
+    def _array_digest(self, reference):
         # The table holds its audio, so that no other array can get the same id.
-        if id(cell) not in self._arrays:
-            self._arrays[id(cell)] = array_digest(cell, self._sampling_rate)
-        return self._arrays[id(cell)]
+        if id(reference) not in self._arrays:
+            self._arrays[id(reference)] = array_digest(reference, self._sampling_rate)
+        return self._arrays[id(reference)]
 
     def _derived_digest(self, digest: bytes, derived: Iterable[Any]) -> bytes | None:
         """Return the digest of augmented audio, or None if it cannot be stored."""
         try:
-            for cell in derived:
-                digest = derived_digest(digest, cell, self._recipes)
+            for audio in derived:
+                digest = derived_digest(digest, audio, self._recipes)
         except NoRevision as error:
             self._pending_warning = self._pending_warning or self._no_revision(error)
             return None

@@ -177,7 +177,7 @@ def is_frame_table(output):
 def values_by_row(output):
     """Return the array of each utterance, None where a frame-level step has no frames."""
     if is_frame_table(output):
-        return [cell if isinstance(cell, np.ndarray) else None for cell in output[FRAMES]]
+        return [frames if isinstance(frames, np.ndarray) else None for frames in output[FRAMES]]
     values = np.asarray(output)
     if values.ndim != 2:
         raise AssertionError(

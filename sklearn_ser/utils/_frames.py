@@ -30,10 +30,10 @@ def frames_table(sequences, index, names, attrs=None):
 
     `names` are those of the features, and `attrs` the optional attributes, as of `frame_attrs`.
     """
-    cells = np.empty(len(sequences), dtype=object)
+    values = np.empty(len(sequences), dtype=object)
     for row, sequence in enumerate(sequences):
-        cells[row] = np.nan if sequence is None else sequence
-    table = pd.DataFrame({FRAMES: pd.Series(cells, index=index, dtype=object)})
+        values[row] = np.nan if sequence is None else sequence
+    table = pd.DataFrame({FRAMES: pd.Series(values, index=index, dtype=object)})
     table.attrs[FEATURES_ATTR] = [str(name) for name in names]
     table.attrs.update(attrs or {})
     return table
@@ -65,12 +65,12 @@ def as_sequences(X):
     They have any numeric dtype and are not copied. In an array of three dimensions, failed audio is
     entirely NaN. An element that is not a sequence raises a ValueError.
     """
-    cells = X.iloc[:, 0] if isinstance(X, pd.DataFrame) else X
-    if isinstance(cells, np.ndarray) and cells.dtype == object and cells.ndim == 2:
-        cells = cells[:, 0]
-    stacked = isinstance(cells, np.ndarray) and cells.ndim == 3
+    values = X.iloc[:, 0] if isinstance(X, pd.DataFrame) else X
+    if isinstance(values, np.ndarray) and values.dtype == object and values.ndim == 2:
+        values = values[:, 0]
+    stacked = isinstance(values, np.ndarray) and values.ndim == 3
     is_failed = _is_nan_throughout if stacked else _is_missing
-    sequences = [None if is_failed(cell) else cell for cell in cells]
+    sequences = [None if is_failed(value) else value for value in values]
     width = None
     for row, sequence in enumerate(sequences):
         if sequence is None:
@@ -122,36 +122,36 @@ def check_numpy_sequences(X):
     if getattr(X, "ndim", 0) == 3 and not isinstance(X, np.ndarray):
         found = kind_and_shape(X)
     else:
-        cells = X.iloc[:, 0] if isinstance(X, pd.DataFrame) and X.shape[1] == 1 else X
-        if not isinstance(cells, list | tuple | pd.Series):
+        values = X.iloc[:, 0] if isinstance(X, pd.DataFrame) and X.shape[1] == 1 else X
+        if not isinstance(values, list | tuple | pd.Series):
             return
-        row, cell = next(((i, c) for i, c in enumerate(cells) if not _is_missing(c)), (0, None))
-        if isinstance(cell, np.ndarray) or not _is_table(cell):
+        row, value = next(((i, c) for i, c in enumerate(values) if not _is_missing(c)), (0, None))
+        if isinstance(value, np.ndarray) or not _is_table(value):
             return
-        found = f"{kind_and_shape(cell)} in row {row}"
+        found = f"{kind_and_shape(value)} in row {row}"
     raise ValueError(
         "frame sequences must be numpy arrays (n_frames, n_features), one for each row; found "
         f"{found}. Convert them: [numpy.asarray(sequence) for sequence in X]."
     )
 
 
-def _is_table(cell):
+def _is_table(value):
     try:
-        return np.ndim(cell) == 2
+        return np.ndim(value) == 2
     except ValueError:  # of lists of several lengths
         return False
 
 
-def _holds_sequences(cells):
-    """Whether the first cell that is not missing is a 2-D array."""
-    for cell in cells:
-        if not _is_missing(cell):
-            return isinstance(cell, np.ndarray) and cell.ndim == 2
+def _holds_sequences(values):
+    """Whether the first value that is not missing is a 2-D array."""
+    for value in values:
+        if not _is_missing(value):
+            return isinstance(value, np.ndarray) and value.ndim == 2
     return False
 
 
-def _is_missing(cell):
-    return cell is None or cell is pd.NA or (isinstance(cell, float) and cell != cell)
+def _is_missing(value):
+    return value is None or value is pd.NA or (isinstance(value, float) and value != value)
 
 
 def _is_nan_throughout(sequence):
@@ -160,7 +160,7 @@ def _is_nan_throughout(sequence):
     return bool(np.isnan(sequence[0, 0]) and np.isnan(sequence).all())
 
 
-def kind_and_shape(cell):
+def kind_and_shape(value):
     """Describe an object by its type and shape, for an error message."""
-    shape = getattr(cell, "shape", None)
-    return type(cell).__name__ + ("" if shape is None else f" of shape {shape}")
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ + ("" if shape is None else f" of shape {shape}")
