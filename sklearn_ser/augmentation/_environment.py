@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import KW_ONLY
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from scipy.signal import fftconvolve
 
 from sklearn_ser.augmentation._base import AudioAugmenter, Range, augmenter, draw
-from sklearn_ser.augmentation._recordings import COLORS, Pool, colored_noise, entries_of
+from sklearn_ser.augmentation._recordings import COLORS, Pool, PoolAugmenter, colored_noise
 
 #: Seconds between the direct sound and the first of a synthetic room's reflections.
 _FIRST_REFLECTION = 0.0025
@@ -19,27 +18,6 @@ _FIRST_REFLECTION = 0.0025
 _DIRECT = 0.5
 #: ... and anything more than so many seconds before it is noise.
 _BEFORE_DIRECT = 0.001
-
-
-class PoolAugmenter(AudioAugmenter):
-    """Base of the augmenters with a parameter of recordings and keywords, to draw from."""
-
-    _pool_parameter: ClassVar[str]
-    _keywords: ClassVar[Collection[str]]
-    _first_channel = False
-    _listed: Any = None
-
-    def _validate_params(self):
-        super()._validate_params()
-        entries_of(self)
-
-    def _frozen(self):
-        frozen = super()._frozen()
-        frozen._listed = Pool(self).entries
-        return frozen
-
-    def _contents(self):
-        return {self._pool_parameter: Pool(self).content()}
 
 
 @augmenter

@@ -7,12 +7,12 @@ import math
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Number
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len
@@ -20,10 +20,8 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_ser.audio import read_audio
 from sklearn_ser.audio._decoding import decode, reference_extent
+from sklearn_ser.augmentation._base import AudioAugmenter
 from sklearn_ser.exceptions import AudioError
-
-if TYPE_CHECKING:
-    from sklearn_ser.augmentation._environment import PoolAugmenter
 
 
 class BoundedCache:
@@ -190,6 +188,27 @@ def _digest(path, *stamp):
 
 #: Suffixes of the audio files of a folder.
 _SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
+
+
+class PoolAugmenter(AudioAugmenter):
+    """Base of the augmenters with a parameter of recordings and keywords, to draw from."""
+
+    _pool_parameter: ClassVar[str]
+    _keywords: ClassVar[Collection[str]]
+    _first_channel = False
+    _listed: Any = None
+
+    def _validate_params(self):
+        super()._validate_params()
+        entries_of(self)
+
+    def _frozen(self):
+        frozen = super()._frozen()
+        frozen._listed = Pool(self).entries
+        return frozen
+
+    def _contents(self):
+        return {self._pool_parameter: Pool(self).content()}
 
 
 class Pool:
