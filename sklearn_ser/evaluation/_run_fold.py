@@ -236,7 +236,7 @@ class FoldCache:
         """Write `table`, including its ``attrs``, under `key`, in place of any other."""
         former, content = self._files(key), table.to_parquet()
         file = self.path / "folds" / _file_name(key, content)
-        replace_files({file: content})
+        replace_files({file: [content]})
         for other in former:
             if other != file:
                 other.unlink(missing_ok=True)

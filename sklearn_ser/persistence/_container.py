@@ -11,7 +11,6 @@ import contextlib
 import json
 import math
 import os
-import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_ser.exceptions import ModelFileError
+from sklearn_ser.utils._files import replace_files
 
 MAX_FILE_BYTES = 4 * 2**30
 MAX_HEADER_BYTES = 8 * 2**20
@@ -105,19 +105,10 @@ def checked_target(path: str | os.PathLike[str]) -> Path:
 
 def write_file(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     """Replace a file atomically by the concatenated parts."""
-    part_file = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        # A file of tempfile would be readable by its owner only.
-        with part_file.open("xb") as file:
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part_file, path)
+        replace_files({path: parts})
     except (OSError, ValueError) as error:
         raise ModelFileError(f"cannot write the model file {str(path)!r}: {error}") from error
-    finally:
-        with contextlib.suppress(OSError, ValueError):
-            part_file.unlink()
 
 
 def _check_header(n_bytes, size):

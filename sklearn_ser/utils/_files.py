@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 
-def replace_files(contents: Mapping[Path, bytes]) -> None:
-    """Replace files, or create them: all are written and synced beside them, then renamed.
+def replace_files(contents: Mapping[Path, Iterable[bytes | memoryview]]) -> None:
+    """Replace files by their parts, or create them: all are written beside them, then renamed.
 
     After a kill at any moment, each of them has its former or its new content.
     """
@@ -21,12 +21,12 @@ def replace_files(contents: Mapping[Path, bytes]) -> None:
             parts[part] = path
             # A file of tempfile would be readable by its owner only.
             with part.open("xb") as file:
-                file.write(content)
+                file.writelines(content)
                 file.flush()
                 os.fsync(file.fileno())
         for part, path in parts.items():
             os.replace(part, path)
     finally:
         for part in parts:
-            with suppress(OSError):
+            with suppress(OSError, ValueError):  # the second for an invalid path
                 part.unlink()
