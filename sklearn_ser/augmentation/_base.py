@@ -81,8 +81,7 @@ class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         X : array-like of n_samples rows
-            Audio or frames.
-            Ignored.
+            Audio, frames or features.
         y : None
             Ignored.
 
@@ -103,12 +102,12 @@ class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         X : array-like of n_samples rows
-            Audio or frames.
+            Audio, frames or features.
 
         Returns
         -------
         array-like of n_samples rows
-            X itself, or the result of `augment`.
+            X, or the result of `augment`.
         """
         self._validate_params()
         return X if self.train_only else self.augment(X)
@@ -119,15 +118,14 @@ class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         X : array-like of n_samples rows
-            Audio or frames.
+            Audio, frames or features.
         y : None
             Ignored.
 
         Returns
         -------
         array-like of n_samples rows
-            The result of `augment`.
-            Output of `transform` for the same samples.
+            Result of `augment`.
         """
         return self.fit(X).augment(X)
 
