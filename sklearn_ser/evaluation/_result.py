@@ -36,6 +36,7 @@ from sklearn_ser.metrics import (
 from sklearn_ser.metrics._class_scores import score_groups
 from sklearn_ser.metrics._intervals import MIN_CLUSTERS
 from sklearn_ser.metrics._significance import paired_tests
+from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._files import replace_files
 from sklearn_ser.utils._printable import encodable, printable, printable_name
 from sklearn_ser.utils._public import public_module
@@ -65,7 +66,24 @@ ClassMetric = Literal["uar", "war", "macro_f1"]
 Metric = Literal["uar", "war", "macro_f1", "auc", "ece", "brier"]
 
 
+_PARAMETERS = {
+    "any_metric": """
+        metric : {"uar", "war", "macro_f1", "auc", "ece", "brier"}, default="uar"
+            Metric, as in :meth:`scores`.""",
+    "class_metric": """
+        metric : {"uar", "war", "macro_f1"}, default="uar"
+            Metric of the predicted classes, as in :meth:`scores`.""",
+    "setting": """
+        setting : {"single", "transductive"}, optional
+            By default "transductive" for estimators that have it.""",
+    "digits": """
+        digits : int, default=3
+            Number of decimals.""",
+}
+
+
 @public_module("sklearn_ser.evaluation")
+@substitute_docstring(**_PARAMETERS)
 class EvaluationResult:
     """Predictions of every estimator, seed and fold, and the scores derived from them.
 
@@ -154,8 +172,7 @@ class EvaluationResult:
 
         Parameters
         ----------
-        metric : {"uar", "war", "macro_f1", "auc", "ece", "brier"}, default="uar"
-            As in :meth:`scores`.
+        %(any_metric)s
 
         Returns
         -------
@@ -269,7 +286,7 @@ class EvaluationResult:
 
         Parameters
         ----------
-        metric : {"uar", "war", "macro_f1"}, default="uar"
+        %(class_metric)s
         method, confidence, min_clusters : object
             As in :func:`~sklearn_ser.metrics.cluster_interval`: speakers are the clusters, seeds
             are averaged within each, and there is no interval below `min_clusters` speakers.
@@ -323,11 +340,10 @@ class EvaluationResult:
         ----------
         baseline : str, optional
             Estimator that every other one is compared with; by default every pair is compared.
-        metric : {"uar", "war", "macro_f1"}, default="uar"
+        %(class_metric)s
         method : {"sign-flip", "wilcoxon", "t", "mcnemar"}, default="sign-flip"
             Method of :func:`~sklearn_ser.metrics.paired_test`. "mcnemar" uses the first seed only.
-        setting : {"single", "transductive"}, optional
-            By default "transductive" for estimators that have it.
+        %(setting)s
         by_corpus : bool, default=False
             Whether to add rows for each test corpus to those for the mean over the corpora.
         confidence : float, default=0.95
@@ -378,9 +394,8 @@ class EvaluationResult:
 
         Parameters
         ----------
-        metric : {"uar", "war", "macro_f1"}, default="uar"
-        setting : {"single", "transductive"}, optional
-            By default "transductive" for estimators that have it.
+        %(class_metric)s
+        %(setting)s
         **parameters
             Parameters of :func:`~sklearn_ser.metrics.critical_difference`.
 
@@ -414,8 +429,7 @@ class EvaluationResult:
             Column of `predictions` or `utterances`.
         metric : str or callable, default="uar"
             Metric of class predictions, as in :func:`~sklearn_ser.metrics.group_scores`.
-        setting : {"single", "transductive"}, optional
-            By default "transductive" for estimators that have it.
+        %(setting)s
 
         Returns
         -------
@@ -464,7 +478,8 @@ class EvaluationResult:
             **{name: getattr(self, name).to_dict("list") for name in _TABLES},
         }
         text = json.dumps(details, indent=2)
-        replace_files({**tables, folder / _DETAILS: text.encode()})
+        contents = {**tables, folder / _DETAILS: text.encode()}
+        replace_files({file: [content] for file, content in contents.items()})
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -545,10 +560,8 @@ class EvaluationResult:
 
         Parameters
         ----------
-        metric : {"uar", "war", "macro_f1", "auc", "ece", "brier"}, default="uar"
-            As in :meth:`scores`.
-        digits : int, default=3
-            Number of decimals.
+        %(any_metric)s
+        %(digits)s
 
         Returns
         -------
@@ -562,10 +575,8 @@ class EvaluationResult:
 
         Parameters
         ----------
-        metric : {"uar", "war", "macro_f1", "auc", "ece", "brier"}, default="uar"
-            As in :meth:`scores`.
-        digits : int, default=3
-            Number of decimals.
+        %(any_metric)s
+        %(digits)s
 
         Returns
         -------
@@ -741,10 +752,8 @@ class EvaluationResult:
 
         Parameters
         ----------
-        metric : {"uar", "war", "macro_f1"}, default="uar"
-            Metric that the estimators are ranked by.
-        setting : {"single", "transductive"}, optional
-            By default "transductive" for estimators that have it.
+        %(class_metric)s
+        %(setting)s
         ax : matplotlib.axes.Axes, optional
             Axes to draw in; by default those of a new figure.
 

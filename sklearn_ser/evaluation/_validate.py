@@ -42,7 +42,7 @@ from sklearn_ser.exceptions import EvaluationWarning
 from sklearn_ser.store._keys import NoStableContent
 from sklearn_ser.utils._failed_rows import failed_rows
 from sklearn_ser.utils._jobs import results_in_order
-from sklearn_ser.utils._nested_estimators import named_estimators
+from sklearn_ser.utils._nested_estimators import Estimators, named_estimators
 from sklearn_ser.utils._printable import encodable, printable_name
 from sklearn_ser.utils._progress import progress
 from sklearn_ser.utils._public import public_module
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 @public_module("sklearn_ser.evaluation")
 def cross_corpus_validate(
-    estimators: BaseEstimator | Mapping[str, BaseEstimator] | Sequence[tuple[str, BaseEstimator]],
+    estimators: Estimators,
     frame: pd.DataFrame | Corpus | Sequence[Mapping],
     *,
     X: list[str] | pd.DataFrame | ArrayLike | None = None,

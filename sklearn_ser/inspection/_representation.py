@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -25,9 +24,10 @@ from sklearn_ser.inspection._plotting import (
     shared_parameters,
 )
 from sklearn_ser.model_selection import SpeakerKFold
+from sklearn_ser.model_selection._base import Splitter
 from sklearn_ser.utils._alignment import check_row_order
 from sklearn_ser.utils._extras import import_extra
-from sklearn_ser.utils._nested_estimators import named_estimators
+from sklearn_ser.utils._nested_estimators import Estimators, named_estimators
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_for, fit_routed
 from sklearn_ser.utils._unlabeled import labeled_rows, sentinel_as_none
@@ -35,8 +35,6 @@ from sklearn_ser.utils._unlabeled import labeled_rows, sentinel_as_none
 if TYPE_CHECKING:
     from matplotlib.collections import PathCollection
     from numpy.typing import ArrayLike
-
-    from sklearn_ser.inspection._training_history import Estimators
 
 METRICS = ("euclidean", "cosine")
 METHODS = ("tsne", "umap", "pca")
@@ -53,7 +51,7 @@ def representation_silhouette(
     aux: pd.DataFrame | None = None,
     speaker: ArrayLike | None = None,
     corpus: ArrayLike | None = None,
-    cv: Any = 5,
+    cv: int | Splitter = 5,
     metric: Literal["euclidean", "cosine"] = "euclidean",
     n_jobs: int | None = None,
 ) -> pd.DataFrame:
@@ -130,7 +128,7 @@ def representation_silhouette(
             "pandas.DataFrame(aux)."
         )
     by_name = _validate(estimators, X, metric, y=y, **metadata)
-    splitter = SpeakerKFold(int(cv)) if isinstance(cv, Integral) else cv
+    splitter = SpeakerKFold(int(cv)) if isinstance(cv, int | np.integer) else cv
     ids = {"speaker": speaker, "corpus": corpus, "groups": speaker}
     folds = list(splitter.split(X, y, **arguments_for(splitter, "split", ids)))
     scores = Parallel(n_jobs=n_jobs)(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,15 +21,11 @@ from sklearn_ser.inspection._plotting import (
     shared_parameters,
 )
 from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures
-from sklearn_ser.utils._nested_estimators import named_estimators
+from sklearn_ser.utils._nested_estimators import Estimators, named_estimators
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
     from matplotlib.lines import Line2D
-
-    Estimators: TypeAlias = (
-        BaseEstimator | Mapping[str, BaseEstimator] | Sequence[tuple[str, BaseEstimator]]
-    )
 
 _DASHED = (0, (3, 1.5))
 

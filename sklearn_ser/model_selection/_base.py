@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import BaseCrossValidator
+from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import validate_parameter_constraints
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 Split: TypeAlias = tuple[np.ndarray, np.ndarray]
+#: A splitter of this package or of scikit-learn.
+Splitter: TypeAlias = BaseCrossValidator | BaseShuffleSplit
 
 
 def split_sections(*ids: str, groups: str | None = None) -> str:

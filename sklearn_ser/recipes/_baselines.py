@@ -17,9 +17,11 @@ from sklearn.svm import LinearSVC
 
 from sklearn_ser.metrics import uar_scorer
 from sklearn_ser.model_selection import SpeakerKFold
+from sklearn_ser.model_selection._base import Splitter
 from sklearn_ser.preprocessing import GroupScaler, SkipFailedRows
 from sklearn_ser.recipes._steps import (
     PARAMETERS,
+    Features,
     OnError,
     Store,
     make_net,
@@ -40,11 +42,11 @@ _OF_NETWORKS = ("features", "extraction", "random_state", "net_params")
     **{name: PARAMETERS[name] for name in ("features", "scale_by", "on_error", "store")}
 )
 def make_svm_baseline(
-    features: Any = "ge2e",
+    features: Features = "ge2e",
     *,
     scale_by: str | Sequence[str] | None = "corpus",
     Cs: Sequence[float] = SVM_C_GRID,
-    cv: Any = 5,
+    cv: int | Splitter = 5,
     n_jobs: int | None = None,
     on_error: OnError = "raise",
     store: Store = None,
@@ -117,7 +119,7 @@ def make_svm_baseline(
 @public_module("sklearn_ser.recipes")
 @substitute_docstring(**{name: PARAMETERS[name] for name in (*_OF_NETWORKS, "scale_by")})
 def make_single_task_net(
-    features: Any = "ge2e",
+    features: Features = "ge2e",
     *,
     scale_by: str | Sequence[str] | None = "corpus",
     n_jobs: int | None = None,
@@ -155,7 +157,7 @@ def make_single_task_net(
 @public_module("sklearn_ser.recipes")
 @substitute_docstring(**{name: PARAMETERS[name] for name in (*_OF_NETWORKS, "scale_by")})
 def make_multi_task_net(
-    features: Any = "ge2e",
+    features: Features = "ge2e",
     *,
     scale_by: str | Sequence[str] | None = "corpus",
     n_jobs: int | None = None,
@@ -200,7 +202,7 @@ def make_multi_task_net(
 @public_module("sklearn_ser.recipes")
 @substitute_docstring(**{name: PARAMETERS[name] for name in _OF_NETWORKS})
 def make_self_trained_net(
-    features: Any = "ge2e",
+    features: Features = "ge2e",
     *,
     scale_by: str | Sequence[str] | None = ("corpus", "speaker"),
     unlabeled: Literal[-1, "nan"] = "nan",

@@ -8,7 +8,15 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from sklearn_ser.preprocessing import FrameScaler
-from sklearn_ser.recipes._steps import PARAMETERS, OnError, Store, frame_step, make_net, pipeline_of
+from sklearn_ser.recipes._steps import (
+    PARAMETERS,
+    FrameFeatures,
+    OnError,
+    Store,
+    frame_step,
+    make_net,
+    pipeline_of,
+)
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
@@ -24,7 +32,7 @@ _SHARED = {
 @public_module("sklearn_ser.recipes")
 @substitute_docstring(**_SHARED)
 def make_dnn_elm(
-    features: Any = "logmel",
+    features: FrameFeatures = "logmel",
     *,
     n_jobs: int | None = None,
     on_error: OnError = "raise",
@@ -84,7 +92,7 @@ def make_dnn_elm(
 @public_module("sklearn_ser.recipes")
 @substitute_docstring(**_SHARED)
 def make_lstm_elm(
-    features: Any = "logmel",
+    features: FrameFeatures = "logmel",
     *,
     n_jobs: int | None = None,
     on_error: OnError = "raise",

@@ -7,6 +7,7 @@ from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from sklearn_ser.augmentation import (
     AddNoise,
@@ -16,7 +17,15 @@ from sklearn_ser.augmentation import (
     SpeedPerturbation,
 )
 from sklearn_ser.preprocessing import FrameScaler
-from sklearn_ser.recipes._steps import PARAMETERS, OnError, Store, frame_step, make_net, pipeline_of
+from sklearn_ser.recipes._steps import (
+    PARAMETERS,
+    FrameFeatures,
+    OnError,
+    Store,
+    frame_step,
+    make_net,
+    pipeline_of,
+)
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 
@@ -27,12 +36,12 @@ from sklearn_ser.utils._public import public_module
     **{name: PARAMETERS[name] for name in ("extraction", "net_params")},
 )
 def make_mtl_aug(
-    features: Any = "logmel",
+    features: FrameFeatures = "logmel",
     *,
     speed: Sequence[float] = (0.9, 1.1),
     mixup: bool = True,
     specaugment: bool = True,
-    noise: Any = False,
+    noise: bool | BaseEstimator = False,
     type_task: bool = True,
     reconstruction: bool = True,
     copies: int = 1,

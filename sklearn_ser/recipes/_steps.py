@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -16,8 +16,10 @@ FEATURES = ("ge2e", "egemaps", "both")
 #: Names of features with a sequence of frames per utterance.
 FRAME_FEATURES = ("logmel", "egemaps")
 
-OnError = Literal["raise", "warn", "ignore"]
-Store = str | Path | None
+Features: TypeAlias = Literal["ge2e", "egemaps", "both"] | BaseEstimator | None
+FrameFeatures: TypeAlias = Literal["logmel", "egemaps"] | BaseEstimator | None
+OnError: TypeAlias = Literal["raise", "warn", "ignore"]
+Store: TypeAlias = str | Path | None
 
 #: Descriptions of the parameters that recipes share.
 PARAMETERS = {
@@ -58,12 +60,12 @@ PARAMETERS = {
 PARAMETERS["extraction"] = "".join(PARAMETERS[name] for name in ("n_jobs", "on_error", "store"))
 
 
-def frame_step(features: Any, **settings: Any) -> Any:
+def frame_step(features: FrameFeatures, **settings: Any) -> BaseEstimator | None:
     """Return the audio step with frame sequences, or None where X holds them already."""
     return _step_of(features, FRAME_FEATURES, settings)
 
 
-def utterance_step(features: Any, **settings: Any) -> Any:
+def utterance_step(features: Features, **settings: Any) -> BaseEstimator | None:
     """Return the audio step with one row per utterance, or None where X holds features already."""
     return _step_of(features, FEATURES, settings)
 
@@ -101,6 +103,6 @@ def make_net(defaults: dict[str, Any], net_params: dict[str, Any]) -> MTLNeuralC
     return MTLNeuralClassifier().set_params(**defaults).set_params(**net_params)
 
 
-def pipeline_of(step: Any, *steps: tuple[str, Any]) -> Pipeline:
+def pipeline_of(step: BaseEstimator | None, *steps: tuple[str, Any]) -> Pipeline:
     """Return a Pipeline of an audio step, if any, and of named steps."""
     return Pipeline([*([] if step is None else [("features", step)]), *steps])

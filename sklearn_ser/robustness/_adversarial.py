@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
@@ -21,7 +22,7 @@ from sklearn_ser.robustness._attacked_features import AttackedFeatures
 from sklearn_ser.robustness._attacked_waveform import AttackedWaveform
 from sklearn_ser.robustness._result_table import EvaluatedRows
 from sklearn_ser.utils._ids import as_frame
-from sklearn_ser.utils._nested_estimators import named_estimators
+from sklearn_ser.utils._nested_estimators import Estimators, named_estimators
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._torch_state import default_torch_state
 from sklearn_ser.utils._warnings import warn_user
@@ -50,7 +51,7 @@ _DEFAULTS = {"features": (0.01, 0.03, 0.1, 0.3), "waveform": (-60.0, -50.0, -40.
 )
 @default_torch_state()
 def adversarial_robustness(
-    estimators: Any,
+    estimators: Estimators,
     X: pd.DataFrame | ArrayLike,
     y: ArrayLike,
     *,
@@ -62,7 +63,7 @@ def adversarial_robustness(
     n_steps: int = 10,
     step_size: float | None = None,
     n_restarts: int = 1,
-    surrogate: Any | None = None,
+    surrogate: BaseEstimator | None = None,
     speaker: ArrayLike | None = None,
     return_predictions: bool = False,
     random_state: int | np.random.RandomState | None = None,

@@ -21,7 +21,7 @@ from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.feature_extraction._base import AudioExtractor
 from sklearn_ser.robustness._result_table import EvaluatedRows
 from sklearn_ser.utils._ids import as_frame
-from sklearn_ser.utils._nested_estimators import named_estimators, parameters_named
+from sklearn_ser.utils._nested_estimators import Estimators, named_estimators, parameters_named
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._unlabeled import missing_as_none
 from sklearn_ser.utils._warnings import warn_user
@@ -47,7 +47,7 @@ _NOISES = {"white noise": "white", "pink noise": "pink", "brown noise": "brown"}
     prefer_skip_nested_validation=True,
 )
 def noise_robustness(
-    estimators: Any,
+    estimators: Estimators,
     X: pd.DataFrame | ArrayLike,
     y: ArrayLike,
     *,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from sklearn.base import BaseEstimator
+
+#: Estimators as `named_estimators` takes them.
+Estimators: TypeAlias = (
+    BaseEstimator | Mapping[str, BaseEstimator] | Sequence[tuple[str, BaseEstimator]]
+)
 
 
 def nested_estimators(estimator: Any) -> Iterator[BaseEstimator]:
@@ -39,7 +44,7 @@ def parameters_named(estimator: Any, name: str) -> dict[str, Any]:
     }
 
 
-def named_estimators(estimators: Any) -> dict[str, Any]:
+def named_estimators(estimators: Estimators) -> dict[str, Any]:
     """Return a dict of name to estimator from such a dict, pairs, or a single estimator.
 
     The name of a single estimator is that of its class.
