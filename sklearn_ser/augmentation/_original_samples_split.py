@@ -239,7 +239,7 @@ def _check_holds_out_nothing(part, sources):
         is_off = params.get(name) in (None, False, "deprecated")
         is_off |= params.get(name) == "auto" and len(sources) <= _N_SAMPLES_OF_AUTO
         is_off |= name == "n_iter_no_change" and "early_stopping" in params
-        if is_off or consumed(part, "fit", {SOURCES: True}):
+        if is_off or _requests_sources(part):
             continue
         if name == "probability":
             warn_user(
@@ -257,6 +257,12 @@ def _check_holds_out_nothing(part, sources):
             "a search inside AugmentingClassifier, which keeps copies together. (An estimator "
             "that requests `sources` in fit is accepted.)"
         )
+
+
+def _requests_sources(part):
+    """Return whether an estimator requests `sources` itself, not just an estimator inside it."""
+    request = part._get_metadata_request() if isinstance(part, BaseEstimator) else None
+    return request is not None and bool(request.consumes("fit", [SOURCES]))
 
 
 def _check_stack(stack):

@@ -7,6 +7,7 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
+    BaggingClassifier,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
@@ -26,6 +27,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier as Tree
 
 from sklearn_ser import (
     AugmentingClassifier,
@@ -309,10 +311,14 @@ def test_augmenters_of_frames_change_the_output_of_the_audio_step(speech, tmp_pa
         (HistGradientBoostingClassifier(early_stopping=True, max_iter=2), "early_stopping=True"),
         (GradientBoostingClassifier(n_iter_no_change=2, n_estimators=3), "n_iter_no_change=2"),
         (RandomForestClassifier(3, oob_score=True), "oob_score=True"),
+        # The network requests sources, and does not tell the ensemble around it.
+        (BaggingClassifier(MTLNeuralClassifier(max_epochs=1), 3, oob_score=True), "oob_score=True"),
+        (BaggingClassifier(GridSearchCV(Tree(), {}), 3, oob_score=True), "oob_score=True"),
     ],
     ids=lambda value: type(value).__name__,
 )
 @pytest.mark.filterwarnings("ignore:Some inputs do not have OOB scores")
+@pytest.mark.filterwarnings("ignore:invalid value encountered in divide")  # of these, in bagging
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_estimators_that_hold_out_samples_by_themselves_are_errors(estimator, switch):
     rng = np.random.default_rng(0)
