@@ -24,6 +24,7 @@ from sklearn_ser.store._keys import derived_digest
 from sklearn_ser.utils._alignment import check_row_order
 from sklearn_ser.utils._frames import as_sequences, frames_table, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS, canonical_ids
+from sklearn_ser.utils._ids import as_frame as table_as_frame
 from sklearn_ser.utils._unlabeled import Sentinel, labeled_rows, mark_unlabeled, sentinel_of
 from sklearn_ser.utils._warnings import warn_user
 
@@ -125,7 +126,11 @@ def select_data(
     _check_columns(frame, {"y": [y], "corpus": [corpus], "speaker": [speaker], "aux": aux})
     if y in aux:
         raise MetadataError(f"aux={aux} holds {y!r}, which is the label itself: leave it out")
-    if isinstance(X, list | tuple) and any(isinstance(name, str) and name == y for name in X):
+    X = table_as_frame(X)
+    columns = X.columns if isinstance(X, pd.DataFrame) else X
+    if isinstance(columns, list | tuple | pd.Index) and any(
+        isinstance(name, str) and name == y for name in columns
+    ):
         raise MetadataError(f"X holds the column {y!r}, which is the label itself: leave it out")
     named = {name: frame[name] for name in ID_COLUMNS if name in frame}
     named |= {"corpus": frame[corpus], "speaker": frame[speaker]}
@@ -139,7 +144,7 @@ def select_data(
                 f"column {column!r} has no value in {len(missing)} rows (first: row {missing[0]}): "
                 f"every utterance needs one, or training and test cannot be kept apart"
             )
-    X, is_audio = _choose_X(frame, X)
+    X, is_audio = _choose_X(frame, X, {*ID_COLUMNS, corpus, speaker})
     if len(X) != len(frame):
         raise MetadataError(
             f"X has {len(X)} rows and frame has {len(frame)}: they must be aligned, row by row"
@@ -215,7 +220,7 @@ def _check_columns(frame, wanted):
         )
 
 
-def _choose_X(frame, X):
+def _choose_X(frame, X, id_names):
     """Select the input of the estimators: requested columns only, so that no target is in it."""
     if X is None:
         columns = [name for name in (*AUDIO_COLUMNS, *ID_COLUMNS) if name in frame.columns]
@@ -229,7 +234,7 @@ def _choose_X(frame, X):
         _check_columns(frame, {"X": list(X)})
         X = frame[list(X)]
     if isinstance(X, pd.DataFrame):
-        features = X.drop(columns=[name for name in ID_COLUMNS if name in X])
+        features = X.drop(columns=[name for name in id_names if name in X])
         is_numbers = all(dtype.kind in "fiub" for dtype in features.dtypes)
         # Arrays in the column "file" are audio, whatever their shape.
         of_frames = "file" not in features and is_frames(features)

@@ -91,8 +91,9 @@ def cross_corpus_validate(
         One row per utterance. The audio may be in the index, as in audformat.
     X : list of str, DataFrame or array of shape (n_samples, n_features), optional
         Input of the estimators: columns of `frame`, or a table of features or of frame sequences
-        aligned with it (the ids become its index levels, where GroupScaler finds them). By default
-        the audio and id columns of `frame`.
+        aligned with it, also of polars or pyarrow. Ids become its index levels, where GroupScaler
+        finds them; the column of the label in it is an error. By default the audio and id columns
+        of `frame`.
     y : str, default="emotion"
         Column of the label.
     aux : sequence of str, default=("gender", "naturalness")

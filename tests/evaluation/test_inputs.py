@@ -55,6 +55,42 @@ def test_a_table_of_polars_is_understood(corpus):
     pd.testing.assert_frame_equal(found.predictions, expected)
 
 
+@pytest.fixture(scope="module")
+def numbers():
+    """Noise, beside the label and the speaker as numbers."""
+    rng = np.random.default_rng(0)
+    label, talker = np.tile([0, 1], 40), np.repeat(np.arange(8), 10)
+    table = pd.DataFrame({"a": rng.normal(size=80), "b": rng.normal(size=80)})
+    return table.assign(emotion=label, talker=talker, corpus=talker % 2)
+
+
+TABLES = {
+    "pandas": lambda table: table,
+    "polars": lambda table: pytest.importorskip("polars").from_pandas(table),
+    "pyarrow": lambda table: pytest.importorskip("pyarrow").Table.from_pandas(table),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_the_label_in_a_table_of_features_is_an_error(numbers, kind):
+    X = TABLES[kind](numbers[["a", "emotion"]])
+    for function in (cross_corpus_validate, fit_model):
+        with pytest.raises(MetadataError, match="X holds the column 'emotion', which is the label"):
+            function(LinearSVC(), numbers, X=X, aux=(), speaker="talker")
+
+
+@pytest.mark.parametrize("kind", [*TABLES, "list"])
+def test_ids_in_a_table_of_features_are_no_features(numbers, kind):
+    names = ["a", "talker", "b", "corpus"]
+    X = names if kind == "list" else TABLES[kind](numbers[names])
+    model = fit_model(LinearSVC(), numbers, X=X, aux=(), speaker="talker")
+    assert model.feature_names_in_.tolist() == ["a", "b"]
+    chosen = {"aux": (), "speaker": "talker"}
+    found = cross_corpus_validate(LinearSVC(), numbers, X=X, **chosen).predictions
+    expected = cross_corpus_validate(LinearSVC(), numbers, X=["a", "b"], **chosen).predictions
+    pd.testing.assert_frame_equal(found, expected)
+
+
 class Database:
     """Looks like that of audformat."""
 
