@@ -32,8 +32,6 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-Value = Any
-
 
 def _noise_as_wav():
     """Return 0.1 s of seeded noise as the bytes of a wav file (16 kHz, mono, 16 bits)."""
@@ -71,11 +69,11 @@ class Tree:
     """
 
     root: Path
-    rows: list[dict[str, Value]] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
-    common: dict[str, Value] = field(default_factory=dict)
+    common: dict[str, Any] = field(default_factory=dict)
 
-    def utterance(self, file: str, **columns: Value) -> None:
+    def utterance(self, file: str, **columns: Any) -> None:
         """Write the audio of an utterance (once) and append its row."""
         if not (self.root / file).exists():
             self.beside(file)
@@ -1015,7 +1013,7 @@ def iemocap(tree):
                 lines.append(f"C-E{rater}:\t{_IEMOCAP_RATINGS[label]};\t()")
                 noun = _IEMOCAP_NOUNS.get(label, "other")
                 votes[noun] = votes.get(noun, 0) + 1
-            columns: dict[str, Value] = {"votes": votes}
+            columns: dict[str, Any] = {"votes": votes}
             if turn == "F013":  # a rater may give several labels: how these count is open
                 lines[-1] = "C-E4:\tSadness; Fear;\t(unsure: both; more sad)"
                 del columns["votes"]

@@ -15,6 +15,15 @@ from sklearn_ser.datasets._known_corpora import KNOWN_CORPORA
 from sklearn_ser.exceptions import CorpusError
 from tests.datasets.original_layouts import CONTAINER, LAYOUTS, WAV, Tree
 
+#: Place of the recordings of ../shared/corpora, which keep their names, in the original layout.
+REAL = {
+    "emodb": "wav/{stem}.wav",
+    "ravdess": "Actor_{speaker}/{stem}.wav",
+    "urdu": "{Emotion}/{stem}.wav",
+    "turev-db": "Sound Source/{Emotion}/{stem}.wav",
+    "baved": "{text_id}/{stem}.wav",
+}
+
 VALUES = ("emotion", "gender", "naturalness", "language")
 GROUPS = ("speaker", "text", "recording", "intensity", "split")
 NUMBERS = ("arousal", "valence", "dominance", "naturalness_rating")
@@ -44,11 +53,11 @@ def tree(layout, tmp_path):
     return layout.write(tmp_path / "corpus")
 
 
-def load(name, root):
+def load(name, root, **options):
     """Load a corpus; return it with the messages of the warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        corpus = load_corpus(name, root)
+        corpus = load_corpus(name, root, **options)
     assert all(issubclass(w.category, UserWarning) for w in caught)
     return corpus, [str(w.message) for w in caught]
 
@@ -316,3 +325,41 @@ def test_a_copied_tree_elsewhere_gives_the_same_table(layout, tree, tmp_path):
     shutil.copytree(tree.root, moved)
     corpus, _ = load(layout.name, str(moved))
     assert differences(corpus, Tree(moved, tree.rows)) == []
+
+
+# -------------------------------------------------------------------------------- real recordings
+
+
+def real_tree(name, corpora, root):
+    """Link the recordings of a corpus into its original layout; return the tree."""
+    folder = corpora / name.removesuffix("-db")
+    metadata = pd.read_csv(folder / "metadata.csv", dtype=str, keep_default_na=False)
+    adjectives = {"anger": "Angry", "happiness": "Happy", "sadness": "Sad"}
+    tree = Tree(root)
+    for row in metadata.to_dict("records"):
+        stem = row["file"].removeprefix("audio/").removesuffix(".flac")
+        emotion = adjectives.get(row["emotion"], row["emotion"].title())
+        file = REAL[name].format(stem=stem, Emotion=emotion, **row)
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).symlink_to(folder / row["file"])
+        columns = {column: row[column] for column in (*VALUES, "speaker")}
+        columns["text"] = row["text_id"] or None
+        if name == "turev-db":  # the sex is known from the pitch alone
+            columns["gender"] = (row["gender"], None)
+        if name == "baved":  # levels of expression, no emotions
+            columns["emotion"] = ("neutral", None) if row["emotion"] == "neutral" else None
+        if row["intensity"] in ("normal", "strong"):
+            columns["intensity"] = row["intensity"]
+        tree.rows.append({"file": file, **columns})
+    return tree
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_recordings_under_their_original_names(name, shared, tmp_path):
+    tree = real_tree(name, shared / "corpora", tmp_path)
+    assert differences(_as_corpus(tree.rows, tmp_path), tree) == []
+    if name not in names_of_readers():
+        pytest.skip("the package has no reader of this corpus yet")
+    assert datasets.detect_corpus(tmp_path) == name
+    corpus, _ = load(name, tmp_path, drop_duplicates=False)
+    assert differences(corpus, tree) == []
