@@ -130,7 +130,7 @@ def errors(kind, n_speakers, n_draws, *, gain=0.0, interaction=INTERACTION):
         parts = [said(code, right) for right in rights]
         rows = cluster_rows(CLASSES[code], parts, speaker, None, "uar", None)
         first, second = (statistic(rows, which, "rows") for which in (0, 1))
-        own = own_values(rows, 0) - own_values(rows, 1)
+        own = [own_values(rows, which).to_numpy() for which in (0, 1)]
         sums = _significance._contributions(first, second)
         difference = first.estimate - second.estimate
         influence = first.influence - second.influence
@@ -139,10 +139,10 @@ def errors(kind, n_speakers, n_draws, *, gain=0.0, interaction=INTERACTION):
             {
                 "sign-flip": _significance.sign_flips([sums], RESAMPLES, rng)[0][0],
                 "wilcoxon": _significance.sign_flips(
-                    [_significance.signed_ranks(own.to_numpy())], RESAMPLES, rng
+                    [_significance.signed_ranks(*own)], RESAMPLES, rng
                 )[0][0],
-                "t": _significance._t(difference, influence, first.group),
-                "linearized t": _significance._t(difference, linear, first.group),
+                "t": _significance._t(difference, influence, first.group, 1.0),
+                "linearized t": _significance._t(difference, linear, first.group, 1.0),
                 "i.i.d. McNemar": _significance._mcnemar(rows, (0, 1))[0],
             }
         )

@@ -265,7 +265,7 @@ def _bootstrap_t(score, confidence, n_draws, random_state):
     values = score.studentized(_draw_counts(score.group, n_draws, random_state))
     low, high = _quantiles(values, confidence)
     error, _ = standard_error(score.linear_influence, score.group)
-    if error < 1e-12:  # all clusters have the same scores
+    if error <= 1e-12 * abs(score.estimate):  # all clusters have the same scores
         return score.estimate, score.estimate
     return score.estimate - high * error, score.estimate - low * error
 

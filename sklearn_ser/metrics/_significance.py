@@ -237,12 +237,16 @@ def paired_tests(
         described = f"{unit}s, utterances assumed independent"
         p_values = [_mcnemar(rows, pair) for pair in pairs]
     elif method == "t":
-        p_values = [(_t(*_difference(scores, pair)), 0.0) for pair in pairs]
+        p_values = [
+            (_t(*_difference(scores, (a, b)), _magnitude(own[a], own[b])), 0.0) for a, b in pairs
+        ]
     else:
         if method == "wilcoxon":
-            parts = [signed_ranks((own[a] - own[b]).to_numpy()) for a, b in pairs]
+            parts = [signed_ranks(own[a].to_numpy(), own[b].to_numpy()) for a, b in pairs]
         else:
-            parts = [_contributions(scores[a], scores[b]) for a, b in pairs]
+            parts = [
+                _contributions(scores[a], scores[b]) / _magnitude(own[a], own[b]) for a, b in pairs
+            ]
         p_values = sign_flips(parts, n_draws, random_state)
     tests = []
     for (a, b), (p, smallest) in zip(pairs, p_values, strict=True):
@@ -282,6 +286,7 @@ def sign_flips(
 ) -> list[tuple[float, float]]:
     """Return, for several sums, the share of sign changes as large as the sum, and the smallest.
 
+    Parts are of the order of 1 or integers, so that differences below 1e-12 are rounding errors.
     All combinations of signs are used (half of them: the test is two-sided) unless there are more
     than `n_draws`. Random signs are the same for all sums of as many parts.
     """
@@ -332,17 +337,24 @@ def _contributions(first: Statistic, second: Statistic) -> np.ndarray:
     return parts + (first.estimate - second.estimate - parts.sum()) / len(parts)
 
 
-def signed_ranks(differences: np.ndarray) -> np.ndarray:
+def _magnitude(first: ArrayLike, second: ArrayLike) -> float:
+    """Return the largest absolute value, the unit of rounding errors; 1 if there is none."""
+    values = np.abs([first, second])
+    return float(np.max(values, where=np.isfinite(values), initial=0.0)) or 1.0
+
+
+def signed_ranks(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the ranks of absolute differences, with their signs, without zeros and NaN."""
+    differences = (first - second) / _magnitude(first, second)
     differences = np.round(differences[~np.isnan(differences)], 12)  # equal shares tie
     differences = differences[differences != 0]
     return np.sign(differences) * stats.rankdata(np.abs(differences))
 
 
-def _t(difference: float, influence: np.ndarray, group: np.ndarray) -> float:
+def _t(difference: float, influence: np.ndarray, group: np.ndarray, magnitude: float) -> float:
     error, df = standard_error(influence, group)
-    if error == 0:
-        return 1.0 if difference == 0 else 0.0
+    if error <= 1e-12 * magnitude:  # each cluster has the same difference
+        return 1.0 if abs(difference) <= 1e-12 * magnitude else 0.0
     return 2 * stats.t.sf(abs(difference) / error, df)
 
 
@@ -531,7 +543,7 @@ def _friedman(ranks: np.ndarray) -> float:
 def _wilcoxon_holm(values: np.ndarray, random_state) -> np.ndarray:
     """Return the corrected p-value of each pair of columns, 1 on the diagonal."""
     first, second = np.triu_indices(values.shape[1], 1)
-    ranks = [signed_ranks(values[:, i] - values[:, j]) for i, j in zip(first, second, strict=True)]
+    ranks = [signed_ranks(values[:, i], values[:, j]) for i, j in zip(first, second, strict=True)]
     uncorrected = [p for p, _ in sign_flips(ranks, 2**14, random_state)]
     p = np.ones((values.shape[1],) * 2)
     p[first, second] = p[second, first] = holm(uncorrected)

@@ -312,3 +312,19 @@ def test_many_clusters_are_left_out_in_blocks():
     alone = np.where(speaker < 1, "one", "many")
     note = cluster_interval(y_true, y_pred, speaker, metric="ccc", strata=alone).note
     assert note == "no other cluster in the stratum of cluster 0"
+
+
+@pytest.mark.parametrize("method", ["t", "bootstrap-t", "percentile"])
+@pytest.mark.parametrize("unit", [1e-15, 1e15])
+def test_limits_scale_with_the_unit_of_an_error(method, unit):
+    rng = np.random.default_rng(0)
+    y_true, error = rng.normal(size=(2, 100))
+    plain, scaled = (
+        cluster_interval(
+            y_true * by, (y_true + error) * by, np.arange(100) // 10, metric="mae", method=method
+        )
+        for by in (1.0, unit)
+    )
+    assert plain.low < plain.estimate < plain.high
+    expected = np.array([plain.estimate, plain.low, plain.high]) * unit
+    np.testing.assert_allclose([scaled.estimate, scaled.low, scaled.high], expected, rtol=1e-9)

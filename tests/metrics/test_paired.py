@@ -227,6 +227,33 @@ def test_other_metrics():
     assert found.p_value == pytest.approx(expected[1], abs=0.03)
 
 
+@pytest.mark.parametrize("method", ["sign-flip", "wilcoxon", "t"])
+@pytest.mark.parametrize("n_speakers", [5, 10, 20])  # all signs, and random ones
+def test_p_does_not_depend_on_the_unit_of_an_error(method, n_speakers):
+    rng = np.random.default_rng(0)
+    y_true, first, second = rng.normal(size=(3, 10 * n_speakers)) * [[1], [0.2], [0.5]]
+    speaker = np.repeat(np.arange(n_speakers), 10)
+
+    def p(unit):
+        errors = (y_true * unit, (y_true + first) * unit, (y_true + second) * unit)
+        return paired_test(*errors, speaker, metric="mae", method=method).p_value
+
+    assert 0 < p(1.0) < 0.1
+    for unit in (1e-18, 1e-9, 1000.0, 1e6, 1e15):
+        assert p(unit) == pytest.approx(p(1.0))
+
+
+@pytest.mark.parametrize("method", ["sign-flip", "wilcoxon", "t"])
+@pytest.mark.parametrize("unit", [1e-15, 1.0, 1e15])
+def test_rounding_is_no_difference(method, unit):
+    rng = np.random.default_rng(0)
+    y_true, *seeds = rng.normal(size=(6, 90)) * unit
+    one, other = np.column_stack(seeds), np.column_stack(seeds[::-1])
+    found = paired_test(y_true, one, other, np.arange(90) // 9, metric="mae", method=method)
+    assert 0 < np.abs(found.values["difference"]).max() < 1e-12 * unit  # of sums in another order
+    assert found.p_value == 1
+
+
 def test_rate_of_false_positives():
     """The rate is .05 for estimators that are better for some speakers; McNemar's is higher."""
     rng = np.random.default_rng(0)
