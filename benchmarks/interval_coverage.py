@@ -141,8 +141,8 @@ def errors(kind, n_speakers, n_draws, *, gain=0.0, interaction=INTERACTION):
                 "wilcoxon": _significance.sign_flips(
                     [_significance.signed_ranks(*own)], RESAMPLES, rng
                 )[0][0],
-                "t": _significance._t(difference, influence, first.group, 1.0),
-                "linearized t": _significance._t(difference, linear, first.group, 1.0),
+                "t": _significance._t(1.0, difference, influence, first.group),
+                "linearized t": _significance._t(1.0, difference, linear, first.group),
                 "i.i.d. McNemar": _significance._mcnemar(rows, (0, 1))[0],
             }
         )

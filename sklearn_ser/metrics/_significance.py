@@ -238,7 +238,7 @@ def paired_tests(
         p_values = [_mcnemar(rows, pair) for pair in pairs]
     elif method == "t":
         p_values = [
-            (_t(*_difference(scores, (a, b)), _magnitude(own[a], own[b])), 0.0) for a, b in pairs
+            (_t(_magnitude(own[a], own[b]), *_difference(scores, (a, b))), 0.0) for a, b in pairs
         ]
     else:
         if method == "wilcoxon":
@@ -337,9 +337,9 @@ def _contributions(first: Statistic, second: Statistic) -> np.ndarray:
     return parts + (first.estimate - second.estimate - parts.sum()) / len(parts)
 
 
-def _magnitude(first: ArrayLike, second: ArrayLike) -> float:
+def _magnitude(first: pd.Series | np.ndarray, second: pd.Series | np.ndarray) -> float:
     """Return the largest absolute value, the unit of rounding errors; 1 if there is none."""
-    values = np.abs([first, second])
+    values = np.abs(np.concatenate([first, second]))
     return float(np.max(values, where=np.isfinite(values), initial=0.0)) or 1.0
 
 
@@ -351,7 +351,7 @@ def signed_ranks(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.sign(differences) * stats.rankdata(np.abs(differences))
 
 
-def _t(difference: float, influence: np.ndarray, group: np.ndarray, magnitude: float) -> float:
+def _t(magnitude: float, difference: float, influence: np.ndarray, group: np.ndarray) -> float:
     error, df = standard_error(influence, group)
     if error <= 1e-12 * magnitude:  # each cluster has the same difference
         return 1.0 if abs(difference) <= 1e-12 * magnitude else 0.0
