@@ -30,6 +30,19 @@ def add_arguments(parser):
         metavar="SECONDS",
         help="time from the start of a window to that of the next (default: half a window)",
     )
+    parser.add_argument(
+        "--smoothing",
+        type=float,
+        metavar="SECONDS",
+        help="average the probabilities of the windows within this time (centered)",
+    )
+    parser.add_argument(
+        "--min-speech",
+        type=float,
+        metavar="SHARE",
+        help="leave out windows of which a smaller share, from 0 to 1, is speech: at least 6 dB "
+        "above the noise floor of the recording",
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
     parser.add_argument(
         "audio",
@@ -44,8 +57,9 @@ def run(options):
     from sklearn_ser.persistence import load_model
     from sklearn_ser.preprocessing._transduction import record_transduction
 
-    if options.hop is not None and options.window is None:
-        raise ValueError("--hop requires --window")
+    for name in ("hop", "smoothing", "min_speech"):
+        if getattr(options, name) is not None and options.window is None:
+            raise ValueError(f"--{name.replace('_', '-')} requires --window")
     model = load_model(options.model)
     X = find_recordings(options.audio, "file")
     if options.group:
@@ -57,7 +71,8 @@ def run(options):
             table.insert(0, "row", range(len(table)))
         else:
             hop = options.window / 2 if options.hop is None else options.hop
-            table = predict_timeline(model, X, options.window, hop, verbose=verbose)
+            settings = {"smoothing": options.smoothing, "min_speech": options.min_speech}
+            table = predict_timeline(model, X, options.window, hop, verbose=verbose, **settings)
     if options.group and table["error"].isna().any():
         say(options, _describe_scaling(model, options.group, bool(scaled_by_batch)))
     failed = table["error"].notna()
@@ -126,6 +141,7 @@ def _records(table):
             "file": row["file"],
             **{name: row[name] for name in ("start", "end") if name in row},
             "label": row["label"],
+            **({"speech": row["speech"]} if "speech" in row else {}),
             "probabilities": _prefixed(row, "p_") or None,
             "aux": {task.removeprefix("aux_"): row[task] for task in aux if row[task] is not None},
             "aux_probabilities": {

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from numbers import Real
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,6 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import Interval, validate_params
 
 from sklearn_ser.audio._decoding import path_of
 from sklearn_ser.audio._input import as_table, find_references
@@ -27,7 +25,6 @@ from sklearn_ser.evaluation._audio_steps import (
 from sklearn_ser.evaluation._evaluation_data import as_frame, select_data
 from sklearn_ser.evaluation._predictions_table import probability_columns
 from sklearn_ser.exceptions import AudioError
-from sklearn_ser.preprocessing import window_table
 from sklearn_ser.utils._failed_rows import failed_rows
 from sklearn_ser.utils._nested_estimators import named_estimators
 from sklearn_ser.utils._public import public_module
@@ -151,8 +148,22 @@ def predict_table(
     >>> list(table.columns)[-4:]
     ['aux_gender', 'aux_gender_p_female', 'aux_gender_p_male', 'error']
     """
-    model = predicting_estimator(model)
-    extraction, audio = _extraction_of(model)
+    return predict_rows(predicting_estimator(model), X, {}, None, verbose)
+
+
+def predict_rows(
+    model: BaseEstimator,
+    X: Any,
+    left_out: Mapping[int, str],
+    averaging: Callable[[np.ndarray], Any] | None,
+    verbose: int,
+) -> pd.DataFrame:
+    """Return the table of :func:`predict_table`.
+
+    Rows of `left_out` get no prediction, but its reason. `averaging` returns, for the positions of
+    the rows with predictions, a matrix that averages these.
+    """
+    extraction, audio = extraction_of(model)
     X = find_recordings(X, audio)
     if not extraction or not isinstance(model, Pipeline):
         inside = ", or contains it further inside" if all_audio_steps(model) else ""
@@ -164,21 +175,26 @@ def predict_table(
     for _, step in extraction:
         for audio_step in audio_steps(step):
             audio_step.set_params(on_error="ignore")
-    features, failures = extract(extraction, X, verbose=verbose)
-    usable = ~failed_rows(features)
-    rows = range(len(X))
-    table = pd.DataFrame(index=rows, columns=["label"], dtype=object)
-    if usable.any():
-        predicted = _predict_usable(Pipeline(model.steps[len(extraction) :]), features[usable])
-        table = predicted.set_axis(table.index[usable], axis=0).reindex(rows)
-    reasons = {record["row"]: record["reason"] for record in failures}
-    table["label"] = table["label"].where(usable, None)
+    rows = np.setdiff1d(np.arange(len(X)), [*left_out])
+    table = pd.DataFrame(index=range(len(X)), columns=["label"], dtype=object)
+    reasons = dict(left_out)
+    if len(rows):
+        features, failures = extract(extraction, X.iloc[rows], verbose=verbose)
+        reasons |= {rows[record["row"]]: record["reason"] for record in failures}
+        usable = ~failed_rows(features)
+        rows = rows[usable]
+    if len(rows):
+        rest = Pipeline(model.steps[len(extraction) :])
+        weights = None if averaging is None else averaging(rows)
+        predicted = _predict_usable(rest, features[usable], weights)
+        table = predicted.set_axis(rows, axis=0).reindex(table.index)
+    table["label"] = table["label"].where(table.index.isin(rows), None)
     # Of dtype object: as strings, pandas would replace the None of arrays by NaN.
     table.insert(0, "file", pd.Series(list(map(path_of, X[audio])), dtype=object))
-    return table.assign(error=pd.Series([reasons.get(row) for row in rows], dtype=object))
+    return table.assign(error=pd.Series([reasons.get(row) for row in table.index], dtype=object))
 
 
-def _extraction_of(model):
+def extraction_of(model: BaseEstimator) -> tuple[list, str]:
     """Return the leading audio steps of a model, and the name of their audio column."""
     extraction, _ = split_extraction(model)
     steps = [audio_step for _, step in extraction for audio_step in audio_steps(step)]
@@ -213,103 +229,30 @@ def _files_in(reference):
     return files or [reference]  # (whose error is reported like that of a file)
 
 
-def _predict_usable(rest, features):
+def _predict_usable(rest, features, weights):
     table = pd.DataFrame({"label": rest.predict(features)}, dtype=object)
     if hasattr(rest, "predict_proba"):
-        table[probability_columns(rest.classes_)] = rest.predict_proba(features)
+        probabilities = rest.predict_proba(features)
+        if weights is not None:
+            probabilities = weights @ probabilities
+            labels = np.asarray(rest.classes_, dtype=object)[probabilities.argmax(axis=1)]
+            table["label"] = pd.Series(labels, dtype=object)
+        table[probability_columns(rest.classes_)] = probabilities
     last = rest.steps[-1][1]
     if hasattr(last, "predict_aux"):
         shared = rest[:-1].transform(features) if len(rest.steps) > 1 else features
         predicted = last.predict_aux(shared)
-        probabilities = last.predict_aux_proba(shared)
+        by_task = last.predict_aux_proba(shared)
         for task in predicted.columns:
-            table[f"aux_{task}"] = predicted[task].to_numpy()
-            for name, values in probabilities.get(task, {}).items():
-                table[f"aux_{task}_p_{name}"] = values.to_numpy()
-    return table
-
-
-@public_module("sklearn_ser.evaluation")
-@validate_params(
-    {
-        "window": [Interval(Real, 0, None, closed="neither")],
-        "hop": [Interval(Real, 0, None, closed="neither")],
-        "min_window": [Interval(Real, 0, None, closed="neither"), None],
-    },
-    prefer_skip_nested_validation=False,
-)
-def predict_timeline(
-    model: BaseEstimator,
-    X: str | PathLike | pd.DataFrame | pd.Series | Sequence | np.ndarray,
-    window: float = 4.0,
-    hop: float = 2.0,
-    *,
-    min_window: float | None = None,
-    verbose: int = 0,
-) -> pd.DataFrame:
-    """Predict label, probabilities and auxiliary targets of each window of each recording.
-
-    Windows that cannot be used (such as digital silence) are no error: they have no label, and the
-    column `error` holds the reason. No recording is held in memory as a whole.
-
-    Parameters
-    ----------
-    model : fitted Pipeline from audio to emotion
-        Or a search over one, or an AugmentingClassifier of one.
-    X : path, DataFrame, Series, list or array of audio
-        Recordings or folders, as in :func:`predict_table`. With columns ``start`` and ``end`` the
-        windows are between these.
-    window : float, default=4.0
-        Duration of a window in seconds, preferably that of the training utterances, and at least
-        the minimum of the audio steps (0.06 s for most).
-    hop : float, default=2.0
-        Seconds from the start of a window to that of the next; at most `window`.
-    min_window : float, default=None
-        Minimum duration of the last window, if the recording ends within it; a shorter rest is
-        covered by a window of full length that ends with the recording. None: half a window. It is
-        at least the minimum of the audio steps.
-    verbose : int, default=0
-        1 shows the progress of the extraction on a terminal.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per window, in order: `row` (number of the recording), `file` (None for an array),
-        `start` and `end` in seconds, and the other columns of :func:`predict_table`. A recording
-        that cannot be opened has one row, without times.
-
-    See Also
-    --------
-    predict_table : One row per recording.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import pandas as pd
-    >>> from sklearn_ser import make_single_task_net, make_speech_corpus
-    >>> from sklearn_ser.evaluation import fit_model, predict_timeline
-    >>> speech = make_speech_corpus(n_speakers=4, random_state=0).frame
-    >>> model = fit_model(make_single_task_net("egemaps", max_epochs=5), speech, aux=())
-    >>> recording = np.concatenate([signal for signal, rate in speech["file"].head(4)])
-    >>> timeline = predict_timeline(model, [recording], window=1.0, hop=0.5)
-    >>> list(timeline.columns)[:5]
-    ['row', 'file', 'start', 'end', 'label']
-    >>> timeline["start"].tolist()[:3]
-    [0.0, 0.5, 1.0]
-    """
-    extraction, audio = _extraction_of(predicting_estimator(model))
-    steps = [audio_step for _, step in extraction for audio_step in audio_steps(step)]
-    shortest = max((step._min_duration for step in steps), default=0.0)
-    if window < shortest:
-        raise ValueError(
-            f"window must be at least {shortest:g} s, the minimum of the audio steps of this "
-            f"model. Got {window:g} instead."
-        )
-    # A window below the minimum of the steps would only fail.
-    min_window = max(window / 2 if min_window is None else min_window, shortest)
-    recordings = find_recordings(X, audio)
-    windows = window_table(recordings, window, hop, min_window=min_window, audio=audio)
-    table = predict_table(model, windows, verbose=verbose)
-    for position, name in ((0, "row"), (2, "start"), (3, "end")):
-        table.insert(position, name, windows[name].set_axis(table.index))
+            values, probabilities = predicted[task].to_numpy(), by_task.get(task)
+            if weights is not None and probabilities is None:
+                values = weights @ values
+            elif weights is not None:
+                probabilities = probabilities.set_axis(range(len(probabilities)))
+                probabilities[:] = weights @ probabilities.to_numpy()
+                classes = probabilities.columns.to_numpy(dtype=object)
+                values = classes[probabilities.to_numpy().argmax(axis=1)]
+            table[f"aux_{task}"] = values
+            for name, column in () if probabilities is None else probabilities.items():
+                table[f"aux_{task}_p_{name}"] = column.to_numpy()
     return table

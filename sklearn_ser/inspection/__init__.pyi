@@ -10,6 +10,7 @@ from ._reliability import ReliabilityDisplay as ReliabilityDisplay
 from ._representation import RepresentationDisplay as RepresentationDisplay
 from ._representation import representation_silhouette as representation_silhouette
 from ._robustness import RobustnessDisplay as RobustnessDisplay
+from ._timeline import TimelineDisplay as TimelineDisplay
 from ._training_history import TaskWeightsDisplay as TaskWeightsDisplay
 from ._training_history import TrainingHistoryDisplay as TrainingHistoryDisplay
 from ._uar import UARDisplay as UARDisplay

@@ -117,15 +117,123 @@ def test_an_array_beside_a_path_has_no_file(model, speech, tmp_path):
     assert found["file"].tolist() == [None, None, str(path), str(path)]
 
 
+@pytest.fixture(scope="module")
+def conversation(speech):
+    """Two recordings: 4 s of anger, 4 s of steady noise, 4 s of sadness; and noise alone."""
+    noise = 60 * np.random.default_rng(0).standard_normal(4 * RATE)
+    parts = recording(speech, ["anger"]), noise, recording(speech, ["sadness"])
+    spoken = np.concatenate(parts) + 60 * np.random.default_rng(1).standard_normal(12 * RATE)
+    return [spoken.astype(np.int16), noise.astype(np.int16)]
+
+
+def test_windows_without_speech_have_no_label(model, conversation):
+    found = predict_timeline(model, conversation, window=1.0, hop=1.0, min_speech=0.25)
+    assert list(found.columns[:6]) == ["row", "file", "start", "end", "label", "speech"]
+    silent = [*range(4, 8), *range(12, 16)]
+    assert np.flatnonzero(found["label"].isna()).tolist() == silent
+    assert found.loc[silent, ["p_anger", "p_sadness", "aux_gender_p_male"]].isna().all(axis=None)
+    assert (found.loc[silent, "speech"] < 0.1).all()
+    assert (found.drop(silent)["speech"] > 0.4).all()
+    assert found["error"][4] == "the share of speech is 0.000, below min_speech=0.25"
+    assert found.drop(silent)["error"].isna().all()
+    unlimited = predict_timeline(model, conversation, window=1.0, hop=1.0)
+    kept = found.drop(silent).drop(columns="speech")
+    pd.testing.assert_frame_equal(kept, unlimited.drop(silent))
+
+
+def test_shares_of_speech_alone(model, conversation):
+    found = predict_timeline(model, conversation, window=1.0, hop=1.0, min_speech=0)
+    assert found["label"].notna().all()
+    assert found["speech"].between(0, 1).all()
+
+
+def test_noise_alone_has_no_label(model, conversation):
+    found = predict_timeline(model, conversation[1:], window=1.0, hop=1.0, min_speech=0.25)
+    assert found["label"].tolist() == [None] * 4
+
+
+def test_the_noise_floor_is_that_of_each_recording(model, conversation):
+    softer = [(part // 20).astype(np.int16) for part in conversation]
+    louder, soft = (
+        predict_timeline(model, parts, window=1.0, hop=0.5, min_speech=0.25)["label"].isna()
+        for parts in (conversation, softer)
+    )
+    assert louder.tolist() == soft.tolist()
+
+
+def test_long_recordings_have_one_noise_floor(model, speech):
+    rng = np.random.default_rng(0)
+    signal = 60 * rng.standard_normal(131 * RATE)  # longer than two parts that are read at once
+    signal[70 * RATE : 74 * RATE] += recording(speech, ["anger"])
+    found = predict_timeline(model, [signal.astype(np.int16)], 1.0, 1.0, min_speech=0.25)
+    assert found["start"][found["label"].notna()].tolist() == [70, 71, 72, 73]
+
+
+def test_digital_silence_and_bad_files_beside_speech(model, conversation):
+    gap = np.concatenate([np.zeros(2 * RATE, np.int16), conversation[0]])
+    found = predict_timeline(model, [gap, "missing.wav"], 1.0, 1.0, min_speech=0.25)
+    assert found["label"].isna().tolist() == [i in (0, 1, 6, 7, 8, 9, 14) for i in range(15)]
+    assert np.isnan(found["speech"][14])
+    assert "does not exist" in found["error"][14]
+
+
+def test_smoothing_averages_near_windows_of_one_recording(model, conversation):
+    X = [conversation[0], conversation[0][: 3 * RATE + RATE // 2]]
+    raw, smooth = (
+        predict_timeline(model, X, window=1.0, hop=0.5, smoothing=seconds)
+        for seconds in (None, 1.0)
+    )
+    numbers = [name for name in raw if "p_" in name]
+    assert "aux_gender_p_male" in numbers
+    expected = raw.groupby("row")[numbers].rolling(3, center=True, min_periods=1).mean()
+    np.testing.assert_allclose(smooth[numbers], expected, rtol=1e-5)
+    labels = [name for name in numbers if name.startswith("p_")]
+    best = smooth[labels].astype(float).idxmax(axis=1).str.removeprefix("p_")
+    assert smooth["label"].tolist() == best.tolist()
+    genders = smooth[["aux_gender_p_female", "aux_gender_p_male"]].astype(float).idxmax(axis=1)
+    assert smooth["aux_gender"].tolist() == genders.str.removeprefix("aux_gender_p_").tolist()
+
+
+def test_smoothing_leaves_out_windows_without_a_label(model, conversation):
+    settings = {"window": 1.0, "hop": 1.0, "min_speech": 0.25}
+    raw, smooth = (
+        predict_timeline(model, conversation, smoothing=seconds, **settings)
+        for seconds in (None, 2.0)
+    )
+    assert smooth["label"].isna().tolist() == raw["label"].isna().tolist()
+    values = raw["p_anger"].astype(float)
+    assert smooth["p_anger"][3] == pytest.approx(values[2:4].mean())
+    assert smooth["p_anger"][1] == pytest.approx(values[:3].mean())
+
+
+def test_smoothing_of_auxiliary_values(speech, conversation):
+    net = make_multi_task_net(SpeakerEmbedding(), max_epochs=2, tasks="auto", random_state=0)
+    arousal = speech.assign(arousal=np.linspace(0, 1, len(speech)))
+    fitted = fit_model(net, arousal, aux=("arousal",))
+    raw, smooth = (
+        predict_timeline(fitted, conversation[:1], 1.0, 1.0, smoothing=seconds)["aux_arousal"]
+        for seconds in (None, 2.0)
+    )
+    expected = raw.astype(float).rolling(3, center=True, min_periods=1).mean()
+    np.testing.assert_allclose(smooth.astype(float), expected, rtol=1e-5)
+
+
+def test_smoothing_needs_probabilities(speech):
+    steps = make_pipeline(SpeakerEmbedding(), GroupScaler(), LinearSVC())
+    fitted = fit_model(steps, speech, aux=())
+    with pytest.raises(ValueError, match=r"^smoothing averages probabilities, but this model has"):
+        predict_timeline(fitted, speech[["file"]].head(1), smoothing=4)
+
+
 def test_windows_too_short_for_the_model_are_an_error(model, speech):
     signal = recording(speech, ["anger"], seconds=1)
     assert predict_timeline(model, [signal], window=0.06, hop=0.06)["label"].notna().all()
     with pytest.raises(ValueError, match=r"^window must be at least 0.06 s.* Got 0.059 instead"):
         predict_timeline(model, [signal], window=0.059, hop=0.03)
-    for settings in ({"window": "4"}, {"hop": 0}, {"min_window": -1}):
-        (name,) = settings
+    bad = {"window": "4", "hop": 0, "min_window": -1, "smoothing": 0, "min_speech": 1.1}
+    for name, value in bad.items():
         with pytest.raises(ValueError, match=f"^The '{name}' parameter of .*predict_timeline must"):
-            predict_timeline(model, [signal], **settings)
+            predict_timeline(model, [signal], **{name: value})
 
 
 def test_the_audio_column_is_that_of_the_model(speech):
@@ -189,10 +297,36 @@ def test_command_continues_after_silence_and_bad_files(model_file, speech, tmp_p
     assert err.splitlines()[-1].startswith("missing.wav: the file does not exist")
 
 
+def test_command_smooths_and_leaves_out_pauses(model, model_file, conversation, tmp_path, capsys):
+    path = str(tmp_path / "conversation.wav")
+    soundfile.write(path, conversation[0], RATE)
+    predict = ["predict", "--quiet", "--model", str(model_file), "--window", "1", "--hop", "1"]
+    predict += ["--smoothing", "3", "--min-speech", "0.25"]
+    assert main([*predict, path]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0].split()[:5] == ["file", "start", "end", "label", "speech"]
+    assert len(out.splitlines()) == 1 + 8
+    assert err == (
+        f"{path}: 4 of 12 windows left out, the first at 4 s: the share of speech is 0.000, below "
+        f"min_speech=0.25\n"
+    )
+    assert main([*predict, "--json", path]) == 0
+    records = json.loads(capsys.readouterr().out)
+    expected = predict_timeline(model, [path], 1.0, 1.0, smoothing=3, min_speech=0.25)
+    assert [record["label"] for record in records] == expected["label"].tolist()
+    assert [record["speech"] for record in records] == expected["speech"].tolist()
+    assert [record["probabilities"] is None for record in records] == [
+        i in range(4, 8) for i in range(12)
+    ]
+
+
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
         (["--hop", "1"], "--hop requires --window"),
+        (["--smoothing", "1"], "--smoothing requires --window"),
+        (["--min-speech", "0.2"], "--min-speech requires --window"),
+        (["--window", "1", "--min-speech", "20"], "in the range [0.0, 1.0] or None. Got 20"),
         (["--window", "0"], "in the range (0.0, inf). Got 0"),
         (["--window", "0.001"], "window must be at least 0.06 s, the minimum"),
         (["--window", "inf"], "in the range (0.0, inf). Got inf"),

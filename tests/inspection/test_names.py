@@ -18,6 +18,7 @@ from sklearn_ser.inspection import (
     RepresentationDisplay,
     RobustnessDisplay,
     TaskWeightsDisplay,
+    TimelineDisplay,
     TrainingHistoryDisplay,
     UARDisplay,
 )
@@ -82,6 +83,12 @@ def task_weights(name):
     return TaskWeightsDisplay(histories(name)).plot()
 
 
+def timeline(name):
+    windows = pd.DataFrame({"row": 0, "file": name, "start": [0.0, 2.0], "end": [4.0, 6.0]})
+    columns = {"label": [name, "b"], f"p_{name}": [0.7, 0.2], "p_b": [0.3, 0.8]}
+    return TimelineDisplay.from_predictions(windows.assign(**columns))
+
+
 def representation(name):
     points = {name: np.random.default_rng(0).normal(size=(80, 2))}
     labels = predictions(name)[0]
@@ -109,6 +116,7 @@ DISPLAYS = (
     representation,
     robustness,
     task_weights,
+    timeline,
     training_history,
     uar,
 )
