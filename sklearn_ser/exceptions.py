@@ -75,6 +75,10 @@ class AudioWarning(SerWarning):
     """Warning for audio that was clipped, or could not be used and became a row of NaN."""
 
 
+class CorpusWarning(SerWarning):
+    """Warning for a partial copy of a corpus, or for files that are none of its utterances."""
+
+
 class TrainingWarning(SerWarning):
     """Warning for training on less than was given (a dropped target, a weaker validation split)."""
 

@@ -19,7 +19,7 @@ import pandas as pd
 
 from sklearn_ser import __version__
 from sklearn_ser.datasets import concat_corpora, load_corpus
-from sklearn_ser.datasets._known_corpora import KNOWN_CORPORA
+from sklearn_ser.datasets._known_corpora import CORPUS_NAMES, reader_of
 from sklearn_ser.datasets._packaged_features import (
     DATA,
     FEATURE_SETS,
@@ -35,7 +35,7 @@ LIBRARIES = ("opensmile", "torch", "numpy", "soundfile", "soxr", "pandas", "pyar
 
 def make(folder, out, n_jobs):
     """Extract from the corpora below `folder` and write everything into `out`."""
-    names = [name for name, facts in KNOWN_CORPORA.items() if facts.numbers_may_be_packaged]
+    names = [name for name in CORPUS_NAMES if reader_of(name).numbers_may_be_packaged]
     frame = concat_corpora([load_corpus(name, folder / name) for name in names]).frame
     X = frame[["file", *(name for name in ID_COLUMNS if name in frame.columns)]]
     extractors = {

@@ -7,7 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from sklearn_ser.datasets._corpus import Corpus, in_contract_order, rows_left_out, text_as_object
+from sklearn_ser.datasets._corpus import (
+    Corpus,
+    in_contract_order,
+    map_votes,
+    rows_left_out,
+    text_as_object,
+)
 from sklearn_ser.datasets._labels import check_all_used, check_emotion_map
 from sklearn_ser.exceptions import CorpusError
 from sklearn_ser.utils._public import public_module
@@ -69,7 +75,11 @@ def concat_corpora(
     selection = _check_corpora(corpora)
     frame = text_as_object(pd.concat([c.frame for c in selection], ignore_index=True))
     written = frame["emotion"].fillna("")
+    votes = _concat_votes(selection)
     labels = {name: set(part) for name, part in written.groupby(frame["corpus"])}
+    if votes is not None:
+        for name, part in votes.groupby(frame["corpus"]):
+            labels[name] |= set(part.dropna(axis=1, how="all").columns)
     maps = _maps_by_corpus(emotion_map, labels)
     mapped = [
         maps[name].get(label, label) for name, label in zip(frame["corpus"], written, strict=True)
@@ -90,6 +100,8 @@ def concat_corpora(
         rows_left_out(frame, mapped.isna(), "mapped to nothing by emotion_map"),
         rows_left_out(frame, mapped.notna() & ~is_selected, reason),
     ]
+    if votes is not None:
+        votes = _merge_votes(votes, frame["corpus"], maps)[is_selected].reset_index(drop=True)
     frame = frame.assign(emotion=mapped.where(mapped != "", None))[is_selected]
     return Corpus(
         in_contract_order(frame.reset_index(drop=True)),
@@ -98,7 +110,22 @@ def concat_corpora(
         license="\n".join(f"{c.name}: {c.license}" for c in selection if c.license),
         citation="\n".join(f"{c.name}: {c.citation}" for c in selection if c.citation),
         dropped_rows=pd.concat(left_out, ignore_index=True),
+        votes=votes,
     )
+
+
+def _concat_votes(selection):
+    """Return the votes of all corpora, NaN where a corpus has none; None if no corpus has any."""
+    if all(corpus.votes is None for corpus in selection):
+        return None
+    votes = [pd.DataFrame(index=c.frame.index) if c.votes is None else c.votes for c in selection]
+    return pd.concat(votes, ignore_index=True)
+
+
+def _merge_votes(votes, corpora, maps):
+    """Return votes with the labels of each corpus renamed and merged by its map."""
+    parts = [map_votes(rows, maps[name]) for name, rows in votes.groupby(corpora, sort=False)]
+    return pd.concat(parts).reindex(votes.index)
 
 
 def _check_corpora(corpora):

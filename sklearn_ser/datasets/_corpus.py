@@ -37,7 +37,8 @@ PREFIXED_COLUMNS = ("speaker", "text", "recording")
 # Heading of the utterances without an emotion.
 _UNLABELED = "unlabeled"
 
-_DROPPED_COLUMNS = ("corpus", "file", "emotion", "reason")
+#: Columns of ``Corpus.dropped_rows``.
+DROPPED_COLUMNS = ("corpus", "file", "emotion", "reason")
 
 
 @public_module("sklearn_ser.datasets")
@@ -56,12 +57,16 @@ class Corpus:
     description, license, citation : str, default=""
         Description of the corpus, its license, and the paper to cite.
     dropped_rows : DataFrame, optional
-        Utterances that were left out: columns corpus, file, emotion, reason.
+        Utterances that were left out, and audio files that are no utterance: columns corpus, file,
+        emotion, reason.
+    votes : DataFrame, optional
+        Number of raters who chose each emotion (columns), for the rows of `frame`; NaN where
+        nothing is known. The labels may include some that no utterance has as its emotion.
 
     Attributes
     ----------
-    frame, name, description, license, citation, dropped_rows
-        The parameters of the same names; `dropped_rows` is empty by default.
+    frame, name, description, license, citation, dropped_rows, votes
+        The parameters of the same names; `dropped_rows` is empty by default, `votes` None.
 
     Notes
     -----
@@ -104,6 +109,7 @@ class Corpus:
         license: str = "",
         citation: str = "",
         dropped_rows: pd.DataFrame | None = None,
+        votes: pd.DataFrame | None = None,
     ):
         missing = [column for column in REQUIRED_COLUMNS if column not in frame.columns]
         if missing:
@@ -118,8 +124,14 @@ class Corpus:
         self.license = license
         self.citation = citation
         if dropped_rows is None:
-            dropped_rows = pd.DataFrame(columns=list(_DROPPED_COLUMNS), dtype=object)
+            dropped_rows = pd.DataFrame(columns=list(DROPPED_COLUMNS), dtype=object)
         self.dropped_rows = dropped_rows
+        if votes is not None and not votes.index.equals(frame.index):
+            raise CorpusError(
+                f"the votes of corpus {name!r} have {len(votes)} rows with another index than the "
+                f"{len(frame)} rows of its frame; expected one row per utterance, in its order."
+            )
+        self.votes = votes
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -213,6 +225,14 @@ def rows_left_out(frame, left_out, reason):
     """Return the rows of `frame` where `left_out` is true as ``Corpus.dropped_rows``."""
     rows = frame.loc[left_out, ["corpus", "file", "emotion"]].reset_index(drop=True)
     return rows.assign(reason=pd.Series([reason] * len(rows), dtype=object))
+
+
+def map_votes(votes, emotion_map):
+    """Return votes with columns renamed and merged by `emotion_map`; None leaves one out."""
+    nouns = {column: emotion_map.get(column, column) for column in votes.columns}
+    kept = [column for column in votes.columns if nouns[column] is not None]
+    summed = votes[kept].T.groupby(nouns, sort=False).sum(min_count=1).T
+    return summed.rename_axis(columns=votes.columns.name)
 
 
 def in_contract_order(frame):

@@ -1,79 +1,179 @@
-"""Corpora that can be loaded by name, with their license, citation and known flaws."""
+"""Table of the known corpora: access by name, detection of a folder's corpus, overview."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import importlib
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from sklearn_ser.datasets._reader import CorpusReader, FolderFiles, Reading
+from sklearn_ser.exceptions import CorpusError
+from sklearn_ser.utils._public import public_module
+
+#: Names of the corpora with a reader in `corpora`, in the module of that name.
+CORPUS_NAMES = (
+    "crema-d",
+    "emodb",
+    "iemocap",
+    "msp-improv",
+    "msp-podcast",
+    "nemo",
+    "ravdess",
+    "urdu",
+)
+#: Audio files on which all readers are tried before those that match are tried on all files.
+_SAMPLE = 500
 
 
-@dataclass(frozen=True)
-class CorpusFacts:
-    """Description with known flaws, license and citation of a corpus.
+def reader_of(name: str) -> CorpusReader:
+    """Return the reader of a known corpus."""
+    module = importlib.import_module(f"sklearn_ser.datasets.corpora._{name.replace('-', '_')}")
+    return module.READER
 
-    Features computed from the audio may be distributed under the license where
-    `numbers_may_be_packaged`.
+
+@public_module("sklearn_ser.datasets")
+def list_corpora() -> pd.DataFrame:
+    """List the known corpora.
+
+    Each can be loaded in its original layout by ``load_corpus(name, root)``.
+
+    Returns
+    -------
+    DataFrame
+        One row per corpus, indexed by name: title, languages, utterances (numbers of complete
+        releases or parts), speakers, emotions, kinds (of naturalness), ratings, votes (whether the
+        answers of raters are read), folds, license, citation, homepage, example (path of an
+        utterance), tried_on ("real files", "original names" or "synthetic tree"), flaws and
+        uncertain.
+
+    Examples
+    --------
+    >>> from sklearn_ser.datasets import list_corpora
+    >>> list_corpora().loc["emodb", ["languages", "utterances", "speakers", "example"]]
+    languages                   de
+    utterances          535 or 816
+    speakers                    10
+    example      wav/03a01Fa.wav
+    Name: emodb, dtype: object
     """
+    rows = {}
+    for name in CORPUS_NAMES:
+        reader = reader_of(name)
+        ratings = ("arousal", "valence", "dominance", "naturalness_rating")
+        rows[name] = {
+            "title": reader.title,
+            "languages": ", ".join(reader.languages),
+            "utterances": " or ".join(map(str, reader.utterances)),
+            "speakers": reader.speakers,
+            "emotions": ", ".join(sorted(reader.nouns)),
+            "kinds": ", ".join(reader.kinds),
+            "ratings": ", ".join(column for column in ratings if column in reader.columns),
+            "votes": reader.votes is not None,
+            "folds": reader.folds,
+            "license": reader.license,
+            "citation": reader.citation,
+            "homepage": reader.homepage,
+            "example": reader.example,
+            "tried_on": reader.tried_on,
+            "flaws": "\n".join(flaw.text for flaw in reader.flaws),
+            "uncertain": reader.uncertain,
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
+    return table.assign(speakers=table["speakers"].astype("Int64"))
 
-    description: str
-    license: str
-    citation: str
-    numbers_may_be_packaged: bool = False
+
+@public_module("sklearn_ser.datasets")
+def detect_corpus(root: str | os.PathLike[str]) -> str:
+    """Detect which known corpus a folder holds in its original layout.
+
+    Names of files are compared with the layouts of all known corpora; no file is opened.
+
+    Parameters
+    ----------
+    root : path-like
+        Folder of the corpus.
+
+    Returns
+    -------
+    str
+        Name of the corpus for :func:`load_corpus`.
+
+    Raises
+    ------
+    CorpusError
+        If no corpus fits, or several fit equally well.
+
+    See Also
+    --------
+    list_corpora : The known corpora.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn_ser.datasets import detect_corpus
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     (Path(root) / "wav").mkdir()
+    ...     (Path(root) / "wav" / "03a01Fa.wav").touch()
+    ...     detect_corpus(root)
+    'emodb'
+    """
+    if not Path(root).is_dir():
+        raise CorpusError(f"there is no folder {str(root)!r}; expected the folder of a corpus.")
+    files = FolderFiles(root)
+    candidates = candidates_for(files)
+    fitting = [name for name, (_, fits) in candidates.items() if fits]
+    best = max((candidates[name][0] for name in fitting), default=0)
+    names = [name for name in fitting if candidates[name][0] == best]
+    if len(names) == 1:
+        return names[0]
+    counts = ", ".join(f"{name} knows {count}" for name, (count, _) in candidates.items())
+    found = f"{len(files.audio)} audio files in {str(root)!r}"
+    if names:
+        raise CorpusError(
+            f"several corpora fit the {found} equally well: {' and '.join(names)} ({counts}). "
+            f"Load one by name: load_corpus({names[0]!r}, root)."
+        )
+    shown = f", first {', '.join(map(repr, files.first()))}" if files.audio else ""
+    raise CorpusError(
+        f"no known corpus fits the {found}{shown} ({counts or 'no reader knows any of them'}); "
+        f"expected the folder of one of list_corpora() in its original layout. Give the folder "
+        f"above or below, or load a corpus of your own with metadata.csv."
+    )
 
 
-KNOWN_CORPORA = {
-    "emodb": CorpusFacts(
-        description=(
-            "Berlin Database of Emotional Speech (EmoDB): 10 German actors read 10 sentences in "
-            "acted emotions.\n"
-            "Known flaw: The original contains only utterances that listeners recognized well "
-            "(80 % or more in the 339 of anger, happiness, neutral and sadness), so scores on it "
-            "are optimistic."
-        ),
-        license="CC0 1.0",
-        citation=(
-            "F. Burkhardt, A. Paeschke, M. Rolfes, W. Sendlmeier, B. Weiss: A Database of German "
-            "Emotional Speech. Interspeech 2005, 1517-1520."
-        ),
-        numbers_may_be_packaged=True,
-    ),
-    "ravdess": CorpusFacts(
-        description=(
-            "Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS), audio-only "
-            "speech: 24 actors speak 2 English sentences in 8 acted emotions.\n"
-            "Known flaw: One utterance is a copy of another (column duplicate_of; dropped by "
-            "default).\n"
-            "Known flaw: Half as many neutral utterances as of every other emotion.\n"
-            "Known flaw: Recording level follows the emotion (calm about -49 dBFS, anger about "
-            "-30)."
-        ),
-        license="CC BY-NC-SA 4.0",
-        citation=(
-            "S. R. Livingstone, F. A. Russo: The Ryerson Audio-Visual Database of Emotional "
-            "Speech and Song (RAVDESS). PLoS ONE 13(5): e0196391, 2018."
-        ),
-        numbers_may_be_packaged=True,
-    ),
-    "nemo": CorpusFacts(
-        description="nEMO: 9 Polish actors read sentences in 6 acted emotions.",
-        license="CC BY-NC-SA 4.0",
-        citation=(
-            "I. Christop: nEMO: Dataset of Emotional Speech in Polish. LREC-COLING 2024, "
-            "12111-12116."
-        ),
-        numbers_may_be_packaged=True,
-    ),
-    "urdu": CorpusFacts(
-        description=(
-            "URDU dataset: 400 clips of speech from Urdu television talk shows, natural.\n"
-            "Known flaw: The 400 clips are 200 segments of five seconds cut in two (column "
-            "recording: keep a pair on one side of a split).\n"
-            "Known flaw: 26 of the 29 speakers have one emotion only, so speaker and emotion are "
-            "nearly confounded: only speaker-disjoint splits are meaningful, and scaling by "
-            "speaker removes the emotion."
-        ),
-        license='No standard license: "Anyone can use this data only for research purposes."',
-        citation=(
-            "S. Latif, A. Qayyum, M. Usman, J. Qadir: Cross Lingual Speech Emotion Recognition: "
-            "Urdu vs. Western Languages. FIT 2018 (arXiv:1812.10411)."
-        ),
-    ),
-}
+def candidates_for(files: FolderFiles) -> dict[str, tuple[int, bool]]:
+    """Return the number of known audio files, and whether the reader fits, by corpus."""
+    paths = list(files.audio)
+    sample = paths[:: max(1, len(paths) // _SAMPLE)]
+    candidates = {}
+    for name in CORPUS_NAMES:
+        reader = reader_of(name)
+        if reader.match(sample)[0]:
+            known, unknown = reader.match(paths)
+            candidates[name] = (len(known), reader.fits(files, known, unknown))
+    return candidates
+
+
+def read_corpus(name: str, root: str | os.PathLike[str]) -> Reading:
+    """Return the utterances of a known corpus in its original layout."""
+    reader = reader_of(name)
+    files = FolderFiles(root)
+    known, unknown = reader.match(files.audio)
+    if reader.fits(files, known, unknown):
+        return reader.read(files, known, unknown)
+    found = f"{len(known)} of the {len(files.audio)} audio files in {str(root)!r} have known names"
+    if unknown:
+        found += f", not {', '.join(map(repr, files.first(unknown)))}"
+    if absent := reader.missing_tables(files, "required"):
+        found += f", and there is no {' and no '.join(absent)}"
+    expected = " and ".join([f"paths like {reader.example!r}", *reader.table_names("required")])
+    fitting = [other for other, (_, fits) in candidates_for(files).items() if fits]
+    if fitting:
+        names = " and ".join(map(repr, fitting))
+        hint = f"The folder fits {names}: load_corpus({fitting[0]!r}, root)."
+    else:
+        hint = "Give the folder that holds these paths, or add a metadata.csv (generic layout)."
+    raise CorpusError(f"corpus {name!r}: {found}; expected {expected}. {hint}")

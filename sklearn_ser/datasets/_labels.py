@@ -31,16 +31,17 @@ NATURALNESS_SPELLINGS = {
 }
 
 
-def map_to_nouns(emotions, emotion_map, corpus):
+def map_to_nouns(emotions, emotion_map, corpus, known=(), rated=()):
     """Return the noun of each label; labels that `emotion_map` leaves out are absent.
 
-    A missing label (None, "" in `emotion_map`) has no noun, unless it is mapped to one.
+    A missing label (None, "" in `emotion_map`) has no noun, unless it is mapped to one. Labels
+    among `known` are nouns; those among `rated` may be keys of `emotion_map`.
     """
     emotion_map = check_emotion_map(emotion_map)
     nouns, unknown, used = {}, [], set()
     for label in emotions.unique():
         raw = "" if label is None else str(label)
-        noun = noun_or_none(raw)
+        noun = raw if raw in known else noun_or_none(raw)
         key = next((key for key in (raw, noun) if key in emotion_map), None)
         if key is not None:
             used.add(key)
@@ -57,7 +58,8 @@ def map_to_nouns(emotions, emotion_map, corpus):
             f"with emotion_map={{{example!r}: 'anger'}}, or leave these utterances out with "
             f"emotion_map={{{example!r}: None}}."
         )
-    check_all_used(set(emotion_map) - used, f"corpus {corpus!r}", [x or "" for x in nouns])
+    labels = {label or "" for label in nouns} | set(rated)
+    check_all_used(set(emotion_map) - used - labels, f"corpus {corpus!r}", labels)
     left_out = {label for label, noun in emotion_map.items() if noun is None}
     return {
         label: noun

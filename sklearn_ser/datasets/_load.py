@@ -10,9 +10,10 @@ import contextlib
 import csv
 import difflib
 import os
+import re
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pandas as pd
 
 from sklearn_ser.audio._signal import all_seconds, is_missing
 from sklearn_ser.datasets._corpus import (
+    DROPPED_COLUMNS,
     NUMBER_COLUMNS,
     OPTIONAL_COLUMNS,
     PREFIXED_COLUMNS,
@@ -27,10 +29,17 @@ from sklearn_ser.datasets._corpus import (
     Corpus,
     check_corpus_name,
     in_contract_order,
+    map_votes,
     rows_left_out,
     text_as_object,
 )
-from sklearn_ser.datasets._known_corpora import KNOWN_CORPORA, CorpusFacts
+from sklearn_ser.datasets._known_corpora import (
+    CORPUS_NAMES,
+    candidates_for,
+    detect_corpus,
+    read_corpus,
+    reader_of,
+)
 from sklearn_ser.datasets._labels import (
     GENDER_SPELLINGS,
     NATURALNESS_SPELLINGS,
@@ -38,6 +47,7 @@ from sklearn_ser.datasets._labels import (
     noun_or_none,
     unify_spelling,
 )
+from sklearn_ser.datasets._reader import FolderFiles, field_names
 from sklearn_ser.exceptions import CorpusError
 from sklearn_ser.utils._ids import as_frame, canonical_ids, rows_text, short_list
 from sklearn_ser.utils._public import public_module
@@ -62,6 +72,21 @@ _NUMBER_PATTERN = r"-?(?:0|[1-9]\d*)(?:\.\d*)?(?:[eE][-+]?\d+)?"
 DUPLICATE = "marked as a duplicate"
 
 
+@dataclass
+class _Source:
+    """Table of a corpus, and what is known beside it."""
+
+    table: pd.DataFrame
+    name: str
+    root: str | os.PathLike[str] | None
+    description: str = ""
+    license: str = ""
+    citation: str = ""
+    nouns: Collection[str] = ()
+    votes: pd.DataFrame | None = None
+    left_out: pd.DataFrame | None = None
+
+
 @public_module("sklearn_ser.datasets")
 def load_corpus(
     name_or_reader: str | os.PathLike[str] | Callable[..., Any] | Any,
@@ -74,13 +99,14 @@ def load_corpus(
 ) -> Corpus:
     """Load a corpus of emotional speech.
 
-    Only the table is read, not the audio; the audio files must exist.
+    Only tables and names of files are read, not the audio; the audio files must exist.
 
     Parameters
     ----------
     name_or_reader : str, path-like, table or callable
-        - ``"emodb"``, ``"ravdess"``, ``"nemo"``, ``"urdu"``: a known corpus in the folder `root`,
-          with its license and citation;
+        - a name of :func:`list_corpora` (``"emodb"``, ``"iemocap"``): a known corpus in the folder
+          `root`, in its original layout or the generic one, with its license and citation;
+        - ``"auto"``: the known corpus that :func:`detect_corpus` finds in the folder `root`;
         - any other name: the folder `root` in the generic layout: a ``metadata.csv`` with one
           row per utterance and the columns file (relative to `root`), speaker, and where known
           emotion, gender, language, naturalness, text and the others of :class:`Corpus`;
@@ -102,7 +128,7 @@ def load_corpus(
         corpus.
     emotion_map : dict, optional
         Mapping of a label to a lower-case noun, or to None to leave these utterances out.
-        Required for unknown labels; may also merge known ones. Utterances without a label (None,
+        Required for unknown labels (those of a known corpus are known); may also merge known ones. Utterances without a label (None,
         NaN, an empty string, or a table without the column) are retained as unlabeled samples,
         with None, unless ``""`` is mapped.
     verbose : int, default=0
@@ -111,16 +137,26 @@ def load_corpus(
     Returns
     -------
     Corpus
-        Corpus whose ``dropped`` lists what was left out and why.
+        Corpus whose ``dropped_rows`` lists what was left out and why, among it the audio files of
+        an original layout that the reader does not know.
 
     Raises
     ------
     CorpusError
         If the table is missing or lacks a required column, a label is unknown, an utterance
-        occurs in two rows, or audio files do not exist.
+        occurs in two rows, audio files do not exist, or the folder is not in the layout of the
+        corpus.
+
+    Warns
+    -----
+    CorpusWarning
+        If an original layout holds another number of utterances than the corpus, or audio files
+        that are no utterance.
 
     See Also
     --------
+    list_corpora : Known corpora.
+    detect_corpus : Detect which known corpus a folder holds.
     concat_corpora : Concatenate several corpora.
 
     Examples
@@ -142,14 +178,21 @@ def load_corpus(
     >>> load_corpus(table, name="mine", emotion_map={"furious": "anger"})
     <Corpus mine: 2 utterances, 2 speakers (1 female, 1 male); anger 2>
     """
-    table, name, root, facts = _read(name_or_reader, root, name)
-    frame = _tidy_frame(table, name, root)
-    _check_files_exist(frame, name, root)
+    source = _read(name_or_reader, root, name)
+    name, root, votes = source.name, source.root, source.votes
+    frame = _tidy_frame(source.table, name, root)
+    left_out = []
+    if source.left_out is None:
+        _check_files_exist(frame, name, root)
+    else:
+        files = _absolute_paths(source.left_out["file"], root)
+        left_out.append(source.left_out.assign(corpus=name, file=files, emotion=None))
 
-    nouns = map_to_nouns(frame["emotion"], emotion_map, name)
+    rated = () if votes is None else votes.columns
+    nouns = map_to_nouns(frame["emotion"], emotion_map, name, source.nouns, rated)
     emotions = pd.Series([nouns.get(label) for label in frame["emotion"]], dtype=object)
     is_dropped = ~frame["emotion"].isin(list(nouns))
-    left_out = [rows_left_out(frame, is_dropped, "mapped to nothing by emotion_map")]
+    left_out.append(rows_left_out(frame, is_dropped, "mapped to nothing by emotion_map"))
     frame = frame.assign(emotion=emotions)[~is_dropped]
     if drop_duplicates and "duplicate_of" in frame.columns:
         copies = frame["duplicate_of"].isin([f for f in frame["file"] if isinstance(f, str)])
@@ -157,61 +200,68 @@ def load_corpus(
         frame = frame[~copies]
     if frame.empty:
         raise CorpusError(f"corpus {name!r}: no utterance is left after emotion_map={emotion_map}.")
-    dropped_rows = pd.concat(left_out, ignore_index=True)
+    if votes is not None:
+        votes = map_votes(votes.loc[frame.index], emotion_map or {}).reset_index(drop=True)
+    dropped_rows = pd.concat(left_out, ignore_index=True)[list(DROPPED_COLUMNS)]
     if verbose:
         _print_left_out(name, dropped_rows, root)
     return Corpus(
         in_contract_order(_without_empty_columns(frame.reset_index(drop=True))),
         name,
-        description=facts.description,
-        license=facts.license,
-        citation=facts.citation,
+        description=source.description,
+        license=source.license,
+        citation=source.citation,
         dropped_rows=dropped_rows,
+        votes=votes,
     )
 
 
 def mappable_labels(name_or_reader, root=None):
     """Return the labels, as written and as nouns, that an `emotion_map` may have as keys."""
-    table, name, root, _ = _read(name_or_reader, root, None)
-    written = {label or "" for label in _tidy_frame(table, name, root)["emotion"]}
+    source = _read(name_or_reader, root, None)
+    written = {label or "" for label in _tidy_frame(source.table, source.name, root)["emotion"]}
+    if source.votes is not None:
+        written |= set(source.votes.columns)
     return written | {noun_or_none(label) for label in written} - {None}
 
 
-def _read(source, root, name):
-    """Return the table of a source, the name of the corpus, the root of its paths, its facts."""
+def _read(given, root, name):
+    """Return the source that was given to `load_corpus`."""
     if _table_of(root) is not None:
-        source, root, name = root, None, name or source
-    if type(source).__module__.startswith("audformat"):
-        root, name = root or source.root, name or source.name
-    facts = CorpusFacts(description="", license=_license_in(root), citation="")
-    table = _table_of(source)
+        given, root, name = root, None, name or given
+    if type(given).__module__.startswith("audformat"):
+        root, name = root or given.root, name or given.name
+    table = _table_of(given)
     if table is not None:
-        pass
-    elif callable(source):
-        returned = source(root)
+        source = _Source(table, name, root, license=_license_in(root))
+    elif callable(given):
+        returned = given(root)
         table = _table_of(returned)
         if table is None:
             raise CorpusError(
-                f"the reader {getattr(source, '__name__', source)!r} returned a "
+                f"the reader {getattr(given, '__name__', given)!r} returned a "
                 f"{type(returned).__name__}; expected a DataFrame with one row per utterance."
             )
-    elif isinstance(source, os.PathLike) or str(source).endswith((".csv", ".tsv")):
-        path = Path(source)
-        path = path / METADATA_FILE if path.is_dir() else path
-        table = _read_csv_as_text(path)
-        root = path.parent if root is None else root
-        facts = replace(facts, license=_license_in(root))
-        name = name or _own_name(table) or path.absolute().parent.name
+        source = _Source(table, name, root, license=_license_in(root))
+    elif isinstance(given, os.PathLike) or str(given).endswith((".csv", ".tsv")):
+        source = _read_path(Path(given), root, name)
     else:
-        table = _read_named(source, root)
-        facts = KNOWN_CORPORA.get(source, facts)
-        name = name or source
-    table = _with_index_levels(table)
-    name = name or _own_name(table)
-    if name is None:
+        source = _read_named(given, root, name)
+    source.table = _with_index_levels(source.table)
+    source.name = source.name or _own_name(source.table)
+    if source.name is None:
         raise CorpusError("the table has no column 'corpus' with a name: give name=.")
-    check_corpus_name(name)
-    return table, name, root, facts
+    check_corpus_name(source.name)
+    return source
+
+
+def _read_path(path, root, name):
+    """Return the source of a CSV file, or of a folder with ``metadata.csv``."""
+    path = path / METADATA_FILE if path.is_dir() else path
+    table = _read_csv_as_text(path)
+    root = path.parent if root is None else root
+    name = name or _own_name(table) or path.absolute().parent.name
+    return _Source(table, name, root, license=_license_in(root))
 
 
 def _table_of(source):
@@ -260,33 +310,65 @@ def _check_column_names(names):
         )
 
 
-def _read_named(source, root):
-    """Return the table of a corpus that is given by name in the folder `root`."""
+def _read_named(given, root, name):
+    """Return the source of a corpus that is given by its name, or "auto", and its folder."""
     layout = (
-        f"Known names are {sorted(KNOWN_CORPORA)}; any other name is read in the generic "
+        f"Known corpora are those of list_corpora(); any other name is read in the generic "
         f"layout: a folder root with {METADATA_FILE}, one row per utterance with the columns "
         f"file (path relative to root), speaker, emotion, and where known gender, language, "
         f"naturalness, text."
     )
-    if not isinstance(source, str):
+    if not isinstance(given, str):
         raise CorpusError(
-            f"load_corpus got a {type(source).__name__}; expected a name, a path to a CSV file, a "
+            f"load_corpus got a {type(given).__name__}; expected a name, a path to a CSV file, a "
             f"DataFrame or a function. {layout}"
         )
     if root is None:
-        raise CorpusError(f"corpus {source!r} needs root, the folder of the corpus. {layout}")
+        raise CorpusError(f"corpus {given!r} needs root, the folder of the corpus. {layout}")
     if not Path(root).is_dir():
-        raise CorpusError(f"corpus {source!r}: there is no folder {str(root)!r}. {layout}")
-    if not (Path(root) / METADATA_FILE).is_file():
-        raise CorpusError(f"corpus {source!r}: no {METADATA_FILE} in {str(root)!r}. {layout}")
-    table = _read_csv_as_text(Path(root) / METADATA_FILE)
+        raise CorpusError(f"corpus {given!r}: there is no folder {str(root)!r}. {layout}")
+    path = Path(root) / METADATA_FILE
+    is_generic = path.is_file() and not _is_own_table(given, path)
+    if given == "auto":
+        if is_generic:
+            return _read_path(path, root, name)
+        given = detect_corpus(root)
+    if given not in CORPUS_NAMES and not is_generic:
+        near = difflib.get_close_matches(given.lower(), CORPUS_NAMES, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        fitting = [c for c, (_, fits) in candidates_for(FolderFiles(root)).items() if fits]
+        if fitting:
+            hint = f" The folder fits {fitting[0]!r}: load_corpus({fitting[0]!r}, root, name=...)."
+        raise CorpusError(f"corpus {given!r}: no {METADATA_FILE} in {str(root)!r}.{hint} {layout}")
+    if given not in CORPUS_NAMES:
+        return _Source(_read_csv_as_text(path), name or given, root, license=_license_in(root))
+    reader = reader_of(given)
+    facts = (reader.description, reader.license, reader.citation)
+    if not is_generic:
+        reading = read_corpus(given, root)
+        of_reader = (reader.nouns, reading.votes, reading.left_out)
+        table = _as_numbers_where_all_are(reading.table)
+        return _Source(table, name or given, root, *facts, *of_reader)
+    table = _read_csv_as_text(path)
     own = _own_name(table)
-    if source in KNOWN_CORPORA and own not in (None, source):
+    if own not in (None, given):
         raise CorpusError(
-            f"the column 'corpus' of the table in {str(root)!r} is {own!r}, not {source!r}. Give "
-            f"the folder of {source!r}, or another name."
+            f"the column 'corpus' of the table in {str(root)!r} is {own!r}, not {given!r}. Give "
+            f"the folder of {given!r}, or another name."
         )
-    return table
+    return _Source(table, name or given, root, *facts, reader.nouns)
+
+
+def _is_own_table(name, path):
+    """Whether ``metadata.csv`` is a table of the original layout of a corpus, by its columns."""
+    names = CORPUS_NAMES if name == "auto" else {name} & set(CORPUS_NAMES)
+    tables = [table for corpus in names for table in reader_of(corpus).tables]
+    with open(path, encoding="utf-8", errors="replace") as file:
+        header = file.readline()
+    return any(
+        re.fullmatch(table.path, path.name) and all(f in header for f in field_names(table.key))
+        for table in tables
+    )
 
 
 def _own_name(table):
@@ -348,12 +430,17 @@ def _read_csv_as_text(path):
     names = pd.Index(next(csv.reader([header], delimiter=separator)))
     _check_column_names(names[names != ""])
     table = table.astype(object)
-    table = table.where(table != "", None)
+    return _as_numbers_where_all_are(table.where(table != "", None))
+
+
+def _as_numbers_where_all_are(table):
+    """Convert columns of text that hold numbers only, other than ids and labels."""
     return table.assign(
         **{
             column: pd.to_numeric(values)
             for column, values in table.items()
             if column not in (*REQUIRED_COLUMNS, *PREFIXED_COLUMNS, *_OTHER_NAMES)
+            and not pd.api.types.is_numeric_dtype(values)
             and values.notna().any()
             and values.dropna().str.fullmatch(_NUMBER_PATTERN).all()
         }

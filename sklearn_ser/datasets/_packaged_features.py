@@ -10,7 +10,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from sklearn_ser.datasets._corpus import text_as_object
-from sklearn_ser.datasets._known_corpora import KNOWN_CORPORA
+from sklearn_ser.datasets._known_corpora import reader_of
 from sklearn_ser.utils._ids import ID_COLUMNS
 from sklearn_ser.utils._public import public_module
 
@@ -103,5 +103,5 @@ def load_features(features: Literal["egemaps", "ge2e", "both"] = "egemaps") -> B
 
 
 def _about(name):
-    facts = KNOWN_CORPORA[name]
+    facts = reader_of(name)
     return f"{name}: {facts.description}\nLicense: {facts.license}. Cite: {facts.citation}\n"

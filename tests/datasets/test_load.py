@@ -236,10 +236,12 @@ def test_emotion_map_by_label_by_noun_and_to_none(capsys):
 
 
 def test_name_without_a_table(tmp_path):
-    message = r"corpus 'mine': no metadata.csv in .* Known names are \['emodb', .*generic layout"
+    message = r"corpus 'mine': no metadata.csv in .* Known corpora are .*generic layout"
     with pytest.raises(CorpusError, match=message):
         load_corpus("mine", tmp_path)
-    with pytest.raises(CorpusError, match=r"corpus 'emodb': no metadata.csv in"):
+    with pytest.raises(
+        CorpusError, match=r"corpus 'emodb': 0 of the 0 audio files in .* have known"
+    ):
         load_corpus("emodb", tmp_path)
     with pytest.raises(CorpusError, match=r"corpus 'emodb': there is no folder '.*nowhere'"):
         load_corpus("emodb", tmp_path / "nowhere")

@@ -6,7 +6,7 @@ import pytest
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_ser.datasets import load_features
-from sklearn_ser.datasets._known_corpora import KNOWN_CORPORA
+from sklearn_ser.datasets._known_corpora import CORPUS_NAMES, reader_of
 from sklearn_ser.datasets._packaged_features import DATA, ORIGIN
 from sklearn_ser.feature_extraction import OpenSmileExtractor, SpeakerEmbedding
 from sklearn_ser.utils._ids import ID_COLUMNS
@@ -55,13 +55,14 @@ def test_frame_keeps_the_contract(both):
 
 
 def test_only_what_may_be_packaged_is_packaged(both):
-    allowed = {name for name, facts in KNOWN_CORPORA.items() if facts.numbers_may_be_packaged}
+    allowed = {name for name in CORPUS_NAMES if reader_of(name).numbers_may_be_packaged}
     assert set(both.licenses) == set(both.frame["corpus"]) == allowed == set(COUNTS)
     assert not [path.name for path in DATA.iterdir() if "urdu" in path.name.lower()]
     assert "CC0 1.0" in both.licenses["emodb"]
     assert "CC BY-NC-SA 4.0" in both.licenses["ravdess"]
     assert "CC BY-NC-SA 4.0" in both.licenses["nemo"]
-    for name, facts in KNOWN_CORPORA.items():
+    for name in CORPUS_NAMES:
+        facts = reader_of(name)
         assert (facts.citation in both.DESCR) == (name in COUNTS)
 
 

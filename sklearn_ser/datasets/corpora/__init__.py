@@ -1,0 +1,1 @@
+"""Declarations of known corpora in their original layouts, one module per corpus."""
