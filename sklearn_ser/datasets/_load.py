@@ -128,9 +128,9 @@ def load_corpus(
         corpus.
     emotion_map : dict, optional
         Mapping of a label to a lower-case noun, or to None to leave these utterances out.
-        Required for unknown labels (those of a known corpus are known); may also merge known ones. Utterances without a label (None,
-        NaN, an empty string, or a table without the column) are retained as unlabeled samples,
-        with None, unless ``""`` is mapped.
+        Required for unknown labels (all labels of a known corpus are known); may also merge known
+        ones. Utterances without a label (None, NaN, an empty string, or a table without the
+        column) are retained as unlabeled samples, with None, unless ``""`` is mapped.
     verbose : int, default=0
         Verbosity level. Above 0, what was left out is printed to stderr.
 

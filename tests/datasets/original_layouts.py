@@ -1079,7 +1079,9 @@ def _msp_improv_utterances(tree, place, evaluation):
         sentence, speaker, condition, _ = name.split("-")
         session = str(int(speaker[1:]))
         shown = ["NaN" if value is None else f"{value:.6f}" for value in dimensions]
-        a, v, d, n = shown
+        _, v, d, n = shown
+        # Activation is written from 1 (active) to 5 (calm): published readers take 6 - A.
+        a = f"{6 - dimensions[0]:.6f}"
         lines.append(f"UTD-IMPROV-{name}.avi; {code}; A:{a}; V:{v}; D:{d} ; N:{n};")
         for rater, letter in enumerate(heard):
             missing = "NaN" if rater == 1 else "3.000000"

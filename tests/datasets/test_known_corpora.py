@@ -416,35 +416,3 @@ def test_list_of_corpora():
     assert set(table["tried_on"]) <= {"real files", "original names", "synthetic tree"}
     assert table.loc["emodb", "utterances"] == "535 or 816"
     assert table.loc["iemocap", "votes"]
-
-
-# ------------------------------------------------------------------------------------ real corpora
-
-
-FOLDERS = {"A": "Angry", "H": "Happy", "N": "Neutral", "S": "Sad"}
-PLACES = {
-    "emodb": lambda stem: f"wav/{stem}",
-    "ravdess": lambda stem: f"Actor_{stem[-2:]}/{stem}",
-    "urdu": lambda stem: f"{FOLDERS[stem.split('_')[2][0]]}/{stem}",
-}
-
-
-@pytest.mark.corpora
-@PARTIAL
-@pytest.mark.parametrize("name", PLACES)
-def test_real_files_in_the_original_layout(name, shared, tmp_path):
-    for file in (shared / "corpora" / name / "audio").iterdir():
-        link = tmp_path / f"{PLACES[name](file.stem)}{file.suffix}"
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(file)
-    original = load_corpus("auto", tmp_path, drop_duplicates=False).frame
-    table = load_corpus(name, shared / "corpora" / name, drop_duplicates=False).frame
-    frames = [
-        frame.assign(file=frame["file"].map(os.path.basename)).set_index("file").sort_index()
-        for frame in (original, table)
-    ]
-    columns = [
-        c for c in (*REQUIRED_COLUMNS, "recording", "intensity") if c in table and c != "file"
-    ]
-    assert set(original.columns) >= set(columns)
-    pd.testing.assert_frame_equal(*(frame[columns] for frame in frames))

@@ -11,7 +11,7 @@ import pytest
 
 from sklearn_ser import datasets
 from sklearn_ser.datasets import Corpus, load_corpus
-from sklearn_ser.datasets._known_corpora import KNOWN_CORPORA
+from sklearn_ser.datasets._known_corpora import CORPUS_NAMES
 from sklearn_ser.exceptions import CorpusError
 from tests.datasets.original_layouts import CONTAINER, LAYOUTS, WAV, Tree
 
@@ -31,9 +31,7 @@ NUMBERS = ("arousal", "valence", "dominance", "naturalness_rating")
 
 def names_of_readers():
     """Return the names of the corpora that the package reads in their original layout."""
-    if not hasattr(datasets, "detect_corpus"):
-        return set()
-    return set(KNOWN_CORPORA)
+    return set(CORPUS_NAMES)
 
 
 def files_reported(corpus, root):
@@ -284,8 +282,9 @@ def test_half_of_a_corpus_warns_once_with_both_counts(layout, tree):
     if layout.totals is None:
         pytest.skip("the complete corpus has no known number of utterances")
     files = sorted({row["file"] for row in tree.rows})
-    for file in files[1::2]:
-        (tree.root / file).unlink()
+    for file in map(tree.root.joinpath, files[1::2]):
+        for of_utterance in [path for path in file.parent.iterdir() if path.stem == file.stem]:
+            of_utterance.unlink()
     tree.rows = [row for row in tree.rows if row["file"] in files[::2]]
     corpus, messages = load(layout.name, tree.root)
     assert differences(corpus, tree) == []
