@@ -9,10 +9,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from sklearn_ser.audio._signal import all_seconds
 from sklearn_ser.exceptions import AudioError
-from sklearn_ser.utils._ids import ID_COLUMNS, as_frame, find_id, short_list
+from sklearn_ser.utils._ids import (
+    ID_COLUMNS,
+    as_frame,
+    as_index,
+    canonical_ids,
+    find_id,
+    index_with_ids,
+    short_list,
+)
 
 # More columns than this make a 2-D array a stack of utterances, not a channel-last signal.
 _MOST_CHANNELS = 8
@@ -117,12 +126,18 @@ def _level_or_column(X, name):
 
 
 def _output_index(X):
-    """Return the index of what is computed from X: its id columns and levels, or X's index."""
-    ids = [found for name in ID_COLUMNS if (found := find_id(X, name)) is not None]
-    if not ids:
+    """Return the index of what is computed from X: its ids, or its index if it has them all."""
+    found = {name: find_id(X, name) for name in ID_COLUMNS}
+    ids = {name: values for name, values in found.items() if values is not None}
+    if isinstance(X, pd.Series) or not ids or index_with_ids(X, ids) is X.index:
         return X.index
-    # A single id is a plain named Index: pandas shows a MultiIndex of one level as tuples.
-    return ids[0] if len(ids) == 1 else pd.MultiIndex.from_arrays(ids)
+    if len(ids) == 1:
+        ((name, values),) = ids.items()
+        if is_numeric_dtype(values.dtype):
+            # A ColumnTransformer with pandas output would take numbered speakers for the row
+            # numbers of another step, and pair its rows wrongly.
+            ids = {name: pd.Index(canonical_ids(values))}
+    return as_index(list(ids.values()), list(ids))
 
 
 def _from_sequence(X):

@@ -206,9 +206,9 @@ class AudioTable:
 
     `index` is that of tables computed from the utterances: the id columns of X (corpus, speaker,
     language, text, recording; columns or index levels, those present, in this order) as a
-    MultiIndex, or as a plain named Index where there is only one; without ids the index of X, or a
-    RangeIndex. `clipped` holds the peaks of the clipped rows among those read so far, by row; only
-    the first is warned about.
+    MultiIndex, or as a plain named Index of strings where there is only one; without ids, or if all
+    of them are index levels, the index of X, or a RangeIndex. `clipped` holds the peaks of the
+    clipped rows among those read so far, by row; only the first is warned about.
     """
 
     def __init__(self, references: AudioReferences, options: ReadingOptions):

@@ -198,9 +198,10 @@ class AudioExtractor(
         Returns
         -------
         DataFrame of float32 of shape (n_utterances, n_features)
-            Its index levels are the id columns of X (corpus, speaker, ...) if there are any, else
-            it has the index of X. (A ColumnTransformer with pandas output joins by the index: pass
-            the same id columns to each of its audio steps.) No other column of X has any
+            Its index levels are the id columns of X (corpus, speaker, ...) if there are any; if
+            there are none, or all of them are levels of the index of X, it has that index. Ids in
+            the index let the audio steps of a ColumnTransformer with pandas output stand beside
+            other steps: ``X.set_index(["speaker"], append=True)``. No other column of X has any
             influence. The output of a frame-level step has one column, ``frames``, of float32
             arrays of shape (n_frames, n_features); where known, the seconds between frames are in
             ``attrs["hop_length"]``.

@@ -319,6 +319,8 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 def _as_array(X):
     """Return a table as an array if one dtype of numpy holds it, which scikit-learn checks fast."""
     kinds = list(X.dtypes)
+    if not kinds:
+        return np.empty(X.shape)
     if len(set(kinds)) == 1 and isinstance(kinds[0], np.dtype) and kinds[0].kind in "fiu":
         return X.to_numpy()
     is_number = {kind: is_numeric_dtype(kind) or is_object_dtype(kind) for kind in {*kinds}}

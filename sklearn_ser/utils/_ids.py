@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
@@ -81,13 +81,28 @@ def ids_as_levels(X: Any, names: Collection[str] = ()) -> Any:
     is_id = X.columns.isin(list(ids))
     if is_id.sum() > len(set(ids.values())):
         raise _several_columns(X.columns[is_id])
-    kept = [level for level, name in enumerate(X.index.names) if name not in ids.values()]
-    levels = [X.index.get_level_values(level) for level in kept]
-    index = pd.MultiIndex.from_arrays(
-        [*levels, *(X[column] for column in ids)],
-        names=[*(X.index.names[level] for level in kept), *ids.values()],
-    )
-    return X.loc[:, ~is_id].set_axis(index)
+    return X.loc[:, ~is_id].set_axis(index_with_ids(X, {ids[name]: X[name] for name in ids}))
+
+
+def index_with_ids(X: pd.DataFrame, ids: Mapping[str, Any]) -> pd.Index:
+    """Return the index of X with levels of these values by name: the index itself if it has them.
+
+    A ColumnTransformer with pandas output joins the outputs of its steps by their index. Steps that
+    see different ids agree if the index of their input has all of these.
+    """
+    names = list(X.index.names)
+    levels = {name: pd.Index(values) for name, values in ids.items()}
+    if all(name in names and X.index.get_level_values(name).equals(levels[name]) for name in ids):
+        return X.index
+    old = [levels.pop(name, X.index.get_level_values(i)) for i, name in enumerate(names)]
+    return as_index([*old, *levels.values()], [*names, *levels])
+
+
+def as_index(levels: Sequence[pd.Index], names: Sequence[Any]) -> pd.Index:
+    """Return an index of these levels; a single one is plain, since pandas would show tuples."""
+    if len(levels) == 1:
+        return levels[0].rename(names[0])
+    return pd.MultiIndex.from_arrays(levels, names=names)
 
 
 def with_features(X: Any, values: np.ndarray) -> Any:
@@ -134,7 +149,9 @@ def require_id(X: Any, name: str, owner: str) -> pd.Index:
     raise MetadataError(
         f"{owner} needs {name!r} for each row: neither a column nor an index level of X has "
         f"that name ({seen}). Give X as a DataFrame with it; if an earlier step of a Pipeline "
-        f"drops it, call set_output(transform='pandas') on that step or on the Pipeline."
+        f"drops it, call set_output(transform='pandas') on that step or on the Pipeline. The steps "
+        f"of a ColumnTransformer need it in the index: X.set_index([{name!r}], append=True, "
+        f"drop=False)."
     )
 
 

@@ -10,6 +10,7 @@ from imblearn.over_sampling import SMOTE
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
 from sklearn.ensemble import AdaBoostClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -122,6 +123,43 @@ def test_ids_passed_through_by_a_column_transformer(features):
         assert step.transform(features).index.get_level_values("corpus").tolist() == (
             features["corpus"].tolist()
         )
+
+
+@pytest.mark.parametrize("drop", [False, True])
+@pytest.mark.parametrize("index", [None, [f"r{i}" for i in range(120)], [0] * 120])
+@pytest.mark.parametrize("dtype", [None, "category"])
+def test_ids_in_the_index_let_a_scaler_stand_beside_other_steps(features, index, drop, dtype):
+    features = features if index is None else features.set_axis(index)
+    features = features if dtype is None else features.astype({"corpus": dtype, "speaker": dtype})
+    X = features.set_index(["speaker", "corpus"], append=True, drop=drop)
+    ids = [[], []] if drop else [["corpus"], ["speaker", "corpus"]]
+    selected = ColumnTransformer(
+        [
+            ("a", GroupScaler(by="corpus"), [*ids[0], "f0"]),
+            ("b", make_pipeline(GroupScaler(by="speaker"), PCA(1)), ["f0", "f1", *ids[1]]),
+            ("c", StandardScaler(), ["f1"]),
+        ]
+    ).set_output(transform="pandas")
+    model = make_pipeline(selected, GroupScaler(by=["corpus", "speaker"]), LinearSVC()).fit(X, Y)
+    found = model[:-1].transform(X)
+    assert found.index.equals(X.index)
+    assert list(found.columns) == ["a__f0", "b__pca0", "c__f1"]
+    assert model[-1].n_features_in_ == 3
+    alone = GroupScaler(by="corpus").fit_transform(features[["corpus", "f0"]])
+    np.testing.assert_array_equal(selected.transform(X)["a__f0"], alone["f0"])
+    assert model[:-1].transform(X.iloc[:1]).index.equals(X.index[:1])
+
+
+def test_lost_ids_are_reported_with_what_a_column_transformer_needs(features):
+    selected = ColumnTransformer([("a", StandardScaler(), ["f0"])], remainder="drop")
+    text = r"The steps of a ColumnTransformer need it in the index: X\.set_index\(\['corpus'\], app"
+    with pytest.raises(MetadataError, match=text):
+        make_pipeline(selected, GroupScaler(by="corpus")).fit(features)
+
+
+def test_ids_alone_are_no_features(features):
+    with pytest.raises(ValueError, match=r"0 feature\(s\) \(shape=\(120, 0\)\) .* by GroupScaler"):
+        GroupScaler(by="corpus").fit(features[["corpus", "speaker"]])
 
 
 @every_library

@@ -17,6 +17,7 @@ from sklearn_ser.audio import read_audio
 from sklearn_ser.datasets import make_speech_corpus
 from sklearn_ser.exceptions import AudioError, AudioWarning
 from sklearn_ser.feature_extraction import MFCC, OpenSmileExtractor, SpeakerEmbedding
+from sklearn_ser.preprocessing import GroupScaler
 
 each_extractor = pytest.mark.parametrize(
     "extractor", [OpenSmileExtractor("GeMAPSv01b"), SpeakerEmbedding(), MFCC()], ids=repr
@@ -124,3 +125,39 @@ def test_two_audio_steps_in_a_column_transformer(frame, output):
     if output == "pandas":
         pd.testing.assert_index_equal(found.index, expected.index)
         assert list(found.columns[[0, -1]]) == ["a__ge2e_mean_000", "b__ge2e_unit_255"]
+
+
+@pytest.mark.parametrize("drop", [False, True])
+@pytest.mark.parametrize("index", [None, list("dbca"), [0, 0, 1, 1]])
+def test_audio_steps_with_different_ids_in_a_column_transformer(frame, index, drop):
+    table = frame[["file", "corpus", "speaker"]].assign(duration=[4.0, 3.0, 2.0, 1.0])
+    table = table if index is None else table.set_axis(index)
+    X = table.set_index(["corpus", "speaker"], append=True, drop=drop)
+    kept = [] if drop else ["corpus"]
+    union = ColumnTransformer(
+        [
+            ("a", SpeakerEmbedding(), ["file", *kept]),
+            ("b", SpeakerEmbedding("unit"), ["file"]),
+            ("c", StandardScaler(), ["duration"]),
+        ]
+    ).set_output(transform="pandas")
+    found = union.fit_transform(X)
+    assert found.index.equals(X.index)
+    parts = [SpeakerEmbedding().transform(table), SpeakerEmbedding("unit").transform(table)]
+    np.testing.assert_array_equal(found.iloc[:, :-1], np.hstack(parts))
+    assert found["c__duration"].is_monotonic_decreasing
+    pd.testing.assert_frame_equal(union.transform(X.iloc[:1]), found.iloc[:1])
+    scaled = GroupScaler(by="speaker", min_samples=2).fit_transform(found)
+    assert scaled.index.equals(X.index)
+
+
+def test_numbered_speakers_are_not_taken_for_row_numbers(frame):
+    X = frame[["file"]].assign(speaker=[2, 0, 3, 1], duration=[1.0, 2.0, 3.0, 4.0])
+    assert SpeakerEmbedding().transform(X).index.tolist() == ["2", "0", "3", "1"]
+    union = ColumnTransformer(
+        [("a", SpeakerEmbedding(), ["file", "speaker"]), ("b", "passthrough", ["duration"])]
+    ).set_output(transform="pandas")
+    with pytest.raises(ValueError, match="inconsistent number of samples"):
+        union.fit(X)
+    found = union.fit_transform(X.set_index("speaker", append=True, drop=False))
+    assert found["b__duration"].tolist() == [1.0, 2.0, 3.0, 4.0]

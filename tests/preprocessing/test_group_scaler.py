@@ -359,7 +359,7 @@ def test_columns_of_ids_become_index_levels(train):
 def test_a_column_takes_the_place_of_a_level_of_its_name(train):
     both = train.assign(corpus="one")
     scaled = GroupScaler(by="corpus").fit_transform(both)
-    assert scaled.index.names == ["speaker", "corpus"]
+    assert scaled.index.names == ["corpus", "speaker"]
     assert set(scaled.index.get_level_values("corpus")) == {"one"}
     close(scaled, standardized(train.to_numpy()))
 
