@@ -168,10 +168,16 @@ def as_nouns(labels):
     return {label: noun or _NOUNS.get(label.lower(), label.lower()) for label, _, noun in items}
 
 
-def table(*rows, sep=","):
-    """Return rows of cells (or names with commas) as a table; cells that hold `sep` are quoted."""
+def table(*rows, sep=",", quoted=False):
+    """Return rows of cells (or names with commas) as a table; cells that hold `sep` are quoted.
+
+    Some programs quote all text: so does `quoted`.
+    """
     rows = [row.split(",") if isinstance(row, str) else row for row in rows]
-    cells = [[f'"{c}"' if sep in str(c) else str(c) for c in row] for row in rows]
+    cells = [
+        [f'"{c}"' if sep in str(c) or (quoted and isinstance(c, str)) else str(c) for c in row]
+        for row in rows
+    ]
     return "".join(sep.join(row) + "\n" for row in cells)
 
 
@@ -357,17 +363,18 @@ def crema_d(tree):
             winners = [c for c, n in zip(nouns, counts, strict=True) if n == max(counts)]
             tabulated.append([f"{query}{number:05d}", *counts, clip, len(letters)])
             tabulated[-1] += [max(counts) / len(letters), ":".join(winners)]
-    tree.beside("finishedResponses.csv", table(*answers))
-    tree.beside("processedResults/tabulatedVotes.csv", table(*tabulated))
-    tree.beside("SentenceFilenames.csv", table(*names))
+    tree.beside("finishedResponses.csv", table(*answers, quoted=True))
+    tree.beside("processedResults/tabulatedVotes.csv", table(*tabulated, quoted=True))
+    tree.beside("SentenceFilenames.csv", table(*names, quoted=True))
     tree.beside(
         "VideoDemographics.csv",
         table(
             "ActorID,Age,Sex,Race,Ethnicity",
-            ("1001", 51, "Male", "Caucasian", "Not Hispanic"),
-            ("1002", 21, "Female", "Caucasian", "Not Hispanic"),
-            ("1040", 42, "Male", "Asian", "Not Hispanic"),
-            ("1076", 25, "Female", "African American", "Hispanic"),
+            (1001, 51, "Male", "Caucasian", "Not Hispanic"),
+            (1002, 21, "Female", "Caucasian", "Not Hispanic"),
+            (1040, 42, "Male", "Caucasian", "Not Hispanic"),
+            (1076, 25, "Female", "Caucasian", "Not Hispanic"),
+            quoted=True,
         ),
     )
 
@@ -496,7 +503,8 @@ def nemo(tree):
                     f"samples/{name}", speaker=speaker, gender=gender, emotion=emotion, text=number
                 )
                 plain = text.lower().rstrip("?.").replace(",", "")
-                rows.append((name, code, text, plain, speaker, gender, 24))
+                # The blanks before the speaker are in the published table.
+                rows.append((name, code, text, plain, f"        {speaker}", gender, 24))
     tree.beside("data.tsv", table(*rows, sep="\t"))
 
 
@@ -761,8 +769,8 @@ def mesd(tree):
 
 @layout("emofilm", 1115)
 def emofilm(tree):
-    # "dis" is contempt ("disprezzo", as the paper says). The names before the language, and the
-    # place of the table, are of low certainty.
+    # "dis" is contempt ("disprezzo", as the paper says). Users of the corpus name its files
+    # wav_corpus/f_ans001aen.wav: no underscore stands before the language.
     tree.common = {"naturalness": "acted"}
     codes = {"ans": "fear", "dis": "contempt", "gio": "happiness", "rab": "anger", "tri": "sadness"}
     sheets = {sheet: [("file", "film", "speaker")] for sheet in ("female", "male")}
@@ -776,9 +784,9 @@ def emofilm(tree):
     }
     for (sex, language), spellings in actors.items():
         for i, (code, emotion) in enumerate(codes.items()):
-            name = f"{sex}_{code}{i + 1:03d}_{language}"
+            name = f"{sex}_{code}{i + 1:03d}a{language}"
             tree.utterance(
-                f"{name}.wav",
+                f"wav_corpus/{name}.wav",
                 speaker=(sex, language),
                 gender={"f": "female", "m": "male"}[sex],
                 language=language,
