@@ -14,13 +14,18 @@ from sklearn_ser.utils._public import public_module
 
 #: Names of the corpora with a reader in `corpora`, in the module of that name.
 CORPUS_NAMES = (
+    "baved",
     "crema-d",
     "emodb",
+    "enterface05",
+    "fau-aibo",
     "iemocap",
+    "ldc-epst",
     "msp-improv",
     "msp-podcast",
     "nemo",
     "ravdess",
+    "turev-db",
     "urdu",
 )
 #: Audio files on which all readers are tried before those that match are tried on all files.

@@ -76,6 +76,8 @@ class Table:
         default the first row of a key is used.
     missing : tuple of str, default=()
         Cells that hold no value, besides empty ones, NaN, NA and None.
+    shown : str, optional
+        Name of the table in messages, where it is not plain from `path`.
     """
 
     path: str
@@ -88,11 +90,12 @@ class Table:
     read: Callable[[str], pd.DataFrame] | None = None
     several_rows: bool = False
     missing: tuple[str, ...] = ()
+    shown: str = ""
 
     @property
     def name(self) -> str:
-        """Path as a user would write it."""
-        return re.sub(r"\\([.])", r"\1", self.path)
+        """Name of the table for a user."""
+        return self.shown or self.path.replace("\\", "")
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ class CorpusReader:
         Column of ``Corpus.frame`` by template (``"{speaker}"``, or a constant), tuple of templates
         (the first whose fields are known), :class:`Coded` or :class:`Scaled`.
     utterances : tuple of int
-        Number of utterances of each release or complete part.
+        Number of utterances of each release or complete part; empty if unknown.
     speakers : int or None
         Number of speakers of the complete corpus, None if unknown.
     emotions : mapping of str to int, default={}
@@ -172,6 +175,9 @@ class CorpusReader:
         Whether the emotion is the label with most votes, missing if several have as many.
     not_utterances : tuple of str, default=()
         Regular expressions, as `files`, of audio that is no utterance (whole dialogs).
+    excluded : mapping of str to str, default={}
+        Regular expressions, as `files`, of audio that cannot be used, and the reason with which it
+        is listed as left out.
     duplicates : mapping of str to str, default={}
         Stem of an utterance that is a copy, and stem of its original.
     folds : str, default=""
@@ -204,6 +210,7 @@ class CorpusReader:
     votes: Votes | None = None
     emotion_from_votes: bool = False
     not_utterances: tuple[str, ...] = ()
+    excluded: Mapping[str, str] = field(default_factory=dict)
     duplicates: Mapping[str, str] = field(default_factory=dict)
     folds: str = ""
     flaws: tuple[Flaw, ...] = ()
@@ -242,7 +249,7 @@ class CorpusReader:
 
     @cached_property
     def _other_audio(self):
-        return [_at_the_end(pattern) for pattern in self.not_utterances]
+        return [_at_the_end(pattern) for pattern in (*self.not_utterances, *self.excluded)]
 
     def match(self, paths: Iterable[str]) -> tuple[dict[str, dict[str, str]], list[str]]:
         """Return the fields of each utterance, and the paths that no pattern knows.
@@ -259,6 +266,11 @@ class CorpusReader:
             else:
                 unknown.append(path)
         return known, unknown
+
+    def _excluded(self, files):
+        for pattern, reason in self.excluded.items():
+            known = _at_the_end(pattern)
+            yield from ((f, reason) for path, f in files.audio.items() if known.fullmatch(path))
 
     def table_names(self, need: str) -> list[str]:
         """Return the names of the tables of this need."""
@@ -309,15 +321,16 @@ class CorpusReader:
         self._warn(table, [name for name, _ in left_out], files)
         left_out += [
             *((copy, f"other format of {of!r}") for copy, of in files.other_formats.items()),
+            *self._excluded(files),
             *((files.audio[c], f"copy of {files.audio[of]!r}") for c, of in copies.items()),
         ]
         return Reading(table, votes, pd.DataFrame(left_out, columns=["file", "reason"]))
 
     def _warn(self, table, unknown, files):
         tables = self.missing_tables(files, "expected")
-        if len(table) not in self.utterances or tables:
+        if (self.utterances and len(table) not in self.utterances) or tables:
             of = "" if self.speakers is None else f" of {self.speakers} speakers"
-            expected = " or ".join(map(str, self.utterances))
+            expected = " or ".join(map(str, self.utterances)) or "all"
             absent = f" Missing tables: {', '.join(tables)}." if tables else ""
             warn_user(
                 f"corpus {self.name!r}: found {len(table)} utterances of "

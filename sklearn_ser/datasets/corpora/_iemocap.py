@@ -96,7 +96,7 @@ READER = CorpusReader(
         "transcript": "{transcript}",
     },
     tables=(
-        Table(_EVALUATION, key="{turn}", read=_turns),
+        Table(_EVALUATION, shown="EmoEvaluation/*.txt", key="{turn}", read=_turns),
         Table(r"transcriptions/Ses\w+\.txt", key="{turn}", need="optional", read=_transcripts),
     ),
     votes=Votes(

@@ -96,7 +96,7 @@ READER = CorpusReader(
         ),
         "emotion_code": "{code}",
     },
-    tables=(Table(_EVALUATION, key="{clip}", on="{clip}", read=_clips),),
+    tables=(Table(_EVALUATION, shown="Evaluation.txt", key="{clip}", on="{clip}", read=_clips),),
     votes=Votes(
         Table(_EVALUATION, key="{clip}", on="{clip}", read=_answers),
         label="{label}",

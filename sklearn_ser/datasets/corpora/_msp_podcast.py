@@ -67,7 +67,14 @@ READER = CorpusReader(
         ),
         "emotion_code": "{EmoClass}",
     },
-    tables=(Table(r"labels_con[cs]ensus\.csv", key="{FileName}", missing=("Unknown",)),),
+    tables=(
+        Table(
+            r"labels_con[cs]ensus\.csv",
+            shown="labels_consensus.csv",
+            key="{FileName}",
+            missing=("Unknown",),
+        ),
+    ),
     votes=Votes(
         Table(r"labels_detailed\.csv", key="{FileName}", read=_answers),
         label="{label}",
