@@ -440,8 +440,7 @@ def emovo(tree):
                 )
 
 
-@layout("cafe", 936)
-def cafe(tree):
+def _cafe_utterances(tree, root, renamed):
     tree.common = {"language": "fr", "naturalness": "acted"}
     codes = {
         "C": ("Colère", "anger"),
@@ -457,7 +456,7 @@ def cafe(tree):
             for level, name in {"1": "Faible", "2": "Fort"}.items():
                 if code == "N" and level == "2":
                     continue  # neutral has no level, and no folder of a level
-                place = folder if code == "N" else f"{folder}/{name}"
+                place = root + renamed.get(folder, folder) + ("" if code == "N" else f"/{name}")
                 columns = {} if code == "N" else {"intensity": level}
                 tree.utterance(
                     f"{place}/{speaker}-{code}-{level}-{level}.wav",
@@ -467,6 +466,17 @@ def cafe(tree):
                     text=level,
                     **columns,
                 )
+
+
+@layout("cafe", 936)
+def cafe(tree):
+    _cafe_utterances(tree, "", {})
+
+
+@layout("cafe", 936, variant="unzipped")
+def cafe_unzipped(tree):
+    # The archive has the accents of DOS, which other systems unpack as other letters.
+    _cafe_utterances(tree, "CaFE_48k/", {"Colère": "Col\u0160re", "Dégoût": "D\u201ago\u2013t"})
 
 
 @layout("urdu", 400)
@@ -512,11 +522,11 @@ def nemo(tree):
 def ased(tree):
     tree.common = {"language": "am", "naturalness": "acted"}
     folders = {
-        "n": ("01neutral", "neutral"),
-        "f": ("02fearful", "fear"),
-        "h": ("03happy", "happiness"),
-        "s": ("04sad", "sadness"),
-        "a": ("05angry", "anger"),
+        "n": ("01Neutral", "neutral"),
+        "f": ("02Fearful", "fear"),
+        "h": ("03Happy", "happiness"),
+        "s": ("04Sad", "sadness"),
+        "a": ("05Angry", "anger"),
     }
     # Sex and number together are the speaker: 01-05 is not 02-05.
     names = ["n1-01-01-01-05", "n1-01-02-02-05", "f2-02-01-02-05", "h3-02-02-01-05"]
@@ -646,11 +656,11 @@ def jl(tree):
 def subesco(tree):
     tree.common = {"language": "bn", "naturalness": "acted"}
     codes = as_nouns("ANGRY DISGUST FEAR HAPPY NEUTRAL SAD SURPRISE")
-    for speaker in ("F_01_OISHI", "M_01_TUHIN", "F_10_TANIYA"):
+    for speaker in ("F_01_OISHI", "M_01_TUHIN", "F_02_MONIKA"):
         for code, emotion in codes.items():
             # One name of the mirrors ends in "_3]".
-            last = "3]" if (speaker[0], code) == ("M", "SURPRISE") else "3"
-            for text, take in (("1", "1"), ("10", last)):
+            last = "3]" if (speaker, code) == ("F_02_MONIKA", "SURPRISE") else "3"
+            for text, take in (("1", "1"), ("2", last)):
                 tree.utterance(
                     f"{speaker}_S_{text}_{code}_{take}.wav",
                     speaker=speaker,
@@ -754,12 +764,13 @@ def mesd(tree):
     tree.common = {"language": "es", "naturalness": "acted"}
     genders = {"F": "female", "M": "male", "C": None}
     emotions = as_nouns("Anger Disgust Fear Happiness Neutral Sadness")
+    folder = "Mexican Emotional Speech Database (MESD)"
     for voice, gender in genders.items():
         for code, emotion in emotions.items():
             # Words of set A are common to all emotions, those of set B belong to one.
             for set_, word in (("A", "abajo"), ("A", "a veces"), ("B", f"palabra{code.lower()}")):
                 tree.utterance(
-                    f"{code}_{voice}_{set_}_{word}.wav",
+                    f"{folder}/{code}_{voice}_{set_}_{word}.wav",
                     speaker=voice,
                     gender=gender,
                     emotion=emotion,
@@ -808,9 +819,10 @@ def emns(tree):
         "user_id"
     ]
     for number, (code, emotion) in enumerate(codes.items(), 1):
-        tree.utterance(f"cleaned_webm/recorded_audio_{number}.webm", emotion=emotion)
+        name = "recorded_audio" + ("" if number == 1 else f"_{number:02d}jmPGL")
+        tree.utterance(f"cleaned_webm/{name}.webm", emotion=emotion)
         rows.append([number, "It was late, she said.", "A voice", code, "2021-05-28", "Complete"])
-        rows[-1] += ["Female", "20s", number, f"wavs/recorded_audio_{number}.webm", 3]
+        rows[-1] += ["Female", "20s", number, f"wavs/{name}.webm", 3]
     tree.beside("metadata.csv", table(*rows, sep="|"))
 
 
@@ -837,9 +849,6 @@ def enterface05(tree):
                     emotion=emotion,
                     text=(code, number),
                 )
-    # Subject 6 is not cut into utterances (the names are of low certainty).
-    for code, (folder, _) in codes.items():
-        tree.stray(f"subject 6/{folder}/s6_{code}.avi")
 
 
 @layout("resd", 1396)
