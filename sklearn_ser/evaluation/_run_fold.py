@@ -24,13 +24,14 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_ser.evaluation._predictions_table import SINGLE, TRANSDUCTIVE, probability_columns
 from sklearn_ser.evaluation._protocols import Fold
+from sklearn_ser.exceptions import EvaluationWarning
 from sklearn_ser.preprocessing._transduction import record_transduction, without_batch_statistics
 from sklearn_ser.store._keys import NoStableContent, class_revisions, step_content
-from sklearn_ser.store._locks import KeyLocks
+from sklearn_ser.store._locks import KeyLocks, has_locks
 from sklearn_ser.utils._files import replace_files
 from sklearn_ser.utils._nested_estimators import parameters_named
 from sklearn_ser.utils._routing import fit_routed
-from sklearn_ser.utils._warnings import collect_warnings
+from sklearn_ser.utils._warnings import collect_warnings, warn_user
 
 #: Parameters that change the effort, not the result.
 _EFFORT = ("n_jobs", "store", "verbose")
@@ -217,6 +218,14 @@ class FoldCache:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         (self.path / "folds").mkdir(parents=True, exist_ok=True)
+        if not has_locks(str(self.path)):
+            warn_user(
+                f"the file system of {str(self.path)!r} has no file locks: finished folds are "
+                "saved and not computed again, but processes that run this call at the same time "
+                "do not share the folds that are left. To share them, choose a folder on another "
+                "file system, such as a local disk.",
+                EvaluationWarning,
+            )
 
     @property
     def store(self) -> Path:

@@ -1,5 +1,6 @@
 """Files of folds and results: damage, exchanged audio, permissions, interrupted writing."""
 
+import errno
 import os
 import shutil
 
@@ -12,8 +13,9 @@ from sklearn.svm import LinearSVC
 
 from sklearn_ser import cross_corpus_validate
 from sklearn_ser.augmentation import AddNoise, AugmentingClassifier, Gain
-from sklearn_ser.evaluation import EvaluationResult
-from sklearn_ser.exceptions import SerError
+from sklearn_ser.evaluation import EvaluationResult, _validate
+from sklearn_ser.exceptions import EvaluationWarning, SerError
+from sklearn_ser.store import _locks
 from tests.conftest import LevelExtractor
 
 RATE = 16000
@@ -70,6 +72,29 @@ def test_a_fold_under_the_name_of_another_is_not_taken(feature_table, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_reported_at_once(
+    feature_table, tmp_path, monkeypatch, code
+):
+    frame, X = feature_table
+    expected = cross_corpus_validate({"svm": LinearSVC()}, frame, X=X, aux=())
+
+    def without_locks(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(_locks, "_devices_with_locks", set())
+    monkeypatch.setattr(_locks.fcntl, "lockf", without_locks)
+    folder = tmp_path / "out"
+    text = r"the file system of .*out' has no file locks: finished folds are saved and not comput"
+    for _ in range(2):  # computed, and read
+        with pytest.warns(EvaluationWarning, match=text) as caught:
+            result = cross_corpus_validate({"svm": LinearSVC()}, frame, X=X, aux=(), out=folder)
+        assert len(caught) == 1
+        pd.testing.assert_frame_equal(result.predictions, expected.predictions)
+        monkeypatch.setattr(_validate, "_run", None)
+    assert len(list((folder / "folds").glob("*.parquet"))) == 3
+
+
 def test_files_have_the_modes_of_the_umask(feature_table, tmp_path):
     before = os.umask(0o027)
     try:
