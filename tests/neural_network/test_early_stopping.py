@@ -174,7 +174,10 @@ def test_lost_ids_are_reported(speech, step):
     net = MTLNeuralClassifier(max_epochs=1, random_state=0)
     message = (
         "^early stopping monitors samples of speakers that are also trained on, because no speaker "
-        r"ids reached the network\. Steps that return arrays by default \(StandardScaler, PCA,"
+        r"ids reached the network\. Steps that return arrays by default \(StandardScaler, PCA, "
+        r"FeatureUnion and others of scikit-learn\) drop the ids in the index of X: call "
+        r"set_output\(transform='pandas'\) on the Pipeline\. Or pass the speakers: as groups= to "
+        r"fit, through a Pipeline as NAME__groups= with the name of the network's step"
     )
     model = make_pipeline(clone(step), clone(net))
     with pytest.warns(TrainingWarning, match=message):

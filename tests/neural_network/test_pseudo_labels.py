@@ -239,7 +239,10 @@ def test_it_ends_after_max_rounds(fitted):
 
 def test_too_few_sure_rows(speech, half, fitted):
     plain = net().fit(speech.X, half, groups=speech.speaker)
-    model = net(PseudoLabels(threshold=1.0)).fit(speech.X, half, groups=speech.speaker)
+    text = r"^pseudo_labels had no effect: fewer than min_rows=10 of the unlabeled samples"
+    with pytest.warns(TrainingWarning, match=text) as caught:
+        model = net(PseudoLabels(threshold=1.0)).fit(speech.X, half, groups=speech.speaker)
+    assert len(caught) == 1
     assert model.pseudo_labels_["stopped"].tolist() == ["min_rows"]
     assert model.pseudo_labels_["retained"].tolist() == [True]
     # The first round is the plain fit, bit for bit; further ones are not.

@@ -126,9 +126,8 @@ class UncertaintyWeighting(FixedWeighting):
     """Weights learned as homoscedastic uncertainties (Kendall et al., 2018).
 
     With the learned parameter s, initially 0, a loss L becomes ``exp(-s) L + s / 2`` (a squared
-    error: half of ``exp(-s) L + s``), multiplied by the task's weight. https:
-
-    arxiv.org/abs/1705.07115
+    error: half of ``exp(-s) L + s``), multiplied by the task's weight.
+    https://arxiv.org/abs/1705.07115
     """
 
     halved: torch.Tensor
@@ -162,9 +161,7 @@ class PCGrad(FixedWeighting):
     """Fixed weights, with conflicting gradients for the encoder projected (Yu et al., 2020).
 
     If two gradients have a negative inner product, each loses its component along the other, in
-    random order. https:
-
-    arxiv.org/abs/2001.06782
+    random order. https://arxiv.org/abs/2001.06782
     """
 
     def backward(self, losses, counted, module):

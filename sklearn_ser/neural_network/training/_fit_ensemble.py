@@ -249,7 +249,16 @@ def _check_unlabeled_tasks(tasks, unlabeled):
 
 
 def _warn_if_without_effect(estimator, objects, tasks, members, interrupted):
-    """Warn of tasks and of weight averaging that start after the epoch that was retained."""
+    """Warn of pseudo-labels without samples, and of what starts after the retained epoch."""
+    if estimator.pseudo_labels is not None and all(
+        [each["stopped"] for each in member.rounds or ()] == ["min_rows"] for member in members
+    ):
+        warn_user(
+            f"pseudo_labels had no effect: fewer than min_rows={estimator.pseudo_labels.min_rows} "
+            "of the unlabeled samples have a confident pseudo-label. Add unlabeled samples, or "
+            "lower threshold or min_rows.",
+            TrainingWarning,
+        )
     n_epochs, best = estimator.max_epochs, max(member.best_epoch for member in members)
     without_effect = [
         (

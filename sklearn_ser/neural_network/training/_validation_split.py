@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 #: What to do if no ids reach the network, which are in the index of what extractors return.
 NO_IDS_REMEDY = (
     ". Steps that return arrays by default (StandardScaler, PCA, FeatureUnion and others of "
-    "scikit-learn) drop the ids in the index of X: call set_output(transform='pandas') on them or "
-    "on the Pipeline. Or pass groups= to fit (speaker= with metadata routing); groups="
-    "range(n_samples) if each sample is of another speaker"
+    "scikit-learn) drop the ids in the index of X: call set_output(transform='pandas') on the "
+    "Pipeline. Or pass the speakers: as groups= to fit, through a Pipeline as NAME__groups= with "
+    "the name of the network's step, with metadata routing as speaker=. If each sample is of "
+    "another speaker, they are range(n_samples)"
 )
 #: Minimum number of validation samples. The loss of fewer is mostly chance.
 MIN_VALIDATION_ROWS = 10
