@@ -87,7 +87,8 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         samples are all retained. Random samplers work on any samples, including audio; those that
         use features work on features only. A synthetic sample (SMOTE) has a weight of 1, no
         auxiliary targets, and the ids and groups of the nearer of the two samples that it lies
-        between. Its own `random_state` is used where it is set.
+        between; a sampler whose samples do not lie on a line through two (ClusterCentroids) is an
+        error. Its own `random_state` is used where it is set.
     random_state : int, RandomState instance or None, default=None
         Seed of augmenters and sampler that have none of their own. With an int, copies are the
         same in every fit, so that a feature store recognizes them.

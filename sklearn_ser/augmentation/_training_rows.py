@@ -259,8 +259,9 @@ def resampled(
             ) from error
         raise
     rest = np.flatnonzero(~labeled)
-    if hasattr(step, "sample_indices_"):
-        return rows.take(np.concatenate([known[step.sample_indices_], rest]))
+    indices = getattr(step, "sample_indices_", None)
+    if indices is not None and (features is None or _is_equal(X, features[indices])):
+        return rows.take(np.concatenate([known[indices], rest]))
     if features is None:
         raise ValueError(
             f"{type(sampler).__name__} does not say which samples it chose (it has no "
@@ -272,13 +273,36 @@ def resampled(
             f"X is sparse, and {type(sampler).__name__} makes new samples, which needs dense "
             "features. Give X.toarray(), or a sampler that chooses samples."
         )
-    return _with_synthetic(rows, known, rest, features, classes, X, np.asarray(new_y))
+    chosen, new = _chosen_and_new(features, classes, X, np.asarray(new_y))
+    kept = rows.take(np.concatenate([known[chosen], rest]))
+    if not new:
+        return kept
+    values, labels = np.asarray(X)[new], np.asarray(new_y)[new]
+    if indices is not None:  # each is a changed copy of one sample
+        parents = np.column_stack([indices[new]] * 2)
+    else:
+        parents = _parents(values.astype(float), labels, features, classes)
+    missing = (parents < 0).any(axis=1)
+    if missing.any():
+        raise ValueError(
+            f"{type(sampler).__name__} made {missing.sum()} new samples that do not lie on a line "
+            "through two samples, so that splits inside the estimator could not keep them out of "
+            "the training where the samples that they were made from are tested. Use a sampler "
+            "that interpolates between two samples, as SMOTE does, or one that chooses samples."
+        )
+    return joined([kept, _synthetic(rows, known[parents], values)])
 
 
-def _with_synthetic(rows, known, rest, features, classes, X, y):
-    """Return the rows that a sampler chose, which are identified by their values, and its own."""
+def _is_equal(first, second):
+    if sparse.issparse(first):
+        return (first != second).nnz == 0
+    return np.array_equal(first, second, equal_nan=True)
+
+
+def _chosen_and_new(features, classes, X, y):
+    """Return the positions of chosen samples, identified by their values, and of new ones in X."""
     unused: dict[Any, list[int]] = {}
-    for position in reversed(range(len(known))):
+    for position in reversed(range(len(classes))):
         unused.setdefault((features[position].tobytes(), classes[position]), []).append(position)
     chosen, new = [], []
     for position in range(len(X)):
@@ -287,42 +311,63 @@ def _with_synthetic(rows, known, rest, features, classes, X, y):
             chosen.append(equal.pop())
         else:
             new.append(position)
-    parts = [rows.take(np.concatenate([known[np.array(chosen, dtype=int)], rest]))]
-    if new:
-        parents = known[_parents(np.asarray(X, float)[new], y[new], features, classes)]
-        # The nearer parent gives ids and groups; early stopping and splitters know both parents.
-        values, like = np.asarray(X)[new], _safe_indexing(rows.X, parents[:, 0])
-        synthetic = rows.take(parents[:, 0])
-        is_list = isinstance(like, list)
-        synthetic.X = values.tolist() if is_list else with_features(like, values)
-        synthetic.sources = parents
-        synthetic.kinds[:] = None
-        synthetic.synthetic[:] = True
-        synthetic.original[:] = False
-        parts.append(synthetic)
-    return joined(parts)
+    return np.array(chosen, dtype=int), new
+
+
+def _synthetic(rows, parents, values):
+    """Return new rows; the nearer parent gives ids and groups, splitters know both."""
+    synthetic = rows.take(parents[:, 0])
+    is_list = isinstance(synthetic.X, list)
+    synthetic.X = values.tolist() if is_list else with_features(synthetic.X, values)
+    synthetic.sources = parents
+    synthetic.kinds[:] = None
+    synthetic.synthetic[:] = True
+    synthetic.original[:] = False
+    return synthetic
+
+
+#: Largest sine of the angle between the directions of two parents.
+_MAX_SINE = 1e-6
 
 
 def _parents(X, y, features, classes):
-    """Return the two rows of its class that each synthetic row lies between, the nearer first."""
-    # Samplers of the SMOTE kind do not say which they are. If a sampler does not interpolate, these
-    # are the two that come nearest to it.
+    """Return the two rows that each synthetic row lies between, the nearer first; -1 if unknown.
+
+    Samplers of the SMOTE kind do not say which they are. Most interpolate between rows of a class;
+    the borderline kind also between classes, and the SVM kind extrapolates beyond the nearer one.
+    """
+    precision = 10 * np.finfo(features.dtype).eps
     features = np.asarray(features, dtype=float)
-    parents = np.empty((len(X), 2), dtype=int)
+    parents = np.full((len(X), 2), -1)
+    everything = np.arange(len(features))
     for position, (row, label) in enumerate(zip(X, y, strict=True)):
-        candidates = np.flatnonzero(classes == label)
-        differences = features[candidates] - row
-        distances = np.linalg.norm(differences, axis=1)
-        nearest = np.argsort(distances, kind="stable")[:_NEAREST]
-        candidates, distances = candidates[nearest], distances[nearest]
-        lengths = np.maximum(distances, np.finfo(float).tiny)
-        directions = differences[nearest] / lengths[:, None]
-        # The two rows that it lies between are in opposite directions.
-        cosines = directions @ directions.T
-        first, second = divmod(int(np.argmin(cosines)), len(cosines))
-        if distances[first] > distances[second]:
-            first, second = second, first
-        if distances[0] == 0:
-            first = second = 0
-        parents[position] = candidates[[first, second]]
+        for candidates in (np.flatnonzero(classes == label), everything):
+            pair = _on_a_line(row, features[candidates], precision)
+            if pair is not None:
+                parents[position] = candidates[list(pair)]
+                break
     return parents
+
+
+def _on_a_line(row, features, precision):
+    """Return the positions of two rows with `row` on a line through them, or None."""
+    if not len(features):
+        return None
+    differences = features - row
+    distances = np.linalg.norm(differences, axis=1)
+    nearest = np.argsort(distances, kind="stable")[:_NEAREST]
+    differences, distances = differences[nearest], distances[nearest]
+    if distances[0] == 0:
+        return nearest[0], nearest[0]
+    directions = differences / distances[:, None]
+    cosines = directions @ directions.T
+    sines = np.sqrt(np.maximum(0, 1 - cosines**2))
+    closer, further = np.minimum.outer(distances, distances), np.maximum.outer(distances, distances)
+    sines /= _MAX_SINE + precision * (np.abs(row).max() + further) / closer
+    # Two rows are on the same side only if they are apart: any two that are alike are in line.
+    for possible in (cosines < 0, (cosines > 0) & (further >= 2 * closer)):
+        first, second = divmod(int(np.argmin(np.where(possible, sines, np.inf))), len(sines))
+        if possible[first, second] and sines[first, second] <= 1:
+            # (sorted by distance)
+            return nearest[min(first, second)], nearest[max(first, second)]
+    return None

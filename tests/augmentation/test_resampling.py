@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from imblearn.combine import SMOTEENN
-from imblearn.over_sampling import ADASYN, SMOTE, RandomOverSampler
+from imblearn.over_sampling import ADASYN, SMOTE, SVMSMOTE, BorderlineSMOTE, RandomOverSampler
 from imblearn.pipeline import Pipeline as SamplingPipeline
-from imblearn.under_sampling import NearMiss, RandomUnderSampler, TomekLinks
+from imblearn.under_sampling import ClusterCentroids, NearMiss, RandomUnderSampler, TomekLinks
 from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold
@@ -95,7 +95,16 @@ def test_parents_of_synthetic_samples():
         assert np.linalg.norm(X[first] - row) <= np.linalg.norm(X[second] - row)
 
 
-def test_synthetic_rows_cross_no_split(monkeypatch):
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        SMOTE(k_neighbors=3),
+        BorderlineSMOTE(kind="borderline-2"),  # also between classes
+        SVMSMOTE(k_neighbors=3, out_step=0.5),  # also beyond a sample
+    ],
+    ids=lambda sampler: type(sampler).__name__,
+)
+def test_synthetic_rows_cross_no_split(sampler, monkeypatch):
     seen = []
 
     class Splits(KFold):
@@ -116,7 +125,7 @@ def test_synthetic_rows_cross_no_split(monkeypatch):
     monkeypatch.setattr(LogisticRegression, "fit", spy)
     cv = Splits(3, shuffle=True, random_state=0)
     search = GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=cv)
-    AugmentingClassifier(search, resampler=SMOTE(k_neighbors=3), random_state=0).fit(features(), Y)
+    AugmentingClassifier(search, resampler=sampler, random_state=0).fit(features(), Y)
     X = features().to_numpy()
     for trained, (train, test) in zip(fitted, seen, strict=False):
         assert len(train) + len(test) == 60  # originals alone are split
@@ -126,10 +135,12 @@ def test_synthetic_rows_cross_no_split(monkeypatch):
         synthetic = [row for row in rows if row.tobytes() not in known]
         assert not any(row.tobytes() in held for row in rows)
         assert 0 < len(synthetic) < 30
-        for row in synthetic:  # it lies between two rows, neither of which is tested
+        for row in synthetic:  # it is on a line through two rows, neither of which is tested
             away = X - row
             away /= np.linalg.norm(away, axis=1, keepdims=True)
-            ends = np.unravel_index(np.argmin(away @ away.T), (60, 60))
+            in_line = np.abs(away @ away.T) - np.eye(60)
+            ends = np.unravel_index(np.argmax(in_line), (60, 60))
+            assert in_line[ends] == pytest.approx(1)
             assert not any(X[end].tobytes() in held for end in ends)
 
 
@@ -174,6 +185,22 @@ def test_a_sampler_without_sample_indices(recorder):
     with pytest.raises(ValueError, match="Halves does not say which samples it chose"):
         fit(recorder, Halves(), X=[f"{row}.wav" for row in range(60)])
     assert fit(recorder, Halves())[0].n_rows_ == {"original": 30}
+
+
+def test_samples_made_of_many_are_an_error(recorder):
+    text = r"ClusterCentroids made \d+ new samples that do not lie on a line through two samples"
+    with pytest.raises(ValueError, match=text):
+        fit(recorder, ClusterCentroids())
+    assert fit(recorder, ClusterCentroids(voting="hard"))[0].n_rows_ == {"original": 30}
+
+
+def test_the_changed_copies_of_a_sampler_are_trained_on(recorder):
+    model, X = fit(recorder, RandomOverSampler(shrinkage=1.0, random_state=0))
+    assert model.n_rows_ == {"original": 60, "synthetic": 30}
+    expected, _ = RandomOverSampler(shrinkage=1.0, random_state=0).fit_resample(X, Y)
+    seen = model.estimator_.seen_
+    np.testing.assert_array_equal(seen["X"], expected)
+    assert seen["aux"]["gender"].isna().tolist() == [False] * 60 + [True] * 30
 
 
 def test_with_the_net():
