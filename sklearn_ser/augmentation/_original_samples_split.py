@@ -307,8 +307,9 @@ def _prepared_grid(grid, search, sources):
     for name, values in grid.items():
         path, _, last = name.rpartition("__")
         owner = search.estimator.get_params().get(path) if path else search.estimator
-        if last in _HOLD_OUT and isinstance(values, list | tuple) and hasattr(owner, "set_params"):
-            for value in values:
+        is_list = isinstance(values, list | tuple | np.ndarray)
+        if last in _HOLD_OUT and is_list and hasattr(owner, "set_params"):
+            for value in np.asarray(values, dtype=object).tolist():
                 _check_holds_out_nothing(clone(owner).set_params(**{last: value}), sources)
         if last == "cv":
             raise MetadataError(

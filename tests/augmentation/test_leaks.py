@@ -329,7 +329,13 @@ def test_estimators_that_hold_out_samples_by_themselves_are_errors(estimator, sw
     text = rf"{type(estimator).__name__}\({switch}\) holds out .* Set {name}={off}, and"
     search = GridSearchCV(Pipeline([("clf", MLPClassifier())]), {"clf": [estimator]})
     switched = GridSearchCV(other, {name: [off, estimator.get_params()[name]]})
-    for inner in (make_pipeline(StandardScaler(), estimator), search, switched):
+    array = np.array([estimator.get_params()[name]])
+    for inner in (
+        make_pipeline(StandardScaler(), estimator),
+        search,
+        switched,
+        GridSearchCV(other, {name: array}),
+    ):
         with pytest.raises(MetadataError, match=text):
             AugmentingClassifier(inner, FeatureNoise()).fit(X, y)
     with pytest.raises(MetadataError, match=text):  # a mixture alone is made of two samples
