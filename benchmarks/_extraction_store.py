@@ -15,7 +15,7 @@ from _timing import ratio
 
 from sklearn_ser.audio import open_audio
 from sklearn_ser.feature_extraction import OpenSmileExtractor
-from sklearn_ser.store._store import FeatureStore
+from sklearn_ser.store import FeatureStore
 from sklearn_ser.store._stored_rows import StoredRows
 
 N_ENTRIES = 5000

@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from _timing import ratio, report
 
-from sklearn_ser.store._store import FeatureStore, decode_entry, encode_entry
+from sklearn_ser.store import FeatureStore
+from sklearn_ser.store._store import decode_entry, encode_entry
 
 N_ENTRIES, N_FEATURES = 5000, 88
 READ_AT_A_TIME, WRITTEN_AT_A_TIME = 512, 16

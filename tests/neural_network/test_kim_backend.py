@@ -26,7 +26,6 @@ from sklearn_ser.feature_extraction import MFCC
 from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures
 from sklearn_ser.recipes import FRAME_FEATURES
 from sklearn_ser.utils._frames import frames_table
-from sklearn_ser.utils._routing import fit_routed
 
 ENCODERS = {"frame_dnn": (16,), "lstm": (8,)}
 SMALL = {"hidden_units": (8, 8), "max_epochs": 2, "random_state": 0}
@@ -88,8 +87,10 @@ def test_grid_search(frames, encoder):
 @pytest.fixture(scope="module")
 def fitted(frames):
     """A pipeline with a classification and a regression task; do not fit it again."""
-    return fit_routed(system("frame_dnn", "auto"), frames.X, frames.y,
-                      aux=frames.aux, speaker=frames.speaker, corpus=frames.speaker)  # fmt: skip
+    with config_context(enable_metadata_routing=True):
+        return system("frame_dnn", "auto").fit(
+            frames.X, frames.y, aux=frames.aux, speaker=frames.speaker
+        )
 
 
 def test_features_are_statistics_of_the_networks_posteriors(frames, fitted):
@@ -122,7 +123,8 @@ def test_metadata_without_routing(frames, fitted):
 
 def test_out_of_fold(frames, fitted):
     model = clone(fitted).set_params(highlevel__cv=3, highlevel__estimator__max_epochs=1)
-    fit_routed(model, frames.X, frames.y, aux=frames.aux, speaker=frames.speaker)
+    with config_context(enable_metadata_routing=True):
+        model.fit(frames.X, frames.y, aux=frames.aux, speaker=frames.speaker)
     assert model["elm"].n_features_in_ == fitted["elm"].n_features_in_
 
 
@@ -163,7 +165,9 @@ def test_recipes_from_audio_to_emotion(make, features):
     speech = make_speech_corpus(n_speakers=6, n_utterances=1, random_state=0).frame
     X = speech[["file", "corpus", "speaker"]]
     model = clone(make(features, **SMALL))
-    fit_routed(model, X, speech["emotion"], aux=speech[["gender"]], speaker=speech["speaker"])
+    metadata = {"aux": speech[["gender"]], "speaker": speech["speaker"]}
+    with config_context(enable_metadata_routing=True):
+        model.fit(X, speech["emotion"], **metadata)
     assert set(model.predict(X)) <= set(speech["emotion"])
     n_classes = speech["emotion"].nunique() + 2
     assert len(model[:-1].get_feature_names_out()) == 4 * n_classes

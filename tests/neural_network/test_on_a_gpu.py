@@ -28,7 +28,7 @@ from sklearn_ser.neural_network._module import build_module
 from sklearn_ser.neural_network._sequences import FrameSequences
 from sklearn_ser.neural_network.encoders._registry import ENCODERS, takes_frames
 from sklearn_ser.preprocessing import FrameScaler
-from sklearn_ser.robustness._adversarial import adversarial_robustness
+from sklearn_ser.robustness import adversarial_robustness
 
 N_ROWS, N_FEATURES = 72, 8
 

@@ -11,9 +11,8 @@ from sklearn_ser.neural_network.training._validation_split import split_validati
 
 def split(codes, groups=None, fraction=0.2, seed=0):
     groups = None if groups is None else np.asarray(groups, dtype=object)
-    return masks(
-        split_validation(np.asarray(codes), groups, fraction, np.random.default_rng(seed)), codes
-    )
+    generator = np.random.default_rng(seed)
+    return masks(split_validation(np.asarray(codes), groups, fraction, generator, 0, None), codes)
 
 
 def masks(found, codes):
@@ -197,7 +196,7 @@ def test_groups_that_cannot_be_separated_keep_copies_in_one_part():
 def test_copies_do_not_make_up_for_rows():
     codes = np.repeat(np.arange(40) % 2, 10)
     sources = np.repeat(np.arange(40), 10)[:, None]
-    found = split_validation(codes, None, 0.2, np.random.default_rng(0), sources=sources)
+    found = split_validation(codes, None, 0.2, np.random.default_rng(0), 0, sources)
     valid, _, record, _ = masks(found, codes)
     assert not valid.any()
     assert record["reason"] == (

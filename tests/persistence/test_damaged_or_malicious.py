@@ -130,7 +130,7 @@ def test_headers_of_arrays(path, entry, text):
 def test_bytes_that_are_no_truth_values(path):
     scaler = node("sklearn.preprocessing.Normalizer", {"copy": {"array": "a"}})
     write(path, facts_of(scaler), {"a": np.array([2], np.uint8).view(bool)})
-    check_refused(path, "the array 'a' holds bytes that are no truth values")
+    check_refused(path, "the array 'a' holds bytes that are not truth values")
 
 
 GROUP_SCALER = "sklearn_ser.preprocessing.GroupScaler"
@@ -191,7 +191,7 @@ GROUP_SCALER = "sklearn_ser.preprocessing.GroupScaler"
         ),
         (
             node("sklearn.preprocessing.Normalizer", requests={"fit": {"X y": True}}),
-            "'X y' is no name of metadata",
+            "'X y' is not a name of metadata",
         ),
         (node("sklearn.preprocessing.Normalizer", requests={"eval": {}}), "requested for 'eval'"),
         (

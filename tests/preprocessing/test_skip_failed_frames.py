@@ -11,10 +11,14 @@ from sklearn.svm import LinearSVC
 
 from sklearn_ser import MTLNeuralClassifier, SkipFailedRows
 from sklearn_ser.exceptions import TrainingWarning
-from sklearn_ser.utils._frames import as_sequences, frames_table
+from sklearn_ser.utils._frames import frames_table
 
 FAILED = [3, 8]
 GOOD = np.setdiff1d(np.arange(40), FAILED)
+
+
+def sequences(X):
+    return X["frames"] if isinstance(X, pd.DataFrame) else X
 
 
 class MeanOverTime(TransformerMixin, BaseEstimator):
@@ -24,7 +28,7 @@ class MeanOverTime(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        return np.stack([sequence.mean(axis=0) for sequence in as_sequences(X)])
+        return np.stack([sequence.mean(axis=0) for sequence in sequences(X)])
 
     def __sklearn_is_fitted__(self):
         return True

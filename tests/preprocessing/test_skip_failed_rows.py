@@ -18,6 +18,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.metadata_routing import get_routing_for_object
 
 from sklearn_ser import (
     MTLNeuralClassifier,
@@ -32,7 +33,6 @@ from sklearn_ser import (
 )
 from sklearn_ser.evaluation import cross_corpus_validate, fit_model, predict_table
 from sklearn_ser.exceptions import AudioWarning, EvaluationWarning, MetadataError, TrainingWarning
-from sklearn_ser.utils._routing import consumed
 
 FAILED = np.array([1, 4, 40])
 
@@ -287,7 +287,8 @@ def test_metadata_through_outer_tools(rows):
         inner = GridSearchCV(svm, {"C": [1e-3, 1.0]}, scoring=unweighted, cv=SpeakerKFold(3))
         model = Pipeline([("scale", MinMaxScaler()), ("search", SkipFailedRows(inner))])
         given = {"speaker": speaker, "sample_weight": weights}
-        assert set(consumed(model, "fit", {**given, "aux": y})) == set(given)
+        requests = get_routing_for_object(model)
+        assert requests.consumes("fit", [*given, "aux"]) == set(given)
         result = cross_validate(
             model, X, y, params=given, cv=SpeakerKFold(2), scoring=unweighted,
             return_estimator=True, return_indices=True, error_score="raise",

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 
 from sklearn_ser import (
@@ -16,7 +17,6 @@ from sklearn_ser import (
 from sklearn_ser.augmentation import AddNoise
 from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.model_selection import SemiSupervisedSplit
-from sklearn_ser.utils._routing import fit_routed
 
 SMALL = {
     "hidden_units": (8,),
@@ -41,7 +41,7 @@ def test_from_audio_to_emotion_with_unlabeled_rows(speech, tmp_path):
     y = speech["emotion"].astype(object).where(speech["corpus"] == "b", None)
     step = LogMelSpectrogram(n_mels=16, hop_length=0.03, store=tmp_path / "store")
     model = make_mtl_aug(step, noise=AddNoise(10.0), **SMALL)
-    fit_routed(model, columns(speech), y, speaker=speech["speaker"])
+    model.fit(columns(speech), y, speaker=speech["speaker"])
     labeled = int(y.notna().sum())
     counts = model.n_rows_
     assert {name: counts[name] for name in counts if name != "mixup"} == dict.fromkeys(
@@ -102,7 +102,8 @@ def test_single_task_without_augmentation_is_the_plain_network(speech):
     X, y = columns(speech), speech["emotion"]
     model.fit(X, y, speaker=speech["speaker"])
     assert model.n_rows_ == {"original": len(speech)}
-    alone = fit_routed(clone(model.estimator), X, y, speaker=speech["speaker"])
+    with config_context(enable_metadata_routing=True):
+        alone = clone(model.estimator).fit(X, y, speaker=speech["speaker"])
     np.testing.assert_array_equal(model.predict_proba(X), alone.predict_proba(X))
 
 

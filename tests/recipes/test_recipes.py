@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion
 from sklearn.svm import SVC
@@ -26,7 +27,6 @@ from sklearn_ser import (
     uar_score,
 )
 from sklearn_ser.recipes import FEATURES
-from sklearn_ser.utils._routing import fit_routed
 
 _NO_AUDIO = {make_mtl_aug: {"speed": ()}}
 MAKERS = [make_svm_baseline, make_single_task_net, make_multi_task_net, make_self_trained_net]
@@ -42,9 +42,11 @@ def speech():
 def test_from_audio_to_emotion(make, features, speech):
     params = {} if make is make_svm_baseline else {"max_epochs": 3, "random_state": 0}
     model = clone(make(features, **params))
-    fit_routed(model, speech[["file", "corpus", "speaker"]], speech["emotion"],
-               aux=speech[["gender"]], speaker=speech["speaker"])  # fmt: skip
-    predicted = model.predict(speech[["file", "corpus", "speaker"]])
+    X = speech[["file", "corpus", "speaker"]]
+    metadata = {} if make is make_svm_baseline else {"aux": speech[["gender"]]}
+    with config_context(enable_metadata_routing=True):
+        model.fit(X, speech["emotion"], speaker=speech["speaker"], **metadata)
+    predicted = model.predict(X)
     assert set(predicted) <= set(speech["emotion"])
     names = model[:-1].get_feature_names_out() if make is not make_svm_baseline else ()
     assert len(set(names)) == len(names)
@@ -63,10 +65,9 @@ def test_svm_search_finds_its_speakers_in_X_or_in_metadata():
     rows = (data.frame["corpus"] == "emodb").to_numpy()
     X, y = data.X[rows], data.frame["emotion"][rows]
     by_level = make_svm_baseline(None, Cs=[1e-3, 1e-2], cv=3).fit(X, y)
-    by_metadata = fit_routed(
-        make_svm_baseline(None, Cs=[1e-3, 1e-2], cv=3, scale_by=None),
-        X.reset_index(drop=True), y, speaker=data.frame["speaker"][rows],
-    )  # fmt: skip
+    by_metadata = make_svm_baseline(None, Cs=[1e-3, 1e-2], cv=3, scale_by=None)
+    with config_context(enable_metadata_routing=True):
+        by_metadata.fit(X.reset_index(drop=True), y, speaker=data.frame["speaker"][rows])
     for name in ("mean_test_score", "split0_test_score"):
         np.testing.assert_allclose(
             by_level.estimator_.cv_results_[name],
@@ -142,11 +143,10 @@ def test_self_training_improves_on_an_unlabeled_corpus():
     target = (frame["corpus"] == "emodb").to_numpy()
     y = frame["emotion"].where(~target, None)
     aux = frame[["gender"]].where(~target[:, None], None)
-    model = fit_routed(make_self_trained_net(None, random_state=0), X, y, aux=aux)
+    model = make_self_trained_net(None, random_state=0).fit(X, y, net__aux=aux)
     net = model.named_steps["net"]
     assert net.pseudo_labels_["selected"][net.pseudo_labels_["retained"]].item() > 0
-    alone = clone(model).set_params(net__pseudo_labels=None)
-    alone = fit_routed(alone, X, y, aux=aux)
+    alone = clone(model).set_params(net__pseudo_labels=None).fit(X, y, net__aux=aux)
     y_true = frame["emotion"][target]
     self_trained, plain = (
         uar_score(y_true, fitted.predict(X[target])) for fitted in (model, alone)

@@ -75,8 +75,8 @@ def split_validation(
     groups: np.ndarray | None,
     fraction: float,
     generator: np.random.Generator,
-    turn: int = 0,
-    sources: np.ndarray | None = None,
+    turn: int,
+    sources: np.ndarray | None,
 ) -> ValidationSplit:
     """Choose the validation samples: whole groups if possible, else at random within each class.
 
@@ -163,7 +163,7 @@ def _separate(held_out, labeled, sources):
     return held_out & labeled & ~mixed, ~np.isin(sources, held_out_sources).any(axis=1)
 
 
-def _random_rows(codes, fraction, generator, sources=None):
+def _random_rows(codes, fraction, generator, sources):
     """Return the mask of about `fraction` of each class, never all of it; copies stay together."""
     chosen = np.zeros(len(codes), dtype=bool)
     originals = np.flatnonzero(codes >= 0)
