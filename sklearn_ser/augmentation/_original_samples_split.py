@@ -173,7 +173,7 @@ class OriginalSamplesSplit:
         return np.asarray(sources).reshape(_num_samples(X), -1)
 
     def _splits(self, numbers, arguments):
-        """Splits of the original samples, as indices among `numbers`."""
+        """Return splits of the original samples, as indices among `numbers`."""
         if hasattr(self.cv, "split") or isinstance(self.cv, Integral | None):
             return check_cv(self.cv, arguments["y"], classifier=True).split(**arguments)
         positions = {number: position for position, number in enumerate(numbers.tolist())}

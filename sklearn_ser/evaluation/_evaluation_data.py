@@ -185,7 +185,7 @@ def select_data(
 
 
 def _usable_sentinels(estimators, configured, n_unlabeled, unlabeled_test):
-    """Sentinel value by name, None where unlabeled samples cannot be used, with a warning."""
+    """Return sentinel values by name, None where unlabeled samples cannot be used, and warn."""
     if unlabeled_test == "train" and set(configured.values()) == {None}:
         raise ValueError(
             "unlabeled_test='train' has no effect: none of the estimators learns from unlabeled "

@@ -57,13 +57,13 @@ def make_folds(
         ]
     return [
         Fold(corpus[test[0]], "+".join(sorted(set(corpus[train]))), train, test)
-        # (without classes: one that is absent from training is noted, it is no error)
+        # (without classes: one that is absent from training is noted, not raised)
         for train, test in LeaveOneCorpusOut().split(y, corpus=corpus)
     ]
 
 
 def _speaker_folds(name, rows, y, speaker, n_splits):
-    """Speaker-disjoint folds over some samples."""
+    """Return speaker-disjoint folds over some samples."""
     n_speakers = len(set(speaker[rows]))
     n_splits = min(n_splits, n_speakers)
     if n_splits < 2:

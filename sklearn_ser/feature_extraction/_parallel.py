@@ -331,7 +331,7 @@ def _submit(backend, function, name):
 
 @contextmanager
 def _outside_worker_threads():
-    """Inside a task of a Dask cluster, wait for others without occupying a thread of the worker."""
+    """Free the thread of the worker, in a task of a Dask cluster, while it waits for others."""
     import distributed
 
     try:

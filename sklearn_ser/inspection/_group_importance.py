@@ -60,7 +60,7 @@ def grouped_permutation_importance(
     n_repeats: int = 10,
     random_state: int | np.random.RandomState | None = None,
 ) -> pd.DataFrame:
-    """Permutation importance of groups of features, whose columns are permuted together.
+    """Compute the permutation importance of groups of features, permuted together.
 
     Columns are permuted together since related features can replace each other: permuted one by
     one, none of them is important. They are permuted within each speaker: a row gets the features

@@ -55,7 +55,7 @@ def representation_silhouette(
     metric: Literal["euclidean", "cosine"] = "euclidean",
     n_jobs: int | None = None,
 ) -> pd.DataFrame:
-    """Cross-validated silhouette of the emotions in representations of held-out speakers.
+    """Cross-validate the silhouette of emotions in representations of held-out speakers.
 
     In each fold a clone is fitted on the training set and transforms the test set, in which the
     silhouette of the classes is computed: for each sample (b - a) / max(a, b), with a the mean

@@ -57,7 +57,7 @@ def uar_score(
     labels: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    r"""Unweighted average recall (UAR): mean recall of the classes.
+    r"""Compute the unweighted average recall (UAR): the mean recall of the classes.
 
     .. math:: \mathrm{UAR} = \frac{1}{|C|} \sum_{c \in C}
               \frac{\sum_{i: y_i = c} w_i \, [\hat{y}_i = c]}{\sum_{i: y_i = c} w_i}
@@ -111,7 +111,7 @@ def war_score(
     labels: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    r"""Weighted average recall (WAR), which is the accuracy: share of correct predictions.
+    r"""Compute the weighted average recall (WAR), which is the accuracy.
 
     .. math:: \mathrm{WAR} = \frac{\sum_i w_i \, [\hat{y}_i = y_i]}{\sum_i w_i}
 
@@ -151,7 +151,7 @@ def macro_f1_score(
     labels: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    r"""Macro F1: mean over classes of the harmonic mean of precision and recall.
+    r"""Compute macro F1: the mean over classes of the harmonic mean of precision and recall.
 
     .. math:: F_1 = \frac{1}{|C|} \sum_{c \in C} \frac{2 h_c}{n_c + m_c}
 
@@ -192,7 +192,7 @@ def recall_by_class(
     labels: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> pd.Series:
-    """Recall of each class: share of its samples that are predicted correctly.
+    """Compute the recall of each class: the share of its samples that are predicted correctly.
 
     Parameters
     ----------

@@ -149,7 +149,7 @@ def group_gap(
     groups: ArrayLike | None = None,
     greater_is_better: bool = True,
 ) -> GroupGap:
-    """Gap between the best and the worst group.
+    """Compute the gap between the best and the worst group.
 
     Parameters
     ----------

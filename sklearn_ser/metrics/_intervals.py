@@ -124,7 +124,7 @@ def cluster_interval(
     n_draws: int = 1999,
     random_state: int | np.random.Generator | None = 0,
 ) -> ClusterInterval:
-    r"""Confidence interval of a score for the population of speakers (or corpora).
+    r"""Compute a confidence interval of a score for the population of speakers (or corpora).
 
     Utterances of one speaker are not independent, so that an interval over utterances is too
     narrow. This one is based on the variation of the score between speakers.

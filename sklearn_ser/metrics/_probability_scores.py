@@ -89,7 +89,7 @@ def macro_auc_score(
     pos_label: object = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    r"""Macro AUC: area under the ROC curve of each class against the rest, averaged.
+    r"""Compute the macro AUC: the mean area under the ROC curve of each class against the rest.
 
     .. math:: \mathrm{AUC} = \frac{1}{|C|} \sum_{c \in C} \left(
               P(s_c(x) > s_c(x')) + \frac{1}{2} P(s_c(x) = s_c(x')) \right)
@@ -139,7 +139,7 @@ def equal_error_rate(
     pos_label: object = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    r"""Equal error rate (EER): error at the threshold where both kinds of errors are as frequent.
+    r"""Compute the equal error rate (EER), at which both kinds of errors are equally frequent.
 
     .. math:: \mathrm{EER} = \mathrm{FNR}(t^*), \quad \mathrm{FNR}(t^*) = \mathrm{FPR}(t^*)
 
@@ -277,7 +277,7 @@ def expected_calibration_error(
     strategy: Literal["uniform", "quantile"] = "uniform",
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    r"""Expected calibration error (ECE): mean distance between confidence and accuracy.
+    r"""Compute the expected calibration error (ECE): mean distance of confidence and accuracy.
 
     .. math:: \mathrm{ECE} = \sum_{b} \frac{W_b}{W}
               \left| \mathrm{acc}(b) - \mathrm{conf}(b) \right|
@@ -361,7 +361,7 @@ def multiclass_brier_score(
     labels: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    r"""Multiclass Brier score: squared distance of probabilities from the true class, averaged.
+    r"""Compute the multiclass Brier score: mean squared distance from the true class.
 
     .. math:: \mathrm{BS} = \frac{1}{W} \sum_i w_i \sum_c (p_{ic} - [y_i = c])^2
 

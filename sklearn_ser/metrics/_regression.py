@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def concordance_cc(
     y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None
 ) -> float:
-    r"""Concordance correlation coefficient (CCC): agreement of predicted and true values.
+    r"""Compute the concordance correlation coefficient (CCC): agreement with the true values.
 
     .. math:: \rho_c = \frac{2 \, \mathrm{cov}(y, \hat{y})}
               {\sigma_y^2 + \sigma_{\hat{y}}^2 + (\mu_y - \mu_{\hat{y}})^2}

@@ -117,7 +117,7 @@ def paired_test(
     n_draws: int = 20000,
     random_state: int | np.random.Generator | None = 0,
 ) -> PairedTest:
-    r"""Paired test of the difference of two estimators on the same utterances.
+    r"""Test the difference of two estimators on the same utterances, paired by speaker.
 
     Parameters
     ----------
@@ -647,7 +647,7 @@ class CorrectedTTest:
 def corrected_t_test(
     differences: ArrayLike, n_train: ArrayLike, n_test: ArrayLike, *, confidence: float = 0.95
 ) -> CorrectedTTest:
-    r"""Corrected resampled t test: paired test over repeated folds with common training samples.
+    r"""Test repeated folds with common training samples by the corrected resampled t test.
 
     .. math:: t = \frac{\bar{d}}{\sqrt{(1 / J + n_\mathrm{test} / n_\mathrm{train}) \, s^2}}
 

@@ -1,4 +1,4 @@
-"""What preprocessing steps of frame sequences share: validation of their input, tags."""
+"""Base class and input validation of the preprocessing steps for frame sequences."""
 
 from __future__ import annotations
 

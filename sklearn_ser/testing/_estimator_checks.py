@@ -51,7 +51,7 @@ _OF_SKLEARN = (
 
 
 def check_scikit_learn_api(step):
-    """The checks of scikit-learn of parameters, tags and repr pass."""
+    """Check that the checks of scikit-learn of parameters, tags and repr pass."""
     for check in _OF_SKLEARN:
         try:
             check(type(step).__name__, step)
@@ -60,7 +60,7 @@ def check_scikit_learn_api(step):
 
 
 def check_parameters_are_stored(step):
-    """The constructor only stores parameters, which `clone` copies and `set_params` changes."""
+    """Check that the constructor only stores parameters, which `clone` and `set_params` handle."""
     parameters = step.get_params(deep=False)
     names = list(inspect.signature(type(step).__init__).parameters)[1:]
     if sorted(names) != sorted(parameters):
@@ -78,7 +78,7 @@ def check_parameters_are_stored(step):
 
 
 def check_global_state_is_untouched(step):
-    """No global random generator is used or seeded, and no global setting changes.
+    """Check that no global random generator is used or seeded, and no global setting changes.
 
     The check runs before the others, because loading of libraries happens once per process.
     """
@@ -119,7 +119,7 @@ def _settings():
 
 
 def check_global_seeds_are_irrelevant(step):
-    """Other states of the global random generators give the same output."""
+    """Check that other states of the global random generators give the same output."""
     import torch
 
     np_state, torch_state, own_state = (  # restored below
@@ -140,7 +140,7 @@ def check_global_seeds_are_irrelevant(step):
 
 
 def check_fit_ignores_y(step):
-    """`fit` returns the step, changes no parameter, and ignores y.
+    """Check that `fit` returns the step, changes no parameter, and ignores y.
 
     A step with the tag ``requires_fit=False`` gives the same output without `fit`.
     """
@@ -166,7 +166,7 @@ def check_fit_ignores_y(step):
 
 
 def check_fit_ignores_the_audio(step):
-    """A step that is fitted on other audio gives the same output."""
+    """Check that a step that is fitted on other audio gives the same output."""
     one, other = speech().X["file"].iloc[[1]], pairs([-signal[::-1] for signal in speech().signals])
     for what, training in {"one utterance": list(one), "more utterances": 2 * other}.items():
         actual = plain(step).fit(training, [0] * len(training)).transform(speech().X)
@@ -174,7 +174,7 @@ def check_fit_ignores_the_audio(step):
 
 
 def check_pickle(step):
-    """A pickled step gives the same output, before and after its first use."""
+    """Check that a pickled step gives the same output, before and after its first use."""
     X, expected = speech().X, reference(step)
     used = fitted(step)
     pickles = {"before it was used": pickle.dumps(used)}
@@ -187,7 +187,7 @@ def check_pickle(step):
 
 
 def check_plain_state(step):
-    """The attributes of a used step are plain values, arrays and estimators."""
+    """Check that the attributes of a used step are plain values, arrays and estimators."""
     used = fitted(step)
     used.transform(speech().X)
     params = used.get_params(deep=False)
@@ -202,7 +202,7 @@ def check_plain_state(step):
 
 
 def check_html_repr(step):
-    """The HTML representation names the class."""
+    """Check that the HTML representation names the class."""
     if type(step).__name__ not in estimator_html_repr(step):
         raise AssertionError("the HTML representation does not name the class")
 
@@ -237,7 +237,7 @@ def _to_rows(step):
 
 
 def check_in_a_pipeline(step):
-    """A Pipeline with a scaler and a classifier works with and without metadata routing."""
+    """Check that a Pipeline with scaler and classifier works with and without metadata routing."""
     X, y = speech().X, speech().y
     model = make_pipeline(plain(step), *_to_rows(step), StandardScaler(), LogisticRegression())
     predicted = model.fit(X, y).predict(X)
@@ -254,7 +254,7 @@ def check_in_a_pipeline(step):
 
 
 def check_in_a_feature_union(step):
-    """A FeatureUnion of the step with itself has equal halves and the ids."""
+    """Check that a FeatureUnion of the step with itself has equal halves and the ids."""
     X, expected = speech().X, reference(step)
     parts = [(name, make_pipeline(plain(step), *_to_rows(step))) for name in ("one", "two")]
     joined = FeatureUnion(parts).fit(X).transform(X)
@@ -270,7 +270,7 @@ def check_in_a_feature_union(step):
 
 
 def check_in_a_grid_search(step):
-    """GridSearchCV splits X, clones the step and scores without an error."""
+    """Check that GridSearchCV splits X, clones the step and scores without an error."""
     X, y = speech().X, speech().y
     model = make_pipeline(plain(step), *_to_rows(step), StandardScaler(), LogisticRegression())
     search = GridSearchCV(

@@ -34,7 +34,7 @@ from sklearn_ser.utils._failed_rows import failed_rows
 
 
 def check_empty_input(step):
-    """Empty input in any container gives an output without rows."""
+    """Check that empty input in any container gives an output without rows."""
     used = fitted(step)
     width = len(used.get_feature_names_out())
     for name, X in {
@@ -53,7 +53,7 @@ def check_empty_input(step):
 
 
 def check_containers_give_the_same(step):
-    """Paths in a list, tuple, Series, object array, string array or DataFrame give equal output."""
+    """Check that paths in lists, tuples, Series, arrays and DataFrames give equal output."""
     X, used, expected = speech().X, fitted(step), reference(step)
     files = list(X["file"])
     for name, container in {
@@ -69,7 +69,7 @@ def check_containers_give_the_same(step):
 
 
 def check_arrays_give_the_same_as_files(step):
-    """Pairs of array and rate give the output of files; bare arrays have the rate of the step."""
+    """Check that pairs of array and rate, and bare arrays at the rate of the step, equal files."""
     signals, used, expected = speech().signals, fitted(step), reference(step)
     references = pairs(signals)
     for name, container in {
@@ -94,7 +94,7 @@ def check_arrays_give_the_same_as_files(step):
 
 
 def check_equal_length_arrays(step):
-    """Arrays of equal length, which numpy would stack, are separate utterances."""
+    """Check that arrays of equal length, which numpy would stack, are separate utterances."""
     stacked, used = equal_length_signals(), fitted(step)
     expected = used.transform(list(stacked))
     for name, container in {
@@ -108,7 +108,7 @@ def check_equal_length_arrays(step):
 
 
 def check_channels_are_averaged(step):
-    """Different channels give the output of their mean, in arrays and in files."""
+    """Check that different channels give the output of their mean, in arrays and in files."""
     left, right = equal_length_signals()[:2]
     both, used = np.stack([left, right]), fitted(step)
     expected = used.transform(pairs([(left + right) / 2]))
@@ -120,7 +120,7 @@ def check_channels_are_averaged(step):
 
 
 def check_rates_are_converted(step):
-    """A pair at another rate is resampled as by `read_audio`."""
+    """Check that a pair at another rate is resampled as by `read_audio`."""
     rate, used = sampling_rate_of(step), fitted(step)
     references = [(signal, 22050) for signal in speech().signals[:2]]
     expected = used.transform([(read_audio(audio, rate), rate) for audio in references])
@@ -128,7 +128,7 @@ def check_rates_are_converted(step):
 
 
 def check_start_and_end_are_read(step):
-    """Columns `start` and `end` in seconds select a segment; a missing one is no limit."""
+    """Check that columns `start` and `end` in seconds select a segment; missing ones do not."""
     X, used = speech().X.iloc[:2], fitted(step)
     first, second = speech().signals[:2]
     parts = pairs([first[1600:], second[800:6400]])
@@ -141,7 +141,7 @@ def check_start_and_end_are_read(step):
 
 
 def check_audio_in_index_levels(step):
-    """The audio of a filewise or segmented audformat index, table or column is read."""
+    """Check that the audio of a filewise or segmented audformat index, table or column is read."""
     frame, used = speech().frame, fitted(step)
     starts, ends = pd.to_timedelta([0, 0.05], unit="s"), pd.to_timedelta([None, 0.4], unit="s")
     files = pd.Index(frame["file"].iloc[:2], name="file")
@@ -167,7 +167,7 @@ def check_audio_in_index_levels(step):
 
 
 def check_named_audio_column(step):
-    """`audio` names the column; the error for a missing column lists those of X."""
+    """Check that `audio` names the column; the error for a missing column lists those of X."""
     renamed = speech().X.rename(columns={"file": "wave"})
     actual = fitted(step, audio="file").set_params(audio="wave").transform(renamed)
     assert_same(actual, reference(step), "with audio='wave' the output differs")
@@ -181,7 +181,7 @@ def check_named_audio_column(step):
 
 
 def check_input_is_not_modified(step):
-    """Neither a DataFrame nor the arrays in it change, and read-only arrays are accepted."""
+    """Check that a DataFrame and its arrays do not change, and read-only arrays are accepted."""
     signals = [signal.copy() for signal in speech().signals]
     X = speech().X.assign(file=pairs(signals), start=0.05, end=0.4)
     X.index.name, X.columns.name, X.attrs = "position", "kind", {"source": "check"}
@@ -207,7 +207,7 @@ def _names_within(X):
 
 
 def check_label_columns_are_ignored(step):
-    """Columns or index levels other than audio, times and ids have no influence."""
+    """Check that columns or index levels other than audio, times and ids have no influence."""
     used = fitted(step).set_output(transform="pandas")
     X = speech().X
     expected = used.transform(X)
@@ -226,7 +226,7 @@ def check_label_columns_are_ignored(step):
 
 
 def check_beyond_full_scale(step):
-    """Samples beyond full scale raise an error with the row, or are clipped on request."""
+    """Check that samples beyond full scale raise an error with the row, or are clipped."""
     good, loud = speech().signals[:2]
     loud = loud / np.abs(loud).max() * np.float32(1.5)
     with audio_error("samples beyond full scale", row=1):
@@ -243,7 +243,7 @@ def check_beyond_full_scale(step):
 
 
 def check_remove_dc(step):
-    """`remove_dc` subtracts the mean of each utterance, as in `read_audio`."""
+    """Check that `remove_dc` subtracts the mean of each utterance, as in `read_audio`."""
     shifted = [(signal * 0.5 + 0.25, SAMPLING_RATE) for signal in speech().signals[:2]]
     rate = sampling_rate_of(step)
     centered = [(read_audio(audio, rate, remove_dc=True), rate) for audio in shifted]
@@ -305,7 +305,7 @@ def unusual():
 
 
 def check_errors_name_the_row(step):
-    """Every fault raises an AudioError with the row and the file."""
+    """Check that every fault raises an AudioError with the row and the file."""
     used = fitted(step)
     good = pairs(speech().signals[:1])
     for what, audio in unusable().items():
@@ -315,7 +315,7 @@ def check_errors_name_the_row(step):
 
 
 def check_the_first_failure_is_raised(step):
-    """Of several failures the one of the first row is raised."""
+    """Check that of several failures the one of the first row is raised."""
     references = pairs(speech().signals)
     X = object_array([references[0], "missing.wav", references[1], "also_missing.wav"])
     with audio_error("two missing files", row=1, file="missing.wav"):
@@ -323,7 +323,7 @@ def check_the_first_failure_is_raised(step):
 
 
 def check_unusual_audio_gives_no_nan(step):
-    """Silence, a click, a single sample, ... give finite values or an AudioError with the row."""
+    """Check that silence, a click, a single sample, ... give finite values or an AudioError."""
     good, used = pairs(speech().signals[:1])[0], fitted(step)
     for what, audio in unusual().items():
         try:
@@ -342,7 +342,7 @@ def check_unusual_audio_gives_no_nan(step):
 
 
 def check_failed_rows_are_nan_and_recorded(step):
-    """Failed rows with ``on_error`` "warn" or "ignore" are NaN and recorded in `failures_`."""
+    """Check that failed rows are NaN with ``on_error="warn"`` or "ignore", and in `failures_`."""
     references, bad = pairs(speech().signals), {**unusable(), **unusual()}
     X = object_array([references[0], *bad.values(), references[1]])
     outputs = {}
@@ -381,7 +381,7 @@ def _assert_recorded(actual, records, X, names):
 
 
 def check_failures_leave_the_other_rows_alone(step):
-    """Failed rows do not affect the other rows, also with several jobs."""
+    """Check that failed rows do not affect the other rows, also with several jobs."""
     X, expected = speech().X, values_by_row(reference(step))
     files = list(X["file"])
     mixed = [files[0], "missing.wav", files[1], files[2], "also_missing.wav", files[3]]
@@ -396,7 +396,7 @@ def check_failures_leave_the_other_rows_alone(step):
 
 
 def check_failed_rows_are_left_out_of_training(step):
-    """Rows of failed audio are recognized and left out of training."""
+    """Check that rows of failed audio are recognized and left out of training."""
     files = list(speech().X["file"])
     actual = fitted(step, on_error="ignore").transform([files[0], "missing.wav", files[1]])
     if list(failed_rows(actual)) != [False, True, False]:

@@ -36,7 +36,7 @@ from sklearn_ser.utils._ids import ID_COLUMNS
 
 
 def check_output_is_rows_or_frames(step):
-    """The output is finite float32: a row of numbers or a sequence of frames per utterance."""
+    """Check that the output is finite float32: a row or a sequence of frames per utterance."""
     actual = reference(step)
     if len(actual) != len(speech().X):
         raise AssertionError(f"the output for {len(speech().X)} utterances has {len(actual)} rows")
@@ -70,7 +70,7 @@ def _assert_frames_contract(actual):
 
 
 def check_names_and_width_agree(step):
-    """`get_feature_names_out` gives a unique str for each column of the output."""
+    """Check that `get_feature_names_out` gives a unique str for each column of the output."""
     used = fitted(step)
     names = used.get_feature_names_out()
     if not isinstance(names, np.ndarray) or names.dtype != object or names.ndim != 1:
@@ -89,7 +89,7 @@ def check_names_and_width_agree(step):
 
 
 def check_set_output(step):
-    """`set_output` and the global configuration give DataFrames of the same values and names."""
+    """Check that `set_output` and the configuration give DataFrames of equal values and names."""
     X, expected = speech().X, reference(step)
     names = list(fitted(step).get_feature_names_out())
     actual = fitted(step).set_output(transform="default").transform(X)
@@ -104,7 +104,7 @@ def check_set_output(step):
 
 
 def check_ids_become_index_levels(step):
-    """With pandas output, the ids of X are the index; without ids it is the index of X."""
+    """Check that the index of pandas output is that of X, or its ids where there are any."""
     used = fitted(step).set_output(transform="pandas")
     X = speech().X
     ids = X[list(ID_COLUMNS)]
@@ -126,7 +126,7 @@ _MANY, _SHORT = 66, 4000
 
 
 def check_repeated_transform_is_equal(step):
-    """A second transform gives the same output, also after other audio."""
+    """Check that a second transform gives the same output, also after other audio."""
     X, used = speech().X, fitted(step)
     first = used.transform(X)
     assert_same(first, reference(step), "two clones of the step differ")
@@ -138,7 +138,7 @@ def check_repeated_transform_is_equal(step):
 
 
 def check_one_row_equals_that_row_among_others(step):
-    """The output for an utterance alone is the same as among others."""
+    """Check that the output for an utterance alone is the same as among others."""
     X, used, expected = speech().X, fitted(step), values_by_row(reference(step))
     for row in range(len(X)):
         actual = used.transform(X.iloc[[row]])
@@ -147,7 +147,7 @@ def check_one_row_equals_that_row_among_others(step):
 
 
 def check_order_of_rows_is_irrelevant(step):
-    """Rows in another order, some repeated, give the same output; the index follows the rows."""
+    """Check that reordered and repeated rows give the same output, and the index follows them."""
     X, used, expected = speech().X, fitted(step), reference(step)
     order = [2, 0, 3, 0, 1]
     actual = used.transform(X.iloc[order])
@@ -159,7 +159,7 @@ def check_order_of_rows_is_irrelevant(step):
 
 
 def check_one_row_equals_that_row_among_many(step):
-    """The output for an utterance in a large batch is the same as in a small one."""
+    """Check that the output for an utterance in a large batch is the same as in a small one."""
     short = pairs([signal[:_SHORT] for signal in speech().signals])
     used = fitted(step)
     expected = values_by_row(used.transform(short))
@@ -170,7 +170,7 @@ def check_one_row_equals_that_row_among_many(step):
 
 
 def check_rewritten_files_are_read_again(step):
-    """A rewritten file gives the output of its new content, with and without a store."""
+    """Check that a rewritten file gives the output of its new content, with and without a store."""
     first, second = equal_length_signals()[:2]
     folder = speech().new_folder()
     file = str(folder / "rewritten.wav")
@@ -185,12 +185,12 @@ def check_rewritten_files_are_read_again(step):
 
 
 def check_n_jobs_is_irrelevant(step):
-    """`n_jobs` has no influence on values, index and the reported failure."""
+    """Check that `n_jobs` has no influence on values, index and the reported failure."""
     _assert_parallel_is_equal(step, "n_jobs=2")
 
 
 def check_processes_give_the_same(step):
-    """Worker processes (joblib's loky) give the same values and the same failure."""
+    """Check that worker processes (joblib's loky) give the same values and the same failure."""
     with joblib.parallel_config(backend="loky"):
         _assert_parallel_is_equal(step, "in worker processes")
 
@@ -209,7 +209,7 @@ def _assert_parallel_is_equal(step, how):
 
 
 def check_store_gives_the_same(step):
-    """A run with an empty or a filled `store` gives the same output as without."""
+    """Check that a run with an empty or a filled `store` gives the same output as without."""
     X, expected = speech().X, reference(step)
     folder = speech().new_folder() / "store"
     for store in (folder, str(folder)):
@@ -231,7 +231,7 @@ def check_store_gives_the_same(step):
 
 
 def check_nothing_is_printed(step):
-    """Nothing is printed or warned, also with verbose=1 without a terminal."""
+    """Check that nothing is printed or warned, also with verbose=1 without a terminal."""
     levels = [{"verbose": level} for level in (0, 1)] if hasattr(step, "verbose") else [{}]
     for parameters in levels:
         with tempfile.TemporaryFile() as printed:

@@ -46,7 +46,7 @@ def frame_attrs(X):
 
 
 def is_frames(X: Any) -> bool:
-    """Whether X holds frame sequences: one object column, 3 dimensions, or a list of 2-D arrays."""
+    """Return whether X has frame sequences: an object column, 3 dimensions, or 2-D arrays."""
     if isinstance(X, pd.DataFrame):
         if X.shape[1] != 1 or X.iloc[:, 0].dtype.kind != "O":
             return False
@@ -143,7 +143,7 @@ def _is_table(value):
 
 
 def _holds_sequences(values):
-    """Whether the first value that is not missing is a 2-D array."""
+    """Return whether the first value that is not missing is a 2-D array."""
     for value in values:
         if not _is_missing(value):
             return isinstance(value, np.ndarray) and value.ndim == 2
