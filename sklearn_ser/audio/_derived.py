@@ -53,7 +53,8 @@ class DerivedAudio(metaclass=ABCMeta):
         Returns
         -------
         ndarray of shape (n_samples_out,)
-            `signal` itself or a result of `as_signal`; it is not validated again.
+            `signal` itself, or finite float32 samples within [-1, 32767/32768]: they are not
+            validated again.
         """
 
     @abstractmethod

@@ -135,7 +135,7 @@ class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _default_names(self) -> Sequence[str]:
-        """Return the names of the columns of what `augment` returns if X is no DataFrame."""
+        """Return the names of the columns of what `augment` returns if X is not a DataFrame."""
 
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> np.ndarray:
         """Return the names of the columns, which are those of the input.
@@ -143,7 +143,7 @@ class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         input_features : sequence of str, optional
-            Columns of X; None if X is no DataFrame.
+            Columns of X; None if X is not a DataFrame.
 
         Returns
         -------
@@ -229,7 +229,7 @@ class AudioAugmenter(CacheableMixin, OwnContainerMixin, Augmenter):
         Returns
         -------
         DataFrame
-            X with the changed audio in the column `audio`; a single column if X is no DataFrame.
+            X with the changed audio in the column `audio`; a single column if X is not a DataFrame.
             The audio is changed when it is read, by an audio step or by
             :func:`sklearn_ser.audio.read_audio`, which is also when errors about audio are raised.
             ``start`` and ``end``, where X has them, are missing values: the changed audio is that

@@ -166,13 +166,13 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
 
     def __init__(
         self,
-        estimator: Any,
-        augmenters: Any | Sequence[Any] | Mapping[str, Any] | None = None,
+        estimator: BaseEstimator,
+        augmenters: BaseEstimator | Sequence[Any] | Mapping[str, Any] | None = None,
         *,
         copies: int = 1,
         keep_original: bool = True,
         task: str = "augmentation",
-        resampler: Any | None = None,
+        resampler: BaseEstimator | None = None,
         random_state: int | np.random.RandomState | None = None,
     ):
         self.estimator = estimator

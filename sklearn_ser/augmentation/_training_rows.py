@@ -28,7 +28,7 @@ class TrainingRows:
     #: single one. The first one gives the ids and other metadata.
     sources: np.ndarray
     labels: np.ndarray  # the sample of `fit` that gives the label
-    kinds: np.ndarray  # the name of the augmenter; None where it is no auxiliary target
+    kinds: np.ndarray  # the name of the augmenter; None where it is not an auxiliary target
     weights: np.ndarray  # factors of the sample weights
     #: Whether a sampler made the sample, which then has no auxiliary targets and a weight of 1.
     synthetic: np.ndarray

@@ -113,7 +113,7 @@ def predict_table(
 ) -> pd.DataFrame:
     """Predict label, probabilities and auxiliary targets of each recording.
 
-    Recordings that cannot be used are no error: they have no label, and the column `error` holds
+    Recordings that cannot be used raise no error: they have no label, and the column `error` holds
     the reason.
 
     Parameters

@@ -411,7 +411,7 @@ class EvaluationResult:
             # One block per speaker, however many training corpora there are.
             blocks = items["y_true"], y_pred, items["speaker"]
             columns[name] = cluster_interval(*blocks, metric=metric, min_clusters=2).values
-        # A speaker without a score (too few classes) is no block.
+        # A speaker without a score (too few classes) is not a block.
         return critical_difference(pd.DataFrame(columns).dropna(), **parameters)
 
     def by(

@@ -193,7 +193,7 @@ class _EstimatorHasher(NumpyHasher):
                 return NotImplemented  # by its name
             return tuple, ((value.__module__, value.__qualname__, self.code_version(value)),)
         if isinstance(value, BaseEstimator):
-            # The metadata request is no parameter, but changes what `fit` receives.
+            # The metadata request is not a parameter, but changes what `fit` receives.
             request = str(vars(value).get("_metadata_request", ""))
             if hasattr(value, "_versions") and self.code_version is code_version:
                 # Of audio steps and augmenters as in a feature store: files by their content.

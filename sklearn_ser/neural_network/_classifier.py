@@ -238,7 +238,7 @@ class MTLNeuralClassifier(
     warm_start : bool, default=False
         Whether :meth:`fit` continues from the networks of the previous fit, for example to
         fine-tune them on a target corpus. Classes and tasks are those of the first fit, and
-        `history_` goes on with the epochs of further fits, as with :meth:`partial_fit`.
+        `history_` continues with the epochs of further fits, as with :meth:`partial_fit`.
     callbacks : list or None, default=None
         skorch callbacks.
 
@@ -921,9 +921,9 @@ class MTLNeuralClassifier(
         Returns
         -------
         ndarray of shape (n_samples, n_outputs)
-            Of the dtype of the network (``compute__dtype``), NaN for failed audio. With an encoder
-            that works frame by frame, the mean over the frames. With several networks, their
-            representations side by side.
+            Representations in the dtype of the network (``compute__dtype``), NaN for failed audio.
+            With an encoder that works frame by frame, the mean over the frames. With several
+            networks, their representations side by side.
         """
         shared, failed = self._run(X, lambda module, x: [module.represent(x).cpu().numpy()])
         return insert_missing_rows(np.hstack([parts[0] for parts in shared]), failed)

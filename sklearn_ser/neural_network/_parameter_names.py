@@ -1,4 +1,4 @@
-"""Errors for names that are no parameters, with the parameter that was probably meant."""
+"""Errors for names that are not parameters, with the parameter that was probably meant."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class SuggestingEstimator(BaseEstimator):
 
 
 def unknown_parameters(estimator: BaseEstimator, names: Iterable[str]) -> ValueError:
-    """Return the error of ``set_params`` for names that are no parameters."""
+    """Return the error of ``set_params`` for names that are not parameters."""
     return ValueError(_message(type(estimator), names, estimator.get_params()))
 
 

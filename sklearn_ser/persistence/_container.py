@@ -160,7 +160,7 @@ def _read(file, name, dtype, shape):
     if array.nbytes and file.readinto(_buffer(array)) != array.nbytes:
         raise ModelFileError(f"it ends within the array {name!r}")
     if dtype.kind == "b" and (array.view(np.uint8) > 1).any():
-        raise ModelFileError(f"the array {name!r} holds bytes that are no truth values")
+        raise ModelFileError(f"the array {name!r} holds bytes that are not truth values")
     return array
 
 

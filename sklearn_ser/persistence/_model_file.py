@@ -108,8 +108,7 @@ def save_model(
 
     Notes
     -----
-    Of a network with a custom encoder, the file holds the name of its class, which the reader must
-    trust by name.
+    A file of a network with a custom encoder names its class, which the reader must trust by name.
 
     Examples
     --------
@@ -360,7 +359,7 @@ class _Reader:
     def _bytes(self, content):
         array = self._stored(content)
         if array.dtype != np.uint8 or array.ndim != 1:
-            raise ModelFileError(f"{content[:80]!r} are no bytes")
+            raise ModelFileError(f"{content[:80]!r} is not an array of bytes")
         return array.tobytes()
 
     def _strings(self, content):
@@ -472,7 +471,7 @@ def _requests(content, cls):
             raise ModelFileError(f"metadata are requested for {str(method)[:40]!r}")
         for param, alias in params.items():
             if not param.isidentifier():
-                raise ModelFileError(f"{param[:40]!r} is no name of metadata")
+                raise ModelFileError(f"{param[:40]!r} is not a name of metadata")
             getattr(request, method).add_request(param=param, alias=alias)
     return request
 

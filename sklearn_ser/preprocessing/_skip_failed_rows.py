@@ -37,9 +37,9 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
     An audio step with ``on_error="warn"`` or ``"ignore"`` returns a row of NaN (or NaN in place of
     a frame sequence) for unusable audio, which most estimators of scikit-learn reject. This
     meta-estimator leaves rows that are entirely NaN out of `fit` (with one warning that lists them)
-    and gives them a missing output afterwards: NaN, or None where outputs are no numbers. Rows that
-    are partly NaN are passed on to the inner estimator. Without failed rows it is equivalent to the
-    inner estimator.
+    and gives them a missing output afterwards: NaN, or None where outputs are not numbers. Rows
+    that are partly NaN are passed on to the inner estimator. Without failed rows it is equivalent
+    to the inner estimator.
 
     The methods `predict`, `predict_proba`, `decision_function`, `transform`, `predict_aux`, `score`
     and `get_feature_names_out` are available if the inner estimator has them.

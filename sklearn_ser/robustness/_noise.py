@@ -112,7 +112,7 @@ def noise_robustness(
     MetadataError
         If an estimator does not take audio, or rows or labels are not aligned.
     ValueError
-        If a condition is no augmenter, or two have the same name.
+        If a condition is not an augmenter, or two have the same name.
 
     Warns
     -----

@@ -41,7 +41,7 @@ def progress(
 
 
 def _in_notebook():
-    """Return whether this process is the kernel of a notebook, whose streams are no terminals."""
+    """Return whether this process is the kernel of a notebook, whose streams are not terminals."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return shell is not None and "IPKernelApp" in shell.config

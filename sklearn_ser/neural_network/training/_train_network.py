@@ -193,7 +193,7 @@ def _optimizer(lr, settings, device):
     given["lr"] = lr
     if "weight_decay" in known:
         given["weight_decay"] = settings.weight_decay
-        # Learned weights of losses are no weights of the network, and do not decay.
+        # Learned weights of losses are not weights of the network, and do not decay.
         given["param_groups"] = [("*log_variances", {"weight_decay": 0.0})]
     if "fused" in known:
         given.setdefault("fused", torch.device(device).type in ("cpu", "cuda"))
