@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from sklearn_ser.utils._printable import printable
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class AuditReport:
         return len(self.findings)
 
     def __repr__(self) -> str:
-        return f"<AuditReport: {self._heading()}>"
+        return printable(f"<AuditReport: {self._heading()}>")
 
     def __str__(self) -> str:
         lines = [f"{self._heading()}."]
@@ -109,7 +110,7 @@ class AuditReport:
             lines.append(textwrap.fill(text, 100, initial_indent="- ", subsequent_indent="  "))
         for text in self.not_checked:
             lines.append(textwrap.fill(f"Not checked: {text}", 100, subsequent_indent="  "))
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def _repr_html_(self) -> str:
         colors = {"error": "#b00020", "warning": "#8a5a00", "note": "#444444"}

@@ -145,7 +145,7 @@ def cross_corpus_validate(
     ``cv=SemiSupervisedSplit(...)``. Otherwise they are left out, with a warning that says why. (A
     custom step declares that it learns from labels by scikit-learn's tag ``target_tags.required``,
     or by a ``fit`` without a default of `y`.) If one of the estimators has ``unlabeled=-1``, -1 is
-    no label for any of them.
+    not a label for any of them.
 
     `best_params` of the result holds the parameters that a search (GridSearchCV) chose in each
     fold. With ``unlabeled_test="train"`` the samples under test are in the training parts of its

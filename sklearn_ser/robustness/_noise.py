@@ -127,8 +127,7 @@ def noise_robustness(
     Notes
     -----
     All rows of X are predicted together, so that steps that compute statistics of the given rows
-    (GroupScaler for an unknown group) adapt to the condition. Within
-    :func:`~sklearn_ser.preprocessing.without_batch_statistics` they do not.
+    (GroupScaler for an unknown group) adapt to the condition: such scores are transductive.
 
     Recordings are disturbed each time that they are read. Pipelines that begin with the same audio
     step share its output, also those within a search or an AugmentingClassifier.

@@ -443,6 +443,13 @@ def test_all_formats_of_a_report(clean, tmp_path):
     assert rows["exact duplicate"] == "3 20"
 
 
+def test_text_shows_control_characters_of_names(clean):
+    report = audit_corpus(clean.assign(corpus="red\x1b[31m"), audio=None)
+    for text in (str(report), repr(report)):
+        assert r"red\x1b[31m" in text
+        assert "\x1b" not in text
+
+
 def test_n_jobs_does_not_change_the_findings(clean):
     frame = changed(clean, lambda *_: 0.5 * clean["file"][3][0], rows=[20])
     one, two = audit_corpus(frame), audit_corpus(frame, n_jobs=2)
