@@ -76,25 +76,25 @@ def cases_of_rows(n_rows):
     """Functions without arguments, by name."""
     table = make_predictions(n_rows)
     result = make_result(n_rows, 2)
-    truth, predicted, speaker = table["y_true"], table["y_pred"], table["speaker"]
+    y_true, y_pred, speaker = table["y_true"], table["y_pred"], table["speaker"]
     other = result.predictions["y_pred"][n_rows:]
-    number = truth.map(LABELS.index) + table["p_anger"]
+    number = y_true.map(LABELS.index) + table["p_anger"]
     text = (np.arange(n_rows) % max(n_rows // 20, 2)).astype(str)
     ids = {"speaker": speaker, "corpus": table["corpus"], "text": text}
 
     def split(splitter, *names):
         return lambda: [
-            None for _ in splitter.split(table, truth, **{name: ids[name] for name in names})
+            None for _ in splitter.split(table, y_true, **{name: ids[name] for name in names})
         ]
 
     return {
-        "uar_score": lambda: uar_score(truth, predicted),
-        "group_scores by speaker": lambda: group_scores(truth, predicted, speaker),
-        "cluster_interval, UAR": lambda: cluster_interval(truth, predicted, speaker),
+        "uar_score": lambda: uar_score(y_true, y_pred),
+        "group_scores by speaker": lambda: group_scores(y_true, y_pred, speaker),
+        "cluster_interval, UAR": lambda: cluster_interval(y_true, y_pred, speaker),
         "cluster_interval, CCC": lambda: cluster_interval(
             number, table["p_anger"], speaker, metric="ccc"
         ),
-        "paired_test, UAR": lambda: paired_test(truth, predicted, other, speaker),
+        "paired_test, UAR": lambda: paired_test(y_true, y_pred, other, speaker),
         "SpeakerKFold": split(SpeakerKFold(), "speaker"),
         "SentenceSpeakerKFold": split(SentenceSpeakerKFold(), "speaker", "text"),
         "WithinCorpusSpeakerKFold": split(WithinCorpusSpeakerKFold(), "speaker", "corpus"),

@@ -21,8 +21,8 @@ from sklearn_ser.inspection import (
 # GE2E speaker embeddings of EmoDB and nEMO; the four emotions that both have.
 data = load_features("ge2e")
 emotions = ["anger", "happiness", "neutral", "sadness"]
-kept = (data.frame["emotion"].isin(emotions) & data.frame["corpus"].ne("ravdess")).to_numpy()
-X, frame = data.X[kept], data.frame[kept]
+selected = (data.frame["emotion"].isin(emotions) & data.frame["corpus"].ne("ravdess")).to_numpy()
+X, frame = data.X[selected], data.frame[selected]
 networks = {
     "single-task": make_single_task_net(None, random_state=0),
     "with gender": make_multi_task_net(None, random_state=0),

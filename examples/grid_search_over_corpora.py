@@ -24,8 +24,8 @@ from sklearn_ser import (
 # eGeMAPS functionals of EmoDB, nEMO and RAVDESS; the four emotions that all three have.
 data = load_features("egemaps")
 emotions = ["anger", "happiness", "neutral", "sadness"]
-kept = data.frame["emotion"].isin(emotions).to_numpy()
-X, frame = data.X[kept], data.frame[kept]
+selected = data.frame["emotion"].isin(emotions).to_numpy()
+X, frame = data.X[selected], data.frame[selected]
 print(X.iloc[:3, :3])
 
 # %%

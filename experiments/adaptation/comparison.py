@@ -7,7 +7,7 @@ of the training corpora out, or by speakers inside one corpus. "Transductive" sc
 by its own unlabeled statistics, "single" is one utterance at a time; "adapted" systems are also
 trained on the samples under test, without their labels.
 
-Finished folds are kept (see `experiments/corpora.py`), so that a run resumes after a kill.
+Finished folds are stored (see `experiments/corpora.py`), so that a run resumes after a kill.
 
 Run: ``python -m experiments.adaptation.comparison [--features ge2e ...] [--seeds 5]``
 """

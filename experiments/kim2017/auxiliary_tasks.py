@@ -8,7 +8,7 @@ pairwise, aggregated. Everything is scaled per corpus: scores are transductive i
 was not trained on. Paired sign-flip tests over speakers compare with the same system single-task; p
 is not corrected for the number of comparisons.
 
-Finished folds are kept (see `experiments/corpora.py`), so that a run resumes after a kill.
+Finished folds are stored (see `experiments/corpora.py`), so that a run resumes after a kill.
 
 Run: ``python -m experiments.kim2017.auxiliary_tasks [--systems MLP ...] [--labels emotion ...]``
 """

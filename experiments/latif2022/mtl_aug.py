@@ -10,7 +10,7 @@ was not trained on. "Scaled separately": copies of a kind are scaled by their ow
 
 One fit is tested under every condition, so that the folds are run here and not by
 `cross_corpus_validate`. Weights of auxiliary tasks and the SVM's C are searched on the training
-samples of each fold. Finished fits are kept (see `experiments/corpora.py`), so that a run resumes
+samples of each fold. Finished fits are stored (see `experiments/corpora.py`), so that a run resumes
 after a kill. ``--features logmel`` is the CNN-BLSTM on log-mel, for a GPU.
 
 Run: ``python -m experiments.latif2022.mtl_aug [--features ge2e|logmel] [--seeds 5]``
