@@ -1,8 +1,8 @@
 """Four real corpora, and their features, extracted once.
 
 The corpora are read from ``$SKLEARN_SER_SHARED`` or ``../shared``, the folder that holds
-``corpora/`` and ``embeddings/``. Features and finished folds are stored in ``$SKLEARN_SER_WORK``, by
-default the folder ``sklearn-ser-experiments`` of the system's temporary files.
+``corpora/`` and ``embeddings/``. Features and finished folds are stored in ``$SKLEARN_SER_WORK``,
+by default the folder ``sklearn-ser-experiments`` of the system's temporary files.
 """
 
 import os

@@ -59,7 +59,7 @@ def predict_timeline(
 ) -> pd.DataFrame:
     """Predict label, probabilities and auxiliary targets of each window of each recording.
 
-    Windows that cannot be used (such as digital silence, or too little speech) are no error: they
+    Windows that cannot be used (such as digital silence, or too little speech) raise no error: they
     have no label, and the column `error` holds the reason. No recording is held in memory as a
     whole.
 
