@@ -1,4 +1,4 @@
-"""Command line interface ``sklearn-ser``: demo, evaluate, train, predict, audit, store."""
+"""Command line interface ``sklearn-ser``: demo, evaluate, train, predict, audit, corpora, store."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ _SUBCOMMANDS = {
     "train": "fit a model on corpora and save it to a file",
     "predict": "predict the emotion of recordings with a model file",
     "audit": "check corpora for flaws that invalidate scores",
+    "corpora": "list the known corpora, or show one with its expected layout",
     "store": "inspect and maintain a feature store: info, prune, verify",
 }
 

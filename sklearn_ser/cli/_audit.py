@@ -2,18 +2,26 @@
 
 from pathlib import Path
 
-from sklearn_ser.cli._options import add_map_argument, load_one
+from sklearn_ser.cli._options import CORPUS_HELP, add_map_argument, corpus_source, load_one
 from sklearn_ser.cli._output import show
 
 
 def add_arguments(parser):
     parser.add_argument(
         "folder",
-        nargs="+",
-        metavar="DIR",
-        help="folder with a metadata.csv (columns file, speaker, emotion, and if known gender, "
-        "text, recording), or that file, or NAME=DIR; several corpora are also compared with "
-        "each other",
+        nargs="*",
+        type=corpus_source,
+        default=[],
+        metavar="CORPUS",
+        help=f"{CORPUS_HELP}; several corpora are also compared with each other",
+    )
+    parser.add_argument(
+        "--corpus",
+        action="append",
+        type=corpus_source,
+        default=[],
+        metavar="CORPUS",
+        help="a further corpus, as in the other subcommands",
     )
     add_map_argument(parser)
     parser.add_argument(
@@ -29,7 +37,14 @@ def run(options):
 
     if options.out is not None and options.out.suffix not in (".csv", ".json"):
         raise ValueError(f"--out must end in .csv or .json, got {str(options.out)!r}")
-    corpora = [_load(folder, options) for folder in options.folder]
+    sources = [*options.folder, *options.corpus]
+    if not sources:
+        raise ValueError("no corpus is given: expected DIR or NAME=DIR")
+    # Known duplicates are audited as well.
+    corpora = [
+        load_one(source, root, dict(options.map), options, drop_duplicates=False)
+        for source, root in sources
+    ]
     frame = corpora[0].frame if len(corpora) == 1 else concat_corpora(corpora).frame
     report = audit_corpus(
         frame,
@@ -41,11 +56,3 @@ def run(options):
         (report.to_csv if options.out.suffix == ".csv" else report.to_json)(options.out)
     show(report)
     return 1 if report.has_errors else 0
-
-
-def _load(text, options):
-    name, equals, folder = text.partition("=")
-    is_named = equals and name and folder and not Path(text).exists()
-    source, root = (name, folder) if is_named else (Path(text), None)
-    # Known duplicates are audited as well.
-    return load_one(source, root, dict(options.map), options, drop_duplicates=False)

@@ -1,14 +1,20 @@
 """Options shared by subcommands: parsing, and the corpora, targets and settings they define."""
 
 import argparse
+import warnings
 from pathlib import Path
 
 from sklearn_ser.cli._output import say
-from sklearn_ser.exceptions import CorpusError
+from sklearn_ser.exceptions import CorpusError, CorpusWarning
 from sklearn_ser.utils._ids import ID_COLUMNS
 
 AUX = ("gender", "naturalness")
 FEATURES = ("ge2e", "egemaps", "both")
+CORPUS_HELP = (
+    "a corpus: DIR, a known corpus in its original layout or a folder with a metadata.csv; "
+    "NAME=DIR, the same with the name that 'sklearn-ser corpora' lists, or any other for a folder "
+    "with a metadata.csv; or such a table itself"
+)
 
 
 def add_seeds_argument(parser):
@@ -26,10 +32,9 @@ def add_corpus_arguments(parser):
         "--corpus",
         action="append",
         required=True,
-        type=_named_folder,
-        metavar="NAME=DIR",
-        help="a corpus: emodb, ravdess, nemo, urdu, or any other name for a folder with a "
-        "metadata.csv; repeat the option for each corpus",
+        type=corpus_source,
+        metavar="CORPUS",
+        help=f"{CORPUS_HELP}; repeat the option for each corpus",
     )
     parser.add_argument(
         "--features", choices=FEATURES, default="ge2e", help="utterance features (default: ge2e)"
@@ -108,10 +113,12 @@ def load_corpora(options):
     from sklearn_ser.datasets._load import mappable_labels
 
     corpora, unused = [], dict(options.map)
-    for name, folder in options.corpus:
-        labels = mappable_labels(name, folder)
+    for source, root in options.corpus:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CorpusWarning)  # load_one gives the same
+            labels = mappable_labels(source, root)
         own = {label: noun for label, noun in options.map if label in labels}
-        corpora.append(load_one(name, folder, own, options))
+        corpora.append(load_one(source, root, own, options))
         unused = {label: noun for label, noun in unused.items() if label not in own}
     if unused:
         raise CorpusError(f"--map names {sorted(unused)}, which no corpus contains")
@@ -184,12 +191,17 @@ def _positive_integer(text):
     return int(text)
 
 
-def _named_folder(text):
+def corpus_source(text):
+    """Parse a corpus of the command line: the first two arguments of `load_corpus`."""
+    path = Path(text)
+    if path.is_dir():
+        return "auto", text
+    if path.is_file():
+        return path, None
     name, equals, folder = text.partition("=")
-    is_path = Path(text).exists() and not Path(folder).exists()  # that holds a "="
-    if is_path or not (name and equals and folder):
+    if not (name and equals and folder):
         raise argparse.ArgumentTypeError(
-            f"expected NAME=DIR, such as emodb=corpora/emodb, got {text!r}"
+            f"there is no folder {text!r}; expected DIR, or NAME=DIR such as emodb=corpora/emodb"
         )
     return name, folder
 

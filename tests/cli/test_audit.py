@@ -59,7 +59,8 @@ def test_errors(folder, tmp_path, capsys):
     root, _ = folder
     assert main(["audit", str(root), "--out", "report.txt"]) == 2
     assert "--out must end in .csv or .json, got 'report.txt'" in capsys.readouterr().err
-    assert main(["audit", str(tmp_path / "nothing")]) == 2
+    with pytest.raises(SystemExit):
+        main(["audit", str(tmp_path / "nothing")])
     assert "nothing" in capsys.readouterr().err
     table = pd.read_csv(root / "metadata.csv")
     table.assign(emotion=table["emotion"].replace("anger", "fury")).to_csv(

@@ -298,7 +298,10 @@ def test_interrupt_names_the_folder_of_finished_folds(monkeypatch, tmp_path, cap
 def test_corpus_without_a_folder(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--corpus", "emodb", "--model", "x"])
-    assert "expected NAME=DIR, such as emodb=corpora/emodb, got 'emodb'" in capsys.readouterr().err
+    assert (
+        "there is no folder 'emodb'; expected DIR, or NAME=DIR such as emodb=corpora/emodb"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.slow
