@@ -238,7 +238,9 @@ class MTLNeuralClassifier(
     warm_start : bool, default=False
         Whether :meth:`fit` continues from the networks of the previous fit, for example to
         fine-tune them on a target corpus. Classes and tasks are those of the first fit, and
-        `history_` continues with the epochs of further fits, as with :meth:`partial_fit`.
+        `history_` continues with the epochs of further fits, as with :meth:`partial_fit`. Further
+        fits use the seed of the first one, so that the same samples are held out if they are given
+        again: all others have been trained on.
     callbacks : list or None, default=None
         skorch callbacks.
 

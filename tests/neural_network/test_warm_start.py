@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from skorch.callbacks import Callback
 
 from sklearn_ser.neural_network import MTLNeuralClassifier
 
@@ -106,3 +107,33 @@ def test_best_weights_of_a_warm_start_are_of_this_training(speech):
     model.fit(speech.X, y, groups=speech.speaker)
     assert model.best_epoch_ == model.history_["valid_loss_y"].iloc[n_before:].idxmin()
     assert isinstance(model.history_, pd.DataFrame)
+
+
+class Samples(Callback):
+    """Record the samples that are trained on and those that validate, once for each fit."""
+
+    def __init__(self):
+        self.fits = []
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        self.fits.append(None)
+
+    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+        parts = (dataset_train.x.numpy(), dataset_valid.x.numpy())
+        self.fits[-1] = [{row.tobytes() for row in part} for part in parts]
+
+
+@pytest.mark.parametrize("random_state", [None, 0, np.random.RandomState(0)], ids=str)
+@pytest.mark.filterwarnings("ignore:early stopping monitors")
+def test_samples_that_were_trained_on_do_not_validate(random_state):
+    (X, y), seen = corpus(0, 200, 0.0), Samples()
+    model = net(warm_start=True, max_epochs=2, random_state=random_state, callbacks=[seen])
+    model.fit(X, y).fit(X, y).set_params(random_state=7).fit(X, y)
+    (trained, valid), *later = seen.fits
+    assert len(valid) > 20
+    for trained_again, valid_again in later:
+        assert not valid_again & trained
+        assert (trained_again, valid_again) == (trained, valid)
+    other = net(max_epochs=2, callbacks=[seen], random_state=7).fit(X, y)
+    assert other.validation_split_["n_valid"] == len(valid)
+    assert seen.fits[-1][1] != valid  # another seed, another split

@@ -111,11 +111,14 @@ def _fit_network(estimator, arguments, mode):
     if mode.resume:
         _check_same_network(estimator, architecture)
     rows = pack_rows(data, tasks)
-    continues_passes = mode.resume and mode.one_epoch
-    if continues_passes:
-        seed = member_seed(estimator._seed, estimator.n_iter_)
-    else:
-        seed = int(check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max))
+    if not mode.resume:
+        estimator._seed = int(
+            check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max)
+        )
+    # A warm start holds the same samples out again: all others have been trained on.
+    seed = estimator._seed
+    if mode.resume and mode.one_epoch:
+        seed = member_seed(seed, estimator.n_iter_)
     n_epochs = (1 if mode.one_epoch else estimator.max_epochs) * estimator.n_estimators
     is_custom = not isinstance(encoder, str)
     with (
@@ -149,8 +152,6 @@ def _fit_network(estimator, arguments, mode):
         _append_history(estimator, members)
     estimator.classes_ = tasks[0].classes
     estimator.dropped_tasks_ = dropped
-    if not continues_passes:
-        estimator._seed = seed
     estimator._store_networks(architecture, members, tasks)
     return report
 
