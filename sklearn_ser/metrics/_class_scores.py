@@ -294,6 +294,8 @@ def score_groups(
 ) -> np.ndarray:
     """Return a score of each of n groups over all of `labels`, averaged over columns of seeds."""
     rows = np.flatnonzero(codes >= 0)
+    if not len(rows):
+        return np.full(n, np.nan)
     columns = y_pred[rows].reshape(len(rows), -1).T
     counts = (count_classes(y_true[rows], one, labels, None, codes[rows], n) for one in columns)
     return np.mean([_SCORES[name](each) for each in counts], axis=0)

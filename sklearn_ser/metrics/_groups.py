@@ -14,7 +14,7 @@ from sklearn_ser.metrics._class_scores import score_groups
 from sklearn_ser.metrics._metric_names import Metric, find_metric
 from sklearn_ser.metrics._validation import as_labels
 from sklearn_ser.utils._docstrings import substitute_docstring
-from sklearn_ser.utils._ids import canonical_ids, id_codes, rows_by_code
+from sklearn_ser.utils._ids import canonical_ids, format_items, id_codes, rows_by_code
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._unlabeled import drop_unlabeled, labeled_rows, missing_as_none
 
@@ -95,7 +95,7 @@ def group_scores(
     Raises
     ------
     MetadataError
-        If lengths differ, or the metric raises it.
+        If lengths differ, a group is in `groups` more than once, or the metric raises it.
 
     Examples
     --------
@@ -120,7 +120,13 @@ def group_scores(
         codes, names = id_codes(group_of)
     else:
         names = as_labels(groups, "groups").tolist()
-        codes = pd.Index(canonical_ids(names)).get_indexer(canonical_ids(group_of))
+        wanted = pd.Index(canonical_ids(names))
+        if not wanted.is_unique:
+            raise MetadataError(
+                f"groups has {format_items(wanted[wanted.duplicated()].unique(), 'group')} more "
+                "than once (1 and '1' are the same): give each group once."
+            )
+        codes = wanted.get_indexer(canonical_ids(group_of))
         codes[~labeled_rows(group_of)] = -1
     parts = rows_by_code(codes, len(names))
     if resolved.needs == "class":

@@ -122,3 +122,18 @@ def test_errors():
         ValueError, match=r"metric must be a function .* one of 'uar', 'war', .*; got 'f1'"
     ):
         group_scores(["a", "b"], ["a", "b"], ["f", "m"], metric="f1")
+    with pytest.raises(MetadataError, match="groups has group '1' more than once"):
+        group_scores(["a", "b"], ["a", "b"], [1, 2], groups=[1, "1", 2])
+
+
+@pytest.mark.parametrize("metric", ["uar", "war", "macro_f1", "mae"])
+def test_no_sample_with_a_label_and_a_group(metric):
+    values = [1.0, 2.0] if metric == "mae" else ["a", "b"]
+    for y_true, group in ((values, [None, None]), ([None, None], ["f", "m"]), ([], [])):
+        y_pred = values[: len(y_true)]
+        table = group_scores(y_true, y_pred, group, metric=metric)
+        assert table.shape == (0, 2)
+        table = group_scores(y_true, y_pred, group, metric=metric, groups=["f", "m"])
+        assert table["score"].isna().all()
+        assert table["n"].tolist() == [0, 0]
+        assert np.isnan(group_gap(y_true, y_pred, group, metric=metric).gap)
