@@ -1,6 +1,7 @@
 """The programs of the pages in docs/ that say that they run as a test."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,12 @@ def test_the_programs_of_a_page_run_one_after_the_other(page, capsys, tmp_path, 
     for program in programs:
         exec(compile(program, page, "exec"), names)
     assert capsys.readouterr().out
+
+
+def test_the_table_of_corpora_is_that_of_the_declarations():
+    sys.path.insert(0, str(DOCS.parent / "tools"))
+    try:
+        from make_corpus_table import PAGE, page
+    finally:
+        sys.path.pop(0)
+    assert PAGE.read_text(encoding="utf-8") == page(), "run tools/make_corpus_table.py"

@@ -50,8 +50,8 @@ def list_corpora() -> pd.DataFrame:
         One row per corpus, indexed by name: title, languages, utterances (numbers of complete
         releases or parts), speakers, emotions, kinds (of naturalness), ratings, votes (whether the
         answers of raters are read), folds, license, citation, homepage, example (path of an
-        utterance), tried_on ("real files", "original names" or "synthetic tree"), flaws and
-        uncertain.
+        utterance), tables (beside the audio), tried_on ("real files", "original names" or
+        "synthetic tree"), flaws and uncertain.
 
     Examples
     --------
@@ -81,6 +81,7 @@ def list_corpora() -> pd.DataFrame:
             "citation": reader.citation,
             "homepage": reader.homepage,
             "example": reader.example,
+            "tables": ", ".join(reader.table_names()),
             "tried_on": reader.tried_on,
             "flaws": "\n".join(flaw.text for flaw in reader.flaws),
             "uncertain": reader.uncertain,

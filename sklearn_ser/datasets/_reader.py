@@ -272,9 +272,11 @@ class CorpusReader:
             known = _at_the_end(pattern)
             yield from ((f, reason) for path, f in files.audio.items() if known.fullmatch(path))
 
-    def table_names(self, need: str) -> list[str]:
-        """Return the names of the tables of this need."""
-        return [table.name for table in self.tables if table.need == need]
+    def table_names(self, *needs: str) -> list[str]:
+        """Return the names of the tables of these needs, by default of all, and of the votes."""
+        tables = [table for table in self.tables if not needs or table.need in needs]
+        votes = [self.votes.table] if self.votes and not needs else []
+        return list(dict.fromkeys(table.name for table in (*tables, *votes)))
 
     def missing_tables(self, files: FolderFiles, need: str) -> list[str]:
         """Return the names of the tables of this need that a folder does not have."""
@@ -503,7 +505,8 @@ def read_table(table, files):
             f"expected those of {table.key!r}. Is it the table of another release?"
         )
     if table.on == "{stem}":
-        keys = keys.map(_stem, na_action="ignore")
+        stems = {name: _stem(name) for name in keys.dropna().unique()}
+        keys = keys.map(stems, na_action="ignore")
     return rows.set_index(pd.Index(keys, name="key"))[keys.notna().array]
 
 

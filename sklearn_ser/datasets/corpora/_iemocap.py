@@ -97,10 +97,16 @@ READER = CorpusReader(
     },
     tables=(
         Table(_EVALUATION, shown="EmoEvaluation/*.txt", key="{turn}", read=_turns),
-        Table(r"transcriptions/Ses\w+\.txt", key="{turn}", need="optional", read=_transcripts),
+        Table(
+            r"transcriptions/Ses\w+\.txt",
+            shown="transcriptions/*.txt",
+            key="{turn}",
+            need="optional",
+            read=_transcripts,
+        ),
     ),
     votes=Votes(
-        Table(_EVALUATION, key="{turn}", read=_answers),
+        Table(_EVALUATION, shown="EmoEvaluation/*.txt", key="{turn}", read=_answers),
         label="{label}",
         codes={
             "Anger": "anger",

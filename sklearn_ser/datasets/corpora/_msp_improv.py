@@ -98,7 +98,7 @@ READER = CorpusReader(
     },
     tables=(Table(_EVALUATION, shown="Evaluation.txt", key="{clip}", on="{clip}", read=_clips),),
     votes=Votes(
-        Table(_EVALUATION, key="{clip}", on="{clip}", read=_answers),
+        Table(_EVALUATION, shown="Evaluation.txt", key="{clip}", on="{clip}", read=_answers),
         label="{label}",
         codes={
             "Angry": "anger",
