@@ -16,7 +16,6 @@ from sklearn_ser import AugmentingClassifier, MTLNeuralClassifier, SpeakerKFold
 from sklearn_ser.augmentation import FeatureNoise, Mixup, OriginalSamplesSplit, SpecAugment
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures
-from sklearn_ser.utils._frames import frames_table
 
 N = 12
 
@@ -139,7 +138,7 @@ def test_features_of_a_network_that_has_not_seen_any_copy(monkeypatch):
         {"masked": SpecAugment(1, 1), "mixed": Mixup()},
         random_state=0,
     )
-    model.fit(frames_table(sequences, speaker, list("wxyz")), y)
+    model.fit(pd.DataFrame({"frames": sequences}, index=speaker), y)
     assert model.estimator_[0].cv == 3
     assert len(seen) == 3
     for sources, train, test in seen:

@@ -10,7 +10,6 @@ from sklearn_ser.datasets import make_speech_corpus
 from sklearn_ser.exceptions import EvaluationWarning, TrainingWarning
 from sklearn_ser.feature_extraction import LogMelSpectrogram
 from sklearn_ser.preprocessing import FrameScaler
-from sklearn_ser.utils._frames import frames_table
 
 
 def net(**parameters):
@@ -34,7 +33,7 @@ def sequences(feature_table):
 
 def test_a_table_of_frames(feature_table):
     frame, ragged = sequences(feature_table)
-    table = frames_table(ragged, frame.index, [f"f{i}" for i in range(10)])
+    table = pd.DataFrame({"frames": ragged}, index=frame.index)
     folds = {"protocol": "aggregated", "n_splits": 2}
     result = cross_corpus_validate(
         {"single": net(tasks=None, max_epochs=8), "multi": net(max_epochs=8)},
@@ -58,7 +57,7 @@ def test_a_table_of_frames(feature_table):
 def test_failed_rows_of_a_table_are_misses(feature_table):
     frame, ragged = sequences(feature_table)
     ragged[0] = None
-    table = frames_table(ragged, frame.index, [f"f{i}" for i in range(10)])
+    table = pd.DataFrame({"frames": ragged}, index=frame.index)
     with pytest.warns(EvaluationWarning, match="1 utterance"):
         result = cross_corpus_validate({"net": net(max_epochs=1)}, frame, X=table)
     assert result.predictions.loc[result.predictions["failed"], "row"].tolist() == [0]

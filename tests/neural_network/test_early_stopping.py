@@ -18,7 +18,6 @@ from skorch.callbacks import EarlyStopping
 
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier
-from sklearn_ser.utils._frames import frames_table
 
 CORPUS = np.repeat(["emodb", "nemo", "ravdess", "urdu"], 60)  # of three speakers each
 
@@ -59,7 +58,7 @@ def test_groups_by_an_index_level_of_x(speech):
 
 def test_groups_by_an_index_level_of_a_table_of_frames(frames):
     corpus = pd.Index(np.repeat(["a", "b", "c"], 40), name="corpus")
-    X = frames_table(frames.sequences, corpus, list("vwxyz"))
+    X = pd.DataFrame({"frames": frames.sequences}, index=corpus)
     assert held_out(net(validation__by="corpus").fit(X, frames.y))[0] in "abc"
 
 

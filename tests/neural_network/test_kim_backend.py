@@ -25,7 +25,6 @@ from sklearn_ser.exceptions import TrainingWarning
 from sklearn_ser.feature_extraction import MFCC
 from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures
 from sklearn_ser.recipes import FRAME_FEATURES
-from sklearn_ser.utils._frames import frames_table
 
 ENCODERS = {"frame_dnn": (16,), "lstm": (8,)}
 SMALL = {"hidden_units": (8, 8), "max_epochs": 2, "random_state": 0}
@@ -130,7 +129,7 @@ def test_out_of_fold(frames, fitted):
 
 def test_failed_audio(frames, fitted):
     cells = [None if row == 5 else sequence for row, sequence in enumerate(frames.sequences)]
-    X = frames_table(cells, frames.X.index, list("vwxyz"))
+    X = pd.DataFrame({"frames": cells}, index=frames.X.index)
     predicted = fitted.predict(X)
     assert predicted[5] is None
     rest = np.arange(120) != 5
