@@ -23,7 +23,7 @@ from sklearn_ser.store._file_digests import FileDigests
 from sklearn_ser.store._keys import derived_digest
 from sklearn_ser.utils._alignment import check_row_order
 from sklearn_ser.utils._frames import as_sequences, frames_table, is_frames
-from sklearn_ser.utils._ids import ID_COLUMNS, canonical_ids
+from sklearn_ser.utils._ids import ID_COLUMNS, canonical_ids, check_column_names
 from sklearn_ser.utils._ids import as_frame as table_as_frame
 from sklearn_ser.utils._unlabeled import Sentinel, labeled_rows, mark_unlabeled, sentinel_of
 from sklearn_ser.utils._warnings import warn_user
@@ -120,6 +120,7 @@ def select_data(
 
     Unlabeled samples are selected too if one of the estimators can be trained on them.
     """
+    check_column_names(frame, "frame")
     check_row_order(X, frame, "X", "frame", check_default_index=True)
     frame = frame.reset_index(drop=True)
     aux = [aux] if isinstance(aux, str) else list(aux or ())

@@ -92,8 +92,8 @@ def cross_corpus_validate(
     X : list of str, DataFrame or array of shape (n_samples, n_features), optional
         Input of the estimators: columns of `frame`, or a table of features or of frame sequences
         aligned with it, also of polars or pyarrow. Ids become its index levels, where GroupScaler
-        finds them; the column of the label in it is an error. By default the audio and id columns
-        of `frame`.
+        finds them (a ColumnTransformer selects the features alone); the column of the label in it
+        is an error. By default the audio and id columns of `frame`.
     y : str, default="emotion"
         Column of the label.
     aux : sequence of str, default=("gender", "naturalness")

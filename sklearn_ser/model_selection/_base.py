@@ -194,4 +194,5 @@ def class_codes(y: ArrayLike | None) -> tuple[np.ndarray, list] | None:
     codes, classes = pd.factorize(values)
     if any(isinstance(label, float) and not label.is_integer() for label in classes):
         return None  # continuous
-    return codes, list(classes)
+    # (an array of strings holds np.str_, whose name would be part of error messages)
+    return codes, [label.item() if isinstance(label, np.generic) else label for label in classes]

@@ -64,17 +64,7 @@ def ids_as_levels(X: Any, names: Collection[str] = ()) -> Any:
     X = as_frame(X)
     if not isinstance(X, pd.DataFrame):
         return X
-    if X.columns.nlevels > 1:
-        raise ValueError(
-            f"The columns of X have {X.columns.nlevels} levels (such as {X.columns[0]}), one is "
-            "expected. Join them: X.columns = X.columns.map('_'.join)."
-        )
-    if not X.columns.is_unique:
-        twice = X.columns[X.columns.duplicated()].unique().tolist()
-        raise ValueError(
-            f"Columns of X have the same name: {short_list(twice)}. Unique names are expected: "
-            "rename or drop the others."
-        )
+    check_column_names(X, "X")
     ids = id_columns(X.columns.tolist(), names)
     if not ids:
         return X
@@ -82,6 +72,22 @@ def ids_as_levels(X: Any, names: Collection[str] = ()) -> Any:
     if is_id.sum() > len(set(ids.values())):
         raise _several_columns(X.columns[is_id])
     return X.loc[:, ~is_id].set_axis(index_with_ids(X, {ids[name]: X[name] for name in ids}))
+
+
+def check_column_names(table: pd.DataFrame, name: str) -> None:
+    """Raise for column names of several levels, or that occur more than once."""
+    columns = table.columns
+    if columns.nlevels > 1:
+        raise ValueError(
+            f"The columns of {name} have {columns.nlevels} levels (such as {columns[0]}), one is "
+            f"expected. Join them: {name}.columns = {name}.columns.map('_'.join)."
+        )
+    if not columns.is_unique:
+        twice = columns[columns.duplicated()].unique().tolist()
+        raise ValueError(
+            f"Columns of {name} have the same name: {short_list(twice)}. Unique names are "
+            "expected: rename or drop the others."
+        )
 
 
 def index_with_ids(X: pd.DataFrame, ids: Mapping[str, Any]) -> pd.Index:

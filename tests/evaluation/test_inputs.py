@@ -116,6 +116,19 @@ def test_other_tables_are_one_error(corpus, make_frame, message):
             function(make_frame(corpus))
 
 
+def test_ambiguous_columns_are_one_error(corpus):
+    frame = corpus.frame
+    twice = pd.concat([frame, frame[["speaker"]]], axis=1)
+    levels = frame.set_axis(pd.MultiIndex.from_product([["table"], frame.columns]), axis=1)
+    for function in (evaluate, lambda frame: fit_model(SVM, frame, aux=())):
+        with pytest.raises(
+            ValueError, match=r"^Columns of frame have the same name: \['speaker'\]"
+        ):
+            function(twice)
+        with pytest.raises(ValueError, match=r"^The columns of frame have 2 levels \(such as"):
+            function(levels)
+
+
 @pytest.mark.parametrize(
     ("estimators", "message"),
     [

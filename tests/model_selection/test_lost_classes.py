@@ -9,6 +9,7 @@ from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.model_selection import (
     CorpusAdaptationSplit,
     LeaveOneCorpusOut,
+    LeaveOneSpeakerOut,
     PairwiseCorpusSplit,
     SentenceSpeakerKFold,
     SpeakerKFold,
@@ -45,3 +46,11 @@ def test_unlabeled_samples_and_numbers_are_no_classes():
     y = np.where(np.arange(16) < 4, None, Y)
     assert len(list(LeaveOneCorpusOut().split(Y, y, corpus=CORPUS))) == 2
     assert len(list(LeaveOneCorpusOut().split(Y, np.arange(16) + 0.5, corpus=CORPUS))) == 2
+
+
+def test_classes_of_an_array_are_shown_as_strings():
+    y = np.array(["anger", "fear", "anger"])
+    with pytest.raises(
+        MetadataError, match=r"no sample of 'fear' \(classes: 'anger', 'fear'\): all"
+    ):
+        list(LeaveOneSpeakerOut().split(y, y, groups=["u", "v", "w"]))
