@@ -48,8 +48,9 @@ def list_corpora() -> pd.DataFrame:
     -------
     DataFrame
         One row per corpus, indexed by name: title, languages, utterances (numbers of complete
-        releases or parts), speakers, emotions, kinds (of naturalness), ratings, votes (whether the
-        answers of raters are read), folds, license, citation, homepage, example (path of an
+        releases or parts), speakers, emotions (with their utterances in the first release, where
+        known), kinds (of naturalness), ratings, votes (whether the answers of raters are read),
+        folds, license, citation, homepage, example (path of an
         utterance), tables (beside the audio), tried_on ("real files", "original names" or
         "synthetic tree"), flaws and uncertain.
 
@@ -72,7 +73,10 @@ def list_corpora() -> pd.DataFrame:
             "languages": ", ".join(reader.languages),
             "utterances": " or ".join(map(str, reader.utterances)),
             "speakers": reader.speakers,
-            "emotions": ", ".join(sorted(reader.nouns)),
+            "emotions": ", ".join(
+                f"{noun} {reader.emotions[noun]}" if noun in reader.emotions else noun
+                for noun in sorted(reader.nouns)
+            ),
             "kinds": ", ".join(reader.kinds),
             "ratings": ", ".join(column for column in ratings if column in reader.columns),
             "votes": reader.votes is not None,

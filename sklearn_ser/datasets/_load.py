@@ -47,7 +47,7 @@ from sklearn_ser.datasets._labels import (
     noun_or_none,
     unify_spelling,
 )
-from sklearn_ser.datasets._reader import FolderFiles, field_names
+from sklearn_ser.datasets._reader import FolderFiles
 from sklearn_ser.exceptions import CorpusError
 from sklearn_ser.utils._ids import as_frame, canonical_ids, rows_text, short_list
 from sklearn_ser.utils._public import public_module
@@ -328,7 +328,8 @@ def _read_named(given, root, name):
     if not Path(root).is_dir():
         raise CorpusError(f"corpus {given!r}: there is no folder {str(root)!r}. {layout}")
     path = Path(root) / METADATA_FILE
-    is_generic = path.is_file() and not _is_own_table(given, path)
+    is_known = given == "auto" or given in CORPUS_NAMES
+    is_generic = path.is_file() and (not is_known or _names_files(path))
     if given == "auto":
         if is_generic:
             return _read_path(path, root, name)
@@ -359,16 +360,11 @@ def _read_named(given, root, name):
     return _Source(table, name or given, root, *facts, reader.nouns)
 
 
-def _is_own_table(name, path):
-    """Whether ``metadata.csv`` is a table of the original layout of a corpus, by its columns."""
-    names = CORPUS_NAMES if name == "auto" else {name} & set(CORPUS_NAMES)
-    tables = [table for corpus in names for table in reader_of(corpus).tables]
-    with open(path, encoding="utf-8", errors="replace") as file:
-        header = file.readline()
-    return any(
-        re.fullmatch(table.path, path.name) and all(f in header for f in field_names(table.key))
-        for table in tables
-    )
+def _names_files(path):
+    """Whether a ``metadata.csv`` is a table in the generic layout, by its column of files."""
+    with open(path, encoding="utf-8", errors="replace") as table:
+        columns = re.findall(r"[^,;\t\"\ufeff\r\n]+", table.readline())
+    return not {"file", *(o for o, c in _OTHER_NAMES.items() if c == "file")}.isdisjoint(columns)
 
 
 def _own_name(table):

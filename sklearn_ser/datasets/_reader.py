@@ -322,9 +322,9 @@ class CorpusReader:
         table = table.dropna(axis=1, how="all")
         self._warn(table, [name for name, _ in left_out], files)
         left_out += [
-            *((copy, f"other format of {of!r}") for copy, of in files.other_formats.items()),
+            *((file, "another format of a loaded file") for file in files.other_formats),
             *self._excluded(files),
-            *((files.audio[c], f"copy of {files.audio[of]!r}") for c, of in copies.items()),
+            *((files.audio[path], "copy of a file in another folder") for path in copies),
         ]
         return Reading(table, votes, pd.DataFrame(left_out, columns=["file", "reason"]))
 
@@ -360,14 +360,14 @@ class FolderFiles:
         The folder.
     audio : dict
         Path of each audio file below the root by the path without suffix.
-    other_formats : dict
-        Audio files of the same path with another suffix, and the file that is loaded instead.
+    other_formats : list
+        Audio files instead of which one of the same path with another suffix is loaded.
     """
 
     def __init__(self, root):
         self.root = root
         self.audio: dict[str, str] = {}
-        self.other_formats: dict[str, str] = {}
+        self.other_formats: list[str] = []
         self._others: list[str] = []
         rank = {suffix: position for position, suffix in enumerate(AUDIO_SUFFIXES)}
         for file in sorted(_walk(root)):
@@ -380,7 +380,7 @@ class FolderFiles:
                 of = [rank[os.path.splitext(name)[1].lower()] for name in (loaded, file)]
                 first, second = (loaded, file) if of[0] <= of[1] else (file, loaded)
                 self.audio[path] = first
-                self.other_formats[second] = first
+                self.other_formats.append(second)
 
     def first(self, paths=None, count=3):
         """Return the first audio files, with suffix, of the paths or of all."""
@@ -393,14 +393,13 @@ class FolderFiles:
 
 
 def _copies(known):
-    """Return the first path of the same utterance by each further path, in another folder."""
+    """Return the paths of utterances that occur in another folder before."""
     first: dict[tuple, str] = {}
-    copies = {}
-    for path, fields in known.items():
-        original = first.setdefault(tuple(fields.values()), path)
-        if original != path:
-            copies[path] = original
-    return copies
+    return {
+        path
+        for path, fields in known.items()
+        if first.setdefault(tuple(fields.values()), path) != path
+    }
 
 
 def _walk(root):
