@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from sklearn_ser.feature_extraction._base import AudioExtractor
+from sklearn_ser.feature_extraction import AudioExtractor
 
 # No test depends on the clock: on a loaded machine, milliseconds become seconds.
 settings.register_profile("no deadline", deadline=None)

@@ -29,14 +29,27 @@ def build_parser() -> argparse.ArgumentParser:
     """Build the argument parser, with one sub-parser per subcommand."""
     parser = argparse.ArgumentParser(prog="sklearn-ser", description=__doc__)
     parser.add_argument("--version", action="version", version=f"sklearn-ser {__version__}")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=_SubcommandParser
+    )
     for name, summary in _SUBCOMMANDS.items():
-        subparser = subparsers.add_parser(name, help=summary, description=summary)
-        _module(name).add_arguments(subparser)
-        subparser.add_argument(
-            "--quiet", action="store_true", help="print no progress and no messages"
-        )
+        subparsers.add_parser(name, help=summary, description=summary)
     return parser
+
+
+class _SubcommandParser(argparse.ArgumentParser):
+    """Parser of a subcommand, whose options are added on first use: they import a lot."""
+
+    has_options = False
+
+    def parse_known_args(self, args=None, namespace=None):
+        if not self.has_options:
+            self.has_options = True
+            _module(self.prog.split()[-1]).add_arguments(self)
+            self.add_argument(
+                "--quiet", action="store_true", help="print no progress and no messages"
+            )
+        return super().parse_known_args(args, namespace)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,7 +15,9 @@ _UNITS = {"": 1, "B": 1} | {
 
 
 def add_arguments(parser):
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = parser.add_subparsers(
+        dest="action", required=True, metavar="ACTION", parser_class=argparse.ArgumentParser
+    )
     info = _action(actions, "info", _info, "show the contents of the store by extractor")
     info.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
     prune = _action(actions, "prune", _prune, "remove entries and free their space")

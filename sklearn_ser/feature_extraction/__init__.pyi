@@ -1,3 +1,4 @@
+from ._base import AudioExtractor as AudioExtractor
 from ._opensmile import OpenSmileExtractor as OpenSmileExtractor
 from ._pretrained import PretrainedEmbedding as PretrainedEmbedding
 from ._prosody import Prosody as Prosody

@@ -23,6 +23,7 @@ from sklearn_ser.store._keys import CacheableMixin
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._frames import FRAMES, frames_table
 from sklearn_ser.utils._output import OwnContainerMixin
+from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._warnings import warn_user
 
 #: Descriptions of the parameters that all audio steps share.
@@ -59,6 +60,8 @@ BeyondFullScale = Literal["raise", "clip"]
 AudioInput: TypeAlias = pd.DataFrame | pd.Series | np.ndarray | Sequence[Any]
 
 
+@public_module("sklearn_ser.feature_extraction")
+@document_audio_parameters
 class AudioExtractor(
     CacheableMixin, OwnContainerMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta
 ):
@@ -73,6 +76,34 @@ class AudioExtractor(
     The features of an utterance must depend on that utterance and the parameters alone. A
     subclass whose features are to be stored declares `cache_revision`; see
     :class:`~sklearn_ser.store.FeatureStore`.
+
+    Parameters
+    ----------
+    %(audio_parameters)s
+
+    Attributes
+    ----------
+    %(failures_attribute)s
+
+    See Also
+    --------
+    sklearn_ser.testing.check_audio_step : Check a custom audio step.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ser.feature_extraction import AudioExtractor
+    >>> class Level(AudioExtractor):
+    ...     cache_revision = 1  # raise it whenever the features change
+    ...
+    ...     def _feature_names(self):
+    ...         return ["level", "peak"]
+    ...
+    ...     def _extract(self, signal):  # float32 samples at 16 kHz
+    ...         return [np.sqrt(np.mean(signal**2)), np.abs(signal).max()]
+    >>> Level().fit_transform([np.array([0.5, -0.5, 0.5, -0.5] * 4000, dtype="float32")])
+       level  peak
+    0    0.5   0.5
     """
 
     _parameter_constraints: dict = {

@@ -12,8 +12,12 @@ from sklearn_ser.audio import open_audio
 from sklearn_ser.evaluation import fit_model
 from sklearn_ser.evaluation._audio_steps import split_extraction
 from sklearn_ser.exceptions import AudioError
-from sklearn_ser.feature_extraction import OpenSmileExtractor, SlidingWindows, SpeakerEmbedding
-from sklearn_ser.feature_extraction._base import AudioExtractor
+from sklearn_ser.feature_extraction import (
+    AudioExtractor,
+    OpenSmileExtractor,
+    SlidingWindows,
+    SpeakerEmbedding,
+)
 from sklearn_ser.store._keys import extractor_digest
 from tests.conftest import LevelExtractor
 

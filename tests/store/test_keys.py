@@ -16,8 +16,12 @@ from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_ser.audio import _loading, open_audio
-from sklearn_ser.feature_extraction import LogMelSpectrogram, OpenSmileExtractor, SpeakerEmbedding
-from sklearn_ser.feature_extraction._base import AudioExtractor
+from sklearn_ser.feature_extraction import (
+    AudioExtractor,
+    LogMelSpectrogram,
+    OpenSmileExtractor,
+    SpeakerEmbedding,
+)
 from sklearn_ser.store import _keys
 from sklearn_ser.store._keys import NoRevision, NoStableContent, encoded
 from sklearn_ser.store._stored_rows import StoredRows

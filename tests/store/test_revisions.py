@@ -14,7 +14,6 @@ from sklearn_ser.feature_extraction import (
     SlidingWindows,
     SpeakerEmbedding,
 )
-from sklearn_ser.feature_extraction._base import AudioExtractor
 
 #: Step, revision, and some of its features for `utterance` (see `some_features`).
 GOLDEN = [
@@ -103,5 +102,6 @@ def test_audio_loading_has_not_changed_without_a_new_revision():
 
 def test_no_extractor_is_forgotten():
     public = {getattr(feature_extraction, name) for name in feature_extraction.__all__}
-    extractors = {cls.__name__ for cls in public if issubclass(cls, AudioExtractor)}
+    base = feature_extraction.AudioExtractor
+    extractors = {cls.__name__ for cls in public if issubclass(cls, base)} - {base.__name__}
     assert extractors == {type(step).__name__ for step, *_ in GOLDEN} | NOT_TESTED.keys()
