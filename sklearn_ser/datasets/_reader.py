@@ -306,6 +306,7 @@ class CorpusReader:
                 rows = rows[~rows.index.duplicated()]
             new = rows.columns.difference(fields.columns, sort=False)
             fields = fields.assign(_key=keys).join(rows[new], on="_key").drop(columns="_key")
+        self._check_emotion(fields)
         votes = None if self.votes is None else _count_votes(self.votes, fields, files)
         table = pd.DataFrame(
             {
@@ -327,6 +328,18 @@ class CorpusReader:
             *((files.audio[path], "copy of a file in another folder") for path in copies),
         ]
         return Reading(table, votes, pd.DataFrame(left_out, columns=["file", "reason"]))
+
+    def _check_emotion(self, fields):
+        """Raise if the tables lack the column of the emotions, which would all be missing."""
+        emotion = self.columns.get("emotion")
+        needed = field_names(emotion.template) if isinstance(emotion, Coded) else []
+        missing = [name for name in needed if name not in fields.columns]
+        if missing:
+            raise CorpusError(
+                f"corpus {self.name!r}: the column(s) {missing} of the emotions are in no table; "
+                f"the tables have {[c for c in fields.columns if c != 'stem']}. Is it another "
+                f"release? Expected {' and '.join(self.table_names('required'))}."
+            )
 
     def _warn(self, table, unknown, files):
         tables = self.missing_tables(files, "expected")
@@ -485,8 +498,11 @@ def _evaluate(of, fields):
     return fill(of, fields)
 
 
-def read_table(table, files):
-    """Return the rows of a table in a folder with their keys as index, None without the table."""
+def read_table(table, files, needed=()):
+    """Return the rows of a table in a folder with their keys as index, None without the table.
+
+    The columns of the key and those in `needed` must be there.
+    """
     paths = files.tables(table.path)
     if not paths:
         return None
@@ -497,12 +513,15 @@ def read_table(table, files):
         parts.append(part.assign(**groups))
     rows = pd.concat(parts, ignore_index=True).astype(object)
     rows = rows.where(~rows.isin((*_MISSING, *table.missing)) & rows.notna(), None)
-    keys = fill(table.key, rows)
-    if keys.isna().all():
+    missing = [c for c in (*field_names(table.key), *needed) if c not in rows.columns]
+    if missing or rows.empty:
+        found = f"the columns {list(parts[0].columns)}" if missing else "no rows"
+        expected = f"the columns {missing}" if missing else "one or more per utterance"
         raise CorpusError(
-            f"{os.path.join(files.root, paths[0])!r} has the columns {list(parts[0].columns)}; "
-            f"expected those of {table.key!r}. Is it the table of another release?"
+            f"{os.path.join(files.root, paths[0])!r} has {found}; expected {expected}. Replace it "
+            f"with the original table, or remove it if it is a copy of something else."
         )
+    keys = fill(table.key, rows)
     if table.on == "{stem}":
         stems = {name: _stem(name) for name in keys.dropna().unique()}
         keys = keys.map(stems, na_action="ignore")
@@ -533,7 +552,7 @@ def _reader_of_text(table):
             ).rename(columns=str.strip)
         except (UnicodeError, ValueError) as error:
             raise CorpusError(
-                f"{path!r} cannot be read as a table ({error}); expected {table.encoding} text "
+                f"{path!r} cannot be read as a table ({str(error).strip()}); expected {table.encoding} text "
                 f"with columns separated by {table.separator!r}."
             ) from error
 
@@ -542,13 +561,14 @@ def _reader_of_text(table):
 
 def _count_votes(votes, fields, files):
     """Return the votes of each utterance by label, NaN where there are none; None without them."""
-    rows = read_table(votes.table, files)
+    rows = read_table(votes.table, files, (*field_names(votes.label), *votes.where))
     if rows is None:
         return None
     for column, value in votes.where.items():
         rows = rows[rows[column] == value]
     for column, values in votes.without.items():
-        rows = rows[~rows[column].isin(values)]
+        if column in rows.columns:
+            rows = rows[~rows[column].isin(values)]
     nouns = fill(votes.label, rows).map(votes.codes)
     labels = list(dict.fromkeys(votes.codes.values()))
     codes, keys = pd.factorize(rows.index)

@@ -263,13 +263,54 @@ def test_a_missing_required_table(podcast):
         load_corpus("msp-podcast", podcast)
 
 
-def test_a_table_with_other_columns(podcast):
-    write(podcast, "Labels/labels_consensus.csv", text="file,label\nx.wav,N\n")
-    message = (
-        r"labels_consensus.csv' has the columns \['file', 'label'\]; expected those of '\{File"
-    )
+CONSENSUS = "FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "content", "message"),
+    [
+        (
+            "labels_consensus.csv",
+            "file,label\nx.wav,N\n",
+            r"sus.csv' has the columns \['file', 'label'\]; expected the columns \['FileName'",
+        ),
+        (
+            "labels_consensus.csv",
+            CONSENSUS,
+            r"consensus.csv' has no rows; expected one or more per",
+        ),
+        (
+            "labels_consensus.csv",
+            CONSENSUS + "a,1\nb,1,2,3,4,5,6,7,8,9\n",
+            r"consensus.csv' cannot be read as a table .* columns separated by ','",
+        ),
+        (
+            "labels_consensus.csv",
+            "FileName,Emotion,SpkrID\nMSP-PODCAST_0001_0008.wav,N,1\n",
+            r"\['EmoClass'\] of the emotions are in no table; the tables have .*'Emotion'",
+        ),
+        (
+            "labels_detailed.csv",
+            "FileName,Label\nMSP-PODCAST_0001_0008.wav,Sad\n",
+            r"detailed.csv' has the columns .*'Label'\]; expected the columns \['EmoClass_Major'\]",
+        ),
+    ],
+)
+def test_a_table_of_another_kind(podcast, table, content, message):
+    write(podcast, f"Labels/{table}", text=content)
     with pytest.raises(CorpusError, match=message):
         load_corpus("msp-podcast", podcast)
+
+
+@PARTIAL
+def test_answers_of_older_releases(podcast):
+    (podcast / "Audios/MSP-PODCAST_0003_0008.wav").unlink()
+    answers = ["W1; Neutral; Neutral,Sad; A:4.0; V:4.0; D:4.0;", "W2; Other-Odd; x; A:4; V:4; D:4;"]
+    lines = [f'MSP-PODCAST_0001_0008.wav,"{answer}"' for answer in answers]
+    write(podcast, "Labels/labels_detailed.csv", text="\n".join(["FileName,EmoDetail", *lines]))
+    votes = load_corpus("msp-podcast", podcast).votes
+    assert votes.loc[0, ["neutral", "other", "sadness"]].tolist() == [1, 1, 0]
+    assert votes.loc[1].isna().all()
 
 
 @PARTIAL

@@ -11,8 +11,7 @@ def _answers(path):
     if "EmoDetail" in answers.columns:
         parts = answers["EmoDetail"].str.split(";", expand=True)
         answers = answers.assign(EmoClass_Major=parts[1].str.strip())
-    label = answers["EmoClass_Major"]
-    return answers[["FileName"]].assign(label=label.where(~label.str.startswith("Other"), "Other"))
+    return answers.replace({"EmoClass_Major": {"Other.*": "Other"}}, regex=True)
 
 
 READER = CorpusReader(
@@ -77,7 +76,7 @@ READER = CorpusReader(
     ),
     votes=Votes(
         Table(r"labels_detailed\.csv", key="{FileName}", read=_answers),
-        label="{label}",
+        label="{EmoClass_Major}",
         codes={
             "Angry": "anger",
             "Happy": "happiness",
