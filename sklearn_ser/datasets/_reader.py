@@ -552,8 +552,8 @@ def _reader_of_text(table):
             ).rename(columns=str.strip)
         except (UnicodeError, ValueError) as error:
             raise CorpusError(
-                f"{path!r} cannot be read as a table ({str(error).strip()}); expected {table.encoding} text "
-                f"with columns separated by {table.separator!r}."
+                f"{path!r} cannot be read as a table ({str(error).strip()}); expected "
+                f"{table.encoding} text with columns separated by {table.separator!r}."
             ) from error
 
     return read
