@@ -1,9 +1,11 @@
 """Estimators pickled under their public module paths, to be loaded by every later version.
 
-    python tests/data/make_pickle.py
+    .venv-min/bin/python tests/data/make_pickle.py
 
-writes ``estimators.pickle`` beside this script: a dict of estimators, each with an input and the
-output that it must give for it (None for those that are not fitted).
+(in the environment of ``make test-min``) writes ``estimators.pickle`` beside this script: a dict of
+estimators, each with an input and the output that it must give for it (None for those that are not
+fitted). Later versions of the dependencies read what the oldest ones write; pandas 2 does not read
+the strings of pandas 3.
 """
 
 import pickle
