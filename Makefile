@@ -54,6 +54,7 @@ experiment-latif2022: $(STAMP)
 
 experiment-audit: $(STAMP)
 	$(BIN)/python -m experiments.audit.known_flaws
+	$(BIN)/python -m experiments.audit.planted_flaws
 
 clean:
 	rm -rf .venv .venv-min sklearn-ser-demo

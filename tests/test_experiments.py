@@ -17,6 +17,10 @@ MODULES = [
     if path.is_relative_to(ROOT / "experiments")
 ]
 RESULTS = sorted((ROOT / "experiments").rglob("results/*.parquet"))
+#: Experiments that use private names, and why.
+PRIVATE = {
+    "planted_flaws.py": "`audit_corpus` would decode the corpus for each of hundreds of flaws",
+}
 IMPORT_ALL = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
 
 
@@ -49,7 +53,7 @@ def test_only_public_names_are_imported(path):
         for name in imported_names(path)
         if name.split(".")[0] == "sklearn_ser" and any(p.startswith("_") for p in name.split("."))
     ]
-    assert private == []
+    assert private == [] or path.name in PRIVATE
 
 
 def test_there_are_published_results():

@@ -3,13 +3,16 @@
 The audit has no information on the flaws: it does not read `duplicate_of`, and the column
 `recording` is removed here.
 
-Run: ``python -m experiments.audit.known_flaws`` (about 3 minutes on one core), and with ``--clean``
-for synthetic corpora without flaws.
+Run: ``python -m experiments.audit.known_flaws`` writes ``results/known_flaws.json``, and with
+``--clean``, for synthetic corpora without flaws, ``results/clean.json``.
 """
 
+import json
 import sys
 import time
 from collections import Counter
+from datetime import date
+from pathlib import Path
 
 from experiments.corpora import NAMES, shared_folder
 from sklearn_ser import audit_corpus, concat_corpora, load_corpus, make_speech_corpus
@@ -30,7 +33,7 @@ N_CLEAN = 12
 def main():
     folder = shared_folder() / "corpora"
     corpora = [load_corpus(name, folder / name, drop_duplicates=False, verbose=0) for name in NAMES]
-    recordings = {}
+    recordings, audits = {}, []
     for corpus in corpora:
         if "recording" in corpus.frame:
             recordings[corpus.name] = corpus.frame.pop("recording")
@@ -38,9 +41,13 @@ def main():
         report = audit_corpus(corpus)
         seconds = time.process_time() - started
         print(f"{report}\n({seconds:.0f} s of processor time)\n", flush=True)
+        audits.append(_record(report, seconds))
         if corpus.name in recordings:
             _print_precision(report, recordings[corpus.name])
+    started = time.process_time()
     report = audit_corpus(concat_corpora(corpora))
+    audits.append(_record(report, time.process_time() - started))
+    _write("known_flaws", {"audits": audits})
     print(f"{report}\n")
     findings = report.findings
     print("| documented flaw | found | evidence |\n|---|---|---|")
@@ -48,6 +55,23 @@ def main():
         rows = findings[(findings["flaw"] == flaw) & (findings["corpus"] == corpus)]
         evidence = rows["evidence"].iloc[0] if len(rows) else ""
         print(f"| {description} | {'yes' if len(rows) else 'no'} | {evidence} |")
+
+
+def _record(report, seconds):
+    """Return the findings of an audit without their rows."""
+    return {
+        "subject": report.subject,
+        "seconds of processor time per utterance": round(seconds / report.n_rows, 3),
+        "findings": report.findings.drop(columns="rows").to_dict("records"),
+        "not checked": report.not_checked,
+    }
+
+
+def _write(name, content):
+    path = Path(__file__).parent / "results" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    text = json.dumps({"date": date.today().isoformat(), **content}, indent=1)
+    path.write_text(f"{text}\n", encoding="utf-8")
 
 
 def _print_precision(report, recordings):
@@ -78,6 +102,7 @@ def clean():
             counts.update(audit_corpus(corpus).findings["flaw"])
             n_corpora += 1
     print(f"{n_corpora} clean synthetic corpora: {sum(counts.values())} findings {dict(counts)}")
+    _write("clean", {"clean synthetic corpora": n_corpora, "findings": dict(counts)})
 
 
 if __name__ == "__main__":

@@ -120,6 +120,12 @@ def reference_extent(reference, start, end, sampling_rate):
     return *sample_span(start, end, array.shape[-1], rate), rate
 
 
+def file_format(path):
+    """Return container, coding and number of channels of a file in words."""
+    with _opened(path) as streams:
+        return f"{streams[0].coding}, {streams[0].n_channels} channel(s)"
+
+
 def array_and_rate(reference, sampling_rate):
     """Return the array of a reference that is not a path, and its sampling rate."""
     if is_missing(reference):
@@ -230,6 +236,7 @@ class _LibsndfileStream:
         self.rate, self.n_channels = self._opened.samplerate, self._opened.channels
         self.n_samples = self._opened.frames
         self.is_lossy = self._opened.subtype in _LOSSY_SUBTYPES
+        self.coding = f"{self._opened.format} {self._opened.subtype}"
 
     def check_length(self, size):
         """Raise an AudioError if a file of `size` bytes holds much more than its header states."""

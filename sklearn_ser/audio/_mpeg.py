@@ -125,6 +125,7 @@ class MpegStream:
     """Frames of one rate and number of channels, without the table that may precede them."""
 
     is_lossy = True
+    coding = "MP3 MPEG_LAYER_III"  # as libsndfile names container and coding
 
     def __init__(self, path, data, offsets):
         self._path, at = path, offsets[0]

@@ -9,17 +9,24 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import soxr
-from joblib import delayed
+from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
 from scipy.fft import rfft
 
 from sklearn_ser.audio import open_audio
-from sklearn_ser.audio._decoding import ReadingOptions, path_of, read_reference, reference_extent
+from sklearn_ser.audio._decoding import (
+    ReadingOptions,
+    file_format,
+    path_of,
+    read_reference,
+    reference_extent,
+)
 from sklearn_ser.audit._continuation import describe_edges
 from sklearn_ser.audit._fingerprint import RATE as LOW_RATE
 from sklearn_ser.audit._fingerprint import fingerprint
 from sklearn_ser.audit._pitch import has_pitch, median_pitch
 from sklearn_ser.audit._report import Finding, name_rows, plural
+from sklearn_ser.audit._text import coarse_spectrum
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.feature_extraction._parallel import split_rows
 from sklearn_ser.utils._jobs import results_in_order
@@ -52,6 +59,7 @@ class AudioMeasurements:
     format: str | None = None
     digest: bytes = b""
     codes: np.ndarray | None = None
+    spectrum: np.ndarray | None = None
     edges: dict[str, tuple] = field(default_factory=dict)
     error: str | None = None
 
@@ -62,7 +70,8 @@ def measure_all(
     """Measure the audio of every row, `n_jobs` at a time, by default in threads."""
     table = open_audio(frame, audio=audio, beyond_full_scale="clip")
     backend = get_active_backend(prefer="threads")[0]
-    parts = split_rows(range(len(table)), backend.effective_n_jobs(n_jobs or 1))
+    n_parallel = backend.effective_n_jobs(Parallel(n_jobs=n_jobs, backend=backend).n_jobs)
+    parts = split_rows(range(len(table)), n_parallel)
     results = []
     with progress(total=len(table), desc="audit", unit="utt", verbose=verbose) as bar:
         tasks = (delayed(_measure_part)(table.part(rows).references) for rows in parts)
@@ -94,12 +103,16 @@ def _measure(reference, start, end):
     numbers = {"rate": float(rate), "duration": len(signal) / rate, **_levels(signal, rate)}
     numbers["clipped"] = _clipped_samples(signal)
     numbers["bandwidth"] = _bandwidth(signal, rate)
-    measurements = AudioMeasurements(numbers, _format(reference), digest=_digest(signal, rate))
+    path = path_of(reference)
+    measurements = AudioMeasurements(
+        numbers, file_format(path) if path else None, digest=_digest(signal, rate)
+    )
     if math.isfinite(numbers["level"]):
         low = signal
         if rate != LOW_RATE:
             low = soxr.resample(signal, rate, LOW_RATE, quality="HQ")
         measurements.codes = fingerprint(low)
+        measurements.spectrum = coarse_spectrum(low, LOW_RATE)
         numbers["pitch"] = median_pitch(low, LOW_RATE)
         measurements.edges = describe_edges(signal, rate, numbers["speech_level"])
     return measurements
@@ -115,17 +128,6 @@ def _digest(signal, rate):
     return hashlib.blake2b(
         signal.tobytes(), digest_size=16, salt=int(rate).to_bytes(8, "little")
     ).digest()
-
-
-def _format(reference):
-    """Return container, coding and channels of a file; None for an array."""
-    import soundfile
-
-    path = path_of(reference)
-    if path is None:
-        return None
-    info = soundfile.info(path)
-    return f"{info.format} {info.subtype}, {info.channels} channel(s)"
 
 
 def _levels(signal, rate):

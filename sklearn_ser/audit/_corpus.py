@@ -14,6 +14,7 @@ from sklearn_ser.audit._labels import check_across_corpora, check_labels, check_
 from sklearn_ser.audit._pairs import describe_pairs, find_pairs
 from sklearn_ser.audit._pitch import check_sex_labels
 from sklearn_ser.audit._report import AuditReport, plural
+from sklearn_ser.audit._text import check_sentences
 from sklearn_ser.audit._voices import (
     MIN_IDS,
     MIN_TO_DIVIDE,
@@ -54,6 +55,8 @@ def audit_corpus(
       reported only if they differ more than emotion changes a voice;
     - a label that follows digital silence, noise floor, bandwidth, sampling rate or level in the
       recordings of single speakers, or which of some fixed lengths a recording has;
+    - a label that is predicted worse in sentences that are not in the training set, or in those
+      that are only, by a classifier on coarse spectra (if there is a column ``text``);
     - one voice under two ids, and two voices under one id, by the packaged speaker embedding: both
       are calibrated within the corpus, see the user guide for what they can find;
     - ids that differ only in case, leading zeros, accents or separators;
@@ -103,6 +106,7 @@ def audit_corpus(
     >>> frame = make_speech_corpus(n_speakers=8, n_utterances=1, random_state=0).frame
     >>> print(audit_corpus(frame))
     Audit of 32 utterances of 8 speakers (synthetic): no findings.
+    Not checked: unseen sentences of synthetic (there are fewer than 2 sentences).
     Not checked: voices of synthetic (fewer than 5 speakers have 8 utterances).
     >>> copied = frame.copy()
     >>> copied.at[5, "file"] = (0.5 * frame["file"][0][0], 16000)
@@ -140,6 +144,16 @@ def audit_corpus(
                 part_numbers = numbers.loc[part.index]
                 findings += check_confounders(part, part_numbers, formats, corpus, y, rng)
                 findings += check_sex_labels(part, part_numbers["pitch"], corpus, y)
+            in_corpus = f" of {corpus}" if corpus else ""
+            if len(part) and "text" in part and is_known(part["text"]).any():
+                spectra = np.stack([measurements[row].spectrum for row in part.index])
+                of_speech = part_numbers[["level", "duration"]].to_numpy(float)
+                features = np.column_stack([spectra, of_speech[:, 0], np.log(of_speech[:, 1])])
+                of_sentences = check_sentences(part, features, corpus, y, rng)
+                if isinstance(of_sentences, str):
+                    not_checked.append(f"unseen sentences{in_corpus} ({of_sentences}).")
+                else:
+                    findings += of_sentences
             reason = f"fewer than {MIN_IDS} speakers have {MIN_TO_DIVIDE} utterances"
             if has_enough_utterances(part["speaker"]):
                 embeddings = embed_voices(part, audio, n_jobs, verbose)
@@ -148,7 +162,7 @@ def audit_corpus(
                     findings += of_voices
                     continue
                 reason = "the speaker embedding does not distinguish these speakers"
-            not_checked.append(f"voices{f' of {corpus}' if corpus else ''} ({reason}).")
+            not_checked.append(f"voices{in_corpus} ({reason}).")
     for column, name in (("text", "sentences"), ("gender", "sex")):
         of_corpora = _corpora_without(frame, column)
         if of_corpora is not None:

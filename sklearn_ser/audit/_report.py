@@ -65,6 +65,7 @@ class AuditReport:
     True
     >>> print(report)
     Audit of 32 utterances of 8 speakers (synthetic): no findings.
+    Not checked: unseen sentences of synthetic (there are fewer than 2 sentences).
     Not checked: voices of synthetic (fewer than 5 speakers have 8 utterances).
     """
 

@@ -1,7 +1,9 @@
 """Audit of corpora: each flaw, introduced alone, gives its finding and no other."""
 
 import json
+import threading
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ import soxr
 from scipy.signal import lfilter
 
 from sklearn_ser import audit_corpus, concat_corpora, load_corpus, make_speech_corpus
+from sklearn_ser.audit._audio import measure_all
 from sklearn_ser.exceptions import MetadataError
 
 RATE = 16000
@@ -479,3 +482,66 @@ def test_known_flaws_of_real_corpora(shared):
     assert flaws["continuing recordings"] == "warning"  # the column recording identifies them
     assert "26 of 29 speakers have only one label" in " ".join(str(report).split())
     assert len(report.pairs[report.pairs["kind"] == "continuation"]) > 80
+
+
+# Audio loading
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3", "aiff"])
+def test_formats_of_files_and_of_streams_that_were_joined(clean, tmp_path, suffix):
+    def whole(path, signal):
+        soundfile.write(path, signal, RATE)
+
+    def joined(path, signal):
+        half = tmp_path / f"half.{suffix}"
+        content = b""
+        for part in np.array_split(signal, 2):
+            soundfile.write(half, part, RATE)
+            content += half.read_bytes()
+        path.write_bytes(content)
+
+    measurements = []
+    for write in (whole, joined) if suffix in ("flac", "mp3") else (whole,):
+        path = tmp_path / f"{write.__name__}.{suffix}"
+        write(path, clean["file"][0][0])
+        measurements += measure_all(pd.DataFrame({"file": [path]}), "file", None, 0)
+    info = soundfile.info(tmp_path / f"whole.{suffix}")
+    expected = f"{info.format} {info.subtype}, 1 channel(s)"
+    assert [measured.format for measured in measurements] == [expected] * len(measurements)
+    assert [measured.error for measured in measurements] == [None] * len(measurements)
+
+
+def test_audio_in_memory_has_no_format(clean):
+    (measured,) = measure_all(clean.head(1), "file", None, 0)
+    assert measured.format is None
+
+
+class File:
+    """Path that records the threads in which it is opened."""
+
+    def __init__(self, path, threads):
+        self.path, self.threads = str(path), threads
+
+    def __fspath__(self):
+        self.threads.add(threading.get_ident())
+        return self.path
+
+
+def test_number_of_jobs_of_the_context(clean, tmp_path):
+    files, threads = [], set()
+    for number, (signal, _) in enumerate(clean["file"]):
+        files.append(File(tmp_path / f"{number}.wav", threads))
+        soundfile.write(files[-1], signal, RATE)
+    frame = clean.assign(file=pd.Series(files, index=clean.index, dtype=object))
+    alone = audit_corpus(frame)
+    assert threads == {threading.get_ident()}
+    with joblib.parallel_config(n_jobs=2):
+        assert str(audit_corpus(frame)) == str(alone)
+    assert len(threads) > 1
+
+
+@pytest.mark.slow
+def test_audit_in_processes(clean):
+    with joblib.parallel_config("loky", n_jobs=2):
+        report = audit_corpus(clean)
+    assert str(report) == str(audit_corpus(clean))

@@ -106,5 +106,6 @@ def test_real_voices(shared):
 def test_too_few_utterances_are_reported():
     frame = make_speech_corpus(n_speakers=8, n_utterances=1, random_state=0).frame
     assert audit_corpus(frame).not_checked == [
-        "voices of synthetic (fewer than 5 speakers have 8 utterances)."
+        "unseen sentences of synthetic (there are fewer than 2 sentences).",
+        "voices of synthetic (fewer than 5 speakers have 8 utterances).",
     ]

@@ -23,6 +23,7 @@ def test_clean_corpus(folder, capsys):
     assert main(["audit", str(root), "--quiet"]) == 0
     assert capsys.readouterr().out == (
         "Audit of 32 utterances of 8 speakers (mine): no findings.\n"
+        "Not checked: unseen sentences of mine (there are fewer than 2 sentences).\n"
         "Not checked: voices of mine (fewer than 5 speakers have 8 utterances).\n"
     )
 
