@@ -5,8 +5,8 @@ get one id. The others are planted in the measurements of the audio, which are m
 each flaw alone, on the corpus as it is otherwise. What the audit reports without a planted flaw
 is listed, and is not counted among the other findings.
 
-Run: ``python -m experiments.audit.planted_flaws`` writes ``results/planted_flaws.json`` and a
-table, ``results/planted_flaws.md``.
+Run: ``python -m experiments.audit.planted_flaws --corpora emodb nemo`` writes
+``results/planted-emodb-nemo.json`` and a table, ``results/planted-emodb-nemo.md``.
 """
 
 import json
@@ -72,7 +72,7 @@ def main():
                 }
             )
         print(f"{name}: {time.process_time() - started:.0f} s of processor time", flush=True)
-    path = Path(__file__).parent / "results" / "planted_flaws"
+    path = Path(__file__).parent / "results" / f"planted-{'-'.join(config['corpora'])}"
     path.parent.mkdir(exist_ok=True)
     content = {
         "date": date.today().isoformat(),
@@ -81,12 +81,12 @@ def main():
         "findings without a planted flaw": clean,
         "planted": rows,
     }
-    path.with_suffix(".json").write_text(f"{json.dumps(content, indent=1)}\n", encoding="utf-8")
+    Path(f"{path}.json").write_text(f"{json.dumps(content, indent=1)}\n", encoding="utf-8")
     table = pd.DataFrame(rows)
     table["found"] = table["found"].astype(str) + " of " + table.pop("times").astype(str)
     text = as_markdown(table.pivot(index="planted", columns="corpus", values="found").reset_index())
     others = as_markdown(table.groupby("planted", sort=False)["other findings"].sum().reset_index())
-    path.with_suffix(".md").write_text(f"{text}\n\n{others}\n", encoding="utf-8")
+    Path(f"{path}.md").write_text(f"{text}\n\n{others}\n", encoding="utf-8")
     print(text, others, json.dumps(clean, indent=1), sep="\n\n")
 
 
