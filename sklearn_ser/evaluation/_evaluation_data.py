@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -72,10 +73,11 @@ class EvaluationData:
         is_unlabeled = np.arange(len(self.row)) >= len(self.y)
         return mark_unlabeled(np.resize(self.y, len(self.row)), is_unlabeled, sentinel)
 
-    def content_beside_X(self, n_rows: int) -> tuple:
-        """Return all that the folds of the first samples depend on, apart from X and y."""
-        aux = None if self.aux is None else self.aux.iloc[:n_rows]
-        return aux, self.ids.iloc[:n_rows], list(self.kept_together[:n_rows]), self.labels
+    def key_beside_X(self, n_rows: int) -> str:
+        """Hash all that the folds of the first samples depend on, apart from X and y."""
+        tables = [self.ids, pd.DataFrame({"kept_together": self.kept_together}), self.aux]
+        digests = [None if table is None else table_digest(table.iloc[:n_rows]) for table in tables]
+        return joblib.hash((digests, self.labels))
 
     def metadata(self) -> dict:
         """Return the metadata that `fit` may request; `speaker` holds the grouping."""
@@ -355,6 +357,31 @@ def _count_dropped(y_true, corpus, labels):
     reason = np.where(dropped["label"].isna(), "unlabeled", "not in the label set")
     counted = dropped.assign(reason=reason).fillna({"label": ""})
     return counted.groupby(["corpus", "label", "reason"]).size().reset_index(name="rows")
+
+
+def table_digest(table: pd.DataFrame) -> str:
+    """Hash the names, dtypes and values of a table, whatever its memory layout and its index.
+
+    It pickles distinct values only: pickling every value takes longer than many a fold.
+    """
+    dtypes = [str(dtype) for dtype in table.dtypes]
+    digest = hashlib.blake2b(repr((table.shape, list(table.columns), dtypes)).encode())
+    is_numeric = [isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in table.dtypes]
+    if len(set(dtypes)) == 1 and all(is_numeric):
+        digest.update(table.to_numpy().tobytes())
+        return digest.hexdigest()
+    for (_, column), numeric in zip(table.items(), is_numeric, strict=True):
+        values = column.to_numpy()
+        if numeric:
+            digest.update(values.tobytes())
+            continue
+        try:
+            codes, distinct = pd.factorize(values)
+        except TypeError:  # of arrays
+            digest.update(joblib.hash(list(values)).encode())
+            continue
+        digest.update(joblib.hash((codes, list(distinct))).encode())
+    return digest.hexdigest()
 
 
 def audio_fingerprint(X: pd.DataFrame) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_ser.evaluation._predictions_table import MEAN, TRANSDUCTIVE
+from sklearn_ser.metrics import holm
 from sklearn_ser.utils._printable import encodable
 
 _STYLE = """
@@ -39,6 +40,8 @@ pre { overflow-x: auto; background: #f5f5f5; padding: .6rem; font-size: .85rem; 
 
 #: Greatest number of estimators in one calibration plot.
 _MAX_CURVES = 4
+#: Greatest number of estimators with a confusion matrix and a calibration curve.
+_MAX_DRAWN = 12
 #: Columns of text, aligned left.
 _TEXT_COLUMNS = {
     *("estimator", "setting", "baseline", "baseline_setting", "corpus", "speaker"),
@@ -49,14 +52,16 @@ _TEXT_COLUMNS = {
 def write_report(result, path, *, baseline=None, audit=None, title=None) -> None:
     """Write the HTML page; see :meth:`EvaluationResult.report`."""
     title = title or f"Speech emotion recognition: {result.protocol}"
+    baseline = baseline or result.estimators[0]
+    scores, drawn = result.scores(), _drawn(result, baseline)
     sections = [
         ("Protocol", _protocol(result)),
         ("Data", _data(result)),
-        ("Scores", _scores(result)),
+        ("Scores", _scores(result, scores)),
         ("Conclusions", _conclusions(result, baseline)),
-        ("Confusions", _confusions(result)),
+        ("Confusions", _confusions(result, drawn)),
         ("Groups of speakers", _groups(result)),
-        ("Calibration", _calibration(result)),
+        ("Calibration", _calibration(result, scores, drawn)),
         ("Findings about the data", _audit(audit)),
         ("Remarks", _list(result.remarks())),
         ("Reproduction", _provenance(result)),
@@ -89,7 +94,7 @@ def _data(result):
     return _table(table.join(counts).reset_index())
 
 
-def _scores(result):
+def _scores(result, scores):
     parts = [
         "<p>Unweighted average recall: the mean of the emotions' recalls, so that a rare emotion "
         f"counts as much as a frequent one. Chance level is {1 / len(result.labels):.2f}.</p>",
@@ -98,7 +103,7 @@ def _scores(result):
         ),
         _table(_with_intervals(result), "Unweighted average recall, 95 % intervals over speakers"),
     ]
-    more = result.scores().groupby(["estimator", "setting", "corpus"], sort=False)
+    more = scores.groupby(["estimator", "setting", "corpus"], sort=False)
     means = more[["war", "macro_f1", "auc", "ece", "brier"]].mean().reset_index()
     parts.append(
         _table(
@@ -129,24 +134,45 @@ def _with_intervals(result):
 def _conclusions(result, baseline):
     if len(result.estimators) < 2:
         return ""
-    baseline = baseline or result.estimators[0]
+    by_corpus = result.compare(baseline, by_corpus=True)
+    is_mean = by_corpus["corpus"] == MEAN
+    table = by_corpus[is_mean] if is_mean.any() else by_corpus
+    table = table.assign(p_holm=holm(table["p"].astype(float)))  # of these rows alone
     parts = [
-        _list(describe_comparisons(result, baseline)),
-        _table(result.compare(baseline), "Paired tests, speaker by speaker"),
+        _list(describe_comparisons(result, table)),
+        _table(table, "Paired tests, speaker by speaker"),
     ]
-    if result.predictions["corpus"].nunique() > 1:
-        table = result.compare(baseline, by_corpus=True)
-        table = table[table["corpus"] != MEAN].drop(columns=["p_holm", "corpora_better"])
+    if is_mean.any():
+        table = by_corpus[~is_mean].drop(columns=["p_holm", "corpora_better"])
         parts.append(_table(table, "Paired tests in each corpus: p is not corrected"))
     return "\n".join(parts)
 
 
-def _confusions(result):
+def _drawn(result, baseline):
+    """Choose the estimators with figures of their own: all, or the baseline and the best."""
+    means = result.summary()["mean"].groupby("estimator", sort=False).max()
+    best = means.drop(baseline, errors="ignore").sort_values(ascending=False, kind="stable")
+    chosen = {baseline, *best.index[: _MAX_DRAWN - 1]}
+    return [name for name in result.estimators if name in chosen]
+
+
+def _note_drawn(drawn, names):
+    """Say that not all estimators are drawn, if so."""
+    if len(drawn) == len(names):
+        return ""
+    return (
+        f'<p class="small">Drawn: the baseline and the estimators with the highest mean recall, '
+        f"{len(drawn)} of {len(names)}.</p>"
+    )
+
+
+def _confusions(result, drawn):
     figures = [
         _figure(partial(result.plot_confusion, name), f"{name}: shares of each true emotion")
-        for name in result.estimators
+        for name in drawn
     ]
-    return '<div class="row">' + "\n".join(figures) + "</div>"
+    note = _note_drawn(drawn, result.estimators)
+    return note + '<div class="row">' + "\n".join(figures) + "</div>"
 
 
 def _groups(result):
@@ -165,11 +191,11 @@ def _varying(result, *columns):
     return [name for name in columns if name in table and table[name].nunique() > 1]
 
 
-def _calibration(result):
-    scores = result.scores().dropna(subset="ece")
-    if scores.empty:
+def _calibration(result, scores, drawn):
+    with_ece = set(scores.dropna(subset="ece")["estimator"])
+    if not with_ece:
         return "<p>No estimator gives probabilities.</p>"
-    names = list(scores["estimator"].unique())
+    names = [name for name in drawn if name in with_ece]
     figures = [
         _figure(
             partial(result.plot_reliability, names[first : first + _MAX_CURVES]),
@@ -177,8 +203,12 @@ def _calibration(result):
         )
         for first in range(0, len(names), _MAX_CURVES)
     ]
-    return "\n".join(figures) + _table(
-        result.summary("ece").reset_index(), "Expected calibration error (lower is better)"
+    return (
+        _note_drawn(drawn, result.estimators)
+        + "\n".join(figures)
+        + _table(
+            result.summary("ece").reset_index(), "Expected calibration error (lower is better)"
+        )
     )
 
 
@@ -324,9 +354,8 @@ def describe_protocol(result) -> list[str]:
     return lines
 
 
-def describe_comparisons(result, baseline: str) -> list[str]:
-    """Describe how the UAR of each other estimator compares, and last the scope of the tests."""
-    table = result.compare(baseline)
+def describe_comparisons(result, table: pd.DataFrame) -> list[str]:
+    """Describe each row of a table of `compare` for the UAR, and last the scope of the tests."""
     if table.empty:
         return []
     several = result.predictions["setting"].nunique() > 1
@@ -443,7 +472,7 @@ def _card_scores(result, estimator):
 def _card_comparison(result, estimator, baseline):
     if baseline is None:
         return None
-    lines = describe_comparisons(result, baseline)
+    lines = describe_comparisons(result, result.compare(baseline))
     others = [name for name in result.estimators if name != baseline]
     return "\n\n".join([lines[others.index(estimator)], lines[-1]])
 

@@ -782,7 +782,7 @@ class EvaluationResult:
         if part.empty:
             raise ValueError(f"no estimator {estimator!r} in this result: it has {self.estimators}")
         settings = list(part["setting"].unique())
-        setting = setting or (TRANSDUCTIVE if TRANSDUCTIVE in settings else settings[0])
+        setting = setting or _chosen_setting(settings)
         if setting not in settings:
             raise ValueError(f"{estimator!r} has the settings {settings}, not {setting!r}")
         return part[part["setting"] == setting]
@@ -856,9 +856,12 @@ class EvaluationResult:
         """Select the predictions of each estimator, in its default setting if it lacks this one."""
         if setting not in (None, SINGLE, TRANSDUCTIVE):
             raise ValueError(f"setting must be {SINGLE!r} or {TRANSDUCTIVE!r}, got {setting!r}")
-        has = set(self.predictions.groupby(["estimator", "setting"]).groups)
+        rows: dict[str, dict[str, np.ndarray]] = {}
+        found = self.predictions.groupby(["estimator", "setting"], sort=False).indices
+        for (name, own), positions in found.items():
+            rows.setdefault(name, {})[own] = positions
         return {
-            name: self._of(name, setting if (name, setting) in has else None)
+            name: self.predictions.iloc[rows[name][_chosen_setting(rows[name], setting)]]
             for name in self.estimators
         }
 
@@ -873,6 +876,11 @@ class EvaluationResult:
             "evaluation copies the columns gender, language, naturalness, text, recording and file "
             "of its frame."
         )
+
+
+def _chosen_setting(settings, setting=None):
+    """Return `setting` if it is one of `settings`, else "transductive", else the first one."""
+    return next(name for name in (setting, TRANSDUCTIVE, *settings) if name in settings)
 
 
 def _digest(content):

@@ -11,14 +11,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import joblib
 import numpy as np
 import pandas as pd
 from joblib import delayed
 from sklearn.base import BaseEstimator, clone
 
 from sklearn_ser.evaluation._audio_steps import extract, split_extraction, with_ids, with_store
-from sklearn_ser.evaluation._evaluation_data import as_frame, audio_fingerprint, select_data
+from sklearn_ser.evaluation._evaluation_data import (
+    as_frame,
+    audio_fingerprint,
+    select_data,
+    table_digest,
+)
 from sklearn_ser.evaluation._predictions_table import (
     FORMAT,
     SINGLE,
@@ -295,6 +299,7 @@ def _prepare(estimators, data, cache, verbose):
         step_key = estimator_key(extraction, code_version=id)
         same_extraction.setdefault(step_key, (extraction, []))[1].append(name)
     prepared = {}
+    beside_X = {n: cache and data.key_beside_X(n) for n in set(n_rows.values())}
     for extraction, names in same_extraction.values():
         rows = {n_rows[name] for name in names}
         X = data.X.iloc[: max(rows)]
@@ -304,7 +309,7 @@ def _prepare(estimators, data, cache, verbose):
             features, failures = extract(extraction, X, store=store, verbose=verbose)
             X = with_ids(features, data.ids.iloc[: max(rows)])
         # Features are hashed by their content, which covers every way in which files can change.
-        hash_X = audio_fingerprint if data.is_audio and not extraction else _hash_features
+        hash_X = audio_fingerprint if data.is_audio and not extraction else table_digest
         keys = {n: None if cache is None else _key_or_warn(names, hash_X, X.iloc[:n]) for n in rows}
         for name in names:
             n, sentinel = n_rows[name], data.sentinels[name]
@@ -312,16 +317,9 @@ def _prepare(estimators, data, cache, verbose):
             failed = failed_rows(X.iloc[:n])
             failed[[record["row"] for record in own]] = True
             y = data.targets(sentinel)
-            key = keys[n] and joblib.hash((keys[n], list(y), *data.content_beside_X(n)))
+            key = keys[n] and work_key(keys[n], beside_X[n], table_digest(pd.DataFrame({"y": y})))
             prepared[name] = _Prepared(rest[name], X.iloc[:n], y, failed, own, key, sentinel)
     return {name: prepared[name] for name in estimators}
-
-
-def _hash_features(X):
-    """Hash the values and their names, whatever their memory layout; ids are hashed elsewhere."""
-    return joblib.hash(
-        [(name, np.ascontiguousarray(column.to_numpy())) for name, column in X.items()]
-    )
 
 
 def _key_or_warn(names, make_key, content):

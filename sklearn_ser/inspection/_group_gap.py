@@ -30,7 +30,7 @@ from sklearn_ser.inspection._predictions import (
     estimator_names,
     recall_tables,
     result_of_predictions,
-    select,
+    scores_by,
 )
 from sklearn_ser.utils._public import public_module
 
@@ -224,16 +224,19 @@ class GroupGapDisplay(DisplayWithoutOptions):
         )
         gap_axis.tick_params(length=0, labelsize=7.5)
         gap_axis.spines[:].set_visible(False)
+        of_speakers: dict[tuple, np.ndarray] = {}
+        if self.speaker_scores is not None:
+            of_speakers = scores_by(self.speaker_scores, "estimator", "group")
         for row, name in enumerate(names):
             own = self.table[self.table["estimator"] == name].set_index("group")
             if as_strokes:
                 self._draw_strokes(row, name, own, gaps.loc[name])
             else:
-                self._draw_dots(row, name, own, groups)
+                self._draw_dots(row, name, own, groups, of_speakers)
         self._add_legend(groups, chance, as_strokes)
         self._fit_row_text(len(names), n_per_row)
 
-    def _draw_dots(self, row, name, own, groups):
+    def _draw_dots(self, row, name, own, groups, of_speakers):
         for index, group in enumerate(groups):
             if group not in own.index:
                 continue
@@ -242,10 +245,7 @@ class GroupGapDisplay(DisplayWithoutOptions):
                 text = f"{group}: not every emotion"
                 self.ax_.text(0.0, y, text, va="center", fontsize=7, color="0.3")
                 continue
-            speaker_scores = []
-            if self.speaker_scores is not None and score["speakers"] > 1:
-                own_scores = select(self.speaker_scores, estimator=name, group=group)
-                speaker_scores = own_scores["uar"].to_numpy()
+            speaker_scores = of_speakers.get((name, group), []) if score["speakers"] > 1 else []
             self.dots_[name, group], bar, _ = draw_score(
                 self.ax_, y, score, speaker_scores, style=series_style(index)
             )

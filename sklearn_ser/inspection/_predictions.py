@@ -11,6 +11,7 @@ from sklearn.utils import check_consistent_length
 
 from sklearn_ser.evaluation import EvaluationResult
 from sklearn_ser.metrics import cluster_interval, uar_score
+from sklearn_ser.metrics._class_scores import count_classes
 from sklearn_ser.metrics._intervals import MIN_CLUSTERS
 
 if TYPE_CHECKING:
@@ -71,11 +72,22 @@ def recall_tables(parts, labels):
     """Return the recalls of (columns as a dict, predictions), and those of their speakers."""
     rows, speaker_rows = [], []
     for key, part in parts:
-        by_speaker = {name: recall_of(own) for name, own in part.groupby("speaker", sort=True)}
-        counts = {"utterances": part["row"].nunique(), "speakers": len(by_speaker)}
+        codes, names = pd.factorize(part["speaker"], sort=True)
+        counts = {"utterances": part["row"].nunique(), "speakers": len(names)}
         rows.append({**key, **recall_with_interval(part, labels), **counts})
-        speaker_rows += [{**key, "speaker": name, "uar": uar} for name, uar in by_speaker.items()]
+        own = zip(names, _recalls_by_code(part, codes, len(names)), strict=True)
+        speaker_rows += [{**key, "speaker": name, "uar": uar} for name, uar in own]
     return pd.DataFrame(rows), pd.DataFrame(speaker_rows)
+
+
+def _recalls_by_code(part, codes, n):
+    """Return the UAR of each of n groups over the classes present in it."""
+    known = codes >= 0
+    y_true, y_pred = (part[name].to_numpy(dtype=object)[known] for name in ("y_true", "y_pred"))
+    counts = count_classes(y_true, y_pred, None, group=codes[known], n_groups=n)
+    present = counts.true > 0
+    recalls = np.divide(counts.correct, counts.true, out=np.zeros(present.shape), where=present)
+    return recalls.sum(axis=1) / present.sum(axis=1)
 
 
 def select(table, **values):
@@ -83,6 +95,11 @@ def select(table, **values):
     for name, value in values.items():
         table = table[table[name] == value]
     return table
+
+
+def scores_by(table, *columns):
+    """Return the scores of speakers by the values of columns."""
+    return {key: rows["uar"].to_numpy() for key, rows in table.groupby([*columns], sort=False)}
 
 
 def check_frame(frame, part):

@@ -22,7 +22,7 @@ from sklearn_ser.inspection._plotting import (
     shared_parameters,
     wrap_name,
 )
-from sklearn_ser.inspection._predictions import MIN_SPEAKERS, recall_tables, select
+from sklearn_ser.inspection._predictions import MIN_SPEAKERS, recall_tables, scores_by, select
 from sklearn_ser.utils._public import public_module
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ class UARDisplay(DisplayWithoutOptions):
             name: [s for s in settings if s in set(rows["setting"])]
             for name, rows in self.table.groupby("estimator")
         }
+        of_speakers = scores_by(self.speaker_scores, "estimator", "setting", "corpus")
         margin = names_margin(names)
         self._make_subplots(
             ax,
@@ -128,25 +129,25 @@ class UARDisplay(DisplayWithoutOptions):
             for row, name in enumerate(names):
                 own = settings_of[name]
                 for index, setting in enumerate(own):
-                    self._draw(axes, corpus, name, setting, row + row_offset(index, len(own)))
+                    y = row + row_offset(index, len(own))
+                    self._draw(axes, corpus, name, setting, y, of_speakers)
         self._add_legend(settings, chance)
         self._fit_row_text(len(names), len(settings))
 
-    def _draw(self, ax, corpus, name, setting, y):
+    def _draw(self, ax, corpus, name, setting, y, of_speakers):
         key = (name, setting, corpus)
         rows = select(self.table, estimator=name, setting=setting)
         if corpus == _MEAN:
             score = {"uar": rows["uar"].mean(skipna=False), "low": np.nan, "high": np.nan}
-            of_speakers = []
+            strokes = []
         else:
             rows = select(rows, corpus=corpus)
             if rows.empty:
                 return
-            score, scores = rows.iloc[0], self.speaker_scores
-            of_speakers = select(scores, estimator=name, setting=setting, corpus=corpus)["uar"]
+            score, strokes = rows.iloc[0], of_speakers.get(key, [])
         filled = setting != "transductive"
         self.dots_[key], bar, speakers = draw_score(
-            ax, y, score, of_speakers, style=series_style(0), filled=filled
+            ax, y, score, strokes, style=series_style(0), filled=filled
         )
         if bar is not None:
             self.bars_[key] = bar

@@ -218,7 +218,7 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         whole = Statistics(self.mean_, self.var_)
         rows = np.flatnonzero(~failed)
         for members, nearest in self._assigned(values, ids, rows, (), whole, known):
-            part = slice(None) if len(members) == len(values) else members  # saves two copies
+            part = _as_slice(members)
             z = values[part] - nearest.mean
             z /= nearest.scale
             scaled[part] = z
@@ -272,7 +272,9 @@ class GroupScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                     rest.append(members)
                 else:
                     yield from self._assigned(values, ids, members, key, own, known)
-        yield np.concatenate(rest), nearest
+        rest = [part for part in rest if len(part)]
+        if rest:
+            yield np.concatenate(rest), nearest
 
     def _statistics(self, members, path, parent):
         """Return the statistics of the rows of a group, shrunk unless it is of the first level."""
@@ -373,7 +375,9 @@ def statistics_of(values):
     """Compute the statistics of rows; the variance of a constant feature is exactly 0."""
     n_samples = len(values)
     mean = values.mean(axis=0, dtype=np.float64)
-    var = values.var(axis=0, dtype=np.float64)
+    squares = values - mean  # as in values.var, which computes the mean again
+    squares *= squares
+    var = squares.sum(axis=0) / n_samples
     # The rounded mean of a constant feature gives a tiny variance, as in StandardScaler.
     rounding = np.finfo(np.float64).eps * n_samples
     var[var <= rounding * var + (rounding * mean) ** 2] = 0
@@ -386,6 +390,12 @@ def shrink(own, parent, n_samples, shrinkage):
     return Statistics(
         weight * own.mean + (1 - weight) * parent.mean, weight * own.var + (1 - weight) * parent.var
     )
+
+
+def _as_slice(rows):
+    """Return positions as a slice if they are contiguous, which saves two copies."""
+    is_run = len(rows) and rows[-1] - rows[0] + 1 == len(rows) and (np.diff(rows) == 1).all()
+    return slice(rows[0], rows[-1] + 1) if is_run else rows
 
 
 def subgroups(ids, rows):

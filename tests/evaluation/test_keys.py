@@ -6,6 +6,7 @@ import sys
 import textwrap
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import loguniform
 from sklearn import clone, config_context
@@ -17,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_ser import MTLNeuralClassifier, OpenSmileExtractor
+from sklearn_ser.evaluation._evaluation_data import table_digest
 from sklearn_ser.evaluation._run_fold import estimator_key
 from sklearn_ser.store._keys import NoStableContent
 
@@ -115,3 +117,46 @@ def test_keys_are_the_same_in_all_processes():
     assert len(found) == 1
     different = (FunctionTransformer(kw_args={"y": {name}}) for name in "ab")
     assert len(set(map(estimator_key, different))) == 2
+
+
+def changed(table, row, column, value):
+    table = table.copy()
+    table.iloc[row, column] = value
+    return table
+
+
+NUMBERS = pd.DataFrame(np.arange(12, dtype=np.float32).reshape(4, 3), columns=["a", "b", "c"])
+NAMES = pd.DataFrame({"speaker": ["x", "y", "x", None], "code": ["1", "2", "3", "4"]}, dtype=object)
+FRAMES = pd.DataFrame({"frames": [np.zeros((2, 3)), np.ones((4, 3))]})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (NUMBERS, changed(NUMBERS, 3, 2, np.nextafter(np.float32(11), np.float32(12)))),
+        (NUMBERS, NUMBERS.iloc[::-1]),
+        (NUMBERS, NUMBERS.iloc[:3]),
+        (NUMBERS, NUMBERS.rename(columns={"c": "d"})),
+        (NUMBERS, NUMBERS.astype(np.float64)),
+        (NUMBERS.astype({"a": np.int64}), changed(NUMBERS.astype({"a": np.int64}), 0, 0, 5)),
+        (NAMES, changed(NAMES, 0, 0, "y")),
+        (NAMES, changed(NAMES, 3, 0, "x")),
+        (NAMES, changed(NAMES, 0, 1, 1)),
+        (NAMES, NAMES.iloc[[1, 0, 2, 3]]),
+        (FRAMES, FRAMES.iloc[::-1]),
+        (FRAMES, FRAMES.map(lambda frames: frames + 1)),
+    ],
+)
+def test_digest_of_a_table_covers_its_content(one, other):
+    assert table_digest(one) != table_digest(other)
+
+
+@pytest.mark.parametrize("table", [NUMBERS, NUMBERS.astype({"a": np.int64}), NAMES, FRAMES])
+def test_digest_of_a_table_does_not_depend_on_its_layout(table):
+    in_parts = pd.concat([table[[name]] for name in table], axis=1).set_index(
+        [np.arange(len(table))]
+    )
+    assert table_digest(in_parts) == table_digest(table.map(np.copy) if table is FRAMES else table)
+    numbers = NUMBERS.to_numpy()
+    transposed = pd.DataFrame(np.asfortranarray(numbers), columns=NUMBERS.columns)
+    assert table_digest(transposed) == table_digest(NUMBERS)

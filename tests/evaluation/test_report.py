@@ -88,7 +88,7 @@ def test_page_has_the_numbers_of_the_result(page, result):
         assert name in text
     assert "a < b" in text
     assert "not drawn" not in text
-    for line in describe_comparisons(result, "SVM <1>"):
+    for line in describe_comparisons(result, result.compare("SVM <1>")):
         assert line in text
 
 
@@ -145,13 +145,12 @@ def describe(difference, p, smallest=0.001, low=-0.01, corpora="2 of 3", **more)
         "corpora_better": corpora,
     } | {name: value for name, value in more.items() if name in ("setting", "baseline_setting")}
     fake = SimpleNamespace(
-        compare=lambda *args, **kwargs: pd.DataFrame([row]),
         predictions=pd.DataFrame(
             {"corpus": ["a", "b", "c"], "setting": more.get("settings", ["single"] * 3)}
         ),
         protocol=more.get("protocol", "leave-one-corpus-out"),
     )
-    return describe_comparisons(fake, "svm")[0]
+    return describe_comparisons(fake, pd.DataFrame([row]))[0]
 
 
 def test_comparisons_state_what_follows_and_what_does_not():
@@ -261,3 +260,25 @@ def test_pictures_and_tables_show_one_calibration_error(feature_table):
     assert shown["all"] == pytest.approx(table["pooled"], abs=1e-12)
     by_seed = result.scores().groupby("corpus")["ece"].mean()
     assert by_seed["a"] == pytest.approx(table["a"])
+
+
+def test_report_of_many_estimators_draws_the_baseline_and_the_best(result, tmp_path):
+    table, names = result.predictions, [f"e{number:02d}" for number in range(14)]
+    first = table[table["estimator"] == table.dropna(subset="p_anger")["estimator"].iloc[0]]
+    parts = []
+    for rank, name in enumerate(names):  # each one is wrong in more utterances
+        wrong = np.arange(len(first)) % 14 < rank
+        y_pred = first["y_true"].where(~wrong, result.labels[0])
+        parts.append(first.assign(estimator=name, y_pred=y_pred))
+    many = EvaluationResult(
+        pd.concat(parts, ignore_index=True), labels=result.labels, protocol=result.protocol
+    )
+    many.report(tmp_path / "report.html", baseline="e13")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    drawn = [name for name in names if f"{name}: shares of each true emotion" in text]
+    assert drawn == [*names[:11], "e13"]
+    assert (
+        text.count("Drawn: the baseline and the estimators with the highest mean recall, 12 of 14.")
+        == 2
+    )
+    assert text.count("Frequency of correct predictions") == 2 * 3  # alt text and caption

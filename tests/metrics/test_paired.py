@@ -18,6 +18,7 @@ from sklearn_ser.metrics import (
     uar_score,
     war_score,
 )
+from sklearn_ser.metrics._significance import _random_signs
 
 EMOTIONS = np.array(["anger", "neutral", "sadness"], dtype=object)
 
@@ -288,3 +289,11 @@ def test_more_than_a_thousand_speakers(method, n_speakers):
     assert test.low > 0
     same = paired_test(y_true, better, better, speaker, method=method, n_draws=500)
     assert (same.difference, same.p_value) == (0, 1)
+
+
+def test_random_signs_are_those_of_choice():
+    for n in (17, 1000, 2**19 + 1):  # odd and even numbers; more clusters than fit into one piece
+        expected = np.random.default_rng(3).choice([-1.0, 1.0], size=(6, n))
+        generator = np.random.default_rng(3)
+        pieces = [_random_signs(generator, size, n) for size in (2, 2, 2)]
+        np.testing.assert_array_equal(np.concatenate(pieces), expected)
