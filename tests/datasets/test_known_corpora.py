@@ -292,7 +292,7 @@ CONSENSUS = "FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set\n"
         (
             "labels_detailed.csv",
             "FileName,Label\nMSP-PODCAST_0001_0008.wav,Sad\n",
-            r"detailed.csv' has the columns .*'Label'\]; expected the columns \['EmoClass_Major'\]",
+            r"led.csv' has the columns .*'FileName'\]; expected the columns \['EmoClass_Major'\]",
         ),
     ],
 )

@@ -7,11 +7,15 @@ from sklearn_ser.datasets._reader import Coded, CorpusReader, Scaled, Table, Vot
 
 def _answers(path):
     """Return one row per rater; releases before 2.0 have one column for an answer (EmoDetail)."""
-    answers = pd.read_csv(path, dtype=str, keep_default_na=False)
+    used = ("FileName", "EmoDetail", "EmoClass_Major")
+    answers = pd.read_csv(path, dtype=str, keep_default_na=False, usecols=lambda c: c in used)
     if "EmoDetail" in answers.columns:
-        parts = answers["EmoDetail"].str.split(";", expand=True)
-        answers = answers.assign(EmoClass_Major=parts[1].str.strip())
-    return answers.replace({"EmoClass_Major": {"Other.*": "Other"}}, regex=True)
+        label = answers["EmoDetail"].str.split(";", n=2).str[1].str.strip()
+        answers = answers.assign(EmoClass_Major=label)
+    if "EmoClass_Major" in answers.columns:  # "Other-Concerned"
+        label = answers["EmoClass_Major"]
+        answers = answers.assign(EmoClass_Major=label.mask(label.str.startswith("Other"), "Other"))
+    return answers
 
 
 READER = CorpusReader(
