@@ -301,6 +301,13 @@ class CorpusReader:
                 is_listed = keys.isin(rows.index)
                 reason = f"not in {files.tables(table.path)[0]}"
                 left_out += [(files.audio[path], reason) for path in fields.index[~is_listed]]
+                if not is_listed.any():
+                    raise CorpusError(
+                        f"corpus {self.name!r}: none of the {len(fields)} audio files in "
+                        f"{str(files.root)!r} is in {files.tables(table.path)[0]!r}, which has "
+                        f"{rows.index[0]!r}, while the first file has {keys.iloc[0]!r}. Is it the "
+                        f"table of other files?"
+                    )
                 fields, keys = fields[is_listed], keys[is_listed]
             if not table.several_rows:
                 rows = rows[~rows.index.duplicated()]
@@ -320,7 +327,7 @@ class CorpusReader:
             by_stem = dict(zip(fields["stem"], table["file"], strict=True))
             originals = fields["stem"].map(self.duplicates).map(by_stem)
             table["duplicate_of"] = originals.astype(object).where(originals.notna(), None).array
-        table = table.dropna(axis=1, how="all")
+        table = table.loc[:, table.notna().any() | (table.columns == "speaker")]
         self._warn(table, [name for name, _ in left_out], files)
         left_out += [
             *((file, "another format of a loaded file") for file in files.other_formats),

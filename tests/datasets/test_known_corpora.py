@@ -302,6 +302,16 @@ def test_a_table_of_another_kind(podcast, table, content, message):
         load_corpus("msp-podcast", podcast)
 
 
+def test_a_table_of_other_files(podcast):
+    text = CONSENSUS + "MSP-PODCAST_9999_0001.wav,N,4,4,4,1,Male,Train\n"
+    write(podcast, "Labels/labels_consensus.csv", text=text)
+    message = (
+        r"none of the 3 .* is in 'Labels/labels_consensus.csv', which has 'MSP-PODCAST_9999_000"
+    )
+    with pytest.raises(CorpusError, match=message):
+        load_corpus("msp-podcast", podcast)
+
+
 @PARTIAL
 def test_answers_of_older_releases(podcast):
     (podcast / "Audios/MSP-PODCAST_0003_0008.wav").unlink()

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from sklearn_ser.datasets._reader import Coded, CorpusReader, Scaled, Table, Votes
+from sklearn_ser.datasets._reader import Coded, CorpusReader, Flaw, Scaled, Table, Votes
 
 
 def _answers(path):
@@ -97,6 +97,12 @@ READER = CorpusReader(
     utterances=(151654, 207136, 264705),
     speakers=None,
     folds="the official partition (Split_Set).",
+    flaws=(
+        Flaw(
+            "speaker_ids_join_people",
+            "Utterances of unknown speakers have their podcast as speaker (podcast0001).",
+        ),
+    ),
     uncertain="Utterances of the releases; columns of labels_detailed.csv before 2.0.",
     tried_on="synthetic tree",
 )
