@@ -35,6 +35,14 @@ from sklearn_ser.utils._warnings import collect_warnings, warn_user
 
 #: Parameters that change the effort, not the result.
 _EFFORT = ("n_jobs", "store", "verbose")
+#: Parameter of estimators of scikit-learn, and its values for which `random_state` has no effect.
+_DETERMINISTIC = {
+    "LinearSVC": ("dual", (False,)),
+    "LinearSVR": ("dual", (False,)),
+    "LogisticRegression": ("solver", ("lbfgs", "newton-cg", "newton-cholesky")),
+    "NuSVC": ("probability", (False, "deprecated")),
+    "SVC": ("probability", (False, "deprecated")),
+}
 _LIBRARIES = ("sklearn-ser", "scikit-learn", "numpy", "torch", "opensmile", "soxr")
 
 
@@ -49,8 +57,34 @@ def with_seed(estimator, seed: int):
 
 
 def is_random(estimator) -> bool:
-    """Return whether any part of the estimator has a `random_state`."""
-    return bool(parameters_named(estimator, "random_state") or _random_splitters(estimator))
+    """Return whether the seed can change the results of the estimator."""
+    params = estimator.get_params()
+    owners = (
+        params[path.removesuffix("__random_state")] if "__" in path else estimator
+        for path in parameters_named(estimator, "random_state")
+    )
+    searched = _searched_parameters(estimator)
+    return any(_uses_seed(owner, searched) for owner in owners) or bool(
+        _random_splitters(estimator)
+    )
+
+
+def _uses_seed(estimator, searched):
+    if not type(estimator).__module__.startswith("sklearn."):
+        return True
+    name, deterministic = _DETERMINISTIC.get(type(estimator).__name__, ("", ()))
+    return name in searched or getattr(estimator, name, None) not in deterministic
+
+
+def _searched_parameters(estimator):
+    """Return the parameters that searches vary, without the steps that they belong to."""
+    return {
+        key.split("__")[-1]
+        for name in ("param_grid", "param_distributions")
+        for grid in parameters_named(estimator, name).values()
+        for part in (grid if isinstance(grid, list | tuple) else [grid])
+        for key in part
+    }
 
 
 def _random_splitters(estimator):

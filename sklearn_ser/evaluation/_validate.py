@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import operator
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -122,7 +124,7 @@ def cross_corpus_validate(
         are transductive. Other estimators are trained as with "exclude".
     seeds : sequence of int, default=(0,)
         Values to which every `random_state` inside an estimator is set in turn. An estimator
-        without any is run once.
+        without any, or in which they have no effect (``LinearSVC(dual=False)``), is run once.
     n_jobs : int, optional
         Number of folds that run in parallel (joblib).
     out : str or Path, optional
@@ -214,6 +216,9 @@ def cross_corpus_validate(
         known_aux=data.known_aux,
         labels=data.labels,
         cache=cache,
+        # joblib replaces a worker, with a warning, that has grown by 300 MB since its first fold;
+        # the import of torch in a later fold is most of that.
+        imports=("torch",) if "torch" in sys.modules else (),
     )
     tables = _run_all(jobs, run, n_jobs=n_jobs, desc=protocol, verbose=verbose)
     fits = list(zip(jobs, tables, strict=True))
@@ -366,12 +371,14 @@ def _run_all(jobs, run, *, n_jobs, desc, verbose):
     return tables
 
 
-def _run_or_load(job, *, metadata, known_aux, labels, cache, patience=None):
+def _run_or_load(job, *, metadata, known_aux, labels, cache, imports, patience=None):
     """Return the table of one job, from the cache if it is there.
 
     A table that another process computes is awaited for `patience` seconds and then computed here;
     without patience the result is None.
     """
+    for module in imports:
+        importlib.import_module(module)
     if job.estimator_key is None:
         return _run(job, metadata, known_aux, labels, cache)
     part = job.prepared

@@ -5,17 +5,26 @@ import pandas as pd
 import pytest
 from joblib import parallel_config
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import recall_score
 from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 
-from sklearn_ser import GroupScaler, MTLNeuralClassifier, SpeakerKFold, cross_corpus_validate
+from sklearn_ser import (
+    GroupScaler,
+    MTLNeuralClassifier,
+    SpeakerKFold,
+    cross_corpus_validate,
+    make_svm_baseline,
+)
 from sklearn_ser.evaluation import EvaluationResult
-from sklearn_ser.evaluation._run_fold import library_versions, with_seed
+from sklearn_ser.evaluation._run_fold import is_random, library_versions, with_seed
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.model_selection import SemiSupervisedSplit
 
@@ -344,6 +353,29 @@ def test_seeds_differ_and_reach_every_part():
     search.set_params(cv=SemiSupervisedSplit(search.cv))
     assert with_seed(search, 7).cv.cv.random_state == 7
     assert search.cv.cv.random_state is None
+
+
+@pytest.mark.parametrize(
+    ("estimator", "expected"),
+    [
+        (make_svm_baseline(None), False),
+        (LinearSVC(dual=False), False),
+        (LinearSVC(), True),
+        (SVC(), False),
+        (LogisticRegression(), False),
+        (LogisticRegression(solver="saga"), True),
+        (make_pipeline(GroupScaler(), SVC()), False),
+        (GridSearchCV(SVC(), {"C": [1]}, cv=SpeakerKFold(2)), False),
+        (GridSearchCV(SVC(), {"C": [1]}, cv=SpeakerKFold(2, shuffle=True)), True),
+        (GridSearchCV(LogisticRegression(), [{"solver": ["lbfgs", "saga"]}]), True),
+        (RandomForestClassifier(), True),
+        (make_pipeline(PCA(2), SVC()), True),
+        (type("SVC", (SVC,), {})(), True),
+        (GaussianNB(), False),
+    ],
+)
+def test_the_seed_matters_where_random_state_has_an_effect(estimator, expected):
+    assert is_random(estimator) is expected
 
 
 def test_every_seed_is_its_own_run(feature_table):
