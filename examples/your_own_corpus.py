@@ -28,7 +28,7 @@ for seed, name in enumerate(("studio", "phone")):
     table = make_speech_corpus(n_speakers=6, name=name, random_state=seed).frame
     corpora.append(load_corpus(name, table.drop(columns="corpus")))
 corpus = concat_corpora(corpora, emotions="shared")
-print(corpus.report())
+print(corpus.describe())
 
 # %%
 # Which model works on the other corpus? "single" is one utterance at a time, "transductive" uses

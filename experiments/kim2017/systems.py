@@ -18,20 +18,17 @@ from sklearn_ser import (
     make_lstm_elm,
     uar_scorer,
 )
+from sklearn_ser.datasets import list_label_maps
 
 #: Frames of a context window, as in the first author's released code.
 WINDOW = 10
 SVM_GRID = {"model__C": [1e-5, 1e-4, 1e-3, 1e-2]}
-#: Labels by emotion. Neutral is positive if valence has two values (Latif et al., 2018).
+_MAPS = list_label_maps()["labels"]
+#: Labels by emotion. Neutral is low and positive (Schuller et al., 2010).
 LABELS = {
-    "emotion": {name: name for name in ("anger", "happiness", "neutral", "sadness")},
-    "arousal": {"anger": "high", "happiness": "high", "neutral": "low", "sadness": "low"},
-    "valence": {
-        "anger": "negative",
-        "sadness": "negative",
-        "happiness": "positive",
-        "neutral": "positive",
-    },
+    "emotion": _MAPS["4-class"],
+    "arousal": _MAPS["kim2017-arousal"],
+    "valence": _MAPS["kim2017-valence"],
 }
 #: Auxiliary tasks of each condition. `naturalness` is one value per corpus in these data;
 #: `naturalness_rating` is that of EmoDB's listeners, and missing elsewhere.

@@ -54,7 +54,7 @@ def run(options):
     audit = None
     if options.audit:
         audit = audit_corpus(frame, aux=aux, n_jobs=options.n_jobs, verbose=not options.quiet)
-    written = show_result(result, options.out, data=corpus.report(), audit=audit)
+    written = show_result(result, options.out, data=str(corpus.describe()), audit=audit)
     if audit is not None:
         show(audit)
     say(options, f"written: {', '.join(map(str, written))}")

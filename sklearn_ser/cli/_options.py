@@ -123,7 +123,7 @@ def load_corpora(options):
     if unused:
         raise CorpusError(f"--map names {sorted(unused)}, which no corpus contains")
     joined = concat_corpora(corpora, emotions=list(options.labels) if options.labels else "shared")
-    say(options, joined.report())
+    say(options, str(joined.describe()))
     return joined
 
 

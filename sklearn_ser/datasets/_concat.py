@@ -46,7 +46,7 @@ def concat_corpora(
     Returns
     -------
     Corpus
-        Its ``dropped`` and ``report()`` list what was left out and why, including what was left
+        Its ``dropped`` and ``describe()`` list what was left out and why, including what was left
         out of the single corpora before.
 
     Raises
@@ -63,12 +63,15 @@ def concat_corpora(
     >>> both = concat_corpora(
     ...     [acted, talk], emotion_map={"acted": {"calm": "neutral"}}, emotions="shared"
     ... )
-    >>> print(both.report())
+    >>> both.describe()
     acted + talk: 10 utterances
             utterances  speakers  female  male  anger  neutral
     corpus
     acted            6         2       1     1      2        4
     talk             4         2       1     1      2        2
+    utterances per speaker: 2 to 3, median 2.5
+    naturalness: acted 10
+    language: xx 10
     Left out: 2 utterances
       talk: 2 sadness: not in every corpus
     """

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
+from typing import Any
+
+import numpy as np
 import pandas as pd
 
+from sklearn_ser.audio._signal import is_missing
+from sklearn_ser.datasets._description import UNLABELED, CorpusDescription, describe
+from sklearn_ser.datasets._label_maps import Labels, labels_of
 from sklearn_ser.exceptions import CorpusError
+from sklearn_ser.utils._ids import short_list
 from sklearn_ser.utils._public import public_module
 
 #: Columns of every ``Corpus.frame``; None where a value is unknown.
@@ -33,9 +41,6 @@ OPTIONAL_COLUMNS = (
 )
 #: Ids that are unique only within their corpus: stored as ``corpus/id``.
 PREFIXED_COLUMNS = ("speaker", "text", "recording")
-
-# Heading of the utterances without an emotion.
-_UNLABELED = "unlabeled"
 
 #: Columns of ``Corpus.dropped_rows``.
 DROPPED_COLUMNS = ("corpus", "file", "emotion", "reason")
@@ -145,7 +150,7 @@ class Corpus:
             for values in (_unique(frame["language"]), _unique(frame["naturalness"]))
             if values
         ]
-        emotions = frame["emotion"].fillna(_UNLABELED).value_counts().sort_index()
+        emotions = frame["emotion"].fillna(UNLABELED).value_counts().sort_index()
         facts = [
             f"{len(frame)} utterances",
             f"{frame['speaker'].nunique()} speakers" + (f" ({genders})" if genders else ""),
@@ -155,24 +160,235 @@ class Corpus:
         return f"<Corpus {self.name}: {', '.join(facts)}; {labels}>"
 
     def _repr_html_(self) -> str:
-        return self.summary().to_html()
+        return self.describe()._repr_html_()
 
-    def summary(self) -> pd.DataFrame:
-        """Count utterances and speakers per corpus.
+    def describe(self, *, durations: bool = False, verbose: int = 0) -> CorpusDescription:
+        """Count what is in the corpus, what is missing, and what was left out.
+
+        Parameters
+        ----------
+        durations : bool, default=False
+            Whether to count hours, too, for which every audio file is opened (not decoded). Audio
+            that cannot be used counts as missing.
+        verbose : int, default=0
+            Verbosity level. Above 0, the progress of `durations` is shown.
 
         Returns
         -------
-        DataFrame
-            One row per corpus: utterances, speakers, female and male speakers, then utterances of
-            each emotion, and unlabeled ones if there are any.
+        CorpusDescription
+            Counts that are shown when printed, with the tables ``counts`` (one row per corpus),
+            ``values`` (of emotion, gender, naturalness and language), ``speakers``, ``missing``
+            and ``dropped``.
+
+        Examples
+        --------
+        >>> from sklearn_ser.datasets import make_speech_corpus
+        >>> corpus = make_speech_corpus(n_speakers=2, n_utterances=1, random_state=0)
+        >>> corpus.describe()
+        synthetic: 8 utterances
+                   utterances  speakers  female  male  anger  happiness  neutral  sadness
+        corpus
+        synthetic           8         2       1     1      2          2        2        2
+        utterances per speaker: 4 to 4, median 4
+        naturalness: acted 8
+        language: xx 8
+        Nothing was left out.
+        >>> int(corpus.describe().values.loc[("gender", "female"), "utterances"])
+        4
         """
-        frame = self.frame
-        speakers = frame.drop_duplicates("speaker")
-        by_gender = pd.crosstab(speakers["corpus"], speakers["gender"])
-        table = frame.groupby("corpus")["speaker"].agg(utterances="size", speakers="nunique")
-        table = table.join(by_gender.reindex(table.index, columns=["female", "male"], fill_value=0))
-        emotions = frame["emotion"].fillna(_UNLABELED)
-        return table.join(pd.crosstab(frame["corpus"], emotions))
+        return describe(self.name, self.frame, self.dropped, durations, verbose)
+
+    def select(self, mask: Any = None, /, **values: Any) -> Corpus:
+        """Select utterances.
+
+        Parameters
+        ----------
+        mask : array-like of bool or callable, optional
+            Whether to retain each row of `frame`, or a function of `frame` that returns that.
+        **values : str, float, None or list of these
+            Values to retain of a column; None is a missing value.
+
+        Returns
+        -------
+        Corpus
+            Corpus of the utterances that meet all conditions, in their order, with their votes.
+            ``dropped_rows`` is unchanged.
+
+        Raises
+        ------
+        CorpusError
+            If there is no such column, a value does not occur, or no utterance is selected.
+
+        Examples
+        --------
+        >>> from sklearn_ser.datasets import make_speech_corpus
+        >>> corpus = make_speech_corpus(n_speakers=2, n_utterances=1, random_state=0)
+        >>> corpus.select(emotion=["anger", "sadness"], gender="female")
+        <Corpus synthetic: 2 utterances, 1 speakers (1 female), xx, acted; anger 1, sadness 1>
+        >>> len(corpus.select(lambda frame: frame["speaker"] == "synthetic/s1"))
+        4
+        """
+        is_selected = np.ones(len(self), dtype=bool)
+        if mask is not None:
+            is_selected &= _as_mask(mask(self.frame) if callable(mask) else mask, len(self))
+        for column, wanted in values.items():
+            is_selected &= self._has_values(column, wanted)
+        if not is_selected.any():
+            conditions = [*(["the mask"] if mask is not None else []), *values]
+            raise CorpusError(
+                f"no utterance of corpus {self.name!r} meets the conditions "
+                f"({', '.join(conditions)}) together; expected at least one. Remove a condition."
+            )
+        return self._with(self.frame[is_selected], self.votes)
+
+    def split(self, by: str = "official") -> dict[Any, Corpus]:
+        """Split the corpus into parts.
+
+        Parameters
+        ----------
+        by : str, default="official"
+            Column of `frame` whose values are the parts. ``"official"`` is the column ``split``,
+            or ``fold`` without it: the parts that the authors of the corpus, or a published
+            benchmark, defined.
+
+        Returns
+        -------
+        dict of Corpus
+            Parts by value, in the order of the values; utterances without a value are the part
+            None, which is the last.
+
+        Raises
+        ------
+        CorpusError
+            If there is no such column.
+
+        See Also
+        --------
+        sklearn_ser.audit.audit_split : Find speakers and recordings on both sides of a split.
+
+        Examples
+        --------
+        >>> from sklearn_ser.datasets import make_speech_corpus
+        >>> corpus = make_speech_corpus(n_speakers=2, n_utterances=1, random_state=0)
+        >>> {part: len(corpus) for part, corpus in corpus.split("gender").items()}
+        {'female': 4, 'male': 4}
+        """
+        columns = [c for c in ("split", "fold") if c in self.frame] if by == "official" else [by]
+        if not columns:
+            raise CorpusError(
+                f"corpus {self.name!r} has no official parts (neither a column 'split' nor "
+                f"'fold'); split it by another column with split(by=...), or with SpeakerKFold."
+            )
+        column = self._column(columns[0])
+        parts = sorted(column.dropna().unique())
+        if column.isna().any():
+            parts.append(None)
+        return {part: self.select(**{columns[0]: part}) for part in parts}
+
+    def map_labels(self, labels: Labels, *, column: str = "emotion") -> Corpus:
+        """Translate the emotions to another label set.
+
+        Parameters
+        ----------
+        labels : str, dict or callable
+            Name of :func:`list_label_maps` (``"kim2017-valence"``), label by emotion, or function
+            of an emotion that returns a label. Keys of a dict may be other spellings of an
+            emotion. Emotions that are absent, or have the label None, have no label.
+        column : str, default="emotion"
+            Column for the labels. In ``emotion``, votes are translated and summed as well, and
+            utterances with an emotion that has no label are left out. Another column is added, for
+            auxiliary targets; it is None for these utterances, and none is left out.
+
+        Returns
+        -------
+        Corpus
+            Corpus with the labels, whose ``dropped_rows`` also lists what was left out. Unlabeled
+            samples are retained.
+
+        Raises
+        ------
+        CorpusError
+            If there is no such map, a dict is contradictory, or no utterance would have a label.
+
+        Examples
+        --------
+        >>> from sklearn_ser.datasets import make_speech_corpus
+        >>> corpus = make_speech_corpus(n_speakers=2, n_utterances=1, random_state=0)
+        >>> corpus.map_labels("kim2017-valence")
+        <Corpus synthetic: 8 utterances, 2 speakers (1 female, 1 male), xx, acted;
+        negative 4, positive 4>
+        >>> print(corpus.map_labels("ekman").describe().dropped.to_string(index=False))
+           corpus emotion                reason  utterances
+        synthetic neutral no label in ekman           2
+        >>> corpus.map_labels("kim2017-arousal", column="arousal_class").frame["arousal_class"][0]
+        'high'
+        """
+        if column in REQUIRED_COLUMNS and column != "emotion":
+            raise CorpusError(
+                f"column={column!r}: this column has another meaning; expected 'emotion' or a new "
+                f"name, such as 'arousal_class'."
+            )
+        emotions = self.frame["emotion"]
+        everywhere = {*emotions.dropna(), *(() if self.votes is None else self.votes.columns)}
+        by_emotion, name = labels_of(labels, everywhere)
+        mapped = emotions.map(by_emotion).astype(object)
+        mapped = mapped.where(mapped.notna(), None)
+        left_out = emotions.notna() & mapped.isna()
+        if mapped.isna().all() and len(mapped):
+            raise CorpusError(
+                f"no utterance of corpus {self.name!r} has a label in {name}: its emotions are "
+                f"{sorted(set(emotions.dropna()))}. Map some of them."
+            )
+        if column != "emotion":
+            return self._with(self.frame.assign(**{column: mapped}), self.votes)
+        votes = None if self.votes is None else map_votes(self.votes, by_emotion)
+        reason = f"no label in {name}"
+        dropped = [self.dropped_rows, rows_left_out(self.frame, left_out, reason)]
+        return self._with(
+            self.frame.assign(emotion=mapped)[~left_out],
+            votes,
+            pd.concat(dropped, ignore_index=True),
+        )
+
+    def _with(self, frame, votes, dropped_rows=None):
+        """Return this corpus with these rows of `frame`, and of the votes."""
+        return Corpus(
+            frame.reset_index(drop=True),
+            self.name,
+            description=self.description,
+            license=self.license,
+            citation=self.citation,
+            dropped_rows=self.dropped_rows if dropped_rows is None else dropped_rows,
+            votes=None if votes is None else votes.loc[frame.index].reset_index(drop=True),
+        )
+
+    def _column(self, name):
+        if name not in self.frame.columns:
+            near = difflib.get_close_matches(name, self.frame.columns, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise CorpusError(
+                f"corpus {self.name!r} has no column {name!r}; it has {list(self.frame.columns)}."
+                f"{hint}"
+            )
+        return self.frame[name]
+
+    def _has_values(self, name, wanted):
+        """Whether each row has one of some values in a column; each of them must occur."""
+        column = self._column(name)
+        is_list = pd.api.types.is_list_like(wanted)
+        found = np.zeros(len(column), dtype=bool)
+        for value in wanted if is_list else [wanted]:
+            is_value = column.isna() if is_missing(value) else column == value
+            if not is_value.any():
+                known = sorted(map(str, column.dropna().unique()))
+                near = difflib.get_close_matches(str(value), known, n=1)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                raise CorpusError(
+                    f"no utterance of corpus {self.name!r} has the {name} {value!r}; its values "
+                    f"are {short_list(known)}.{hint}"
+                )
+            found |= is_value.to_numpy(dtype=bool)
+        return found
 
     @property
     def dropped(self) -> pd.DataFrame:
@@ -183,26 +399,6 @@ class Corpus:
         counts = counts.rename("utterances").reset_index()
         emotion = counts["emotion"].astype(object)  # NaN throughout if all are unlabeled
         return text_as_object(counts.assign(emotion=emotion))
-
-    def report(self) -> str:
-        """Describe the corpus, and what was left out and why, as text.
-
-        Returns
-        -------
-        str
-            Text of the report.
-        """
-        lines = [f"{self.name}: {len(self)} utterances", self.summary().to_string()]
-        dropped = self.dropped
-        if dropped.empty:
-            lines.append("Nothing was left out.")
-        else:
-            lines.append(f"Left out: {len(self.dropped_rows)} utterances")
-            lines += [
-                f"  {row.corpus}: {row.utterances} {row.emotion or _UNLABELED}: {row.reason}"
-                for row in dropped.itertuples()
-            ]
-        return "\n".join(lines)
 
 
 def check_corpus_name(name):
@@ -219,6 +415,22 @@ def text_as_object(frame):
             values = values.astype(object)
             columns[column] = values.where(values.notna(), None)
     return frame.assign(**columns)
+
+
+def _as_mask(mask, length):
+    """Return a mask of rows as an array, missing values as False; raise if it is none."""
+    try:
+        values = pd.Series(mask).astype("boolean").fillna(False).to_numpy(dtype=bool)
+    except (TypeError, ValueError) as error:
+        raise CorpusError(
+            f"the mask is not a sequence of bool ({error}); expected {length}, one per row of the "
+            f"frame."
+        ) from error
+    if len(values) != length:
+        raise CorpusError(
+            f"the mask has {len(values)} values; expected {length}, one per row of the frame."
+        )
+    return values
 
 
 def rows_left_out(frame, left_out, reason):

@@ -19,7 +19,7 @@ def three():
 
 
 def counts(joined):
-    return joined.summary().drop(columns=["speakers", "female", "male"]).to_dict("index")
+    return joined.describe().counts.drop(columns=["speakers", "female", "male"]).to_dict("index")
 
 
 def test_nothing_is_dropped_unless_said(three):
@@ -65,7 +65,7 @@ def test_given_labels(three):
     joined = concat_corpora(three, emotions=("neutral", "boredom"))
     assert set(joined.frame["emotion"]) == {"neutral", "boredom"}
     assert joined.dropped["reason"].unique().tolist() == ["not among emotions"]
-    assert "  c: 3 anger: not among emotions" in joined.report().splitlines()
+    assert "  c: 3 anger: not among emotions" in str(joined.describe()).splitlines()
 
 
 def test_losses_of_the_single_corpora_stay_in_the_report(three):
@@ -168,7 +168,7 @@ def test_four_real_corpora(shared):
     loaded = [load_corpus(name, shared / "corpora" / name, verbose=0) for name in names]
     joined = concat_corpora(loaded, emotions="shared")
     assert sorted(joined.frame["emotion"].unique()) == ["anger", "happiness", "neutral", "sadness"]
-    assert joined.summary()["utterances"].to_dict() == {
+    assert joined.describe().counts["utterances"].to_dict() == {
         "emodb": 339,
         "nemo": 564,
         "ravdess": 671,

@@ -229,7 +229,7 @@ def test_unknown_audio_is_listed(emodb):
         "emotion": None,
         "reason": "unknown file name",
     }
-    assert "emodb: 1 unlabeled: unknown file name" in corpus.report()
+    assert "emodb: 1 unlabeled: unknown file name" in str(corpus.describe())
 
 
 def test_a_folder_of_another_corpus(ravdess):

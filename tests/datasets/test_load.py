@@ -66,7 +66,7 @@ def test_contract_on_real_corpora(
 ):
     corpus = real[name]
     frame = corpus.frame
-    counts = corpus.summary().loc[name]
+    counts = corpus.describe().counts.loc[name]
     assert counts[["utterances", "female", "male"]].tolist() == [utterances, female, male]
     assert tuple(frame.columns[: len(REQUIRED_COLUMNS)]) == REQUIRED_COLUMNS
     assert frame["emotion"].nunique() == emotions
@@ -111,7 +111,7 @@ def test_duplicates_are_dropped_with_a_message(shared, capsys):
             "utterances": 1,
         }
     ]
-    assert "ravdess: 1 happiness: marked as a duplicate" in corpus.report()
+    assert "ravdess: 1 happiness: marked as a duplicate" in str(corpus.describe())
     everything = load_corpus("ravdess", root, drop_duplicates=False)
     assert len(everything) == 1440
     assert everything.dropped.empty
@@ -228,7 +228,7 @@ def test_emotion_map_by_label_by_noun_and_to_none(capsys):
     assert corpus.frame["emotion"].tolist() == ["anger", "low"]
     assert corpus.dropped["utterances"].tolist() == [1, 1]
     assert corpus.dropped["reason"].unique().tolist() == ["mapped to nothing by emotion_map"]
-    assert "mine: 1 unlabeled: mapped to nothing" in corpus.report()
+    assert "mine: 1 unlabeled: mapped to nothing" in str(corpus.describe())
     assert capsys.readouterr().err == ""
 
 
@@ -508,12 +508,15 @@ def test_missing_emotions_are_unlabeled_samples(missing):
     assert corpus.frame["emotion"].tolist() == ["anger", None, None, "sadness"]
     assert corpus.dropped.empty
     assert repr(corpus).endswith("anger 1, sadness 1, unlabeled 2>")
-    assert corpus.summary().loc["mine", "unlabeled"] == 2
+    assert corpus.describe().counts.loc["mine", "unlabeled"] == 2
     dropped = load_corpus(
         table(emotion=["angry", missing, "joy", "sad"]), name="mine", emotion_map={"": None}
     )
     assert dropped.frame["emotion"].tolist() == ["anger", "happiness", "sadness"]
-    assert "  mine: 1 unlabeled: mapped to nothing by emotion_map" in dropped.report().splitlines()
+    assert (
+        "  mine: 1 unlabeled: mapped to nothing by emotion_map"
+        in str(dropped.describe()).splitlines()
+    )
     mapped = load_corpus(table(emotion=[missing] * 4), name="mine", emotion_map={"": "calm"})
     assert set(mapped.frame["emotion"]) == {"calm"}
 
@@ -523,7 +526,7 @@ def test_a_corpus_without_any_label(emotion):
     corpus = load(emotion=emotion)
     assert corpus.frame["emotion"].tolist() == [None] * 4
     assert corpus.frame["emotion"].dtype == object
-    assert "unlabeled" in corpus.report()
+    assert "unlabeled" in str(corpus.describe())
     assert load_corpus(corpus.frame).frame["emotion"].tolist() == [None] * 4
 
 
