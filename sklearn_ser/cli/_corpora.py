@@ -1,6 +1,5 @@
 """``sklearn-ser corpora``: known corpora and their original layouts."""
 
-import difflib
 import shutil
 import textwrap
 
@@ -28,15 +27,15 @@ def add_arguments(parser):
 
 def run(options):
     from sklearn_ser.datasets import list_corpora
+    from sklearn_ser.datasets._known_corpora import did_you_mean
 
     table = list_corpora().reset_index()
     if options.name is not None:
         names = table["name"].tolist()
         if options.name not in names:
-            near = difflib.get_close_matches(options.name.lower(), names, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise CorpusError(
-                f"{options.name!r} is no known corpus; expected one of {', '.join(names)}.{hint}"
+                f"{options.name!r} is no known corpus; expected one of {', '.join(names)}."
+                f"{did_you_mean(options.name)}"
             )
         table = table[table["name"] == options.name]
     rows = table.astype(object).where(table.notna(), None).to_dict("records")

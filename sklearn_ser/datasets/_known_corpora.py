@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -14,17 +16,39 @@ from sklearn_ser.utils._public import public_module
 
 #: Names of the corpora with a reader in `corpora`, in the module of that name.
 CORPUS_NAMES = (
+    "aesdd",
+    "ased",
+    "banglaser",
     "baved",
+    "cafe",
+    "casia",
+    "coraa-ser",
     "crema-d",
+    "dusha",
+    "emns",
     "emodb",
+    "emofilm",
+    "emov-db",
+    "emovo",
+    "emozionalmente",
     "enterface05",
+    "esd",
     "fau-aibo",
     "iemocap",
+    "jl",
     "ldc-epst",
+    "meld",
+    "mesd",
     "msp-improv",
     "msp-podcast",
     "nemo",
     "ravdess",
+    "resd",
+    "savee",
+    "shemo",
+    "subesco",
+    "tess",
+    "thorsten-emotional",
     "turev-db",
     "urdu",
 )
@@ -79,7 +103,7 @@ def list_corpora() -> pd.DataFrame:
             ),
             "kinds": ", ".join(reader.kinds),
             "ratings": ", ".join(column for column in ratings if column in reader.columns),
-            "votes": reader.votes is not None,
+            "votes": bool(reader.votes),
             "folds": reader.folds,
             "license": reader.license,
             "citation": reader.citation,
@@ -133,10 +157,8 @@ def detect_corpus(root: str | os.PathLike[str]) -> str:
     if not Path(root).is_dir():
         raise CorpusError(f"there is no folder {str(root)!r}; expected the folder of a corpus.")
     files = FolderFiles(root)
-    candidates = candidates_for(files)
-    fitting = [name for name, (_, fits) in candidates.items() if fits]
-    best = max((candidates[name][0] for name in fitting), default=0)
-    names = [name for name in fitting if candidates[name][0] == best]
+    candidates = _candidates_for(files)
+    names = _best_fitting(files, candidates)
     if len(names) == 1:
         return names[0]
     counts = ", ".join(f"{name} knows {count}" for name, (count, _) in candidates.items())
@@ -154,7 +176,30 @@ def detect_corpus(root: str | os.PathLike[str]) -> str:
     )
 
 
-def candidates_for(files: FolderFiles) -> dict[str, tuple[int, bool]]:
+def did_you_mean(name: str) -> str:
+    """Return the hint of an error about a name that is no known corpus; "" without a near one."""
+    names = {re.sub(r"\W", "", corpus): corpus for corpus in CORPUS_NAMES}
+    near = difflib.get_close_matches(re.sub(r"[\W_]", "", name.lower()), names, n=1)
+    return f" Did you mean {names[near[0]]!r}?" if near else ""
+
+
+def fitting_corpora(files: FolderFiles) -> list[str]:
+    """Return the names of the corpora that fit a folder best; several if they fit equally well."""
+    return _best_fitting(files, _candidates_for(files))
+
+
+def _best_fitting(files, candidates):
+    fitting = [name for name, (_, fits) in candidates.items() if fits]
+    counts = {name: candidates[name][0] for name in fitting}
+    names = [name for name in fitting if counts[name] == max(counts.values())]
+    if len(names) < 2:
+        return names
+    # BanglaSER's names have the form of RAVDESS.
+    in_folders = {name: reader_of(name).in_usual_folders(files.audio) for name in names}
+    return [name for name in names if in_folders[name] == max(in_folders.values())]
+
+
+def _candidates_for(files: FolderFiles) -> dict[str, tuple[int, bool]]:
     """Return the number of known audio files, and whether the reader fits, by corpus."""
     paths = list(files.audio)
     sample = paths[:: max(1, len(paths) // _SAMPLE)]
@@ -180,7 +225,7 @@ def read_corpus(name: str, root: str | os.PathLike[str]) -> Reading:
     if absent := reader.missing_tables(files, "required"):
         found += f", and there is no {' and no '.join(absent)}"
     expected = " and ".join([f"paths like {reader.example!r}", *reader.table_names("required")])
-    fitting = [other for other, (_, fits) in candidates_for(files).items() if fits]
+    fitting = fitting_corpora(files)
     if fitting:
         names = " and ".join(map(repr, fitting))
         hint = f"The folder fits {names}: load_corpus({fitting[0]!r}, root)."

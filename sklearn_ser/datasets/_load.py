@@ -35,8 +35,9 @@ from sklearn_ser.datasets._corpus import (
 )
 from sklearn_ser.datasets._known_corpora import (
     CORPUS_NAMES,
-    candidates_for,
     detect_corpus,
+    did_you_mean,
+    fitting_corpora,
     read_corpus,
     reader_of,
 )
@@ -47,7 +48,7 @@ from sklearn_ser.datasets._labels import (
     noun_or_none,
     unify_spelling,
 )
-from sklearn_ser.datasets._reader import FolderFiles
+from sklearn_ser.datasets._reader import FolderFiles, check_not_a_pointer
 from sklearn_ser.exceptions import CorpusError
 from sklearn_ser.utils._ids import as_frame, canonical_ids, rows_text, short_list
 from sklearn_ser.utils._public import public_module
@@ -335,9 +336,8 @@ def _read_named(given, root, name):
             return _read_path(path, root, name)
         given = detect_corpus(root)
     if given not in CORPUS_NAMES and not is_generic:
-        near = difflib.get_close_matches(given.lower(), CORPUS_NAMES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        fitting = [c for c, (_, fits) in candidates_for(FolderFiles(root)).items() if fits]
+        hint = did_you_mean(given)
+        fitting = fitting_corpora(FolderFiles(root))
         if fitting:
             hint = f" The folder fits {fitting[0]!r}: load_corpus({fitting[0]!r}, root, name=...)."
         raise CorpusError(f"corpus {given!r}: no {METADATA_FILE} in {str(root)!r}.{hint} {layout}")
@@ -407,12 +407,9 @@ def _print_left_out(name, dropped_rows, root):
 def _read_csv_as_text(path):
     """Read a CSV file (comma, semicolon or tab): text, None where empty, or numbers only."""
     try:
+        check_not_a_pointer(path)
         with open(path, encoding="utf-8-sig") as file:
             header = file.readline()
-        if header.startswith("version https://git-lfs"):
-            raise CorpusError(
-                f"{str(path)!r} is a pointer of git, not a table: fetch it with 'git lfs pull'."
-            )
         separator = max(",;\t", key=header.count)
         table = pd.read_csv(
             path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig"

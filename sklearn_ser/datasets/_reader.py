@@ -169,10 +169,11 @@ class CorpusReader:
         Utterances of each emotion in the first release, where known.
     tables : tuple of Table, default=()
         Tables beside the audio.
-    votes : Votes, optional
-        Answers of raters.
+    votes : tuple of Votes, default=()
+        Answers of raters: the first whose table the folder has.
     emotion_from_votes : bool, default=False
-        Whether the emotion is the label with most votes, missing if several have as many.
+        Whether the emotion is the label with most votes, missing if several have as many or if it
+        is "other".
     not_utterances : tuple of str, default=()
         Regular expressions, as `files`, of audio that is no utterance (whole dialogs).
     excluded : mapping of str to str, default={}
@@ -207,7 +208,7 @@ class CorpusReader:
     tried_on: Literal["real files", "original names", "synthetic tree"]
     emotions: Mapping[str, int] = field(default_factory=dict)
     tables: tuple[Table, ...] = ()
-    votes: Votes | None = None
+    votes: tuple[Votes, ...] = ()
     emotion_from_votes: bool = False
     not_utterances: tuple[str, ...] = ()
     excluded: Mapping[str, str] = field(default_factory=dict)
@@ -240,8 +241,8 @@ class CorpusReader:
         """Emotions of the declaration, which need no emotion_map."""
         emotion = self.columns.get("emotion")
         codes = dict(emotion.codes) if isinstance(emotion, Coded) else {}
-        votes = self.votes.codes if self.votes else {}
-        return {noun for noun in (*codes.values(), *votes.values()) if noun is not None}
+        votes = [noun for votes in self.votes for noun in votes.codes.values() if noun != "other"]
+        return {noun for noun in (*codes.values(), *votes) if noun is not None}
 
     @cached_property
     def _patterns(self):
@@ -267,6 +268,11 @@ class CorpusReader:
                 unknown.append(path)
         return known, unknown
 
+    def in_usual_folders(self, paths: Iterable[str]) -> int:
+        """Return the number of paths in a folder named like that of the example."""
+        folder = re.sub(r"\d", r"\\d", re.escape(self.example.split("/")[-2:][0]))
+        return sum(bool(re.search(f"(?:^|/){folder}/[^/]+$", path)) for path in paths)
+
     def _excluded(self, files):
         for pattern, reason in self.excluded.items():
             known = _at_the_end(pattern)
@@ -275,7 +281,7 @@ class CorpusReader:
     def table_names(self, *needs: str) -> list[str]:
         """Return the names of the tables of these needs, by default of all, and of the votes."""
         tables = [table for table in self.tables if not needs or table.need in needs]
-        votes = [self.votes.table] if self.votes and not needs else []
+        votes = [] if needs else [votes.table for votes in self.votes]
         return list(dict.fromkeys(table.name for table in (*tables, *votes)))
 
     def missing_tables(self, files: FolderFiles, need: str) -> list[str]:
@@ -314,7 +320,8 @@ class CorpusReader:
             new = rows.columns.difference(fields.columns, sort=False)
             fields = fields.assign(_key=keys).join(rows[new], on="_key").drop(columns="_key")
         self._check_emotion(fields)
-        votes = None if self.votes is None else _count_votes(self.votes, fields, files)
+        counts = (_count_votes(votes, fields, files) for votes in self.votes)
+        votes = next((table for table in counts if table is not None), None)
         table = pd.DataFrame(
             {
                 "file": [files.audio[path] for path in fields.index],
@@ -339,13 +346,17 @@ class CorpusReader:
     def _check_emotion(self, fields):
         """Raise if the tables lack the column of the emotions, which would all be missing."""
         emotion = self.columns.get("emotion")
-        needed = field_names(emotion.template) if isinstance(emotion, Coded) else []
-        missing = [name for name in needed if name not in fields.columns]
-        if missing:
+        templates = emotion.template if isinstance(emotion, Coded) else ""
+        templates = (templates,) if isinstance(templates, str) else templates
+        missing = [
+            [name for name in field_names(template) if name not in fields.columns]
+            for template in templates
+        ]
+        if all(missing):
             raise CorpusError(
-                f"corpus {self.name!r}: the column(s) {missing} of the emotions are in no table; "
-                f"the tables have {[c for c in fields.columns if c != 'stem']}. Is it another "
-                f"release? Expected {' and '.join(self.table_names('required'))}."
+                f"corpus {self.name!r}: the column(s) {missing[0]} of the emotions are in no "
+                f"table; the tables have {[c for c in fields.columns if c != 'stem']}. Is it "
+                f"another release? Expected {' and '.join(self.table_names('required'))}."
             )
 
     def _warn(self, table, unknown, files):
@@ -515,6 +526,7 @@ def read_table(table, files, needed=()):
         return None
     parts = []
     for path in paths:
+        check_not_a_pointer(os.path.join(files.root, path))
         part = (table.read or _reader_of_text(table))(os.path.join(files.root, path))
         groups = _at_the_end(table.path).fullmatch(path).groupdict()
         parts.append(part.assign(**groups))
@@ -533,6 +545,15 @@ def read_table(table, files, needed=()):
         stems = {name: _stem(name) for name in keys.dropna().unique()}
         keys = keys.map(stems, na_action="ignore")
     return rows.set_index(pd.Index(keys, name="key"))[keys.notna().array]
+
+
+def check_not_a_pointer(path):
+    """Raise if a file is what git-lfs leaves in place of a table that was not fetched."""
+    with open(path, "rb") as file:
+        if file.read(24) == b"version https://git-lfs.":
+            raise CorpusError(
+                f"{str(path)!r} is a pointer of git-lfs, not a table: fetch it with 'git lfs pull'."
+            )
 
 
 def _stem(name):
@@ -588,9 +609,9 @@ def _count_votes(votes, fields, files):
 
 
 def _majority(votes):
-    """Return the label with most votes of each utterance, None if several have as many."""
+    """Return the label with most votes of each utterance, None if several, or "other", have."""
     counts = votes.fillna(0).to_numpy()
     top = counts.max(axis=1, keepdims=True)
     is_unique = (counts == top).sum(axis=1) == 1
     labels = votes.columns.to_numpy(dtype=object)[counts.argmax(axis=1)]
-    return pd.Series(labels, dtype=object).where(is_unique, None)
+    return pd.Series(labels, dtype=object).where(is_unique & (labels != "other"), None)

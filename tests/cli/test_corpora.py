@@ -43,7 +43,7 @@ def test_json(capsys):
 def test_unknown_name(capsys):
     assert main(["corpora", "emo-db"]) == 2
     err = capsys.readouterr().err
-    assert err.startswith("sklearn-ser corpora: 'emo-db' is no known corpus; expected one of baved")
+    assert err.startswith("sklearn-ser corpora: 'emo-db' is no known corpus; expected one of aesdd")
     assert err.endswith("Did you mean 'emodb'?\n")
 
 

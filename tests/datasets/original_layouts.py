@@ -528,18 +528,20 @@ def ased(tree):
         "s": ("04Sad", "sadness"),
         "a": ("05Angry", "anger"),
     }
-    # Sex and number together are the speaker: 01-05 is not 02-05.
-    names = ["n1-01-01-01-05", "n1-01-02-02-05", "f2-02-01-02-05", "h3-02-02-01-05"]
-    names += ["s4-04-01-02-29", "S4-04-02-01-29", "a5-07-01-02-65", "a5-01-01-01-29"]
+    # The public list of names has the 65 numbers once each, but for one file each of 09, 15, 21
+    # and 23, with the other sex: the number is the speaker. There are 27 sentences: 01 and 02 in
+    # every emotion, five of each emotion.
+    names = ["n1-01-01-01-05", "n1-01-02-01-23", "f2-02-01-02-23", "h3-02-02-01-05"]
+    names += ["s4-04-01-01-29", "S4-04-02-01-29", "a5-07-01-02-65", "a5-04-01-01-29"]
     for name in names:
-        _, text, _, sex, number = name.split("-")
+        code, text, _, sex, number = name.lower().split("-")
         folder, emotion = folders[name[0].lower()]
         tree.utterance(
             f"{folder}/{name}.wav",
-            speaker=(sex, number),
-            gender={"01": "female", "02": "male"}[sex],
+            speaker=number,
+            gender={"01": "female", "02": "male"}[sex] if number != "23" else "female",
             emotion=emotion,
-            text=text,
+            text=text if text in ("01", "02") else f"{code}-{text}",
         )
 
 

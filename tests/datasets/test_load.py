@@ -494,7 +494,7 @@ def test_a_pointer_of_git_lfs_instead_of_a_table(folder):
         "version https://git-lfs.github.com/spec/v1\noid sha256:1\n"
     )
     with pytest.raises(
-        CorpusError, match=r"is a pointer of git, not a table: fetch it with 'git lf"
+        CorpusError, match=r"is a pointer of git-lfs, not a table: fetch it with 'git lf"
     ):
         load_corpus("mine", folder)
 

@@ -160,7 +160,6 @@ def numbers_in(text):
 # ------------------------------------------------------------------------------------ the trees
 
 
-@pytest.mark.xfail(strict=True, reason="readers are being added")
 def test_every_tree_has_a_reader_and_every_reader_a_tree():
     assert names_of_readers() == {layout.name for layout in LAYOUTS}
 
@@ -329,17 +328,15 @@ def test_a_copied_tree_elsewhere_gives_the_same_table(layout, tree, tmp_path):
 @pytest.mark.parametrize(
     ("name", "file", "columns"),
     [
-        pytest.param(
+        (
             "enterface05",
             "subject 6/anger/s6_an.avi",
             {"speaker": 6, "emotion": "anger", "language": "en", "text": None},
-            marks=pytest.mark.xfail(reason="subject 6, one file per emotion, is left out"),
         ),
-        pytest.param(
+        (
             "turev-db",
             "Sound Source/Sad/7895_hl_beste1.wav",
             {"speaker": "7895", "emotion": "sadness", "language": "tr", "text": "beste"},
-            marks=pytest.mark.xfail(reason="the number of a take counts as part of the word"),
         ),
     ],
 )
@@ -350,7 +347,6 @@ def test_irregular_names_of_the_releases(name, file, columns, tmp_path):
     assert differences(corpus, tree) == []
 
 
-@pytest.mark.xfail(reason="the counts in tabulatedVotes.csv are not read")
 def test_votes_of_crema_d_from_their_counts(tmp_path):
     tree = next(layout for layout in LAYOUTS if layout.name == "crema-d").write(tmp_path)
     # A clone without git-lfs lacks the answers of the raters, but has their counts.

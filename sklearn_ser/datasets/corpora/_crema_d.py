@@ -1,6 +1,26 @@
 """CREMA-D, the Crowd-sourced Emotional Multimodal Actors Dataset."""
 
+import pandas as pd
+
 from sklearn_ser.datasets._reader import Coded, CorpusReader, Flaw, Table, Votes
+
+_NOUNS = {
+    "A": "anger",
+    "D": "disgust",
+    "F": "fear",
+    "H": "happiness",
+    "N": "neutral",
+    "S": "sadness",
+}
+
+
+def _answers_to_the_sound(path):
+    """Return one row per answer from the counts; the first digit of a line's number is the kind."""
+    counts = pd.read_csv(path, dtype={0: str})
+    counts = counts[counts.iloc[:, 0].str.startswith("1")]
+    long = counts.melt("fileName", list(_NOUNS), var_name="label", value_name="count")
+    return long.loc[long.index.repeat(long["count"]), ["fileName", "label"]]
+
 
 READER = CorpusReader(
     name="crema-d",
@@ -45,21 +65,22 @@ READER = CorpusReader(
         "age": "{Age}",
     },
     tables=(Table(r"VideoDemographics\.csv", key="{ActorID}", on="{speaker}", need="expected"),),
-    votes=Votes(
-        Table(r"finishedResponses\.csv", key="{clipName}"),
-        label="{respEmo}",
-        codes={
-            "A": "anger",
-            "D": "disgust",
-            "F": "fear",
-            "H": "happiness",
-            "N": "neutral",
-            "S": "sadness",
-        },
-        # Answers to the sound alone.
-        where={"queryType": "1"},
-        # Two answers that are copies (numbers of the lines, a column without name).
-        without={"Unnamed: 0": ("137526", "312184")},
+    # Answers to the sound alone.
+    votes=(
+        Votes(
+            Table(r"finishedResponses\.csv", key="{clipName}"),
+            label="{respEmo}",
+            codes=_NOUNS,
+            where={"queryType": "1"},
+            # Two answers that are copies (numbers of the lines, a column without name).
+            without={"Unnamed: 0": ("137526", "312184")},
+        ),
+        # A clone without git-lfs has the counts only.
+        Votes(
+            Table(r"tabulatedVotes\.csv", key="{fileName}", read=_answers_to_the_sound),
+            label="{label}",
+            codes=_NOUNS,
+        ),
     ),
     utterances=(7442,),
     speakers=91,

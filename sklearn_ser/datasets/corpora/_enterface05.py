@@ -19,7 +19,7 @@ READER = CorpusReader(
     files=(
         # The number in the file name is wrong for subject 11 (s12), and sometimes written s_3.
         r"subject (?P<speaker>\d+)/(anger|disgust|fear|happiness|sadness|surprise)"
-        r"/(sentence \d/)?s_?\d+_(?P<emo>an|di|fe|ha|sa|su)_(?P<sentence>\d)(avi)?",
+        r"/(sentence \d/)?s_?\d+_(?P<emo>an|di|fe|ha|sa|su)(_(?P<sentence>\d)(avi)?)?",
     ),
     example="subject 1/anger/sentence 1/s1_an_1.avi",
     columns={
@@ -37,19 +37,22 @@ READER = CorpusReader(
             },
         ),
         "naturalness": "elicited",
-        # Every emotion has its own five sentences.
+        # Every emotion has its own five sentences; subject 6 has one file per emotion.
         "text": "{emo}{sentence}",
     },
     utterances=(1263,),
     speakers=43,
-    excluded={r"subject 6/[a-z]+/[^/]+": "not cut into utterances"},
     emotions={
         **dict.fromkeys(("anger", "disgust", "fear", "sadness", "surprise"), 211),
         "happiness": 208,
     },
     flaws=(
         Flaw("mislabeled_ids", "Files of subject 11 are named s12: the folder is the speaker."),
-        Flaw("unsegmented", "Recordings of subject 6 are not cut into sentences: left out."),
+        Flaw(
+            "unsegmented",
+            "Recordings of subject 6 are not cut into sentences: one file per emotion, without a "
+            "text.",
+        ),
         Flaw("incomplete_speaker", "Subject 23 has 27 utterances."),
     ),
     uncertain=(

@@ -97,16 +97,18 @@ READER = CorpusReader(
         "emotion_code": "{code}",
     },
     tables=(Table(_EVALUATION, shown="Evaluation.txt", key="{clip}", on="{clip}", read=_clips),),
-    votes=Votes(
-        Table(_EVALUATION, shown="Evaluation.txt", key="{clip}", on="{clip}", read=_answers),
-        label="{label}",
-        codes={
-            "Angry": "anger",
-            "Happy": "happiness",
-            "Sad": "sadness",
-            "Neutral": "neutral",
-            "Other": "other",
-        },
+    votes=(
+        Votes(
+            Table(_EVALUATION, shown="Evaluation.txt", key="{clip}", on="{clip}", read=_answers),
+            label="{label}",
+            codes={
+                "Angry": "anger",
+                "Happy": "happiness",
+                "Sad": "sadness",
+                "Neutral": "neutral",
+                "Other": "other",
+            },
+        ),
     ),
     utterances=(8438,),
     speakers=12,

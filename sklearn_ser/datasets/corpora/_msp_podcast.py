@@ -78,20 +78,22 @@ READER = CorpusReader(
             missing=("Unknown",),
         ),
     ),
-    votes=Votes(
-        Table(r"labels_detailed\.csv", key="{FileName}", read=_answers),
-        label="{EmoClass_Major}",
-        codes={
-            "Angry": "anger",
-            "Happy": "happiness",
-            "Sad": "sadness",
-            "Neutral": "neutral",
-            "Surprise": "surprise",
-            "Fear": "fear",
-            "Disgust": "disgust",
-            "Contempt": "contempt",
-            "Other": "other",
-        },
+    votes=(
+        Votes(
+            Table(r"labels_detailed\.csv", key="{FileName}", read=_answers),
+            label="{EmoClass_Major}",
+            codes={
+                "Angry": "anger",
+                "Happy": "happiness",
+                "Sad": "sadness",
+                "Neutral": "neutral",
+                "Surprise": "surprise",
+                "Fear": "fear",
+                "Disgust": "disgust",
+                "Contempt": "contempt",
+                "Other": "other",
+            },
+        ),
     ),
     # Releases 1.11, 1.12 and 2.0.
     utterances=(151654, 207136, 264705),

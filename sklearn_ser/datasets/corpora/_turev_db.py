@@ -17,7 +17,7 @@ READER = CorpusReader(
         "SLTU/CCURL 2020, 368-375."
     ),
     homepage="https://github.com/Xeonen/TurEV-DB",
-    files=(r"(?P<speaker>\d{4})_(?P<emo>hl|kz|mt|sk)_(?P<word>\w+)",),
+    files=(r"(?P<speaker>\d{4})_(?P<emo>hl|kz|mt|sk)_(?P<word>\w+?)(?P<take>\d*)",),
     example="Sound Source/Angry/1234_kz_acik.wav",
     columns={
         "speaker": "{speaker}",
