@@ -253,6 +253,8 @@ def _read(given, root, name):
     if source.name is None:
         raise CorpusError("the table has no column 'corpus' with a name: give name=.")
     check_corpus_name(source.name)
+    if not source.nouns and source.name in CORPUS_NAMES:  # a frame that was saved
+        source.nouns = reader_of(source.name).nouns
     return source
 
 
@@ -357,7 +359,7 @@ def _read_named(given, root, name):
             f"the column 'corpus' of the table in {str(root)!r} is {own!r}, not {given!r}. Give "
             f"the folder of {given!r}, or another name."
         )
-    return _Source(table, name or given, root, *facts, reader.nouns)
+    return _Source(table, name or given, root, *facts)
 
 
 def _names_files(path):

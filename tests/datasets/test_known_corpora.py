@@ -187,6 +187,7 @@ def test_nouns_outside_the_usual_ten_need_no_map(tmp_path):
         "frustration": 1,
         "other": 1,
     }
+    pd.testing.assert_frame_equal(load_corpus(corpus.frame).frame, corpus.frame)
     merged = load_corpus("iemocap", tmp_path, emotion_map={"excitement": "happiness"})
     assert "excitement" not in merged.votes.columns
     with pytest.raises(CorpusError, match="emotion_map has the key 'boredom', which no utterance"):
