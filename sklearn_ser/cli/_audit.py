@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from sklearn_ser.cli._options import CORPUS_HELP, add_map_argument, corpus_source, load_one
+from sklearn_ser.cli._options import (
+    CORPUS_HELP,
+    add_map_argument,
+    add_pattern_argument,
+    corpus_source,
+    load_one,
+)
 from sklearn_ser.cli._output import show
 
 
@@ -23,6 +29,7 @@ def add_arguments(parser):
         metavar="CORPUS",
         help="a further corpus, as in the other subcommands",
     )
+    add_pattern_argument(parser)
     add_map_argument(parser)
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="also write the findings to a .csv or .json file"
@@ -39,11 +46,11 @@ def run(options):
         raise ValueError(f"--out must end in .csv or .json, got {str(options.out)!r}")
     sources = [*options.folder, *options.corpus]
     if not sources:
-        raise ValueError("no corpus is given: expected DIR or NAME=DIR")
+        raise ValueError("no corpus is given: expected DIR, NAME=DIR or --pattern PATTERN")
     # Known duplicates are audited as well.
     corpora = [
-        load_one(source, root, dict(options.map), options, drop_duplicates=False)
-        for source, root in sources
+        load_one(source, root, dict(options.map), options, drop_duplicates=False, name=name)
+        for source, root, name in sources
     ]
     frame = corpora[0].frame if len(corpora) == 1 else concat_corpora(corpora).frame
     report = audit_corpus(

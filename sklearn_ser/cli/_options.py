@@ -31,11 +31,12 @@ def add_corpus_arguments(parser):
     parser.add_argument(
         "--corpus",
         action="append",
-        required=True,
+        default=[],
         type=corpus_source,
         metavar="CORPUS",
         help=f"{CORPUS_HELP}; repeat the option for each corpus",
     )
+    add_pattern_argument(parser)
     parser.add_argument(
         "--features", choices=FEATURES, default="ge2e", help="utterance features (default: ge2e)"
     )
@@ -76,6 +77,19 @@ def add_corpus_arguments(parser):
     parser.add_argument("--n-jobs", type=int, default=None, help="number of parallel jobs")
 
 
+def add_pattern_argument(parser):
+    parser.add_argument(
+        "--pattern",
+        action="append",
+        dest="corpus",
+        type=pattern_source,
+        metavar="PATTERN",
+        help="a corpus whose labels are in the names of its files: a path with named fields, such "
+        "as 'DIR/{emotion}/{speaker}_*.wav', or NAME=PATTERN; quote it, and repeat the option for "
+        "each corpus",
+    )
+
+
 def add_map_argument(parser):
     parser.add_argument(
         "--map",
@@ -112,13 +126,15 @@ def load_corpora(options):
     from sklearn_ser.datasets import concat_corpora
     from sklearn_ser.datasets._load import mappable_labels
 
+    if not options.corpus:
+        raise ValueError("no corpus is given: expected --corpus DIR or --pattern PATTERN")
     corpora, unused = [], dict(options.map)
-    for source, root in options.corpus:
+    for source, root, name in options.corpus:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CorpusWarning)  # load_one gives the same
             labels = mappable_labels(source, root)
         own = {label: noun for label, noun in options.map if label in labels}
-        corpora.append(load_one(source, root, own, options))
+        corpora.append(load_one(source, root, own, options, name=name))
         unused = {label: noun for label, noun in unused.items() if label not in own}
     if unused:
         raise CorpusError(f"--map names {sorted(unused)}, which no corpus contains")
@@ -192,18 +208,31 @@ def _positive_integer(text):
 
 
 def corpus_source(text):
-    """Parse a corpus of the command line: the first two arguments of `load_corpus`."""
+    """Parse a corpus of the command line: the first arguments of `load_corpus`, and its name."""
     path = Path(text)
     if path.is_dir():
-        return "auto", text
+        return "auto", text, None
     if path.is_file():
-        return path, None
+        return path, None, None
     name, equals, folder = text.partition("=")
     if not (name and equals and folder):
         raise argparse.ArgumentTypeError(
             f"there is no folder {text!r}; expected DIR, or NAME=DIR such as emodb=corpora/emodb"
         )
-    return name, folder
+    return name, folder, None
+
+
+def pattern_source(text):
+    """Parse PATTERN or NAME=PATTERN, as `corpus_source` does for folders."""
+    name, equals, pattern = text.partition("=")
+    if not equals or set(name) & set("/{"):
+        name, pattern = None, text
+    if "{speaker" not in pattern:
+        raise argparse.ArgumentTypeError(
+            f"{pattern!r} has no field for the speaker; expected a path with named fields such as "
+            f"'DIR/{{emotion}}/{{speaker}}_*.wav'"
+        )
+    return pattern, None, name
 
 
 def _mapping(text):

@@ -48,6 +48,7 @@ from sklearn_ser.datasets._labels import (
     noun_or_none,
     unify_spelling,
 )
+from sklearn_ser.datasets._pattern import Pattern, is_pattern, read_pattern
 from sklearn_ser.datasets._reader import FolderFiles, check_not_a_pointer
 from sklearn_ser.exceptions import CorpusError
 from sklearn_ser.utils._ids import as_frame, canonical_ids, rows_text, short_list
@@ -116,6 +117,8 @@ def load_corpus(
         - a table in that layout: a DataFrame of pandas or another library, a list of dicts, a
           dict of columns, or an audformat Database with the scheme ``emotion``. Named index
           levels count as columns;
+        - a path with named fields, as of :func:`corpus_from_folder`:
+          ``"root/{emotion}/{speaker}_*.wav"``;
         - a callable that takes `root` and returns such a table.
     root : path-like or DataFrame, optional
         Folder of the corpus, to which relative paths refer. By default the folder of the CSV
@@ -179,7 +182,11 @@ def load_corpus(
     >>> load_corpus(table, name="mine", emotion_map={"furious": "anger"})
     <Corpus mine: 2 utterances, 2 speakers (1 female, 1 male); anger 2>
     """
-    source = _read(name_or_reader, root, name)
+    return corpus_of(_read(name_or_reader, root, name), drop_duplicates, emotion_map, verbose)
+
+
+def corpus_of(source, drop_duplicates=True, emotion_map=None, verbose=0):
+    """Return the corpus of a source; the settings are those of `load_corpus`."""
     name, root, votes = source.name, source.root, source.votes
     frame = _tidy_frame(source.table, name, root)
     left_out = []
@@ -244,6 +251,8 @@ def _read(given, root, name):
                 f"{type(returned).__name__}; expected a DataFrame with one row per utterance."
             )
         source = _Source(table, name, root, license=_license_in(root))
+    elif is_pattern(given):
+        source = source_of_pattern(Pattern(given), name, {})
     elif isinstance(given, os.PathLike) or str(given).endswith((".csv", ".tsv")):
         source = _read_path(Path(given), root, name)
     else:
@@ -265,6 +274,14 @@ def _read_path(path, root, name):
     root = path.parent if root is None else root
     name = name or _own_name(table) or path.absolute().parent.name
     return _Source(table, name, root, license=_license_in(root))
+
+
+def source_of_pattern(pattern, name, columns):
+    """Return the source of a pattern with named fields, with further columns."""
+    table, left_out = read_pattern(pattern)
+    table = table.assign(**columns)
+    name = name or Path(pattern.root).absolute().name
+    return _Source(table, name, pattern.root, license=_license_in(pattern.root), left_out=left_out)
 
 
 def _table_of(source):

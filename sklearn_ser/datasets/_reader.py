@@ -401,7 +401,7 @@ class FolderFiles:
         self.other_formats: list[str] = []
         self._others: list[str] = []
         rank = {suffix: position for position, suffix in enumerate(AUDIO_SUFFIXES)}
-        for file in sorted(_walk(root)):
+        for file in sorted(walk(root)):
             path, suffix = os.path.splitext(file)
             if suffix.lower() not in rank:
                 self._others.append(file)
@@ -433,7 +433,7 @@ def _copies(known):
     }
 
 
-def _walk(root):
+def walk(root):
     """Yield the paths of files below a folder, with "/", without hidden files and folders."""
     seen = {os.path.realpath(root)}
     folders = [""]

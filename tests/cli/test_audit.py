@@ -1,6 +1,7 @@
 """``sklearn-ser audit``."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -70,3 +71,26 @@ def test_errors(folder, tmp_path, capsys):
     assert main(["audit", str(root), "--no-audio", "--quiet"]) == 2
     assert "On the command line, use --map FROM=TO" in capsys.readouterr().err
     assert main(["audit", str(root), "--no-audio", "--quiet", "--map", "fury=anger"]) == 0
+
+
+def test_pattern_with_a_name(folder, tmp_path, capsys):
+    _, frame = folder
+    for row in frame.itertuples():
+        path = tmp_path / "sorted" / row.emotion / f"{row.speaker.partition('/')[2]}_x.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(Path(row.file).read_bytes())
+    pattern = f"{tmp_path}/sorted/{{emotion}}/{{speaker}}_*.wav"
+    assert main(["audit", "--pattern", f"a=b={pattern}", "--no-audio", "--quiet"]) == 2
+    capsys.readouterr()
+    assert main(["audit", "--pattern", f"folders={pattern}", "--no-audio", "--quiet"]) == 0
+    assert capsys.readouterr().out.startswith("Audit of 32 utterances of 8 speakers (folders): no ")
+    assert main(["audit", "--pattern", pattern, "--no-audio", "--quiet"]) == 0
+    assert "(sorted)" in capsys.readouterr().out
+
+
+def test_pattern_without_speakers(capsys):
+    with pytest.raises(SystemExit):
+        main(["audit", "--pattern", "data/{emotion}/*.wav"])
+    assert (
+        "'data/{emotion}/*.wav' has no field for the speaker; expected" in capsys.readouterr().err
+    )

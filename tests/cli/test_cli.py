@@ -304,6 +304,11 @@ def test_corpus_without_a_folder(capsys):
     )
 
 
+def test_no_corpus_is_given(tmp_path, capsys):
+    assert main(["train", "--model", str(tmp_path / "m.ser")]) == 2
+    assert "no corpus is given: expected --corpus DIR or --pattern" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_demo(tmp_path, capsys):
     assert main(["demo", "--out", str(tmp_path), "--seeds", "1", "--n-jobs", "1"]) == 0

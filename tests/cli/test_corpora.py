@@ -88,5 +88,5 @@ def test_train_on_a_detected_corpus(emodb, tmp_path, capsys):
 def test_no_corpus(capsys):
     assert main(["audit"]) == 2
     assert capsys.readouterr().err == (
-        "sklearn-ser audit: no corpus is given: expected DIR or NAME=DIR\n"
+        "sklearn-ser audit: no corpus is given: expected DIR, NAME=DIR or --pattern PATTERN\n"
     )
