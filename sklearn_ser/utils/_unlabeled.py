@@ -35,7 +35,7 @@ def labeled_rows(y: ArrayLike, unlabeled: Sentinel | None = "nan") -> np.ndarray
     values = np.asarray(y, dtype=object)
     if unlabeled == "nan":
         missing = np.asarray(pd.isna(values), dtype=bool)
-        missing[~missing] = [isinstance(value, str) and not value for value in values[~missing]]
+        missing[~missing] = values[~missing] == ""
         return ~missing
     if unlabeled == -1:
         return np.asarray(pd.Series(values, dtype=object) != -1)
