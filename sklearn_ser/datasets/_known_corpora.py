@@ -172,7 +172,7 @@ def detect_corpus(root: str | os.PathLike[str]) -> str:
     raise CorpusError(
         f"no known corpus fits the {found}{shown} ({counts or 'no reader knows any of them'}); "
         f"expected the folder of one of list_corpora() in its original layout. Give the folder "
-        f"above or below, or load a corpus of your own with metadata.csv."
+        f"above or below, or load a custom corpus with metadata.csv."
     )
 
 

@@ -380,7 +380,7 @@ def _read_named(given, root, name):
 
 
 def _names_files(path):
-    """Whether a ``metadata.csv`` is a table in the generic layout, by its column of files."""
+    """Return whether a ``metadata.csv`` has the generic layout, by its column of files."""
     with open(path, encoding="utf-8", errors="replace") as table:
         columns = re.findall(r"[^,;\t\"\ufeff\r\n]+", table.readline())
     return not {"file", *(o for o, c in _OTHER_NAMES.items() if c == "file")}.isdisjoint(columns)

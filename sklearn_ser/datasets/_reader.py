@@ -289,7 +289,7 @@ class CorpusReader:
         return [t.name for t in self.tables if t.need == need and not files.tables(t.path)]
 
     def fits(self, files: FolderFiles, known: dict, unknown: list) -> bool:
-        """Whether at least half of the audio files are known, and no required table is missing."""
+        """Return whether half of the audio files are known and no required table is missing."""
         return len(known) >= max(1, len(unknown)) and not self.missing_tables(files, "required")
 
     def read(self, files: FolderFiles, known: dict, unknown: list) -> Reading:

@@ -162,7 +162,7 @@ def cross_corpus_validate(
 
     "Transductive" scores use the statistics of those samples of the test corpus that are in the
     label set. A fold is loaded from `out` if its estimator, data, rows, seed and library versions
-    are the same. The folds of an estimator that holds a class or function of your own are stored
+    are the same. The folds of an estimator that holds a custom class or function are stored
     only if the class declares `cache_revision`, an integer that is raised with each change of its
     results; a warning names what declares none.
 
@@ -335,8 +335,8 @@ def _key_or_warn(names, make_key, content):
         warn_user(
             f"The folds of {' and '.join(map(repr, names))} are not stored in `out`, because "
             f"{error}: a later run could not tell whether it has changed. Declare "
-            "`cache_revision = 1` in a class of your own, and raise it with each change of the "
-            "results; move a function of your own to an installed package that has a "
+            "`cache_revision = 1` in a custom class, and raise it with each change of the "
+            "results; move a custom function to an installed package that has a "
             "`__version__`.",
             EvaluationWarning,
         )

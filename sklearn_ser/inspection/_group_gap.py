@@ -135,17 +135,17 @@ class GroupGapDisplay(DisplayWithoutOptions):
     @classmethod
     def _from_groups(cls, parts, groups, by, labels):
         """Compute the recalls from the predictions of each estimator and their groups."""
-        keyed = [
+        conditions = [
             ({"estimator": name, "group": str(group)}, rows)
             for name, part in parts.items()
             for group, rows in part.groupby(groups[name].to_numpy(dtype=object), sort=True)
         ]
-        if not keyed:
+        if not conditions:
             raise ValueError(
                 f"No row has a value of {by!r}, so there are no groups to compare. Choose another "
                 f"column for by=."
             )
-        table, speaker_scores = recall_tables(keyed, labels)
+        table, speaker_scores = recall_tables(conditions, labels)
         return cls(table, by=by, chance=1 / len(labels), speaker_scores=speaker_scores)
 
     @classmethod

@@ -94,8 +94,8 @@ class UARDisplay(DisplayWithoutOptions):
             tested = predictions["train"] + " -> " + tested
         columns = ["estimator", "setting", "corpus"]
         parts = predictions.assign(corpus=tested).groupby(columns, sort=False)
-        keyed = [(dict(zip(columns, values, strict=True)), part) for values, part in parts]
-        table, speaker_scores = recall_tables(keyed, result.labels)
+        conditions = [(dict(zip(columns, values, strict=True)), part) for values, part in parts]
+        table, speaker_scores = recall_tables(conditions, result.labels)
         table = table.sort_values("corpus", kind="stable")
         return cls(table, speaker_scores, chance=1 / len(result.labels)).plot(ax=ax)
 

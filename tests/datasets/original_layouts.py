@@ -1229,7 +1229,7 @@ def fau_aibo(tree):
 
 
 def _meld_utterances(tree, csv, video):
-    # The sitcom's dialogues are numbered anew in each part. Names are written in several ways.
+    # The sitcom's dialogues are numbered from one in each part. Names are written in several ways.
     tree.common = {"language": "en", "naturalness": "acted", "text": None}
     header = (
         "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,"
@@ -1392,7 +1392,7 @@ def coraa_ser(tree):
         ("bpubcv01/", "bpubcv01_segment31_neutral"),
     ]:
         utterance(f"train/{folder}{name}.wav", name, "train")
-    # Certainty C: names of the columns; their order, and the column label, are guesses.
+    # Certainty C: names of the columns; their order, and the column label, are assumed.
     rows = ["file,label,wav_file"]
     for digit, name in [
         ("0", "bfammn06_segment2_neutral"),

@@ -155,13 +155,13 @@ def test_predictions_equal_a_fit_by_hand(feature_table):
 
 def test_the_result_says_that_it_is_transductive(half_labeled, tmp_path):
     frame, X = half_labeled
-    estimators = {"spy": Spy(unlabeled="nan"), "guess": DummyClassifier()}
+    estimators = {"spy": Spy(unlabeled="nan"), "dummy": DummyClassifier()}
     data = {"frame": frame, "X": X, "aux": (), "out": tmp_path}
     excluded = cross_corpus_validate(estimators, **data)
     result = cross_corpus_validate(estimators, **data, unlabeled_test="train")
     settings = result.predictions.groupby("estimator")["setting"].unique()
     assert settings["spy"].tolist() == ["transductive"]
-    assert settings["guess"].tolist() == ["single"]
+    assert settings["dummy"].tolist() == ["single"]
     # 6 tested samples, 3 unlabeled ones of their corpus, 3 of the other one and all 9 of c
     assert result.info["unlabeled"] == {"spy": [21, 21]}
     assert excluded.info["unlabeled"] == {"spy": [12, 12]}
@@ -169,8 +169,8 @@ def test_the_result_says_that_it_is_transductive(half_labeled, tmp_path):
     assert line in EvaluationResult.load(tmp_path).remarks()
     assert "were in the training of spy" in result.model_card("spy")
     for one in (excluded, result):
-        supervised = one.predictions.query("estimator == 'guess'").reset_index(drop=True)
-        expected = excluded.predictions.query("estimator == 'guess'").reset_index(drop=True)
+        supervised = one.predictions.query("estimator == 'dummy'").reset_index(drop=True)
+        expected = excluded.predictions.query("estimator == 'dummy'").reset_index(drop=True)
         pd.testing.assert_frame_equal(supervised, expected, check_dtype=False)
 
 

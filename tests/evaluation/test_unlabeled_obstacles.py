@@ -68,7 +68,7 @@ def test_estimators_that_would_take_them_for_a_class_get_none_with_a_warning(
     estimator = inside(small_net(sentinel))
     with pytest.warns(EvaluationWarning, match=LEFT_OUT.format("net") + f".*: .*{reason}"):
         result = cross_corpus_validate(
-            {"net": estimator, "guess": DummyClassifier()}, frame, X=X, aux=()
+            {"net": estimator, "dummy": DummyClassifier()}, frame, X=X, aux=()
         )
     assert result.info["unlabeled"] == {}
     assert not result.predictions["failed"].any()

@@ -40,7 +40,7 @@ SEARCHES = {
 
 
 class Recorder(ClassifierMixin, BaseEstimator):
-    """Notes what it is fitted on and asked about; guesses better the smaller `bias` is."""
+    """Classifier that records the rows of its calls; fewer errors with a smaller `bias`."""
 
     log = []
 

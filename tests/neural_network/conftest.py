@@ -16,7 +16,7 @@ def speech():
     emotion = np.tile(["anger", "neutral", "sadness"], n_rows // 3)
     speaker = np.repeat([f"s{i:02d}" for i in range(12)], n_rows // 12)
     turn = np.arange(12)
-    # Not simply by turns: whichever way speakers are dealt to folds, each has both genders.
+    # Not simply by turns: however speakers are assigned to folds, each has both genders.
     gender = np.where(np.repeat((turn + turn // 4) % 2, n_rows // 12), "female", "male")
     X = generator.normal(size=(n_rows, 8)).astype(np.float32)
     X[:, 0] += 2.5 * (emotion == "anger") - 2.5 * (emotion == "sadness")

@@ -179,11 +179,11 @@ def test_vat_finds_the_direction_in_which_probabilities_move_most(speech, traine
     for row in range(3):
         x = torch.tensor(speech.X[row : row + 1], dtype=torch.float64)
         loss, total = loss_now(trained, spec, x, speech.y[row : row + 1], scale)
-        guesses = plain(x).softmax(dim=1).detach()
+        probabilities = plain(x).softmax(dim=1).detach()
 
-        def divergence(change, x=x, guesses=guesses):
+        def divergence(change, x=x, probabilities=probabilities):
             found = plain(x + change).log_softmax(dim=1)
-            return functional.kl_div(found, guesses, reduction="sum")
+            return functional.kl_div(found, probabilities, reduction="sum")
 
         curvature = torch.autograd.functional.hessian(divergence, torch.zeros_like(x))
         largest = torch.linalg.eigvalsh(curvature.reshape(8, 8))[-1].item()
@@ -302,7 +302,7 @@ def test_it_goes_with_everything(speech, frames, method, kind):
     tasks = {
         "gender": "adversarial",
         "arousal": "ccc",
-        "guesses": ConsistencyTask(start=0.0),
+        "pseudo": ConsistencyTask(start=0.0),
         "input": "reconstruction",
     }
     spec = AdversarialTraining(method, n_steps=None if method == "fgsm" else 2)

@@ -1,4 +1,4 @@
-"""Tables given to ``fit`` in another order than X: refused where their index says so."""
+"""Errors for tables given to ``fit`` whose index shows another order than that of X."""
 
 import re
 
@@ -48,21 +48,21 @@ def arguments(speech, name, table):
     return {"y": speech.y, "aux": speech.aux.to_numpy()} | {name: table}
 
 
-def refused(name, reference="X"):
+def raises_order_error(name, reference="X"):
     message = f"{name} has the index labels of {reference} in another order (row 0 is "
     return pytest.raises(MetadataError, match=re.escape(message))
 
 
-def test_another_order_than_x_is_refused(speech, X, given):
+def test_another_order_than_x_raises(speech, X, given):
     name, table = given
-    with refused(name):
+    with raises_order_error(name):
         net().fit(X, **arguments(speech, name, table.iloc[SHUFFLED]))
 
 
 @pytest.mark.parametrize("name", [name for name in KINDS if name != "y"])
-def test_another_order_than_y_is_refused_where_x_is_an_array(speech, name):
+def test_another_order_than_y_raises_where_x_is_an_array(speech, name):
     table = KINDS[name](speech).iloc[SHUFFLED]
-    with refused(name.split()[0], "y"):
+    with raises_order_error(name.split()[0], "y"):
         net().fit(speech.X, pd.Series(speech.y, index=LABELS), **{name.split()[0]: table})
 
 
@@ -70,12 +70,12 @@ def test_ids_among_the_levels_of_x_do_not_hide_another_order(speech, X, given):
     name, table = given
     X = X.set_index(pd.Index(speech.speaker, name="speaker"), append=True)
     net().fit(X, **arguments(speech, name, table))
-    with refused(name, "X.droplevel(['speaker'])"):
+    with raises_order_error(name, "X.droplevel(['speaker'])"):
         net().fit(X, **arguments(speech, name, table.iloc[SHUFFLED]))
     # A table with the ids too is compared as it is.
     levels = table.set_axis(X.index, axis=0)
     net().fit(X, **arguments(speech, name, levels))
-    with refused(name):
+    with raises_order_error(name):
         net().fit(X, **arguments(speech, name, levels.iloc[SHUFFLED]))
 
 
@@ -158,8 +158,8 @@ def test_searches_and_folds_slice_tables_together(speech, X, order):
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
-def test_folds_of_tables_in_another_order_are_refused(speech, X):
-    with refused("aux"):
+def test_folds_of_tables_in_another_order_raise(speech, X):
+    with raises_order_error("aux"):
         cross_validate(
             net(),
             X,
@@ -179,7 +179,7 @@ def test_an_index_that_a_step_made_up_is_no_order(speech):
     assert model[-1]._weights == same[-1]._weights
 
 
-def test_scores_refuse_another_order_too(speech):
+def test_scores_raise_for_another_order_too(speech):
     X = pd.DataFrame(speech.X, index=LABELS)
     aux = KINDS["aux"](speech)
     model = MTLNeuralClassifier(max_epochs=1, random_state=0).fit(X, speech.y, aux=aux)

@@ -134,7 +134,7 @@ def test_the_multi_task_recipe_warns_without_aux(speech):
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA, ""])
 @pytest.mark.parametrize("dtype", [object, "string", "category"])
 def test_missing_labels_are_one_thing(speech, missing, dtype):
-    """In y and in aux, whatever marks them."""
+    """In y and in aux, with any missing value."""
     known = np.arange(240) % 4 > 0
     y = pd.Series(speech.y, dtype=object).where(known, missing).astype(dtype)
     gender = speech.aux["gender"].astype(object).where(known, missing).astype(dtype)

@@ -1,4 +1,4 @@
-"""What a network says beside its main task: answers, scores, representations, frames."""
+"""Outputs beside the main task: auxiliary predictions, scores, representations, frames."""
 
 import re
 

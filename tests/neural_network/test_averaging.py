@@ -90,9 +90,9 @@ def test_swa_in_the_refit_is_over_its_own_second_half(speech):
     n_epochs = model.best_epoch_
     assert 4 <= n_epochs < 50
     assert len(seen.epochs) == model.n_iter_ + n_epochs
-    anew = seen.epochs[model.n_iter_ :]
+    refit = seen.epochs[model.n_iter_ :]
     np.testing.assert_allclose(
-        flat(model.net_.module_), np.mean(anew[n_epochs // 2 :], axis=0), atol=1e-6
+        flat(model.net_.module_), np.mean(refit[n_epochs // 2 :], axis=0), atol=1e-6
     )
     plain, _ = averaged(speech, None, **given)
     assert np.abs(flat(model.net_.module_) - flat(plain.net_.module_)).max() > 1e-3

@@ -39,38 +39,38 @@ def net(tasks, **params):
     return MTLNeuralClassifier().set_params(**given | params)
 
 
-def reference(logits, guesses, shares, spec, mean):
+def reference(logits, probabilities, shares, spec, mean):
     """Compute the loss of a batch sample by sample."""
     total = 0.0
     for row in range(len(shares)):
-        guess = guesses[row] / mean if spec.balance else guesses[row]
-        guess = guess / guess.sum()
-        guess = guess**spec.sharpening / (guess**spec.sharpening).sum()
-        if guess.max() >= spec.threshold:
+        target = probabilities[row] / mean if spec.balance else probabilities[row]
+        target = target / target.sum()
+        target = target**spec.sharpening / (target**spec.sharpening).sum()
+        if target.max() >= spec.threshold:
             log_probability = logits[row] - np.log(np.exp(logits[row]).sum())
-            total -= shares[row] * (guess * log_probability).sum()
+            total -= shares[row] * (target * log_probability).sum()
     return total
 
 
 @pytest.mark.parametrize("balance", [True, False])
 def test_the_loss_and_its_gradient_equal_a_plain_loop(balance):
     generator = np.random.default_rng(0)
-    logits, guesses = generator.normal(size=(2, 8, 3))
-    guesses = np.exp(2 * guesses) / np.exp(2 * guesses).sum(axis=1, keepdims=True)
+    logits, probabilities = generator.normal(size=(2, 8, 3))
+    probabilities = np.exp(2 * probabilities) / np.exp(2 * probabilities).sum(axis=1, keepdims=True)
     shares = np.array([0.3, 0.2, 0.1, 0.1, 0.3, 0.0, 0.0, 0.0])
     spec = ConsistencyTask(threshold=0.7, balance=balance, sharpening=1.5)
     outputs = torch.tensor(logits, requires_grad=True)
-    inputs = Inputs(None, None, outputs, torch.tensor(guesses))
+    inputs = Inputs(None, None, outputs, torch.tensor(probabilities))
     loss = ConsistencyError(spec)(None, None, torch.tensor(shares), inputs)
-    mean = shares @ guesses
-    assert loss.item() == pytest.approx(reference(logits, guesses, shares, spec, mean))
+    mean = shares @ probabilities
+    assert loss.item() == pytest.approx(reference(logits, probabilities, shares, spec, mean))
     loss.backward()
     assert torch.equal(outputs.grad[5:], torch.zeros(3, 3, dtype=torch.float64))
     step = 1e-6
     for row, column in ((0, 0), (2, 1), (4, 2)):
         moved = logits.copy()
         moved[row, column] += step
-        change = reference(moved, guesses, shares, spec, mean) - loss.item()
+        change = reference(moved, probabilities, shares, spec, mean) - loss.item()
         assert outputs.grad[row, column].item() == pytest.approx(change / step, abs=1e-4)
 
 
@@ -79,8 +79,8 @@ def test_the_fraction_of_samples_that_counted():
     loss = MultiTaskLoss(
         [FittedConsistency("g", 1.0, ConsistencyTask(threshold=0.9, balance=False))]
     )
-    guesses = torch.tensor([[0.99, 0.01], [0.5, 0.5], [0.02, 0.98], [0.6, 0.4]])
-    inputs = Inputs(None, None, torch.zeros(4, 2), guesses)
+    probabilities = torch.tensor([[0.99, 0.01], [0.5, 0.5], [0.02, 0.98], [0.6, 0.4]])
+    inputs = Inputs(None, None, torch.zeros(4, 2), probabilities)
     given = [torch.zeros(4, 0)], [torch.zeros(4, 0)], torch.tensor([[1.0], [1.0], [2.0], [0.0]])
     loss.per_task(*given, inputs)
     torch.testing.assert_close(loss.counted, torch.tensor([0.75]))
@@ -105,8 +105,8 @@ def test_a_learned_weight_does_not_change_without_pseudo_labels(speech, hidden, 
 def test_the_running_mean_moves_slowly():
     loss = ConsistencyError(ConsistencyTask())
     shares = torch.tensor([1.0])
-    for guess in ([0.8, 0.2], [0.4, 0.6]):
-        inputs = Inputs(None, None, torch.zeros(1, 2), torch.tensor([guess]))
+    for predicted in ([0.8, 0.2], [0.4, 0.6]):
+        inputs = Inputs(None, None, torch.zeros(1, 2), torch.tensor([predicted]))
         loss(None, None, shares, inputs)
     torch.testing.assert_close(loss.mean, torch.tensor([0.76, 0.24]))
 
@@ -130,7 +130,7 @@ def test_consistency_helps_if_unlabeled_samples_are_shifted():
     X[elsewhere, 0] += 1.5
     hidden = np.where(elsewhere, None, y.astype(object))
     scores = []
-    for tasks in (None, {"guesses": ConsistencyTask(weight=1.0)}):
+    for tasks in (None, {"pseudo": ConsistencyTask(weight=1.0)}):
         model = net(tasks, max_epochs=30).fit(X, hidden)
         scores.append(model.score(X[elsewhere], y[elsewhere]))
     assert scores[1] > scores[0] + 0.02
@@ -138,16 +138,14 @@ def test_consistency_helps_if_unlabeled_samples_are_shifted():
 
 def test_start(speech, hidden):
     history = (
-        net({"guesses": ConsistencyTask(start=0.5, threshold=0.0)})
-        .fit(speech.X, hidden[0])
-        .history_
+        net({"pseudo": ConsistencyTask(start=0.5, threshold=0.0)}).fit(speech.X, hidden[0]).history_
     )
-    assert (history["train_loss_guesses"][:3] == 0.0).all()
-    assert (history["train_loss_guesses"][3:] > 0.0).all()
+    assert (history["train_loss_pseudo"][:3] == 0.0).all()
+    assert (history["train_loss_pseudo"][3:] > 0.0).all()
 
 
 def test_weight_zero(speech, hidden):
-    ignored = net({"guesses": ConsistencyTask(weight=0.0)}).fit(speech.X, hidden[0])
+    ignored = net({"pseudo": ConsistencyTask(weight=0.0)}).fit(speech.X, hidden[0])
     without = net(None).fit(speech.X, hidden[0])
     assert np.array_equal(ignored.predict_proba(speech.X), without.predict_proba(speech.X))
 
@@ -156,9 +154,9 @@ def test_weight_zero(speech, hidden):
 def test_frame_sequences(frames, encoder):
     y = frames.y.astype(object)
     y[::2] = None
-    model = net({"guesses": ConsistencyTask(threshold=0.0)}, encoder=encoder, max_epochs=3)
+    model = net({"pseudo": ConsistencyTask(threshold=0.0)}, encoder=encoder, max_epochs=3)
     model.fit(frames.X, y)
-    assert (model.history_["train_loss_guesses"][1:] > 0.0).all()
+    assert (model.history_["train_loss_pseudo"][1:] > 0.0).all()
     assert model.predict_aux(frames.X).columns.empty
 
 
@@ -167,11 +165,11 @@ def test_pipeline_search_and_cross_validation(speech, hidden, n_jobs):
     y, rows = hidden
     folds = np.where(rows, -1, np.arange(240) // 80)  # unlabeled samples are only used for training
     model = make_pipeline(
-        StandardScaler(), net({"guesses": ConsistencyTask()}, max_epochs=15, lr=5e-3)
+        StandardScaler(), net({"pseudo": ConsistencyTask()}, max_epochs=15, lr=5e-3)
     )
     search = GridSearchCV(
         model,
-        {"mtlneuralclassifier__tasks__guesses__weight": [0.0, 0.5]},
+        {"mtlneuralclassifier__tasks__pseudo__weight": [0.0, 0.5]},
         cv=PredefinedSplit(folds),
         scoring=uar_scorer,
         error_score="raise",
@@ -190,33 +188,33 @@ def test_pipeline_search_and_cross_validation(speech, hidden, n_jobs):
 
 def test_unlabeled_is_required(speech):
     message = (
-        "tasks['guesses'] learns from unlabeled samples, and unlabeled=None says that "
+        "tasks['pseudo'] learns from unlabeled samples, and unlabeled=None says that "
         'every sample is labeled. Set unlabeled=-1 or "nan", and use that value in y.'
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        net({"guesses": "consistency"}, unlabeled=None).fit(speech.X, speech.y)
+        net({"pseudo": "consistency"}, unlabeled=None).fit(speech.X, speech.y)
 
 
 def test_pseudo_labels_are_learned_with_the_defaults(speech, hidden):
     y, _ = hidden
     given = {"unlabeled": "nan", "random_state": 0, "max_epochs": 12}
-    with_guesses = MTLNeuralClassifier().set_params(
-        tasks={"guesses": ConsistencyTask(weight=1.0)}, **given
+    semi_supervised = MTLNeuralClassifier().set_params(
+        tasks={"pseudo": ConsistencyTask(weight=1.0)}, **given
     )
-    with_guesses.fit(speech.X, y, groups=speech.speaker)
+    semi_supervised.fit(speech.X, y, groups=speech.speaker)
     without = (
         MTLNeuralClassifier()
         .set_params(tasks=None, **given)
         .fit(speech.X, y, groups=speech.speaker)
     )
-    assert (with_guesses.history_["train_loss_guesses"] > 0).any()
-    assert not np.array_equal(with_guesses.transform(speech.X), without.transform(speech.X))
+    assert (semi_supervised.history_["train_loss_pseudo"] > 0).any()
+    assert not np.array_equal(semi_supervised.transform(speech.X), without.transform(speech.X))
 
 
 def test_a_start_after_the_best_epoch_warns(speech, hidden):
     y, _ = hidden
-    model = net({"guesses": ConsistencyTask(start=0.9)}, early_stopping=True, max_epochs=200)
-    text = r"tasks\['guesses'\] had no effect: with start=0.9 it starts after 180 of"
+    model = net({"pseudo": ConsistencyTask(start=0.9)}, early_stopping=True, max_epochs=200)
+    text = r"tasks\['pseudo'\] had no effect: with start=0.9 it starts after 180 of"
     with pytest.warns(TrainingWarning, match=text):
         model.set_params(lr=0.02, patience=2, validation_fraction=0.4).fit(
             speech.X, y, groups=speech.speaker
@@ -224,5 +222,5 @@ def test_a_start_after_the_best_epoch_warns(speech, hidden):
 
 
 def test_a_task_of_weight_zero_needs_no_unlabeled_samples(speech):
-    given = {"tasks": {"guesses": ConsistencyTask(weight=0.0)}, "max_epochs": 1}
+    given = {"tasks": {"pseudo": ConsistencyTask(weight=0.0)}, "max_epochs": 1}
     MTLNeuralClassifier().set_params(**given, random_state=0).fit(speech.X, speech.y)

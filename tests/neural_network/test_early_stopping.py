@@ -1,4 +1,4 @@
-"""Which rows decide when to stop, by which measure, and training anew on all of them."""
+"""Early stopping: validation samples, monitored quantity, refit on all samples."""
 
 import re
 import warnings

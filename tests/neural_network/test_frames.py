@@ -264,7 +264,7 @@ def test_layers_must_be_as_many_as_in_fit(frames):
         ("layers", False, 'encoder="layers" takes frame sequences'),
     ],
 )  # fmt: skip
-def test_an_encoder_for_the_other_kind_of_x_is_refused(frames, encoder, of_frames, message):
+def test_an_encoder_for_the_other_kind_of_x_raises(frames, encoder, of_frames, message):
     rows = np.zeros((120, 4))
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         net(encoder=encoder).fit(frames.X if of_frames else rows, frames.y)
@@ -342,7 +342,7 @@ def test_tensors_and_nested_lists_are_no_sequences(frames, fitted):
     assert np.array_equal(fitted.predict(converted), fitted.predict(frames.X))
 
 
-def test_other_features_than_in_fit_are_refused(frames, fitted):
+def test_other_features_than_in_fit_raise(frames, fitted):
     with pytest.raises(ValueError, match=r"^X has 4 features per frame, but MTLNeuralClassifier is "
                        r"expecting 5 features per frame, as in fit\.$"):  # fmt: skip
         fitted.predict([sequence[:, :4] for sequence in frames.sequences])
@@ -353,7 +353,7 @@ def test_other_features_than_in_fit_are_refused(frames, fitted):
     assert np.array_equal(fitted.predict(frames.sequences), fitted.predict(frames.X))
 
 
-def test_tables_in_another_order_are_refused(frames):
+def test_tables_in_another_order_raise(frames):
     labels = pd.Index([f"u{row:03d}" for row in range(120)])
     X, y = frames.X.set_axis(labels), pd.Series(frames.y, index=labels)
     with pytest.raises(ValueError, match="y has the index labels of X in another order"):

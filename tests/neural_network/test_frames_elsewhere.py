@@ -99,7 +99,7 @@ def architecture(**changes):
         ("layers", architecture(n_features=4), r"\(8, 5\)\) in its weights and .*\(8, 4\)"),
     ],
 )
-def test_a_damaged_state_is_refused(frames, encoder, change, text):
+def test_a_damaged_state_raises(frames, encoder, change, text):
     model = net(encoder=encoder, max_epochs=1).fit(input_for(encoder, frames), frames.y)
     state = model.__getstate__()
     with pytest.raises(SerError, match=f"the state of the neural network is damaged: .*{text}"):

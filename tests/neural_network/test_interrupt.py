@@ -148,7 +148,7 @@ def test_before_the_first_epoch_of_the_refit(speech):
 
 
 def test_in_a_callback_at_the_end_of_an_epoch(speech):
-    """skorch's EarlyStopping ends a training by the same error; a person's Ctrl-C is another."""
+    """skorch's EarlyStopping ends a training by the same error; a user interrupt is another."""
     message = (
         "training was interrupted in network 1 of 2, after 3 of at most 6 epochs: the estimator "
         "is fitted with 1 of them"

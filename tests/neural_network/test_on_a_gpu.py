@@ -1,4 +1,4 @@
-"""Whatever a network can do, on a GPU; on the CPU with SKLEARN_SER_GPU_TESTS=cpu."""
+"""Networks on a GPU (on the CPU with SKLEARN_SER_GPU_TESTS=cpu)."""
 
 import os
 import pickle
@@ -82,7 +82,7 @@ EVERY_TASK = {
     "rebuilt": ReconstructionTask(hidden_units=(4,)),
     "heard": ReconstructionTask(target="augmented"),
     "clusters": ContrastiveTask(across="corpus"),
-    "guesses": ConsistencyTask(threshold=0.0),
+    "pseudo": ConsistencyTask(threshold=0.0),
 }
 WAYS = {
     "uncertainty": {"loss_weighting": "uncertainty"},

@@ -1,4 +1,4 @@
-"""Whatever was fitted comes back the same from a pickle, from joblib and from a model file."""
+"""Round trips of fitted estimators through pickle, joblib and model files."""
 
 import io
 import pickle
@@ -128,7 +128,7 @@ def test_encoders_of_frames(frames, tmp_path, encoder):
 def test_unlabeled_rows(speech, aux, tmp_path):
     y = speech.y.astype(object)
     y[::4] = np.nan
-    tasks = {"gender": "auto", "guesses": ConsistencyTask(threshold=0.0, start=0.0)}
+    tasks = {"gender": "auto", "pseudo": ConsistencyTask(threshold=0.0, start=0.0)}
     model = make(unlabeled="nan", tasks=tasks, perturbation__noise=0.5)
     model.fit(speech.X, y, aux=aux, groups=speech.speaker)
     for way in WAYS:
@@ -177,7 +177,7 @@ def test_warm_start_goes_on_too(speech, aux, tmp_path, way):
 
 
 @pytest.mark.parametrize("weights", [0.3, 0.0])
-def test_further_training_with_a_task_left_out_begins_its_steps_anew(speech, aux, weights):
+def test_further_training_with_a_task_left_out_restarts_its_steps(speech, aux, weights):
     model = make(tasks={"gender": "classification"}, loss_weighting="uncertainty")
     classes = np.unique(speech.y)
     model.partial_fit(speech.X, speech.y, classes=classes, aux=aux)

@@ -78,9 +78,9 @@ def test_rows_of_a_batch_are_of_like_length():
     def part_that_is_frames(batches):
         return lengths.sum() / sum(len(rows) * lengths[rows].max() for rows in batches)
 
-    dealt = batches_by_length(lengths, 64, generator=torch_stream(0, "rows"))
+    by_length = batches_by_length(lengths, 64, generator=torch_stream(0, "rows"))
     at_random = torch.randperm(1000, generator=torch_stream(0, "rows")).split(64)
-    assert part_that_is_frames(dealt) > 0.8
+    assert part_that_is_frames(by_length) > 0.8
     assert part_that_is_frames(at_random) < 0.6
 
 

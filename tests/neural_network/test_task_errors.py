@@ -125,8 +125,8 @@ def net(**parameters):
             "the range (0.0, inf). Got 0 instead.",
         ),
         (
-            {"guesses": ConsistencyTask(threshold=2)},
-            "tasks['guesses']: The 'threshold' parameter of ConsistencyTask must be a float in "
+            {"pseudo": ConsistencyTask(threshold=2)},
+            "tasks['pseudo']: The 'threshold' parameter of ConsistencyTask must be a float in "
             "the range [0.0, 1.0]. Got 2 instead.",
         ),
         (

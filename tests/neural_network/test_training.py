@@ -1,4 +1,4 @@
-"""What training leaves behind: the best weights, a history, an honest end."""
+"""Results of training: the best weights, the history, the reason of its end."""
 
 import contextlib
 import pickle

@@ -31,7 +31,7 @@ def original(path):
     return parts_of(fitted("voting"), path)
 
 
-def check_refused(path, text, **options):
+def check_load_error(path, text, **options):
     with pytest.raises(ModelFileError, match=text) as caught:
         load_model(path, **options)
     assert len(str(caught.value)) < 3000
@@ -124,13 +124,13 @@ def test_damaged_facts(path, read, facts, text):
 )
 def test_headers_of_arrays(path, entry, text):
     write(path, facts_of(node("sklearn.preprocessing.Normalizer")), {}, more=entry)
-    check_refused(path, text)
+    check_load_error(path, text)
 
 
 def test_bytes_that_are_no_truth_values(path):
     scaler = node("sklearn.preprocessing.Normalizer", {"copy": {"array": "a"}})
     write(path, facts_of(scaler), {"a": np.array([2], np.uint8).view(bool)})
-    check_refused(path, "the array 'a' holds bytes that are not truth values")
+    check_load_error(path, "the array 'a' holds bytes that are not truth values")
 
 
 GROUP_SCALER = "sklearn_ser.preprocessing.GroupScaler"
@@ -219,7 +219,7 @@ GROUP_SCALER = "sklearn_ser.preprocessing.GroupScaler"
 )
 def test_trees(path, tree, text):
     write(path, facts_of(tree), {})
-    check_refused(path, f"{UNREADABLE}.*{text}")
+    check_load_error(path, f"{UNREADABLE}.*{text}")
 
 
 def test_nested_objects_are_limited(path):
@@ -227,36 +227,36 @@ def test_nested_objects_are_limited(path):
     for _ in range(40):
         tree = node("sklearn.pipeline.Pipeline", {"steps": [{"tuple": ["a", tree]}]})
     write(path, facts_of(tree), {})
-    check_refused(path, "it holds more than 2000 objects, or one within more than 16")
+    check_load_error(path, "it holds more than 2000 objects, or one within more than 16")
 
 
 def test_objects_are_limited(path):
     write(path, facts_of([node("sklearn.preprocessing.Normalizer", requests={})] * 2001), {})
-    check_refused(path, "it holds more than 2000 objects")
+    check_load_error(path, "it holds more than 2000 objects")
 
 
 def test_widths_of_strings_are_limited_in_total(path):
     text = {"strings": ["<U1024", ["a"] * 64]}
     write(path, facts_of([text] * 65), {})
-    check_refused(path, "an array of strings in it is of '<U1024'")
+    check_load_error(path, "an array of strings in it is of '<U1024'")
     write(path, facts_of([text] * 64), {})
-    check_refused(path, "what it holds must be a fitted estimator")
+    check_load_error(path, "what it holds must be a fitted estimator")
     write(path, facts_of({"strings": ["<U1025", []]}), {})
-    check_refused(path, "an array of strings in it is of '<U1025'")
+    check_load_error(path, "an array of strings in it is of '<U1025'")
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"dict":' * 50_000])
 def test_deep_texts(path, text):
     content = json.dumps({"__metadata__": {"sklearn_ser": text}}).encode()
     path.write_bytes(len(content).to_bytes(8, "little") + content)
-    check_refused(path, DAMAGED)
+    check_load_error(path, DAMAGED)
 
 
 def test_an_array_is_used_once(path):
     facts, arrays = parts_of(LinearSVC().fit(X, y), path)
     facts["model"]["object"]["params"]["class_weight"] = {"array": "model.coef_"}
     write(path, facts, arrays)
-    check_refused(path, "there is no array 'model.coef_', or it is used twice")
+    check_load_error(path, "there is no array 'model.coef_', or it is used twice")
 
 
 def changed_arrays(model, path, **changes):
@@ -308,7 +308,7 @@ BOUNDS = {"a": 0, "b": 1}
 )
 def test_arrays_of_an_svm_agree(path, changes, text):
     changed_arrays(SVC().fit(X, NAMES), path, **changes)
-    check_refused(path, text)
+    check_load_error(path, text)
 
 
 @pytest.mark.parametrize(
@@ -342,14 +342,14 @@ def test_arrays_of_an_svm_agree(path, changes, text):
 )
 def test_arrays_agree(path, model, changes, text):
     changed_arrays(fitted(model), path, **changes)
-    check_refused(path, text)
+    check_load_error(path, text)
 
 
 def test_parts_of_a_vote_predict_positions(path, original):
     facts, arrays = original
     name = next(name for name in arrays if name.endswith("1.classes_"))
     write(path, facts, arrays | {name: np.array([0, 1, 2**60])})
-    check_refused(path, "the classes of its parts are not the positions of classes_")
+    check_load_error(path, "the classes of its parts are not the positions of classes_")
 
 
 def test_weights_of_a_network_are_finite(path):
@@ -364,9 +364,11 @@ def test_weights_of_a_network_are_finite(path):
 def test_too_large_headers_and_files(path, monkeypatch):
     size = _container.MAX_HEADER_BYTES + 8
     path.write_bytes(size.to_bytes(8, "little") + bytes(size))
-    check_refused(path, r"its header of 8388616 bytes does not fit in .*, or exceeds the limit of")
+    check_load_error(
+        path, r"its header of 8388616 bytes does not fit in .*, or exceeds the limit of"
+    )
     monkeypatch.setattr(_container, "MAX_FILE_BYTES", 100)
-    check_refused(path, "it has 8388624 bytes, and a model file has at most 100")
+    check_load_error(path, "it has 8388624 bytes, and a model file has at most 100")
     with pytest.raises(ModelFileError, match="a model file has at most 100"):
         save_model(LinearSVC().fit(X, y), path)
 

@@ -271,15 +271,19 @@ def test_scorers_round_trip(tmp_path):
         assert load_model(tmp_path / "m.ser").score(X, NAMES) == search.score(X, NAMES)
 
 
-class Stranger(LinearSVC):
+class UnknownClassifier(LinearSVC):
     """An undeclared type."""
 
 
 @pytest.mark.parametrize(
     ("model", "where", "name"),
     [
-        (Stranger(), "model", rf"{__name__}\.Stranger"),
-        (make_pipeline(StandardScaler(), Stranger()), r"model\.steps\.1\.1", "Stranger"),
+        (UnknownClassifier(), "model", rf"{__name__}\.UnknownClassifier"),
+        (
+            make_pipeline(StandardScaler(), UnknownClassifier()),
+            r"model\.steps\.1\.1",
+            "UnknownClassifier",
+        ),
         (DecisionTreeClassifier(), "model", r"sklearn\.tree\._classes\.DecisionTreeClassifier"),
         (Birch(n_clusters=None), "model", "Birch"),
         (FunctionTransformer(np.log1p), "model", "FunctionTransformer"),
@@ -291,7 +295,7 @@ class Stranger(LinearSVC):
         ),
     ],
 )
-def test_other_types_are_refused_with_the_list(model, where, name, tmp_path):
+def test_other_types_raise_with_the_list(model, where, name, tmp_path):
     text = (
         rf"^the model cannot be saved to a file: {where} is of the type .*{name}, which is not "
         r"among those that a model file can hold: CalibratedClassifierCV, PCA, .*SkipFailedRows\. "
@@ -370,7 +374,7 @@ def local_encoder():
     return Local
 
 
-def test_too_many_values_are_refused(tmp_path):
+def test_too_many_values_raise(tmp_path):
     model = GridSearchCV(LinearSVC(), {"C": [1.0]}, cv=2).fit(X, y)
     model.set_params(param_grid={"C": [1.0] * 300_001})
     with pytest.raises(ModelFileError, match=r"it holds \d+ values apart from arrays, and a model"):

@@ -1,4 +1,4 @@
-"""Whatever is damaged, every operation ends, and only entries as they were put are returned."""
+"""Damaged stores: every operation ends, and only intact entries are returned."""
 
 import sqlite3
 import warnings
@@ -72,7 +72,7 @@ def update(file, column, value):
     try:
         with connection:
             connection.execute(f"UPDATE entries SET {column} = ? WHERE id % 3 = 0", [value])
-    except sqlite3.Error:  # refused: NOT NULL, UNIQUE
+    except sqlite3.Error:  # violates NOT NULL or UNIQUE
         pass
     finally:
         connection.close()

@@ -321,10 +321,10 @@ def test_a_folder_that_cannot_be_created(frame, tmp_path):
 
 
 def test_a_folder_without_permission_to_create_it(frame, store, monkeypatch):
-    def refuse(*_, **__):
+    def raise_error(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(_store.os, "makedirs", refuse)
+    monkeypatch.setattr(_store.os, "makedirs", raise_error)
     transform_and_warn(Loudness(store=store), frame, match="cannot be written: Permission denied")
 
 
@@ -438,10 +438,10 @@ def test_a_class_without_a_revision_is_not_stored_with_one_warning(frame, store,
 
 
 def test_without_a_store_no_file_is_hashed(frame, monkeypatch):
-    def refuse(path):
+    def raise_error(path):
         raise AssertionError("hashed")
 
-    monkeypatch.setattr(_file_digests, "_read", refuse)
+    monkeypatch.setattr(_file_digests, "_read", raise_error)
     Loudness().transform(frame)
 
 

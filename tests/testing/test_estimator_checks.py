@@ -181,7 +181,7 @@ def test_parametrization_names_step_and_check():
         lambda step: parametrize_with_audio_checks([step]),
     ],
 )
-def test_a_class_is_refused(use):
+def test_a_class_raises(use):
     with pytest.raises(
         TypeError, match="expected an instance, got the class Outsider: instantiate it"
     ):

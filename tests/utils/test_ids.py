@@ -1,4 +1,4 @@
-"""Which ids are the same or nearly the same; every user of ids follows the rule."""
+"""Equal and nearly equal ids, in every function that compares ids."""
 
 from decimal import Decimal
 

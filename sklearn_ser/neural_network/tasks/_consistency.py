@@ -20,7 +20,7 @@ from sklearn_ser.utils._public import public_module
 @public_module("sklearn_ser.neural_network")
 @substitute_docstring(weight=WEIGHT_DOC)
 class ConsistencyTask(Task):
-    """Consistency of predictions for unlabeled samples under noise and dropout [1]_.
+    """Consistency of predictions for unlabeled samples with noise and dropout [1]_.
 
     In every step the network predicts class probabilities of the unlabeled samples without noise
     and dropout. Confident predictions become pseudo-labels (as probabilities), which the network

@@ -1,4 +1,4 @@
-"""Fit of an estimator's networks: from the arguments of ``fit`` to fitted networks, one by one."""
+"""Training of the networks of an estimator, from the arguments of ``fit``."""
 
 from __future__ import annotations
 
