@@ -10,6 +10,7 @@ import pandas as pd
 
 from sklearn_ser.audit._audio import check_files, measure_all
 from sklearn_ser.audit._confounders import check_confounders
+from sklearn_ser.audit._known_flaws import compare_known_flaws
 from sklearn_ser.audit._labels import check_across_corpora, check_labels, check_metadata, is_known
 from sklearn_ser.audit._pairs import describe_pairs, find_pairs
 from sklearn_ser.audit._pitch import check_sex_labels
@@ -64,6 +65,9 @@ def audit_corpus(
     - too few speakers, imbalanced classes, missing or inconsistent metadata, sex labels that are
       inconsistent with the pitch;
     - unreadable, silent, nearly silent and clipped files.
+
+    Of corpora of :func:`~sklearn_ser.datasets.list_corpora`, under their own names, it lists the
+    known flaws, and says which of them it found.
 
     Parameters
     ----------
@@ -173,6 +177,7 @@ def audit_corpus(
         n_rows=len(frame),
         not_checked=not_checked,
         pairs=pairs,
+        known_flaws=compare_known_flaws(frame, findings, not_checked, audio, y),
     )
 
 

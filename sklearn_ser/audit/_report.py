@@ -55,6 +55,11 @@ class AuditReport:
         Checks that could not be done, and why.
     subject : str
         Name of the audited corpus or split.
+    known_flaws : DataFrame
+        Known flaws of the corpora, if they are among those of
+        :func:`~sklearn_ser.datasets.list_corpora`: `corpus`, `flaw` (a sentence), `status`
+        ("found", "not found", or "not checked" if no check looks for it), `found_as` (names of the
+        findings).
 
     Examples
     --------
@@ -77,6 +82,7 @@ class AuditReport:
         n_rows: int,
         not_checked: Sequence[str] = (),
         pairs: pd.DataFrame | None = None,
+        known_flaws: pd.DataFrame | None = None,
     ) -> None:
         order = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
         table = pd.DataFrame(order, columns=["flaw", "severity", "corpus", "evidence", "rows"])
@@ -86,6 +92,7 @@ class AuditReport:
         self.not_checked = list(not_checked)
         self.n_rows = n_rows
         self.pairs = pairs
+        self.known_flaws = pd.DataFrame() if known_flaws is None else known_flaws
 
     @property
     def ok(self) -> bool:
@@ -109,8 +116,8 @@ class AuditReport:
             corpus = f" [{row.corpus}]" if row.corpus else ""
             text = f"{str(row.severity).upper()}{corpus} {row.flaw}: {row.evidence}"
             lines.append(textwrap.fill(text, 100, initial_indent="- ", subsequent_indent="  "))
-        for text in self.not_checked:
-            lines.append(textwrap.fill(f"Not checked: {text}", 100, subsequent_indent="  "))
+        for text in self._remarks():
+            lines.append(textwrap.fill(text, 100, subsequent_indent="  "))
         return printable("\n".join(lines))
 
     def _repr_html_(self) -> str:
@@ -124,7 +131,7 @@ class AuditReport:
         )
         head = "".join(f"<th>{name}</th>" for name in COLUMNS[1::-1] + COLUMNS[2:5])
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        items = "".join(f"<li>Not checked: {html.escape(text)}</li>" for text in self.not_checked)
+        items = "".join(f"<li>{html.escape(text)}</li>" for text in self._remarks())
         return (
             f"<p>{html.escape(self._heading())}.</p>{table if rows else ''}"
             f"{f'<ul>{items}</ul>' if items else ''}"
@@ -147,6 +154,7 @@ class AuditReport:
             "subject": self.subject,
             "findings": self.findings.to_dict("records"),
             "not_checked": self.not_checked,
+            "known_flaws": self.known_flaws.to_dict("records"),
         }
         text = json.dumps(content, indent=2, ensure_ascii=False)
         if path is not None:
@@ -164,6 +172,13 @@ class AuditReport:
         """
         rows = [" ".join(map(str, rows)) for rows in self.findings["rows"]]
         self.findings.assign(rows=rows).to_csv(path, index=False)
+
+    def _remarks(self):
+        """Return what stands below the findings: checks not done, and known flaws."""
+        yield from (f"Not checked: {text}" for text in self.not_checked)
+        for flaw in self.known_flaws.itertuples():
+            found_as = f" ({flaw.found_as})" if flaw.found_as else ""
+            yield f"Known flaw of {flaw.corpus}, {flaw.status}{found_as}: {flaw.flaw}"
 
     def _heading(self) -> str:
         counts = self.findings["severity"].value_counts()
