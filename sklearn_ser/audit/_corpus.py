@@ -26,6 +26,7 @@ from sklearn_ser.audit._voices import (
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.utils._ids import ID_COLUMNS, canonical_ids
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._unlabeled import labeled_rows
 
 if TYPE_CHECKING:
     from sklearn_ser.datasets import Corpus
@@ -212,7 +213,7 @@ def describe_frame(frame):
 
 def _labeled_rows(frame, y):
     """Return the rows with a label and a speaker."""
-    table = frame[is_known(frame[y]) & is_known(frame["speaker"])]
+    table = frame[labeled_rows(frame[y]) & is_known(frame["speaker"])]
     return table.assign(corpus=table["corpus"].fillna("").astype(str))
 
 

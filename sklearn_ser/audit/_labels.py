@@ -9,6 +9,7 @@ import pandas as pd
 
 from sklearn_ser.audit._report import Finding, name_values, plural
 from sklearn_ser.utils._ids import near_equal_ids
+from sklearn_ser.utils._unlabeled import labeled_rows
 
 #: An interval over fewer speakers covers too little, and one speaker decides the score.
 MIN_SPEAKERS = 8
@@ -23,10 +24,13 @@ _UNKNOWN = {"", "unknown", "unk", "nan", "none", "null", "na", "n/a", "?", "-"}
 
 
 def is_known(values: pd.Series) -> np.ndarray:
-    """Return for each value of a column whether it is known."""
+    """Return for each value of a column of ids or metadata whether it is known.
+
+    Labels are known where `labeled_rows` says so: to all estimators "unknown" is a class.
+    """
     text = values.astype(object).map(lambda value: str(value).strip().lower())
     # Ids carry their corpus: "mine/unknown".
-    return (values.notna() & ~text.str.rsplit("/", n=1).str[-1].isin(_UNKNOWN)).to_numpy()
+    return labeled_rows(values) & ~text.str.rsplit("/", n=1).str[-1].isin(_UNKNOWN).to_numpy()
 
 
 def check_metadata(frame: pd.DataFrame, y: str) -> list[Finding]:
@@ -36,7 +40,7 @@ def check_metadata(frame: pd.DataFrame, y: str) -> list[Finding]:
     for column, severity in severities.items():
         if column not in frame:
             continue
-        known = is_known(frame[column])
+        known = labeled_rows(frame[column]) if column == y else is_known(frame[column])
         if column not in ("speaker", y):
             # A column that is empty for a whole corpus is not a flaw of its rows.
             filled = pd.Series(known).groupby(frame["corpus"].astype(str)).transform("any")

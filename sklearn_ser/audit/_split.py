@@ -16,6 +16,7 @@ from sklearn_ser.audit._pairs import KINDS, find_pairs
 from sklearn_ser.audit._report import AuditReport, Finding, name_row, name_values, plural
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._unlabeled import labeled_rows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -207,7 +208,7 @@ def _find_shared_audio(frame, splits, pairs):
 
 
 def _find_missing_classes(labels, splits):
-    known = is_known(labels)
+    known = labeled_rows(labels)
     values = labels.astype(str).to_numpy(dtype=object)
     classes = sorted(set(values[known]))
     tested: set[str] = set().union(*(values[test][known[test]] for _, test in splits))

@@ -57,8 +57,8 @@ class AugmentingClassifier(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
     (:class:`OriginalSamplesSplit`): a search trains on the copies of training samples, and is
     scored on unchanged samples. The early stopping of the network keeps copies together, too. An
     estimator that holds out training samples by itself without knowing of copies
-    (``early_stopping=True`` or ``oob_score=True`` in scikit-learn) is an error. A sample made from
-    several (by mixing or SMOTE) is trained on only where all of them are.
+    (``early_stopping=True`` or ``oob_score=True`` in scikit-learn, ``train_split`` in skorch) is an
+    error. A sample made from several (by mixing or SMOTE) is trained on only where all of them are.
 
     Parameters
     ----------

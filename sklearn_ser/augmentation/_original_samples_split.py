@@ -201,9 +201,17 @@ def _rows_of(X, y, metadata, rows):
 
 #: Parameters of searches that may hold estimators.
 _GRIDS = ("param_grid", "param_distributions")
-#: Parameters by which estimators hold out training samples by themselves; `probability` of SVC
-#: affects its probabilities alone.
-_HOLD_OUT = ("early_stopping", "n_iter_no_change", "oob_score", "probability")
+#: Parameters by which estimators hold out training samples by themselves, with the values that
+#: switch this off: of scikit-learn, skorch (`train_split`) and SciKeras (`validation_split`).
+#: `probability` of SVC affects its probabilities alone.
+_HOLD_OUT = {
+    "early_stopping": False,
+    "n_iter_no_change": None,
+    "oob_score": False,
+    "probability": False,
+    "train_split": None,
+    "validation_split": 0.0,
+}
 
 
 def keep_copies_together(estimator: BaseEstimator, sources: np.ndarray) -> BaseEstimator:
@@ -235,8 +243,9 @@ def _check_holds_out_nothing(part, sources):
     if not has_copies or not hasattr(part, "get_params") or isinstance(part, type):
         return
     params = part.get_params(deep=False)
-    for name in _HOLD_OUT:
+    for name, off in _HOLD_OUT.items():
         is_off = params.get(name) in (None, False, "deprecated")
+        is_off |= "valid_ds" in getattr(params.get(name), "keywords", ())  # predefined_split
         is_off |= params.get(name) == "auto" and len(sources) <= _N_SAMPLES_OF_AUTO
         is_off |= name == "n_iter_no_change" and "early_stopping" in params
         if is_off or _requests_sources(part):
@@ -253,9 +262,8 @@ def _check_holds_out_nothing(part, sources):
         raise MetadataError(
             f"{type(part).__name__}({name}={params[name]!r}) holds out training samples by "
             "itself, and trains on augmented copies of them. Set "
-            f"{name}={None if name == 'n_iter_no_change' else False}, and choose its settings by "
-            "a search inside AugmentingClassifier, which keeps copies together. (An estimator "
-            "that requests `sources` in fit is accepted.)"
+            f"{name}={off}, and choose its settings by a search inside AugmentingClassifier, which "
+            "keeps copies together. (An estimator that requests `sources` in fit is accepted.)"
         )
 
 

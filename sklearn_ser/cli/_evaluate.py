@@ -32,10 +32,11 @@ def run(options):
     from sklearn_ser.cli._comparison import make_ablation, show_result
     from sklearn_ser.evaluation import cross_corpus_validate
     from sklearn_ser.evaluation._protocols import make_folds
+    from sklearn_ser.utils._unlabeled import labeled_rows
 
     create_folder(options.out)
     corpus = load_corpora(options)
-    frame = corpus.frame[corpus.frame["emotion"].notna()].reset_index(drop=True)
+    frame = corpus.frame[labeled_rows(corpus.frame["emotion"])].reset_index(drop=True)
     aux = choose_aux(options, frame)
     ids = {name: frame[name].to_numpy() for name in ("corpus", "speaker")}
     folds = make_folds(options.protocol, y=frame["emotion"].to_numpy(), **ids)

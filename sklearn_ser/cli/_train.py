@@ -49,6 +49,7 @@ def run(options):
         make_single_task_net,
         make_svm_baseline,
     )
+    from sklearn_ser.utils._unlabeled import labeled_rows
 
     if options.model.is_dir():
         raise OSError(f"--model {str(options.model)!r} is a folder; expected the name of a file")
@@ -77,18 +78,19 @@ def run(options):
         "self-trained": make_self_trained_net,
     }
     estimator = with_seed(recipes[name](**settings), options.seed)
-    labels = sorted(frame["emotion"].dropna().unique())
+    labeled = labeled_rows(frame["emotion"])
+    labels = sorted(frame["emotion"][labeled].unique())
     model = fit_model(estimator, frame, aux=aux, labels=labels, verbose=not options.quiet)
     failed = {record["row"] for step in audio_steps(model) for record in step.failures_}
-    if name == "self-trained" and frame["emotion"].isna().any():
+    if name == "self-trained" and not labeled.all():
         rounds = model[-1].pseudo_labels_
         say(
             options,
             f"self-training: the network is trained on pseudo-labels of "
-            f"{rounds['selected'][rounds['retained']].max()} of {frame['emotion'].isna().sum()} "
+            f"{rounds['selected'][rounds['retained']].max()} of {(~labeled).sum()} "
             f"unlabeled recordings; it ended by {rounds['stopped'].iloc[-1]!r}",
         )
-    n_rows = len(frame) if name == "self-trained" else int(frame["emotion"].notna().sum())
+    n_rows = len(frame) if name == "self-trained" else int(labeled.sum())
     info = {
         "estimator": name,
         "features": options.features,

@@ -289,7 +289,7 @@ def _as_plain_labels(column):
                 f"{column.dropna().iloc[0]}: it must hold the class of each utterance"
             )
         column = column.astype("Int64")
-    return column.astype(object).where(column.notna(), None)
+    return column.astype(object).where(labeled_rows(column), None)
 
 
 def _as_targets(values):
@@ -354,7 +354,7 @@ def _warn_of_same_features(X, ids, row):
 def _count_dropped(y_true, corpus, labels):
     dropped = pd.DataFrame({"corpus": corpus.astype(object), "label": y_true})
     dropped = dropped[~y_true.isin(labels)]
-    reason = np.where(dropped["label"].isna(), "unlabeled", "not in the label set")
+    reason = np.where(labeled_rows(dropped["label"]), "not in the label set", "unlabeled")
     counted = dropped.assign(reason=reason).fillna({"label": ""})
     return counted.groupby(["corpus", "label", "reason"]).size().reset_index(name="rows")
 

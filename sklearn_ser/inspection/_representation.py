@@ -30,7 +30,7 @@ from sklearn_ser.utils._extras import import_extra
 from sklearn_ser.utils._nested_estimators import Estimators, named_estimators
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_for, fit_routed
-from sklearn_ser.utils._unlabeled import labeled_rows, sentinel_as_none
+from sklearn_ser.utils._unlabeled import labeled_rows, missing_as_none, sentinel_as_none
 
 if TYPE_CHECKING:
     from matplotlib.collections import PathCollection
@@ -162,7 +162,7 @@ def _represent(estimator, X):
 
 def _silhouette(representation, labels, metric):
     """Return the mean silhouette of the classes; NaN if it is undefined."""
-    codes, classes = pd.factorize(np.asarray(labels, dtype=object))
+    codes, classes = pd.factorize(missing_as_none(np.asarray(labels, dtype=object)))
     representation, codes = representation[codes >= 0], codes[codes >= 0]  # without missing values
     if not 2 <= len(classes) < len(codes):
         return float("nan")

@@ -34,7 +34,7 @@ from sklearn_ser.utils._public import public_module
 #: Strong regularization suits few speakers and standardized features; the search may go weaker.
 SVM_C_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 
-_OF_NETWORKS = ("features", "extraction", "random_state", "net_params")
+_OF_NETWORKS = ("features", "extraction", "random_state", "verbose", "net_params")
 
 
 @public_module("sklearn_ser.recipes")
@@ -51,6 +51,7 @@ def make_svm_baseline(
     on_error: OnError = "raise",
     store: Store = None,
     random_state: int | np.random.RandomState | None = None,
+    verbose: int = 0,
 ) -> Pipeline | SkipFailedRows:
     """Make a linear SVM on utterance features, with C searched on speaker-disjoint inner folds.
 
@@ -77,6 +78,9 @@ def make_svm_baseline(
     random_state : int, RandomState instance or None, default=None
         Seed or generator of :class:`~sklearn.svm.LinearSVC`, which is deterministic as it is
         configured here.
+    verbose : int, default=0
+        Verbosity of feature extraction (1 shows progress) and of the search, as in
+        :class:`~sklearn.model_selection.GridSearchCV`.
 
     Returns
     -------
@@ -109,9 +113,10 @@ def make_svm_baseline(
         scoring=uar_scorer,
         cv=SpeakerKFold(int(cv)) if isinstance(cv, Integral) else cv,
         n_jobs=n_jobs,
+        verbose=verbose,
         error_score="raise",
     )
-    step = utterance_step(features, n_jobs=n_jobs, on_error=on_error, store=store)
+    step = utterance_step(features, n_jobs=n_jobs, on_error=on_error, store=store, verbose=verbose)
     model = SkipFailedRows(search)
     return model if step is None else pipeline_of(step, ("search", model))
 
@@ -126,6 +131,7 @@ def make_single_task_net(
     on_error: OnError = "raise",
     store: Store = None,
     random_state: int | np.random.RandomState | None = None,
+    verbose: int = 0,
     **net_params: Any,
 ) -> Pipeline:
     """Make a single-task network, the baseline for multi-task learning.
@@ -136,6 +142,7 @@ def make_single_task_net(
     %(scale_by)s
     %(extraction)s
     %(random_state)s
+    %(verbose)s
     %(net_params)s
 
     Returns
@@ -149,8 +156,8 @@ def make_single_task_net(
     >>> list(make_single_task_net("ge2e").named_steps)
     ['features', 'scaler', 'net']
     """
-    step = utterance_step(features, n_jobs=n_jobs, on_error=on_error, store=store)
-    net = make_net({"tasks": None, "random_state": random_state}, net_params)
+    step = utterance_step(features, n_jobs=n_jobs, on_error=on_error, store=store, verbose=verbose)
+    net = make_net({"tasks": None, "random_state": random_state, "verbose": verbose}, net_params)
     return pipeline_of(step, ("scaler", GroupScaler(by=scale_by)), ("net", net))
 
 
@@ -164,6 +171,7 @@ def make_multi_task_net(
     on_error: OnError = "raise",
     store: Store = None,
     random_state: int | np.random.RandomState | None = None,
+    verbose: int = 0,
     **net_params: Any,
 ) -> Pipeline:
     """Make the multi-task network of Kim et al. (2017): emotion and every auxiliary target of fit.
@@ -174,6 +182,7 @@ def make_multi_task_net(
     %(scale_by)s
     %(extraction)s
     %(random_state)s
+    %(verbose)s
     %(net_params)s
         With ``tasks={"gender": "classification"}`` only that column of `aux` is used. Without
         `aux`, fit warns that the network learns emotion alone.
@@ -194,8 +203,8 @@ def make_multi_task_net(
     >>> make_multi_task_net(None).named_steps["net"].tasks
     'aux'
     """
-    step = utterance_step(features, n_jobs=n_jobs, on_error=on_error, store=store)
-    net = make_net({"tasks": "aux", "random_state": random_state}, net_params)
+    step = utterance_step(features, n_jobs=n_jobs, on_error=on_error, store=store, verbose=verbose)
+    net = make_net({"tasks": "aux", "random_state": random_state, "verbose": verbose}, net_params)
     return pipeline_of(step, ("scaler", GroupScaler(by=scale_by)), ("net", net))
 
 
@@ -210,6 +219,7 @@ def make_self_trained_net(
     on_error: OnError = "raise",
     store: Store = None,
     random_state: int | np.random.RandomState | None = None,
+    verbose: int = 0,
     **net_params: Any,
 ) -> Pipeline:
     """Make a multi-task network that is adapted to unlabeled recordings by self-training.
@@ -231,6 +241,7 @@ def make_self_trained_net(
         Sentinel value of unlabeled samples in `y`.
     %(extraction)s
     %(random_state)s
+    %(verbose)s
     %(net_params)s
         Use ``tasks=None`` where gender is not known.
 
@@ -261,7 +272,7 @@ def make_self_trained_net(
     """
     from sklearn_ser.neural_network import ClassificationTask, PseudoLabels  # import torch
 
-    step = utterance_step(features, n_jobs=n_jobs, on_error=on_error, store=store)
+    step = utterance_step(features, n_jobs=n_jobs, on_error=on_error, store=store, verbose=verbose)
     defaults = {
         "tasks": {"gender": ClassificationTask(weight=1.0)},
         "hidden_units": (128,),
@@ -274,6 +285,7 @@ def make_self_trained_net(
         "unlabeled": unlabeled,
         "pseudo_labels": PseudoLabels(share=0.9),
         "random_state": random_state,
+        "verbose": verbose,
     }
     by = list(scale_by) if isinstance(scale_by, tuple) else scale_by
     net = make_net(defaults, net_params)

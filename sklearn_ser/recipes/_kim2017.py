@@ -22,7 +22,7 @@ from sklearn_ser.utils._public import public_module
 
 _SHARED = {
     "features": PARAMETERS["frame_features"],
-    **{name: PARAMETERS[name] for name in ("extraction", "random_state")},
+    **{name: PARAMETERS[name] for name in ("extraction", "random_state", "verbose")},
     "net_params": f"""{PARAMETERS["net_params"]}
             Parameters of the other steps are set by ``set_params``: ``highlevel__threshold``,
             ``highlevel__cv``, ``elm__n_hidden``, ``elm__activation``, ``elm__alpha``.""",
@@ -38,6 +38,7 @@ def make_dnn_elm(
     on_error: OnError = "raise",
     store: Store = None,
     random_state: int | np.random.RandomState | None = None,
+    verbose: int = 0,
     **net_params: Any,
 ) -> Pipeline:
     """Make the DNN-ELM of Kim et al. (2017): a network on frames, and an ELM on its statistics.
@@ -60,6 +61,7 @@ def make_dnn_elm(
     %(features)s
     %(extraction)s
     %(random_state)s
+    %(verbose)s
     %(net_params)s
 
     Returns
@@ -84,9 +86,14 @@ def make_dnn_elm(
     >>> model.set_params(elm__n_hidden=120).named_steps["highlevel"].estimator.hidden_units
     (128, 128)
     """
-    step = frame_step(features, n_jobs=n_jobs, on_error=on_error, store=store)
-    network = {"encoder": "frame_dnn", "hidden_units": (128, 128)}
-    return _elm_pipeline(step, random_state, network, net_params)
+    step = frame_step(features, n_jobs=n_jobs, on_error=on_error, store=store, verbose=verbose)
+    network = {
+        "encoder": "frame_dnn",
+        "hidden_units": (128, 128),
+        "random_state": random_state,
+        "verbose": verbose,
+    }
+    return _elm_pipeline(step, network, net_params)
 
 
 @public_module("sklearn_ser.recipes")
@@ -98,6 +105,7 @@ def make_lstm_elm(
     on_error: OnError = "raise",
     store: Store = None,
     random_state: int | np.random.RandomState | None = None,
+    verbose: int = 0,
     **net_params: Any,
 ) -> Pipeline:
     """Make the LSTM-ELM of Kim et al. (2017): :func:`make_dnn_elm` with a recurrent network.
@@ -110,6 +118,7 @@ def make_lstm_elm(
     %(features)s
     %(extraction)s
     %(random_state)s
+    %(verbose)s
     %(net_params)s
 
     Returns
@@ -131,12 +140,17 @@ def make_lstm_elm(
     >>> make_lstm_elm("egemaps").named_steps["features"].feature_level
     'lld'
     """
-    step = frame_step(features, n_jobs=n_jobs, on_error=on_error, store=store)
-    network = {"encoder": "lstm", "hidden_units": (64, 64)}
-    return _elm_pipeline(step, random_state, network, net_params)
+    step = frame_step(features, n_jobs=n_jobs, on_error=on_error, store=store, verbose=verbose)
+    network = {
+        "encoder": "lstm",
+        "hidden_units": (64, 64),
+        "random_state": random_state,
+        "verbose": verbose,
+    }
+    return _elm_pipeline(step, network, net_params)
 
 
-def _elm_pipeline(step, random_state, network, net_params):
+def _elm_pipeline(step, network, net_params):
     from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures  # import torch
 
     if net_params.get("unlabeled") is not None:
@@ -154,12 +168,11 @@ def _elm_pipeline(step, random_state, network, net_params):
         "max_epochs": 50,
         "patience": 5,
         "optimization__max_grad_norm": 1.0,
-        "random_state": random_state,
     }
     net = make_net({**released, **network}, net_params)
     return pipeline_of(
         step,
         ("scaler", FrameScaler()),
         ("highlevel", HighLevelFeatures(net)),
-        ("elm", ELMClassifier(random_state=random_state)),
+        ("elm", ELMClassifier(random_state=network["random_state"])),
     )

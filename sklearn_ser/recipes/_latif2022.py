@@ -33,7 +33,7 @@ from sklearn_ser.utils._public import public_module
 @public_module("sklearn_ser.recipes")
 @substitute_docstring(
     features=PARAMETERS["frame_features"],
-    **{name: PARAMETERS[name] for name in ("extraction", "net_params")},
+    **{name: PARAMETERS[name] for name in ("extraction", "verbose", "net_params")},
 )
 def make_mtl_aug(
     features: FrameFeatures = "logmel",
@@ -50,6 +50,7 @@ def make_mtl_aug(
     on_error: OnError = "raise",
     store: Store = None,
     random_state: int | np.random.RandomState | None = None,
+    verbose: int = 0,
     **net_params: Any,
 ) -> AugmentingClassifier:
     """Make MTL-AUG after Latif et al. (2022), reconstructed from the abstract.
@@ -103,6 +104,7 @@ def make_mtl_aug(
         The features of copies by speed and noise are stored too if `random_state` is an int.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the copies and of the network.
+    %(verbose)s
     %(net_params)s
         With ``perturbation__augmenters=["specaugment"]``, new masks are drawn in each epoch,
         instead of or in addition to copies with masks.
@@ -132,7 +134,7 @@ def make_mtl_aug(
             "speed must be a sequence of factors, such as (0.9, 1.1), or () for none; got "
             f"{speed!r}."
         )
-    step = frame_step(features, n_jobs=n_jobs, on_error=on_error, store=store)
+    step = frame_step(features, n_jobs=n_jobs, on_error=on_error, store=store, verbose=verbose)
     if step is None and (speed or noise):
         raise ValueError(
             "features=None: X holds frame sequences, whose speed cannot be changed and to which no "
@@ -161,6 +163,7 @@ def make_mtl_aug(
         "max_epochs": 40,
         "unlabeled": unlabeled,
         "random_state": random_state,
+        "verbose": verbose,
     }
     net = make_net(defaults, net_params)
     pipeline = pipeline_of(step, ("scaler", FrameScaler()), ("net", net))

@@ -52,6 +52,9 @@ PARAMETERS = {
     "random_state": """
         random_state : int, RandomState instance or None, default=None
             Seed or generator of everything random in training.""",
+    "verbose": """
+        verbose : int, default=0
+            Verbosity of feature extraction and training: 1 shows progress, 2 also each epoch.""",
     "net_params": """
         **net_params
             Parameters of :class:`~sklearn_ser.neural_network.MTLNeuralClassifier`, also nested ones

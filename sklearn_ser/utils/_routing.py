@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from inspect import signature
 from typing import Any
 
+import sklearn
 from sklearn import config_context, get_config
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import TargetEncoder
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -15,20 +18,38 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
+from sklearn_ser.exceptions import MetadataError
+from sklearn_ser.utils._nested_estimators import nested_estimators
+
 
 def routing_is_on() -> bool:
     """Return whether metadata routing is enabled."""
     return get_config()["enable_metadata_routing"]
 
 
-def routing_for(estimator: Any, metadata: dict[str, Any]) -> AbstractContextManager[None]:
+@contextmanager
+def routing_for(estimator: Any, metadata: dict[str, Any]) -> Iterator[None]:
     """Return a context in which routing is enabled if it was or if there is metadata to route.
 
     Some estimators of scikit-learn, such as AdaBoostClassifier, do not implement routing, and raise
     an error for any metadata while it is enabled.
     """
     needed = bool(metadata) and _routing_of(estimator) is not None
-    return config_context(enable_metadata_routing=needed or routing_is_on())
+    with config_context(enable_metadata_routing=needed or routing_is_on()):
+        try:
+            yield
+        except KeyError as error:
+            # TargetEncoder reads params["groups"] whenever routing is on (scikit-learn 1.9).
+            if error.args != ("groups",) or not any(
+                isinstance(part, TargetEncoder) for part in nested_estimators(estimator)
+            ):
+                raise
+            raise MetadataError(
+                f"TargetEncoder of scikit-learn {sklearn.__version__} requires groups while "
+                "metadata routing is on, as it is here, and got none. Give groups= and a splitter "
+                "that requests them, TargetEncoder(cv=GroupKFold().set_split_request(groups=True)),"
+                " or use another encoder."
+            ) from error
 
 
 def consumed(estimator: Any, method: str, metadata: dict[str, Any]) -> dict[str, Any]:
@@ -99,14 +120,15 @@ def _routing_of(estimator):
 
 
 def fit_routed(estimator: Any, X: Any, y: Any, **metadata: Any) -> Any:
-    """Fit an estimator with metadata routing enabled and the metadata that it requests."""
+    """Fit an estimator with the metadata that it requests, routed if there is any."""
     last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
     if hasattr(last, "stack_method"):
         metadata = {
             name: value for name, value in metadata.items() if _final_estimator_accepts(last, name)
         }
-    with config_context(enable_metadata_routing=True):
-        return estimator.fit(X, y, **arguments_for(estimator, "fit", metadata))
+    given = arguments_for(estimator, "fit", metadata)
+    with routing_for(estimator, given):
+        return estimator.fit(X, y, **given)
 
 
 def _final_estimator_accepts(stacking, name):

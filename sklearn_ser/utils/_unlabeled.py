@@ -1,9 +1,9 @@
 """Unlabeled samples: sentinel values, masks, conversion of y, semi-supervised estimators.
 
-A label is missing where it is None, NaN, pd.NA or an empty string. A semi-supervised estimator has
-a parameter `unlabeled`, the sentinel value of unlabeled samples in its y: -1, "nan" (any missing
-value), or None if it learns from labeled samples only. To all other estimators -1 is an ordinary
-label.
+A label is missing where it is None, NaN, pd.NA, or a string without a visible character. A
+semi-supervised estimator has a parameter `unlabeled`, the sentinel value of unlabeled samples in
+its y: -1, "nan" (any missing value), or None if it learns from labeled samples only. To all other
+estimators -1 is an ordinary label.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ def labeled_rows(y: ArrayLike, unlabeled: Sentinel | None = "nan") -> np.ndarray
     values = np.asarray(y, dtype=object)
     if unlabeled == "nan":
         missing = np.asarray(pd.isna(values), dtype=bool)
-        missing[~missing] = values[~missing] == ""
+        distinct = pd.unique(values[~missing])
+        blank = [text for text in distinct if isinstance(text, str) and not text.strip()]
+        if blank:
+            missing[~missing] = pd.Series(values[~missing], dtype=object).isin(blank)
         return ~missing
     if unlabeled == -1:
         return np.asarray(pd.Series(values, dtype=object) != -1)

@@ -339,6 +339,13 @@ def test_missing_and_inconsistent_metadata(clean):
         "in the column, or drop these rows."
     )
     frame = clean.copy()
+    frame.loc[[3, 7], "emotion"] = ["", " "]
+    frame.loc[frame["emotion"] == "anger", "emotion"] = "unknown"  # a class to all estimators
+    report = audit_corpus(frame, audio=None)
+    missing = report.findings[report.findings["flaw"] == "missing metadata"]
+    assert missing["rows"].tolist() == [[3, 7]]
+    assert missing["evidence"].item().startswith("'emotion' is unknown in 2 of 32 rows. They are n")
+    frame = clean.copy()
     frame.loc[0, "gender"] = "male"
     report = audit_corpus(frame, audio=None)
     assert flaws_of(report) == [("inconsistent metadata", "error")]

@@ -1,8 +1,12 @@
 """Leaks: no copy crosses any split, and test samples are never changed."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
+import torch
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -25,9 +29,13 @@ from sklearn.model_selection import (
 )
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, TargetEncoder
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier as Tree
+from sklearn.utils.fixes import parse_version
+from skorch import NeuralNetClassifier
+from skorch.dataset import Dataset, ValidSplit
+from skorch.helper import predefined_split
 
 from sklearn_ser import (
     AugmentingClassifier,
@@ -40,6 +48,7 @@ from sklearn_ser.augmentation import FeatureNoise, Gain, Mixup
 from sklearn_ser.exceptions import MetadataError, TrainingWarning
 from sklearn_ser.feature_extraction import SpeakerEmbedding
 from sklearn_ser.neural_network.training import _validation_split
+from sklearn_ser.utils._routing import fit_routed
 
 SEEN = []
 
@@ -355,6 +364,74 @@ def test_probabilities_calibrated_in_folds_of_their_own_warn():
         assert sum(issubclass(each.category, TrainingWarning) for each in caught) == 1
     AugmentingClassifier(svm, None).fit(X, y)  # no copies, no warning
     AugmentingClassifier(SVC(), FeatureNoise()).fit(X, y)
+
+
+class HoldsOutAShare(Spy):
+    """Hold out a share of the training samples, as networks of SciKeras do."""
+
+    def __init__(self, C=1.0, validation_split=0.0):
+        super().__init__(C)
+        self.validation_split = validation_split
+
+
+def test_a_validation_split_of_a_network_is_an_error():
+    X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    y = np.tile([0, 1], 30)
+
+    def fitted(estimator, copies=FeatureNoise()):
+        return AugmentingClassifier(make_pipeline(estimator), copies).fit(X, y)
+
+    net = NeuralNetClassifier(
+        torch.nn.Linear,
+        module__in_features=4,
+        module__out_features=2,
+        criterion=torch.nn.CrossEntropyLoss,
+        max_epochs=1,
+        verbose=0,
+    )
+    # Five folds, of which skorch monitors the first, are its default.
+    for each in (net, clone(net).set_params(train_split=ValidSplit(3, stratified=True))):
+        message = r"NeuralNetClassifier\(train_split=.*ValidSplit.*\) holds out .* train_split=None"
+        with pytest.raises(MetadataError, match=message):
+            fitted(each)
+        fitted(each, None)
+    fitted(clone(net).set_params(train_split=None))
+    other = Dataset(X[:6] + 1, y[:6])
+    fitted(clone(net).set_params(train_split=predefined_split(other)))
+    message = r"HoldsOutAShare\(validation_split=0.2\) holds out .* Set validation_split=0.0"
+    with pytest.raises(MetadataError, match=message):
+        fitted(HoldsOutAShare(validation_split=0.2))
+    fitted(HoldsOutAShare())
+
+
+@pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.9"),
+    reason="TargetEncoder routes metadata since scikit-learn 1.9",
+)
+def test_a_target_encoder_needs_groups():
+    X, y, groups = np.array([[0], [1]] * 20), np.tile(["a", "b"], 20), np.arange(40) // 4
+    with config_context(enable_metadata_routing=True):
+        by_group = TargetEncoder(cv=GroupKFold(3).set_split_request(groups=True))
+    model = AugmentingClassifier(make_pipeline(by_group, LogisticRegression()))
+    assert model.fit(X, y, groups=groups).predict(X).tolist() == y.tolist()
+    message = (
+        rf"TargetEncoder of scikit-learn {re.escape(sklearn.__version__)} requires groups while "
+        r"metadata routing is on, as it is here, and got none. Give groups= and a splitter that "
+        r"requests them, TargetEncoder\(cv=GroupKFold\(\).set_split_request\(groups=True\)\), or "
+    )
+    for encoder in (by_group, TargetEncoder()):
+        with pytest.raises(MetadataError, match=message):
+            AugmentingClassifier(make_pipeline(encoder, LogisticRegression())).fit(X, y)
+    with pytest.raises(KeyError, match="groups"):  # of another origin
+        AugmentingClassifier(Fails()).fit(X, y)
+    # Without metadata to route there is no routing.
+    plain = make_pipeline(TargetEncoder(), LogisticRegression())
+    assert fit_routed(plain, X, y, groups=groups).predict(X).tolist() == y.tolist()
+
+
+class Fails(Spy):
+    def fit(self, X, y):
+        raise KeyError("groups")
 
 
 def test_boosting_that_stops_early_by_default_is_an_error():

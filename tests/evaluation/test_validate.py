@@ -144,12 +144,15 @@ def test_rows_outside_the_labels_are_dropped_and_counted(feature_table):
     frame = frame.copy()
     frame.loc[frame["corpus"].eq("a") & frame["emotion"].eq("sadness"), "emotion"] = "calm"
     frame.loc[0, "emotion"] = None
+    for corpus in ("a", "b"):  # blank labels are missing, and no class that both corpora have
+        rows = frame.index[frame["corpus"].eq(corpus) & frame["emotion"].eq("anger")]
+        frame.loc[rows[-2:], "emotion"] = ["", " "]
     result = cross_corpus_validate(GLOBAL_SVM, frame, X=X, aux=())
     assert result.labels == ["anger", "neutral"]
     dropped = result.dropped.set_index(["corpus", "label", "reason"])["rows"]
     assert dropped["a", "calm", "not in the label set"] == 24
     assert dropped["b", "sadness", "not in the label set"] == 24
-    assert dropped["a", "", "unlabeled"] == 1
+    assert dropped["a", "", "unlabeled"] == 3
     assert set(result.predictions["y_true"]) == {"anger", "neutral"}
     assert 0 not in set(result.predictions["row"])
 

@@ -27,8 +27,11 @@ from sklearn_ser import (
     uar_score,
 )
 from sklearn_ser.recipes import FEATURES
+from sklearn_ser.utils._nested_estimators import parameters_named
 
 _NO_AUDIO = {make_mtl_aug: {"speed": ()}}
+#: Names of the verbosity of what recipes train.
+_TRAINED = ("net__verbose", "highlevel__estimator__verbose", "search__estimator__verbose")
 MAKERS = [make_svm_baseline, make_single_task_net, make_multi_task_net, make_self_trained_net]
 
 
@@ -93,6 +96,15 @@ def test_the_svm_names_samples_without_a_label(missing, dtype):
     for labels in (y.astype(dtype), y.to_numpy(object), y.tolist()):
         with pytest.raises(ValueError, match=re.escape(message) + " empty string\\) in row 7"):
             make_svm_baseline(None, Cs=[1e-3]).fit(data.X[rows], labels)
+
+
+@pytest.mark.parametrize("make", [*MAKERS, make_dnn_elm, make_lstm_elm, make_mtl_aug])
+def test_verbose_reaches_every_part(make):
+    assert inspect.signature(make).parameters["verbose"].default == 0
+    for verbose in (0, 2):
+        found = parameters_named(make(verbose=verbose), "verbose")
+        found = [found[path] for path in found if path.endswith(("features__verbose", *_TRAINED))]
+        assert found == [verbose, verbose]
 
 
 @pytest.mark.parametrize("make", [*MAKERS, make_dnn_elm, make_lstm_elm, make_mtl_aug])

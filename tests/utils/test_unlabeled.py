@@ -26,6 +26,7 @@ class SemiSupervised(BaseEstimator):
     ("y", "sentinel", "expected"),
     [
         (["a", None, np.nan, pd.NA], "nan", [True, False, False, False]),
+        (["a", "", " ", "\t \n", " b "], "nan", [True, False, False, False, True]),
         (["a", -1, "-1", -1.0], -1, [True, False, True, False]),
         ([0, -1, 1], -1, [True, False, True]),
         ([1.0, np.nan], "nan", [True, False]),
