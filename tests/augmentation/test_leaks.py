@@ -378,8 +378,10 @@ def test_a_validation_split_of_a_network_is_an_error():
     X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
     y = np.tile([0, 1], 30)
 
-    def fitted(estimator, copies=FeatureNoise()):
-        return AugmentingClassifier(make_pipeline(estimator), copies).fit(X, y)
+    def fitted(estimator, augmenter):
+        return AugmentingClassifier(make_pipeline(estimator), augmenter).fit(X, y)
+
+    noise = FeatureNoise()
 
     net = NeuralNetClassifier(
         torch.nn.Linear,
@@ -393,15 +395,15 @@ def test_a_validation_split_of_a_network_is_an_error():
     for each in (net, clone(net).set_params(train_split=ValidSplit(3, stratified=True))):
         message = r"NeuralNetClassifier\(train_split=.*ValidSplit.*\) holds out .* train_split=None"
         with pytest.raises(MetadataError, match=message):
-            fitted(each)
+            fitted(each, noise)
         fitted(each, None)
-    fitted(clone(net).set_params(train_split=None))
+    fitted(clone(net).set_params(train_split=None), noise)
     other = Dataset(X[:6] + 1, y[:6])
-    fitted(clone(net).set_params(train_split=predefined_split(other)))
+    fitted(clone(net).set_params(train_split=predefined_split(other)), noise)
     message = r"HoldsOutAShare\(validation_split=0.2\) holds out .* Set validation_split=0.0"
     with pytest.raises(MetadataError, match=message):
-        fitted(HoldsOutAShare(validation_split=0.2))
-    fitted(HoldsOutAShare())
+        fitted(HoldsOutAShare(validation_split=0.2), noise)
+    fitted(HoldsOutAShare(), noise)
 
 
 @pytest.mark.skipif(
