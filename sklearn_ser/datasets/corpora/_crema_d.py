@@ -98,5 +98,5 @@ READER = CorpusReader(
             "alone often hear another (votes).",
         ),
     ),
-    tried_on="synthetic tree",
+    tried_on="original names",
 )

@@ -59,5 +59,5 @@ READER = CorpusReader(
         "Total number of utterances; gender is not published; Kim et al. (2017) count the corpus "
         "as acted."
     ),
-    tried_on="synthetic tree",
+    tried_on="original names",
 )
