@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import numbers
 import os
-import stat
+import threading
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import soundfile
 
+from sklearn_ser.audio._containers import CONTAINERS, ContainerStream, container_format
 from sklearn_ser.audio._derived import DerivedAudio, source_chain
-from sklearn_ser.audio._mpeg import native_path
 from sklearn_ser.audio._signal import (
     as_array,
     check_duration,
@@ -25,8 +25,9 @@ from sklearn_ser.audio._signal import (
     shortened,
     to_mono,
 )
+from sklearn_ser.audio._source import AudioBytes, AudioFile
 from sklearn_ser.audio._streams import ByteRange, RangeFile, find_streams
-from sklearn_ser.exceptions import AudioError
+from sklearn_ser.exceptions import AudioError, SerError
 
 
 class ReadingOptions:
@@ -98,20 +99,20 @@ def _derived(reference, start, end, options):
 
 def _samples(reference, start, end, sampling_rate):
     """Return the samples from `start` to `end`, their rate, and whether the format is lossy."""
-    path = path_of(reference)
-    if path:
-        return decode(path, start, end)
+    source = _source(reference)
+    if source is not None:
+        return decode(source, start, end)
     array, rate = array_and_rate(reference, sampling_rate)
     first, stop = sample_span(start, end, array.shape[-1], rate)
-    return array[..., first:stop], rate, False
+    return array[..., first:stop], rate, is_decoder(reference)
 
 
 def reference_extent(reference, start, end, sampling_rate):
     """Return the first sample of a segment, one past its last, and the rate, without decoding."""
     start, end = seconds(start, "start"), seconds(end, "end")
-    path = path_of(reference)
-    if path:
-        with _opened(path) as streams:
+    source = _source(reference)
+    if source is not None:
+        with _opened(source) as streams:
             return _span(streams, start, end)
     if isinstance(reference, DerivedAudio):
         array, rate, _ = _derived(reference, math.nan, math.nan, _ANY_AUDIO)
@@ -120,32 +121,66 @@ def reference_extent(reference, start, end, sampling_rate):
     return *sample_span(start, end, array.shape[-1], rate), rate
 
 
-def file_format(path):
-    """Return container, coding and number of channels of a file in words."""
-    with _opened(path) as streams:
+def encoding_of(reference):
+    """Return container, coding and number of channels of encoded audio, None for an array."""
+    source = _source(reference)
+    if source is None:
+        return None
+    with _opened(source) as streams:
         return f"{streams[0].coding}, {streams[0].n_channels} channel(s)"
 
 
 def array_and_rate(reference, sampling_rate):
-    """Return the array of a reference that is not a path, and its sampling rate."""
-    if is_missing(reference):
+    """Return the array of a reference that is neither a path nor encoded, and its sampling rate."""
+    content = _content(reference)
+    if is_missing(content):
         raise AudioError(
-            f"no audio in this row (found {reference!r}): expected a path, a 1-D array or a pair "
-            f"(array, rate); fill it in or leave this row out"
+            f"no audio in this row (found {shortened(reference)}): expected a path, a 1-D array or "
+            f"a pair (array, rate); fill it in or leave this row out"
         )
     rate = sampling_rate
-    if isinstance(reference, tuple):
-        reference, rate = _pair(reference)
-    if isinstance(reference, bytes | dict | set | numbers.Number | np.generic) or (
-        not isinstance(reference, list) and not hasattr(reference, "__array__")
+    if isinstance(content, tuple):
+        content, rate = _pair(content)
+    elif is_decoder(content):
+        try:
+            samples = content.get_all_samples()
+        except Exception as error:
+            raise AudioError(
+                f"the decoder failed ({error}): give the path or the content of the file instead, "
+                f"which datasets returns for Audio(decode=False)"
+            ) from error
+        content, rate = samples.data.numpy(), check_rate(samples.sample_rate, "the decoder's rate")
+    if isinstance(content, bytes | dict | set | numbers.Number | np.generic) or (
+        not isinstance(content, list) and not hasattr(content, "__array__")
     ):
-        is_path = isinstance(reference, os.PathLike)
-        found = "without a valid path" if is_path else f"({shortened(reference)})"
+        is_path = isinstance(content, os.PathLike)
+        found = "without a valid path" if is_path else f"({shortened(content)})"
         raise AudioError(
-            f"found an object of type {type(reference).__name__} {found}; expected a path, a 1-D "
-            f"array or a pair (array, rate)"
+            f"found an object of type {type(content).__name__} {found}; expected a path, a 1-D "
+            f"array, a pair (array, rate), or the content of a file (bytes, a binary file, or a "
+            f"dict with 'path', 'bytes', or 'array' and 'sampling_rate')"
         )
-    return as_array(reference), rate
+    return as_array(content), rate
+
+
+def _content(reference):
+    """Return the audio in a dict, as `datasets` of Hugging Face has them; else the reference."""
+    if not isinstance(reference, dict):
+        return reference
+    if reference.get("array") is not None:
+        if reference.get("sampling_rate") is None:
+            raise AudioError(
+                f"a dict with 'array' without 'sampling_rate' (it has {[*reference]}): give both"
+            )
+        return reference["array"], reference["sampling_rate"]
+    if reference.get("bytes") is not None:
+        return reference["bytes"]
+    return reference.get("path") if {"path", "bytes", "array"} & {*reference} else reference
+
+
+def is_decoder(reference):
+    """Return whether a reference is a decoder of TorchCodec, which `datasets` gives."""
+    return hasattr(reference, "get_all_samples")
 
 
 def _pair(reference):
@@ -165,6 +200,8 @@ def _pair(reference):
 
 def path_of(reference):
     """Return the path of a reference, or None where it is not a path."""
+    if isinstance(reference, dict) and reference.get("array") is None:
+        reference = reference.get("path") if reference.get("bytes") is None else None
     if isinstance(reference, str):
         return str(reference)
     if isinstance(reference, os.PathLike):
@@ -176,8 +213,52 @@ def path_of(reference):
 
 
 def file_of(reference):
-    """Return the path of a reference or of the audio it is derived from, or None."""
-    return path_of(source_chain(reference)[0])
+    """Return the path or name of a reference or of the audio it is derived from, or None."""
+    reference = source_chain(reference)[0]
+    if isinstance(reference, dict):
+        reference = reference.get("path")  # a mere name beside bytes or an array
+    return path_of(getattr(reference, "name", None) if is_open_file(reference) else reference)
+
+
+def is_open_file(reference):
+    """Return whether a reference is a file-like object."""
+    return hasattr(reference, "read") and hasattr(reference, "seek")
+
+
+# Several threads may read the same file object, which has one position.
+_POSITION = threading.Lock()
+
+
+def encoded_content(reference):
+    """Return the content of an audio file as bytes, or None where the reference has none."""
+    content = _content(reference)
+    if isinstance(content, bytes | bytearray | memoryview):
+        return bytes(content)
+    if not is_open_file(content):
+        return None
+    try:
+        with _POSITION:
+            position = content.tell()
+            content.seek(0)
+            content, opened = content.read(), content
+            opened.seek(position)
+    except Exception as error:
+        raise AudioError(
+            f"the file object cannot be read ({error}): expected an open, seekable binary file; "
+            f"give its path or its bytes"
+        ) from error
+    if not isinstance(content, bytes):
+        raise AudioError("the file object was opened as text: open it in binary mode, 'rb'")
+    return content
+
+
+def _source(reference):
+    """Return the encoded audio of a reference, or None where it is not encoded."""
+    path = path_of(reference)
+    if path:
+        return AudioFile(path)
+    content = encoded_content(reference)
+    return None if content is None else AudioBytes(content)
 
 
 _MPEG_SUBTYPES = {"MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
@@ -186,6 +267,7 @@ _LOSSY_SUBTYPES = {"VORBIS", "OPUS"} | _MPEG_SUBTYPES
 # Bytes of a sample in uncompressed audio.
 _SAMPLE_SIZES = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4}
 _LONGEST_HEADER = 8192  # bytes
+_LONGEST_PATH = 4096  # bytes
 
 # Number of samples decoded ahead of a part in MPEG audio outside of mp3 files.
 _MPEG_RUN_UP = 16 * 1152
@@ -200,9 +282,9 @@ _UNKNOWN_LENGTH = 2**63 - 1
 _POINTERS = {b"version https://git-lfs": "git lfs pull", b"/annex/objects/": "git annex get"}
 
 
-def decode(path, start, end):
+def decode(source, start, end):
     """Return float32 samples of a segment of a file, the rate, and whether the format is lossy."""
-    with _opened(path) as streams:
+    with _opened(source) as streams:
         first, stop, rate = _span(streams, start, end)
         parts, before = [], 0
         for stream in streams:
@@ -274,67 +356,58 @@ class _LibsndfileStream:
 
 
 @contextmanager
-def _opened(path):
+def _opened(source):
     """Open the streams of a file: one, unless several files were joined."""
-    status = _check_file(path)
     closed: list[Any] = []
     try:
-        streams: list[Any] = [*find_streams(path, status)]
-        if not streams:
-            closed.append(_LibsndfileStream(native_path(path)))
-            closed[0].check_length(status.st_size)
+        container = container_format(source)
+        streams: list[Any] = [] if container else [*find_streams(source)]
+        if container:
+            streams = [ContainerStream(source, container)]
+        elif not streams:
+            closed.append(_LibsndfileStream(source.for_soundfile()))
+            closed[0].check_length(source.size)
             streams = [*closed]
         elif isinstance(streams[0], ByteRange):
-            closed += [RangeFile(path, stream) for stream in streams]
+            closed += [RangeFile(source, stream) for stream in streams]
             streams = [_LibsndfileStream(file) for file in closed]
             closed = streams + closed
         yield streams
-    except (AudioError, MemoryError):
+    except (SerError, MemoryError):
         raise
     except Exception as error:
-        if isinstance(error, TypeError):  # soundfile needs the rate of a .raw file
-            detail = "a file without a header"
-        else:
-            detail = f"{getattr(error, 'error_string', error)}".strip().rstrip(".")
-        with open(path, "rb") as file:
-            head = file.read(64)
-        for mark, command in _POINTERS.items():
-            if head.startswith(mark):
-                raise AudioError(
-                    f"the file is a pointer of git, not audio: fetch the audio, with {command!r}"
-                ) from error
-        raise AudioError(
-            f"the file cannot be decoded ({detail}): expected wav, flac, ogg or mp3. It may be "
-            f"damaged, truncated or of another format; convert it, for example with ffmpeg"
-        ) from error
+        raise _undecodable(source, error) from error
     finally:
         for opened in closed:
             opened.close()
 
 
-def _check_file(path):
-    try:
-        status = os.stat(path)
-    except FileNotFoundError as error:
-        if os.path.islink(path):
-            raise AudioError(
-                f"the file is a link to {os.readlink(path)!r}, which does not exist: fetch or copy "
-                f"the audio (git-annex: 'git annex get')"
-            ) from error
-        raise AudioError(
-            f"the file does not exist: relative paths start at the working directory "
-            f"({os.getcwd()!r})"
-        ) from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise AudioError(f"the file cannot be opened ({reason})") from error
-    if stat.S_ISDIR(status.st_mode):
-        raise AudioError("this is a folder: expected an audio file")
-    if not stat.S_ISREG(status.st_mode):
-        raise AudioError("this is not a regular file: expected an audio file")
-    if status.st_size == 0:
-        raise AudioError("the file is empty (0 bytes): copy or convert it again")
-    return status
+def _undecodable(source, error):
+    with source.open() as file:
+        head = file.read(1024)
+    for mark, command in _POINTERS.items():
+        if head[:64].startswith(mark):
+            return AudioError(
+                f"the file is a pointer of git, not audio: fetch the audio, with {command!r}"
+            )
+    if head.startswith(b"NIST_1A") and b"shorten" in head:
+        return AudioError(
+            "the file is a NIST sphere file that is compressed by shorten: expected one without "
+            "compression. Convert it, with sph2pipe -f wav FILE NEW.wav or ffmpeg -i FILE NEW.wav"
+        )
+    if isinstance(error, TypeError):  # soundfile needs the rate of a .raw file
+        detail = "a file without a header"
+    else:
+        text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
+        detail = str(text).strip().rstrip(".")
+    if isinstance(source, AudioBytes) and source.size < _LONGEST_PATH:
+        detail += "; bytes are the content of a file, not its path"
+    readable = ", ".join(sorted(set(map(str.lower, soundfile.available_formats())) - {"raw"}))
+    return AudioError(
+        f"the file cannot be decoded ({detail}): expected one of {readable}; or, with the extra "
+        f"'video', {CONTAINERS}. It may be damaged, truncated or of another format; convert it, "
+        f"for example with ffmpeg"
+    )
 
 
 def _span(streams, start, end):

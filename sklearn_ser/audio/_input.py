@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from sklearn_ser.audio._signal import all_seconds
+from sklearn_ser.audio._signal import all_seconds, shortened
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.utils._ids import (
     ID_COLUMNS,
@@ -25,6 +25,9 @@ from sklearn_ser.utils._ids import (
 
 # More columns than this make a 2-D array a stack of utterances, not a channel-last signal.
 _MOST_CHANNELS = 8
+
+# Keys of a dict that is an audio reference.
+_AUDIO_KEYS = {"path", "bytes", "array"}
 
 
 @dataclass
@@ -141,8 +144,11 @@ def _output_index(X):
 
 
 def _from_sequence(X):
-    if isinstance(X, str | bytes) or hasattr(X, "__fspath__"):
+    if isinstance(X, str) or hasattr(X, "__fspath__"):
         raise AudioError(f"X is a single path ({X!r}): wrap it in a list, [path]")
+    is_dict = isinstance(X, dict) and not _AUDIO_KEYS.isdisjoint(X)
+    if is_dict or isinstance(X, bytes) or hasattr(X, "read") or hasattr(X, "get_all_samples"):
+        raise AudioError(f"X is a single audio reference ({shortened(X)}): wrap it in a list, [X]")
     if isinstance(X, tuple) and len(X) == 2 and _is_number(X[1]) and not _is_number(X[0]):
         raise AudioError("X is a single (array, rate) pair: wrap it in a list, [(array, rate)]")
     if isinstance(X, np.ndarray):

@@ -12,13 +12,16 @@ DataFrame or Series with one. A Series whose index has a level named `audio` is 
 (its values are labels), unless the Series itself has that name.
 
 An audio reference is a path (str or Path; relative paths start at the working directory), an
-array, or a pair ``(array, rate)``. A bare array is assumed to be at the requested `sampling_rate`;
-a pair is resampled. A reference may also be the output of an augmenter (``AddNoise().augment(X)``),
-which is computed when it is read. A plain list of floats is treated as an array. Arrays have the
-shape (samples,) or (channels, samples).
+array, a pair ``(array, rate)``, or the content of an audio file: bytes, a binary file object (read
+from its start), or a dict of Hugging Face ``datasets``, ``{"path", "bytes"}`` or ``{"array",
+"sampling_rate"}``. It may also be a decoder of TorchCodec, or the output of an augmenter
+(``AddNoise().augment(X)``), which is computed when it is read. A bare array is assumed to be at the
+requested `sampling_rate`; a pair is resampled. A plain list of floats is treated as an array.
+Arrays have the shape (samples,) or (channels, samples).
 
 **Output**, one utterance at a time: a new mono float32 array in [-1, 32767/32768] at the requested
-rate. Files that libsndfile reads are decoded (wav, flac, ogg, mp3, ...), channels are averaged,
+rate. Files that libsndfile reads are decoded (wav, flac, ogg, mp3, ...), and the sound of videos
+and other containers (mp4, webm, ...; extra ``video``); channels are averaged,
 int16 is divided by 32768 (int8, uint8, int32 by their respective full scale), other rates are
 resampled with soxr ("HQ": 20 bits; the length is rounded). A segment of a file is cut first and
 then resampled; only that segment is decoded. 16-bit files at the requested rate are bit-equal to
@@ -39,8 +42,8 @@ what lossy decoders leave of it is rounded to it.
 **Length.** The audio counts, not what the first header says: the frames of an mp3 are counted,
 files that were joined end to end (mp3, ogg, flac, wav, aiff) are read whole, and the wav file of a
 recorder that was stopped before it wrote the length is read to its end. Other formats raise an
-error that states both lengths. A truncated wav, ogg or mp3 is shorter; a truncated flac raises an
-error.
+error that states both lengths. A truncated wav, ogg or mp3 is shorter; a truncated flac, mp4, mkv,
+webm or avi raises an error.
 """
 
 from __future__ import annotations
@@ -96,9 +99,10 @@ def read_audio(
 
     Parameters
     ----------
-    source : str, Path, array or (array, rate)
-        Path of a file, or samples of shape (samples,) or (channels, samples). A bare array is
-        assumed to be at `sampling_rate`.
+    source : str, Path, array, (array, rate), bytes, file object, dict or decoder
+        Path of a file; samples of shape (samples,) or (channels, samples), of which a bare array
+        is assumed to be at `sampling_rate`; or the content of a file as bytes, a binary file
+        object, or a dict or decoder of Hugging Face ``datasets``.
     sampling_rate : int or float, default=16000
         Sampling rate of the result in Hz.
     start, end : float or timedelta, optional
@@ -118,6 +122,8 @@ def read_audio(
     ------
     AudioError
         If the audio cannot be used.
+    MissingDependencyError
+        If the file is a container that only the extra ``video`` reads.
 
     Examples
     --------
@@ -156,8 +162,8 @@ def open_audio(
     Parameters
     ----------
     X : DataFrame, Series, Index, list, tuple or ndarray
-        Table or sequence of paths, 1-D arrays or ``(array, rate)`` pairs; a table may have
-        ``start`` and ``end`` in seconds.
+        Table or sequence of paths, 1-D arrays, ``(array, rate)`` pairs or other references, as
+        :func:`read_audio` takes them; a table may have ``start`` and ``end`` in seconds.
     audio : str, default="file"
         Name of the column, Series or index level that holds the audio.
     sampling_rate : int or float, default=16000

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import io
-import os
 import struct
 from dataclasses import dataclass
 
@@ -84,12 +83,7 @@ def id3_length(head):
     return length + (20 if head[5] & 16 else 10)
 
 
-def native_path(path):
-    """Return a path as soundfile opens it: it encodes a str strictly, which may not be UTF-8."""
-    return path if os.name == "nt" else os.fsencode(path)
-
-
-def mpeg_streams(path, data, at, size):
+def mpeg_streams(source, data, at, size):
     """Return the streams in the bytes of a file from a position on, as `MpegStream`."""
     streams: list[list[int]] = []
     kind = None
@@ -104,7 +98,7 @@ def mpeg_streams(path, data, at, size):
             streams.append([])
         streams[-1].append(at)
         at += header.length
-    complete = [MpegStream(path, data, offsets) for offsets in streams]
+    complete = [MpegStream(source, data, offsets) for offsets in streams]
     return [stream for stream in complete if stream.n_samples > 0]
 
 
@@ -127,8 +121,8 @@ class MpegStream:
     is_lossy = True
     coding = "MP3 MPEG_LAYER_III"  # as libsndfile names container and coding
 
-    def __init__(self, path, data, offsets):
-        self._path, at = path, offsets[0]
+    def __init__(self, source, data, offsets):
+        self._source, at = source, offsets[0]
         first = _header(data[offsets[0] : offsets[0] + 4])
         n_listed, delay, padding = _table(data[offsets[0] : offsets[0] + first.length], first)
         if n_listed is not None:
@@ -148,7 +142,7 @@ class MpegStream:
     def read(self, first, stop):
         """Return float32 samples of shape (samples,) or (samples, 2) of a part."""
         if self._is_regular and (first, stop) == (0, self.n_samples):
-            return soundfile.read(native_path(self._path), dtype="float32")[0]
+            return soundfile.read(self._source.for_soundfile(), dtype="float32")[0]
         first, stop = first + self._n_skipped, stop + self._n_skipped
         n_per_frame, bounds = self._n_per_frame, self._bounds
         last = min(len(bounds) - 1, -(-stop // n_per_frame))
@@ -161,7 +155,7 @@ class MpegStream:
         if first - begin * n_per_frame < _DECODER_DELAY:
             begin -= _PERIOD
         n_padding, begin = max(0, -begin), max(0, begin)
-        with open(self._path, "rb") as file:
+        with self._source.open() as file:
             file.seek(bounds[begin])
             data = file.read(int(bounds[last] - bounds[begin]))
         frames, n_available = [], 0

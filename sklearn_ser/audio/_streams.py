@@ -14,6 +14,7 @@ import struct
 from typing import NamedTuple
 
 from sklearn_ser.audio._mpeg import MpegStream, id3_length, is_layer_3, mpeg_streams
+from sklearn_ser.audio._source import AudioBytes, AudioFile
 from sklearn_ser.exceptions import AudioError
 
 _DUMP_MARK = b"\xf0\x7e"
@@ -36,8 +37,8 @@ class ByteRange(NamedTuple):
 class RangeFile:
     """One stream of a file, as a file that libsndfile can read."""
 
-    def __init__(self, path: str, stream: ByteRange):
-        self._file = open(path, "rb")  # noqa: SIM115 (closed by `close`)
+    def __init__(self, source: AudioFile | AudioBytes, stream: ByteRange):
+        self._file = source.open()
         self._stream = stream
         self._position = 0
 
@@ -66,20 +67,21 @@ class RangeFile:
         self._file.close()
 
 
-def find_streams(path: str, status: os.stat_result) -> list[ByteRange] | list[MpegStream]:
+def find_streams(source: AudioFile | AudioBytes) -> list[ByteRange] | list[MpegStream]:
     """Return the streams of a file, or an empty list if libsndfile reads the whole of it."""
-    if status.st_size < _CACHED_SIZE:
-        return _find_streams(path, status.st_size)
-    return _cached_streams(path, status.st_size, status.st_ino, status.st_mtime_ns)
+    if source.size < _CACHED_SIZE or source.state is None:
+        return _find_streams(source)
+    return _cached_streams(source.state)
 
 
 @functools.lru_cache(maxsize=16)
-def _cached_streams(path, size, _inode, _mtime):
-    return _find_streams(path, size)
+def _cached_streams(state):
+    return _find_streams(AudioFile(state[0]))
 
 
-def _find_streams(path, size):
-    with open(path, "rb", buffering=0) as file:
+def _find_streams(source):
+    size = source.size
+    with source.open() as file:
         data = head = file.read(10 if size >= _CACHED_SIZE else size)
         at = id3_length(head)
         if at:
@@ -89,21 +91,23 @@ def _find_streams(path, size):
         search = _sample_dump if head.startswith(_DUMP_MARK) else search
         if search is None:
             return []
-        if size < _CACHED_SIZE:
-            streams = search(path, data, at, size)
+        if isinstance(source, AudioBytes):
+            streams = search(source, source.content, at, size)
+        elif size < _CACHED_SIZE:
+            streams = search(source, data, at, size)
         else:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                streams = search(path, data, at, size)
+                streams = search(source, data, at, size)
     return [] if streams == [ByteRange(at, size)] else streams
 
 
-def _flac(_path, data, at, size):
+def _flac(_source, data, at, size):
     """Return one range per FLAC stream: a mark, and the header of a block of 34 bytes."""
     starts = _positions(data, (b"fLaC\0\0\0\x22", b"fLaC\x80\0\0\x22"), at, size)
     return _between(starts or [at], size)
 
 
-def _ogg(_path, data, at, size):
+def _ogg(_source, data, at, size):
     """Return one range per link of a chained Ogg file; several first pages begin a single link."""
     starts, next_page = [], -1
     for position in _positions(data, (b"OggS\0\x02",), at, size):
@@ -128,7 +132,7 @@ def _positions(data, marks, at, size):
     return sorted(found)
 
 
-def _sample_dump(_path, data, _at, size):
+def _sample_dump(_source, data, _at, size):
     """Raise for a damaged MIDI sample dump: libsndfile would print its errors to stdout."""
     for block in range(21, size - 126, 127):
         if data[block : block + 2] != _DUMP_MARK or data[block + 126] != 0xF7:
@@ -140,7 +144,7 @@ def _between(starts, size):
     return [ByteRange(start, stop) for start, stop in zip(starts, [*starts[1:], size], strict=True)]
 
 
-def _chunked(_path, data, at, size):
+def _chunked(_source, data, at, size):
     """Return one range per joined wav or AIFF file, with a corrected header where it is wrong."""
     container = data[at : at + 4]
     streams = []

@@ -16,8 +16,7 @@ from scipy.fft import rfft
 from sklearn_ser.audio import open_audio
 from sklearn_ser.audio._decoding import (
     ReadingOptions,
-    file_format,
-    path_of,
+    encoding_of,
     read_reference,
     reference_extent,
 )
@@ -103,10 +102,7 @@ def _measure(reference, start, end):
     numbers = {"rate": float(rate), "duration": len(signal) / rate, **_levels(signal, rate)}
     numbers["clipped"] = _clipped_samples(signal)
     numbers["bandwidth"] = _bandwidth(signal, rate)
-    path = path_of(reference)
-    measurements = AudioMeasurements(
-        numbers, file_format(path) if path else None, digest=_digest(signal, rate)
-    )
+    measurements = AudioMeasurements(numbers, encoding_of(reference), digest=_digest(signal, rate))
     if math.isfinite(numbers["level"]):
         low = signal
         if rate != LOW_RATE:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from sklearn_ser.audio._decoding import file_of
 from sklearn_ser.utils._printable import printable
 from sklearn_ser.utils._public import public_module
 
@@ -198,9 +199,9 @@ def name_rows(frame, rows):
 
 def name_row(frame, row):
     """Name a row by its file, or by its position."""
-    audio = frame["file"].iloc[row] if "file" in frame else None
-    if isinstance(audio, str):
-        return audio.replace("\\", "/").rsplit("/", 1)[-1]
+    file = file_of(frame["file"].iloc[row]) if "file" in frame else None
+    if file:
+        return file.replace("\\", "/").rsplit("/", 1)[-1]
     return f"row {row}"
 
 

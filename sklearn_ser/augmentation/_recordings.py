@@ -20,6 +20,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_ser.audio import read_audio
 from sklearn_ser.audio._decoding import decode, reference_extent
+from sklearn_ser.audio._source import AUDIO_SUFFIXES, AudioFile
 from sklearn_ser.augmentation._base import AudioAugmenter
 from sklearn_ser.exceptions import AudioError
 
@@ -154,7 +155,7 @@ def _read(path, rate, first_channel):
     try:
         if not first_channel:
             return _with_level(read_audio(path, rate))
-        array, own_rate, _ = decode(path, math.nan, math.nan)
+        array, own_rate, _ = decode(AudioFile(path), math.nan, math.nan)
         return _samples_of_array(array if array.ndim == 1 else array[0], own_rate, rate)
     except AudioError as error:
         raise AudioError(error.reason, file=path) from error
@@ -187,7 +188,6 @@ def _digest(path, *stamp):
 
 
 #: Suffixes of the audio files of a folder.
-_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff")
 
 
 class PoolAugmenter(AudioAugmenter):
@@ -302,7 +302,8 @@ def _listed_entry(entry, step):
     paths = _audio_files(path)
     if not paths:
         raise AudioError(
-            f"no audio in this folder: expected files with the suffixes {', '.join(_SUFFIXES)}",
+            f"no audio in this folder: expected files with the suffixes "
+            f"{', '.join(AUDIO_SUFFIXES)}",
             file=os.fspath(entry),
         )
     return paths
@@ -320,7 +321,7 @@ def _audio_files(folder):
     paths = sorted(
         (path.relative_to(folder).as_posix(), str(path))
         for path in Path(folder).rglob("*")
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
     )
     return [path for _, path in paths]
 

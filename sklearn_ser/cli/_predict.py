@@ -47,7 +47,7 @@ def add_arguments(parser):
     parser.add_argument(
         "audio",
         nargs="+",
-        help="wav, flac, ogg or mp3 files, or folders, which are searched with their subfolders",
+        help="audio files or videos, or folders, which are searched with their subfolders",
     )
 
 

@@ -19,7 +19,8 @@ from typing import Any
 
 import pandas as pd
 
-from sklearn_ser.audio._signal import all_seconds, is_missing
+from sklearn_ser.audio._decoding import path_of
+from sklearn_ser.audio._signal import all_seconds, is_missing, shortened
 from sklearn_ser.datasets._corpus import (
     DROPPED_COLUMNS,
     NUMBER_COLUMNS,
@@ -60,6 +61,7 @@ METADATA_FILE = "metadata.csv"
 _OTHER_NAMES = {
     "path": "file",
     "filename": "file",
+    "audio": "file",
     "label": "emotion",
     "sex": "gender",
     "speaker_id": "speaker",
@@ -502,6 +504,7 @@ def _tidy_frame(table, name, root):
             convert = _as_seconds if column in ("start", "end") else _as_numbers
             frame[column] = convert(frame[column], column, name)
     _check_ranges(frame, name)
+    frame["file"] = frame["file"].map(lambda audio: path_of(audio) or audio)  # the path in a dict
     for column in ("file", "duplicate_of"):
         if column in frame.columns:
             frame[column] = _absolute_paths(frame[column], root)
@@ -612,7 +615,7 @@ def _check_unique_utterances(frame, name):
     if repeated.any():
         raise CorpusError(
             f"corpus {name!r}: {rows_text(repeated)} are the same utterance "
-            f"({frame['file'][repeated].iloc[0]!r} with the same start and end); each utterance "
-            f"must have one row only. Mark copies under another name in the column "
+            f"({shortened(frame['file'][repeated].iloc[0])} with the same start and end); each "
+            f"utterance must have one row only. Mark copies under another name in the column "
             f"'duplicate_of' (the file of the original)."
         )

@@ -15,14 +15,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from sklearn_ser.audio._source import AUDIO_SUFFIXES
 from sklearn_ser.exceptions import CorpusError, CorpusWarning
 from sklearn_ser.utils._warnings import warn_user
 
-#: Suffixes of audio files. Of an utterance in several formats the first of these is loaded.
-AUDIO_SUFFIXES = (
-    *(".wav", ".flac", ".aif", ".aiff", ".au", ".caf", ".w64", ".sph", ".mp3", ".ogg", ".opus"),
-    *(".m4a", ".aac", ".mp4", ".webm", ".mkv", ".avi"),
-)
 #: Cells of a table that hold no value.
 _MISSING = ("", "nan", "NaN", "NA", "None", "null")
 

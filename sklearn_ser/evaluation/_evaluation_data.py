@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.audio._decoding import path_of
+from sklearn_ser.audio._decoding import is_decoder, is_open_file, path_of
 from sklearn_ser.audio._derived import source_chain
 from sklearn_ser.datasets import Corpus
 from sklearn_ser.evaluation._audio_steps import with_ids
@@ -21,7 +21,7 @@ from sklearn_ser.evaluation._semi_supervised import find_obstacle
 from sklearn_ser.exceptions import EvaluationWarning, MetadataError
 from sklearn_ser.model_selection._base import join_groups
 from sklearn_ser.store._file_digests import FileDigests
-from sklearn_ser.store._keys import derived_digest
+from sklearn_ser.store._keys import content_digest, derived_digest
 from sklearn_ser.utils._alignment import check_row_order
 from sklearn_ser.utils._frames import as_sequences, frames_table, is_frames
 from sklearn_ser.utils._ids import ID_COLUMNS, canonical_ids, check_column_names
@@ -318,7 +318,7 @@ def _check_distinct_audio(X, ids, row):
     columns = [name for name in AUDIO_COLUMNS if name in X]
     if "file" not in columns:
         return
-    paths = X[columns][[isinstance(audio, str | Path) for audio in X["file"]]].astype(str)
+    paths = X[columns][[path_of(audio) is not None for audio in X["file"]]].astype(str)
     again = paths.duplicated(keep=False)
     if again.any():
         first = paths[again].iloc[0]
@@ -398,7 +398,12 @@ def audio_fingerprint(X: pd.DataFrame) -> str:
         digests = []
         for path, (source, *derived) in zip(paths, chains, strict=True):
             file = None if path is None else files.get(path)
-            digest = joblib.hash(source).encode() if file is None else file.digest
+            if file is not None:
+                digest = file.digest
+            elif is_decoder(source) or is_open_file(source):
+                digest = content_digest(source, math.nan) or b"unreadable"
+            else:
+                digest = joblib.hash(source).encode()
             for audio in derived:
                 digest = derived_digest(digest, audio, steps)
             digests.append(digest)

@@ -12,8 +12,9 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from sklearn_ser.audio._decoding import path_of
+from sklearn_ser.audio._decoding import file_of, path_of
 from sklearn_ser.audio._input import as_table, find_references
+from sklearn_ser.audio._source import AUDIO_SUFFIXES
 from sklearn_ser.evaluation._audio_steps import (
     all_audio_steps,
     audio_steps,
@@ -35,13 +36,6 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
     from sklearn_ser.datasets import Corpus
-
-
-#: Suffixes of the recordings that are looked for in folders.
-_AUDIO_SUFFIXES = {
-    *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".nist", ".oga", ".ogg", ".opus"),
-    *(".rf64", ".snd", ".sph", ".voc", ".w64", ".wav", ".wave"),
-}
 
 
 @public_module("sklearn_ser.evaluation")
@@ -190,7 +184,7 @@ def predict_rows(
         table = predicted.set_axis(rows, axis=0).reindex(table.index)
     table["label"] = table["label"].where(table.index.isin(rows), None)
     # Of dtype object: as strings, pandas would replace the None of arrays by NaN.
-    table.insert(0, "file", pd.Series(list(map(path_of, X[audio])), dtype=object))
+    table.insert(0, "file", pd.Series(list(map(file_of, X[audio])), dtype=object))
     return table.assign(error=pd.Series([reasons.get(row) for row in table.index], dtype=object))
 
 
@@ -222,7 +216,7 @@ def _files_in(reference):
     files = [
         str(file)
         for file in sorted(Path(path).rglob("*"))
-        if file.suffix.lower() in _AUDIO_SUFFIXES
+        if file.suffix.lower() in AUDIO_SUFFIXES
         and not file.name.startswith(".")
         and file.is_file()
     ]

@@ -179,8 +179,10 @@ def _absolute(reference):
 def _can_be_pickled(reference):
     """Return whether audio can be sent to another process, without copying any samples."""
     try:
-        for part in reference if isinstance(reference, tuple) else (reference,):
+        parts = reference.values() if isinstance(reference, dict) else (reference,)
+        for part in reference if isinstance(reference, tuple) else parts:
             is_plain = isinstance(part, np.ndarray) and not part.dtype.hasobject
+            is_plain = is_plain or isinstance(part, bytes)
             if not is_plain and path_of(part) is None:
                 pickle.dumps(part)
     except Exception:

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from sklearn_ser.audio._containers import decoder_version
+
 #: Files whose digest is cached within one transform: segments of one file come together.
 _MAX_CACHED = 4096
 #: Bytes that are read at a time.
@@ -98,10 +100,13 @@ def _read(path: str) -> FileDigest | None:
         content = hashlib.sha256(b"file%d:%s" % (len(suffix), suffix))
         opened = os.open(path, _OPEN_FLAGS)
         try:
-            while block := os.read(opened, min(status.st_size + 1, _BLOCK)):
+            n_bytes = min(status.st_size + 1, _BLOCK)
+            block = os.read(opened, n_bytes)
+            content.update(decoder_version(block))
+            content.update(block)
+            while len(block) == n_bytes:
+                block = os.read(opened, n_bytes)
                 content.update(block)
-                if len(block) < min(status.st_size + 1, _BLOCK):
-                    break
         finally:
             os.close(opened)
     except (OSError, ValueError):

@@ -14,7 +14,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from sklearn_ser.audio import _loading
-from sklearn_ser.audio._decoding import array_and_rate
+from sklearn_ser.audio._containers import decoder_version
+from sklearn_ser.audio._decoding import array_and_rate, encoded_content
 from sklearn_ser.exceptions import AudioError
 
 if TYPE_CHECKING:
@@ -81,9 +82,12 @@ def utterance_key(extractor_digest: bytes, audio_digest: bytes, start: float, en
     return hashlib.sha256(lengths + extractor_digest + audio_digest + span).digest()
 
 
-def array_digest(reference: Any, sampling_rate: float) -> bytes | None:
-    """Return the digest of an array or a pair (array, rate), or None if it cannot be read."""
+def content_digest(reference: Any, sampling_rate: float) -> bytes | None:
+    """Return the digest of audio that is no file on disk, or None if it cannot be read."""
     try:
+        content = encoded_content(reference)
+        if content is not None:
+            return hashlib.sha256(b"encoded" + decoder_version(content) + content).digest()
         array, rate = array_and_rate(reference, sampling_rate)
     except AudioError:
         return None

@@ -19,7 +19,7 @@ from sklearn_ser.store._file_digests import FileDigest, FileDigests
 from sklearn_ser.store._keys import (
     NoRevision,
     NoStableContent,
-    array_digest,
+    content_digest,
     derived_digest,
     extractor_digest,
     utterance_key,
@@ -241,7 +241,7 @@ class StoredRows:
             source, *derived = chains[row]
             path, file = paths.get(row), None
             if path is None:
-                digest = self._array_digest(source)
+                digest = self._content_digest(source)
             elif (content := files[path]) is None:
                 continue
             else:
@@ -253,10 +253,10 @@ class StoredRows:
                 keys[row] = _Key(utterance_key(self._step, digest, start, end), file)
         return keys
 
-    def _array_digest(self, reference):
+    def _content_digest(self, reference):
         # The table holds its audio, so that no other array can get the same id.
         if id(reference) not in self._arrays:
-            self._arrays[id(reference)] = array_digest(reference, self._sampling_rate)
+            self._arrays[id(reference)] = content_digest(reference, self._sampling_rate)
         return self._arrays[id(reference)]
 
     def _derived_digest(self, digest: bytes, derived: Iterable[Any]) -> bytes | None:

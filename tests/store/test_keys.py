@@ -4,6 +4,7 @@ import enum
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -156,7 +157,7 @@ def test_a_bare_array_has_the_rate_of_the_step():
 
 @pytest.mark.parametrize(
     "cell",
-    ["missing.wav", "", None, np.nan, ".", "/dev/null", 3, {}, b"a.wav", "nul\0.wav",
+    ["missing.wav", "", None, np.nan, ".", "/dev/null", 3, {}, StringIO("a"), "nul\0.wav",
      np.array([["a"]]), ("a.wav", 16000), (1, 2, 3), np.arange(5), "wrong.wav"],
 )  # fmt: skip
 def test_what_cannot_be_read_has_no_key(cell, tmp_path, monkeypatch):
