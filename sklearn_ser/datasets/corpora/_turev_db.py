@@ -32,7 +32,7 @@ READER = CorpusReader(
     utterances=(1735,),
     speakers=6,
     flaws=(
-        Flaw("imbalanced", "Speaker 1157 has no calm and no happiness."),
+        Flaw("incomplete_speaker", "Speaker 1157 has no calm and no happiness."),
         Flaw(
             "silence_follows_emotion",
             "Anger and sadness of speaker 1358 begin and end in digital zeros, his other "
