@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import settings
 
@@ -20,6 +21,9 @@ settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 PROJECT = Path(__file__).resolve().parents[1]
+
+# Names of the encoders; test_classifier.py compares them with the documentation.
+ENCODERS = ("mlp", "attention", "layers", "frame_dnn", "lstm", "cnn_blstm", "conformer")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -68,6 +72,15 @@ class LevelExtractor(AudioExtractor):
         level = np.mean(np.abs(signal) ** self.power)
         crossings = np.mean(signal[1:] * signal[:-1] < 0) if len(signal) > 1 else 0.0
         return np.array([level, np.abs(signal).max(), crossings])
+
+
+def make_frames_table(sequences, index, names, attrs=None):
+    """Return a table of frame sequences as audio steps do; None is failed audio."""
+    values = np.empty(len(sequences), dtype=object)
+    values[:] = [np.nan if sequence is None else sequence for sequence in sequences]
+    table = pd.DataFrame({"frames": pd.Series(values, index=index)})
+    table.attrs = {"frame_features": list(names), **(attrs or {})}
+    return table
 
 
 def find_shared():

@@ -1,6 +1,6 @@
 """MPEG layer 3 (mp3) streams: exact lengths, and decoding of any part.
 
-libsndfile takes the length of an mp3 from a table in its first frame (Xing, Info) or guesses it
+libsndfile takes the length of an mp3 from a table in its first frame (Xing, Info) or estimates it
 from the bit rate, and reads no further; here the frames are counted. A part is decoded as a stream
 of its own. An mp3 frame borrows bytes from frames before it, so these are part of that stream, but
 muted: after a seek the decoder would decode them without the bytes that they borrow themselves,

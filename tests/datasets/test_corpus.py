@@ -16,7 +16,6 @@ from sklearn.preprocessing import LabelEncoder, OneHotEncoder
 from sklearn.svm import LinearSVC
 
 from sklearn_ser.datasets import Corpus, make_speech_corpus
-from sklearn_ser.datasets._corpus import REQUIRED_COLUMNS
 from sklearn_ser.exceptions import CorpusError
 
 
@@ -40,9 +39,8 @@ def test_repr_names_the_counts(corpus):
 
 
 def test_repr_with_unknown_values():
-    frame = pd.DataFrame(
-        {column: pd.Series([None, None], dtype=object) for column in REQUIRED_COLUMNS}
-    )
+    columns = ["gender", "language", "naturalness", "text"]
+    frame = pd.DataFrame(None, index=[0, 1], columns=columns, dtype=object)
     frame = frame.assign(file=["a", "b"], corpus="x", speaker="x/1", emotion="anger")
     assert repr(Corpus(frame, "x")) == "<Corpus x: 2 utterances, 1 speakers; anger 2>"
 

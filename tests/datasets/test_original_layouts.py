@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from sklearn_ser import datasets
-from sklearn_ser.datasets import Corpus, load_corpus
-from sklearn_ser.datasets._known_corpora import CORPUS_NAMES
+from sklearn_ser.datasets import Corpus, list_corpora, load_corpus
 from sklearn_ser.exceptions import CorpusError
 from tests.datasets.original_layouts import CONTAINER, LAYOUTS, WAV, Tree
 
@@ -31,7 +30,7 @@ NUMBERS = ("arousal", "valence", "dominance", "naturalness_rating")
 
 def names_of_readers():
     """Return the names of the corpora that the package reads in their original layout."""
-    return set(CORPUS_NAMES)
+    return set(list_corpora().index)
 
 
 def files_reported(corpus, root):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.utils import Bunch
 
-from sklearn_ser.utils._frames import frames_table
+from tests.conftest import make_frames_table
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +42,7 @@ def frames():
         sequence[:, 1] += 1.5 * (gender[row] == "male")
         sequence.setflags(write=False)
         sequences.append(sequence)
-    X = frames_table(sequences, pd.Index(speaker, name="speaker"), ["v", "w", "x", "y", "z"])
+    X = make_frames_table(sequences, pd.Index(speaker, name="speaker"), ["v", "w", "x", "y", "z"])
     arousal = [sequence[:, 2].mean() for sequence in sequences]
     aux = pd.DataFrame({"gender": gender, "arousal": arousal})
     for array in (emotion, speaker):

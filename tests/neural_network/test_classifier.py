@@ -10,8 +10,8 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_ser.exceptions import MetadataError, SerError, TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier
-from sklearn_ser.neural_network.encoders._registry import ENCODERS
 from sklearn_ser.neural_network.tasks._make_tasks import SHORT_NAMES, TASK_KINDS
+from tests.conftest import ENCODERS
 
 
 def net(**parameters):

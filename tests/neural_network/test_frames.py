@@ -12,7 +12,7 @@ from sklearn_ser.neural_network import MTLNeuralClassifier
 from sklearn_ser.neural_network import _sequences as sequences_module
 from sklearn_ser.neural_network.training import _train_network
 from sklearn_ser.preprocessing import FrameScaler
-from sklearn_ser.utils._frames import frames_table
+from tests.conftest import make_frames_table
 
 PARAMETERS = {
     "hidden_units": (16,),
@@ -49,7 +49,7 @@ def with_cells(frames, **cells):
     sequences = list(frames.sequences)
     for name, cell in cells.items():
         sequences[int(name[1:])] = cell
-    return frames_table(sequences, frames.X.index, frames.X.attrs["frame_features"])
+    return make_frames_table(sequences, frames.X.index, frames.X.attrs["frame_features"])
 
 
 def test_learns_all_tasks_by_speakers_of_the_index(frames, fitted):
@@ -179,7 +179,7 @@ def test_rows_of_a_stacked_array_fail_by_nan_throughout(frames):
 
 
 def test_nothing_but_failed_rows_cannot_be_trained_on(frames):
-    X = frames_table([None] * 120, frames.X.index, ["v", "w", "x", "y", "z"])
+    X = make_frames_table([None] * 120, frames.X.index, ["v", "w", "x", "y", "z"])
     with pytest.raises(ValueError, match=r"No row of X has a frame sequence \(failed audio\)"):
         net().fit(X, frames.y)
 
@@ -229,7 +229,7 @@ def test_layers_are_weighted_by_what_they_tell(frames):
 
 def test_auto_weights_layers_where_the_table_says_so(frames):
     cells = [np.resize(sequence, (4, 5)) for sequence in frames.sequences]
-    X = frames_table(cells, frames.X.index, list("vwxyz"), {"frame_axis": "layers"})
+    X = make_frames_table(cells, frames.X.index, list("vwxyz"), {"frame_axis": "layers"})
     net = MTLNeuralClassifier(max_epochs=1, random_state=0)
     scaler = FrameScaler().fit(X)
     assert net.fit(scaler.transform(X), frames.y).layer_weights_.shape == (4,)
@@ -346,7 +346,7 @@ def test_other_features_than_in_fit_raise(frames, fitted):
     with pytest.raises(ValueError, match=r"^X has 4 features per frame, but MTLNeuralClassifier is "
                        r"expecting 5 features per frame, as in fit\.$"):  # fmt: skip
         fitted.predict([sequence[:, :4] for sequence in frames.sequences])
-    X = frames_table(frames.sequences, frames.X.index, ["v", "w", "mel", "y", "z"])
+    X = make_frames_table(frames.sequences, frames.X.index, ["v", "w", "mel", "y", "z"])
     message = "The first that differs is feature 2, 'mel' here and 'x' in fit."
     with pytest.raises(ValueError, match=re.escape(message)):
         fitted.predict(X)

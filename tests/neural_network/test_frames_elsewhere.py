@@ -18,7 +18,7 @@ from sklearn_ser.exceptions import SerError
 from sklearn_ser.model_selection import SpeakerKFold
 from sklearn_ser.neural_network import MTLNeuralClassifier
 from sklearn_ser.preprocessing import FrameScaler
-from sklearn_ser.utils._frames import as_sequences, frame_features, frames_table
+from tests.conftest import make_frames_table
 
 ENCODERS = ["attention", "layers"]
 
@@ -34,7 +34,7 @@ def input_for(encoder, frames):
     if encoder == "attention":
         return frames.X
     cells = [sequence[:3] for sequence in frames.sequences]
-    return frames_table(cells, frames.X.index, frames.X.attrs["frame_features"])
+    return make_frames_table(cells, frames.X.index, frames.X.attrs["frame_features"])
 
 
 @pytest.fixture(scope="module", params=ENCODERS)
@@ -137,8 +137,8 @@ class Halved(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        cells = [sequence / self.by for sequence in as_sequences(X)]
-        return frames_table(cells, X.index, frame_features(X, 5))
+        cells = [sequence / self.by for sequence in X["frames"]]
+        return make_frames_table(cells, X.index, X.attrs["frame_features"])
 
     def __sklearn_is_fitted__(self):
         return True

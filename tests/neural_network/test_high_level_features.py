@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn_ser.exceptions import MetadataError
 from sklearn_ser.model_selection import LeaveOneCorpusOut, SpeakerKFold
 from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures, MTLNeuralClassifier
-from sklearn_ser.utils._frames import as_sequences, frames_table
+from tests.conftest import make_frames_table
 
 
 class Rows(LogisticRegression):
@@ -45,8 +45,8 @@ class Frames(ClassifierMixin, BaseEstimator):
 
     def fit(self, X, y, aux=None, groups=None, sample_weight=None):
         self.seen.append({"X": X, "y": y, "aux": aux, "groups": groups, "weight": sample_weight})
-        sequences, y = as_sequences(X), np.asarray(y)
-        known = [row for row, frames in enumerate(sequences) if frames is not None]
+        sequences, y = list(X["frames"]), np.asarray(y)
+        known = [row for row, frames in enumerate(sequences) if isinstance(frames, np.ndarray)]
         columns = {} if aux is None else {name: aux[name].to_numpy() for name in aux}
         self.models_ = {}
         for task, labels in {"y": y, **columns}.items():
@@ -64,7 +64,9 @@ class Frames(ClassifierMixin, BaseEstimator):
 
     def predict_frame_proba(self, X):
         return {
-            task: [None if f is None else model.predict_proba(f) for f in as_sequences(X)]
+            task: [
+                model.predict_proba(f) if isinstance(f, np.ndarray) else None for f in X["frames"]
+            ]
             for task, model in self.models_.items()
         }
 
@@ -269,7 +271,7 @@ def test_out_of_fold_with_scikit_learns_splitters(frames):
 
 def test_out_of_fold_with_failed_audio(frames):
     cells = [None if row in (3, 50) else frames.sequences[row] for row in range(120)]
-    X = frames_table(cells, frames.X.index, list("vwxyz"))
+    X = make_frames_table(cells, frames.X.index, list("vwxyz"))
     got = HighLevelFeatures(Frames(), cv=3).fit_transform(X, frames.y)
     assert np.flatnonzero(np.isnan(got).all(axis=1)).tolist() == [3, 50]
     assert np.isnan(got).sum() == 2 * 12

@@ -25,7 +25,7 @@ from sklearn_ser.neural_network import (
     ReconstructionTask,
     RegressionTask,
 )
-from sklearn_ser.neural_network.encoders._registry import ENCODERS
+from tests.conftest import ENCODERS
 
 OBJECTS = {
     "gender": ClassificationTask(label_smoothing=0.1, class_weight={"female": 2.0, "male": 1.0}),

@@ -19,8 +19,8 @@ from torch import nn
 
 from sklearn_ser import MTLNeuralClassifier
 from sklearn_ser.exceptions import MissingDependencyError, ModelFileError, SerError
-from sklearn_ser.neural_network.encoders._registry import ENCODERS
 from sklearn_ser.persistence import export_onnx
+from tests.conftest import ENCODERS
 
 N_FEATURES = 16
 PARAMS = {

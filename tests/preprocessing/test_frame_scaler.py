@@ -14,7 +14,7 @@ from sklearn.utils import estimator_checks, estimator_html_repr
 from sklearn_ser import load_model, save_model
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.preprocessing import FrameScaler, FunctionalsPooling
-from sklearn_ser.utils._frames import frames_table
+from tests.conftest import make_frames_table
 
 PER = ["training", "utterance"]
 
@@ -50,7 +50,7 @@ def sequences():
 def table(sequences):
     index = pd.Index(["s1", "s2", "s3", "s4", "s5"], name="speaker")
     cells = [sequence.astype(np.float32) for sequence in sequences]
-    return frames_table([*cells[:2], None, *cells[2:]], index, ["a", "b", "c"])
+    return make_frames_table([*cells[:2], None, *cells[2:]], index, ["a", "b", "c"])
 
 
 def test_by_the_training_set_it_is_a_standard_scaler_over_all_frames(sequences):
@@ -140,7 +140,7 @@ def test_every_form_of_frames_gives_the_same(per):
     expected = FrameScaler(per).fit_transform(sequences)["frames"]
     forms = (
         pd.Series(sequences),
-        frames_table(sequences, pd.RangeIndex(3), []),
+        make_frames_table(sequences, pd.RangeIndex(3), []),
         as_objects,
         as_objects[:, np.newaxis],
         np.stack(sequences),

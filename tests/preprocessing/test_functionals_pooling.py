@@ -19,7 +19,7 @@ from sklearn_ser import load_model, save_model
 from sklearn_ser.feature_extraction import MFCC, LogMelSpectrogram
 from sklearn_ser.neural_network import MTLNeuralClassifier
 from sklearn_ser.preprocessing import FrameScaler, FunctionalsPooling, GroupScaler
-from sklearn_ser.utils._frames import frames_table
+from tests.conftest import make_frames_table
 
 HOP = 0.02
 FUNCTIONALS = [
@@ -78,7 +78,9 @@ def make_sequence(n_frames=40, n_features=3, seed=0):
 @pytest.fixture
 def table():
     index = pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 3)], names=["corpus", "speaker"])
-    return frames_table([make_sequence(20, 2), None, make_sequence(31, 2, 1)], index, ["x", "y"])
+    return make_frames_table(
+        [make_sequence(20, 2), None, make_sequence(31, 2, 1)], index, ["x", "y"]
+    )
 
 
 @pytest.mark.parametrize("step", [LogMelSpectrogram(n_mels=8), MFCC(5, n_mels=8)])
@@ -199,7 +201,7 @@ VOICED = np.array([0, 0, 1, 1, 1, 0, 1, 1, 0, 0], dtype=bool)
 @pytest.fixture
 def spoken():
     values = np.column_stack([np.arange(10.0) ** 2, VOICED, np.sin(np.arange(10.0))])
-    return frames_table([values], pd.RangeIndex(1), ["pitch", "voicing", "energy"])
+    return make_frames_table([values], pd.RangeIndex(1), ["pitch", "voicing", "energy"])
 
 
 def test_rhythm_of_voicing(spoken):
@@ -274,7 +276,7 @@ def test_every_form_of_frames_gives_the_same():
     expected = FunctionalsPooling(EVERY).fit_transform(sequences)
     for X in (
         pd.Series(sequences),
-        frames_table(sequences, pd.RangeIndex(3), []),
+        make_frames_table(sequences, pd.RangeIndex(3), []),
         as_objects,
         as_objects[:, np.newaxis],
         np.stack(sequences),
@@ -371,7 +373,7 @@ def test_anything_but_frame_sequences_raises(step, table):
     fitted = clone(step).fit(table)
     with pytest.raises(ValueError, match=r"fitted on frames of 2 features, those of X have 3"):
         fitted.transform([make_sequence()])
-    other = frames_table(list(table["frames"]), table.index, ["x", "z"])
+    other = make_frames_table(list(table["frames"]), table.index, ["x", "z"])
     with pytest.raises(
         ValueError, match=r"other features of frames: feature 1 was 'y', but it is 'z'"
     ):

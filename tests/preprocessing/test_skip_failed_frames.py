@@ -11,7 +11,7 @@ from sklearn.svm import LinearSVC
 
 from sklearn_ser import MTLNeuralClassifier, SkipFailedRows
 from sklearn_ser.exceptions import TrainingWarning
-from sklearn_ser.utils._frames import frames_table
+from tests.conftest import make_frames_table
 
 FAILED = [3, 8]
 GOOD = np.setdiff1d(np.arange(40), FAILED)
@@ -43,7 +43,7 @@ def table():
     ]
     cells = [None if row in FAILED else cell for row, cell in enumerate(cells)]
     index = pd.Index(np.repeat(["s1", "s2", "s3", "s4"], 10), name="speaker")
-    return frames_table(cells, index, ["a", "b", "c"]), y
+    return make_frames_table(cells, index, ["a", "b", "c"]), y
 
 
 def forms(table):

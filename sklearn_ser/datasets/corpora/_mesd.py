@@ -45,7 +45,7 @@ READER = CorpusReader(
         Flaw(
             "speaker_ids_join_people",
             "The column speaker is the kind of voice (3 women, 2 men, 6 children): speakers cannot "
-            "be told apart.",
+            "be distinguished.",
         ),
         Flaw("text_follows_emotion", "Words of set B belong to one emotion (column word_set)."),
     ),
