@@ -2,13 +2,13 @@
 
 import json
 import sqlite3
+import time
 
 import numpy as np
 import pytest
 
 from sklearn_ser import FeatureStore
 from sklearn_ser.cli import main
-from sklearn_ser.store import _store as store_module
 
 DAY = 86400
 
@@ -18,7 +18,7 @@ def store(tmp_path, monkeypatch):
     """Two extractors, ten days apart."""
     store = FeatureStore(tmp_path / "store")
     for day, name, size in ((0, "OpenSmileExtractor", 88), (10, "LogMelSpectrogram", 50_000)):
-        monkeypatch.setattr(store_module.time, "time", lambda day=day: day * DAY)
+        monkeypatch.setattr(time, "time", lambda day=day: day * DAY)
         values = np.zeros(size, dtype="float32")
         store.put_many({f"{name} {i}".encode(): (values, None) for i in range(40)}, extractor=name)
     return store

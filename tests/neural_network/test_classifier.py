@@ -10,8 +10,9 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_ser.exceptions import MetadataError, SerError, TrainingWarning
 from sklearn_ser.neural_network import MTLNeuralClassifier
+from sklearn_ser.neural_network.encoders._registry import ENCODERS
 from sklearn_ser.neural_network.tasks._make_tasks import SHORT_NAMES, TASK_KINDS
-from tests.conftest import ENCODERS
+from tests import conftest
 
 
 def net(**parameters):
@@ -369,6 +370,7 @@ def test_every_parameter_is_documented():
 
 
 def test_every_encoder_and_its_parameters_are_documented():
+    assert tuple(ENCODERS) == conftest.ENCODERS
     names = re.search(r"\{(.*?)\}", documented("encoder"), re.S)[1]
     assert set(re.findall(r'"(\w+)"', names)) == {"auto", *ENCODERS}
     lines = re.findall(r'\n    - "(\w+)": (.*?)(?=\n    - |\Z)', documented("encoder_params"), re.S)

@@ -1,12 +1,12 @@
 """A store in a temporary folder, and helpers of the tests that look into it."""
 
 import sqlite3
+import time
 
 import numpy as np
 import pytest
 
 from sklearn_ser.store import FeatureStore
-from sklearn_ser.store import _store as store_module
 
 DAY = 86400
 
@@ -33,7 +33,7 @@ def execute(store, *statement):
 
 
 def at_time(monkeypatch, seconds):
-    monkeypatch.setattr(store_module.time, "time", lambda: seconds)
+    monkeypatch.setattr(time, "time", lambda: seconds)
 
 
 def assert_holds(store, expected):
