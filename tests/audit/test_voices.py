@@ -91,7 +91,7 @@ def test_real_voices(shared):
     embeddings = embed_voices(frame, "file", None, 0)
     assert check(frame, embeddings) == {}
     mixed = []
-    for speaker in frame["speaker"].unique():
+    for speaker in frame["speaker"].unique()[::3]:
         own = np.flatnonzero(frame["speaker"] == speaker)
         renamed = frame.assign(speaker=frame["speaker"].where(frame.index.isin(own[::2]), "other"))
         renamed.loc[frame["speaker"] != speaker, "speaker"] = frame["speaker"]

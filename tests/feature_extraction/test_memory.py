@@ -26,12 +26,12 @@ def peak_memory(extractor, X):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_twenty_thousand_utterances_need_no_more_than_their_rows(tmp_path, n_jobs):
+def test_thousands_of_utterances_need_no_more_than_their_rows(tmp_path, n_jobs):
     rng = np.random.default_rng(0)
     files = [str(tmp_path / f"{i}.wav") for i in range(20)]
     for file in files:
         soundfile.write(file, rng.normal(scale=0.05, size=1600), 16000)  # 6400 bytes as float32
-    few, many = (pd.DataFrame({"file": np.resize(files, n)}) for n in (2_000, 20_000))
+    few, many = (pd.DataFrame({"file": np.resize(files, n)}) for n in (1_000, 8_000))
     extractor = LevelExtractor(n_jobs=n_jobs)
     extractor.fit_transform(few.head(100))
     growth = peak_memory(extractor, many) - peak_memory(extractor, few)
