@@ -1,5 +1,6 @@
 from ._concat import concat_corpora as concat_corpora
 from ._corpus import Corpus as Corpus
+from ._fetch import fetch_corpus as fetch_corpus
 from ._from_folder import corpus_from_folder as corpus_from_folder
 from ._known_corpora import detect_corpus as detect_corpus
 from ._known_corpora import list_corpora as list_corpora

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from sklearn_ser.audio._signal import is_missing
 from sklearn_ser.datasets._description import UNLABELED, CorpusDescription, describe
+from sklearn_ser.datasets._exchange import to_csv, to_database, to_dataset
 from sklearn_ser.datasets._label_maps import Labels, labels_of
 from sklearn_ser.exceptions import CorpusError
 from sklearn_ser.utils._ids import short_list
@@ -349,6 +351,88 @@ class Corpus:
             votes,
             pd.concat(dropped, ignore_index=True),
         )
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write the frame as a CSV file that :func:`load_corpus` reads.
+
+        Parameters
+        ----------
+        path : path-like
+            The file. Paths of audio below its folder are written relative to it.
+
+        Raises
+        ------
+        CorpusError
+            If audio is not in files.
+
+        See Also
+        --------
+        Corpus.to_dataset : Stores description, license and citation, and audio in memory.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from sklearn_ser.datasets import load_corpus, make_speech_corpus
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     corpus = make_speech_corpus(2, 1, root=root, random_state=0)
+        ...     corpus.to_csv(f"{root}/table.csv")
+        ...     load_corpus(f"{root}/table.csv").frame.equals(corpus.frame)
+        True
+        """
+        to_csv(self, path)
+
+    def to_audformat(self) -> Any:
+        """Convert the corpus to an audformat Database.
+
+        Returns
+        -------
+        audformat.Database
+            Database with one table, ``utterances``, and one scheme per column; segmented if the
+            corpus has ``start`` or ``end``. It holds the license, and the description with the
+            citation. :func:`load_corpus` reads it.
+
+        Raises
+        ------
+        CorpusError
+            If audio is not in files.
+        MissingDependencyError
+            If audformat is not installed (extra ``audb``).
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from sklearn_ser.datasets import make_speech_corpus
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     database = make_speech_corpus(2, 1, root=root).to_audformat()
+        >>> database.schemes["emotion"].labels
+        ['anger', 'happiness', 'neutral', 'sadness']
+        """
+        return to_database(self)
+
+    def to_dataset(self) -> Any:
+        """Convert the corpus to a data set of Hugging Face.
+
+        Returns
+        -------
+        datasets.Dataset
+            Data set with the columns of `frame`: ``audio`` instead of ``file``, with paths, or with
+            float WAV files for audio in memory; ``emotion`` as ClassLabel. It holds description,
+            license and citation. :func:`load_corpus` reads it.
+
+        Raises
+        ------
+        MissingDependencyError
+            If `datasets` is not installed (extra ``datasets``).
+
+        Examples
+        --------
+        >>> from sklearn_ser.datasets import load_corpus, make_speech_corpus
+        >>> corpus = make_speech_corpus(n_speakers=2, n_utterances=1)
+        >>> load_corpus(corpus.to_dataset())  # doctest: +SKIP
+        <Corpus synthetic: 8 utterances, 2 speakers (1 female, 1 male), xx, acted;
+        anger 2, happiness 2, neutral 2, sadness 2>
+        """
+        return to_dataset(self)
 
     def _with(self, frame, votes, dropped_rows=None):
         """Return this corpus with these rows of `frame`, and of the votes."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import difflib
+import json
 import os
 import re
 import sys
@@ -34,6 +35,13 @@ from sklearn_ser.datasets._corpus import (
     rows_left_out,
     text_as_object,
 )
+from sklearn_ser.datasets._exchange import (
+    facts_of,
+    is_database,
+    is_dataset,
+    table_of_database,
+    table_of_dataset,
+)
 from sklearn_ser.datasets._known_corpora import (
     CORPUS_NAMES,
     detect_corpus,
@@ -56,12 +64,16 @@ from sklearn_ser.utils._ids import as_frame, canonical_ids, rows_text, short_lis
 from sklearn_ser.utils._public import public_module
 
 METADATA_FILE = "metadata.csv"
+#: Names of the table of a folder, the first of which is read.
+_METADATA_FILES = (METADATA_FILE, "metadata.jsonl", "metadata.parquet")
+_TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
 
 #: Standard column by alternative name, which is used where the standard column is absent.
 _OTHER_NAMES = {
     "path": "file",
     "filename": "file",
     "audio": "file",
+    "file_name": "file",
     "label": "emotion",
     "sex": "gender",
     "speaker_id": "speaker",
@@ -114,11 +126,12 @@ def load_corpus(
         - any other name: the folder `root` in the generic layout: a ``metadata.csv`` with one
           row per utterance and the columns file (relative to `root`), speaker, and where known
           emotion, gender, language, naturalness, text and the others of :class:`Corpus`;
-        - a path to a CSV file in that layout (a string that ends in ``.csv`` or ``.tsv``, or a
-          path object);
+        - a path to a table in that layout: CSV, TSV, Parquet (``.parquet``) or JSON lines
+          (``.jsonl``, ``.ndjson``), as a string with that suffix or a path object;
         - a table in that layout: a DataFrame of pandas or another library, a list of dicts, a
-          dict of columns, or an audformat Database with the scheme ``emotion``. Named index
-          levels count as columns;
+          dict of columns, an audformat Database with the scheme ``emotion``, or a Dataset or
+          DatasetDict of Hugging Face. Named index levels count as columns, and splits are the
+          column ``split``;
         - a path with named fields, as of :func:`corpus_from_folder`:
           ``"root/{emotion}/{speaker}_*.wav"``;
         - a callable that takes `root` and returns such a table.
@@ -239,11 +252,13 @@ def _read(given, root, name):
     """Return the source that was given to `load_corpus`."""
     if _table_of(root) is not None:
         given, root, name = root, None, name or given
-    if type(given).__module__.startswith("audformat"):
+    if is_database(given):
         root, name = root or given.root, name or given.name
     table = _table_of(given)
     if table is not None:
-        source = _Source(table, name, root, license=_license_in(root))
+        description, license, citation = facts_of(given)
+        license = license or _license_in(root)
+        source = _Source(table, name, root, description, license, citation)
     elif callable(given):
         returned = given(root)
         table = _table_of(returned)
@@ -255,7 +270,7 @@ def _read(given, root, name):
         source = _Source(table, name, root, license=_license_in(root))
     elif is_pattern(given):
         source = source_of_pattern(Pattern(given), name, {})
-    elif isinstance(given, os.PathLike) or str(given).endswith((".csv", ".tsv")):
+    elif isinstance(given, os.PathLike) or str(given).endswith(_TABLE_SUFFIXES):
         source = _read_path(Path(given), root, name)
     else:
         source = _read_named(given, root, name)
@@ -270,12 +285,18 @@ def _read(given, root, name):
 
 
 def _read_path(path, root, name):
-    """Return the source of a CSV file, or of a folder with ``metadata.csv``."""
-    path = path / METADATA_FILE if path.is_dir() else path
-    table = _read_csv_as_text(path)
+    """Return the source of a table in a file, or of a folder with ``metadata.csv``."""
+    path = _metadata_in(path) if path.is_dir() else path
+    table = _read_file(path)
     root = path.parent if root is None else root
     name = name or _own_name(table) or path.absolute().parent.name
     return _Source(table, name, root, license=_license_in(root))
+
+
+def _metadata_in(folder):
+    """Return the path of the table of a folder in the generic layout, which may not exist."""
+    paths = [Path(folder) / name for name in _METADATA_FILES]
+    return next(filter(Path.is_file, paths), paths[0])
 
 
 def source_of_pattern(pattern, name, columns):
@@ -288,6 +309,10 @@ def source_of_pattern(pattern, name, columns):
 
 def _table_of(source):
     """Return a table of any library, list of dicts or dict of columns as a DataFrame, else None."""
+    if is_dataset(source):
+        return table_of_dataset(source)
+    if is_database(source):
+        return table_of_database(source)
     source = as_frame(source)
     if isinstance(source, pd.DataFrame):
         return source
@@ -301,16 +326,6 @@ def _table_of(source):
                 f"the dict or list of dicts is not a table ({error}); expected one value per "
                 f"utterance in each column."
             ) from error
-    if type(source).__module__.startswith("audformat") and hasattr(source, "schemes"):
-        if "emotion" not in source.schemes:
-            raise CorpusError(
-                f"the audformat Database has no scheme 'emotion', but {sorted(source.schemes)}; "
-                f"give the table with the labels, with the column 'emotion', instead."
-            )
-        others = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
-        return source.get(
-            "emotion", [c for c in others if c not in ("file", "start", "end", "corpus", "emotion")]
-        )
     return None
 
 
@@ -349,7 +364,7 @@ def _read_named(given, root, name):
         raise CorpusError(f"corpus {given!r} needs root, the folder of the corpus. {layout}")
     if not Path(root).is_dir():
         raise CorpusError(f"corpus {given!r}: there is no folder {str(root)!r}. {layout}")
-    path = Path(root) / METADATA_FILE
+    path = _metadata_in(root)
     is_known = given == "auto" or given in CORPUS_NAMES
     is_generic = path.is_file() and (not is_known or _names_files(path))
     if given == "auto":
@@ -363,7 +378,7 @@ def _read_named(given, root, name):
             hint = f" The folder fits {fitting[0]!r}: load_corpus({fitting[0]!r}, root, name=...)."
         raise CorpusError(f"corpus {given!r}: no {METADATA_FILE} in {str(root)!r}.{hint} {layout}")
     if given not in CORPUS_NAMES:
-        return _Source(_read_csv_as_text(path), name or given, root, license=_license_in(root))
+        return _Source(_read_file(path), name or given, root, license=_license_in(root))
     reader = reader_of(given)
     facts = (reader.description, reader.license, reader.citation)
     if not is_generic:
@@ -371,7 +386,7 @@ def _read_named(given, root, name):
         of_reader = (reader.nouns, reading.votes, reading.left_out)
         table = _as_numbers_where_all_are(reading.table)
         return _Source(table, name or given, root, *facts, *of_reader)
-    table = _read_csv_as_text(path)
+    table = _read_file(path)
     own = _own_name(table)
     if own not in (None, given):
         raise CorpusError(
@@ -423,6 +438,25 @@ def _print_left_out(name, dropped_rows, root):
         shown = f" ({', '.join(files[:3])}{', ...' if len(files) > 3 else ''})" if files else ""
         hint = "; drop_duplicates=False retains them" if reason == DUPLICATE else ""
         print(f"{name}: left out {len(rows)} utterance(s), {reason}{shown}{hint}", file=sys.stderr)
+
+
+def _read_file(path):
+    """Read a table: CSV, TSV, Parquet or JSON lines, by the suffix."""
+    suffix = path.suffix.lower()
+    if suffix not in (".parquet", ".jsonl", ".ndjson"):
+        return _read_csv_as_text(path)
+    try:
+        check_not_a_pointer(path)
+        if suffix == ".parquet":
+            return pd.read_parquet(path)
+        with open(path, encoding="utf-8-sig") as lines:
+            return pd.DataFrame([json.loads(line) for line in lines if line.strip()])
+    except (OSError, ValueError) as error:
+        kind = "a Parquet file" if suffix == ".parquet" else "one JSON object per line, in UTF-8"
+        raise CorpusError(
+            f"{str(path)!r} cannot be read as a table ({error}); expected {kind}, with one row per "
+            f"utterance."
+        ) from error
 
 
 def _read_csv_as_text(path):
