@@ -29,8 +29,9 @@ _SIZE, _HOP, _N_BANDS, _N_PARTS, _QUIET = 256, 128, 20, 4, 40.0
 _LOWEST, _HIGHEST = 100.0, 3800.0
 #: Number of folds of speakers and of sentences, and largest number of training rows.
 _SPEAKER_FOLDS, _SENTENCE_FOLDS, _MAX_ROWS = 5, 4, 1000
-#: Smallest number of speakers, and share of the rows whose sentence other speakers say as well.
-MIN_SPEAKERS, MIN_SHARED = 5, 0.5
+#: Smallest number of speakers and of utterances of a label, and share of the rows whose sentence
+#: other speakers say as well.
+MIN_SPEAKERS, MIN_UTTERANCES, MIN_SHARED = 5, 10, 0.5
 #: Share of what is found in seen sentences (above chance) that is lost in unseen ones, at the lower
 #: end of its interval, from which on it is a warning and an error. EmoDB, nEMO and TurEV have 0.01
 #: and less, RAVDESS with its two sentences 0.17: other words say an emotion differently.
@@ -113,8 +114,11 @@ def _obstacle(labels, speakers, texts):
     n_speakers = pd.Series(speakers).groupby(texts).transform("nunique")
     if (n_speakers > 1).mean() < MIN_SHARED:
         return "most sentences are said by one speaker only"
-    if len(np.unique(labels)) < 2:
+    _, counts = np.unique(labels, return_counts=True)
+    if len(counts) < 2:
         return "there is one label only"
+    if counts.min() < MIN_UTTERANCES:
+        return f"a label has fewer than {MIN_UTTERANCES} utterances"
     if pd.Series(texts).groupby(labels).nunique().min() < 2:
         return "a label has one sentence only"
     return None
