@@ -126,6 +126,45 @@ def test_unknown_name():
         _ = sklearn_ser.nonsense
 
 
+def public_callables():
+    """Public functions, constructors and methods, with their names; each once."""
+    found = {}
+    for package, name in PUBLIC:
+        value = public_object(package, name)
+        if inspect.isfunction(value):
+            found[name] = inspect.unwrap(value)
+        elif inspect.isclass(value):
+            for attribute, method in inspect.getmembers(value):
+                method = getattr(method, "fget", method)  # of a property
+                method = inspect.unwrap(getattr(method, "__func__", method))
+                is_ours = str(getattr(method, "__module__", "")).startswith("sklearn_ser")
+                is_public = attribute == "__init__" or not attribute.startswith("_")
+                if inspect.isfunction(method) and is_ours and is_public:
+                    found[f"{name}.{attribute}"] = method
+    return found
+
+
+def test_public_signatures_have_types():
+    bare = []
+    callables = public_callables()
+    assert {"GroupScaler.fit", "Gain.__init__", "MFCC.transform", "uar_score"} <= set(callables)
+    for name, function in callables.items():
+        signature = inspect.signature(function, follow_wrapped=False)
+        types = {
+            each.name: "named"
+            if each.kind == each.VAR_KEYWORD and each.annotation == "Any"
+            else each.annotation
+            for each in signature.parameters.values()
+            if each.name not in ("self", "cls")
+        }
+        if not name.endswith("__init__"):
+            types["return"] = signature.return_annotation
+        bare += [
+            f"{name}: {each}" for each, type_ in types.items() if type_ in (inspect._empty, "Any")
+        ]
+    assert bare == []
+
+
 # Module paths in files ----------------------------------------------------------------------------
 
 

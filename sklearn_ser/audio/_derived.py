@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABCMeta, abstractmethod
+from typing import Any
 
 import numpy as np
 
 from sklearn_ser.audio._signal import TOP
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._types import AudioSource
 
 
 @public_module("sklearn_ser.audio")
@@ -35,14 +37,20 @@ class DerivedAudio(metaclass=ABCMeta):
         Sampling rate of the samples in Hz.
     """
 
-    def __init__(self, source, start=math.nan, end=math.nan, sampling_rate=16000):
+    def __init__(
+        self,
+        source: AudioSource,
+        start: float = math.nan,
+        end: float = math.nan,
+        sampling_rate: float = 16000,
+    ):
         self.source = source
         self.start = start
         self.end = end
         self.sampling_rate = sampling_rate
 
     @abstractmethod
-    def make(self, signal):
+    def make(self, signal: np.ndarray) -> np.ndarray:
         """Compute this audio from the samples of the source, float32 like the result.
 
         Parameters
@@ -58,7 +66,7 @@ class DerivedAudio(metaclass=ABCMeta):
         """
 
     @abstractmethod
-    def recipe(self):
+    def recipe(self) -> list[Any]:
         """List what the samples depend on besides the source, for the cache key of a store.
 
         Returns
@@ -67,7 +75,7 @@ class DerivedAudio(metaclass=ABCMeta):
             Plain values, or steps with a revision.
         """
 
-    def with_source(self, source):
+    def with_source(self, source: AudioSource) -> DerivedAudio:
         """Return a copy with another source (such as the same file by its absolute path).
 
         Parameters

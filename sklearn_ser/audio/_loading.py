@@ -51,7 +51,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -60,6 +60,7 @@ from sklearn_ser.audio._input import AudioReferences, find_references
 from sklearn_ser.exceptions import AudioError, AudioWarning
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._types import AudioInput, AudioSource
 from sklearn_ser.utils._warnings import warn_user
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ _OPTION_TEXTS = {
 @public_module("sklearn_ser.audio")
 @substitute_docstring(**_OPTION_TEXTS)
 def read_audio(
-    source: Any,
+    source: AudioSource,
     sampling_rate: float = 16000,
     *,
     start: float | timedelta | None = None,
@@ -149,7 +150,7 @@ def read_audio(
 @public_module("sklearn_ser.audio")
 @substitute_docstring(**_OPTION_TEXTS)
 def open_audio(
-    X: Any,
+    X: AudioInput,
     *,
     audio: str = "file",
     sampling_rate: float = 16000,

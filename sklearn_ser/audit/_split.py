@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from sklearn_ser.datasets import Corpus
+    from sklearn_ser.model_selection._base import Split, Splitter
 
 #: Ids that may not be on both sides: severity, and why it matters.
 _IDS = {
@@ -44,7 +46,7 @@ _IDS = {
 @public_module("sklearn_ser.audit")
 def audit_split(
     frame: pd.DataFrame | Corpus,
-    cv: Any,
+    cv: int | Splitter | Iterable[Split],
     *,
     y: str = "emotion",
     groups: ArrayLike | None = None,

@@ -24,6 +24,7 @@ from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._ids import as_frame
 from sklearn_ser.utils._output import OwnContainerMixin
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._types import AudioSource, Samples, SamplesT
 
 if TYPE_CHECKING:
     from typing import Self
@@ -75,7 +76,7 @@ class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         "random_state": ["random_state"],
     }
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Samples, y: ArrayLike | None = None) -> Self:
         """Check the parameters. Augmenters learn nothing from X.
 
         Parameters
@@ -93,7 +94,7 @@ class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         self._validate_params()
         return self
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: SamplesT) -> SamplesT:
         """Return X unchanged, or augmented if `train_only` is False.
 
         In a Pipeline `fit` changes the rows (it calls `fit_transform`) and `predict` does not, so
@@ -112,7 +113,7 @@ class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         self._validate_params()
         return X if self.train_only else self.augment(X)
 
-    def fit_transform(self, X: Any, y: Any = None) -> Any:
+    def fit_transform(self, X: SamplesT, y: ArrayLike | None = None) -> SamplesT:
         """Fit, and return `augment(X)`.
 
         Parameters
@@ -130,7 +131,7 @@ class Augmenter(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         return self.fit(X).augment(X)
 
     @abstractmethod
-    def augment(self, X: Any) -> Any:
+    def augment(self, X: SamplesT) -> SamplesT:
         """Change every row, whatever `train_only` is."""
 
     @abstractmethod
@@ -280,7 +281,9 @@ class AugmentedAudio(DerivedAudio):
         Seed of the changes.
     """
 
-    def __init__(self, source: Any, start: float, end: float, augmenter: AudioAugmenter, seed: int):
+    def __init__(
+        self, source: AudioSource, start: float, end: float, augmenter: AudioAugmenter, seed: int
+    ):
         super().__init__(source, start, end, augmenter.sampling_rate)
         self.augmenter = augmenter
         self.seed = seed

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY
 from numbers import Real
-from typing import Any
 
 import numpy as np
 from scipy.signal import fftconvolve
 
 from sklearn_ser.augmentation._base import AudioAugmenter, Range, augmenter, draw
 from sklearn_ser.augmentation._recordings import COLORS, Pool, PoolAugmenter, colored_noise
+from sklearn_ser.utils._types import AudioSource
 
 #: Seconds between the direct sound and the first of a synthetic room's reflections.
 _FIRST_REFLECTION = 0.0025
@@ -68,7 +68,7 @@ class AddNoise(PoolAugmenter):
     """
 
     snr: float | tuple[float, float] = (5.0, 20.0)
-    noises: Any = ("white", "pink", "brown")
+    noises: AudioSource = ("white", "pink", "brown")
 
     _pool_parameter, _keywords = "noises", COLORS
     _parameter_constraints = {
@@ -138,7 +138,7 @@ class AddReverb(PoolAugmenter):
     (8000, 800)
     """
 
-    impulse_responses: Any = "synthetic"
+    impulse_responses: AudioSource = "synthetic"
     _: KW_ONLY
     rt60: float | tuple[float, float] = (0.2, 0.8)
     drr: float | tuple[float, float] = (0.0, 12.0)

@@ -18,6 +18,7 @@ from sklearn_ser.utils._frames import as_sequences, is_frames
 from sklearn_ser.utils._ids import as_frame, ids_as_levels, with_features
 from sklearn_ser.utils._output import OwnContainerMixin
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._types import Samples, SamplesT
 
 if TYPE_CHECKING:
     from typing import Self
@@ -48,7 +49,7 @@ class FrameAugmenter(OwnContainerMixin, Augmenter):
     def _augment(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Change one sequence, a copy of shape (n_frames, n_features), with its random numbers."""
 
-    def augment(self, X: Any) -> Any:
+    def augment(self, X: SamplesT) -> SamplesT:
         """Change every sequence, whatever `train_only` is.
 
         Parameters
@@ -279,7 +280,7 @@ class FeatureNoise(Augmenter):
         **Augmenter._parameter_constraints,
     }
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Samples, y: ArrayLike | None = None) -> Self:
         """Check the parameters, and store the names of the features. Nothing is learned from X.
 
         Parameters
@@ -303,7 +304,7 @@ class FeatureNoise(Augmenter):
     def _default_names(self):
         return _check_feature_names_in(self)
 
-    def augment(self, X: pd.DataFrame | ArrayLike) -> np.ndarray | pd.DataFrame:
+    def augment(self, X: pd.DataFrame | ArrayLike) -> np.ndarray | pd.DataFrame:  # type: ignore[override]  # a list becomes an array
         """Change every row, whatever `train_only` is.
 
         Parameters

@@ -26,6 +26,7 @@ from sklearn_ser.store._keys import CacheableMixin, class_revisions
 from sklearn_ser.utils._frames import as_sequences, is_frames
 from sklearn_ser.utils._ids import as_frame, with_features
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._types import AudioSource, Samples
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -71,7 +72,7 @@ class MixingAugmenter(CacheableMixin, BaseEstimator, metaclass=ABCMeta):
         """Return a mixture of features, signals or frames, and the share of the first in it."""
 
     def augment_rows(
-        self, X: Any, y: ArrayLike, rng: np.random.Generator
+        self, X: Samples, y: ArrayLike, rng: np.random.Generator
     ) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
         """Mix each sample with another one.
 
@@ -274,7 +275,7 @@ class MixedAudio(DerivedAudio):
 
     def __init__(
         self,
-        source: Any,
+        source: AudioSource,
         start: float,
         end: float,
         partner: tuple[Any, float, float],

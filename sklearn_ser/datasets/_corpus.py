@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from sklearn_ser.audio._signal import is_missing
 from sklearn_ser.datasets._description import UNLABELED, CorpusDescription, describe
@@ -200,7 +202,12 @@ class Corpus:
         """
         return describe(self.name, self.frame, self.dropped, durations, verbose)
 
-    def select(self, mask: Any = None, /, **values: Any) -> Corpus:
+    def select(
+        self,
+        mask: ArrayLike | Callable[[pd.DataFrame], ArrayLike] | None = None,
+        /,
+        **values: Any,
+    ) -> Corpus:
         """Select utterances.
 
         Parameters

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -45,6 +45,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from sklearn_ser.metrics import CriticalDifference
+
+
+class HasFindings(Protocol):
+    """Report of an audit, in a folder that is imported after this one."""
+
+    @property
+    def findings(self) -> pd.DataFrame: ...
+
 
 _PREDICTIONS = "predictions.parquet"
 _UTTERANCES = "utterances.parquet"
@@ -388,7 +396,7 @@ class EvaluationResult:
         return table.assign(p_holm=holm(table["p"].astype(float)))
 
     def ranks(
-        self, metric: ClassMetric = "uar", *, setting: Setting | None = None, **parameters
+        self, metric: ClassMetric = "uar", *, setting: Setting | None = None, **parameters: Any
     ) -> CriticalDifference:
         """Compute average ranks of the estimators over speakers, with critical differences.
 
@@ -590,7 +598,7 @@ class EvaluationResult:
         path: str | Path,
         *,
         baseline: str | None = None,
-        audit: Any | None = None,
+        audit: HasFindings | None = None,
         title: str | None = None,
     ) -> None:
         """Write one self-contained HTML page: protocol, scores, tests, plots, groups, versions.
@@ -614,7 +622,7 @@ class EvaluationResult:
         path: str | Path | None = None,
         *,
         baseline: str | None = None,
-        audit: Any | None = None,
+        audit: HasFindings | None = None,
     ) -> str | None:
         """Write a model card in Markdown: intended use, evaluation, limits.
 
@@ -655,7 +663,7 @@ class EvaluationResult:
         return inspection.UARDisplay.from_result(self, ax=ax)
 
     def plot_confusion(
-        self, estimator: str, *, by_corpus: bool = False, **parameters
+        self, estimator: str, *, by_corpus: bool = False, **parameters: Any
     ) -> inspection.ConfusionDisplay:
         """Plot the confusions of one estimator:
         :class:`~sklearn_ser.inspection.ConfusionDisplay`.
@@ -679,7 +687,7 @@ class EvaluationResult:
         )
 
     def plot_heatmap(
-        self, estimators: str | Sequence[str] | None = None, **parameters
+        self, estimators: str | Sequence[str] | None = None, **parameters: Any
     ) -> inspection.CorpusHeatmapDisplay:
         """Plot training corpora against test corpora ("pairwise"):
         :class:`~sklearn_ser.inspection.CorpusHeatmapDisplay`.
@@ -698,7 +706,7 @@ class EvaluationResult:
         """
         return inspection.CorpusHeatmapDisplay.from_result(self, estimators, **parameters)
 
-    def plot_groups(self, by: str = "gender", **parameters) -> inspection.GroupGapDisplay:
+    def plot_groups(self, by: str = "gender", **parameters: Any) -> inspection.GroupGapDisplay:
         """Plot recalls of groups and their gaps:
         :class:`~sklearn_ser.inspection.GroupGapDisplay`.
 
@@ -721,7 +729,7 @@ class EvaluationResult:
         return inspection.GroupGapDisplay.from_result(self, by, frame=frame, **parameters)
 
     def plot_reliability(
-        self, estimators: str | Sequence[str] | None = None, **parameters
+        self, estimators: str | Sequence[str] | None = None, **parameters: Any
     ) -> inspection.ReliabilityDisplay:
         """Plot the calibration of probabilities:
         :class:`~sklearn_ser.inspection.ReliabilityDisplay`.

@@ -7,7 +7,7 @@ from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from numbers import Integral
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._frames import FRAMES, frames_table
 from sklearn_ser.utils._output import OwnContainerMixin
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._types import AudioInput
 from sklearn_ser.utils._warnings import warn_user
 
 #: Descriptions of the parameters that all audio steps share.
@@ -57,7 +58,6 @@ failures_ : list of dict
 )
 OnError = Literal["raise", "warn", "ignore"]
 BeyondFullScale = Literal["raise", "clip"]
-AudioInput: TypeAlias = pd.DataFrame | pd.Series | np.ndarray | Sequence[Any]
 
 
 @public_module("sklearn_ser.feature_extraction")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,7 @@ from sklearn_ser.utils._extras import import_extra
 from sklearn_ser.utils._nested_estimators import Estimators, named_estimators
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_for, fit_routed
+from sklearn_ser.utils._types import Samples
 from sklearn_ser.utils._unlabeled import labeled_rows, missing_as_none, sentinel_as_none
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _MIN_SAMPLES = 5
 @public_module("sklearn_ser.inspection")
 def representation_silhouette(
     estimators: Estimators,
-    X: Any,
+    X: Samples,
     y: ArrayLike,
     *,
     aux: pd.DataFrame | None = None,
@@ -130,7 +131,7 @@ def representation_silhouette(
     by_name = _validate(estimators, X, metric, y=y, **metadata)
     splitter = SpeakerKFold(int(cv)) if isinstance(cv, int | np.integer) else cv
     ids = {"speaker": speaker, "corpus": corpus, "groups": speaker}
-    folds = list(splitter.split(X, y, **arguments_for(splitter, "split", ids)))
+    folds = list(splitter.split(cast("ArrayLike", X), y, **arguments_for(splitter, "split", ids)))
     scores = Parallel(n_jobs=n_jobs)(
         delayed(_score_fold)(clone(estimator), X, y, metadata, train, test, metric)
         for estimator in by_name.values()
@@ -242,7 +243,7 @@ class RepresentationDisplay(DisplayWithoutOptions):
     def from_estimators(
         cls,
         estimators: Estimators,
-        X: Any,
+        X: Samples,
         y: ArrayLike,
         *,
         groups: ArrayLike | None = None,

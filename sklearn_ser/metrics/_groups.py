@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -64,8 +64,8 @@ class GroupGap:
 
     gap: float
     ratio: float
-    worst: Any
-    best: Any
+    worst: Hashable
+    best: Hashable
     scores: pd.DataFrame
 
 

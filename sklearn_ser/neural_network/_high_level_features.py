@@ -22,6 +22,7 @@ from sklearn_ser.neural_network._parameter_names import SuggestingEstimator
 from sklearn_ser.utils._docstrings import substitute_docstring
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_for, arguments_through, routing_for, routing_is_on
+from sklearn_ser.utils._types import FramesInput
 
 STATISTICS = ("max", "min", "mean", "above")
 
@@ -141,7 +142,7 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, SuggestingEstimato
         self.cv = cv
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: ArrayLike, **metadata: Any) -> Self:
+    def fit(self, X: FramesInput, y: ArrayLike, **metadata: Any) -> Self:
         """Train a clone of the network.
 
         Parameters
@@ -167,7 +168,7 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, SuggestingEstimato
         self.estimator_ = self._fit_clone(X, y, arguments_through(self, "fit", metadata))
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: FramesInput) -> np.ndarray:
         """Compute the statistics over the frames of each utterance.
 
         Parameters
@@ -189,7 +190,7 @@ class HighLevelFeatures(MetaEstimatorMixin, TransformerMixin, SuggestingEstimato
         return self._statistics(self.estimator_, X)
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit_transform(self, X: Any, y: ArrayLike, **metadata: Any) -> np.ndarray:
+    def fit_transform(self, X: FramesInput, y: ArrayLike, **metadata: Any) -> np.ndarray:
         """Fit, and compute the features of the training samples.
 
         Parameters

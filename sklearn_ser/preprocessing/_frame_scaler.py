@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -16,6 +17,7 @@ from sklearn_ser.preprocessing._group_scaler import Statistics, statistics_of
 from sklearn_ser.utils._frames import FRAMES, frame_attrs, frames_table
 from sklearn_ser.utils._output import OwnContainerMixin
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._types import FramesInput
 
 
 @public_module("sklearn_ser.preprocessing")
@@ -83,7 +85,7 @@ class FrameScaler(OwnContainerMixin, FrameStep):
 
     @document_frames
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: FramesInput, y: ArrayLike | None = None) -> Self:
         """Compute the statistics of all frames (with ``per="utterance"`` validate X only).
 
         Parameters
@@ -115,7 +117,7 @@ class FrameScaler(OwnContainerMixin, FrameStep):
             self.mean_, self.var_, self.scale_ = whole.mean, whole.var, whole.scale
         return self
 
-    def transform(self, X: Any) -> pd.DataFrame:
+    def transform(self, X: FramesInput) -> pd.DataFrame:
         """Scale each sequence.
 
         Parameters
@@ -134,7 +136,7 @@ class FrameScaler(OwnContainerMixin, FrameStep):
         scaled = [None if sequence is None else self._scaled(sequence) for sequence in sequences]
         return frames_table(scaled, index, names, frame_attrs(X))
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Return the name of the column of the table, ``frames``.
 
         Parameters

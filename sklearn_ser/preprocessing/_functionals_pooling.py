@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from numbers import Real
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
@@ -17,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ser.preprocessing._frame_input import FrameStep, document_frames, read_frames
 from sklearn_ser.utils._frames import HOP_ATTR, frame_attrs
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._types import FramesInput
 
 #: Infix of the names of statistics by the set of frames.
 FRAME_SETS = {"all": "", "voiced": "voiced_", "unvoiced": "unvoiced_"}
@@ -133,7 +135,7 @@ class FunctionalsPooling(FrameStep):
 
     @document_frames
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: FramesInput, y: ArrayLike | None = None) -> Self:
         """Store the names of the features of a frame and the hop length; nothing else is learned.
 
         Parameters
@@ -164,7 +166,7 @@ class FunctionalsPooling(FrameStep):
         self.hop_length_ = float(default if self.hop_length is None else self.hop_length)
         return self
 
-    def transform(self, X: Any) -> pd.DataFrame:
+    def transform(self, X: FramesInput) -> pd.DataFrame:
         """Pool each sequence to a row.
 
         Parameters
@@ -191,7 +193,7 @@ class FunctionalsPooling(FrameStep):
                 pooled[row] = self._pool(sequence, names, row)
         return pd.DataFrame(pooled, index=index, columns=columns)
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Return the names of the statistics, such as ``mel_03_mean`` and ``f0_voiced_p50``.
 
         Parameters

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from sklearn_ser.audio._input import as_table, find_references
 from sklearn_ser.audio._signal import in_samples, window_bounds
 from sklearn_ser.exceptions import AudioError
 from sklearn_ser.utils._public import public_module
+from sklearn_ser.utils._types import AudioInput
 
 #: Sampling rate of bare arrays in Hz.
 _ARRAY_RATE = 16000
@@ -30,7 +30,7 @@ _ARRAY_RATE = 16000
     prefer_skip_nested_validation=True,
 )
 def window_table(
-    X: Any,
+    X: AudioInput,
     window: float = 4.0,
     hop: float = 2.0,
     *,

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.pipeline import Pipeline
@@ -27,6 +28,7 @@ from sklearn_ser.utils._inner_estimator import InnerAttributes, inner_has, inner
 from sklearn_ser.utils._nested_estimators import parameters_named
 from sklearn_ser.utils._public import public_module
 from sklearn_ser.utils._routing import arguments_through, routing_for
+from sklearn_ser.utils._types import Samples
 from sklearn_ser.utils._unlabeled import check_all_labeled
 
 
@@ -84,7 +86,7 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
     def __init__(self, estimator: BaseEstimator):
         self.estimator = estimator
 
-    def fit(self, X: Any, y: Any = None, **metadata: Any) -> Self:
+    def fit(self, X: Samples, y: ArrayLike | None = None, **metadata: Any) -> Self:
         """Fit a clone of the estimator on the usable rows.
 
         Parameters
@@ -137,7 +139,7 @@ class SkipFailedRows(MetaEstimatorMixin, InnerAttributes, BaseEstimator):
         return self
 
     @available_if(inner_has("score"))
-    def score(self, X: Any, y: Any = None, **metadata: Any) -> float:
+    def score(self, X: Samples, y: ArrayLike | None = None, **metadata: Any) -> float:
         """Score the inner estimator; a row of failed audio counts as an incorrect prediction.
 
         With failed rows, a search scores all predictions by its scorer, which must count a missing

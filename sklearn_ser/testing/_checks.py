@@ -13,7 +13,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from unittest import SkipTest
 
 from sklearn import config_context
@@ -25,6 +25,9 @@ from sklearn_ser.exceptions import MissingDependencyError
 from sklearn_ser.testing import _estimator_checks, _input_checks, _output_checks
 from sklearn_ser.testing._comparison import forget_references, has_parameter
 from sklearn_ser.utils._public import public_module
+
+if TYPE_CHECKING:
+    import pytest
 
 #: Checks of a parameter that not every step has.
 _NEEDED_PARAMETERS = {
@@ -219,7 +222,7 @@ def parametrize_with_audio_checks(
     processes: bool = True,
     expected_failed_checks: Callable[[Any], dict[str, str]] | None = None,
     xfail_strict: bool | None = None,
-) -> Any:
+) -> pytest.MarkDecorator:
     """Parametrize a pytest test with the checks of audio steps.
 
     Parameters

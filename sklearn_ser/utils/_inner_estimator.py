@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from pandas.api.types import is_numeric_dtype
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
@@ -21,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ser.utils._ids import as_frame, ids_as_levels
 from sklearn_ser.utils._nested_estimators import nested_estimators
 from sklearn_ser.utils._routing import arguments_through, routing_for
+from sklearn_ser.utils._types import Samples
 
 
 def inner_has(name: str) -> Callable[[Any], bool]:
@@ -46,7 +48,7 @@ def inner_method(estimator: Any, name: str) -> Any:
 def _delegated(method: str, summary: str, returns: str) -> Any:
     """Return a method that calls the one of the fitted inner estimator, if it has one."""
 
-    def call(self, X):
+    def call(self, X: Samples) -> np.ndarray | pd.DataFrame:
         return self._call_inner(method, X)
 
     call.__name__ = method
@@ -103,7 +105,7 @@ class InnerAttributes:
     )
 
     @available_if(inner_has("score"))
-    def score(self, X: Any, y: Any = None, **metadata: Any) -> float:
+    def score(self, X: Samples, y: ArrayLike | None = None, **metadata: Any) -> float:
         """Return the score of the inner estimator.
 
         Parameters
@@ -129,7 +131,9 @@ class InnerAttributes:
         return self.estimator_.score(X, y, **given)
 
     @available_if(inner_has("transform"))
-    def fit_transform(self, X: Any, y: Any = None, **metadata: Any) -> np.ndarray | pd.DataFrame:
+    def fit_transform(
+        self, X: Samples, y: ArrayLike | None = None, **metadata: Any
+    ) -> np.ndarray | pd.DataFrame:
         """Fit, then transform the same samples.
 
         Parameters
@@ -165,7 +169,7 @@ class InnerAttributes:
         return features if all(map(is_numeric_dtype, {*features.dtypes})) else X
 
     @available_if(inner_has("get_feature_names_out"))
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Return the names of the outputs of `transform`.
 
         Parameters
