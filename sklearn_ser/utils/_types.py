@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -18,7 +18,9 @@ class ArrowTable(Protocol):
 
 
 #: Audio of one utterance: a path, samples, (array, rate), or derived audio.
-AudioSource: TypeAlias = str | PathLike[str] | np.ndarray | Sequence[Any] | Hashable
+AudioSource: TypeAlias = (
+    str | PathLike[str] | np.ndarray | Sequence[Any] | Mapping[str, Any] | Hashable
+)
 #: Audio: a table with a column of it, or a sequence of paths, arrays or (array, rate) pairs.
 AudioInput: TypeAlias = (
     pd.DataFrame | pd.Series | pd.Index | np.ndarray | Sequence[Any] | ArrowTable
