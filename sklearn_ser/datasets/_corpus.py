@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,10 @@ from sklearn_ser.datasets._label_maps import Labels, labels_of
 from sklearn_ser.exceptions import CorpusError
 from sklearn_ser.utils._ids import short_list
 from sklearn_ser.utils._public import public_module
+
+if TYPE_CHECKING:
+    from audformat import Database
+    from datasets import Dataset
 
 #: Columns of every ``Corpus.frame``; None where a value is unknown.
 REQUIRED_COLUMNS = (
@@ -388,7 +392,7 @@ class Corpus:
         """
         to_csv(self, path)
 
-    def to_audformat(self) -> Any:
+    def to_audformat(self) -> Database:
         """Convert the corpus to an audformat Database.
 
         Returns
@@ -416,7 +420,7 @@ class Corpus:
         """
         return to_database(self)
 
-    def to_dataset(self) -> Any:
+    def to_dataset(self) -> Dataset:
         """Convert the corpus to a data set of Hugging Face.
 
         Returns
