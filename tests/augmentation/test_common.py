@@ -277,7 +277,7 @@ AUDIO = arrays(
     st.integers(1, 600),
     elements=st.floats(-1, 1, width=32),
     fill=st.floats(-1, 1, width=32),
-)
+).filter(lambda audio: not 0 < np.abs(audio).max() < 2**-15)  # which audio loading calls silence
 
 
 @every_step
