@@ -26,7 +26,7 @@ from sklearn_ser.evaluation._predictions_table import SINGLE, TRANSDUCTIVE, prob
 from sklearn_ser.evaluation._protocols import Fold
 from sklearn_ser.exceptions import EvaluationWarning
 from sklearn_ser.preprocessing._transduction import record_transduction, without_batch_statistics
-from sklearn_ser.store._keys import NoStableContent, class_revisions, step_content
+from sklearn_ser.store._keys import CacheableMixin, NoStableContent, class_revisions, step_content
 from sklearn_ser.store._locks import KeyLocks, has_locks
 from sklearn_ser.utils._files import replace_files
 from sklearn_ser.utils._nested_estimators import parameters_named
@@ -35,6 +35,10 @@ from sklearn_ser.utils._warnings import collect_warnings, warn_user
 
 #: Parameters that change the effort, not the result.
 _EFFORT = ("n_jobs", "store", "verbose")
+#: Attributes with the metadata requests and the container of the output of an estimator.
+_SETTINGS = ("_metadata_request", "_sklearn_output_config")
+#: Attributes that are not hashed as they are; callbacks of scikit-learn observe the fit.
+_NOT_COVERED = {*_EFFORT, *_SETTINGS, "_skl_callbacks"}
 #: Parameter of estimators of scikit-learn, and its values for which `random_state` has no effect.
 _DETERMINISTIC = {
     "LinearSVC": ("dual", (False,)),
@@ -209,11 +213,13 @@ def code_version(code: types.FunctionType | type) -> Any:
 
 
 def estimator_key(estimator: Any, code_version: Callable = code_version) -> str:
-    """Hash the content of an estimator: its type, parameters, metadata requests and its parts.
+    """Hash the content of an estimator: all of its state that cloning keeps, and its parts.
 
-    Functions and classes are hashed by their name and by what `code_version` returns for them.
+    This is more than the parameters: a FrozenEstimator keeps what it has learned, and so does an
+    estimator whose method is the parameter of another. Functions and classes are hashed by their
+    name and by what `code_version` returns for them. Raise NoStableContent for what has no hash.
     """
-    return _EstimatorHasher(code_version).hash(estimator)
+    return _EstimatorHasher(code_version).hash(clone(estimator, safe=False))
 
 
 class _EstimatorHasher(NumpyHasher):
@@ -221,22 +227,41 @@ class _EstimatorHasher(NumpyHasher):
         super().__init__()
         self.code_version = code_version
 
+    def save(self, obj: Any) -> None:
+        """Hash an array by its elements: neither by its layout in memory nor by padding."""
+        if isinstance(obj, np.ma.MaskedArray):
+            obj = "masked", np.asarray(obj), np.ma.getmaskarray(obj)
+        elif type(obj) is np.ndarray and obj.dtype.names:
+            obj = "fields", {name: obj[name] for name in obj.dtype.names}
+        elif type(obj) is np.ndarray:
+            obj = obj.copy()
+        try:
+            super().save(obj)
+        except NoStableContent:
+            raise
+        except Exception as error:  # (joblib would skip an object after a TypeError)
+            raise NoStableContent(
+                f"an object of type {type(obj).__name__} cannot be pickled ({error})"
+            ) from error
+
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, types.FunctionType | type):
             if value.__module__.partition(".")[0] in sys.stdlib_module_names:
                 return NotImplemented  # by its name
             return tuple, ((value.__module__, value.__qualname__, self.code_version(value)),)
         if isinstance(value, BaseEstimator):
-            # The metadata request is not a parameter, but changes what `fit` receives.
-            request = str(vars(value).get("_metadata_request", ""))
-            if hasattr(value, "_versions") and self.code_version is code_version:
-                # Of audio steps and augmenters as in a feature store: files by their content.
-                return tuple, ((step_content(value, _EFFORT), request),)
-            params = value.get_params(deep=False)
-            covered = {name: params[name] for name in params if name not in _EFFORT}
-            return tuple, ((type(value), covered, request),)
+            # Neither is a parameter: the one changes what `fit` receives, the other what the next
+            # step does.
+            settings = [str(getattr(value, name, "")) for name in _SETTINGS]
+            if isinstance(value, CacheableMixin) and self.code_version is code_version:
+                # Audio steps and augmenters as in a feature store: files by their content.
+                return tuple, ((step_content(value, _EFFORT), settings),)
+            state = dict(value.__getstate__())
+            covered = {name: state[name] for name in state if name not in _NOT_COVERED}
+            return tuple, ((type(value), covered, settings),)
         if isinstance(value, set | frozenset):  # the order of strings differs between processes
-            return tuple, (sorted(estimator_key(part, self.code_version) for part in value),)
+            hashes = (_EstimatorHasher(self.code_version).hash(part) for part in value)
+            return tuple, (sorted(hashes),)
         if hasattr(value, "rvs") and hasattr(value, "dist"):  # of scipy.stats; holds a generator
             return tuple, ((type(value.dist), value.args, value.kwds),)
         return NotImplemented

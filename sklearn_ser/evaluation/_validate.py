@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 from joblib import delayed
+from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 
 from sklearn_ser.evaluation._audio_steps import extract, split_extraction, with_ids, with_store
@@ -301,7 +302,10 @@ def _prepare(estimators, data, cache, verbose):
     same_extraction: dict[str, tuple[list, list[str]]] = {}
     for name, estimator in estimators.items():
         extraction, rest[name] = split_extraction(estimator) if data.is_audio else ([], estimator)
-        step_key = estimator_key(extraction, code_version=id)
+        try:
+            step_key = estimator_key(extraction, code_version=id)
+        except NoStableContent:  # shared with none
+            step_key = f"extraction of {name}"
         same_extraction.setdefault(step_key, (extraction, []))[1].append(name)
     prepared = {}
     beside_X = {n: cache and data.key_beside_X(n) for n in set(n_rows.values())}
@@ -382,7 +386,8 @@ def _run_or_load(job, *, metadata, known_aux, labels, cache, imports, patience=N
     if job.estimator_key is None:
         return _run(job, metadata, known_aux, labels, cache)
     part = job.prepared
-    key = work_key(FORMAT, job.estimator_key, part.key, job.fold.train, job.fold.test)
+    output = get_config()["transform_output"]
+    key = work_key(FORMAT, job.estimator_key, part.key, output, job.fold.train, job.fold.test)
     deadline = None if patience is None else time.monotonic() + patience
     while True:
         table = cache.load(key)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Parameters of an audio step that do not change the features of an utterance.
 _WITHOUT_EFFECT = {"audio", "on_error", "store", "n_jobs", "verbose", "plain_names"}
+#: Attributes of an audio step that do not change the features either.
+_BOOKKEEPING = {"failures_", "feature_names_in_", "n_features_in_"}
 #: Packages whose classes need not declare a revision of their own.
 _KNOWN_PACKAGES = {"sklearn_ser", "sklearn"}
 
@@ -170,37 +172,51 @@ def _tagged(tag, *parts):
 
 def step_content(step, without):
     """Return what the results of an audio step or an augmenter depend on."""
-    return {
+    cloned_by = next(cls for cls in type(step).__mro__ if "__sklearn_clone__" in vars(cls))
+    if _package(cloned_by) not in _KNOWN_PACKAGES:
+        raise NoStableContent(
+            f"the class {cloned_by.__name__} defines __sklearn_clone__, so that its features may "
+            "depend on more than its parameters"
+        )
+    parameters = step.get_params(deep=False)
+    learned = {
+        name: value
+        for name, value in vars(step).items()
+        if not (name in parameters or name in _BOOKKEEPING or name.startswith("_"))
+    }
+    if hasattr(step, "_contents"):  # of augmenters: files count by their bytes, not by their names
+        parameters |= step._contents()
+    parameters = {name: parameters[name] for name in parameters if name not in without}
+    content = {
         "class": _name(type(step)),
         "revisions": class_revisions(type(step)),
-        "parameters": _parameters(step, without),
+        "parameters": _encoded_by_name(parameters, "parameter", step),
         "versions": step._versions(),
     }
+    if learned:  # by a custom class: those of this package learn nothing
+        content["attributes"] = _encoded_by_name(learned, "attribute", step)
+    return content
 
 
-def _parameters(step, without):
-    """Return the encoded parameters by name; an error names the parameter."""
-    values = step.get_params(deep=False)
-    if hasattr(step, "_contents"):  # of augmenters: files count by their bytes, not by their names
-        values |= step._contents()
-    parameters = {}
+def _encoded_by_name(values, kind, step):
+    """Return the encoded values by name; an error names the parameter or attribute."""
+    result = {}
     for name, value in values.items():
-        if name not in without:
-            try:
-                parameters[name] = encoded(value)
-            except NoRevision:
-                raise
-            except NoStableContent as error:
-                raise NoStableContent(
-                    f"the parameter {name!r} of {type(step).__name__} is or holds {error}, whose "
-                    f"content cannot be compared between processes"
-                ) from None
-    return parameters
+        try:
+            result[name] = encoded(value)
+        except NoRevision:
+            raise
+        except NoStableContent as error:
+            raise NoStableContent(
+                f"the {kind} {name!r} of {type(step).__name__} is or holds {error}, whose "
+                f"content cannot be compared between processes"
+            ) from None
+    return result
 
 
 def _nested_content(estimator):
     """Return the content of a step that is a parameter of another step."""
-    if hasattr(estimator, "cache_revision") and hasattr(estimator, "_versions"):
+    if isinstance(estimator, CacheableMixin):
         # How the inner step handles failed audio changes the input of the outer one.
         return step_content(estimator, _WITHOUT_EFFECT - {"on_error"})
     package = sys.modules.get(_package(type(estimator)))

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
@@ -69,6 +71,19 @@ def test_a_fold_under_the_name_of_another_is_not_taken(feature_table, tmp_path):
     one.unlink()
     shutil.copy(other, other.with_name(f"{key}-{other.name.partition('-')[2]}"))
     pd.testing.assert_frame_equal(evaluate(feature_table, tmp_path).predictions, first.predictions)
+
+
+def test_pretrained_parts_do_not_share_folds(feature_table, tmp_path):
+    frame, X = feature_table
+    estimators = {}
+    for name, column in (("useful", 0), ("useless", 9)):
+        fitted = PCA(1).fit(np.outer(np.arange(20), np.arange(10) == column))
+        estimators[name] = make_pipeline(FrozenEstimator(fitted), LinearSVC(C=0.01))
+    expected = cross_corpus_validate(estimators, frame, X=X.to_numpy(), aux=())
+    for _ in range(2):  # computed, and read
+        result = cross_corpus_validate(estimators, frame, X=X.to_numpy(), aux=(), out=tmp_path)
+        pd.testing.assert_frame_equal(result.predictions, expected.predictions)
+        assert len(fold_files(tmp_path)) == 6
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
@@ -227,3 +242,31 @@ def test_exchanged_noise_of_an_augmenter_is_another_evaluation(recordings, tmp_p
         cross_corpus_validate(models, frame, aux=(), out=tmp_path / "out")
         n_files.append(len(fold_files(tmp_path / "out")))
     assert n_files == [2, 4, 4]
+
+
+class Scaled(LevelExtractor):
+    """An audio step whose clones keep what it has learned."""
+
+    cache_revision = 1
+    factor = 1.0
+
+    def _extract(self, signal):
+        return super()._extract(signal) * self.factor
+
+    def __sklearn_clone__(self):
+        return self
+
+
+def test_audio_steps_that_differ_by_what_they_have_learned_are_both_run(recordings):
+    frame, write = recordings
+    write(8.0)
+    useful, useless = Scaled(), Scaled()
+    useless.factor = 0.0
+    steps = {"useful": useful, "useless": useless}
+    models = {name: make_pipeline(step, LinearSVC()) for name, step in steps.items()}
+    result = cross_corpus_validate(models, frame, aux=())
+    for name, model in models.items():
+        alone = cross_corpus_validate({name: model}, frame, aux=()).predictions
+        found = result.predictions.query("estimator == @name").reset_index(drop=True)
+        pd.testing.assert_frame_equal(found, alone)
+    assert result.summary()["pooled"].nunique() == 2

@@ -1,16 +1,23 @@
 """Cache keys of finished folds: equal for equal content, different for different content."""
 
+import copy
 import functools
+import pickle
 import subprocess
 import sys
 import textwrap
+import threading
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import loguniform
 from sklearn import clone, config_context
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_selection import SelectKBest, f_classif, mutual_info_classif
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
@@ -75,6 +82,78 @@ def test_a_declared_revision_is_part_of_the_key():
 def test_content_is_part_of_the_key(one, other):
     assert estimator_key(one) == estimator_key(clone(one))
     assert estimator_key(one) != estimator_key(other)
+
+
+def learned(estimator, seed=0):
+    """A fitted estimator."""
+    rng = np.random.default_rng(seed)
+    return copy.deepcopy(estimator).fit(rng.normal(size=(40, 4)), np.arange(40) % 2)
+
+
+def frozen(estimator):
+    return make_pipeline(FrozenEstimator(estimator), LinearSVC())
+
+
+class Kept(LinearSVC):
+    """A class whose clones keep what it has learned."""
+
+    cache_revision = 1
+
+    def __sklearn_clone__(self):
+        return self
+
+
+PRETRAINED = {
+    "frozen": (PCA(2), frozen),
+    "frozen in a search": (PCA(2), lambda part: GridSearchCV(frozen(part), {})),
+    "frozen pipeline": (make_pipeline(StandardScaler(), PCA(2)), frozen),
+    "candidate of a search": (
+        PCA(2),
+        lambda part: GridSearchCV(frozen(PCA()), {"pca": [FrozenEstimator(part)]}),
+    ),
+    "classifier": (
+        SVC(),
+        lambda part: CalibratedClassifierCV(FrozenEstimator(part)),
+    ),
+    "network": (MTLNeuralClassifier(tasks=None, max_epochs=1, random_state=0), FrozenEstimator),
+    "forest": (RandomForestClassifier(3, random_state=0), FrozenEstimator),
+    "boosting": (HistGradientBoostingClassifier(max_iter=2, random_state=0), FrozenEstimator),
+    "search": (GridSearchCV(LinearSVC(), {"C": [1.0, 2.0]}), FrozenEstimator),
+    "method": (PCA(2), lambda part: make_pipeline(FunctionTransformer(part.transform))),
+    "method of a partial": (
+        PCA(2),
+        lambda part: FunctionTransformer(functools.partial(part.transform)),
+    ),
+    "class that keeps its state": (Kept(), make_pipeline),
+}
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_what_a_pretrained_part_has_learned_is_part_of_the_key(name):
+    estimator, make = PRETRAINED[name]
+    one, other = learned(estimator), learned(estimator, seed=1)
+    assert estimator_key(make(one)) != estimator_key(make(other))
+    assert estimator_key(make(one)) == estimator_key(clone(make(one)))
+    # The layout of arrays in memory changes when a model is read from a file.
+    assert estimator_key(make(one)) == estimator_key(make(pickle.loads(pickle.dumps(one))))
+
+
+def test_what_cloning_forgets_is_not_part_of_the_key():
+    assert estimator_key(make_pipeline(learned(PCA()))) == estimator_key(make_pipeline(PCA()))
+
+
+def test_container_of_the_output_is_part_of_the_key():
+    """It decides whether the next step finds the ids."""
+    scaler = StandardScaler().set_output(transform="pandas")
+    assert estimator_key(make_pipeline(scaler)) != estimator_key(make_pipeline(StandardScaler()))
+
+
+def test_a_part_that_cannot_be_pickled_has_no_key():
+    part = learned(PCA())
+    part.lock = threading.Lock()
+    text = r"an object of type lock cannot be pickled \(cannot pickle '_thread.lock' object\)"
+    with pytest.raises(NoStableContent, match=text):
+        estimator_key(frozen(part))
 
 
 def test_number_of_processes_is_not_part_of_the_key():

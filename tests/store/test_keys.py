@@ -14,6 +14,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_ser.audio import _loading, open_audio
@@ -396,6 +397,33 @@ def test_a_users_class_without_a_revision_of_its_own_has_no_key(base):
         _keys.extractor_digest(own_class(base), open_audio([]).options)
     with pytest.raises(NoRevision):  # also within another step
         encoded(Holder(own_class(base)))
+
+
+def test_what_a_users_class_has_learned_counts():
+    keys = []
+    for mean in (None, 1.0, 2.0):
+        extractor = own_class(cache_revision=1)
+        if mean is not None:
+            extractor.mean_ = np.array([mean])
+        keys.append(key_of([noise()], extractor))
+    assert len(set(keys)) == 3
+    extractor.mean_, extractor.failures_ = np.array([1.0]), [{"row": 0}]
+    assert key_of([noise()], extractor) == keys[1]
+    extractor.model_ = Opaque()
+    with pytest.raises(NoStableContent, match="the attribute 'model_' of Own is or holds a Opaque"):
+        _keys.extractor_digest(extractor, open_audio([]).options)
+
+
+def test_what_a_frozen_part_of_a_step_has_learned_counts():
+    parts = [FrozenEstimator(StandardScaler().fit([[1.0], [end]])) for end in (2.0, 3.0, 3.0)]
+    keys = [key_of([noise()], Holder(part)) for part in parts]
+    assert keys[0] != keys[1] == keys[2]
+
+
+def test_a_users_class_with_a_clone_of_its_own_has_no_key():
+    extractor = own_class(cache_revision=1, __sklearn_clone__=lambda self: self)
+    with pytest.raises(NoStableContent, match="the class Own defines __sklearn_clone__, so that"):
+        _keys.extractor_digest(extractor, open_audio([]).options)
 
 
 def test_a_users_class_has_the_same_key_in_a_process_that_unpickles_it():
