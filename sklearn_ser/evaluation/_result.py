@@ -57,8 +57,13 @@ class HasFindings(Protocol):
 _PREDICTIONS = "predictions.parquet"
 _UTTERANCES = "utterances.parquet"
 _DETAILS = "result.json"
-#: Attributes of EvaluationResult that are saved in `_DETAILS`.
-_TABLES = ("dropped", "notes", "failures", "best_params")
+#: Attributes of EvaluationResult that are saved in `_DETAILS`, with their columns.
+_TABLES = {
+    "dropped": ["corpus", "label", "reason", "rows"],
+    "notes": ["estimator", "note", "fits"],
+    "failures": ["row", "file", "reason"],
+    "best_params": ["estimator", "seed", "fold", "parameter", "value"],
+}
 #: Number of failed utterances that remarks list one by one.
 _MAX_SHOWN = 10
 _CLASS_METRICS = ("uar", "war", "macro_f1")
@@ -146,10 +151,10 @@ class EvaluationResult:
         self.predictions = predictions
         self.labels = list(labels)
         self.protocol = protocol
-        self.dropped = _as_table(dropped, "corpus", "label", "reason", "rows")
-        self.notes = _as_table(notes, "estimator", "note", "fits")
-        self.failures = _as_table(failures, "row", "file", "reason")
-        self.best_params = _as_table(best_params, "estimator", "seed", "fold", "parameter", "value")
+        self.dropped = _as_table(dropped, "dropped")
+        self.notes = _as_table(notes, "notes")
+        self.failures = _as_table(failures, "failures")
+        self.best_params = _as_table(best_params, "best_params")
         self.utterances = pd.DataFrame() if utterances is None else utterances
         self.info = dict(info or {})
 
@@ -521,22 +526,28 @@ class EvaluationResult:
                 f"sklearn-ser reads format {FORMAT}: run the evaluation again, or read it with the "
                 "version that wrote it"
             )
+        if not _are_details(details):
+            raise _damaged(folder, _DETAILS)
         tables = {}
         for name in (_PREDICTIONS, _UTTERANCES):
             content = (folder / name).read_bytes() if (folder / name).is_file() else b""
-            if _digest(content) != details.get("sha256", {}).get(name):
+            if _digest(content) != details["sha256"].get(name):
                 raise _damaged(folder, name)
             tables[name] = pd.read_parquet(io.BytesIO(content))
         predictions = tables[_PREDICTIONS]
         for name in ("y_true", "y_pred"):
             predictions[name] = as_labels(predictions[name], details["labels"])
+        try:
+            further = {name: pd.DataFrame(details[name]) for name in _TABLES}
+        except ValueError:  # columns of several lengths
+            raise _damaged(folder, _DETAILS) from None
         return cls(
             predictions,
             labels=details["labels"],
             protocol=details["protocol"],
             utterances=tables[_UTTERANCES],
             info=details["info"],
-            **{name: pd.DataFrame(details[name]) for name in _TABLES},
+            **further,
         )
 
     def to_json(self, path: str | Path | None = None) -> str | None:
@@ -895,6 +906,23 @@ def _digest(content):
     return hashlib.sha256(content).hexdigest()
 
 
+def _are_details(details):
+    """Return whether the fields of `_DETAILS` have the types that `save` gives them."""
+    tables = [details.get(name) for name in _TABLES]
+    if not all(isinstance(value, dict) for value in (details.get("sha256"), *tables)):
+        return False
+    return (
+        isinstance(details.get("labels"), list)
+        and all(isinstance(label, str | int | float) for label in details["labels"])
+        and isinstance(details.get("protocol"), str)
+        and isinstance(details.get("info"), dict)
+        and all(
+            {*columns} <= {*table} for columns, table in zip(_TABLES.values(), tables, strict=True)
+        )
+        and all(isinstance(column, list) for table in tables for column in table.values())
+    )
+
+
 def _damaged(folder, name):
     return SerError(
         f"the evaluation in {str(folder)!r} cannot be read: {name} is missing, damaged or that of "
@@ -915,9 +943,9 @@ def _records(table):
     return table.to_dict("records")
 
 
-def _as_table(table, *columns):
+def _as_table(table, name):
     """Return a table of objects with None where values are missing, unlike NaN valid in JSON."""
-    table = pd.DataFrame(columns=columns) if table is None else table.astype(object)
+    table = pd.DataFrame(columns=_TABLES[name]) if table is None else table.astype(object)
     return table.where(table.notna(), None)
 
 

@@ -24,7 +24,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_ser.evaluation._predictions_table import SINGLE, TRANSDUCTIVE, probability_columns
 from sklearn_ser.evaluation._protocols import Fold
-from sklearn_ser.exceptions import EvaluationWarning
+from sklearn_ser.exceptions import EvaluationWarning, SerError
 from sklearn_ser.preprocessing._transduction import record_transduction, without_batch_statistics
 from sklearn_ser.store._keys import CacheableMixin, NoStableContent, class_revisions, step_content
 from sklearn_ser.store._locks import KeyLocks, has_locks
@@ -276,7 +276,14 @@ class FoldCache:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        (self.path / "folds").mkdir(parents=True, exist_ok=True)
+        try:
+            (self.path / "folds").mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise SerError(
+                f"finished folds cannot be stored in {str(self.path / 'folds')!r}: "
+                f"{error.filename!r} is a file, not a folder. Remove it, or choose another folder "
+                "as `out`"
+            ) from error
         if not has_locks(str(self.path)):
             warn_user(
                 f"the file system of {str(self.path)!r} has no file locks: finished folds are "
@@ -307,7 +314,8 @@ class FoldCache:
         replace_files({file: [content]})
         for other in former:
             if other != file:
-                other.unlink(missing_ok=True)
+                with suppress(OSError):  # (a folder, or removed by another process)
+                    other.unlink()
 
     @contextmanager
     def lock(self, key: str) -> Iterator[bool]:

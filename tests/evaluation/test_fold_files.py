@@ -1,6 +1,7 @@
 """Files of folds and results: damage, exchanged audio, permissions, interrupted writing."""
 
 import errno
+import json
 import os
 import shutil
 
@@ -176,6 +177,58 @@ def test_a_damaged_result_is_an_error(feature_table, tmp_path, name, damage):
         file.write_bytes(DAMAGES[damage](content, b""))
     with pytest.raises(SerError, match=rf"{name} is missing, damaged|{name} does not exist"):
         EvaluationResult.load(tmp_path)
+
+
+WRONG_DETAILS = [
+    (name, value)
+    for name in ("sha256", "labels", "protocol", "info", "dropped", "notes", "failures")
+    for value in (None, 5, "x", [[]], {"x": 5}, {"x": [1]}, "absent")
+    if not (name == "protocol" and isinstance(value, str) and value == "x")
+    and not (name == "info" and isinstance(value, dict))
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG_DETAILS)
+def test_details_of_wrong_types_are_one_error(feature_table, tmp_path, name, value):
+    frame, X = feature_table
+    cross_corpus_validate({"svm": LinearSVC()}, frame, X=X, aux=()).save(tmp_path)
+    file = tmp_path / "result.json"
+    details = json.loads(file.read_text())
+    details[name] = value
+    if value == "absent":
+        del details[name]
+    file.write_text(json.dumps(details))
+    with pytest.raises(SerError, match=r"result\.json|predictions\.parquet is missing, damaged"):
+        EvaluationResult.load(tmp_path)
+
+
+def test_a_table_of_columns_of_several_lengths_is_an_error(feature_table, tmp_path):
+    evaluate(feature_table, tmp_path)
+    file = tmp_path / "result.json"
+    details = json.loads(file.read_text())
+    details["notes"]["fits"].append(1)
+    file.write_text(json.dumps(details))
+    with pytest.raises(SerError, match=r"result\.json is missing, damaged or that of another eval"):
+        EvaluationResult.load(tmp_path)
+
+
+def test_a_folder_in_place_of_a_fold_file_costs_nothing(feature_table, tmp_path):
+    first = evaluate(feature_table, tmp_path)
+    file = fold_files(tmp_path)[0]
+    file.unlink()
+    file.mkdir()
+    for _ in range(2):
+        again = evaluate(feature_table, tmp_path)
+        pd.testing.assert_frame_equal(again.predictions, first.predictions)
+
+
+@pytest.mark.parametrize("name", ["out", "out/folds"])
+def test_a_file_in_place_of_a_folder_is_an_error_before_any_fit(feature_table, tmp_path, name):
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.touch()
+    with pytest.raises(SerError, match=r"finished folds cannot .*(out|folds)' is a file, not a fo"):
+        evaluate(feature_table, tmp_path / "out")
 
 
 @pytest.fixture
