@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Callable, Collection
 from numbers import Integral, Real
 from typing import Any, NamedTuple, NoReturn
@@ -15,9 +14,10 @@ from sklearn_ser.exceptions import SerError
 from sklearn_ser.neural_network._module import DTYPES, build_module
 from sklearn_ser.neural_network._settings import ComputeSettings
 from sklearn_ser.neural_network.encoders._base import ACTIVATIONS
-from sklearn_ser.neural_network.encoders._registry import ENCODERS, data_parameters
+from sklearn_ser.neural_network.encoders._registry import ENCODERS
 from sklearn_ser.neural_network.tasks._classification import FittedClassification
 from sklearn_ser.neural_network.tasks._make_tasks import MAIN_TASK, task_from_state
+from sklearn_ser.utils._printable import short_repr
 
 
 class Values(NamedTuple):
@@ -52,6 +52,9 @@ _WIDTH = Values(lambda value: type(value) is int and value > 0, "a positive inte
 _WIDTHS = Values(
     lambda value: isinstance(value, list) and len(value) > 0 and all(map(_WIDTH.test, value)),
     "a list of positive integers",
+)
+_PLAIN = Values(
+    lambda value: _is_plain(value), "a string, a number, an array, or a list or a dict of these"
 )
 _NUMBERS = Values(
     lambda value: isinstance(value, list) and all(isinstance(number, Real) for number in value),
@@ -97,13 +100,19 @@ _ARCHITECTURE = {
     "hidden_units": _WIDTHS,
     "heads": {str: Values(lambda value: type(value) is int and value >= 0, "a width")},
     "head_units": {str: _WIDTHS},
-    "encoder_params": Values(lambda value: isinstance(value, dict), "a dict"),
+    "encoder_params": {str: _PLAIN},
 }
 _REQUIRED = ("_architecture", "_weights", "_tasks", "_history", "classes_", "n_features_in_")
 #: Names of dtypes in safetensors.
 _DTYPE_NAMES = {"float32": "F32", "float64": "F64"}
 #: Of a number in the state of an optimizer.
 _NUMBER: tuple[str, tuple] = ("F32", ())
+#: Limits of weights, whose many empty arrays may take little of a file.
+_MAX_ARRAYS, _MAX_HEADER_BYTES = 4096, 4 * 2**20
+#: Limit of the commas, colons and brackets of an array (of up to four dimensions) in a header.
+_MARKS_PER_ARRAY = 14
+#: Number of arrays that Adam stores per parameter.
+_ARRAYS_OF_ADAM = 3
 _LEARNED_WEIGHTS = "weighting.log_variances"
 #: The limit is above the number of cores of any machine.
 _N_THREADS = _integer(1, 4096)
@@ -112,7 +121,8 @@ _N_THREADS = _integer(1, 4096)
 def check_state(state: dict[str, Any]) -> None:
     """Raise a SerError if the state is neither that of an unfitted nor of a fitted network.
 
-    Nothing larger than the stored weights is allocated, whatever the state contains.
+    Nothing larger than the stored weights is allocated, whatever the state contains. The module is
+    built once, without memory for weights, and only if there are as many arrays as its layers need.
     """
     if not isinstance(state, dict):
         _fail(f"it is a {type(state).__name__}")
@@ -131,13 +141,16 @@ def check_state(state: dict[str, Any]) -> None:
     # trusted. Other types may be in any model file, and would be called.
     is_custom = isinstance(architecture["encoder"], type)
     if is_custom and not issubclass(architecture["encoder"], nn.Module):
-        _fail(f"encoder is {architecture['encoder']!r}, not a class of torch modules")
-    parameters = None
+        _fail(f"encoder is {short_repr(architecture['encoder'])}, not a class of torch modules")
+    needed, parameters = None, None
     for weights in members:
-        shapes = _read_shapes(weights, "its weights")
-        if not is_custom:  # only the code of a custom encoder defines its shapes
+        shapes = _read_shapes(weights, "its weights", _MAX_ARRAYS)
+        if is_custom:  # only the code of a custom encoder defines its shapes
+            continue
+        if needed is None:
             _check_architecture(architecture, largest=len(weights), n_arrays=len(shapes))
-            parameters = _check_shapes(architecture, shapes)
+            needed, parameters = _needed_shapes(architecture)
+        _check_arrays(shapes, needed, "its weights")
     for name, form in _FORMS.items():
         _check_form(state.get(name), form, name)
     _check_members(state, len(members))
@@ -159,26 +172,27 @@ def _check_form(value, form, name):
     """
     if isinstance(form, list):
         if not isinstance(value, list):
-            _fail(f"{name} is {reprlib.repr(value)}, not a list")
+            _fail(f"{name} is {short_repr(value)}, not a list")
         for index, part in enumerate(value):
             _check_form(part, form[0], f"{name}[{index}]")
     elif isinstance(form, dict):
         any_keys = form.keys() == {str}
         if not isinstance(value, dict) or not (any_keys or value.keys() == form.keys()):
             keys = "" if any_keys else f" of {sorted(form)}"
-            _fail(f"{name} is {reprlib.repr(value)}, not a dict{keys}")
+            _fail(f"{name} is {short_repr(value)}, not a dict{keys}")
         for key, part in value.items():
             if not isinstance(key, str):
-                _fail(f"{name} has the key {key!r}, not a string")
+                _fail(f"{name} has the key {short_repr(key)}, not a string")
             _check_form(part, form[str if any_keys else key], f"{name}[{key!r}]")
     elif not form.test(value):
-        _fail(f"{name} is {reprlib.repr(value)}, not {form.text}")
+        _fail(f"{name} is {short_repr(value)}, not {form.text}")
 
 
 def _check_architecture(architecture, largest, n_arrays):
     """Check an architecture; `largest` and `n_arrays` limit widths and depth by actual weights."""
     _check_form(architecture["encoder"], _ARCHITECTURE["encoder"], "_architecture['encoder']")
-    from_data = data_parameters(architecture["encoder"])
+    encoder = ENCODERS[architecture["encoder"]]
+    from_data = encoder.data_parameters
     form = _ARCHITECTURE | dict.fromkeys(from_data, _WIDTH)
     _check_form(architecture, form, "_architecture")
     sizes = {
@@ -189,8 +203,12 @@ def _check_architecture(architecture, largest, n_arrays):
         "encoder_params": _check_encoder_params(architecture),
     }
     for name, values in sizes.items():
-        if max(values, default=0) > largest or len(values) > n_arrays:
-            _fail(f"{name} is {architecture[name]!r}, too large for {largest} bytes of weights")
+        per_layer = encoder.n_arrays_per_layer if name == "hidden_units" else 1
+        if max(values, default=0) > largest or len(values) * per_layer > n_arrays:
+            _fail(
+                f"{name} is {short_repr(architecture[name])}, too large for {largest} bytes of "
+                f"weights in {n_arrays} arrays"
+            )
 
 
 def _check_encoder_params(architecture):
@@ -198,18 +216,18 @@ def _check_encoder_params(architecture):
     known = ENCODERS[architecture["encoder"]].specific_parameters
     given = architecture["encoder_params"]
     if given.keys() != known.keys():
-        _fail(f"encoder_params is {given!r}, it must have {sorted(known)}")
+        _fail(f"encoder_params is {short_repr(given)}, it must have {sorted(known)}")
     numbers = []
     for name, value in given.items():
         if not known[name].accepts(value) or known[name].plain(value) != value:
-            _fail(f"encoder_params[{name!r}] is {value!r}, not {known[name]}")
+            _fail(f"encoder_params[{name!r}] is {short_repr(value)}, not {known[name]}")
         if not isinstance(value, str | bool):
             numbers += value if isinstance(value, list) else [value]
     return numbers
 
 
-def _check_shapes(architecture, stored):
-    """Check that weights fit an architecture; return the dtype and shape of each parameter."""
+def _needed_shapes(architecture):
+    """Return the dtype and shape of each array by name, and those of the parameters in order."""
     dtype = _DTYPE_NAMES[architecture["dtype"]]
     try:
         module = build_module(architecture, device="meta")
@@ -219,14 +237,20 @@ def _check_shapes(architecture, stored):
             f"architecture ({error})"
         ) from error
     needed = {name: (dtype, tuple(value.shape)) for name, value in module.state_dict().items()}
-    _check_arrays(stored, needed, "its weights")
-    return [(dtype, tuple(value.shape)) for value in module.parameters()]
+    return needed, [(dtype, tuple(value.shape)) for value in module.parameters()]
 
 
-def _read_shapes(stored, what):
+def _read_shapes(stored, what, max_arrays):
     """Return the dtype (as named by safetensors) and shape of each array in safetensors bytes."""
     if not isinstance(stored, bytes):
         _fail(f"{what} are a {type(stored).__name__}, not bytes")
+    n_bytes = int.from_bytes(stored[:8], "little")
+    n_marks = sum(stored.count(mark, 8, 8 + n_bytes) for mark in (b",", b":", b"[", b"{"))
+    if n_bytes > _MAX_HEADER_BYTES or n_marks > _MARKS_PER_ARRAY * max_arrays:
+        _fail(
+            f"{what} have more than {max_arrays} arrays, or a header of more than "
+            f"{_MAX_HEADER_BYTES} bytes"
+        )
     try:
         arrays = deserialize(stored)
     except SafetensorError as error:
@@ -279,7 +303,10 @@ def _check_inputs(state):
     """Check the number and names of features, and the parameters that predictions use."""
     n_features, of_network = state["n_features_in_"], state["_architecture"]["n_features"]
     if not isinstance(n_features, Integral) or n_features != of_network:
-        _fail(f"n_features_in_ is {n_features!r}, and the network has {of_network} input features")
+        _fail(
+            f"n_features_in_ is {short_repr(n_features)}, and the network has {of_network} input "
+            "features"
+        )
     names = state.get("feature_names_in_")
     if "feature_names_in_" in state and not (
         _is_array(names)
@@ -291,7 +318,7 @@ def _check_inputs(state):
     if compute is None:
         return
     if not isinstance(compute, ComputeSettings):
-        _fail(f"compute is {compute!r}")
+        _fail(f"compute is {short_repr(compute)}")
     threads = getattr(compute, "n_threads", 0)
     if threads is not None:
         _check_form(threads, _N_THREADS, "n_threads")
@@ -302,7 +329,7 @@ def _check_training_states(states, n_members, parameters, n_tasks):
     if not isinstance(states, list) or len(states) not in (0, n_members):
         _fail(f"_states is not a list of {n_members}, or an empty list")
     for stored in states:
-        shapes = _read_shapes(stored, "its training states")
+        shapes = _read_shapes(stored, "its training states", _ARRAYS_OF_ADAM * _MAX_ARRAYS)
         if parameters is None:
             continue
         weighting = shapes.pop(_LEARNED_WEIGHTS, None)
@@ -327,6 +354,7 @@ def _check_training_states(states, n_members, parameters, n_tasks):
 
 def _check_tasks(state, architecture):
     """Check the tasks, and that they match the heads and the classes of the estimator."""
+    _check_form(state["_tasks"], [_PLAIN], "_tasks")
     try:
         tasks = [task_from_state(each) for each in state["_tasks"]]
         outputs = [(task.name, task.n_outputs) for task in tasks]
@@ -362,6 +390,14 @@ def _check_tasks(state, architecture):
         or not np.array_equal(classes, main.classes)
     ):
         _fail("classes_ are not those of its first task")
+
+
+def _is_plain(value):
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(part) for key, part in value.items())
+    return value is None or isinstance(value, str | int | float) or _is_array(value)
 
 
 def _is_array(value):

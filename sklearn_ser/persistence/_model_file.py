@@ -52,8 +52,11 @@ _OUTPUTS = ("_sklearn_output_config", "_output_config")
 #: Limits of arrays of strings, whose width a few characters of JSON declare.
 _MAX_TEXT_BYTES, _MAX_WIDTH = 2**24, 1024
 _MAX_OBJECTS = 2000
-#: Limit of objects within objects: each Pipeline around another doubles the time for its tags.
-_MAX_DEPTH = 16
+#: Limit of the calls by which scikit-learn computes tags: a Pipeline computes those of a step up to
+#: three times, others at most twice, so that the number grows exponentially with the depth.
+_MAX_TAGS, _CALLS_OF_PIPELINES, _CALLS_OF_OTHERS = 50_000, 3, 2
+#: Limit of the text of a version.
+_MAX_VERSION = 200
 _MAX_ERROR = 2000
 
 
@@ -309,7 +312,7 @@ class _Reader:
         self.arrays = arrays
         self.trusted = trusted
         self.scikit_learn = scikit_learn
-        self.depth = self.n_objects = self.n_text_bytes = 0
+        self.n_objects = self.n_tags = self.n_text_bytes = 0
 
     def model(self, tree):
         """Build the whole model."""
@@ -346,7 +349,14 @@ class _Reader:
         return {self.value(key): self.value(part) for key, part in content.items()}
 
     def _pairs(self, content):
-        return {self.value(key): self.value(part) for key, part in content}
+        return {self._key(key): self.value(part) for key, part in content}
+
+    def _key(self, node):
+        key = self.value(node)
+        # No tuples: any number of tuples with the same hash can be computed.
+        if not isinstance(key, str | int | float | np.generic | None):
+            raise ModelFileError(f"a {type(key).__name__} stands where the key of a dict does")
+        return key
 
     def _stored(self, content):
         if not isinstance(content, str) or content not in self.arrays:
@@ -412,17 +422,21 @@ class _Reader:
             raise ModelFileError(f"a model file does not hold objects of {str(name)[:80]!r}")
         if content.keys() - {"class", "params", "fitted", "requests", "output"}:
             raise ModelFileError(f"an object in it has parts other than {sorted(content)[:5]}")
-        self.depth += 1
         self.n_objects += 1
-        if self.depth > _MAX_DEPTH or self.n_objects > _MAX_OBJECTS:
-            raise ModelFileError(
-                f"it holds more than {_MAX_OBJECTS} objects, or one within more than {_MAX_DEPTH}"
-            )
+        if self.n_objects > _MAX_OBJECTS:
+            raise ModelFileError(f"it holds more than {_MAX_OBJECTS} objects")
+        before = self.n_tags
         params, fitted = (
             {key: self.value(each) for key, each in _checked(content[part], dict).items()}
             for part in ("params", "fitted")
         )
-        self.depth -= 1
+        calls = _CALLS_OF_PIPELINES if name == "sklearn.pipeline.Pipeline" else _CALLS_OF_OTHERS
+        self.n_tags = before + 1 + calls * (self.n_tags - before)
+        if self.n_tags > _MAX_TAGS:
+            raise ModelFileError(
+                f"it holds too many objects within one another: computing their tags takes more "
+                f"than {_MAX_TAGS} calls"
+            )
         check_values(name, params, fitted)
         schema, cls = SCHEMAS[name], class_of(name)
         state = _initial_state(name, params) | fitted
@@ -552,12 +566,14 @@ def _read(path, with_arrays=True):
 
 def _version_of(facts):
     """Return the version of sklearn_ser that wrote the file, which files of any format have."""
+    text = facts.get("sklearn_ser")
     try:
-        return Version(facts.get("sklearn_ser"))
+        if len(text) > _MAX_VERSION:
+            raise InvalidVersion(text)
+        return Version(text)
     except (TypeError, InvalidVersion) as error:
         raise ModelFileError(
-            f"it must name the version of sklearn_ser that wrote it, it has "
-            f"{str(facts.get('sklearn_ser'))[:40]}"
+            f"it must name the version of sklearn_ser that wrote it, it has {str(text)[:40]}"
         ) from error
 
 

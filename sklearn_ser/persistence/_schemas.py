@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import importlib
 import re
-import reprlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,10 +23,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import validate_parameter_constraints
+from sklearn.utils._param_validation import make_constraint
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ser.exceptions import ModelFileError
+from sklearn_ser.utils._printable import short_repr
 
 Sizes = dict[str, int]
 Test = Callable[[Any, Sizes], bool]
@@ -334,7 +334,14 @@ def _check_network(network):
     from sklearn_ser.neural_network._module import load_weights, module_of_shapes
 
     for weights in getattr(network, "_weights", []):
-        if not all(np.isfinite(array).all() for array in load(weights).values()):
+        # Infinite and missing values are extremes; a mask would take memory.
+        extremes = [
+            extreme
+            for array in load(weights).values()
+            if array.size
+            for extreme in (array.min(), array.max())
+        ]
+        if not np.isfinite(extremes).all():
             raise ModelFileError("the weights of its network are not finite")
         if isinstance(network._architecture["encoder"], type):
             load_weights(module_of_shapes(network._architecture), weights)
@@ -507,6 +514,7 @@ _OF_THE_PACKAGE = {
         f"{_N} mean_ scale_: doubles n; var_: doubles+ n; n_samples_seen_: int+;"
         "group_keys_: list g list * id; group_sizes_: counts g; group_means_: doubles g n;"
         "group_vars_: doubles+ g n",
+        "by: none | text | list * text | tuple * text",
         check=_check_group_scaler,
     ),
     "preprocessing.SkipFailedRows": Schema("estimator_: fitted; _shape_of_frames: none | frames"),
@@ -578,9 +586,7 @@ def check_values(name: str, params: dict[str, Any], fitted: dict[str, Any]) -> N
     unknown |= fitted.keys() - specs_of(schema.fitted).keys()
     if unknown:
         raise ModelFileError(f"{short} has no attributes {sorted(unknown)} in a model file")
-    constraints = getattr(class_of(name), "_parameter_constraints", None)
-    if constraints is not None:
-        validate_parameter_constraints(constraints, params, caller_name=short)
+    _check_constraints(short, getattr(class_of(name), "_parameter_constraints", {}), params)
     sizes: Sizes = {}
     restrictions = specs_of(_PARAMS) | specs_of(schema.params)
     needed = specs_of(schema.fitted) if fitted else {}
@@ -590,7 +596,26 @@ def check_values(name: str, params: dict[str, Any], fitted: dict[str, Any]) -> N
     values = {**params, **fitted}
     for key, spec in [*restrictions.items(), *needed.items()]:
         if key in values and not spec.test(values[key], sizes):
-            found = values[key]
-            is_array = isinstance(found, np.ndarray)
-            text = f"{found.dtype} of shape {found.shape}" if is_array else reprlib.repr(found)
-            raise ModelFileError(f"{key} of {short} is {text}, and not: {spec.text}")
+            raise ModelFileError(
+                f"{key} of {short} is {_described(values[key])}, and not: {spec.text}"
+            )
+
+
+def _check_constraints(short, constraints, params):
+    """Check parameters as scikit-learn does, whose message would hold the repr of the value."""
+    for key, value in params.items():
+        allowed = constraints.get(key, "no_validation")
+        if allowed == "no_validation":
+            continue
+        allowed = [make_constraint(each) for each in allowed]
+        if not any(each.is_satisfied_by(value) for each in allowed):
+            texts = " or ".join(str(each) for each in allowed if not each.hidden)
+            raise ModelFileError(
+                f"The {key!r} parameter of {short} must be {texts}. Got "
+                f"{_described(value)} instead."
+            )
+
+
+def _described(value):
+    is_array = isinstance(value, np.ndarray)
+    return f"{value.dtype} of shape {value.shape}" if is_array else short_repr(value)

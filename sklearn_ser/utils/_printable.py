@@ -1,8 +1,10 @@
-"""Names from tables and file systems as text that terminals and encodings can show."""
+"""Names and values from tables and files as text that terminals and error messages can show."""
 
 from __future__ import annotations
 
 import re
+import reprlib
+from numbers import Number
 
 #: Control characters but line feeds, characters that change the direction of writing, and bytes of
 #: file names that cannot be decoded.
@@ -19,6 +21,22 @@ def printable(text: object) -> str:
 def printable_name(name: object) -> str:
     r"""Return a name on one line, with control characters and line feeds as escapes."""
     return printable(name).replace("\n", "\\n")
+
+
+def short_repr(value: object) -> str:
+    """Return the repr of a value from a file, with the type only of what is no plain value.
+
+    The repr of an estimator or of bytes may take far more time or memory than the file has bytes.
+    """
+    return _SHORT.repr(value)
+
+
+class _ShortRepr(reprlib.Repr):
+    def repr_instance(self, x, level):
+        return repr(x) if isinstance(x, Number | None) else f"<{type(x).__name__}>"
+
+
+_SHORT = _ShortRepr()
 
 
 def encodable(text: str, encoding: str | None = "utf-8") -> str:

@@ -16,6 +16,7 @@ from sklearn_ser.neural_network import (
     DomainAdversarialTask,
     MTLNeuralClassifier,
     ReconstructionTask,
+    _state,
 )
 
 
@@ -109,7 +110,8 @@ def without(name, *tasks):
             lambda state: {"_tasks": []},
             r"its tasks have the outputs \[\], and its heads \[\('y', 3\),",
         ),
-        (lambda state: {"_tasks": None}, "its tasks cannot be read"),
+        (lambda state: {"_tasks": None}, "_tasks is None, not a list"),
+        (lambda state: {"_tasks": [[1]]}, "its tasks cannot be read"),
         (tasks(lambda all_: all_[::-1]), "its tasks have the outputs .*, and its heads"),
         (tasks(lambda all_: without("kind", *all_)), r"its tasks cannot be read \(KeyError"),
         (tasks(lambda all_: without("mean", *all_)), r"its tasks cannot be read \(TypeError"),
@@ -196,7 +198,11 @@ STEP = np.zeros((), dtype=np.float32)
         (task(1, labels=None), r"its tasks cannot be read \(TypeError.*labels"),
         (
             task(5, labels=MTLNeuralClassifier()),
-            "task 'clusters' has more values than a task",
+            r"_tasks\[5\] is \{.*\}, not a string, a number, an array, or a list or a dict of",
+        ),
+        (
+            task(5, labels="unlabeled"),
+            r"task 'clusters' has more values than a task|its tasks cannot be read",
         ),
         (task(2, scale=0.0), "task 'arousal' has no mean and scale"),
         (task(2, mean=np.inf), "task 'arousal' has no mean and scale"),
@@ -263,7 +269,7 @@ STEP = np.zeros((), dtype=np.float32)
         (lambda state: {"feature_names_in_": np.array(["a"])}, "feature_names_in_ are not 8 names"),
         (
             lambda state: {"n_features_in_": np.zeros(8)},
-            "n_features_in_ is array.*, and the network",
+            "n_features_in_ is <ndarray>, and the network",
         ),
         (lambda state: {"device": 3}, "device is 3"),
         (lambda state: {"compute": ComputeSettings(n_threads=10**9)}, "n_threads is 1000000000"),
@@ -273,6 +279,78 @@ STEP = np.zeros((), dtype=np.float32)
 )
 def test_damage_beside_the_weights_raises(continued, change, text):
     check_raises(continued, change, text)
+
+
+ON_FRAMES = {
+    "attention": {},
+    "frame_dnn": {},
+    "lstm": {"pooling": "mean"},
+    "cnn_blstm": {"channels": (2,)},
+    "conformer": {"n_heads": 1, "kernel_size": 1},
+}
+
+
+def with_empty_arrays(weights, n_arrays):
+    return save(load(weights) | {f"{i}": np.empty(0, np.float32) for i in range(n_arrays)})
+
+
+@pytest.mark.parametrize("encoder", ["mlp", *ON_FRAMES])
+def test_no_layer_is_built_for_which_there_are_no_arrays(speech, frames, encoder, monkeypatch):
+    """Empty arrays take 65 bytes of a file, a layer takes a hundred times as much memory."""
+    X, y = (speech.X, speech.y) if encoder == "mlp" else (frames.sequences[:60], frames.y[:60])
+    model = MTLNeuralClassifier(
+        encoder=encoder, hidden_units=(2,), encoder_params=ON_FRAMES.get(encoder), max_epochs=1
+    )
+    built, build = [], _state.build_module
+
+    def counted(architecture, **options):
+        built.append(build(architecture, **options))
+        return built[-1]
+
+    monkeypatch.setattr(_state, "build_module", counted)
+    counts = []
+    for units in ((2,), (2, 2)):
+        state = model.set_params(hidden_units=units).fit(X, y).__getstate__()
+        counts.append(len(load(state["_weights"][0])))
+        MTLNeuralClassifier().__setstate__(state)
+        assert len(built.pop().state_dict()) == counts[-1]
+    per_layer = counts[1] - counts[0]
+    more = 6 * per_layer - 1
+    weights = {"_weights": [with_empty_arrays(state["_weights"][0], more)]}
+    too_many = (counts[1] + more) // per_layer + 1
+    check_raises(
+        model,
+        lambda state: architecture(hidden_units=[2] * too_many)(state) | weights,
+        rf"hidden_units is \[2, .*\], too large for .* weights in {counts[1] + more} arrays",
+    )
+    assert not built
+
+
+def test_the_networks_of_an_ensemble_are_compared_to_one_module(continued, monkeypatch):
+    built, build = [], _state.build_module
+    monkeypatch.setattr(
+        _state, "build_module", lambda *args, **kw: built.append(1) or build(*args, **kw)
+    )
+    MTLNeuralClassifier().__setstate__(continued.__getstate__())
+    assert len(built) == 1
+
+
+@pytest.mark.parametrize("name", ["_weights", "_states"])
+def test_arrays_are_limited_before_they_are_read(continued, name, monkeypatch):
+    limit = _state._MAX_ARRAYS * (3 if name == "_states" else 1)
+    many = with_empty_arrays(continued.__getstate__()[name][0], limit * 14 // 11 + 1)
+    read = []
+    deserialize = _state.deserialize
+    monkeypatch.setattr(_state, "deserialize", lambda data: read.append(data) or deserialize(data))
+    check_raises(
+        continued, lambda state: {name: [many, state[name][1]]}, f"have more than {limit} arrays"
+    )
+    metadata = save({}, {"a": "b" * _state._MAX_HEADER_BYTES})
+    check_raises(
+        continued, lambda state: {name: [metadata, state[name][1]]}, "a header of more than 4194304"
+    )
+    assert many not in read
+    assert metadata not in read
 
 
 JUNK = (

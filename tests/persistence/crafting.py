@@ -99,13 +99,13 @@ def _mutated_array(array, generator):
 
 def _mutate_tree(facts, generator):
     """Replace, remove, copy or add something at a random place."""
-    places = list(_places(facts))
-    container, key = generator.choice(places)
+    every = list(places(facts))
+    container, key = generator.choice(every)
     kind = generator.random()
     if kind < 0.6:
         container[key] = copy.deepcopy(generator.choice(JUNK))
     elif kind < 0.8:
-        other, other_key = generator.choice(places)
+        other, other_key = generator.choice(every)
         container[key] = copy.deepcopy(other[other_key])
     elif kind < 0.9:
         del container[key]
@@ -115,12 +115,12 @@ def _mutate_tree(facts, generator):
         container.insert(0, copy.deepcopy(generator.choice(JUNK)))
 
 
-def _places(tree):
+def places(tree):
     """Yield every (container, key) of a JSON value, without going below long lists."""
     for key in list(tree) if isinstance(tree, dict) else range(min(len(tree), 8)):
         yield tree, key
         if isinstance(tree[key], dict | list):
-            yield from _places(tree[key])
+            yield from places(tree[key])
 
 
 def damaged(data, generator):

@@ -1,19 +1,23 @@
 """Damaged and malicious model files: each raises a ModelFileError."""
 
+import contextlib
+import copy
 import io
 import json
 import os
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_ser.exceptions import ModelFileError
 from sklearn_ser.persistence import _container, load_model, load_model_info, save_model
-from tests.persistence.crafting import facts_of, fuzz, node, parts_of, write
+from tests.persistence.crafting import facts_of, fuzz, node, parts_of, places, write
 from tests.persistence.models import MODELS, NAMES, X, fitted, net, y
 
 DAMAGED = "is not a model file of sklearn_ser, or is damaged: "
@@ -87,6 +91,7 @@ def test_other_files(path, read, content, text):
         ({"format": 10**400}, r"has format 10+ and was written"),
         ({"sklearn_ser": None}, "must name the version of sklearn_ser that wrote it, it has None"),
         ({"sklearn_ser": "new"}, "must name the version of sklearn_ser that wrote it, it has new"),
+        ({"sklearn_ser": "0" + ".1" * 10**5}, r"sklearn_ser that wrote it, it has 0(\.1){19}\.$"),
         ({"format": 99}, r"format 99 and was written by sklearn_ser 0\.0\.1; this is \d.*, which"),
         ({"sklearn_ser": "99.0"}, r"written by sklearn_ser 99\.0; .* --upgrade 'sklearn-ser>=99"),
         ({"sklearn_ser": "0.1.1.dev3"}, r"written by sklearn_ser 0\.1\.1\.dev3; this is "),
@@ -131,6 +136,11 @@ def test_bytes_that_are_no_truth_values(path):
     scaler = node("sklearn.preprocessing.Normalizer", {"copy": {"array": "a"}})
     write(path, facts_of(scaler), {"a": np.array([2], np.uint8).view(bool)})
     check_load_error(path, "the array 'a' holds bytes that are not truth values")
+
+
+def nested(tree):
+    """Return the tree of a Pipeline whose only step has a tree."""
+    return node("sklearn.pipeline.Pipeline", {"steps": [{"tuple": ["a", tree]}]})
 
 
 GROUP_SCALER = "sklearn_ser.preprocessing.GroupScaler"
@@ -204,7 +214,8 @@ GROUP_SCALER = "sklearn_ser.preprocessing.GroupScaler"
         ({"unknown": 1}, "there is no tag 'unknown'"),
         ({"float": "x"}, "KeyError"),
         ({"tuple": {}}, "a dict stands where a list does"),
-        ({"pairs": [[[], 1]]}, "TypeError: .*unhashable"),
+        ({"pairs": [[[], 1]]}, "a list stands where the key of a dict does"),
+        ({"pairs": [[{"tuple": [1, 2]}, 1]]}, "a tuple stands where the key of a dict does"),
         ({"strings": ["|O", [1]]}, "an array of strings in it holds other values"),
         ({"strings": ["<U9", ["a" * 10]]}, "a string in it is longer than 9 characters"),
         ({"strings": ["<U9999999", ["a"] * 9]}, "an array of strings in it is of '<U9999999'"),
@@ -225,9 +236,31 @@ def test_trees(path, tree, text):
 def test_nested_objects_are_limited(path):
     tree = node("sklearn.preprocessing.Normalizer")
     for _ in range(40):
-        tree = node("sklearn.pipeline.Pipeline", {"steps": [{"tuple": ["a", tree]}]})
+        tree = nested(tree)
     write(path, facts_of(tree), {})
-    check_load_error(path, "it holds more than 2000 objects, or one within more than 16")
+    check_load_error(path, "too many objects within one another: computing their tags takes more")
+
+
+@pytest.mark.parametrize(("depth", "n_parts"), [(8, 20), (9, 1), (12, 1), (8, 4)])
+def test_tags_are_computed_a_limited_number_of_times(path, monkeypatch, depth, n_parts):
+    """Scikit-learn computes those of a step three times, in each Pipeline around it."""
+    parts = []
+    for index in range(n_parts):
+        tree = node("sklearn.preprocessing.Normalizer")
+        for _ in range(depth):
+            tree = nested(tree)
+        parts.append({"tuple": [str(index), tree]})
+    write(path, facts_of(node("sklearn.pipeline.FeatureUnion", {"transformer_list": parts})), {})
+    calls, computed = [], BaseEstimator.__sklearn_tags__
+
+    def counted(self):
+        calls.append(1)
+        return computed(self)
+
+    monkeypatch.setattr(BaseEstimator, "__sklearn_tags__", counted)
+    with contextlib.suppress(ModelFileError):
+        load_model(path)
+    assert len(calls) < 100_000
 
 
 def test_objects_are_limited(path):
@@ -386,6 +419,53 @@ def test_texts_that_are_large_in_objects(path, part):
                 ModelFileError, match=r"it holds \d+ values apart from|its header of"
             ):
                 read(path)
+
+
+@pytest.mark.parametrize("name", ["group scaler", "network", "search", "svm", "voting"])
+def test_values_that_are_no_plain_ones_are_named_by_their_type(path, monkeypatch, name):
+    """The repr of Pipelines in Pipelines takes time that doubles with each of them."""
+    facts, arrays = parts_of(fitted(name), path)
+    estimator = nested(node("sklearn.preprocessing.Normalizer"))
+
+    def fail(self):
+        pytest.fail(f"the repr of a {type(self).__name__} of a file was computed")
+
+    monkeypatch.setattr(BaseEstimator, "__repr__", fail)
+    for index in range(len(list(places(facts["model"])))):
+        changed = copy.deepcopy(facts)
+        container, key = list(places(changed["model"]))[index]
+        container[key] = estimator
+        write(path, changed, arrays)
+        with contextlib.suppress(ModelFileError):
+            load_model(path)
+    scaler = node(GROUP_SCALER, {"by": {"dict": {"a": [estimator, True, 0.5, None, "b"]}}})
+    write(path, facts_of(scaler), {})
+    check_load_error(path, r"Got \{'a': \[<Pipeline>, True, 0\.5, None, 'b'\]\} instead")
+
+
+def peak_of_loading(path):
+    """Return the peak of the memory that Python allocates to load a file."""
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(ModelFileError):
+            load_model(path)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_of_bytes_where_something_else_belongs(path):
+    size = 20 * 2**20
+    for params in ({"by": {"bytes": "a"}}, {"shrinkage": [{"bytes": "a"}]}):
+        write(path, facts_of(node(GROUP_SCALER, params)), {"a": np.ones(size, np.uint8)})
+        assert peak_of_loading(path) < 2 * size + 2**20
+        check_load_error(path, "must be .* Got .*<bytes>.* instead")
+
+
+def test_memory_of_a_network(path):
+    """A mask of its finite weights would take a quarter of their memory."""
+    save_model(net(tasks=None, hidden_units=(1500, 1500), max_epochs=1).fit(X, y), path)
+    assert peak_of_loading(path) < 2.1 * path.stat().st_size
 
 
 def test_fuzz(path):

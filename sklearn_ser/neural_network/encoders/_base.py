@@ -105,6 +105,8 @@ class Encoder(nn.Module):
     specific_parameters: ClassVar[Mapping[str, Parameter]] = {}
     #: Names of parameters that follow from X.
     data_parameters: ClassVar[tuple[str, ...]] = ()
+    #: Least number of weight arrays per number in `hidden_units`.
+    n_arrays_per_layer: ClassVar[int] = 2
     n_outputs: int
 
 

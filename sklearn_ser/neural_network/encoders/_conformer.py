@@ -26,6 +26,7 @@ class ConformerEncoder(Encoder):
     """
 
     on_frames = True
+    n_arrays_per_layer = 30
     specific_parameters = {
         "n_heads": Parameter(4, Interval(Integral, 1, None, closed="left")),
         "kernel_size": Parameter(15, Interval(Integral, 1, None, closed="left")),

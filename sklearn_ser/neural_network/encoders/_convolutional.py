@@ -26,6 +26,7 @@ class CNNBLSTMEncoder(Encoder):
     """
 
     on_frames = True
+    n_arrays_per_layer = 8
     specific_parameters = {
         "channels": Parameter((16, 32, 64), Interval(Integral, 1, None, closed="left")),
         "time_halvings": Parameter(2, Interval(Integral, 0, 16, closed="both")),

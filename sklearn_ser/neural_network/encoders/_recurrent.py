@@ -75,6 +75,7 @@ class LSTMEncoder(Encoder):
     """
 
     on_frames = True
+    n_arrays_per_layer = 4
     specific_parameters = {
         "bidirectional": Parameter(False, "boolean"),
         "pooling": Parameter("last", StrOptions({"last", "frames", "mean", "attention"})),
