@@ -5,7 +5,8 @@ that must agree with one another (n features, k classes). Parameters are plain v
 by the constraints of their class. What a schema does not list is neither written nor read.
 
 Attributes are declared as ``names: kind sizes | other kind; names?: kind``, where ``?`` marks those
-that may be absent. The kinds are in `_KINDS`, beside ``list size kind`` and ``tuple size kind``.
+that may be absent. The kinds are in `_KINDS`, beside ``list size kind``, ``tuple size kind`` and
+``values kind`` of a dict.
 """
 
 from __future__ import annotations
@@ -81,6 +82,11 @@ def _test_of(words):
     kind, *rest = words
     if kind in ("list", "tuple"):
         return _items({"list": list, "tuple": tuple}[kind], rest[0], _test_of(rest[1:]))
+    if kind == "values":
+        test = _test_of(rest)
+        return lambda value, sizes: (
+            type(value) is dict and all(test(each, sizes) for each in value.values())
+        )
     return _KINDS[kind](*rest)
 
 
@@ -367,10 +373,13 @@ def _validate(step):
     step._validate_params()
 
 
+_SCORER = "of sklearn_ser.metrics.SerScorer"
 _SEARCH = Schema(
     "best_estimator_?: fitted; best_params_?: dict; best_score_?: number-or-nan; best_index_?: int;"
     "n_splits_: int+; multimetric_: flag; refit_time_?: number+; feature_names_in_?: names n",
-    "refit: flag | text; error_score: number-or-nan | one-of raise",
+    "refit: flag | text; error_score: number-or-nan | one-of raise;"
+    f"scoring: none | text | {_SCORER} | list * text | tuple * text | values text |"
+    f"values {_SCORER}",
     dropped=("cv_results_", "_checked_cv_orig", "scorer_"),
     derived={"scorer_": lambda search: search._get_scorers()[0]},
 )
@@ -508,7 +517,9 @@ _OF_THE_PACKAGE = {
         "n_frames_seen_?: int+"
     ),
     "preprocessing.FunctionalsPooling": Schema(
-        "frame_features_: list f text; hop_length_: number 1e-9 1e9", check=_check_functionals
+        "frame_features_: list f text; hop_length_: number 1e-9 1e9",
+        "functionals: list * text | tuple * text; frames: text | list * text | tuple * text",
+        check=_check_functionals,
     ),
     "preprocessing.GroupScaler": Schema(
         f"{_N} mean_ scale_: doubles n; var_: doubles+ n; n_samples_seen_: int+;"

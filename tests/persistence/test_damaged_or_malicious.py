@@ -421,7 +421,9 @@ def test_texts_that_are_large_in_objects(path, part):
                 read(path)
 
 
-@pytest.mark.parametrize("name", ["group scaler", "network", "search", "svm", "voting"])
+@pytest.mark.parametrize(
+    "name", ["functionals", "group scaler", "network", "random search", "svm", "voting"]
+)
 def test_values_that_are_no_plain_ones_are_named_by_their_type(path, monkeypatch, name):
     """The repr of Pipelines in Pipelines takes time that doubles with each of them."""
     facts, arrays = parts_of(fitted(name), path)
