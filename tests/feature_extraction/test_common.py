@@ -49,4 +49,5 @@ def test_number_of_checks(step):
 
 def test_every_public_step_is_checked():
     public = {getattr(feature_extraction, name) for name in feature_extraction.__all__}
-    assert public - {PretrainedEmbedding} == {type(step) for step in STEPS}
+    base = feature_extraction.AudioExtractor
+    assert public - {base, PretrainedEmbedding} == {type(step) for step in STEPS}
