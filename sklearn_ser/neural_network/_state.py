@@ -141,7 +141,7 @@ def check_state(state: dict[str, Any]) -> None:
     # trusted. Other types may be in any model file, and would be called.
     is_custom = isinstance(architecture["encoder"], type)
     if is_custom and not issubclass(architecture["encoder"], nn.Module):
-        _fail(f"encoder is {short_repr(architecture['encoder'])}, not a class of torch modules")
+        _fail(f"encoder is {architecture['encoder']!r}, not a class of torch modules")
     needed, parameters = None, None
     for weights in members:
         shapes = _read_shapes(weights, "its weights", _MAX_ARRAYS)
