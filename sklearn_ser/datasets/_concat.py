@@ -14,7 +14,7 @@ from sklearn_ser.datasets._corpus import (
     rows_left_out,
     text_as_object,
 )
-from sklearn_ser.datasets._labels import check_all_used, check_emotion_map
+from sklearn_ser.datasets._labels import check_all_used, map_of_nouns
 from sklearn_ser.exceptions import CorpusError
 from sklearn_ser.utils._public import public_module
 
@@ -164,7 +164,6 @@ def _maps_by_corpus(emotion_map, labels):
     """Return one complete map per corpus, from the entries for all and those for one."""
     entries = dict(emotion_map or {})
     for_one = {key: value for key, value in entries.items() if isinstance(value, Mapping)}
-    for_all = check_emotion_map({k: v for k, v in entries.items() if k not in for_one})
     unknown = sorted(set(for_one) - set(labels))
     if unknown:
         raise CorpusError(
@@ -172,10 +171,12 @@ def _maps_by_corpus(emotion_map, labels):
             f"{sorted(labels)}."
         )
     everywhere = set.union(*labels.values())
+    for_all = map_of_nouns({k: v for k, v in entries.items() if k not in for_one}, everywhere)
     check_all_used(set(for_all) - everywhere, "these corpora", everywhere)
-    for name, own in for_one.items():
-        check_all_used(set(check_emotion_map(own)) - labels[name], f"corpus {name!r}", labels[name])
-    return {name: for_all | dict(for_one.get(name, {})) for name in labels}
+    own = {name: map_of_nouns(part, everywhere) for name, part in for_one.items()}
+    for name, part in own.items():
+        check_all_used(set(part) - labels[name], f"corpus {name!r}", labels[name])
+    return {name: for_all | own.get(name, {}) for name in labels}
 
 
 def _select_labels(emotions, by_corpus):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklearn_ser.audio._decoding import path_of
+from sklearn_ser.audio._decoding import array_and_rate, encoded_content, path_of
 from sklearn_ser.audio._signal import is_missing
 from sklearn_ser.exceptions import CorpusError
 from sklearn_ser.utils._extras import import_extra
@@ -256,7 +256,10 @@ def _audio_cell(file):
         return {"path": path, "bytes": None}
     if isinstance(file, DatasetAudio):
         return {"path": file.name, "bytes": file.read()}
-    array, rate = file if isinstance(file, tuple) else (file, _DEFAULT_RATE)
+    encoded = encoded_content(file)
+    if encoded is not None:
+        return {"path": None, "bytes": encoded}
+    array, rate = array_and_rate(file, _DEFAULT_RATE)
     content = io.BytesIO()
     soundfile.write(content, np.asarray(array).T, int(rate), format="WAV", subtype="FLOAT")
     return {"path": None, "bytes": content.getvalue()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from sklearn_ser.datasets._labels import check_emotion_map, noun_or_none
+from sklearn_ser.datasets._labels import check_all_used, check_emotion_map, noun_or_none
 from sklearn_ser.exceptions import CorpusError
 from sklearn_ser.utils._public import public_module
 
@@ -136,6 +136,8 @@ def labels_of(labels: Labels, emotions: set[str]) -> tuple[dict[str, str | None]
         return {emotion: own.get(emotion) for emotion in emotions}, labels
     if isinstance(labels, Mapping):
         own = _by_noun(check_emotion_map(labels))
+        unknown = {key for key in own if key not in emotions and noun_or_none(str(key)) is None}
+        check_all_used(unknown, "the corpus", emotions, "the label map")
         return {emotion: own.get(emotion) for emotion in emotions}, "the dict"
     name = getattr(labels, "__name__", type(labels).__name__)
     if not callable(labels):

@@ -37,7 +37,7 @@ def map_to_nouns(emotions, emotion_map, corpus, known=(), rated=()):
     A missing label (None, "" in `emotion_map`) has no noun, unless it is mapped to one. Labels
     among `known` are nouns; those among `rated` may be keys of `emotion_map`.
     """
-    emotion_map = check_emotion_map(emotion_map)
+    emotion_map = map_of_nouns(emotion_map, known)
     nouns, unknown, used = {}, [], set()
     for label in emotions.unique():
         raw = "" if label is None else str(label)
@@ -99,14 +99,25 @@ def check_emotion_map(emotion_map):
     return emotion_map
 
 
-def check_all_used(keys, where, labels):
-    """Raise if keys of an emotion_map do not occur as labels (a misspelled key has no effect)."""
+def map_of_nouns(emotion_map, known=()):
+    """Validate an `emotion_map`; return it with nouns for other spellings of them ("happy").
+
+    Labels among `known` are nouns.
+    """
+    return {
+        label: noun if noun is None or noun in known else noun_or_none(noun) or noun
+        for label, noun in check_emotion_map(emotion_map).items()
+    }
+
+
+def check_all_used(keys, where, labels, what="emotion_map"):
+    """Raise if keys of a map do not occur as labels (a misspelled key has no effect)."""
     if keys:
         key = sorted(keys)[0]
         near = difflib.get_close_matches(key, labels, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise CorpusError(
-            f"emotion_map has the key {key!r}, which no utterance of {where} has; its labels are "
+            f"{what} has the key {key!r}, which no utterance of {where} has; its labels are "
             f"{sorted(labels)}.{hint}"
         )
 

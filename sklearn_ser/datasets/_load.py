@@ -53,6 +53,7 @@ from sklearn_ser.datasets._known_corpora import (
 from sklearn_ser.datasets._labels import (
     GENDER_SPELLINGS,
     NATURALNESS_SPELLINGS,
+    map_of_nouns,
     map_to_nouns,
     noun_or_none,
     unify_spelling,
@@ -81,6 +82,7 @@ _OTHER_NAMES = {
     "pair_id": "recording",
 }
 _PERCENT_OF_NATURALNESS = "natural_pct"
+_RATINGS = ("naturalness_rating", "arousal", "valence", "dominance")
 _REQUIRED_IN_TABLES = ("file", "speaker")
 _MISSING_NUMBERS = ("", "nan", "na", "none")
 _NUMBER_PATTERN = r"-?(?:0|[1-9]\d*)(?:\.\d*)?(?:[eE][-+]?\d+)?"
@@ -224,7 +226,8 @@ def corpus_of(source, drop_duplicates=True, emotion_map=None, verbose=0):
     if frame.empty:
         raise CorpusError(f"corpus {name!r}: no utterance is left after emotion_map={emotion_map}.")
     if votes is not None:
-        votes = map_votes(votes.loc[frame.index], emotion_map or {}).reset_index(drop=True)
+        by_label = map_of_nouns(emotion_map, source.nouns)
+        votes = map_votes(votes.loc[frame.index], by_label).reset_index(drop=True)
     dropped_rows = pd.concat(left_out, ignore_index=True)[list(DROPPED_COLUMNS)]
     if verbose:
         _print_left_out(name, dropped_rows, root)
@@ -597,9 +600,11 @@ def _as_seconds(values, column, name):
     def parse(value):
         if not isinstance(value, str):
             return value
-        for convert in (float, pd.Timedelta):
+        with contextlib.suppress(ValueError):
+            return float(value.strip() or "nan")
+        if re.search("[a-zA-Z:]", value):  # a number without a unit would be nanoseconds
             with contextlib.suppress(ValueError):
-                return convert(value.strip() or "nan")
+                return pd.Timedelta(value)
         return None if value.strip().lower() in _MISSING_NUMBERS else value
 
     if values.dtype.kind in "OU":
@@ -612,14 +617,17 @@ def _as_seconds(values, column, name):
 
 
 def _check_ranges(frame, name):
-    if "naturalness_rating" in frame.columns:
-        rating = frame["naturalness_rating"]
-        outside = rating.notna() & ~rating.between(0, 1)
+    for column in _RATINGS:
+        if column not in frame.columns:
+            continue
+        outside = frame[column].notna() & ~frame[column].between(0, 1)
         if outside.any():
+            hint = "map its range by (value - lowest) / (highest - lowest)"
+            if column == "naturalness_rating":
+                hint = f"name the column {_PERCENT_OF_NATURALNESS!r} if it is a percentage"
             raise CorpusError(
-                f"corpus {name!r}: column 'naturalness_rating' has {rating[outside].iloc[0]} in "
-                f"{rows_text(outside)}; expected a number from 0 to 1 (name the column "
-                f"'natural_pct' if it is a percentage)."
+                f"corpus {name!r}: column {column!r} has {frame[column][outside].iloc[0]} in "
+                f"{rows_text(outside)}; expected a number from 0 to 1 ({hint})."
             )
     if "start" in frame.columns or "end" in frame.columns:
         absent = pd.Series(float("nan"), index=frame.index)

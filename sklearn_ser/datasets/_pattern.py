@@ -39,6 +39,11 @@ class Pattern:
         self.root = fixed.rpartition("/")[0] or ("/" if fixed.startswith("/") else ".")
         below = self.text[fixed.rfind("/") + 1 :]
         self._parts = _PARTS.findall(below)
+        if not self._parts:
+            raise CorpusError(
+                f"the pattern {self.text!r} names no file; expected one such as "
+                f"'folder/{{emotion}}/{{speaker}}_*.wav'."
+            )
         counts: dict[str, int] = {}
         self._regexes = [_regex_of(part, counts, self.text) for part in self._parts]
         suffix = next((s for s in AUDIO_SUFFIXES if self._parts[-1].lower().endswith(s)), "")

@@ -289,3 +289,24 @@ def test_fetch_without_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "audb", None)
     with pytest.raises(MissingDependencyError, match=re.escape("'sklearn-ser[audb]'")):
         fetch_corpus("emodb")
+
+
+@pytest.mark.parametrize(
+    "kind", ["bytes", "file", "dict of bytes", "dict of array", "pair", "array"]
+)
+def test_audio_in_memory_goes_into_a_dataset(kind):
+    pytest.importorskip("datasets")
+    signal = np.full(8000, 0.1, dtype=np.float32)
+    content = io.BytesIO()
+    soundfile.write(content, signal, 16000, format="WAV", subtype="FLOAT")
+    audio = {
+        "bytes": content.getvalue(),
+        "file": content,
+        "dict of bytes": {"bytes": content.getvalue(), "path": None},
+        "dict of array": {"array": signal, "sampling_rate": 16000},
+        "pair": (signal, 16000),
+        "array": signal,
+    }[kind]
+    table = pd.DataFrame({"file": [audio], "speaker": ["1"], "emotion": ["anger"]})
+    back = load_corpus(load_corpus(table, name="mine").to_dataset(), name="mine")
+    np.testing.assert_array_equal(read_audio(back.frame["file"][0]), signal)

@@ -144,3 +144,8 @@ def test_invalid_fields(tree, field):
 def test_without_speakers(tree):
     with pytest.raises(CorpusError, match=r"lacks the column\(s\) \['speaker'\]"):
         corpus_from_folder(f"{tree('angry/a.wav')}/{{emotion}}/*.wav")
+
+
+def test_an_empty_pattern():
+    with pytest.raises(CorpusError, match="the pattern '' names no file; expected one such as"):
+        corpus_from_folder("")

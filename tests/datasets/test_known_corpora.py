@@ -434,10 +434,10 @@ def test_votes_follow_selection_and_maps(crema):
 def test_votes_follow_concatenation(crema):
     rated = load_corpus("crema-d", crema)
     other = make_speech_corpus(2, 1, ("anger", "neutral"), name="other")
-    both = concat_corpora([other, rated], emotion_map={"crema-d": {"happiness": "joy"}})
+    both = concat_corpora([other, rated], emotion_map={"crema-d": {"happiness": "delight"}})
     assert both.votes.index.equals(both.frame.index)
     of_rated = both.votes[both.frame["corpus"] == "crema-d"].reset_index(drop=True)
-    assert of_rated.loc[0, ["anger", "joy"]].tolist() == [1, 0]
+    assert of_rated.loc[0, ["anger", "delight"]].tolist() == [1, 0]
     assert both.votes[both.frame["corpus"] == "other"].isna().all(axis=None)
     assert concat_corpora([other]).votes is None
     anger = concat_corpora([rated, other], emotions=["anger"])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_ser.datasets import Corpus, load_corpus
+from sklearn_ser.datasets import Corpus, concat_corpora, load_corpus
 from sklearn_ser.exceptions import CorpusError
 
 KNOWN = ("emodb", "ravdess", "nemo", "urdu")
@@ -551,3 +551,50 @@ def test_missing_values_are_one_thing_in_every_column(missing):
     assert "duplicate_of" not in frame
     with pytest.raises(CorpusError, match="column 'speaker' is empty in row 2"):
         load(speaker=["1", "1", missing, "2"])
+
+
+# What a new user types ----------------------------------------------------------------------------
+
+
+def _table(**columns):
+    signals = [np.full(16000, level, dtype=np.float32) for level in (0.1, 0.2)]
+    return pd.DataFrame({"file": signals, "speaker": ["1", "2"], **columns})
+
+
+def test_targets_of_emotion_map_are_nouns_in_any_spelling():
+    corpus = load_corpus(
+        _table(emotion=["froh", "happy"]), name="mine", emotion_map={"froh": "happy"}
+    )
+    assert corpus.frame["emotion"].tolist() == ["happiness", "happiness"]
+    other = load_corpus(_table(emotion=["calm", "happy"]), name="other")
+    joined = concat_corpora([corpus, other], emotion_map={"other": {"calm": "happy"}})
+    assert set(joined.frame["emotion"]) == {"happiness"}
+
+
+def test_times_with_a_decimal_comma_are_no_nanoseconds():
+    with pytest.raises(CorpusError, match=r"rows 0, 1: start must be a number .* got '0,1'"):
+        load_corpus(_table(emotion="anger", start="0,1", end="0,3"), name="mine")
+    frame = load_corpus(
+        _table(emotion="anger", start="0.1", end="0 days 00:00:00.3"), name="mine"
+    ).frame
+    assert frame["start"].tolist() == [0.1, 0.1]
+    assert frame["end"].tolist() == [0.3, 0.3]
+
+
+@pytest.mark.parametrize("column", ["arousal", "valence", "dominance"])
+def test_ratings_outside_their_range(column):
+    message = (
+        rf"corpus 'mine': column '{column}' has 4.5 in row 1; expected a number from 0 to 1 \(map "
+        r"its range by \(value - lowest\) / \(highest - lowest\)\)\."
+    )
+    with pytest.raises(CorpusError, match=message):
+        load_corpus(_table(emotion="anger", **{column: [None, 4.5]}), name="mine")
+
+
+def test_a_misspelled_key_of_a_label_map():
+    corpus = load_corpus(_table(emotion=["anger", "sadness"]), name="mine")
+    message = r"the label map has the key 'angr', which no utterance .* Did you mean 'anger'\?"
+    with pytest.raises(CorpusError, match=message):
+        corpus.map_labels({"angr": "negative", "sadness": "negative"})
+    # (a map for several corpora may have more)
+    assert len(corpus.map_labels({"anger": "bad", "sadness": "bad", "fear": "bad"})) == 2
