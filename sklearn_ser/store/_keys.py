@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 #: Parameters of an audio step that do not change the features of an utterance.
 _WITHOUT_EFFECT = {"audio", "on_error", "store", "n_jobs", "verbose", "plain_names"}
-#: Attributes of an audio step that do not change the features either.
-_BOOKKEEPING = {"failures_", "feature_names_in_", "n_features_in_"}
 #: Packages whose classes need not declare a revision of their own.
 _KNOWN_PACKAGES = {"sklearn_ser", "sklearn"}
 
@@ -179,27 +177,19 @@ def step_content(step, without):
             "depend on more than its parameters"
         )
     parameters = step.get_params(deep=False)
-    learned = {
-        name: value
-        for name, value in vars(step).items()
-        if not (name in parameters or name in _BOOKKEEPING or name.startswith("_"))
-    }
     if hasattr(step, "_contents"):  # of augmenters: files count by their bytes, not by their names
         parameters |= step._contents()
     parameters = {name: parameters[name] for name in parameters if name not in without}
-    content = {
+    return {
         "class": _name(type(step)),
         "revisions": class_revisions(type(step)),
-        "parameters": _encoded_by_name(parameters, "parameter", step),
+        "parameters": _encoded_by_name(parameters, step),
         "versions": step._versions(),
     }
-    if learned:  # by a custom class: those of this package learn nothing
-        content["attributes"] = _encoded_by_name(learned, "attribute", step)
-    return content
 
 
-def _encoded_by_name(values, kind, step):
-    """Return the encoded values by name; an error names the parameter or attribute."""
+def _encoded_by_name(values, step):
+    """Return the encoded parameters by name; an error names the parameter."""
     result = {}
     for name, value in values.items():
         try:
@@ -208,7 +198,7 @@ def _encoded_by_name(values, kind, step):
             raise
         except NoStableContent as error:
             raise NoStableContent(
-                f"the {kind} {name!r} of {type(step).__name__} is or holds {error}, whose "
+                f"the parameter {name!r} of {type(step).__name__} is or holds {error}, whose "
                 f"content cannot be compared between processes"
             ) from None
     return result

@@ -35,14 +35,20 @@ def labeled_rows(y: ArrayLike, unlabeled: Sentinel | None = "nan") -> np.ndarray
     values = np.asarray(y, dtype=object)
     if unlabeled == "nan":
         missing = np.asarray(pd.isna(values), dtype=bool)
-        distinct = pd.unique(values[~missing])
-        blank = [text for text in distinct if isinstance(text, str) and not text.strip()]
-        if blank:
-            missing[~missing] = pd.Series(values[~missing], dtype=object).isin(blank)
+        rest = values[~missing]
+        try:
+            blank = [value for value in pd.unique(rest) if _is_blank(value)]
+            missing[~missing] = pd.Series(rest, dtype=object).isin(blank) if blank else False
+        except TypeError:  # labels that cannot be hashed, an error of whoever needs them
+            missing[~missing] = [_is_blank(value) for value in rest]
         return ~missing
     if unlabeled == -1:
         return np.asarray(pd.Series(values, dtype=object) != -1)
     return np.ones(len(values), dtype=bool)
+
+
+def _is_blank(value):
+    return isinstance(value, str) and not value.strip()
 
 
 def drop_unlabeled(y: np.ndarray, *others: Any) -> list[Any]:

@@ -231,8 +231,9 @@ def test_any_cell(step):
 @pytest.mark.parametrize("path", [None, 7, ["a.wav"], OSError("offline"), TypeError("no path")])
 def test_a_path_object_without_a_path(path, tmp_path):
     message = (
-        "found an object of type CustomPath without a valid path; expected a path, a 1-D array or "
-        "a pair (array, rate)"
+        "found an object of type CustomPath without a valid path; expected a path, a 1-D array, "
+        "a pair (array, rate), or the content of a file (bytes, a binary file, or a dict with "
+        "'path', 'bytes', or 'array' and 'sampling_rate')"
     )
     for parameters in ({}, {"n_jobs": 2}, {"store": tmp_path / "store"}):
         step = LevelExtractor(on_error="ignore", **parameters)

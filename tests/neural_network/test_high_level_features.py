@@ -21,6 +21,10 @@ from sklearn_ser.neural_network import ELMClassifier, HighLevelFeatures, MTLNeur
 from tests.conftest import make_frames_table
 
 
+def frames_of(X):
+    return list(X["frames"]) if isinstance(X, pd.DataFrame) else X
+
+
 class Rows(LogisticRegression):
     """Takes feature vectors, for scikit-learn's checks; each is two frames, x and -x."""
 
@@ -45,7 +49,7 @@ class Frames(ClassifierMixin, BaseEstimator):
 
     def fit(self, X, y, aux=None, groups=None, sample_weight=None):
         self.seen.append({"X": X, "y": y, "aux": aux, "groups": groups, "weight": sample_weight})
-        sequences, y = list(X["frames"]), np.asarray(y)
+        sequences, y = frames_of(X), np.asarray(y)
         known = [row for row, frames in enumerate(sequences) if isinstance(frames, np.ndarray)]
         columns = {} if aux is None else {name: aux[name].to_numpy() for name in aux}
         self.models_ = {}
@@ -65,7 +69,7 @@ class Frames(ClassifierMixin, BaseEstimator):
     def predict_frame_proba(self, X):
         return {
             task: [
-                model.predict_proba(f) if isinstance(f, np.ndarray) else None for f in X["frames"]
+                model.predict_proba(f) if isinstance(f, np.ndarray) else None for f in frames_of(X)
             ]
             for task, model in self.models_.items()
         }

@@ -399,21 +399,6 @@ def test_a_users_class_without_a_revision_of_its_own_has_no_key(base):
         encoded(Holder(own_class(base)))
 
 
-def test_what_a_users_class_has_learned_counts():
-    keys = []
-    for mean in (None, 1.0, 2.0):
-        extractor = own_class(cache_revision=1)
-        if mean is not None:
-            extractor.mean_ = np.array([mean])
-        keys.append(key_of([noise()], extractor))
-    assert len(set(keys)) == 3
-    extractor.mean_, extractor.failures_ = np.array([1.0]), [{"row": 0}]
-    assert key_of([noise()], extractor) == keys[1]
-    extractor.model_ = Opaque()
-    with pytest.raises(NoStableContent, match="the attribute 'model_' of Own is or holds a Opaque"):
-        _keys.extractor_digest(extractor, open_audio([]).options)
-
-
 def test_what_a_frozen_part_of_a_step_has_learned_counts():
     parts = [FrozenEstimator(StandardScaler().fit([[1.0], [end]])) for end in (2.0, 3.0, 3.0)]
     keys = [key_of([noise()], Holder(part)) for part in parts]
