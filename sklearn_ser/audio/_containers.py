@@ -30,7 +30,7 @@ _BROKEN_OFF = (
 )
 
 # Start of the content by FFmpeg's name of the format. FFmpeg is told the format: of those that it
-# would guess, some (playlists) make it open further files and addresses.
+# would infer, some (playlists) make it open further files and addresses.
 _START = re.compile(
     rb"(?P<mov>.{4}(?:ftyp|moov|mdat|wide|free|skip))"
     rb"|(?P<matroska>\x1aE\xdf\xa3)"
